@@ -1,0 +1,133 @@
+"""A connection in memory: the transport, and something that answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from zope.interface import implementer
+
+from unixsvc.config import Limits, Security
+from unixsvc.domain.handle import reply_for
+from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.message import Reply, Request
+from unixsvc.errors import Cancelled, DeadlineExceeded, Unauthorized
+from unixsvc.socket.clients import Clients
+from unixsvc.socket.connection import Connection
+
+__all__ = ["Actions", "Conversation", "MemoryTransport", "connect"]
+
+
+class MemoryTransport(StringTransport):
+    """Notes what a connection does to it, and can be slow to take what is written.
+
+    :ivar closed: how it was closed: ``lose``, ``abort``; ``half`` if only our sending side is; or empty.
+    :ivar slow: whether it pauses its producer as soon as anything is written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = ""
+        self.slow = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.slow and data and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def loseConnection(self) -> None:
+        self.closed = "lose"
+
+    def abortConnection(self) -> None:
+        self.closed = "abort"
+
+    def loseWriteConnection(self) -> None:
+        self.closed = "half"
+
+    @property
+    def reading(self) -> bool:
+        """Whether the connection wants more bytes."""
+        return self.producerState == "producing"
+
+    def lines(self) -> list[Any]:
+        """The replies since the last call, decoded."""
+        text = self.value()
+        self.clear()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@implementer(IHandleMessage)
+class Actions:
+    """Answers ``/now`` at once with the request's data, ``/wait`` when told to, and ``/wrong`` with 401.
+
+    :ivar waiting: the unanswered requests to ``/wait``, by their data's ``n``.
+    :ivar seen: all requests.
+    :ivar stopped: the codes with which requests to ``/wait`` were stopped.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, Deferred[Any]] = {}
+        self.seen: list[Request] = []
+        self.stopped: list[int] = []
+        self.seconds = 30.0
+
+    def seconds_for(self, request: Request) -> float:
+        return self.seconds
+
+    async def __call__(self, request: Request) -> Reply:
+        self.seen.append(request)
+        if request.path == "/wrong":
+            request.caller.wrong_tokens += 1
+            return reply_for(Unauthorized())
+        if request.path == "/wait":
+            deferred: Deferred[Any] = Deferred()
+            self.waiting[json.loads(bytes(request.data))["n"]] = deferred
+            try:
+                return Reply(200, json.dumps(await deferred).encode())
+            except (Cancelled, DeadlineExceeded) as error:
+                self.stopped.append(error.code)
+                return reply_for(error)
+        return Reply(200, bytes(request.data))
+
+
+class Conversation:
+    """One connection with all that it needs."""
+
+    def __init__(self, limits: Limits, security: Security) -> None:
+        self.clock = Clock()
+        self.actions = Actions()
+        self.clients = Clients(self.actions, limits, security, self.clock)
+        self.transport, self.connection = self.another()
+
+    def another(self) -> tuple[MemoryTransport, Connection]:
+        """One more connection of the same server."""
+        connection, transport = Connection(self.clients), MemoryTransport()
+        connection.makeConnection(transport)
+        return transport, connection
+
+    def send(self, *messages: Any) -> None:
+        """Send messages, each with a line end, all at once."""
+        self.raw(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes."""
+        self.connection.dataReceived(data)
+
+    def received(self) -> list[Any]:
+        """The replies since the last call."""
+        return self.transport.lines()
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """Let the reactor have a turn, or time pass with a look at the deadlines each second."""
+        self.clock.advance(0)
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+            self.clients.check_time()
+
+
+def connect(limits: Limits | None = None, security: Security | None = None) -> Conversation:
+    """A connected client."""
+    return Conversation(limits or Limits(), security or Security())

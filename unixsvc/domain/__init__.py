@@ -1,0 +1,1 @@
+"""What the system is about, free of Twisted and of input and output."""

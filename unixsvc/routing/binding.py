@@ -1,0 +1,238 @@
+"""From an action's signature to its arguments: worked out once, when the route table is built."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qs
+
+import msgspec
+import svcs
+from msgspec import Struct
+
+from unixsvc.domain.checking import JSON, TEXT, Problem, find_problems
+from unixsvc.domain.message import EMPTY, Request
+from unixsvc.errors import ConfigError, Invalid, Malformed
+from unixsvc.routing.checks import checker_for
+from unixsvc.routing.table import KINDS, Variable
+
+__all__ = ["Binder", "Signature", "read_signature"]
+
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Signature(Struct, frozen=True):
+    """Where each parameter of an action comes from.
+
+    :ivar path: the annotations of those that come from the path, by name, in the pattern's order.
+    :ivar data: the struct that ``data`` is decoded into; None if the action takes nothing from it.
+    :ivar whole: the parameter that takes all of ``data``; empty if its fields are parameters.
+    :ivar request: the parameter that takes the message; empty if none does.
+    :ivar container: the parameter that takes a container of its own; empty if none does.
+    :ivar returns: what the action gives.
+    """
+
+    path: dict[str, Any]
+    data: type[Struct] | None
+    whole: str
+    request: str
+    container: str
+    returns: Any
+
+
+def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable], where: str) -> Signature:
+    """Work out where an action's parameters come from.
+
+    :param action: as it will be called, so a bound method where there is a controller.
+    :param variables: of the route's pattern.
+    :param where: the route, for messages.
+    :raises ConfigError: if the route can never work.
+    """
+    hints = _hints_of(action, where)
+    parameters = inspect.signature(action).parameters
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise ConfigError(where, f"the parameter {name!r} cannot be passed by name")
+    for name in [*parameters, "return"]:
+        if name not in hints:
+            what = "the return value" if name == "return" else f"the parameter {name!r}"
+            raise ConfigError(where, f"{what} has no annotation")
+    for name in variables:
+        if name not in parameters:
+            raise ConfigError(where, f"the action has no parameter {name!r} for the path's variable")
+    rest = [name for name in parameters if name not in variables]
+    request = _only(rest, hints, lambda kind: kind is Request, where)
+    container = _only(rest, hints, lambda kind: kind is svcs.Container, where)
+    whole = _only(rest, hints, _is_struct, where)
+    fields = [name for name in rest if name not in (request, container, whole)]
+    if whole and fields:
+        raise ConfigError(where, f"{whole!r} takes all of data, so nothing is left for {fields[0]!r}")
+    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
+    data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
+    _require_known(data, where)
+    return Signature(path, data, whole, request, container, hints["return"])
+
+
+class Binder:
+    """Makes the arguments of one action's calls.
+
+    :param where: the route, for messages.
+    :raises ConfigError: for checks that cannot work.
+    """
+
+    def __init__(self, signature: Signature, where: str) -> None:
+        self._names = tuple(signature.path)
+        # A variable whose kind says all that its annotation says needs no second look.
+        self._refined = {
+            name: _PathValue(kind) for name, kind in signature.path.items() if kind not in (str, int, float)
+        }
+        self._whole = signature.whole
+        self._request = signature.request
+        try:
+            self._data = _Data(signature.data) if signature.data else None
+        except TypeError as error:
+            raise ConfigError(where, str(error)) from None
+
+    def __call__(self, request: Request, values: list[Any]) -> dict[str, Any]:
+        """Make the arguments by name.
+
+        :param values: of the path's variables, in their order.
+        :raises Invalid: listing what is wrong, field by field.
+        :raises Malformed: if ``data`` is not JSON.
+        """
+        arguments = dict(zip(self._names, values, strict=True))
+        problems: list[Problem] = []
+        for name, refine in self._refined.items():
+            arguments[name] = refine(arguments[name], name, problems)
+        if self._data is not None:
+            data = self._data.read(request, problems)
+            if self._whole:
+                arguments[self._whole] = data
+            elif data is not None:
+                arguments.update(msgspec.structs.asdict(data))
+        if problems:
+            raise Invalid([{"field": each.field, "message": each.message} for each in problems])
+        if self._request:
+            arguments[self._request] = request
+        return arguments
+
+
+class _PathValue:
+    """Brings a variable's value to the type that the action wants, beyond the pattern's kind."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self._check = checker_for(kind)
+
+    def __call__(self, value: Any, field: str, problems: list[Problem]) -> Any:
+        try:
+            result = msgspec.convert(value, self._kind, strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            problems.append(Problem(field, str(error)))
+            return None
+        problems += self._check(result, field) if self._check else []
+        return result
+
+
+class _Data:
+    """Reads ``data``, or the query where there is no data, into a struct."""
+
+    def __init__(self, kind: type[Struct]) -> None:
+        self._kind = kind
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._check = checker_for(kind)
+        self._lists = {each.encode_name for each in msgspec.structs.fields(kind) if _is_list(each.type)}
+
+    def read(self, request: Request, problems: list[Problem]) -> Any:
+        value: Any = request.data
+        form = JSON
+        try:
+            if request.query and bytes(value) == bytes(EMPTY):
+                value, form = self._fields_of(request.query), TEXT
+                result = form.convert(value, self._kind)
+            else:
+                result = self._decode(value)
+        except msgspec.ValidationError:
+            problems += _explained(self._kind, value, form)
+            return None
+        except _NOT_JSON:
+            raise Malformed("data: is not JSON") from None
+        problems += self._check(result, "") if self._check else []
+        return result
+
+    def _fields_of(self, query: str) -> dict[str, Any]:
+        try:
+            found = parse_qs(query, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        except ValueError:  # UnicodeDecodeError is one
+            raise Malformed("path: the query cannot be read") from None
+        return {name: each if name in self._lists else each[-1] for name, each in found.items()}
+
+
+def _explained(kind: type[Struct], value: Any, form: Any) -> list[Problem]:
+    try:
+        return find_problems(kind, value, form)
+    except _NOT_JSON:
+        raise Malformed("data: is not JSON") from None
+
+
+def _hints_of(action: Callable[..., Any], where: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(getattr(action, "__func__", action), include_extras=True)
+    except NameError as error:
+        raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
+
+
+def _only(names: list[str], hints: Mapping[str, Any], test: Callable[[Any], bool], where: str) -> str:
+    found = [name for name in names if test(hints[name])]
+    if len(found) > 1:
+        raise ConfigError(where, f"{found[0]!r} and {found[1]!r} would take the same")
+    return found[0] if found else ""
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _is_struct(kind: Any) -> bool:
+    bare = _bare(kind)
+    return isinstance(bare, type) and issubclass(bare, Struct) and bare is not Request
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(_bare(kind)) in (list, tuple, set, frozenset)
+
+
+def _path_annotation(variable: Variable, kind: Any, where: str) -> Any:
+    given = KINDS[variable.kind].type
+    if given is not str and _bare(kind) is not given:
+        wanted = getattr(kind, "__name__", kind)
+        raise ConfigError(where, f"{variable.name!r} is {variable.kind} in the path, {wanted} in the action")
+    _require_known(kind, where)
+    return kind
+
+
+def _struct_of(
+    names: list[str], hints: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str
+) -> type[Struct] | None:
+    if not names:
+        return None
+    fields: list[tuple[Any, ...]] = []
+    for name in names:
+        default = parameters[name].default
+        fields.append(
+            (name, hints[name]) if default is inspect.Parameter.empty else (name, hints[name], default)
+        )
+    try:
+        # Named after the route: in the contract, schemas are told apart by their names.
+        return msgspec.defstruct(re.sub(r"\W+", "_", where) + "_arguments", fields, kw_only=True)
+    except TypeError as error:
+        raise ConfigError(where, str(error)) from None
+
+
+def _require_known(kind: Any, where: str) -> None:
+    try:
+        msgspec.json.schema(kind)
+    except TypeError as error:
+        raise ConfigError(where, f"a parameter is of a type that no JSON becomes: {error}") from None

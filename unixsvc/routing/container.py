@@ -1,0 +1,80 @@
+"""Controllers and what they need, from the application's svcs registry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import svcs
+from msgspec import Struct
+
+from unixsvc.config import ServiceSettings
+from unixsvc.errors import ConfigError
+
+__all__ = ["ServiceContext", "Services"]
+
+
+class ServiceContext(Struct, frozen=True):
+    """Where an application finds itself: the second argument of its container function.
+
+    :ivar name: of the service.
+    :ivar folder: the configuration's folder, for files of the service.
+    """
+
+    name: str
+    folder: str
+    settings: ServiceSettings
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the configuration hands to the application."""
+        return self.settings.options
+
+
+class Services:
+    """The registry of one worker, and a container that lives as long.
+
+    :param values: registered before the application registers its own, by type.
+    """
+
+    def __init__(self, values: Mapping[Any, object]) -> None:
+        self.registry = svcs.Registry()
+        for kind, value in values.items():
+            self.registry.register_value(kind, value)
+        self._container = svcs.Container(self.registry)
+
+    def make(self, controller: type) -> Any:
+        """Make a controller, its arguments by the annotations of ``__init__``.
+
+        :raises ConfigError: for an argument that has no annotation, or that nobody registered.
+        """
+        parameters = inspect.signature(controller).parameters
+        hints = get_type_hints(inspect.getattr_static(controller, "__init__")) if parameters else {}
+        arguments = {}
+        for name, parameter in parameters.items():
+            if name not in hints:
+                raise ConfigError(f"{controller.__qualname__}.__init__", f"{name!r} has no annotation")
+            try:
+                arguments[name] = self._container.get(hints[name])
+            except svcs.exceptions.ServiceNotFoundError:
+                if parameter.default is parameter.empty:
+                    raise _unregistered(controller, name, hints[name]) from None
+        return controller(**arguments)
+
+    def open(self) -> svcs.Container:
+        """A container for one request; the caller closes it."""
+        return svcs.Container(self.registry)
+
+    def close(self) -> None:
+        """Let go of everything that was made."""
+        self._container.close()
+        self.registry.close()
+
+
+def _unregistered(controller: type, name: str, kind: Any) -> ConfigError:
+    return ConfigError(
+        f"{controller.__qualname__}.__init__",
+        f"nothing is registered for {name!r}",
+        f"register {getattr(kind, '__qualname__', kind)!s} in the application's container",
+    )

@@ -1,0 +1,48 @@
+"""The paths that every service has: ``/-/ping``, ``/-/health``, ``/-/routes``, ``/-/stats``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from unixsvc.routing.route import GET, Group
+
+__all__ = ["PREFIX", "Reserved", "reserved_group"]
+
+PREFIX: Final = "/-"
+
+
+class Reserved(Struct, frozen=True):
+    """What the reserved paths answer with, beside the contract."""
+
+    health: Callable[[], dict[str, Any]]
+    stats: Callable[[], dict[str, Any]]
+
+
+def reserved_group(reserved: Reserved, contract: Callable[[], dict[str, Any]]) -> Group:
+    """Routes as any others, but that no application can define."""
+
+    def ping() -> str:
+        return "pong"
+
+    def health() -> dict[str, Any]:
+        return reserved.health()
+
+    def stats() -> dict[str, Any]:
+        return reserved.stats()
+
+    def routes() -> dict[str, Any]:
+        return contract()
+
+    return Group(
+        PREFIX,
+        None,
+        [
+            GET("/ping", ping, public=True, title="Whether somebody listens"),
+            GET("/health", health, public=True, title="Whether the service can do its work"),
+            GET("/routes", routes, title="The contract: routes and JSON Schemas"),
+            GET("/stats", stats, title="Figures of the worker that answers"),
+        ],
+    )

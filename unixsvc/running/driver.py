@@ -1,0 +1,108 @@
+"""Carries a coroutine on from where its first step stopped.
+
+An action that finishes without waiting is done after one ``send`` and never comes here, so it does not
+pay for a Deferred. One that waits gets a deadline and can be cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from unixsvc.domain.handle import reply_for
+from unixsvc.domain.message import Reply
+from unixsvc.errors import DeadlineExceeded, ServiceError
+
+__all__ = ["Running", "from_asyncio"]
+
+
+class Running:
+    """A request whose action waits. Tells its reply once, however it comes about.
+
+    :param coroutine: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it, stepped once.
+    :param waiting: what that step yielded.
+    :param seconds: the time for the answer.
+    :param finished: called with the reply.
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Reply],
+        waiting: Any,
+        reactor: IReactorTime,
+        seconds: float,
+        finished: Callable[[Reply], None],
+    ) -> None:
+        self._coroutine = coroutine
+        self._finished: Callable[[Reply], None] | None = finished
+        self._reason: ServiceError | None = None
+        self._waiting: Deferred[Any] | None = None
+        self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
+        self._follow(waiting)
+
+    def cancel(self, reason: ServiceError) -> None:
+        """Stop the action: ``reason`` is raised in it where it waits, and is the reply.
+
+        An action that goes on all the same is no longer waited for.
+        """
+        if self._finished is None:
+            return
+        if self._waiting is not None:
+            self._reason = reason
+            self._waiting.cancel()
+            self._reason = None
+        self._finish(reply_for(reason))
+
+    def _follow(self, waiting: Any) -> None:
+        if not isinstance(waiting, Deferred):
+            kind = type(waiting).__name__
+            waiting = _failed(
+                TypeError(f"an action awaits Deferreds, not {kind}; wrap it in from_asyncio(...)")
+            )
+        self._waiting = waiting
+        waiting.addBoth(self._advance)
+
+    def _advance(self, result: Any) -> None:
+        self._waiting = None
+        try:
+            if not isinstance(result, Failure):
+                waiting = self._coroutine.send(result)
+            elif self._reason is not None:
+                waiting = self._coroutine.throw(self._reason)
+            else:
+                waiting = result.throwExceptionIntoGenerator(self._coroutine)
+        except StopIteration as stop:
+            self._finish(stop.value)
+        else:
+            self._follow(waiting)
+
+    def _finish(self, reply: Reply) -> None:
+        finished, self._finished = self._finished, None
+        if finished is None:
+            return
+        if self._timer.active():
+            self._timer.cancel()
+        finished(reply)
+
+
+def _failed(error: Exception) -> Deferred[Any]:
+    deferred: Deferred[Any] = Deferred()
+    deferred.errback(Failure(error))
+    return deferred
+
+
+def from_asyncio(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+    """Make an asyncio coroutine something that an action can await.
+
+    ``await from_asyncio(session.get(url))``
+    Works in workers, whose reactor runs on an asyncio loop; not in services that are ``inline``.
+
+    :raises RuntimeError: where no asyncio loop runs.
+    """
+    import asyncio  # here alone: the orchestrator never needs it
+
+    return Deferred.fromFuture(asyncio.get_running_loop().create_task(coroutine))

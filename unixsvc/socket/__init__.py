@@ -1,0 +1,1 @@
+"""The wire protocol over Unix sockets, as ``docs/protocol.rst`` has it."""

@@ -1,0 +1,338 @@
+"""One client: its messages in, its replies out, and a bound on what it can make us hold."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from unixsvc.domain.handle import reply_for
+from unixsvc.domain.message import Caller, Reply
+from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge
+from unixsvc.running.driver import Running
+from unixsvc.socket.clients import Clients
+from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, request_from
+from unixsvc.socket.framing import Framer
+from unixsvc.socket.peer import has_gone, peer_of
+from unixsvc.socket.security import MAX_WRONG_TOKENS
+
+__all__ = ["MAX_UNANSWERED", "Connection"]
+
+MAX_UNANSWERED: Final = 128
+# So many messages of one client are served before the others have their turn.
+_TURN: Final = 64
+# A client that is told why its message is refused may still be sending it: it is read on for so long, as
+# a socket that is closed with bytes unread resets the client before it has seen the reply.
+_LINGER_SECONDS: Final = 2.0
+
+
+class _Unanswered:
+    """A request whose reply is not on its way yet.
+
+    :ivar reply: of a bare request that is done, but must wait for those before it.
+    """
+
+    __slots__ = ("id", "oneway", "reply", "running")
+
+    def __init__(self, wire: WireRequest) -> None:
+        self.id: Id = wire.id
+        self.oneway = wire.oneway
+        self.running: Running | None = None
+        self.reply: Reply | None = None
+
+
+class _Watch:
+    """Tells since when a connection has been quiet, from looks at it every now and then."""
+
+    __slots__ = ("_partial_since", "_quiet_since", "_served")
+
+    def __init__(self) -> None:
+        self._served = -1
+        self._quiet_since = 0.0
+        self._partial_since: float | None = None
+
+    def look(self, served: int, busy: bool, partial: bool, now: float) -> None:
+        """Note what has happened since the last look.
+
+        :param served: how many messages have been served.
+        :param busy: whether requests are unanswered.
+        :param partial: whether a message has begun and not ended.
+        """
+        if busy or served != self._served:
+            self._served = served
+            self._quiet_since = now
+            self._partial_since = None
+        if not partial:
+            self._partial_since = None
+        elif self._partial_since is None:
+            self._partial_since = now
+
+    def quiet(self, now: float) -> float:
+        """For how long nothing has been served, in seconds."""
+        return now - self._quiet_since
+
+    def partial(self, now: float) -> float:
+        """For how long one message has not come to its end, in seconds."""
+        return 0.0 if self._partial_since is None else now - self._partial_since
+
+
+@implementer(IPushProducer, IHalfCloseableProtocol)
+class Connection(Protocol):
+    """Serves one client.
+
+    It produces replies: the transport pauses it while the client does not take them, and for that time,
+    or while too many requests are unanswered, no more is read.
+
+    :param clients: what all connections share.
+    """
+
+    transport: Any
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._handle = clients.handle
+        self._caller = Caller()
+        self._framer = Framer(clients.limits.max_message_bytes)
+        self._unanswered: dict[int | str | _Unanswered, _Unanswered] = {}
+        self._bare: deque[_Unanswered] = deque()
+        self._end = b"\n"
+        self._served = 0
+        self._watch = _Watch()
+        self._full = False  # the client does not take its replies
+        self._reading = True
+        self._later = False  # messages that are here will be served in the next turn
+        self._ending = False  # nothing more is read
+        self._closing = False  # nothing more is served
+        self._linger = False  # the client may still be sending when all is answered
+        self._lingering = False
+        self._lost = False
+
+    # What the transport calls.
+
+    def connectionMade(self) -> None:
+        """A client has connected."""
+        self._caller.peer = peer_of(self.transport)
+        self.transport.registerProducer(self, True)
+        refusal = self._clients.opened(self, self._caller.peer)
+        if refusal is not None:
+            self._refuse(refusal)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes have come."""
+        if not self._closing:
+            self._framer.feed(data)
+            self._serve_all()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it may be gone, or wait for its replies."""
+        if self._lingering or has_gone(self.transport):
+            self.transport.loseConnection()
+            return
+        rest = self._framer.rest()
+        if rest.strip() and not self._closing:
+            self._serve(rest)
+        self.finish()
+
+    def writeConnectionLost(self) -> None:
+        """We have shut down our sending side; nothing follows from that."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """The client is gone: nobody wants the replies any more."""
+        self._closing = self._lost = True
+        self._clients.closed(self)
+        for each in list(self._unanswered.values()):
+            if each.running is not None:
+                each.running.cancel(Cancelled())
+
+    def pauseProducing(self) -> None:
+        """More is waiting to be sent than the client takes."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """The client has taken its replies."""
+        self._full = False
+        self._go_on()
+
+    def stopProducing(self) -> None:
+        """The transport is about to be gone."""
+
+    # What all connections together are told.
+
+    def finish(self) -> None:
+        """Serve what has arrived, answer it, and close."""
+        self._ending = True
+        self._serve_all()
+
+    def abort(self) -> None:
+        """Close now."""
+        self.transport.abortConnection()
+
+    def check_time(self, now: float) -> None:
+        """Close the connection if its client has used up its time."""
+        watch, limits = self._watch, self._clients.limits
+        watch.look(self._served, bool(self._unanswered), self._framer.partial and not self._full, now)
+        if self._lingering:
+            if watch.quiet(now) >= _LINGER_SECONDS:
+                self.abort()
+        elif watch.partial(now) >= limits.message_timeout:
+            self._refuse(Incomplete())
+        elif watch.quiet(now) >= limits.idle_timeout:
+            if self._full:
+                self.abort()  # what waits to be sent would keep it open for ever
+            elif self._framer.framed:
+                self.transport.loseConnection()
+            else:
+                self._refuse(Incomplete())
+
+    # Messages in.
+
+    def _serve_all(self) -> None:
+        """Serve messages until there is none, or it is time to let others have their turn."""
+        for _ in range(_TURN):
+            if self._closing or self._full or len(self._unanswered) >= MAX_UNANSWERED:
+                break
+            try:
+                message = self._framer.next()
+            except TooLarge as error:
+                self._refuse(error)
+                break
+            if message is None:
+                self._serve_unframed()
+                if self._ending:
+                    self._closing = True
+                break
+            if message.strip():
+                self._serve(message)
+        else:
+            self._serve_later()
+        self._hold_or_read()
+        if self._closing:
+            self._close_if_done()
+
+    def _serve_unframed(self) -> None:
+        """The one-message exchange of the original system: no line end, no id, one reply, the end."""
+        message = self._framer.unframed()
+        if message is not None and find_id(message) is None:
+            self._end = b""
+            self._closing = True
+            self._serve(message)
+
+    def _serve(self, message: bytes) -> None:
+        self._served += 1
+        try:
+            wire = decode(message)
+        except NotJSON as error:
+            self._refuse(error)
+        except Malformed as error:
+            self._answer(find_id(message), reply_for(error))
+        else:
+            if wire.cancel:
+                self._cancel(wire.id)
+            elif wire.id is not None and wire.id in self._unanswered:
+                problem = {"field": "id", "message": "is that of an unanswered request"}
+                self._answer(wire.id, reply_for(Malformed([problem])))
+            else:
+                self._begin(wire)
+
+    def _begin(self, wire: WireRequest) -> None:
+        request = request_from(wire, self._caller)
+        coroutine = self._handle(request)
+        try:
+            waiting = coroutine.send(None)
+        except StopIteration as stop:
+            if not wire.oneway:
+                self._answer(wire.id, stop.value)
+            if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
+                self._closing = self._linger = True
+            return
+        each = _Unanswered(wire)
+        self._unanswered[each if wire.id is None else wire.id] = each
+        if wire.id is None and not wire.oneway:
+            self._bare.append(each)
+        seconds = self._handle.seconds_for(request)
+        done = partial(self._done, each)
+        each.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
+
+    def _cancel(self, id: Id) -> None:
+        # One that is answered by now is no error: its reply and the wish to cancel it have crossed.
+        each = None if id is None else self._unanswered.get(id)
+        if each is not None and each.running is not None:
+            each.running.cancel(Cancelled())
+
+    # Replies out.
+
+    def _answer(self, id: Id, reply: Reply) -> None:
+        """Send a reply that is there at once; a bare one not before those of earlier requests."""
+        if id is None and self._bare:
+            waiting = _Unanswered(WireRequest())
+            waiting.reply = reply
+            self._bare.append(waiting)
+            self._unanswered[waiting] = waiting
+        else:
+            self.transport.write(encode(id, reply) + self._end)
+
+    def _done(self, each: _Unanswered, reply: Reply) -> None:
+        """Send a reply that had to be waited for, and the bare ones that had to wait for it."""
+        each.reply = reply
+        ready = []
+        if each.id is not None or each.oneway:
+            self._unanswered.pop(each if each.id is None else each.id)
+            ready += [] if each.oneway else [encode(each.id, reply) + self._end]
+        while self._bare and (first := self._bare[0].reply) is not None:
+            self._unanswered.pop(self._bare.popleft())
+            ready.append(encode(None, first) + self._end)
+        if not self._lost:
+            self.transport.write(b"".join(ready))
+            self._go_on()
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
+        self._closing = self._linger = True
+        self._answer(None, reply_for(error))
+        self._close_if_done()
+
+    # Flow.
+
+    def _go_on(self) -> None:
+        """Something that held us up is over."""
+        if self._closing:
+            self._close_if_done()
+        elif not self._reading:
+            self._serve_later()
+
+    def _serve_later(self) -> None:
+        if not self._later:
+            self._later = True
+            self._clients.reactor.callLater(0, self._serve_now)
+
+    def _serve_now(self) -> None:
+        self._later = False
+        if not self._lost:
+            self._serve_all()
+
+    def _hold_or_read(self) -> None:
+        """Read on only where what comes can be served: the rest stays with the client."""
+        held = self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED
+        wanted = self._lingering or not (held or self._ending or self._closing)
+        if wanted != self._reading and not self._lost:
+            self._reading = wanted
+            if wanted:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+    def _close_if_done(self) -> None:
+        if self._unanswered or self._lingering or self._lost:
+            return
+        if not self._linger:
+            self.transport.loseConnection()
+            return
+        self._lingering = True
+        self._watch = _Watch()
+        self.transport.loseWriteConnection()
+        self._hold_or_read()

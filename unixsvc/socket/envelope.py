@@ -1,0 +1,99 @@
+"""Between the bytes of one message and what they mean."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from unixsvc.domain.checking import JSON, Problem, find_problems
+from unixsvc.domain.message import EMPTY, Caller, Reply, Request
+from unixsvc.errors import Malformed, NotJSON
+
+__all__ = ["Id", "WireRequest", "decode", "encode", "find_id", "request_from"]
+
+Id = int | str | None
+
+
+class WireRequest(Struct, frozen=True):
+    """A request as it stands on the wire."""
+
+    id: Id = None
+    method: str = "GET"
+    path: str = "/"
+    data: Raw = EMPTY
+    auth_token: str | None = None
+    timeout: float | None = None
+    meta: dict[str, str] = {}
+    oneway: bool = False
+    cancel: bool = False
+
+    def __repr__(self) -> str:
+        # The generated one would show the token, and a repr ends up in logs.
+        return f"<WireRequest {self.id!r} {self.method} {self.path}>"
+
+
+class _OnlyId(Struct):
+    id: Id = None
+
+
+_decode: Final = msgspec.json.Decoder(WireRequest).decode
+_encode: Final = msgspec.json.Encoder().encode
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(message: bytes) -> WireRequest:
+    """Read a request.
+
+    :raises NotJSON: if the bytes are none.
+    :raises Malformed: if it is no object, or a field is of the wrong type; the detail says which.
+    """
+    try:
+        wire = _decode(message)
+    except msgspec.ValidationError:
+        raise _malformed(message) from None
+    except _NOT_JSON:
+        raise NotJSON([{"field": "", "message": "is not JSON"}]) from None
+    if wire.data is not EMPTY and memoryview(wire.data)[0] != 0x7B:
+        raise Malformed([{"field": "data", "message": "Expected `object`"}])
+    if not wire.path.startswith("/"):
+        raise Malformed([{"field": "path", "message": "starts with '/'"}])
+    return wire
+
+
+def request_from(wire: WireRequest, caller: Caller) -> Request:
+    """The request for the domain."""
+    path, _, query = wire.path.partition("?")
+    return Request(
+        wire.method.upper(), path, wire.data, query, wire.auth_token, wire.timeout, wire.meta, caller
+    )
+
+
+def find_id(message: bytes) -> Id:
+    """The id of a message that is wrong otherwise; None if even that cannot be read."""
+    try:
+        return msgspec.json.decode(message, type=_OnlyId).id
+    except _NOT_JSON:  # a ValidationError is a DecodeError
+        return None
+
+
+def encode(id: Id, reply: Reply) -> bytes:
+    """A reply as it goes on the wire, without a line end: an envelope if there is an id, else bare."""
+    if reply.message:
+        failure: dict[str, Any] = {} if id is None else {"id": id}
+        failure |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
+        return _encode(failure)
+    if id is None:
+        return reply.body
+    if type(id) is int:
+        return b'{"id":%d,"code":%d,"data":%b}' % (id, reply.code, reply.body)
+    return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
+
+
+def _malformed(message: bytes) -> Malformed:
+    try:
+        problems = find_problems(WireRequest, message, JSON)
+    except _NOT_JSON:
+        problems = [Problem("", "is not JSON")]
+    return Malformed([{"field": each.field, "message": each.message} for each in problems])

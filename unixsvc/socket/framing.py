@@ -1,0 +1,134 @@
+"""Cuts a stream of bytes into messages, with no input or output of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from unixsvc.errors import TooLarge
+
+__all__ = ["Framer"]
+
+
+class Framer:
+    """One message on a line; or, from a client of the original system, one object and no line end.
+
+    Bytes are fed in as they come, and messages are taken out one by one, so that a caller that cannot
+    go on leaves the rest where it is.
+
+    :param max_bytes: the largest message.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._chunk = b""  # what came last, cut up to _at
+        self._at = 0
+        self._partial = bytearray()  # the message that has begun and not ended
+        self._scanned = 0
+        self._scanner = _ObjectScanner()
+        self.framed = False
+
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._partial)
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has arrived."""
+        if self._at < len(self._chunk):
+            data = self._chunk[self._at :] + data
+        self._chunk = data
+        self._at = 0
+
+    def next(self) -> bytes | None:
+        """The next whole message, without its line end; None if there is none yet.
+
+        :raises TooLarge: as soon as a message exceeds the limit, whether it has ended or not.
+        """
+        chunk = self._chunk
+        end = chunk.find(b"\n", self._at)
+        if len(self._partial) + (len(chunk) if end < 0 else end) - self._at > self._max_bytes:
+            raise TooLarge(self._max_bytes)
+        if end < 0:
+            if self._at < len(chunk):
+                self._partial += chunk[self._at :]
+                self._chunk, self._at = b"", 0
+            return None
+        message = chunk[self._at : end]
+        self._at = end + 1
+        self.framed = True
+        if self._partial:
+            message = bytes(self._partial) + message
+            self._partial.clear()
+        return message
+
+    def unframed(self) -> bytes | None:
+        """All bytes so far, if they are one complete object, no line end has ever come, and this is new.
+
+        Each byte is looked at once, however the bytes were cut. Whether they are JSON is for the decoder.
+        """
+        # Only bytes that stop at a brace can be whole, so a large message that is still coming in is hardly
+        # ever scanned. Some spaces may follow the brace; not any number, as each byte would look at all.
+        if self.framed or not self._partial[-64:].rstrip().endswith(b"}"):
+            return None
+        fresh = bytes(self._partial[self._scanned :])
+        self._scanned = len(self._partial)
+        return bytes(self._partial) if self._scanner.feed(fresh) else None
+
+    def rest(self) -> bytes:
+        """What has begun and will not go on, as the stream has ended."""
+        rest = bytes(self._partial)
+        self._partial.clear()
+        return rest
+
+
+class _ObjectScanner:
+    """Follows the depth of braces through a text that comes in pieces, to tell when an object is whole."""
+
+    # Of strings that end here nothing is left; of one that doesn't, all. Possessive, as backtracking in a
+    # string with a million escapes would not be linear.
+    _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(".*)', re.DOTALL)
+    _INSIDE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+    _NO_BRACES: Final = bytes(set(range(256)) - set(b"{}"))
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+        self._done = False
+
+    def feed(self, data: bytes) -> bool:
+        """Look at the next piece; True if with it the outermost brace closes, for the first time."""
+        if self._done:
+            return False
+        if self._in_string:
+            data = self._leave_string(data)
+        outside = self._STRINGS.sub(rb"\1", data)
+        start = outside.find(b'"')
+        if start >= 0:
+            self._in_string = True
+            tail = outside[start:]
+            self._escaped = (len(tail) - len(tail.rstrip(b"\\"))) % 2 == 1
+            outside = outside[:start]
+        self._done = self._closes(outside.translate(None, self._NO_BRACES))
+        return self._done
+
+    def _leave_string(self, data: bytes) -> bytes:
+        """Skip what belongs to a string that began earlier."""
+        if self._escaped:
+            data = data[1:]
+        end = self._INSIDE.match(data).end()  # type: ignore[union-attr]  # it matches the empty string too
+        self._in_string = data[end : end + 1] != b'"'
+        self._escaped = self._in_string and end < len(data)
+        return data[end + 1 :]
+
+    def _closes(self, braces: bytes) -> bool:
+        closing = braces.count(b"}")
+        if closing < max(self._depth, 1):
+            self._depth += len(braces) - 2 * closing
+            return False
+        for brace in braces:
+            self._depth += 1 if brace == 0x7B else -1
+            if self._depth <= 0:
+                return True
+        return False

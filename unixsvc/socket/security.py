@@ -1,0 +1,121 @@
+"""The shared token: its file, and who may pass with it."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+import stat
+from collections.abc import Sequence
+from typing import Final
+
+from zope.interface import implementer
+
+from unixsvc.domain.interfaces import IGuard
+from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError, Unauthorized
+
+__all__ = ["MAX_WRONG_TOKENS", "TokenGuard", "load_or_create_token", "read_token"]
+
+MAX_WRONG_TOKENS: Final = 5
+
+_TOKEN_BYTES: Final = 32
+_TOKEN = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
+
+
+@implementer(IGuard)
+class TokenGuard:
+    """Lets those pass who know the token; a caller that has shown it once need not again.
+
+    :param policy: ``required``, ``private`` or ``off``, as in the configuration.
+    :param tokens: those that are valid: the current one, and the one before it during a rotation.
+    """
+
+    def __init__(self, policy: str, tokens: Sequence[str]) -> None:
+        self._off = policy == "off"
+        self._required = policy == "required"
+        self._tokens = [token.encode() for token in tokens]
+
+    def admit(self, request: Request) -> None:
+        """Let a request pass or not; under ``private``, routes that are not public refuse it later.
+
+        :raises Unauthorized: for a wrong token, or if one is required and missing.
+        """
+        caller = request.caller
+        if caller.trusted:
+            return
+        if self._off:
+            caller.trusted = True
+        elif request.auth_token is None:
+            if self._required:
+                raise Unauthorized("auth_token is missing")
+        elif self._known(request.auth_token):
+            caller.trusted = True
+        else:
+            caller.wrong_tokens += 1
+            raise Unauthorized("auth_token is wrong")
+
+    def _known(self, token: str) -> bool:
+        shown = token.encode("utf-8", "surrogatepass")
+        # Every token is compared, in constant time, so that the time tells nothing of any of them.
+        return sum(hmac.compare_digest(shown, each) for each in self._tokens) > 0
+
+
+def load_or_create_token(path: str) -> str:
+    """Read the token, made now if there is none.
+
+    The file appears whole or not at all, with mode 0600, also when several processes start at once.
+
+    :raises ConfigError: if it cannot be made, or must not be trusted.
+    """
+    if not os.path.lexists(path):
+        _create(path)
+    return read_token(path)
+
+
+def read_token(path: str) -> str:
+    """Read the token.
+
+    :raises ConfigError: if there is none, if others can read it, or if it is damaged.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), encoding="ascii") as file:
+            state = os.fstat(file.fileno())
+            text = file.read(1024).strip()
+    except FileNotFoundError:
+        raise ConfigError(
+            path, "there is no token", "it is made when the orchestrator first starts"
+        ) from None
+    except PermissionError:
+        raise ConfigError(path, "the token may not be read", "run as the user of the orchestrator") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"the token cannot be read: {error}") from None
+    if not stat.S_ISREG(state.st_mode):
+        raise ConfigError(path, "is no regular file", "remove it; a new token is made at the next start")
+    if state.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(
+            path, f"belongs to another user (uid {state.st_uid})", "remove it, or use another file"
+        )
+    if state.st_mode & 0o077:
+        mode = f"mode {stat.S_IMODE(state.st_mode):04o}"
+        raise ConfigError(path, f"others can read or change the token ({mode})", f"run: chmod 600 {path}")
+    if not _TOKEN.fullmatch(text):
+        raise ConfigError(path, "holds no token", "remove it; a new one is made at the next start")
+    return text
+
+
+def _create(path: str) -> None:
+    draft = f"{path}.{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(_TOKEN_BYTES) + "\n")
+            os.link(draft, path)  # unlike a rename, leaves the token of whoever was first
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    except OSError as error:
+        raise ConfigError(path, f"the token cannot be made: {error.strerror}") from None

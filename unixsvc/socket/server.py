@@ -1,0 +1,96 @@
+"""The socket transport as a service: listens, serves, drains."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall, deferLater
+from zope.interface import implementer
+
+from unixsvc.config import Limits, Security
+from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
+from unixsvc.socket.clients import Clients
+from unixsvc.socket.connection import Connection
+
+__all__ = ["Handling", "SocketRequestHandler"]
+
+# Requests that were sent before we began to drain may still be in the kernel: time for a look, in seconds.
+_LAST_LOOK: Final = 0.05
+
+
+class Handling(Struct, frozen=True):
+    """All that a request handler needs to serve one service on one endpoint."""
+
+    service: str
+    handle: IHandleMessage
+    endpoint: IStreamServerEndpoint
+    limits: Limits
+    security: Security
+    reactor: IReactorTime
+
+
+class _ConnectionFactory(Factory):
+    noisy = False
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        return Connection(self._clients)
+
+
+@implementer(IRequestHandler)
+class SocketRequestHandler(Service):
+    """Serves the wire protocol of ``docs/protocol.rst``.
+
+    :param handling: what to serve, and where.
+    """
+
+    def __init__(self, handling: Handling) -> None:
+        self._endpoint = handling.endpoint
+        self._reactor: Any = handling.reactor
+        limits = handling.limits
+        self._clients = Clients(handling.handle, limits, handling.security, handling.reactor)
+        self._port: IListeningPort | None = None
+        self._check_every = min(1.0, limits.message_timeout / 4, limits.idle_timeout / 4)
+        self._checks = LoopingCall(self._clients.check_time)
+        self._checks.clock = handling.reactor
+
+    async def listen(self) -> None:
+        """Begin to accept; done when clients can connect."""
+        self._port = await self._endpoint.listen(_ConnectionFactory(self._clients))
+        self._checks.start(self._check_every, now=False)
+
+    async def drain(self) -> None:
+        """Accept nothing more, answer what was asked, close; done when every connection is gone."""
+        if self._port is not None:
+            port, self._port = self._port, None
+            await _stopped(port)
+            await deferLater(self._reactor, _LAST_LOOK)
+        await self._clients.finish()
+        if self._checks.running:
+            self._checks.stop()
+
+    def abort(self) -> None:
+        """Close every connection now; what was asked stays unanswered."""
+        self._clients.abort()
+
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    def stopService(self) -> Deferred[None]:
+        """Drain."""
+        super().stopService()
+        return Deferred.fromCoroutine(self.drain())
+
+
+async def _stopped(port: IListeningPort) -> None:
+    stopping = port.stopListening()
+    if stopping is not None:
+        await stopping
