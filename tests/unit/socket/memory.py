@@ -34,17 +34,21 @@ class MemoryTransport(StringTransport):
         self.slow = False
 
     def write(self, data: bytes) -> None:
+        """Keep what is written."""
         super().write(data)
         if self.slow and data and self.producer is not None:
             self.producer.pauseProducing()
 
     def loseConnection(self) -> None:
+        """Close when all is written."""
         self.closed = "lose"
 
     def abortConnection(self) -> None:
+        """Close now."""
         self.closed = "abort"
 
     def loseWriteConnection(self) -> None:
+        """Close one side."""
         self.closed = "half"
 
     @property
@@ -75,9 +79,11 @@ class Actions:
         self.seconds = 30.0
 
     def seconds_for(self, request: Request) -> float:
+        """As long as the test says."""
         return self.seconds
 
     async def __call__(self, request: Request) -> Reply:
+        """Answer by the path."""
         self.seen.append(request)
         if request.path == "/wrong":
             request.caller.wrong_tokens += 1

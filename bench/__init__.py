@@ -1,0 +1,1 @@
+"""Measures what a service can do on this machine."""

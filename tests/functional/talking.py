@@ -1,0 +1,76 @@
+"""The client's side of a real socket, with nothing of ours in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Talk"]
+
+_PATIENCE = 20.0  # seconds; only ever waited for when something is broken
+
+
+class Talk:
+    """One connection to a service.
+
+    :param path: of its socket.
+    :param token: shown with each message that :meth:`send` sends; None to show none.
+    """
+
+    def __init__(self, path: str, token: str | None = None) -> None:
+        self.token = token
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(_PATIENCE)
+        self.socket.connect(path)
+        self._buffer = b""
+
+    def __enter__(self) -> Talk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def encode(self, **message: Any) -> bytes:
+        """A message as it goes over the wire, with its line end."""
+        shown = {} if self.token is None else {"auth_token": self.token}
+        return json.dumps(shown | message).encode() + b"\n"
+
+    def send(self, **message: Any) -> None:
+        """Send a message."""
+        self.raw(self.encode(**message))
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes; that the other end closes while they are sent is no error."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(data)
+
+    def receive(self) -> Any:
+        """The next reply; EOFError if there is none."""
+        while b"\n" not in self._buffer:
+            more = self.socket.recv(1 << 20)
+            if not more:
+                raise EOFError(self._buffer)
+            self._buffer += more
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+    def ask(self, **message: Any) -> Any:
+        """Send a message and get the next reply."""
+        self.send(**message)
+        return self.receive()
+
+    def rest(self) -> bytes:
+        """All that comes until the other end closes."""
+        pieces = [self._buffer]
+        while more := self.socket.recv(1 << 20):
+            pieces.append(more)
+        return b"".join(pieces)

@@ -1,0 +1,142 @@
+"""The service that listens."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.unit.socket.memory import Actions, MemoryTransport
+from unixsvc.config import Limits, Security
+from unixsvc.domain.interfaces import IRequestHandler
+from unixsvc.domain.message import Peer
+from unixsvc.errors import Forbidden
+from unixsvc.socket.clients import Clients
+from unixsvc.socket.server import Handling, SocketRequestHandler
+
+
+@implementer(IStreamServerEndpoint, IListeningPort)
+class _Endpoint:
+    """Lets a test connect; its port is itself."""
+
+    factory: Any = None
+    listening = False
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Begin."""
+        self.factory, self.listening = protocolFactory, True
+        return succeed(self)
+
+    def startListening(self) -> None:
+        """Begin; nothing to do."""
+
+    def stopListening(self) -> Deferred[None]:
+        """End."""
+        self.listening = False
+        return succeed(None)
+
+    def getHost(self) -> Any:
+        """Nowhere."""
+
+    def connect(self) -> tuple[Any, MemoryTransport]:
+        """A client connects."""
+        connection, transport = self.factory.buildProtocol(None), MemoryTransport()
+        connection.makeConnection(transport)
+        return connection, transport
+
+
+class HandlerTests(SynchronousTestCase):
+    """From the first client to the last."""
+
+    def setUp(self) -> None:
+        """A service that listens."""
+        self.clock, self.endpoint = Clock(), _Endpoint()
+        limits = Limits(idle_timeout=8)
+        handling = Handling("x", Actions(), self.endpoint, limits, Security(), self.clock)
+        self.handler = SocketRequestHandler(handling)
+        self.run_to_end(self.handler.listen())
+
+    def run_to_end(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Await something that is done at once."""
+        self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def test_interface(self) -> None:
+        """It is what a configuration may name as a handler."""
+        verifyObject(IRequestHandler, self.handler)
+
+    def test_counts(self) -> None:
+        """It knows how many are connected."""
+        connection, _ = self.endpoint.connect()
+        self.endpoint.connect()
+        self.assertEqual(self.handler.connections(), 2)
+        connection.connectionLost()
+        self.assertEqual(self.handler.connections(), 1)
+
+    def test_looks_at_the_time(self) -> None:
+        """Deadlines are looked at without anybody asking."""
+        _, transport = self.endpoint.connect()
+        self.clock.pump([1] * 10)
+        self.assertEqual(transport.closed, "half")
+
+    def test_drain(self) -> None:
+        """It stops to accept, has a last look at what was sent, closes, and is done when all are gone."""
+        connection, transport = self.endpoint.connect()
+        done = Deferred.fromCoroutine(self.handler.drain())
+        self.assertFalse(self.endpoint.listening)
+        connection.dataReceived(b'{"id":1}\n')
+        self.assertEqual(len(transport.lines()), 1)
+        self.clock.advance(0.1)
+        self.assertEqual(transport.closed, "lose")
+        self.assertNoResult(done)
+        connection.connectionLost()
+        self.successResultOf(done)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_abort_during_drain(self) -> None:
+        """Clients that take too long can be cut off."""
+        connection, transport = self.endpoint.connect()
+        connection.dataReceived(b'{"id":1,"path":"/wait","data":{"n":1}}\n')
+        done = self.handler.stopService()
+        self.clock.advance(0.1)
+        self.handler.abort()
+        self.assertEqual(transport.closed, "abort")
+        connection.connectionLost()
+        self.successResultOf(done)
+
+    def test_never_listened(self) -> None:
+        """What has never listened is drained at once."""
+        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        self.run_to_end(SocketRequestHandler(handling).drain())
+
+
+class AllowedTests(SynchronousTestCase):
+    """Who may connect."""
+
+    def refused(self, security: Security, peer: Peer) -> bool:
+        """Whether a peer is told to go."""
+        clients = Clients(Actions(), Limits(), security, Clock())
+
+        class Anyone:
+            def check_time(self, now: float) -> None: ...
+            def finish(self) -> None: ...
+            def abort(self) -> None: ...
+
+        return isinstance(clients.opened(Anyone(), peer), Forbidden)
+
+    def test_anybody(self) -> None:
+        """Without a list, anybody; also a peer that the kernel does not know."""
+        self.assertFalse(self.refused(Security(), Peer()))
+
+    def test_listed(self) -> None:
+        """With lists, who is on one of them, by user or by group."""
+        security = Security(allow_uids=(5,), allow_gids=(7,))
+        self.assertFalse(self.refused(security, Peer(5, 1, 1)))
+        self.assertFalse(self.refused(security, Peer(1, 7, 1)))
+        self.assertTrue(self.refused(security, Peer(7, 5, 1)))
+        self.assertTrue(self.refused(security, Peer()))
