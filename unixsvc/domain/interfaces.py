@@ -15,9 +15,11 @@ __all__ = [
     "IFigures",
     "IGuard",
     "IHandleMessage",
+    "IOrchestrator",
     "IRequestHandler",
     "IRouterDatasource",
     "IRouterRepository",
+    "IServicePool",
 ]
 
 
@@ -105,3 +107,32 @@ class IRequestHandler(Interface):
 
     def connections() -> int:
         """How many clients are connected."""
+
+
+class IServicePool(Interface):
+    """All that runs one service: a pool of workers, or one service in this process. A Twisted service too."""
+
+    def booted() -> Awaitable[None]:
+        """Done when the service is ready for the first time.
+
+        :raises unixsvc.errors.ConfigError: if it cannot start.
+        """
+
+    def figures() -> Any:
+        """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolFigures`."""
+
+    def refresh() -> Awaitable[Any]:
+        """Have the figures brought up to date; done within about a second."""
+
+    def abort() -> None:
+        """End it now; what was asked stays unanswered."""
+
+
+class IOrchestrator(Interface):
+    """Runs services."""
+
+    def register(name: str, settings: Any) -> None:
+        """Have a service run: its name, and a :class:`unixsvc.config.ServiceSettings`."""
+
+    def status() -> Awaitable[dict[str, Any]]:
+        """Each service by name: a :class:`unixsvc.orchestrator.status.ServiceStatus`."""

@@ -19,7 +19,8 @@ from unixsvc.socket.connection import Connection
 
 __all__ = ["Handling", "SocketRequestHandler"]
 
-# Requests that were sent before we began to drain may still be in the kernel: time for a look, in seconds.
+# Clients that connected and requests that were sent before we began to drain may still be in the kernel:
+# time for a look, in seconds.
 _LAST_LOOK: Final = 0.05
 
 
@@ -70,8 +71,8 @@ class SocketRequestHandler(Service):
         """Accept nothing more, answer what was asked, close; done when every connection is gone."""
         if self._port is not None:
             port, self._port = self._port, None
-            await _stopped(port)
             await deferLater(self._reactor, _LAST_LOOK)
+            await _stopped(port)
         await self._clients.finish()
         if self._checks.running:
             self._checks.stop()

@@ -85,13 +85,13 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual(transport.closed, "half")
 
     def test_drain(self) -> None:
-        """It stops to accept, has a last look at what was sent, closes, and is done when all are gone."""
+        """It has a last look at what was sent, stops to accept, closes, and is done when all are gone."""
         connection, transport = self.endpoint.connect()
         done = Deferred.fromCoroutine(self.handler.drain())
-        self.assertFalse(self.endpoint.listening)
         connection.dataReceived(b'{"id":1}\n')
         self.assertEqual(len(transport.lines()), 1)
         self.clock.advance(0.1)
+        self.assertFalse(self.endpoint.listening)
         self.assertEqual(transport.closed, "lose")
         self.assertNoResult(done)
         connection.connectionLost()

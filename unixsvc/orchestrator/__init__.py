@@ -1,0 +1,1 @@
+"""Keeps services running, each in processes of its own."""

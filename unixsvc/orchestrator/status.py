@@ -1,0 +1,126 @@
+"""What can be known of services while they run."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import psutil
+from msgspec import Struct, field
+
+from unixsvc.orchestrator.messages import Status
+from unixsvc.telemetry.metrics import Snapshot
+
+__all__ = ["Latency", "PoolFigures", "ServiceStatus", "WorkerFigures", "WorkerStatus", "describe"]
+
+
+class WorkerFigures(Struct, frozen=True):
+    """What a pool knows of a worker.
+
+    :ivar pid: None once it has ended.
+    :ivar phase: the name of its phase.
+    :ivar uptime: since it was started, in seconds.
+    """
+
+    pid: int | None
+    phase: str
+    uptime: float
+    status: Status
+
+
+class PoolFigures(Struct, frozen=True):
+    """What a pool knows of its workers, and what those that are gone had counted."""
+
+    workers: list[WorkerFigures]
+    ended: Snapshot = Snapshot()
+
+
+class Latency(Struct, frozen=True):
+    """The time within which a share of the requests was answered, in seconds."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
+class WorkerStatus(Struct, frozen=True):
+    """One worker, as it is told to a caller. ``uptime`` is in seconds, ``rss`` in bytes."""
+
+    pid: int | None
+    status: str
+    uptime: float
+    requests: int
+    errors: int
+    connections: int
+    rss: int
+
+
+class ServiceStatus(Struct, frozen=True):
+    """One service, as it is told to a caller; ``pid`` and ``uptime`` are those of its oldest worker.
+
+    The names are the original system's: scripts read them.
+    """
+
+    pid: int | None
+    uptime: float
+    status: str
+    app: str = field(name="class")
+    requests: int
+    errors: int
+    average: float = field(name="avgResponseTime")
+    workers: list[WorkerStatus]
+    latency: Latency
+
+
+def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus:
+    """Add the figures of a service up.
+
+    :param app: where its application is.
+    """
+    workers = figures.workers
+    total = reduce(add, (each.status.snapshot for each in workers), figures.ended)
+    oldest = max(workers, key=lambda each: each.uptime, default=None)
+    return ServiceStatus(
+        pid=oldest.pid if oldest else None,
+        uptime=oldest.uptime if oldest else 0.0,
+        status=_status_of(workers, stopping),
+        app=app,
+        requests=total.requests,
+        errors=total.errors,
+        average=total.seconds / total.requests if total.requests else 0.0,
+        workers=[_worker(each) for each in workers],
+        latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
+    )
+
+
+def _status_of(workers: list[WorkerFigures], stopping: bool) -> str:
+    if stopping:
+        return "stopping"
+    phases = {each.phase for each in workers}
+    if "ready" in phases:
+        return "ready"
+    return "starting" if "starting" in phases else "restarting"
+
+
+def _worker(worker: WorkerFigures) -> WorkerStatus:
+    snapshot = worker.status.snapshot
+    return WorkerStatus(
+        worker.pid,
+        worker.phase,
+        worker.uptime,
+        snapshot.requests,
+        snapshot.errors,
+        worker.status.connections,
+        _resident(worker.pid),
+    )
+
+
+def _resident(pid: int | None) -> int:
+    if pid is None:
+        return 0
+    try:
+        memory: Any = psutil.Process(pid).memory_info()
+    except psutil.NoSuchProcess:
+        return 0  # it has just ended
+    return int(memory.rss)

@@ -1,0 +1,121 @@
+"""``twistd unixsvc``: reads the options, and puts the services together."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+from twisted.application.service import IService, MultiService
+from twisted.logger import ILogObserver
+from twisted.python import usage
+from twisted.python.failure import Failure
+from twisted.python.logfile import LogFile
+
+from unixsvc.config import load_settings
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.signals import BOOT_FAILED, WRONG_USAGE, ExitCode, StopSignals
+from unixsvc.telemetry.logs import FORMATS, observer
+
+__all__ = ["Options", "makeService"]
+
+
+def _say(problem: object) -> None:
+    """Tell the person at the terminal; once the log has begun, sys.stderr leads into it."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(f"unixsvc: {problem}\n")
+        sys.__stderr__.flush()
+
+
+def _refuse(problem: object) -> NoReturn:
+    _say(problem)
+    raise SystemExit(WRONG_USAGE)
+
+
+class Options(usage.Options):
+    """The options of the subcommand."""
+
+    parent: Any
+    synopsis = "[options]"
+    longdesc = "Runs the services of unixsvc.toml, or the demo if there is none."
+    optParameters = [
+        ["config", "c", None, "The configuration; default: unixsvc.toml in the current directory."],
+        ["socket-dir", None, None, "Where the sockets are, instead of what the configuration says."],
+        ["log-format", None, None, f"How the log is written: {' or '.join(FORMATS)}."],
+    ]
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Parse; ``twistd`` would print all its help for a mistake, and end with 0."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            _refuse(f"{error}; see twistd unixsvc --help")
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Take no arguments."""
+        if arguments:
+            raise usage.UsageError(f"unexpected argument {arguments[0]!r}")
+
+    def postOptions(self) -> None:
+        """Read the configuration, and have ``twistd`` log as it says."""
+        try:
+            settings = load_settings(self["config"], socket_dir=self["socket-dir"])
+        except ConfigError as error:
+            _refuse(error)
+        if self["log-format"] not in (None, *FORMATS):
+            raise usage.UsageError(f"--log-format is {' or '.join(FORMATS)}, not {self['log-format']!r}")
+        self["settings"] = settings
+        if self.parent is not None and self.parent["pidfile"] == "twistd.pid":
+            # The lock of the socket directory does its work, and outlives no process.
+            self.parent["pidfile"] = ""
+
+
+def _make_observer(options: Options) -> ILogObserver:
+    log, twistd = options["settings"].log, options.parent or {"nodaemon": True, "logfile": None}
+    name, file = twistd["logfile"], sys.stdout
+    if name != "-" and (name or not twistd["nodaemon"]):
+        file = LogFile.fromFullPath(name or "twistd.log")
+    return observer(options["log-format"] or log.format, log.level, file)
+
+
+class _Root(MultiService):
+    """The top of the tree: turns what a person has done wrong into one line and an exit code."""
+
+    def __init__(self, orchestrator: Orchestrator, reactor: Any, log: ILogObserver) -> None:
+        super().__init__()
+        self._orchestrator = orchestrator
+        self._log = log
+        self._reactor = reactor
+        self._exit = ExitCode()
+        orchestrator.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, and say how it logs; ``twistd --logger`` has precedence."""
+        super().setServiceParent(parent)
+        parent.setComponent(ILogObserver, self._log)
+
+    def startService(self) -> None:
+        """Start; what cannot start ends the process before the reactor runs."""
+        try:
+            super().startService()
+        except ConfigError as error:
+            _refuse(error)
+        signals = StopSignals(self._reactor, self._reactor.stop, self._orchestrator.abort)
+        self._reactor.callWhenRunning(signals.install)
+        self._orchestrator.booted().addErrback(self._boot_failed)
+
+    def _boot_failed(self, failure: Failure) -> None:
+        self._exit.code = BOOT_FAILED
+        _say(failure.getErrorMessage())
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+
+def makeService(options: Options) -> IService:
+    """The tree of services: the orchestrator with all that are configured."""
+    from twisted.internet import reactor  # only now is it the one that twistd was told to use
+
+    settings = options["settings"]
+    orchestrator = Orchestrator(settings, reactor)
+    for name, service in settings.services.items():
+        orchestrator.register(name, service)
+    return _Root(orchestrator, reactor, _make_observer(options))
