@@ -33,8 +33,8 @@ CONTROL_SERVICE: Final = "orchestrator"
 _SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _DEMO = {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}}
 
-Seconds = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=1e6)]  # epoll counts milliseconds in 31 bits
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,6 +209,8 @@ def _read(file: Path) -> _File:
         raise ConfigError(str(file), f"cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(file), f"is no TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(str(file), "is nested too deeply") from None
     return _checked(table, str(file))
 
 

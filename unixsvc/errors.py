@@ -42,6 +42,7 @@ class ServiceError(Exception):
 
     code: ClassVar[int] = 500
     message: ClassVar[str] = "Internal Server Error"
+    detail: Any = None  # also of an error whose own __init__ does not call this one
 
     def __init__(self, detail: Any = None) -> None:
         super().__init__(detail)
@@ -205,7 +206,7 @@ class ConfigError(ServiceError):
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.problem}"
-        return f"{line}; {self.remedy}" if self.remedy else line
+        return " ".join((f"{line}; {self.remedy}" if self.remedy else line).splitlines())
 
 
 _BY_CODE: dict[int, type[ServiceError]] = {

@@ -89,7 +89,7 @@ class Running:
         for process in psutil.process_iter(["status"]):
             try:
                 if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
-                    found.append(" ".join(process.cmdline()) or str(process.pid))
+                    found.append(" ".join(process.cmdline()).strip() or str(process.pid))
             except (ProcessLookupError, psutil.NoSuchProcess):
                 continue
         return found

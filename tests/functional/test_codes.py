@@ -39,7 +39,7 @@ class CodesTests(RunningTestCase):
             self.connection.ask(id="on", path="/-/ping"), {"id": "on", "code": 200, "data": "pong"}
         )
 
-    def assertFailure(self, code: int, reply: Any) -> None:  # type: ignore[override]
+    def assertFailure(self, code: int, reply: Any) -> None:
         """The reply is a failure with this code, as the protocol has it."""
         self.assertEqual((reply["status"], reply["code"]), ("error", code))
         self.assertEqual(set(reply) - {"id"}, {"status", "code", "message", "detail"})

@@ -76,7 +76,12 @@ class ManyMessagesTests(RunningTestCase):
 
     def replies_to(self, pieces: list[bytes], count: int) -> list[bytes]:
         """Write the pieces while the replies are read."""
-        writing = threading.Thread(target=lambda: [self.connection.raw(each) for each in pieces])
+
+        def write() -> None:
+            for each in pieces:
+                self.connection.raw(each)
+
+        writing = threading.Thread(target=write)
         writing.start()
         data = b""
         while data.count(b"\n") < count:
@@ -87,7 +92,9 @@ class ManyMessagesTests(RunningTestCase):
     def test_as_fast_as_it_goes(self) -> None:
         """Ten thousand, written as fast as the socket takes them: each is answered, to its id."""
         replies = self.replies_to([self.stream()], _MANY)
-        self.assertEqual(replies, sorted(b'{"id":%d,"code":200,"data":{"id":%d}}' % (n, n) for n in range(_MANY)))
+        self.assertEqual(
+            replies, sorted(b'{"id":%d,"code":200,"data":{"id":%d}}' % (n, n) for n in range(_MANY))
+        )
 
     def test_byte_by_byte(self) -> None:
         """The same bytes, one in a packet, get the same replies."""
@@ -109,7 +116,7 @@ class NeverReadingTests(RunningTestCase):
                 taken += talk.socket.send(chunk[taken % len(chunk) :])
         except TimeoutError:
             return taken
-        self.fail("64 MiB were taken from a client that reads nothing")
+        raise AssertionError("64 MiB were taken from a client that reads nothing")
 
     def test_memory(self) -> None:
         """The worker stops reading, its memory stays bounded, and others are served meanwhile."""

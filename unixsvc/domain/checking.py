@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-__all__ = ["JSON", "PLAIN", "TEXT", "Form", "Problem", "find_problems"]
+__all__ = ["JSON", "MAX_PROBLEMS", "PLAIN", "TEXT", "Form", "Problem", "find_problems"]
+
+# Whoever sends a megabyte of wrong fields must not get six megabytes of explanations for it.
+MAX_PROBLEMS: Final = 100
 
 _WHERE = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$?(?P<path>.*)`$", re.DOTALL)
 
@@ -45,42 +49,50 @@ TEXT = Form(lambda value, kind: msgspec.convert(value, kind, strict=False), _ope
 
 
 def find_problems(kind: Any, value: Any, form: Form, field: str = "") -> list[Problem]:
-    """List what keeps ``value`` from being a ``kind``; empty if nothing does.
+    """List what keeps ``value`` from being a ``kind``, the first hundred things; empty if nothing does.
 
     :param kind: any type that msgspec knows; structs and dicts are looked into.
     :param form: how ``value`` comes.
     :param field: where ``value`` itself stands.
     """
+    return list(islice(_problems(kind, value, form, field), MAX_PROBLEMS))
+
+
+def _problems(kind: Any, value: Any, form: Form, field: str) -> Iterator[Problem]:
     inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    found: list[Problem] = []
+    found = False
     try:
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            found = _problems_of_struct(inner, form.fields(value), form, field)
-        elif get_origin(inner) is dict:
-            for key, item in form.fields(value).items():
-                found += find_problems(get_args(inner)[1], item, form, _join(field, key))
+        for problem in _problems_inside(inner, value, form, field):
+            found = True
+            yield problem
         if not found:
             form.convert(value, kind)
     except msgspec.ValidationError as error:
-        found = [_problem(error, field)]
-    return found
+        yield _problem(error, field)
+
+
+def _problems_inside(kind: Any, value: Any, form: Form, field: str) -> Iterator[Problem]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if not kind.__struct_config__.array_like:
+            yield from _problems_of_struct(kind, form.fields(value), form, field)
+    elif get_origin(kind) is dict:
+        for key, item in form.fields(value).items():
+            yield from _problems(get_args(kind)[1], item, form, _join(field, key))
 
 
 def _problems_of_struct(
     kind: type[msgspec.Struct], fields: Mapping[str, Any], form: Form, field: str
-) -> list[Problem]:
-    found = []
+) -> Iterator[Problem]:
     known = msgspec.structs.fields(kind)
     for each in known:
         where = _join(field, each.encode_name)
         if each.encode_name in fields:
-            found += find_problems(each.type, fields[each.encode_name], form, where)
+            yield from _problems(each.type, fields[each.encode_name], form, where)
         elif each.required:
-            found.append(Problem(where, "is required"))
+            yield Problem(where, "is required")
     if kind.__struct_config__.forbid_unknown_fields:
-        names = {each.encode_name for each in known}
-        found += [Problem(_join(field, name), "is unknown") for name in fields if name not in names]
-    return found
+        names = {each.encode_name for each in known} | {kind.__struct_config__.tag_field}
+        yield from (Problem(_join(field, name), "is unknown") for name in fields if name not in names)
 
 
 def _problem(error: msgspec.ValidationError, field: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import msgspec
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IHandleMessage, IRouterRepository
@@ -71,13 +72,26 @@ class HandleMessage:
                 raise DeadlineExceeded
             reply = await self._datasource_for(request).handle(request)
         except ServiceError as error:
-            if error.code == Internal.code:
-                self._failures.failed(request, error)
-            reply = reply_for(error)
-        except Exception as error:  # the border: past it, a peer learns nothing of our insides
+            reply = self._told(request, error)
+        except GeneratorExit:  # nobody waits any more
+            raise
+        # The border: past it, a peer learns nothing of our insides. What is no Exception, as asyncio's
+        # CancelledError or an action's sys.exit(), must not leave a request unanswered either.
+        except BaseException as error:
             self._failures.failed(request, error)
             reply = reply_for(Internal())
         finally:
             self.inflight -= 1
         self._count(reply.code, self._now() - started)
         return reply
+
+    def _told(self, request: Request, error: ServiceError) -> Reply:
+        if error.code == Internal.code:
+            self._failures.failed(request, error)
+            return reply_for(error)
+        try:
+            msgspec.json.encode(error.detail)
+        except Exception as unspeakable:  # it can be anything that an application came by
+            self._failures.failed(request, unspeakable)
+            return reply_for(Internal())
+        return reply_for(error)

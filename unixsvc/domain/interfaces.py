@@ -77,7 +77,7 @@ class IFigures(Interface):
 class IFailureLog(Interface):
     """Keeps what peers must not see."""
 
-    def failed(request: Request, error: Exception) -> None:
+    def failed(request: Request, error: BaseException) -> None:
         """An action raised something that is no :class:`unixsvc.errors.ServiceError`."""
 
 

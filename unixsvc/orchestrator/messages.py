@@ -35,8 +35,9 @@ COMMANDS_FD: Final = 5
 
 
 class Orders(Struct, frozen=True):
-    """What a worker is to be: the first line that it reads. It goes through a pipe, as other processes
-    can read arguments and environments.
+    """What a worker is to be: the first line that it reads.
+
+    It goes through a pipe, as other processes can read arguments and environments.
 
     :ivar folder: first on the import path.
     :ivar token: empty if none is needed.

@@ -6,6 +6,7 @@ means; and a dead worker is replaced, the more slowly the more often they die.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Final
 
@@ -51,7 +52,7 @@ class WorkerView(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """How workers of the service have ended.
+    """How the workers of one slot have ended.
 
     :ivar failures: how many died in a row, each before it had been ready for a while.
     :ivar last_exit: when the last one did, in seconds.
@@ -82,12 +83,13 @@ class PoolView(Struct, frozen=True):
     """A service.
 
     :ivar wanted: how many workers there should be.
+    :ivar histories: of the slots whose workers have died, by slot.
     :ivar stopping: whether there should be none any more.
     """
 
     wanted: int
     workers: tuple[WorkerView, ...] = ()
-    history: History = History()
+    histories: dict[int, History] = {}
     stopping: bool = False
 
 
@@ -160,17 +162,19 @@ def decide(view: PoolView, rules: Rules, now: float) -> Plan:
             else:
                 wakes.append(deadline)
     taken = {worker.slot for worker in view.workers}
-    missing = [slot for slot in range(1, wanted + 1) if slot not in taken]
-    allowed = _next_start(view.history, rules)
-    if missing and now < allowed:
-        wakes.append(allowed)
-    elif missing:
-        actions += [Spawn(slot) for slot in missing]
+    for slot in range(1, wanted + 1):
+        if slot in taken:
+            continue
+        allowed = _next_start(view.histories.get(slot, History()), rules)
+        if now < allowed:
+            wakes.append(allowed)
+        else:
+            actions.append(Spawn(slot))
     return Plan(tuple(actions), min(wakes, default=None))
 
 
 def after_exit(history: History, worker: WorkerView, rules: Rules, now: float) -> History:
-    """The history after a worker has ended. One that was told to end has not failed.
+    """The history of a slot after its worker has ended. One that was told to end has not failed.
 
     :param worker: as it was before it ended.
     """
@@ -182,7 +186,7 @@ def after_exit(history: History, worker: WorkerView, rules: Rules, now: float) -
 
 def _next_start(history: History, rules: Rules) -> float:
     if history.failures < 2:
-        return history.last_exit
+        return -math.inf
     # The exponent is bounded so that a service that fails for weeks does not overflow a float.
     delay = rules.first_delay * 2.0 ** min(history.failures - 2, 32)
     return history.last_exit + min(delay, rules.max_delay)

@@ -64,7 +64,7 @@ class Pool(Service):
         self._wanted = wanted
         self._rules = rules
         self._members: dict[int, _Member] = {}
-        self._history = History()
+        self._histories: dict[int, History] = {}
         self._ended = Snapshot()
         self._timer: IDelayedCall | None = None
         self._booting: Deferred[None] | None = Deferred()
@@ -144,7 +144,8 @@ class Pool(Service):
         """It is gone."""
         member = self._members.pop(worker.slot)
         view = WorkerView(worker.slot, member.phase, member.since)
-        self._history = after_exit(self._history, view, self._rules, self._reactor.seconds())
+        history = self._histories.get(worker.slot, History())
+        self._histories[worker.slot] = after_exit(history, view, self._rules, self._reactor.seconds())
         self._ended += worker.status.snapshot
         if self._stopping is None:
             self._log.warn("worker {slot}: {how}", slot=worker.slot, how=how)
@@ -161,7 +162,7 @@ class Pool(Service):
         view = PoolView(
             self._wanted,
             tuple(WorkerView(slot, each.phase, each.since) for slot, each in self._members.items()),
-            self._history,
+            self._histories,
             stopping=self._stopping is not None,
         )
         plan = decide(view, self._rules, self._reactor.seconds())

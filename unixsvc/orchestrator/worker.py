@@ -57,6 +57,8 @@ class Worker:
         self._hosted: Hosted | None = None
         self._line = _ControlLine(self)
         self._draining = False
+        self._ended = False
+        self._alone = False
         self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
         self.exit_code = 0
 
@@ -100,9 +102,12 @@ class Worker:
             os._exit(0)
         self.drain()
 
-    def orphaned(self) -> None:
-        """The orchestrator is gone: nobody will end us if we do not."""
-        if self._reactor.running:
+    def disconnected(self) -> None:
+        """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
+        self._alone = True
+        if self._ended:
+            self._reactor.stop()
+        else:
             self._reactor.callLater(self._orders.settings.drain_timeout, os._exit, 0)
             self.drain()
 
@@ -121,11 +126,13 @@ class Worker:
         self._end()
 
     def _end(self) -> None:
+        if self._alone:
+            self._reactor.stop()
+            return
         if self._hosted is not None:
             self.report(self._hosted.status())  # so that nothing counted is lost
+        self._ended = True
         self._line.close()
-        # What is being written gets a turn before the reactor stops.
-        self._reactor.callLater(0, self._reactor.stop)
 
 
 class _ControlLine(LineOnlyReceiver):
@@ -143,7 +150,7 @@ class _ControlLine(LineOnlyReceiver):
         _OBEY[type(command)](self._worker, command)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        self._worker.orphaned()
+        self._worker.disconnected()
 
 
 _OBEY: Final[dict[type, Callable[[Worker, Any], None]]] = {

@@ -18,6 +18,8 @@ __all__ = ["KINDS", "Kind", "Table", "Variable", "variables_of"]
 Leaf = TypeVar("Leaf")
 
 _VARIABLE = re.compile(r"\{(?P<name>[^{}:]*)(?::(?P<kind>[^{}]*))?\}")
+_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Kind(Struct, frozen=True):
@@ -47,18 +49,16 @@ def _integer(segment: str) -> int | None:
 
 
 def _number(segment: str) -> float | None:
-    try:
-        value = float(segment)
-    except ValueError:
+    # float() takes spaces, underscores and the digits of every script as well.
+    if _NUMBER.fullmatch(segment) is None:
         return None
-    return value if math.isfinite(value) and "_" not in segment else None
+    value = float(segment)
+    return value if math.isfinite(value) else None
 
 
 def _uuid(segment: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(segment) if len(segment) == 36 else None
-    except ValueError:
-        return None
+    # UUID() takes hyphens, underscores and braces nearly anywhere.
+    return uuid.UUID(segment) if _UUID.fullmatch(segment) else None
 
 
 # In the order in which they are tried where several could match: the narrowest first. "path" takes all
@@ -83,10 +83,14 @@ class _Node(Generic[Leaf]):
 
 
 class Table(Generic[Leaf]):
-    """Patterns and methods, each with something that answers."""
+    """Patterns and methods, each with something that answers.
 
-    def __init__(self) -> None:
+    :param reserved: a first segment that no variable stands for.
+    """
+
+    def __init__(self, reserved: str | None = None) -> None:
         self._root: _Node[Leaf] = _Node()
+        self._reserved = reserved
 
     def add(self, method: str, pattern: str, leaf: Leaf) -> None:
         """Enter a route.
@@ -140,7 +144,11 @@ class Table(Generic[Leaf]):
 
     def _search(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
         allowed: set[str] = set()
-        for leaves, values in _candidates(self._root, segments, 1, []):
+        root = self._root
+        if segments[1] == self._reserved:
+            root = _Node()
+            root.statics = {key: node for key, node in self._root.statics.items() if key == self._reserved}
+        for leaves, values in _candidates(root, segments, 1, []):
             if method in leaves:
                 return leaves[method], values
             allowed.update(leaves)

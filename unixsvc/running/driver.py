@@ -7,9 +7,9 @@ pay for a Deferred. One that waits gets a deadline and can be cancelled.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -54,7 +54,6 @@ class Running:
         if self._waiting is not None:
             self._reason = reason
             self._waiting.cancel()
-            self._reason = None
         self._finish(reply_for(reason))
 
     def _follow(self, waiting: Any) -> None:
@@ -68,11 +67,13 @@ class Running:
 
     def _advance(self, result: Any) -> None:
         self._waiting = None
+        # What is cancelled may take its time to stop, as an asyncio task does: the reason waits for it.
+        reason, self._reason = self._reason, None
         try:
             if not isinstance(result, Failure):
                 waiting = self._coroutine.send(result)
-            elif self._reason is not None:
-                waiting = self._coroutine.throw(self._reason)
+            elif reason is not None:
+                waiting = self._coroutine.throw(reason)
             else:
                 waiting = result.throwExceptionIntoGenerator(self._coroutine)
         except StopIteration as stop:
@@ -101,8 +102,15 @@ def from_asyncio(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
     ``await from_asyncio(session.get(url))``
     Works in workers, whose reactor runs on an asyncio loop; not in services that are ``inline``.
 
+    :returns: fails with Twisted's CancelledError if the coroutine was cancelled.
     :raises RuntimeError: where no asyncio loop runs.
     """
     import asyncio  # here alone: the orchestrator never needs it
 
-    return Deferred.fromFuture(asyncio.get_running_loop().create_task(coroutine))
+    def not_a_base_exception(failure: Failure) -> NoReturn:
+        # asyncio's own passes by every "except Exception" of the action that awaits.
+        failure.trap(asyncio.CancelledError)
+        raise CancelledError
+
+    task = asyncio.get_running_loop().create_task(coroutine)
+    return Deferred.fromFuture(task).addErrback(not_a_base_exception)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.errors import Unavailable
 
 __all__ = ["ThreadRunner"]
 
@@ -25,34 +26,40 @@ class ThreadRunner(Service):
 
     def __init__(self, reactor: IReactorFromThreads, size: int = 8) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, size, "blocking")
-
-    def startService(self) -> None:
-        """Begin to take work."""
-        super().startService()
-        self._pool.start()
+        self._threads = ThreadPoolExecutor(size, "blocking")
 
     def stopService(self) -> None:
-        """Wait for what is being called, and end the threads."""
+        """Take no more work.
+
+        What is being called is not waited for: its caller has been answered, or has given up.
+        """
         super().stopService()
-        self._pool.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:
         """Call the function in a thread.
 
-        :returns: fires with its result, or fails with its exception.
+        :returns: fires with its result, or fails with its exception; with
+            :class:`~unixsvc.errors.Unavailable` once the threads have ended.
         """
-        cancelled: list[bool] = []
-        deferred: Deferred[Any] = Deferred(lambda _: cancelled.append(True))
+        if self._pool.joined:
+            return fail(Unavailable())
+        future: Future[Any] = self._threads.submit(function)
 
-        def call() -> Any:
-            return None if cancelled else function()
+        def cancel(_: Deferred[Any]) -> None:
+            future.cancel()
 
-        def tell(success: bool, result: Any) -> None:
-            if not cancelled:
-                deferred.callback(result) if success else deferred.errback(result)
+        deferred: Deferred[Any] = Deferred(cancel)
 
-        self._pool.callInThreadWithCallback(
-            lambda *outcome: self._reactor.callFromThread(tell, *outcome), call
-        )
+        def tell() -> None:
+            if deferred.called:
+                return  # cancelled while it ran: nobody waits for it any more
+            error = future.exception()
+            deferred.callback(future.result()) if error is None else deferred.errback(error)
+
+        def done(future: Future[Any]) -> None:
+            if not future.cancelled():
+                self._reactor.callFromThread(tell)
+
+        future.add_done_callback(done)
         return deferred

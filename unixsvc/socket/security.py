@@ -80,7 +80,9 @@ def read_token(path: str) -> str:
     :raises ConfigError: if there is none, if others can read it, or if it is damaged.
     """
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), encoding="ascii") as file:
+        # O_NONBLOCK: to open a pipe would wait for its other end.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(os.open(path, flags), encoding="ascii") as file:
             state = os.fstat(file.fileno())
             text = file.read(1024).strip()
     except FileNotFoundError:

@@ -142,7 +142,7 @@ class FailureLog:
     def __init__(self, service: str) -> None:
         self._log = Logger(namespace=service)
 
-    def failed(self, request: Request, error: Exception) -> None:
+    def failed(self, request: Request, error: BaseException) -> None:
         """An action raised something that the peer must not see."""
         self._log.failure(
             "{method} {path} failed: {error!r}",

@@ -1,0 +1,306 @@
+"""The orchestrator and its workers: real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.functional.running import Running, RunningTestCase
+
+_TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
+
+
+class LifeTests(RunningTestCase):
+    """From the first worker to the last."""
+
+    config = _TWO
+
+    def worker_pids(self) -> list[int]:
+        """The workers, as the orchestrator tells."""
+        return [each["pid"] for each in self.ask("orchestrator", "/status")["codes"]["workers"]]
+
+    def assertClean(self, running: Running, code: int = 0) -> None:
+        """It ends with this code, and leaves no process and no socket behind."""
+        self.assertEqual((running.wait(), running.errors), (code, ""))
+        self.assertEqual(running.left(), [])
+        self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
+
+    def test_processes(self) -> None:
+        """Each worker is a process of its own, with a title, and accepts from the same socket."""
+        running = self.start()
+        pids = self.worker_pids()
+        self.assertEqual(len(pids), 2)
+        self.assertEqual(running.left(), ["unixsvc: codes [1]", "unixsvc: codes [2]"])
+        self.assertIn(self.ask("codes", "/peer")["worker"], pids)
+
+    def test_peer(self) -> None:
+        """An action knows which process asks."""
+        self.start()
+        peer = self.ask("codes", "/peer")
+        self.assertEqual((peer["uid"], peer["pid"]), (os.getuid(), os.getpid()))
+
+    def test_modes(self) -> None:
+        """Sockets, their directory and the token are closed to others."""
+        self.start()
+        modes = {path: stat.S_IMODE(os.stat(path).st_mode) for path in self.files()}
+        self.assertEqual(modes, dict(zip(self.files(), (0o660, 0o660, 0o700, 0o600), strict=True)))
+
+    def files(self) -> list[str]:
+        """What has a mode."""
+        token = os.path.join(self.folder, ".auth_token")
+        return [self.path(), self.path("orchestrator"), os.path.dirname(self.path()), token]
+
+    def test_killed_worker(self) -> None:
+        """When every worker is killed, the next call succeeds within a second, and all come back."""
+        running = self.start()
+        for seconds in (1.0, 2.0):
+            before = self.worker_pids()
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            begun = time.monotonic()
+            self.assertNotIn(self.ask("codes", "/peer")["worker"], before)
+            self.assertLess(time.monotonic() - begun, seconds)
+            self.eventually(lambda: self.statuses() == ["ready", "ready"])
+        running.until("signal 9")
+
+    def statuses(self) -> list[str]:
+        """The workers' statuses."""
+        return [each["status"] for each in self.ask("orchestrator", "/status")["codes"]["workers"]]
+
+    def test_interrupt(self) -> None:
+        """Ctrl-C: the call in flight is answered, the exit code is 0, nothing is left behind."""
+        running = self.start()
+        talk, idle = self.talk(), self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.5})
+        talk.ask(id=2, path="/item/2")
+        running.interrupt()
+        self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.5})
+        self.assertEqual((talk.rest(), idle.rest()), (b"", b""))
+        self.assertClean(running)
+
+    def test_terminate(self) -> None:
+        """TERM does the same; requests that were on their way are answered too."""
+        running = self.start()
+        talk = self.talk()
+        talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.2}) for n in range(100)))
+        running.signal(signal.SIGTERM)
+        self.assertEqual({talk.receive()["id"] for _ in range(100)}, set(range(100)))
+        self.assertClean(running)
+
+    def test_impatient(self) -> None:
+        """A second signal ends it at once."""
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/never")
+        talk.ask(id=2, path="/item/2")
+        running.interrupt()
+        running.until("stopping")
+        running.interrupt()
+        self.assertClean(running)
+
+    def test_orchestrator_killed(self) -> None:
+        """When the orchestrator is killed its workers answer what they have and go; the next one starts."""
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.3})
+        talk.ask(id=2, path="/item/2")
+        running.signal(signal.SIGKILL)
+        running.process.wait(10)
+        self.assertTrue(os.path.exists(self.path()))
+        again = self.start()
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.3})
+        self.eventually(lambda: running.left() == [], 2.0)
+        again.interrupt()
+        self.assertClean(again)
+
+    def test_second_one(self) -> None:
+        """A second orchestrator on the same directory ends with 2 and one line; the first is unharmed."""
+        self.start()
+        second = self.start(ready=False)
+        self.assertEqual(second.wait(), 2)
+        self.assertRegex(
+            second.errors, r"^unixsvc: .*another orchestrator runs here \(pid \d+\); stop it.*\n$"
+        )
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertEqual(len(self.worker_pids()), 2)
+
+    def test_status(self) -> None:
+        """The control service tells what scripts for the original system read."""
+        self.start()
+        self.ask("codes", "/item/3")
+        self.ask("codes", "/wait", data={"seconds": 0.01})
+        with self.talk() as talk:
+            talk.ask(id=1, path="/fail")
+        status = self.ask("orchestrator", "/status")["codes"]
+        keys = {
+            "pid",
+            "uptime",
+            "status",
+            "class",
+            "requests",
+            "errors",
+            "avgResponseTime",
+            "workers",
+            "latency",
+        }
+        self.assertEqual(set(status), keys)
+        self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))
+        self.assertGreater(status["avgResponseTime"], 0.003)
+        self.assertGreater(status["latency"]["p99"], 0.01)
+        self.assertGreater(status["workers"][0]["rss"], 1 << 20)
+
+    def test_figures_outlive_workers(self) -> None:
+        """What a worker has counted is not lost with it."""
+        self.start()
+        for _ in range(5):
+            self.ask("codes", "/item/3")
+        self.assertEqual(self.ask("orchestrator", "/status")["codes"]["requests"], 5)
+        for pid in self.worker_pids():
+            os.kill(pid, signal.SIGTERM)
+        self.eventually(lambda: self.statuses() == ["ready", "ready"])
+        self.assertEqual(self.ask("orchestrator", "/status")["codes"]["requests"], 5)
+
+    def test_token_is_kept_to_itself(self) -> None:
+        """The token is in no log, no argument and no environment."""
+        running = self.start()
+        with self.talk() as talk:
+            talk.ask(id=1, path="/fail")
+        running.until("/fail")
+        seen = repr(running.log)
+        for pid in [running.process.pid, *self.worker_pids()]:
+            process = psutil.Process(pid)
+            seen += repr((process.cmdline(), process.environ()))
+        self.assertNotIn(self.token(), seen)
+
+
+class BootTests(RunningTestCase):
+    """What cannot start says why."""
+
+    def assertRefused(self, code: int, *words: str) -> None:
+        """It ends with this code and one line with these words, and leaves nothing behind."""
+        running = self.start(ready=False)
+        self.assertEqual(running.wait(), code)
+        self.assertEqual(running.errors.count("\n"), 1, running.errors)
+        for word in ("unixsvc: ", *words):
+            self.assertIn(word, running.errors)
+        self.assertEqual(running.left(), [])
+        self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
+
+    def test_broken_application(self) -> None:
+        """An application that raises: exit code 3, the service and the reason."""
+        for isolation in ("process", "inline"):
+            self.configure(f'[services.x]\napp = "broken:app"\nisolation = "{isolation}"\n')
+            self.assertRefused(3, "services.x", "RuntimeError: the application is broken")
+
+    def test_wrong_route(self) -> None:
+        """A route that cannot work is named."""
+        self.configure('[services.x]\napp = "wrong:app"\n')
+        self.assertRefused(3, "services.x", "GET /item/{id:int}", "'id'")
+
+    def test_no_such_module(self) -> None:
+        """An application that is not there."""
+        self.configure('[services.x]\napp = "nowhere:app"\n')
+        self.assertRefused(3, "services.x", "nowhere")
+
+    def test_wrong_configuration(self) -> None:
+        """A wrong key is named, with the file, and the exit code is 2."""
+        self.configure('[services.x]\napp = "codes:app"\nworker = 2\n')
+        self.assertRefused(2, "unixsvc.toml", "services.x.worker", "workers")
+
+    def test_readable_token(self) -> None:
+        """A token that others can read is refused."""
+        token = Path(self.folder, ".auth_token")
+        token.write_text("0" * 64)
+        token.chmod(0o644)
+        self.assertRefused(2, ".auth_token", "chmod 600")
+
+    def test_directory(self) -> None:
+        """A directory that others can write to, or that is a link, is refused."""
+        run = Path(self.folder, "run")
+        run.mkdir()
+        run.chmod(0o777)
+        self.assertRefused(2, "others can write", "chmod")
+        run.rename(run.with_name("elsewhere"))
+        run.symlink_to("elsewhere")
+        self.assertRefused(2, "symbolic link")
+
+    def test_in_the_way(self) -> None:
+        """What is no socket is not removed."""
+        os.mkdir(os.path.join(self.folder, "run"), 0o700)
+        path = os.path.join(self.folder, "run", "service_codes.sock")
+        Path(path).write_text("precious")
+        running = self.start(ready=False)
+        self.assertEqual(running.wait(), 2)
+        self.assertIn("is no socket", running.errors)
+        self.assertEqual(Path(path).read_text(), "precious")
+
+    def test_long_path(self) -> None:
+        """A path that no socket can have is refused."""
+        self.configure(self.config.replace("[", f"# {'x' * 90}\n[", 1))
+        Path(self.folder, "unixsvc.toml").write_text(f'socket_dir = "{"x" * 100}"\n' + self.config)
+        self.assertRefused(2, "at most 107")
+
+
+class OtherWaysTests(RunningTestCase):
+    """In one process; talkative; with the token off."""
+
+    def test_inline(self) -> None:
+        """A service of isolation inline runs in the orchestrator, is served alike, and drains alike."""
+        self.configure(self.config + 'isolation = "inline"\n')
+        running = self.start()
+        self.assertEqual(running.left(), [])
+        self.assertEqual(self.ask("codes", "/peer")["worker"], running.process.pid)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path()).st_mode), 0o660)
+        self.assertEqual(self.ask("codes", "/block", data={"seconds": 0.01}), 0.01)
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.3})
+        talk.ask(id=2, path="/item/2")
+        running.interrupt()
+        self.assertEqual(talk.receive()["data"], 0.3)
+        self.assertEqual(running.wait(), 0)
+        self.assertFalse(os.path.exists(self.path()))
+
+    def test_output(self) -> None:
+        """What an application prints is in the log, under the worker's name."""
+        self.configure('[services.chatty]\napp = "chatty:app"\n')
+        running = self.start()
+        self.assertEqual(self.ask("chatty", "/"), "hello")
+        levels = {"imported": "info", "on standard output": "info", "on standard error": "error"}
+        for words, level in levels.items():
+            event = running.until(words)
+            self.assertEqual((event["level"], event["namespace"]), (level, "chatty[1]"))
+
+    def test_token_off(self) -> None:
+        """Without tokens, anybody who can open the socket may ask."""
+        self.configure('[security]\ntoken = "off"\n' + self.config)
+        self.start()
+        self.assertEqual(self.talk(token=False).ask(id=1, path="/item/1")["code"], 200)
+
+    def test_stuck_worker(self) -> None:
+        """A worker that does not drain in time is ended all the same."""
+        self.configure(self.config + "drain_timeout = 0.3\nkill_timeout = 0.3\n")
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/never")
+        talk.ask(id=2, path="/item/2")
+        begun = time.monotonic()
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 5.0)
+        self.assertEqual(running.left(), [])
+
+    def test_blocking_thread_does_not_keep_it(self) -> None:
+        """A thread of an action that was given up does not keep a drained worker from ending."""
+        running = self.start()
+        with self.talk() as talk:
+            self.assertEqual(talk.ask(id=1, path="/block", timeout=0.05)["code"], 504)
+        begun = time.monotonic()
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 10.0)

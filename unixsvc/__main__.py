@@ -1,0 +1,7 @@
+"""``python -m unixsvc`` is the command ``unixsvc``."""
+
+import sys
+
+from unixsvc.cli import main
+
+sys.exit(main())

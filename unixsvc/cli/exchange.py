@@ -1,0 +1,204 @@
+"""One message to a service and its answer, over a plain socket that blocks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from unixsvc.domain.message import EMPTY
+from unixsvc.errors import BadGateway, DeadlineExceeded, ServiceError
+
+__all__ = ["Answer", "Call", "Exchange", "Unreachable", "exchange", "is_listening", "read_answer"]
+
+_ID: Final = 1
+_RETRY: Final = 0.01  # seconds
+_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
+
+
+class Unreachable(ServiceError):
+    """A service cannot be asked at all.
+
+    :param where: its socket, or the directory of sockets.
+    :param problem: what is wrong.
+    :param remedy: what to do.
+    """
+
+    code = 503
+    message = "Service unavailable"
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{where}: {problem}; {remedy}")
+        self.where = where
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return str(self.detail)
+
+
+class Call(Struct, frozen=True, omit_defaults=True):
+    """What is asked, as it goes on the wire but for the id.
+
+    :ivar data: a JSON object.
+    """
+
+    method: str
+    path: str
+    data: Raw = EMPTY
+    auth_token: str | None = None
+
+    def __repr__(self) -> str:
+        # The generated one would show the token, and a repr ends up in logs.
+        return f"<Call {self.method} {self.path}>"
+
+
+class Answer(Struct, frozen=True):
+    """What came back; fields of later versions are ignored.
+
+    :ivar status: ``error`` for a failure.
+    :ivar detail: of a failure.
+    :ivar data: of a success, as JSON.
+    """
+
+    code: int = 200
+    id: int | str | None = None
+    status: str = ""
+    message: str = ""
+    detail: Any = None
+    data: Raw = Raw(b"null")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the service refused, or failed."""
+        return self.status == "error"
+
+
+Exchange = Callable[[str, Call, float], Answer]
+
+_decode: Final = msgspec.json.Decoder(Answer).decode
+
+
+def exchange(path: str, call: Call, seconds: float) -> Answer:
+    """Ask a service and wait for its answer.
+
+    :param path: of the service's socket.
+    :param seconds: for all of it: to connect, to send, and to receive.
+    :raises Unreachable: if it cannot be asked.
+    :raises DeadlineExceeded: if it takes longer.
+    :raises BadGateway: if what comes back is no answer.
+    """
+    deadline = time.monotonic() + seconds
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            _connect(connection, path, deadline)
+            if call.auth_token is not None:
+                _check_owner(connection, path)
+            connection.settimeout(_left(deadline))
+            # Who refuses early, as a message too large, has said why before it closed.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(_message(call, deadline))
+            return _receive(connection, path, deadline)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{path}: no answer within {seconds:g} s") from None
+        except OSError as error:
+            raise Unreachable(path, f"cannot be reached: {error.strerror or error}", "see its log") from None
+
+
+def is_listening(path: str) -> bool:
+    """Whether somebody listens there, or at least somebody we may not connect to."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(path)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:
+            return False
+    return True
+
+
+def read_answer(line: bytes, path: str) -> Answer | None:
+    """Understand a line that a service sent; None if it is not for us, such as ``goaway``.
+
+    :param path: of the service's socket, for messages.
+    :raises BadGateway: if it is nothing that the protocol knows.
+    """
+    try:
+        line.decode()  # the decoder below does not look into data
+        answer = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadGateway(f"{path}: what it sent is no answer") from None
+    # A refusal that came before the request could be read has no id.
+    return answer if answer.id == _ID or answer.failed else None
+
+
+def _connect(connection: socket.socket, path: str, deadline: float) -> None:
+    while True:
+        connection.settimeout(_left(deadline))
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            # The queue of those who wait to be accepted is full: nothing tells when it no longer is.
+            time.sleep(min(_RETRY, _left(deadline)))
+        except FileNotFoundError:
+            raise Unreachable(path, "there is no such socket", "see what runs: unixsvc ls") from None
+        except ConnectionRefusedError:
+            raise Unreachable(path, "nobody listens", "start it with: twistd -n unixsvc") from None
+        except PermissionError:
+            remedy = "run as the user of the orchestrator, or in its group"
+            raise Unreachable(path, "you may not connect", remedy) from None
+
+
+def _check_owner(connection: socket.socket, path: str) -> None:
+    """Show the token to nobody else: whoever can make a directory in /tmp could listen there.
+
+    :raises Unreachable: if another user listens.
+    """
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    if uid not in (os.geteuid(), 0):
+        problem = f"another user listens there (uid {uid}), who must not see the token"
+        raise Unreachable(path, problem, "run as that user")
+
+
+def _message(call: Call, deadline: float) -> bytes:
+    """One line, with what is left of the time as the service's own limit."""
+    fields = {"id": _ID, **msgspec.structs.asdict(call), "timeout": _left(deadline)}
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}) + b"\n"
+
+
+def _receive(connection: socket.socket, path: str, deadline: float) -> Answer:
+    rest = bytearray()
+    while True:
+        connection.settimeout(_left(deadline))
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        seen = len(rest)
+        rest += chunk
+        while (end := rest.find(b"\n", seen)) >= 0:
+            answer = read_answer(bytes(rest[:end]), path)
+            if answer is not None:
+                return answer
+            del rest[: end + 1]
+            seen = 0
+    raise Unreachable(path, "it closed the connection without an answer", "see its log")
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then.
+
+    :raises TimeoutError: if there are none.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -1,0 +1,82 @@
+"""``unixsvc ls`` and ``unixsvc routes``: what runs here, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+import msgspec
+from msgspec import Struct
+
+from unixsvc.cli.exchange import is_listening
+from unixsvc.cli.options import located
+from unixsvc.cli.output import echo_json, echo_table
+from unixsvc.cli.session import Session
+from unixsvc.errors import BadGateway
+from unixsvc.socket.directory import service_names, socket_path
+
+__all__ = ["ls", "routes"]
+
+_REFERENCE: Final = "#/schemas/"
+
+
+@click.command()
+@located
+@click.pass_obj
+def ls(session: Session) -> None:
+    """List the services that run here, one a line."""
+    directory = session.settings.socket_dir
+    running = [name for name in service_names(directory) if is_listening(socket_path(directory, name))]
+    for name in running:
+        click.echo(name)
+    if not running:
+        click.echo(f"unixsvc: {directory}: no service runs here; start it with: twistd -n unixsvc", err=True)
+
+
+@click.command()
+@click.argument("service")
+@click.option("--json", "as_json", is_flag=True, help="The whole contract, with its JSON Schemas.")
+@located
+@click.pass_obj
+def routes(session: Session, service: str, as_json: bool) -> None:
+    """Show what a service answers."""
+    contract = session.ask(service, "/-/routes")
+    if as_json:
+        echo_json(contract, terminal=session.terminal)
+        return
+    try:
+        found = msgspec.json.decode(contract, type=_Contract)
+    except msgspec.DecodeError as error:
+        raise BadGateway(f"the contract cannot be read: {error}") from None
+    rows = [
+        [
+            each.method,
+            each.path,
+            _arguments(each.data, found.schemas),
+            "yes" if each.public else "",
+            each.title,
+        ]
+        for each in found.routes
+    ]
+    echo_table(["METHOD", "PATH", "DATA", "PUBLIC", "TITLE"], rows, terminal=session.terminal)
+
+
+class _Route(Struct, frozen=True):
+    method: str
+    path: str
+    title: str = ""
+    public: bool = False
+    data: dict[str, Any] | None = None
+
+
+class _Contract(Struct, frozen=True):
+    routes: list[_Route]
+    schemas: dict[str, dict[str, Any]] = {}
+
+
+def _arguments(schema: dict[str, Any] | None, schemas: dict[str, dict[str, Any]]) -> str:
+    """The names of the arguments; in brackets those that may be left out."""
+    schema = schema or {}
+    schema = schemas.get(str(schema.get("$ref", "")).removeprefix(_REFERENCE), schema)
+    required = schema.get("required", [])
+    return ", ".join(name if name in required else f"[{name}]" for name in schema.get("properties", {}))

@@ -1,0 +1,84 @@
+"""What the commands share: the configuration, and the way to a service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+
+from msgspec import Raw
+
+from unixsvc.cli.exchange import Call, Exchange, Unreachable, exchange
+from unixsvc.config import Settings, load_settings
+from unixsvc.domain.message import EMPTY
+from unixsvc.errors import error_from
+from unixsvc.socket.directory import service_names, socket_path
+from unixsvc.socket.security import read_token
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One run of the command line.
+
+    :param exchange: sends a message and waits for the answer.
+    :param terminal: whether a person reads the output; None to find out.
+    :ivar config: the configuration that was asked for, if any.
+    :ivar socket_dir: likewise the directory of sockets.
+    """
+
+    def __init__(self, exchange: Exchange = exchange, *, terminal: bool | None = None) -> None:
+        self._exchange = exchange
+        self._terminal = terminal
+        self.config: str | None = None
+        self.socket_dir: str | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person reads the output."""
+        if self._terminal is not None:
+            return self._terminal
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration; read when it is first needed, which is after all options are known.
+
+        :raises ConfigError: if it is wrong.
+        """
+        return load_settings(self.config, socket_dir=self.socket_dir)
+
+    def ask(
+        self, service: str, path: str, *, method: str = "GET", data: Raw = EMPTY, seconds: float | None = None
+    ) -> Raw:
+        """Have a service answer.
+
+        :param seconds: for the answer; None for the time that the service itself takes at most.
+        :returns: the result, as JSON.
+        :raises ServiceError: if it refuses or fails, or cannot be asked.
+        :raises ConfigError: if the configuration or the token is wrong.
+        """
+        directory = self.settings.socket_dir
+        names = service_names(directory)
+        if not names:
+            remedy = "start it with 'twistd -n unixsvc', or name another --config or --socket-dir"
+            raise Unreachable(directory, "no service runs here", remedy)
+        if service not in names:
+            raise Unreachable(directory, f"there is no service {service!r}", f"there are: {', '.join(names)}")
+        call = Call(method, path, data, self._token())
+        answer = self._exchange(socket_path(directory, service), call, seconds or self._patience(service))
+        if answer.failed:
+            raise error_from(answer.code, answer.detail)
+        return answer.data
+
+    def _patience(self, service: str) -> float:
+        general = self.settings.limits
+        own = self.settings.services.get(service)
+        return (own.limits(general) if own else general).request_timeout
+
+    def _token(self) -> str | None:
+        """The token, where it is of use: under ``private``, public routes answer without."""
+        file, policy = self.settings.token_file, self.settings.security.token
+        if policy == "off" or (policy == "private" and not os.path.lexists(file)):
+            return None
+        return read_token(file)

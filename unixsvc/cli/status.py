@@ -1,0 +1,124 @@
+"""``unixsvc status``: how the services are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+import msgspec
+from msgspec import Struct
+
+from unixsvc.cli.options import located
+from unixsvc.cli.output import echo_json, echo_table
+from unixsvc.cli.session import Session
+from unixsvc.config import CONTROL_SERVICE
+from unixsvc.errors import BadGateway
+
+__all__ = ["status"]
+
+_HEADERS: Final = [
+    "SERVICE",
+    "PID",
+    "STATUS",
+    "UP",
+    "REQUESTS",
+    "ERRORS",
+    "MEAN ms",
+    "P99 ms",
+    "CLIENTS",
+    "MiB",
+]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="All figures; times are in seconds, memory in bytes.")
+@located
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Show each service with its workers."""
+    raw = session.ask(CONTROL_SERVICE, "/status")
+    if as_json:
+        echo_json(raw, terminal=session.terminal)
+        return
+    try:
+        services = msgspec.json.decode(raw, type=dict[str, _Service])
+    except msgspec.DecodeError as error:
+        raise BadGateway(f"the status cannot be read: {error}") from None
+    rows = []
+    for name, service in services.items():
+        rows.append(_service_row(name, service))
+        rows += [_worker_row(worker) for worker in service.workers]
+    echo_table(_HEADERS, rows, terminal=session.terminal)
+
+
+class _Worker(Struct, frozen=True):
+    pid: int | None = None
+    status: str = ""
+    uptime: float | None = None
+    requests: int = 0
+    errors: int = 0
+    connections: int = 0
+    rss: int | None = None
+
+
+class _Latency(Struct, frozen=True):
+    p99: float | None = None
+
+
+class _Service(Struct, frozen=True):
+    pid: int | None = None
+    status: str = ""
+    uptime: float | None = None
+    requests: int = 0
+    errors: int = 0
+    average: float | None = msgspec.field(default=None, name="avgResponseTime")
+    workers: list[_Worker] = []
+    latency: _Latency = _Latency()
+
+
+def _service_row(name: str, service: _Service) -> list[str]:
+    return [
+        name,
+        "",
+        service.status,
+        _duration(service.uptime),
+        str(service.requests),
+        str(service.errors),
+        _milliseconds(service.average) if service.requests else "",
+        _milliseconds(service.latency.p99) if service.requests else "",
+        str(sum(worker.connections for worker in service.workers)),
+        _mebibytes(sum(worker.rss or 0 for worker in service.workers)),
+    ]
+
+
+def _worker_row(worker: _Worker) -> list[str]:
+    return [
+        "",
+        "" if worker.pid is None else str(worker.pid),
+        worker.status,
+        _duration(worker.uptime),
+        str(worker.requests),
+        str(worker.errors),
+        "",
+        "",
+        str(worker.connections),
+        _mebibytes(worker.rss or 0),
+    ]
+
+
+def _duration(seconds: float | None) -> str:
+    """The two largest units, as ``3d 4h``."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
+    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2])
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.2f}"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f}" if size else ""
