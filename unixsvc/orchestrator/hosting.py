@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.handle import HandleMessage
-from unixsvc.domain.interfaces import IRequestHandler
+from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
@@ -33,22 +33,31 @@ class Hosted(MultiService):
 
     :param orders: what it is to be.
     :param endpoint: where it listens.
+    :param blocking: runs the actions that block; threads of its own if None.
     :raises ConfigError: for an application or a handler that cannot work.
     """
 
-    def __init__(self, orders: Orders, app: App, endpoint: IStreamServerEndpoint, reactor: Any) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        app: App,
+        endpoint: IStreamServerEndpoint,
+        reactor: Any,
+        blocking: IBlockingRunner | None = None,
+    ) -> None:
         super().__init__()
         self.setName(orders.service)
         self._service = orders.service
         self._figures = Figures()
-        threads = ThreadRunner(reactor, orders.settings.threads)
-        threads.setServiceParent(self)
+        if blocking is None:
+            blocking = threads = ThreadRunner(reactor, orders.settings.threads)
+            threads.setServiceParent(self)
         self._router = Router(
             app,
             orders.settings,
             folder=orders.folder,
             name=orders.service,
-            blocking=threads,
+            blocking=blocking,
             reserved=Reserved(self._health, self._stats),
             values={IReactorTime: reactor},
         )

@@ -20,6 +20,7 @@ from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, re
 from unixsvc.socket.framing import Framer
 from unixsvc.socket.peer import has_gone, peer_of
 from unixsvc.socket.security import MAX_WRONG_TOKENS
+from unixsvc.socket.watch import Watch
 
 __all__ = ["MAX_UNANSWERED", "Connection"]
 
@@ -46,41 +47,6 @@ class _Unanswered:
         self.reply: Reply | None = None
 
 
-class _Watch:
-    """Tells since when a connection has been quiet, from looks at it every now and then."""
-
-    __slots__ = ("_partial_since", "_quiet_since", "_served")
-
-    def __init__(self) -> None:
-        self._served = -1
-        self._quiet_since = 0.0
-        self._partial_since: float | None = None
-
-    def look(self, served: int, busy: bool, partial: bool, now: float) -> None:
-        """Note what has happened since the last look.
-
-        :param served: how many messages have been served.
-        :param busy: whether requests are unanswered.
-        :param partial: whether a message has begun and not ended.
-        """
-        if busy or served != self._served:
-            self._served = served
-            self._quiet_since = now
-            self._partial_since = None
-        if not partial:
-            self._partial_since = None
-        elif self._partial_since is None:
-            self._partial_since = now
-
-    def quiet(self, now: float) -> float:
-        """For how long nothing has been served, in seconds."""
-        return now - self._quiet_since
-
-    def partial(self, now: float) -> float:
-        """For how long one message has not come to its end, in seconds."""
-        return 0.0 if self._partial_since is None else now - self._partial_since
-
-
 @implementer(IPushProducer, IHalfCloseableProtocol)
 class Connection(Protocol):
     """Serves one client.
@@ -102,7 +68,7 @@ class Connection(Protocol):
         self._bare: deque[_Unanswered] = deque()
         self._end = b"\n"
         self._served = 0
-        self._watch = _Watch()
+        self._watch = Watch()
         self._full = False  # the client does not take its replies
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
@@ -333,6 +299,6 @@ class Connection(Protocol):
             self.transport.loseConnection()
             return
         self._lingering = True
-        self._watch = _Watch()
+        self._watch = Watch()
         self.transport.loseWriteConnection()
         self._hold_or_read()

@@ -1,4 +1,4 @@
-"""A connection in memory: the transport, and something that answers."""
+"""A connection in memory, and something that answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from unixsvc.config import Limits, Security
@@ -17,50 +16,9 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import Cancelled, DeadlineExceeded, Unauthorized
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.connection import Connection
+from unixsvc.testing import MemoryTransport
 
-__all__ = ["Actions", "Conversation", "MemoryTransport", "connect"]
-
-
-class MemoryTransport(StringTransport):
-    """Notes what a connection does to it, and can be slow to take what is written.
-
-    :ivar closed: how it was closed: ``lose``, ``abort``; ``half`` if only our sending side is; or empty.
-    :ivar slow: whether it pauses its producer as soon as anything is written.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = ""
-        self.slow = False
-
-    def write(self, data: bytes) -> None:
-        """Keep what is written."""
-        super().write(data)
-        if self.slow and data and self.producer is not None:
-            self.producer.pauseProducing()
-
-    def loseConnection(self) -> None:
-        """Close when all is written."""
-        self.closed = "lose"
-
-    def abortConnection(self) -> None:
-        """Close now."""
-        self.closed = "abort"
-
-    def loseWriteConnection(self) -> None:
-        """Close one side."""
-        self.closed = "half"
-
-    @property
-    def reading(self) -> bool:
-        """Whether the connection wants more bytes."""
-        return self.producerState == "producing"
-
-    def lines(self) -> list[Any]:
-        """The replies since the last call, decoded."""
-        text = self.value()
-        self.clear()
-        return [json.loads(line) for line in text.splitlines()]
+__all__ = ["Actions", "Conversation", "connect"]
 
 
 @implementer(IHandleMessage)

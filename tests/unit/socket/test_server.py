@@ -5,50 +5,19 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.unit.socket.memory import Actions, MemoryTransport
+from tests.unit.socket.memory import Actions
 from unixsvc.config import Limits, Security
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.server import Handling, SocketRequestHandler
-
-
-@implementer(IStreamServerEndpoint, IListeningPort)
-class _Endpoint:
-    """Lets a test connect; its port is itself."""
-
-    factory: Any = None
-    listening = False
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Begin."""
-        self.factory, self.listening = protocolFactory, True
-        return succeed(self)
-
-    def startListening(self) -> None:
-        """Begin; nothing to do."""
-
-    def stopListening(self) -> Deferred[None]:
-        """End."""
-        self.listening = False
-        return succeed(None)
-
-    def getHost(self) -> Any:
-        """Nowhere."""
-
-    def connect(self) -> tuple[Any, MemoryTransport]:
-        """A client connects."""
-        connection, transport = self.factory.buildProtocol(None), MemoryTransport()
-        connection.makeConnection(transport)
-        return connection, transport
+from unixsvc.testing import MemoryEndpoint
 
 
 class HandlerTests(SynchronousTestCase):
@@ -56,7 +25,7 @@ class HandlerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A service that listens."""
-        self.clock, self.endpoint = Clock(), _Endpoint()
+        self.clock, self.endpoint = Clock(), MemoryEndpoint()
         limits = Limits(idle_timeout=8)
         handling = Handling("x", Actions(), self.endpoint, limits, Security(), self.clock)
         self.handler = SocketRequestHandler(handling)

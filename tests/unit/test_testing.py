@@ -1,0 +1,126 @@
+"""The public testing module: a fake that lies would make every test with it lie."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from unixsvc import (
+    DELETE,
+    GET,
+    PATCH,
+    POST,
+    PUT,
+    App,
+    DeadlineExceeded,
+    Group,
+    Invalid,
+    NotFound,
+    Unauthorized,
+)
+from unixsvc.config import Limits, Security
+from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.errors import Internal
+from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService
+
+
+class _Things:
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+
+    async def show(self, id: int) -> int:
+        if id > 9:
+            raise NotFound(f"no thing {id}")
+        return id
+
+    def block(self, id: int, words: list[str]) -> list[str]:
+        return words * id
+
+    async def wait(self, seconds: float) -> str:
+        await deferLater(self._reactor, seconds)
+        return "done"
+
+    async def fail(self) -> None:
+        raise RuntimeError("inside")
+
+
+_APP = App(
+    [
+        Group(
+            "/thing",
+            _Things,
+            [
+                GET("/{id:int}", _Things.show, public=True),
+                PUT("/{id:int}", _Things.block, blocking=True),
+                POST("/wait", _Things.wait),
+                PATCH("/wait", _Things.wait),
+                DELETE("", _Things.fail),
+            ],
+        )
+    ]
+)
+
+
+class MemoryServiceTests(SynchronousTestCase):
+    """What a test gets is what a client would."""
+
+    def setUp(self) -> None:
+        """A service."""
+        self.service = MemoryService(_APP)
+
+    def test_interfaces(self) -> None:
+        """Its parts provide what the real ones do."""
+        verifyObject(IStreamServerEndpoint, MemoryEndpoint())
+        verifyObject(IListeningPort, MemoryEndpoint())
+        verifyObject(IBlockingRunner, ImmediateRunner())
+
+    def test_result(self) -> None:
+        """A result arrives decoded; what blocks is called at once."""
+        self.assertEqual(self.successResultOf(self.service.get("/thing/7")), 7)
+        self.assertEqual(self.successResultOf(self.service.put("/thing/2", words=["a"])), ["a", "a"])
+
+    def test_errors(self) -> None:
+        """A failure is the error that a client would get, with its detail."""
+        self.assertEqual(
+            self.failureResultOf(self.service.get("/thing/10"), NotFound).value.detail, "no thing 10"
+        )
+        [problem] = self.failureResultOf(self.service.post("/thing/wait"), Invalid).value.detail
+        self.assertEqual(problem["field"], "seconds")
+
+    def test_inside(self) -> None:
+        """Nothing of an exception reaches the caller here either; the log has it."""
+        error = self.failureResultOf(self.service.delete("/thing"), Internal).value
+        self.assertIsNone(error.detail)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_time(self) -> None:
+        """Time passes when the test says so; deadlines hold."""
+        waiting = self.service.patch("/thing/wait", seconds=5)
+        late = self.service.call("POST", "/thing/wait", {"seconds": 5}, timeout=1)
+        self.service.clock.advance(2)
+        self.assertNoResult(waiting)
+        self.failureResultOf(late, DeadlineExceeded)
+        self.service.clock.advance(3)
+        self.assertEqual(self.successResultOf(waiting), "done")
+
+    def test_token(self) -> None:
+        """Who shows no token is refused as the policy says."""
+        self.failureResultOf(MemoryService(_APP, token=None).get("/thing/7"), Unauthorized)
+        private = MemoryService(_APP, token=None, security=Security(token="private"))
+        self.assertEqual(self.successResultOf(private.get("/thing/7")), 7)
+        self.failureResultOf(private.delete("/thing"), Unauthorized)
+
+    def test_limits(self) -> None:
+        """Limits hold."""
+        service = MemoryService(_APP, limits=Limits(request_timeout=1))
+        waiting = service.post("/thing/wait", seconds=5)
+        service.clock.advance(1)
+        self.failureResultOf(waiting, DeadlineExceeded)
+
+    def test_close(self) -> None:
+        """It ends as a worker does."""
+        closed: Deferred[None] = self.service.close()
+        self.assertIsNone(self.successResultOf(closed))
