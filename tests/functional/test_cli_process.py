@@ -1,0 +1,139 @@
+"""The command line as a process: signals, streams, what it imports; the token; what it lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from unittest import skipIf
+
+from tests.functional.commanding import HELLO, CommandLineTestCase, answering, read_line
+
+
+class TheProcess(CommandLineTestCase):
+    def test_interrupt(self) -> None:
+        """Ctrl-C while waiting ends it without a word, with the code that shells have for it."""
+        asked = threading.Event()
+
+        def behave(connection: socket.socket) -> None:
+            read_line(connection)
+            asked.set()
+            self.wait()
+
+        self.listen(behave)
+        process = self.start("call", "home", "/")
+        self.assertTrue(asked.wait(20))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, out, err.strip()), (130, "", ""))
+
+    def test_broken_pipe(self) -> None:
+        """A reader that has gone away is no traceback."""
+        self.listen(answering(b'{"id": 1, "code": 200, "data": "%s"}\n' % (b"x" * 500_000)))
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = self.start("call", "home", "/", stdout=writing)
+        os.close(writing)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, err), (1, ""))
+
+    def test_full_disk(self) -> None:
+        """Output that cannot be written is an error."""
+        self.listen(answering(HELLO))
+        with open("/dev/full", "w") as full:
+            outcome = self.run_command("call", "home", "/", stdout=full.fileno())
+        self.assertComplains(outcome, 2, "No space left")
+
+    def test_closed_streams(self) -> None:
+        """Standard streams that are closed change nothing but that nothing is printed."""
+        self.listen(answering(HELLO))
+        for words, code in [(["call", "home", "/"], 0), (["call", "nobody", "/"], 5), (["call"], 2)]:
+            outcome = self.run_command(*words, closed="<&- >&- 2>&-")
+            self.assertEqual((outcome.code, outcome.out, outcome.err), (code, "", ""))
+
+    def test_data_from_closed_input(self) -> None:
+        """Data that is to come from a standard input that is closed is said not to."""
+        outcome = self.run_command("call", "home", "/", "--data", "-", closed="<&-")
+        self.assertComplains(outcome, 2, "standard input is closed")
+
+    def test_light(self) -> None:
+        """A call imports neither Twisted nor rich: it is done before they would be loaded."""
+        script = (
+            "import sys; from unixsvc.cli.command import run; code = run(['call', 'home', '/']);"
+            "print([name for name in ('twisted', 'rich', 'klein') if name in sys.modules], code)"
+        )
+        self.listen(answering(HELLO))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        out = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=self.folder, env=environment, check=True, capture_output=True, text=True, timeout=30,
+        ).stdout  # fmt: skip
+        self.assertEqual(out.splitlines()[1], "[] 0")
+
+
+class Token(CommandLineTestCase):
+    def setUp(self) -> None:
+        """Require a token, and have one."""
+        super().setUp()
+        self.configure('token = "required"')
+        path = os.path.join(self.folder, ".auth_token")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write("ab" * 32)
+        self.requests: list[bytes] = []
+
+    def behave(self, connection: socket.socket) -> None:
+        """Keep the request."""
+        self.requests.append(read_line(connection))
+        connection.sendall(HELLO)
+
+    def test_shown(self) -> None:
+        """The token goes with the message, to a socket of our own."""
+        self.listen(self.behave)
+        self.assertEqual(self.run_command("call", "home", "/").code, 0)
+        self.assertEqual(json.loads(self.requests[0])["auth_token"], "ab" * 32)
+
+    @skipIf(os.geteuid() != 0, "only root can listen as another user")
+    def test_not_shown_to_others(self) -> None:
+        """A socket on which another user listens never sees it."""
+        uid = os.geteuid()
+        os.seteuid(65534)  # the kernel notes who called listen()
+        try:
+            listening = socket.socket(socket.AF_UNIX)
+            self.addCleanup(listening.close)
+            os.seteuid(uid)
+            path = os.path.join(self.folder, "service_home.sock")
+            listening.bind(path)
+            os.seteuid(65534)
+            listening.listen(5)
+        finally:
+            os.seteuid(uid)
+        outcome = self.run_command("call", "home", "/", "--timeout", "2")
+        self.assertComplains(outcome, 5, "another user listens there (uid 65534)")
+        connection, _ = listening.accept()
+        with connection:
+            self.assertEqual(connection.recv(100), b"")
+
+
+class Listing(CommandLineTestCase):
+    def test_ls(self) -> None:
+        """Those who listen are listed, sorted; those who don't, not."""
+        self.listen(None, "user")
+        self.listen(None, "home", backlog=0)
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(os.path.join(self.folder, "service_gone.sock"))
+        outcome = self.run_command("ls")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "home\nuser\n", ""))
+
+    def test_nothing(self) -> None:
+        """Where nothing runs, nothing is listed, and standard error says how to start it."""
+        outcome = self.run_command("ls")
+        self.assertEqual((outcome.code, outcome.out), (0, ""))
+        self.assertIn("twistd -n unixsvc", outcome.err)
+
+    def test_directory_of_others(self) -> None:
+        """A directory that is a file is one line."""
+        self.assertComplains(self.run_command("ls", "--socket-dir", "unixsvc.toml"), 2, "unixsvc.toml")

@@ -1,0 +1,105 @@
+"""The demo as the README shows it: the real ``twistd``, and the command line beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+from tests.functional.commanding import Outcome, outcome_of, start_command
+from tests.functional.running import RunningTestCase
+
+DEMO = '[services.home]\napp = "unix_app.home:app"\n[services.user]\napp = "unix_app.user:app"\nworkers = 2\n'
+
+
+class Demo(RunningTestCase):
+    config = DEMO
+
+    def command(self, *arguments: str) -> Outcome:
+        """Run ``unixsvc`` in the folder of the configuration."""
+        return outcome_of(start_command(self.folder, *arguments))
+
+    def result(self, *arguments: str) -> Any:
+        """What a command prints, as JSON."""
+        outcome = self.command(*arguments)
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+        return json.loads(outcome.out)
+
+    def test_home(self) -> None:
+        """``home`` says hello, in these very words."""
+        self.start()
+        self.assertEqual(self.command("call", "home", "/").out, '{"message": "Hello World!"}\n')
+
+    def test_users_are_kept(self) -> None:
+        """A user that is added is seen by every worker, and is still there after a restart."""
+        running = self.start()
+        ada = {"id": 2, "name": "Ada"}
+        self.assertEqual(self.result("call", "user", "POST", "/user", "name=Ada"), ada)
+        for _ in range(4):
+            self.assertEqual(self.result("call", "user", "/user"), [{"id": 1, "name": "Zeki"}, ada])
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
+        self.start()
+        self.assertEqual(self.result("call", "user", "GET", "/user/2"), ada)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "users.sqlite3")))
+
+    def test_refusals(self) -> None:
+        """What services refuse, the command line tells."""
+        self.start()
+        outcome = self.command("call", "user", "POST", "/user", "name=")
+        self.assertEqual(outcome.code, 4)
+        self.assertRegex(outcome.err, r"\Aunixsvc: 422 Invalid arguments\n  name: .*\n\Z")
+        outcome = self.command("call", "user", "DELETE", "/user/7")
+        self.assertEqual((outcome.code, outcome.err), (4, "unixsvc: 404 Not found: no user 7\n"))
+        outcome = self.command("call", "home", "DELETE", "/")
+        self.assertEqual((outcome.code, outcome.err), (4, "unixsvc: 405 Method not allowed: allowed: GET\n"))
+
+    def test_looking_around(self) -> None:
+        """What runs is listed, with its routes."""
+        self.start()
+        self.assertEqual(self.command("ls").out, "home\norchestrator\nuser\n")
+        outcome = self.command("routes", "user")
+        self.assertIn("[limit], [offset]", outcome.out)
+        contract = self.result("routes", "user", "--json")
+        self.assertIn(
+            ("GET", "/user/{id:int}"), [(each["method"], each["path"]) for each in contract["routes"]]
+        )
+
+    def test_status(self) -> None:
+        """The status has the figures that scripts read, and the table shows every worker.
+
+        What a caller did wrong is no error of the service.
+        """
+        self.start()
+        self.command("call", "home", "/")
+        self.command("call", "home", "/nowhere")
+        status = self.result("status", "--json")
+        home, user = status["home"], status["user"]
+        for key in ["pid", "uptime", "status", "class", "avgResponseTime", "latency"]:
+            self.assertIn(key, home)
+        self.assertEqual((home["requests"], home["errors"], len(home["workers"])), (2, 0, 1))
+        lines = [line.split() for line in self.command("status").out.splitlines()]
+        pids = [str(each["pid"]) for each in home["workers"] + user["workers"]]
+        self.assertEqual([line[0] for line in lines[1:] if line[0].isdigit()], pids)
+
+    def test_killed(self) -> None:
+        """A worker is killed; the next call is answered, and another worker comes in its place."""
+        self.start()
+        [worker] = self.result("status", "--json")["home"]["workers"]
+        os.kill(worker["pid"], signal.SIGKILL)
+        self.assertEqual(self.command("call", "home", "/", "--timeout", "10").code, 0)
+        [other] = self.result("status", "--json")["home"]["workers"]
+        self.assertNotEqual(other["pid"], worker["pid"])
+
+    def test_token(self) -> None:
+        """The token that is shown is the one that services want."""
+        self.start()
+        self.assertEqual(self.command("token", "show").out, self.token() + "\n")
+
+    def test_not_started(self) -> None:
+        """Before the start, each command says that nothing runs."""
+        for words in [["call", "home", "/"], ["routes", "home"], ["status"]]:
+            outcome = self.command(*words)
+            self.assertEqual((outcome.code, outcome.out, outcome.err.count("\n")), (5, "", 1))
+            self.assertIn("twistd -n unixsvc", outcome.err)

@@ -1,0 +1,70 @@
+"""What an installation brings, seen from a folder that has nothing to do with the source."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from unittest import skipUnless
+
+from twisted.trial.unittest import TestCase
+
+import unixsvc
+
+
+def _files() -> list[str]:
+    """What the installed distribution that these tests import consists of; nothing if it is the source."""
+    try:
+        distribution = metadata.distribution("unixsvc")
+    except metadata.PackageNotFoundError:
+        return []
+    here = Path(str(distribution.locate_file("unixsvc/__init__.py"))).resolve()
+    if here != Path(unixsvc.__file__).resolve():
+        return []
+    return [str(each) for each in distribution.files or []]
+
+
+@skipUnless(_files(), "the tests run against the source")
+class Installed(TestCase):
+    def run_program(self, name: str, *arguments: str) -> tuple[int, str, str]:
+        """Run a program of this environment somewhere else; its exit code, output and errors."""
+        program = os.path.join(os.path.dirname(sys.executable), name)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [program, *arguments],
+                cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=30,
+            )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    def test_files(self) -> None:
+        """It adds one file to Twisted's package of plugins, and replaces none of Twisted's own."""
+        ours = [each for each in _files() if each.startswith("twisted/") and "__pycache__" not in each]
+        self.assertEqual(ours, ["twisted/plugins/unixsvc_plugin.py"])
+        for name in ["unixsvc/py.typed", "unix_app/user/sqlite.py", "unixsvc/orchestrator/worker.py"]:
+            self.assertIn(name, _files())
+
+    def test_plugin(self) -> None:
+        """``twistd`` knows the command, and has nothing to complain about."""
+        code, out, err = self.run_program("twistd", "--help")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("\n    unixsvc ", out)
+
+    def test_plugin_options(self) -> None:
+        """The command's own help works, so the plugin leads to what it names."""
+        code, out, err = self.run_program("twistd", "unixsvc", "--help")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("--config", out)
+
+    def test_command(self) -> None:
+        """The command line is there, and knows which version it is."""
+        expected = (0, metadata.version("unixsvc") + "\n", "")
+        self.assertEqual(self.run_program("unixsvc", "--version"), expected)
+
+    def test_demo(self) -> None:
+        """The demo's configuration and routes are as they should be."""
+        expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\n", "")
+        self.assertEqual(self.run_program("unixsvc", "check"), expected)

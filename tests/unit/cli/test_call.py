@@ -1,0 +1,254 @@
+"""``unixsvc call``, but for the socket."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from tests.unit.cli.commands import TOKEN, CommandTestCase, failure, success
+from unixsvc.cli.call import Words, parse_words
+from unixsvc.errors import DeadlineExceeded
+
+
+class WhatIsSent(CommandTestCase):
+    def sent(self, *arguments: str, stdin: bytes | None = b"") -> tuple[str, str, Any]:
+        """Method, path and data of the message that a command sends."""
+        outcome = self.run_command("call", "user", *arguments, stdin=stdin)
+        self.assertEqual(outcome.err, "")
+        call = self.calls[-1][1]
+        return call.method, call.path, msgspec.json.decode(call.data)
+
+    def test_get(self) -> None:
+        """Without a method and without data it is a GET."""
+        self.assertEqual(self.sent("/user"), ("GET", "/user", {}))
+
+    def test_items(self) -> None:
+        """``=`` gives texts, ``:=`` any JSON, and without a method it is a POST."""
+        words = ["name=Ada", "age:=36", "tags:=[1, true]", "empty=", "a=b:=c=d"]
+        data = {"name": "Ada", "age": 36, "tags": [1, True], "empty": "", "a": "b:=c=d"}
+        self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
+
+    def test_method(self) -> None:
+        """A method that is named is the method, in capitals, with data or without."""
+        self.assertEqual(self.sent("delete", "/user/7"), ("DELETE", "/user/7", {}))
+        self.assertEqual(self.sent("GET", "/user", "limit:=2"), ("GET", "/user", {"limit": 2}))
+
+    def test_query(self) -> None:
+        """A query stays in the path."""
+        self.assertEqual(self.sent("/user?limit=2&x=y"), ("GET", "/user?limit=2&x=y", {}))
+
+    def test_data(self) -> None:
+        """All of the data comes from the command line, a file, or standard input."""
+        expected = ("POST", "/user", {"name": "Ada"})
+        self.assertEqual(self.sent("/user", "--data", '{"name": "Ada"}'), expected)
+        file = self.write("ada.json", '{"name":\n "Ada"}\n')
+        self.assertEqual(self.sent("/user", "--data", f"@{file}"), expected)
+        self.assertEqual(self.sent("/user", "--data", "-", stdin=b'{"name": "Ada"}'), expected)
+
+    def test_one_line(self) -> None:
+        """No line end is left in the data, as it would end the message; numbers stay as written."""
+        self.sent("/user", "--data", '{\n"a": [1.50,\n12345678901234567890123]}')
+        self.sent("/user", "b:=[\n1.50 ]")
+        self.assertEqual(bytes(self.calls[0][1].data), b'{"a":[1.50,12345678901234567890123]}')
+        self.assertEqual(bytes(self.calls[1][1].data), b'{"b":[1.50]}')
+
+    def test_socket(self) -> None:
+        """The message goes to the service's socket, in the directory that is configured or named."""
+        self.sent("/")
+        self.assertEqual(self.calls[0][0], os.path.join(self.folder, "service_user.sock"))
+        elsewhere = os.path.join(self.folder, "elsewhere")
+        os.mkdir(elsewhere)
+        self.write("elsewhere/service_user.sock")
+        self.sent("/", "--socket-dir", elsewhere)
+        self.assertEqual(self.calls[1][0], os.path.join(elsewhere, "service_user.sock"))
+
+    def test_options_in_either_place(self) -> None:
+        """``--config`` works before and after the name of the command."""
+        other = self.write(
+            "other.toml", 'socket_dir = "."\n[services.home]\napp = "x:y"\nrequest_timeout = 7.0'
+        )
+        self.run_command("--config", other, "call", "home", "/")
+        self.run_command("call", "home", "/", "--config", other)
+        self.assertEqual([seconds for _, _, seconds in self.calls], [7.0, 7.0])
+
+    def test_seconds(self) -> None:
+        """The time is what is asked for, else what the service itself would take at most."""
+        self.configure(
+            'socket_dir = "."', "[limits]", "request_timeout = 9.0",
+            "[services.home]", 'app = "x:y"', "request_timeout = 4.0",
+        )  # fmt: skip
+        self.run_command("call", "home", "/")
+        self.run_command("call", "user", "/")
+        self.run_command("call", "home", "/", "--timeout", "0.5")
+        self.assertEqual([seconds for _, _, seconds in self.calls], [4.0, 9.0, 0.5])
+
+
+class Token(CommandTestCase):
+    def token(self, policy: str) -> str | None:
+        """What is shown under a policy."""
+        self.configure(
+            'socket_dir = "."', "[security]", f'token = "{policy}"', "[services.home]", 'app = "x:y"'
+        )
+        self.assertEqual(self.run_command("call", "home", "/").code, 0)
+        return self.calls[-1][1].auth_token
+
+    def test_policies(self) -> None:
+        """The token is shown where it is of use."""
+        self.assertEqual(self.token("required"), TOKEN)
+        self.assertEqual(self.token("private"), TOKEN)
+        self.assertEqual(self.token("off"), None)
+
+    def test_private_without(self) -> None:
+        """Where some routes are open to all, one can call without having a token."""
+        os.unlink(os.path.join(self.folder, ".auth_token"))
+        self.assertEqual(self.token("private"), None)
+
+    def test_missing(self) -> None:
+        """Where one is required, that there is none is said before anything is sent."""
+        os.unlink(os.path.join(self.folder, ".auth_token"))
+        self.assertComplains(self.run_command("call", "home", "/"), 2, ".auth_token: there is no token")
+        self.assertEqual(self.calls, [])
+
+    def test_open_to_others(self) -> None:
+        """A token that others can read is not used."""
+        os.chmod(os.path.join(self.folder, ".auth_token"), 0o644)
+        self.assertComplains(self.run_command("call", "home", "/"), 2, "chmod 600")
+        self.assertEqual(self.calls, [])
+
+    def test_not_in_a_repr(self) -> None:
+        """The message's repr, which may end up in a traceback, hides it."""
+        self.token("required")
+        self.assertNotIn(TOKEN, repr(self.calls))
+
+
+class WhatIsPrinted(CommandTestCase):
+    def test_result(self) -> None:
+        """A result is one line of JSON that reads well."""
+        self.answer = success({"message": "Hello World!"})
+        outcome = self.run_command("call", "home", "/")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, '{"message": "Hello World!"}\n', ""))
+
+    def test_letters(self) -> None:
+        """Letters of any script stay as they are; what a terminal would obey is escaped."""
+        self.answer = success(["Žofie 李 🙂", "a\x9b31mb\x7f"])
+        outcome = self.run_command("call", "home", "/")
+        self.assertEqual(outcome.out, '["Žofie 李 🙂", "a\\u009b31mb\\u007f"]\n')
+
+    def test_refused(self) -> None:
+        """A failure is one line on standard error; the exit code is the first digit of its code."""
+        self.answer = failure(404, "no user 7")
+        self.assertComplains(self.run_command("call", "home", "/"), 4, "404 Not found: no user 7\n")
+        self.answer = failure(405, {"allowed": ["GET", "POST"]})
+        self.assertComplains(
+            self.run_command("call", "home", "/"), 4, "405 Method not allowed: allowed: GET, POST\n"
+        )
+        self.answer = failure(500)
+        self.assertComplains(self.run_command("call", "home", "/"), 5, "500 Internal Server Error\n")
+        self.answer = failure(503, {"retry_after": 1.0})
+        self.assertComplains(self.run_command("call", "home", "/"), 5, "retry_after: 1.0\n")
+
+    def test_problems(self) -> None:
+        """Wrong arguments are listed below, one a line."""
+        self.answer = failure(
+            422, [{"field": "name", "message": "is required"}, {"field": "", "message": "bad"}]
+        )
+        outcome = self.run_command("call", "home", "/")
+        self.assertEqual(outcome.err, "unixsvc: 422 Invalid arguments\n  name: is required\n  bad\n")
+        self.assertEqual((outcome.code, outcome.out), (4, ""))
+
+    def test_odd_details(self) -> None:
+        """Whatever a detail is, the error stays one line that no terminal obeys."""
+        for detail in [{"a": [1, {"b": "c"}]}, "two\nlines \x9b31m", 7, [], [1, 2], [{"field": "x"}], ""]:
+            self.answer = failure(409, detail)
+            outcome = self.run_command("call", "home", "/")
+            self.assertComplains(outcome, 4, "409 Conflict")
+            self.assertNotIn("\x9b", outcome.err)
+
+    def test_unknown_code(self) -> None:
+        """A code that later versions know is still told."""
+        self.answer = failure(418, "short and stout")
+        self.assertComplains(self.run_command("call", "home", "/"), 4, "418", "short and stout")
+
+    def test_too_late(self) -> None:
+        """No answer in time is a failure of the class 5xx."""
+        self.answer = DeadlineExceeded("x.sock: no answer within 1 s")
+        self.assertComplains(self.run_command("call", "home", "/"), 5, "no answer within 1 s")
+
+    def test_no_such_service(self) -> None:
+        """A name that is no service's brings the names that are."""
+        for name in ["hom", "../x", ""]:
+            outcome = self.run_command("call", name, "/")
+            self.assertComplains(outcome, 5, f"no service {name!r}", "there are: home, user")
+
+    def test_nothing_runs(self) -> None:
+        """Where nothing runs, it says how to start it."""
+        for name in ["service_home.sock", "service_user.sock"]:
+            os.unlink(os.path.join(self.folder, name))
+        self.assertComplains(self.run_command("call", "home", "/"), 5, self.folder, "twistd -n unixsvc")
+
+
+class OnATerminal(CommandTestCase):
+    terminal = True
+
+    def test_result(self) -> None:
+        """People get the result indented."""
+        self.answer = success({"message": "Hello World! [bold]"})
+        outcome = self.run_command("call", "home", "/")
+        self.assertEqual(outcome.out, '{\n  "message": "Hello World! [bold]"\n}\n')
+
+    def test_long_lines(self) -> None:
+        """Nothing is broken where the line ends, so that what is copied is still JSON."""
+        self.answer = success("x" * 1000)
+        self.assertEqual(self.run_command("call", "home", "/").out, '"' + "x" * 1000 + '"\n')
+
+
+class WrongUsage(CommandTestCase):
+    def assertUsage(self, *arguments: str, says: str, stdin: bytes | None = b"") -> None:
+        """It is refused with one line, and nothing is sent."""
+        self.assertComplains(self.run_command("call", *arguments, stdin=stdin), 2, says)
+        self.assertEqual(self.calls, [])
+
+    def test_words(self) -> None:
+        """What is missing or out of place is named."""
+        self.assertUsage(says="SERVICE")
+        self.assertUsage("home", says="PATH is missing")
+        self.assertUsage("home", "GET", says="PATH is missing")
+        self.assertUsage("home", "GET", "user", says="'user' is no path")
+        self.assertUsage("home", "user/7", says="'user/7' is neither a method nor a path")
+        self.assertUsage("home", "/", "Ada", says="'Ada' is no data")
+        self.assertUsage("home", "/", "=Ada", says="'=Ada' is no data")
+        self.assertUsage("home", "/", "--nme", says="--nme")
+
+    def test_json(self) -> None:
+        """What is no JSON, or no object, is refused with the name of where it stands."""
+        self.assertUsage("home", "/", "age:=x", says="age: is no JSON")
+        self.assertUsage("home", "/", "age:=", says="age: is no JSON")
+        self.assertUsage("home", "/", "--data", "{", says="--data: is no JSON")
+        self.assertUsage("home", "/", "--data", "[1]", says="--data: data is an object")
+        self.assertUsage("home", "/", "--data", "-", stdin=b"\xff", says="standard input: is no JSON")
+        self.assertUsage(
+            "home", "/", "--data", "-", stdin=b'{"a": "\xff"}', says="standard input: is no JSON"
+        )
+        self.assertUsage("home", "/", "--data", "[" * 100_000, says="--data: is no JSON")
+
+    def test_data_from_nowhere(self) -> None:
+        """A file that is missing, or a standard input that is closed, is said to be so."""
+        self.assertUsage("home", "/", "--data", "@no-such-file", says="no-such-file: No such file")
+        self.assertUsage("home", "/", "--data", "-", stdin=None, says="standard input is closed")
+
+    def test_data_twice(self) -> None:
+        """Data is given in one way."""
+        self.assertUsage("home", "/", "a=b", "--data", "{}", says="one or the other")
+
+    def test_time(self) -> None:
+        """Only a positive number of seconds is a time."""
+        for time in ["0", "-1", "nan", "inf", "soon"]:
+            self.assertUsage("home", "/", "--timeout", time, says="--timeout")
+
+
+class Parsing(CommandTestCase):
+    def test_last_wins(self) -> None:
+        """Of two items with one name, the last counts."""
+        self.assertEqual(parse_words(["/", "a=1", "a=2"]), Words("", "/", {"a": "2"}))

@@ -1,0 +1,100 @@
+"""``unixsvc check``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.unit.cli.commands import CommandTestCase
+
+
+class Check(CommandTestCase):
+    def setUp(self) -> None:
+        """Let modules that are imported here be forgotten afterwards."""
+        super().setUp()
+        before = set(sys.modules)
+
+        def forget() -> None:
+            for name in set(sys.modules) - before:
+                if getattr(sys.modules[name], "__file__", None) and name.startswith("checked_"):
+                    del sys.modules[name]
+
+        self.addCleanup(forget)
+
+    def app(self, name: str, *lines: str) -> None:
+        """Write a module ``checked_<name>`` beside the configuration."""
+        self.write(f"checked_{name}.py", "\n".join(["from unixsvc import App, GET", *lines]))
+
+    def check(self, *services: str) -> None:
+        """Configure services whose modules have their names."""
+        self.configure(
+            'socket_dir = "."', *(f'[services.{name}]\napp = "checked_{name}:app"' for name in services)
+        )
+
+    def test_fine(self) -> None:
+        """Each service that can work is said to be fine, with how many routes it has."""
+        self.configure(
+            "[services.home]", 'app = "unix_app.home:app"', "[services.user]", 'app = "unix_app.user:app"'
+        )
+        outcome = self.run_command("check")
+        self.assertEqual(outcome.out, "home: fine, 1 route\nuser: fine, 6 routes\n")
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+
+    def test_leaves_no_trace(self) -> None:
+        """Neither sockets nor databases are made, and the import path is as before."""
+        self.configure("[services.user]", 'app = "unix_app.user:app"')
+        files, path = sorted(os.listdir(self.folder)), list(sys.path)
+        self.assertEqual(self.run_command("check").code, 0)
+        self.assertEqual((sorted(os.listdir(self.folder)), sys.path), (files, path))
+
+    def test_file(self) -> None:
+        """The file may be named without ``--config``."""
+        other = self.write("other.toml", '[services.other]\napp = "unix_app.home:app"')
+        self.assertEqual(self.run_command("check", other).out, "other: fine, 1 route\n")
+
+    def test_beside_the_configuration(self) -> None:
+        """Modules beside the configuration are found, and see the service's environment."""
+        self.app("env", "import os", "app = App(routes=[], title=os.environ['CHECKED'])")
+        self.configure("[services.env]", 'app = "checked_env:app"', 'environment = { CHECKED = "yes" }')
+        self.assertEqual(self.run_command("check").out, "env: fine, 0 routes\n")
+        self.assertNotIn("CHECKED", os.environ)
+
+    def test_all_problems(self) -> None:
+        """One service that cannot work keeps no other from being looked at."""
+        self.app("good", "app = App(routes=[])")
+        self.app("untyped", "def index(x): ...", "app = App(routes=[GET('/', index)])")
+        self.app("broken", "1 / 0")
+        self.app("syntax", "def")
+        self.app("leaving", "raise SystemExit(3)")
+        self.app("lines", "raise ValueError('two\\nlines')")
+        self.check("untyped", "broken", "syntax", "absent", "good", "leaving", "lines")
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.out), (2, "good: fine, 0 routes\n"))
+        expected = [
+            ("services.untyped: GET /: ", "annotation"),
+            ("services.broken: ", "checked_broken.py:2: ZeroDivisionError: division by zero"),
+            ("services.syntax: ", "checked_syntax.py:2: SyntaxError: invalid syntax"),
+            ("services.absent: checked_absent:app: ", "no module 'checked_absent'"),
+            ("services.leaving: ", "checked_leaving.py:2: SystemExit: 3"),
+            ("services.lines: ", "checked_lines.py:2: ValueError: two lines"),
+        ]
+        lines = outcome.err.splitlines()
+        self.assertEqual(len(lines), len(expected))
+        for line, words in zip(lines, expected, strict=True):
+            for word in (self.config, *words):
+                self.assertIn(word, line)
+
+    def test_handler(self) -> None:
+        """A request handler that there is not is a problem of its service."""
+        self.configure("[services.home]", 'app = "unix_app.home:app"', 'handler = "unixsvc.nowhere:Handler"')
+        self.assertComplains(self.run_command("check"), 2, "services.home: ", "unixsvc.nowhere")
+
+    def test_options(self) -> None:
+        """What an application's container refuses is a problem of its service."""
+        self.configure("[services.user]", 'app = "unix_app.user:app"', "options = { databse = 'x' }")
+        self.assertComplains(self.run_command("check"), 2, "services.user", "databse")
+
+    def test_long_path(self) -> None:
+        """A socket directory whose sockets would have paths too long is found here, not at start."""
+        self.configure(f'socket_dir = "{"x" * 100}"', "[services.home]", 'app = "unix_app.home:app"')
+        self.assertComplains(self.run_command("check"), 2, "at most 107")

@@ -1,0 +1,176 @@
+"""``unixsvc routes``, ``status``, ``token`` and what they all have in common; ``ls`` needs real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from tests.unit.cli.commands import TOKEN, CommandTestCase, failure, success
+
+PAGE = {"$ref": "#/schemas/Page"}
+CONTRACT: dict[str, Any] = {
+    "title": "Users",
+    "version": "1.0",
+    "routes": [
+        {"method": "GET", "path": "/user", "title": "Some [users]", "public": True, "data": PAGE},
+        {"method": "POST", "path": "/user", "title": "", "data": {"properties": {"name": {}}}},
+        {"method": "GET", "path": "/user/{id:int}", "title": "One", "public": False, "data": None},
+    ],
+    "schemas": {"Page": {"properties": {"kind": {}, "limit": {}}, "required": ["kind"]}},
+}
+
+WORKER = {
+    "pid": 71,
+    "status": "ready",
+    "uptime": 59.9,
+    "requests": 2,
+    "errors": 1,
+    "connections": 3,
+    "rss": 2**25,
+}
+STATUS: dict[str, Any] = {
+    "home": {
+        "pid": 70, "uptime": 90061.0, "status": "running", "class": "unix_app.home:app", "requests": 2,
+        "errors": 1, "avgResponseTime": 0.00125, "workers": [WORKER, WORKER],
+        "latency": {"p50": 0.001, "p90": 0.002, "p99": 0.003},
+    },
+    "user": {
+        "pid": None, "uptime": 0.0, "status": "starting", "class": "unix_app.user:app", "requests": 0,
+        "errors": 0, "avgResponseTime": 0.0, "workers": [], "latency": {"p50": 0.0, "p90": 0.0, "p99": 0.0},
+    },
+}  # fmt: skip
+
+
+class Routes(CommandTestCase):
+    def test_table(self) -> None:
+        """One line a route: its method, path, arguments with the optional ones in brackets, and title."""
+        self.answer = success(CONTRACT)
+        outcome = self.run_command("routes", "user")
+        self.assertEqual(
+            outcome.out.splitlines(),
+            [
+                "METHOD  PATH            DATA           PUBLIC  TITLE",
+                "GET     /user           kind, [limit]  yes     Some [users]",
+                "POST    /user           [name]",
+                "GET     /user/{id:int}                         One",
+            ],
+        )
+        self.assertEqual((outcome.code, outcome.err, self.calls[0][1].path), (0, "", "/-/routes"))
+
+    def test_json(self) -> None:
+        """With ``--json`` it is the whole contract."""
+        self.answer = success(CONTRACT)
+        self.assertEqual(json.loads(self.run_command("routes", "user", "--json").out), CONTRACT)
+
+    def test_nonsense(self) -> None:
+        """What is no contract is said to be none."""
+        self.answer = success(["what?"])
+        self.assertComplains(self.run_command("routes", "user"), 5, "the contract cannot be read")
+
+    def test_refused(self) -> None:
+        """A service may refuse."""
+        self.answer = failure(401, "auth_token is wrong")
+        self.assertComplains(self.run_command("routes", "user"), 4, "401 Unauthorized: auth_token is wrong")
+
+
+class RoutesOnATerminal(CommandTestCase):
+    terminal = True
+
+    def test_table(self) -> None:
+        """People get the same; brackets in titles are text."""
+        self.answer = success(CONTRACT)
+        out = self.run_command("routes", "user").out
+        for word in ["METHOD", "/user/{id:int}", "kind, [limit]", "Some [users]"]:
+            self.assertIn(word, out)
+
+
+class Status(CommandTestCase):
+    def setUp(self) -> None:
+        """Let the orchestrator answer."""
+        super().setUp()
+        self.write("service_orchestrator.sock")
+        self.answer = success(STATUS)
+
+    def test_table(self) -> None:
+        """One line a service, and below it one for each of its workers."""
+        outcome = self.run_command("status")
+        lines = [line.split() for line in outcome.out.splitlines()]
+        self.assertEqual(lines[1][:5], ["home", "running", "1d", "1h", "2"])
+        self.assertEqual(lines[1][5:], ["1", "1.25", "3.00", "6", "64.0"])
+        self.assertEqual(lines[2], ["71", "ready", "59s", "2", "1", "3", "32.0"])
+        self.assertEqual(lines[4][:3], ["user", "starting", "0s"])
+        self.assertEqual(len(lines), 5)
+        self.assertEqual(self.calls[0][0], os.path.join(self.folder, "service_orchestrator.sock"))
+
+    def test_json(self) -> None:
+        """With ``--json`` it is what the orchestrator says, whole."""
+        self.assertEqual(json.loads(self.run_command("status", "--json").out), STATUS)
+
+    def test_nonsense(self) -> None:
+        """What is no status is said to be none."""
+        self.answer = success({"home": {"pid": "x"}})
+        self.assertComplains(self.run_command("status"), 5, "the status cannot be read")
+
+    def test_not_running(self) -> None:
+        """Where no orchestrator runs, it says so."""
+        os.unlink(os.path.join(self.folder, "service_orchestrator.sock"))
+        self.assertComplains(self.run_command("status"), 5, "no service 'orchestrator'")
+
+
+class Token(CommandTestCase):
+    def test_show(self) -> None:
+        """It prints the token and nothing else, so that a script can take it."""
+        self.assertEqual(self.run_command("token", "show").out, TOKEN + "\n")
+
+    def test_damaged(self) -> None:
+        """A file that holds no token is named, its content is not shown."""
+        self.write(".auth_token", "secret but short")
+        outcome = self.run_command("token", "show")
+        self.assertComplains(outcome, 2, ".auth_token: holds no token")
+        self.assertNotIn("secret", outcome.err)
+
+    def test_no_command(self) -> None:
+        """``token`` alone does nothing."""
+        self.assertComplains(self.run_command("token"), 2, "Missing command")
+
+
+class AllCommands(CommandTestCase):
+    def test_help(self) -> None:
+        """Every command explains itself, with the options that all have."""
+        for words in [[], ["call"], ["ls"], ["routes"], ["status"], ["check"], ["token"], ["token", "show"]]:
+            outcome = self.run_command(*words, "--help")
+            self.assertEqual((outcome.code, outcome.err), (0, ""))
+            self.assertIn("--config", outcome.out)
+            self.assertIn("--socket-dir", outcome.out)
+
+    def test_no_command(self) -> None:
+        """Without a command there is the help."""
+        self.assertEqual(self.run_command(), self.run_command("--help"))
+
+    def test_version(self) -> None:
+        """The version is one line."""
+        outcome = self.run_command("--version")
+        self.assertEqual((outcome.code, outcome.err, outcome.out.count("\n")), (0, "", 1))
+
+    def test_unknown(self) -> None:
+        """A command that there is not is named."""
+        self.assertComplains(self.run_command("calll"), 2, "calll")
+
+    def test_wrong_configuration(self) -> None:
+        """A configuration that is wrong, missing or unreadable is named, whatever the command."""
+        for words in [
+            ["call", "home", "/"],
+            ["ls"],
+            ["routes", "home"],
+            ["status"],
+            ["check"],
+            ["token", "show"],
+        ]:
+            self.configure("[servces.home]")
+            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: ", "servces")
+            self.configure("this is no TOML")
+            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: is no TOML")
+            self.assertComplains(
+                self.run_command("--config", "nowhere.toml", *words), 2, "nowhere.toml: no such file"
+            )

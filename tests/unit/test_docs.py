@@ -1,0 +1,79 @@
+"""The page about the configuration says what the configuration is."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.config import Limits, Log, Security, ServiceSettings, Settings
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.rst"
+
+_SECTION = re.compile(r"^(?P<title>\S.*)\n-+$", re.MULTILINE)
+_ROW = re.compile(r"^   \* - ``(?P<key>\w+)``\n     - (?P<default>.*)$", re.MULTILINE)
+
+
+def rows_of(title: str) -> dict[str, str]:
+    """The keys of a section's table, with their defaults as they stand there."""
+    text = PAGE.read_text("utf-8")
+    starts = {found["title"]: found.end() for found in _SECTION.finditer(text)}
+    begin = starts[title]
+    end = min((found.start() for found in _SECTION.finditer(text, begin)), default=len(text))
+    return {row["key"]: row["default"] for row in _ROW.finditer(text, begin, end)}
+
+
+def defaults_of(kind: type[Struct]) -> dict[str, Any]:
+    """The keys of a table, with their defaults."""
+    return {each.encode_name: _default_of(each) for each in msgspec.structs.fields(kind)}
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    if field.required:
+        return "required"
+    made = field.default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT
+    default = field.default_factory() if made else field.default
+    return list(default) if isinstance(default, tuple) else default
+
+
+class ConfigurationPage(SynchronousTestCase):
+    def assertDescribed(self, title: str, expected: dict[str, Any]) -> None:
+        """The section names these keys, no others, with these defaults."""
+        rows = rows_of(title)
+        self.assertEqual(sorted(rows), sorted(expected))
+        for key, text in rows.items():
+            quoted = re.fullmatch("``(.*)``", text)
+            value = tomllib.loads(f"value = {quoted[1]}")["value"] if quoted else text
+            self.assertEqual(value, expected[key], key)
+
+    def test_limits(self) -> None:
+        """Each limit is described, with its default."""
+        self.assertDescribed("``[limits]``", defaults_of(Limits))
+
+    def test_security(self) -> None:
+        """Each key of ``[security]`` is described, with its default."""
+        self.assertDescribed("``[security]``", defaults_of(Security))
+
+    def test_log(self) -> None:
+        """Each key of ``[log]`` is described, with its default."""
+        self.assertDescribed("``[log]``", defaults_of(Log))
+
+    def test_services(self) -> None:
+        """Each key of a service is described, but for the limits, which are the general ones."""
+        own = {
+            key: value
+            for key, value in defaults_of(ServiceSettings).items()
+            if key not in defaults_of(Limits)
+        }
+        self.assertDescribed("``[services.NAME]``", own)
+
+    def test_top(self) -> None:
+        """So is each key outside of the tables."""
+        tables = {"limits", "security", "services", "log"}
+        derived = {"source", "folder"}  # not written, but known from where the file is
+        self.assertEqual(set(rows_of("The whole")), set(Settings.__struct_fields__) - tables - derived)

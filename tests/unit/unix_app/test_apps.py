@@ -1,0 +1,169 @@
+"""The demo's services as their callers see them, from the route to the reply."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import svcs
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+import unix_app.home
+import unix_app.user
+from unix_app.user.memory import MemoryUsers
+from unix_app.user.users import IUsers
+from unixsvc import App, Group, Invalid, NotFound, Request, ServiceContext, ServiceError, Unauthorized
+from unixsvc.config import ServiceSettings
+from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.domain.message import Caller
+from unixsvc.errors import ConfigError
+from unixsvc.routing.reserved import Reserved
+from unixsvc.routing.router import Router
+
+
+@implementer(IBlockingRunner)
+class AtOnce:
+    """Runs what blocks here and now."""
+
+    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """Call it."""
+        return maybeDeferred(function)
+
+
+class AppTestCase(SynchronousTestCase):
+    """Makes routers and asks them."""
+
+    def start(self, app: App, folder: str = "", **options: Any) -> None:
+        """Make the router that :meth:`ask` asks."""
+        self.router = Router(
+            app,
+            ServiceSettings(app="", options=options),
+            folder=folder,
+            name="demo",
+            blocking=AtOnce(),
+            reserved=Reserved(dict, dict),
+        )
+        self.addCleanup(self.router.close)
+
+    def ask(self, method: str, path: str, *, trusted: bool = True, **data: Any) -> Any:
+        """The result of an action; what it raises is raised."""
+        path, _, query = path.partition("?")
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        request = Request(method, path, raw, query, caller=Caller(trusted=trusted))
+        reply = self.successResultOf(Deferred.fromCoroutine(self.router.dispatch(request)))
+        return msgspec.json.decode(reply.body)
+
+    def refusal(self, kind: type[ServiceError], method: str, path: str, **data: Any) -> Any:
+        """The detail of the error that an action raises."""
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        request = Request(method, path, raw, caller=Caller(trusted=True))
+        failed = self.failureResultOf(Deferred.fromCoroutine(self.router.dispatch(request)), kind)
+        return failed.value.detail
+
+    def fields(self, method: str, path: str, **data: Any) -> list[str]:
+        """The fields that a call is refused for."""
+        return [each["field"] for each in self.refusal(Invalid, method, path, **data)]
+
+
+class HomeTests(AppTestCase):
+    def test_index(self) -> None:
+        """It says hello, also to those who show no token where public routes need none."""
+        self.start(unix_app.home.app)
+        self.assertEqual(self.ask("GET", "/", trusted=False), {"message": "Hello World!"})
+
+
+class UserTests(AppTestCase):
+    def setUp(self) -> None:
+        """Put the routes before a store in memory."""
+
+        def register(registry: svcs.Registry, context: ServiceContext) -> None:
+            registry.register_value(IUsers, MemoryUsers())
+
+        self.start(App(routes=unix_app.user.app.routes, container=register))
+
+    def test_index(self) -> None:
+        """The list begins with one user."""
+        self.assertEqual(self.ask("GET", "/user"), [{"id": 1, "name": "Zeki"}])
+
+    def test_create(self) -> None:
+        """A created user is answered, and listed."""
+        self.assertEqual(self.ask("POST", "/user", name="Ada"), {"id": 2, "name": "Ada"})
+        self.assertEqual(len(self.ask("GET", "/user")), 2)
+
+    def test_page(self) -> None:
+        """Limit and offset come from the data, or from the query."""
+        for name in "BCD":
+            self.ask("POST", "/user", name=name)
+        self.assertEqual([user["id"] for user in self.ask("GET", "/user", limit=2, offset=1)], [2, 3])
+        self.assertEqual([user["id"] for user in self.ask("GET", "/user?limit=2&offset=1")], [2, 3])
+
+    def test_show(self) -> None:
+        """One user by its id."""
+        self.assertEqual(self.ask("GET", "/user/1"), {"id": 1, "name": "Zeki"})
+
+    def test_update(self) -> None:
+        """Both methods change a user's name."""
+        for method in ["PUT", "PATCH"]:
+            self.assertEqual(self.ask(method, "/user/1", name=method), {"id": 1, "name": method})
+            self.assertEqual(self.ask("GET", "/user/1")["name"], method)
+
+    def test_delete(self) -> None:
+        """A deleted user is gone."""
+        self.assertEqual(self.ask("DELETE", "/user/1"), None)
+        self.assertEqual(self.ask("GET", "/user"), [])
+
+    def test_nobody(self) -> None:
+        """Each action on an id that nobody has is a 404 that names it."""
+        for method in ["GET", "PUT", "PATCH", "DELETE"]:
+            data = {"name": "x"} if method.startswith("P") else {}
+            self.assertEqual(self.refusal(NotFound, method, "/user/7", **data), "no user 7")
+
+    def test_names(self) -> None:
+        """A name has 1 to 80 characters, and nothing else is taken for one."""
+        for name in ["", "x" * 81, 7, None, ["x"]]:
+            self.assertEqual(self.fields("POST", "/user", name=name), ["name"])
+            self.assertEqual(self.fields("PUT", "/user/1", name=name), ["name"])
+        self.assertEqual(self.ask("POST", "/user", name="x" * 80)["id"], 2)
+
+    def test_fields(self) -> None:
+        """A field is missing, or is none of a user's: each is named."""
+        self.assertEqual(self.fields("POST", "/user"), ["name"])
+        self.assertEqual(self.fields("POST", "/user", name="Ada", id=9), ["id"])
+
+    def test_limits(self) -> None:
+        """Neither a page nor an offset can be of any size; both mistakes are told at once."""
+        self.assertEqual(self.fields("GET", "/user", limit=0, offset=-1), ["limit", "offset"])
+        self.assertEqual(self.fields("GET", "/user", limit=101, offset=2**63), ["limit", "offset"])
+
+    def test_private(self) -> None:
+        """No action is open to those who show no token."""
+        [group] = unix_app.user.app.routes
+        assert isinstance(group, Group)
+        for route in group.routes:
+            request = Request(route.method, "/user" + route.pattern.replace("{id:int}", "1"))
+            self.failureResultOf(Deferred.fromCoroutine(self.router.dispatch(request)), Unauthorized)
+
+
+class ContainerTests(AppTestCase):
+    def test_beside_the_configuration(self) -> None:
+        """The file is beside the configuration, under the name that the options give."""
+        folder = self.mktemp()
+        os.mkdir(folder)
+        self.start(unix_app.user.app, folder)
+        self.ask("GET", "/user")
+        self.start(unix_app.user.app, folder, database="other.db")
+        self.ask("GET", "/user")
+        names = {name for name in os.listdir(folder) if not name.endswith(("-shm", "-wal"))}
+        self.assertEqual(names, {"users.sqlite3", "other.db"})
+
+    def test_wrong_options(self) -> None:
+        """An option that there is not, or of the wrong type, is an error that names it."""
+        wrong: list[dict[str, Any]] = [{"databse": "x"}, {"database": 5}]
+        for options in wrong:
+            error = self.assertRaises(ConfigError, self.start, unix_app.user.app, "", **options)
+            self.assertIn("services.demo.options: ", str(error))
+            self.assertIn("datab", str(error))

@@ -1,0 +1,44 @@
+"""The actions of the service ``user``: from checked arguments to the store and back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from unix_app.user.users import IUsers, NewUser, User, UserChange
+
+__all__ = ["Users"]
+
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what databases can count to
+
+
+class Users:
+    """All that can be done with users. Stores block, so every action does.
+
+    :param users: the store.
+    """
+
+    def __init__(self, users: IUsers) -> None:
+        self._users = users
+
+    def index(self, limit: Limit = 20, offset: Offset = 0) -> list[User]:
+        """List some users."""
+        return self._users.page(limit, offset)
+
+    def show(self, id: int) -> User:
+        """Show one user."""
+        return self._users.get(id)
+
+    def create(self, new: NewUser) -> User:
+        """Add a user."""
+        return self._users.add(new)
+
+    def update(self, id: int, change: UserChange) -> User:
+        """Change a user."""
+        return self._users.change(id, change)
+
+    def delete(self, id: int) -> None:
+        """Remove a user."""
+        self._users.remove(id)
