@@ -3,66 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import svcs
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 import unix_app.home
 import unix_app.user
 from unix_app.user.memory import MemoryUsers
 from unix_app.user.users import IUsers
-from unixsvc import App, Group, Invalid, NotFound, Request, ServiceContext, ServiceError, Unauthorized
-from unixsvc.config import ServiceSettings
-from unixsvc.domain.interfaces import IBlockingRunner
-from unixsvc.domain.message import Caller
+from unixsvc import App, Group, Invalid, NotFound, ServiceContext, ServiceError, Unauthorized
+from unixsvc.config import Security
 from unixsvc.errors import ConfigError
-from unixsvc.routing.reserved import Reserved
-from unixsvc.routing.router import Router
-
-
-@implementer(IBlockingRunner)
-class AtOnce:
-    """Runs what blocks here and now."""
-
-    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call it."""
-        return maybeDeferred(function)
+from unixsvc.testing import MemoryService
 
 
 class AppTestCase(SynchronousTestCase):
-    """Makes routers and asks them."""
+    """Starts services and asks them."""
 
     def start(self, app: App, folder: str = "", **options: Any) -> None:
-        """Make the router that :meth:`ask` asks."""
-        self.router = Router(
-            app,
-            ServiceSettings(app="", options=options),
-            folder=folder,
-            name="demo",
-            blocking=AtOnce(),
-            reserved=Reserved(dict, dict),
-        )
-        self.addCleanup(self.router.close)
+        """Start the service that :meth:`ask` asks."""
+        self.service = MemoryService(app, folder=folder, options=options)
 
-    def ask(self, method: str, path: str, *, trusted: bool = True, **data: Any) -> Any:
-        """The result of an action; what it raises is raised."""
-        path, _, query = path.partition("?")
-        raw = msgspec.Raw(msgspec.json.encode(data))
-        request = Request(method, path, raw, query, caller=Caller(trusted=trusted))
-        reply = self.successResultOf(Deferred.fromCoroutine(self.router.dispatch(request)))
-        return msgspec.json.decode(reply.body)
+    def ask(self, method: str, path: str, **data: Any) -> Any:
+        """The result of an action."""
+        return self.successResultOf(self.service.call(method, path, data))
 
     def refusal(self, kind: type[ServiceError], method: str, path: str, **data: Any) -> Any:
-        """The detail of the error that an action raises."""
-        raw = msgspec.Raw(msgspec.json.encode(data))
-        request = Request(method, path, raw, caller=Caller(trusted=True))
-        failed = self.failureResultOf(Deferred.fromCoroutine(self.router.dispatch(request)), kind)
-        return failed.value.detail
+        """The detail of the error that a call fails with."""
+        return self.failureResultOf(self.service.call(method, path, data), kind).value.detail
 
     def fields(self, method: str, path: str, **data: Any) -> list[str]:
         """The fields that a call is refused for."""
@@ -72,8 +41,8 @@ class AppTestCase(SynchronousTestCase):
 class HomeTests(AppTestCase):
     def test_index(self) -> None:
         """It says hello, also to those who show no token where public routes need none."""
-        self.start(unix_app.home.app)
-        self.assertEqual(self.ask("GET", "/", trusted=False), {"message": "Hello World!"})
+        service = MemoryService(unix_app.home.app, token=None, security=Security(token="private"))
+        self.assertEqual(self.successResultOf(service.get("/")), {"message": "Hello World!"})
 
 
 class UserTests(AppTestCase):
@@ -141,11 +110,11 @@ class UserTests(AppTestCase):
 
     def test_private(self) -> None:
         """No action is open to those who show no token."""
+        self.service = MemoryService(unix_app.user.app, token=None, security=Security(token="private"))
         [group] = unix_app.user.app.routes
         assert isinstance(group, Group)
         for route in group.routes:
-            request = Request(route.method, "/user" + route.pattern.replace("{id:int}", "1"))
-            self.failureResultOf(Deferred.fromCoroutine(self.router.dispatch(request)), Unauthorized)
+            self.refusal(Unauthorized, route.method, "/user" + route.pattern.replace("{id:int}", "1"))
 
 
 class ContainerTests(AppTestCase):
@@ -165,5 +134,5 @@ class ContainerTests(AppTestCase):
         wrong: list[dict[str, Any]] = [{"databse": "x"}, {"database": 5}]
         for options in wrong:
             error = self.assertRaises(ConfigError, self.start, unix_app.user.app, "", **options)
-            self.assertIn("services.demo.options: ", str(error))
+            self.assertIn("services.memory.options: ", str(error))
             self.assertIn("datab", str(error))
