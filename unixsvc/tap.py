@@ -79,7 +79,7 @@ def _make_observer(options: Options) -> ILogObserver:
 
 
 class _Root(MultiService):
-    """The top of the tree: turns what a person has done wrong into one line and an exit code."""
+    """The top of the tree: joins the orchestrator to the process, its log, signals and exit code."""
 
     def __init__(self, orchestrator: Orchestrator, reactor: Any, log: ILogObserver) -> None:
         super().__init__()
@@ -95,11 +95,8 @@ class _Root(MultiService):
         parent.setComponent(ILogObserver, self._log)
 
     def startService(self) -> None:
-        """Start; what cannot start ends the process before the reactor runs."""
-        try:
-            super().startService()
-        except ConfigError as error:
-            _refuse(error)
+        """Start, and listen for signals."""
+        super().startService()
         signals = StopSignals(self._reactor, self._reactor.stop, self._orchestrator.abort)
         self._reactor.callWhenRunning(signals.install)
         self._orchestrator.booted().addErrback(self._boot_failed)
@@ -111,11 +108,19 @@ class _Root(MultiService):
 
 
 def makeService(options: Options) -> IService:
-    """The tree of services: the orchestrator with all that are configured."""
+    """The tree of services: the orchestrator with all that are configured.
+
+    What is wrong on this machine ends the process with one line and exit code 2.
+    """
     from twisted.internet import reactor  # only now is it the one that twistd was told to use
 
     settings = options["settings"]
     orchestrator = Orchestrator(settings, reactor)
     for name, service in settings.services.items():
         orchestrator.register(name, service)
+    try:
+        # Now, not when it is started: a daemon has lost its terminal by then, and twistd its exit code.
+        orchestrator.claim()
+    except ConfigError as error:
+        _refuse(error)
     return _Root(orchestrator, reactor, _make_observer(options))

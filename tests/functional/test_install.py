@@ -22,7 +22,7 @@ def _files() -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     here = Path(str(distribution.locate_file("unixsvc/__init__.py"))).resolve()
-    if here != Path(unixsvc.__file__).resolve():
+    if here != Path(unixsvc.__file__).resolve() or here.parents[1].joinpath("setup.py").exists():
         return []
     return [str(each) for each in distribution.files or []]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -203,6 +205,11 @@ class BootTests(RunningTestCase):
         self.configure('[services.x]\napp = "wrong:app"\n')
         self.assertRefused(3, "services.x", "GET /item/{id:int}", "'id'")
 
+    def test_leaving_application(self) -> None:
+        """An application that ends the process: the reason is what it said."""
+        self.configure('[services.x]\napp = "leaving:app"\n')
+        self.assertRefused(3, "services.x", "SystemExit: not today")
+
     def test_no_such_module(self) -> None:
         """An application that is not there."""
         self.configure('[services.x]\napp = "nowhere:app"\n')
@@ -275,6 +282,51 @@ class OtherWaysTests(RunningTestCase):
         for words, level in levels.items():
             event = running.until(words)
             self.assertEqual((event["level"], event["namespace"]), (level, "chatty[1]"))
+
+    def test_prints_when_alone(self) -> None:
+        """An action that prints is answered also when nobody reads the log any more."""
+        self.configure('[services.chatty]\napp = "chatty:app"\n' + self.config)
+        running = self.start()
+        talk, other = self.talk("chatty"), self.talk()
+        talk.ask(id=1, path="/")
+        other.send(id=1, path="/wait", data={"seconds": 0.5})
+        other.ask(id=2, path="/item/2")
+        slow = talk.encode(id=2, path="/later", data={"seconds": 0.3})
+        talk.raw(slow)
+        talk.ask(id=3, path="/-/ping")
+        running.signal(signal.SIGKILL)
+        self.assertEqual(talk.receive(), {"id": 2, "code": 200, "data": "hello"})
+
+    def test_daemon(self) -> None:
+        """As a daemon it works as well; what cannot start says so at the terminal, with its exit code."""
+        command = [str(Path(sys.executable).with_name("twistd")), "unixsvc"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+        def run() -> tuple[int, str]:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=environment,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            return done.returncode, done.stderr
+
+        self.assertEqual(run(), (0, ""))
+        pid = int(Path(self.folder, "run", ".lock").read_text())
+        daemon = psutil.Process(pid)
+        try:
+            self.eventually(lambda: self.ask("codes", "/item/3") == {"id": 3})
+            code, said = run()
+            self.assertEqual((code, said.count("\n")), (2, 1))
+            self.assertIn(f"another orchestrator runs here (pid {pid})", said)
+        finally:
+            daemon.terminate()
+        self.eventually(lambda: not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE)
+        self.assertFalse(os.path.exists(self.path()))
+        self.assertIn("ready: codes", Path(self.folder, "twistd.log").read_text())
 
     def test_token_off(self) -> None:
         """Without tokens, anybody who can open the socket may ask."""

@@ -92,8 +92,8 @@ class IRequestHandler(Interface):
     """One service on one listening endpoint: the extension point for other transports.
 
     Made by calling what the configuration names under ``handler`` with a
-    :class:`unixsvc.socket.server.Handling`. It is a Twisted service as well: ``startService`` begins to
-    listen, and ``stopService`` drains and returns a Deferred.
+    :class:`unixsvc.socket.server.Handling`. It is a Twisted service as well, whose
+    ``stopService`` drains and returns a Deferred.
     """
 
     def listen() -> Awaitable[None]:

@@ -42,6 +42,10 @@ class DirectoryLock:
                 f"another orchestrator runs here (pid {holder})",
                 "stop it, or use another --socket-dir",
             ) from None
+        self.sign()
+
+    def sign(self) -> None:
+        """Leave our pid for whom we are in the way; once more where we have become a daemon."""
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator import messages
+from unixsvc.orchestrator.messages import AskFigures
 from unixsvc.orchestrator.policy import (
     Action,
     Drain,
@@ -38,7 +38,7 @@ __all__ = ["Pool"]
 
 # Workers are asked for their figures so often: what a killed one has counted since is lost. In seconds.
 _HEARTBEAT: Final = 1.0
-_REMEMBERED: Final = (Phase.READY, Phase.DRAINING)
+_SERVED: Final = (Phase.READY, Phase.DRAINING)
 
 
 class _Member(Struct):
@@ -96,8 +96,8 @@ class Pool(Service):
 
     def abort(self) -> None:
         """Kill the workers."""
-        for slot in self._members:
-            self._act(Kill(slot))
+        for member in self._members.values():
+            self._enter(member, Phase.KILLED).process.signal("KILL")
 
     def figures(self) -> PoolFigures:
         """What is known of the workers, as of their last reports."""
@@ -116,11 +116,7 @@ class Pool(Service):
     def refresh(self) -> Deferred[Any]:
         """Ask the workers for their figures; fires when all have answered, or a second has passed."""
         return gatherResults(
-            [
-                member.process.ask(_HEARTBEAT)
-                for member in self._members.values()
-                if member.phase in _REMEMBERED
-            ]
+            [member.process.ask(_HEARTBEAT) for member in self._members.values() if member.phase in _SERVED]
         )
 
     # What workers tell.
@@ -149,7 +145,7 @@ class Pool(Service):
         self._ended += worker.status.snapshot
         if self._stopping is None:
             self._log.warn("worker {slot}: {how}", slot=worker.slot, how=how)
-        if self._booting is not None and self._stopping is None:
+        if self._booting is not None and self._stopping is None and member.phase not in _SERVED:
             booting, self._booting = self._booting, None
             booting.errback(ConfigError(f"services.{self.name}", f"cannot start: {how}"))
             return
@@ -186,10 +182,11 @@ class Pool(Service):
         try:
             process.start()
         except OSError as error:  # no more processes, no more memory: it may pass
-            self.worker_ended(process, f"cannot be started: {error.strerror}")
+            how = f"cannot be started: {error.strerror}"
+            self._reactor.callLater(0, self.worker_ended, process, how)  # not in the midst of a plan
 
     def _drain(self, slot: int) -> None:
-        self._enter(self._members[slot], Phase.DRAINING).process.tell(messages.Drain())
+        self._enter(self._members[slot], Phase.DRAINING).process.drain()
 
     def _terminate(self, slot: int) -> None:
         self._enter(self._members[slot], Phase.TERMINATING).process.signal("TERM")
@@ -197,6 +194,8 @@ class Pool(Service):
     def _kill(self, slot: int) -> None:
         member = self._members[slot]
         self._log.warn("worker {slot} is {phase} for too long: killed", slot=slot, phase=member.phase.value)
+        if member.phase is Phase.STARTING:
+            member.process.failure = f"was not ready within {self._rules.boot_timeout:g} s (boot_timeout)"
         self._enter(member, Phase.KILLED).process.signal("KILL")
 
     def _enter(self, member: _Member, phase: Phase) -> _Member:
@@ -205,8 +204,8 @@ class Pool(Service):
 
     def _ask_all(self) -> None:
         for member in self._members.values():
-            if member.phase in _REMEMBERED:
-                member.process.tell(messages.AskFigures())
+            if member.phase in _SERVED:
+                member.process.tell(AskFigures())
 
     def _tell_if_stopped(self) -> None:
         if self._stopping is not None and not self._members and not self._stopping.called:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -20,6 +20,7 @@ from unixsvc.orchestrator.messages import (
     REPORTS_FD,
     AskFigures,
     Command,
+    Drain,
     Failed,
     Orders,
     Ready,
@@ -32,7 +33,7 @@ from unixsvc.telemetry.logs import relay
 
 __all__ = ["Owner", "WorkerProcess"]
 
-_MAX_LINE: Final = 65_536
+_MAX_LINE: Final = 524_288
 # What a worker has written may still be in its pipes when it has ended; a child of its own may keep them
 # open for ever. So long is waited for the rest, in seconds.
 _LAST_WORDS: Final = 0.5
@@ -72,6 +73,7 @@ class WorkerProcess(ProcessProtocol):
             REPORTS_FD: _Lines(self._report),
         }
         self._asked: list[Deferred[None]] = []
+        self._deaf = False  # it has closed the pipe of its commands
         self.status = Status()
         self.failure = ""
         self.started = reactor.seconds()
@@ -83,8 +85,8 @@ class WorkerProcess(ProcessProtocol):
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None once it has ended."""
-        pid: int | None = self.transport.pid
+        """Its process id; None before it is started, and once it has ended."""
+        pid: int | None = None if self.transport is None else self.transport.pid
         return pid
 
     def start(self) -> None:
@@ -102,7 +104,9 @@ class WorkerProcess(ProcessProtocol):
         self.transport.writeToChild(COMMANDS_FD, encode_line(self._orders))
 
     def ask(self, seconds: float) -> Deferred[None]:
-        """Ask for the figures; fires when they have come, or the time is over."""
+        """Ask for the figures; fires when they have come, it has ended, or the time is over."""
+        if self._deaf or self.pid is None:
+            return succeed(None)
         asked: Deferred[None] = Deferred()
         self._asked.append(asked)
         asked.addTimeout(seconds, self._reactor, lambda result, _: None)
@@ -110,12 +114,21 @@ class WorkerProcess(ProcessProtocol):
         return asked
 
     def tell(self, command: Command) -> None:
-        """Send a command; one that has ended does not hear it."""
-        if self.pid is not None:
+        """Send a command; one that has ended, or closed its pipe, does not hear it."""
+        if not self._deaf and self.pid is not None:
             self.transport.writeToChild(COMMANDS_FD, encode_line(command))
+
+    def drain(self) -> None:
+        """Have it answer what it has been asked, and end."""
+        if self._deaf:
+            self.signal("TERM")  # says the same to one that does not listen
+        else:
+            self.tell(Drain())
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``; one that has ended does not get it."""
+        if self.pid is None:
+            return
         try:
             self.transport.signalProcess(name)
         except ProcessExitedAlready:
@@ -125,6 +138,11 @@ class WorkerProcess(ProcessProtocol):
         """The worker has written something."""
         self._lines[childFD].feed(data)
 
+    def childConnectionLost(self, childFD: int) -> None:
+        """The worker has closed a pipe, most often by ending."""
+        if childFD == COMMANDS_FD:
+            self._deaf = True
+
     def processExited(self, reason: Failure) -> None:
         """The worker is gone; its pipes may not be empty yet."""
         self._reactor.callLater(_LAST_WORDS, self.transport.loseConnection)
@@ -133,6 +151,7 @@ class WorkerProcess(ProcessProtocol):
         """The worker is gone, and nothing more comes from it."""
         for each in self._lines.values():
             each.end()
+        self._answer_asked()
         value: Any = reason.value
         how = f"signal {value.signal}" if value.signal else f"exit code {value.exitCode or 0}"
         self._owner.worker_ended(self, self.failure or f"ended with {how}")
@@ -140,7 +159,7 @@ class WorkerProcess(ProcessProtocol):
     def _report(self, line: bytes) -> None:
         try:
             report: Report = decode_report(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._log.error("reports what cannot be read: {line!r}", line=line[:200])
             return
         _REACTIONS[type(report)](self, report)
@@ -153,6 +172,9 @@ class WorkerProcess(ProcessProtocol):
 
     def _has_figures(self, report: Status) -> None:
         self.status = report
+        self._answer_asked()
+
+    def _answer_asked(self) -> None:
         asked, self._asked = self._asked, []
         for each in asked:
             if not each.called:  # some may be past their time

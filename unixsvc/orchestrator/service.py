@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from unixsvc.config import CONTROL_SERVICE, ServiceSettings, Settings
 from unixsvc.domain.interfaces import IOrchestrator, IServicePool
+from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.control import control_app
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.inline import Inline
@@ -54,8 +55,10 @@ class Orchestrator(MultiService):
         """Have a service run; before the orchestrator is started."""
         self._services[name] = settings
 
-    def startService(self) -> None:
-        """Take the socket directory, bind every socket, start every service.
+    def claim(self) -> None:
+        """Take the socket directory, and bind every socket: all that can fail because of what is there.
+
+        A daemon does this while there still is a terminal to complain to; else :meth:`startService` does.
 
         :raises ConfigError: if that cannot be; then nothing is left behind.
         """
@@ -68,10 +71,20 @@ class Orchestrator(MultiService):
                 self._add(name, service)
             control = ServiceSettings(f"{control_app.__module__}:{control_app.__name__}", isolation="inline")
             self._add_inline(CONTROL_SERVICE, control, lambda: control_app(self))
-            super().startService()
-        except BaseException:
+        except ConfigError:
             self._let_go()
             raise
+
+    def startService(self) -> None:
+        """Start every service.
+
+        :raises ConfigError: if nothing could be claimed.
+        """
+        if self._lock is None:
+            self.claim()
+        else:
+            self._lock.sign()
+        super().startService()
 
     def booted(self) -> Deferred[Any]:
         """Fires when every service is ready; fails with ConfigError if one cannot start."""

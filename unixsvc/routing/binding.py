@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+import types
+from collections.abc import Callable, Mapping, MutableSequence, MutableSet, Sequence, Set
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
 
 import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.domain.checking import JSON, TEXT, Problem, find_problems
+from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.table import KINDS, Variable
 
-__all__ = ["Binder", "Signature", "read_signature"]
+__all__ = ["Binder", "Signature", "read_signature", "resolve_hints"]
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_LISTS: Final = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, MutableSet)
 
 
 class Signature(Struct, frozen=True):
     """Where each parameter of an action comes from.
 
     :ivar path: the annotations of those that come from the path, by name, in the pattern's order.
+    :ivar refined: which of these ask for more than the pattern's kind ensures.
     :ivar data: the struct that ``data`` is decoded into; None if the action takes nothing from it.
     :ivar whole: the parameter that takes all of ``data``; empty if its fields are parameters.
     :ivar request: the parameter that takes the message; empty if none does.
@@ -35,6 +39,7 @@ class Signature(Struct, frozen=True):
     """
 
     path: dict[str, Any]
+    refined: tuple[str, ...]
     data: type[Struct] | None
     whole: str
     request: str
@@ -50,7 +55,7 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
     :param where: the route, for messages.
     :raises ConfigError: if the route can never work.
     """
-    hints = _hints_of(action, where)
+    hints = resolve_hints(getattr(action, "__func__", action), where)
     parameters = inspect.signature(action).parameters
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
@@ -70,9 +75,10 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
     if whole and fields:
         raise ConfigError(where, f"{whole!r} takes all of data, so nothing is left for {fields[0]!r}")
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
+    refined = tuple(name for name, each in variables.items() if path[name] is not KINDS[each.kind].type)
     data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
     _require_known(data, where)
-    return Signature(path, data, whole, request, container, hints["return"])
+    return Signature(path, refined, data, whole, request, container, hints["return"])
 
 
 class Binder:
@@ -84,13 +90,10 @@ class Binder:
 
     def __init__(self, signature: Signature, where: str) -> None:
         self._names = tuple(signature.path)
-        # A variable whose kind says all that its annotation says needs no second look.
-        self._refined = {
-            name: _PathValue(kind) for name, kind in signature.path.items() if kind not in (str, int, float)
-        }
         self._whole = signature.whole
         self._request = signature.request
         try:
+            self._refined = {name: _PathValue(signature.path[name]) for name in signature.refined}
             self._data = _Data(signature.data) if signature.data else None
         except TypeError as error:
             raise ConfigError(where, str(error)) from None
@@ -113,7 +116,8 @@ class Binder:
             elif data is not None:
                 arguments.update(msgspec.structs.asdict(data))
         if problems:
-            raise Invalid([{"field": each.field, "message": each.message} for each in problems])
+            shown = problems[:MAX_PROBLEMS]
+            raise Invalid([{"field": each.field, "message": each.message} for each in shown])
         if self._request:
             arguments[self._request] = request
         return arguments
@@ -132,7 +136,10 @@ class _PathValue:
         except msgspec.ValidationError as error:
             problems.append(Problem(field, str(error)))
             return None
-        problems += self._check(result, field) if self._check else []
+        if _is_endless(result):
+            problems.append(_endless(field))
+        else:
+            problems += self._check(result, field) if self._check else []
         return result
 
 
@@ -152,6 +159,7 @@ class _Data:
             if request.query and bytes(value) == bytes(EMPTY):
                 value, form = self._fields_of(request.query), TEXT
                 result = form.convert(value, self._kind)
+                problems += self._endless_fields(result, value)
             else:
                 result = self._decode(value)
         except msgspec.ValidationError:
@@ -161,6 +169,13 @@ class _Data:
             raise Malformed("data: is not JSON") from None
         problems += self._check(result, "") if self._check else []
         return result
+
+    def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[Problem]:
+        return [
+            _endless(each.encode_name)
+            for each in msgspec.structs.fields(self._kind)
+            if each.encode_name in given and _is_endless(getattr(result, each.name))
+        ]
 
     def _fields_of(self, query: str) -> dict[str, Any]:
         try:
@@ -177,11 +192,27 @@ def _explained(kind: type[Struct], value: Any, form: Any) -> list[Problem]:
         raise Malformed("data: is not JSON") from None
 
 
-def _hints_of(action: Callable[..., Any], where: str) -> dict[str, Any]:
+def resolve_hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
+    """The annotations of a function.
+
+    :param where: what to name in messages.
+    :raises ConfigError: if they cannot be found out.
+    """
     try:
-        return get_type_hints(getattr(action, "__func__", action), include_extras=True)
-    except NameError as error:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
         raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
+
+
+def _is_endless(value: Any) -> bool:
+    """Whether it is a number that text can say and JSON cannot: infinity, or none at all."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(_is_endless, value))
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _endless(field: str) -> Problem:
+    return Problem(field, "Expected a finite number")
 
 
 def _only(names: list[str], hints: Mapping[str, Any], test: Callable[[Any], bool], where: str) -> str:
@@ -201,7 +232,10 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _is_list(kind: Any) -> bool:
-    return get_origin(_bare(kind)) in (list, tuple, set, frozenset)
+    bare = _bare(kind)
+    if get_origin(bare) in (Union, types.UnionType):
+        return any(map(_is_list, get_args(bare)))
+    return (get_origin(bare) or bare) in _LISTS
 
 
 def _path_annotation(variable: Variable, kind: Any, where: str) -> Any:
@@ -225,14 +259,20 @@ def _struct_of(
             (name, hints[name]) if default is inspect.Parameter.empty else (name, hints[name], default)
         )
     try:
-        # Named after the route: in the contract, schemas are told apart by their names.
-        return msgspec.defstruct(re.sub(r"\W+", "_", where) + "_arguments", fields, kw_only=True)
+        return msgspec.defstruct(_struct_name(where), fields, kw_only=True)
     except TypeError as error:
         raise ConfigError(where, str(error)) from None
+
+
+def _struct_name(where: str) -> str:
+    """A name for the arguments of a route: schemas are told apart by names, so no two may have the same."""
+    escaped = re.sub(r"[^A-Za-z0-9/-]", lambda found: f"_{ord(found[0]):x}_", where.replace(" ", "", 1))
+    return escaped.replace("/", ".")
 
 
 def _require_known(kind: Any, where: str) -> None:
     try:
         msgspec.json.schema(kind)
-    except TypeError as error:
+        msgspec.json.Decoder(kind)
+    except (TypeError, NameError) as error:
         raise ConfigError(where, f"a parameter is of a type that no JSON becomes: {error}") from None

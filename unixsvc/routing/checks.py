@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin
+from string import Formatter
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from unixsvc.domain.checking import Problem
+from unixsvc.errors import ConfigError
 
 __all__ = ["Check", "Checker", "checker_for"]
 
@@ -23,9 +27,17 @@ class Check:
     :param function: called with the value and the parameters; a ValueError counts as False.
     :param message: what the caller is told, with ``{value}`` and the parameters filled in.
     :param parameters: handed to the function by name.
+    :raises ConfigError: if the message names something else.
     """
 
     def __init__(self, function: Callable[..., object], *, message: str, **parameters: Any) -> None:
+        places = [name for _, name, _, _ in Formatter().parse(message) if name is not None]
+        named = {re.split(r"[.\[]", name)[0] for name in places}
+        where = f"Check({getattr(function, '__name__', function)})"
+        if "value" in parameters:
+            raise ConfigError(where, "'value' is no name for a parameter", "it is what is checked")
+        for name in sorted(named - {"value", *parameters}):
+            raise ConfigError(where, f"the message has a place for {name!r}, which is no parameter")
         self._function = function
         self._message = message
         self._parameters = parameters
@@ -40,27 +52,55 @@ class Check:
         return [Problem(field, self._message.format(value=value, **self._parameters))]
 
 
-def checker_for(kind: Any, seen: frozenset[Any] = frozenset()) -> Checker | None:
+def checker_for(kind: Any, known: dict[Any, Checker] | None = None) -> Checker | None:
     """Gather the checks in a type, also those of its fields and items; None if there are none.
 
-    :param seen: the structs around this one; a type that contains itself is looked into once.
+    :param known: the structs around this one, for a type that contains itself.
+    :raises TypeError: for a check that stands where it would not be looked at.
     """
-    if get_origin(kind) is Annotated:
-        inner, *extras = get_args(kind)
-        own: list[Checker] = [each.problems for each in extras if isinstance(each, Check)]
-        nested = checker_for(inner, seen)
-        return _all_of([*own, *([nested] if nested else [])])
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
-        return _of_fields(kind, seen | {kind})
+    if not _has_check(kind, frozenset()):
+        return None
+    known = {} if known is None else known
     arguments = get_args(kind)
-    if get_origin(kind) in (list, tuple, set, frozenset) and arguments:
-        item = checker_for(arguments[0], seen)
-        return item and _of_items(item)
-    if get_origin(kind) is dict:
-        item = checker_for(arguments[1], seen)
-        return item and _of_values(item)
-    if get_origin(kind) in (Union, types.UnionType):
-        return _of_union(arguments, seen)
+    origin = get_origin(kind)
+    if origin is Annotated:
+        own: list[Checker] = [each.problems for each in arguments[1:] if isinstance(each, Check)]
+        nested = checker_for(arguments[0], known)
+        return _all_of([*own, *([nested] if nested else [])])
+    if _is_struct(kind):
+        return _of_fields(kind, known)
+    if origin in (Union, types.UnionType):
+        return _of_union(arguments, known)
+    items = _item_of(origin, arguments)
+    nested = None if items is None else checker_for(items[0], known)
+    if items is None or nested is None:
+        raise TypeError(f"a Check inside {kind} would not be looked at")
+    return items[1](nested)
+
+
+def _has_check(kind: Any, seen: frozenset[Any]) -> bool:
+    if isinstance(kind, Check):
+        return True
+    inside = get_args(kind)
+    if kind not in seen and _is_struct(kind):
+        seen |= {kind}
+        inside = tuple(each.type for each in msgspec.structs.fields(kind))
+    elif dataclasses.is_dataclass(kind) or is_typeddict(kind) or hasattr(kind, "_fields"):
+        inside = tuple(get_type_hints(kind, include_extras=True).values())
+    return any(_has_check(each, seen) for each in inside)
+
+
+def _is_struct(kind: Any) -> bool:
+    bare = get_origin(kind) or kind
+    return isinstance(bare, type) and issubclass(bare, msgspec.Struct)
+
+
+def _item_of(origin: Any, arguments: tuple[Any, ...]) -> tuple[Any, Callable[[Checker], Checker]] | None:
+    """Of a type that holds others: the one whose checks are looked at, and how."""
+    if origin in (list, set, frozenset) or (origin is tuple and arguments[1:] == (...,)):
+        return arguments[0], _of_items
+    if origin is dict and not _has_check(arguments[0], frozenset()):
+        return arguments[1], _of_values
     return None
 
 
@@ -70,12 +110,10 @@ def _all_of(checkers: list[Checker]) -> Checker | None:
     return lambda value, field: [problem for check in checkers for problem in check(value, field)]
 
 
-def _of_fields(kind: type[msgspec.Struct], seen: frozenset[Any]) -> Checker | None:
-    checkers = [
-        (each.name, each.encode_name, found)
-        for each in msgspec.structs.fields(kind)
-        if (found := checker_for(each.type, seen)) is not None
-    ]
+def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
+    if kind in known:
+        return known[kind]
+    checkers: list[tuple[str, str, Checker]] = []
 
     def check(value: Any, field: str) -> list[Problem]:
         prefix = f"{field}." if field else ""
@@ -85,7 +123,11 @@ def _of_fields(kind: type[msgspec.Struct], seen: frozenset[Any]) -> Checker | No
             for problem in checker(getattr(value, name), prefix + encoded)
         ]
 
-    return check if checkers else None
+    known[kind] = check  # before its fields, which may be of this kind again
+    for each in msgspec.structs.fields(kind):
+        found = checker_for(each.type, known)
+        checkers += [] if found is None else [(each.name, each.encode_name, found)]
+    return check
 
 
 def _of_items(item: Checker) -> Checker:
@@ -102,11 +144,9 @@ def _of_values(item: Checker) -> Checker:
     return check
 
 
-def _of_union(members: tuple[Any, ...], seen: frozenset[Any]) -> Checker | None:
+def _of_union(members: tuple[Any, ...], known: dict[Any, Checker]) -> Checker:
     """Only None may stand beside the one member that has checks: which member a value is of is known."""
-    checkers = [found for each in members if (found := checker_for(each, seen)) is not None]
-    if not checkers:
-        return None
+    checkers = [found for each in members if (found := checker_for(each, known)) is not None]
     if len(members) > 2 or type(None) not in members:
         raise TypeError("a Check inside a union works only beside None")
     checker = checkers[0]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 import svcs
 from msgspec import Struct
 
 from unixsvc.config import ServiceSettings
 from unixsvc.errors import ConfigError
+from unixsvc.routing.binding import resolve_hints
 
 __all__ = ["ServiceContext", "Services"]
 
@@ -49,17 +50,24 @@ class Services:
 
         :raises ConfigError: for an argument that has no annotation, or that nobody registered.
         """
+        where = f"{controller.__qualname__}.__init__"
         parameters = inspect.signature(controller).parameters
-        hints = get_type_hints(inspect.getattr_static(controller, "__init__")) if parameters else {}
+        hints = resolve_hints(inspect.getattr_static(controller, "__init__"), where) if parameters else {}
         arguments = {}
         for name, parameter in parameters.items():
             if name not in hints:
-                raise ConfigError(f"{controller.__qualname__}.__init__", f"{name!r} has no annotation")
+                raise ConfigError(where, f"{name!r} has no annotation")
+            if hints[name] not in self.registry and parameter.default is not parameter.empty:
+                continue
             try:
                 arguments[name] = self._container.get(hints[name])
-            except svcs.exceptions.ServiceNotFoundError:
-                if parameter.default is parameter.empty:
-                    raise _unregistered(controller, name, hints[name]) from None
+            except svcs.exceptions.ServiceNotFoundError as error:
+                [missing] = error.args  # may be something that the argument itself needs
+                raise ConfigError(
+                    where,
+                    f"nothing is registered for {name!r}",
+                    f"register {getattr(missing, '__qualname__', missing)} in the application's container",
+                ) from None
         return controller(**arguments)
 
     def open(self) -> svcs.Container:
@@ -70,11 +78,3 @@ class Services:
         """Let go of everything that was made."""
         self._container.close()
         self.registry.close()
-
-
-def _unregistered(controller: type, name: str, kind: Any) -> ConfigError:
-    return ConfigError(
-        f"{controller.__qualname__}.__init__",
-        f"nothing is registered for {name!r}",
-        f"register {getattr(kind, '__qualname__', kind)!s} in the application's container",
-    )

@@ -30,15 +30,13 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Endpoint(Struct, frozen=True):
     """One action, ready to be called.
 
-    :ivar awaited: whether the call gives a coroutine.
-    :ivar container: the parameter that takes a container of its own; empty if none does.
+    :ivar awaited: whether the call gives something to wait for.
     """
 
     public: bool
     bind: Binder
     action: Callable[..., Any]
     awaited: bool
-    container: str
     meta: dict[str, Any]
 
 
@@ -71,7 +69,7 @@ class Router:
         self._services = Services(values or {})
         if app.container is not None:
             app.container(self._services.registry, ServiceContext(name, folder, settings))
-        self._table: Table[_Endpoint] = Table()
+        self._table: Table[_Endpoint] = Table(PREFIX.strip("/"))
         self._promises: list[Promise] = []
         for entry in app.routes:
             self._add(entry if isinstance(entry, Group) else Group("", None, [entry]), own=True)
@@ -88,8 +86,6 @@ class Router:
         if endpoint.meta:
             request = msgspec.structs.replace(request, route_meta=endpoint.meta)
         arguments = endpoint.bind(request, values)
-        if endpoint.container:
-            return await self._with_container(endpoint, arguments)
         result = endpoint.action(**arguments)
         if endpoint.awaited:
             result = await result
@@ -102,13 +98,6 @@ class Router:
     def close(self) -> None:
         """Let go of the controllers and of what they were given."""
         self._services.close()
-
-    async def _with_container(self, endpoint: _Endpoint, arguments: dict[str, Any]) -> Reply:
-        with self._services.open() as container:
-            result = endpoint.action(**arguments, **{endpoint.container: container})
-            if endpoint.awaited:
-                result = await result
-            return Reply(200, _encode(result))
 
     def _add(self, group: Group, *, own: bool) -> None:
         controller = self._services.make(group.controller) if group.controller else None
@@ -127,19 +116,40 @@ class Router:
         promise = Promise(path, route, signature)
         try:
             _encode(describe("", "", [promise]))
-        except TypeError as error:
+        except (TypeError, NameError) as error:
             raise ConfigError(where, f"the result or the meta cannot become JSON: {error}") from None
         self._promises.append(promise)
+        awaited = route.blocking or inspect.iscoroutinefunction(action)
+        if signature.container:
+            action = self._with_container(action, signature.container)
         if route.blocking:
             action = partial(self._in_thread, action)
         return _Endpoint(
             public=route.public,
             bind=Binder(signature, where),
             action=action,
-            awaited=route.blocking or inspect.iscoroutinefunction(action),
-            container=signature.container,
+            awaited=awaited,
             meta=route.meta,
         )
+
+    def _with_container(self, action: Callable[..., Any], parameter: str) -> Callable[..., Any]:
+        """The action, with a container that is open while it runs.
+
+        Opened where it runs: in a thread it may go on after its request has been answered.
+        """
+        if inspect.iscoroutinefunction(action):
+
+            async def call_async(**arguments: Any) -> Any:
+                with self._services.open() as container:
+                    return await action(**arguments, **{parameter: container})
+
+            return call_async
+
+        def call(**arguments: Any) -> Any:
+            with self._services.open() as container:
+                return action(**arguments, **{parameter: container})
+
+        return call
 
     def _in_thread(self, action: Callable[..., Any], **arguments: Any) -> Any:
         return self._run_blocking(partial(action, **arguments))
@@ -150,7 +160,7 @@ def _action_of(route: Route, controller: Any, where: str) -> Callable[..., Any]:
     action = route.action
     if controller is not None:
         name = getattr(action, "__name__", "")
-        if not hasattr(type(controller), name):
+        if not any(action == getattr(each, name, None) for each in type(controller).__mro__):
             raise ConfigError(where, f"{type(controller).__qualname__} has no action {name!r}")
         action = getattr(controller, name)
     if inspect.isasyncgenfunction(action) or inspect.isgeneratorfunction(action):

@@ -145,7 +145,7 @@ class Table(Generic[Leaf]):
     def _search(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
         allowed: set[str] = set()
         root = self._root
-        if segments[1] == self._reserved:
+        if segments[1:2] == [self._reserved]:
             root = _Node()
             root.statics = {key: node for key, node in self._root.statics.items() if key == self._reserved}
         for leaves, values in _candidates(root, segments, 1, []):

@@ -42,9 +42,10 @@ class ThreadRunner(Service):
         :returns: fires with its result, or fails with its exception; with
             :class:`~unixsvc.errors.Unavailable` once the threads have ended.
         """
-        if self._pool.joined:
+        try:
+            future: Future[Any] = self._threads.submit(function)
+        except RuntimeError:  # how an executor says that it is shut down
             return fail(Unavailable())
-        future: Future[Any] = self._threads.submit(function)
 
         def cancel(_: Deferred[Any]) -> None:
             future.cancel()

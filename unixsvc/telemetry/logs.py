@@ -6,6 +6,7 @@ the form of the log is decided in one place, and is one, whatever process an eve
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from msgspec import Struct
 from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
+    InvalidLogLevelError,
     LogEvent,
     Logger,
     LogLevel,
@@ -30,12 +32,17 @@ from unixsvc.domain.message import Request
 
 __all__ = ["FORMATS", "FailureLog", "Line", "WorkerObserver", "at_level", "observer", "relay"]
 
+# Three texts of it stay below what a worker's line may have, even if JSON escapes all of them.
+_MAX_TEXT: Final = 16_000
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 class Line(Struct, frozen=True, omit_defaults=True):
     """One event, as it stands in a JSON log and goes from a worker to the orchestrator.
 
     :ivar time: in seconds since 1970.
-    :ivar namespace: what logged it.
+    :ivar namespace: what logged it; of a worker's event, the worker.
+    :ivar logger: of a worker's event, what logged it there.
     :ivar request_id: of the request that it is about, if it is about one.
     """
 
@@ -45,25 +52,37 @@ class Line(Struct, frozen=True, omit_defaults=True):
     message: str
     request_id: str = ""
     traceback: str = ""
+    logger: str = ""
 
 
 def _line(event: LogEvent) -> Line:
     failure = event.get("log_failure")
+    traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
     return Line(
-        event.get("log_time") or time.time(),
+        event.get("worker_time") or event.get("log_time") or time.time(),
         (event.get("log_level") or LogLevel.info).name,
         event.get("log_namespace") or "-",
-        formatEvent(event) or event.get("log_legacy_message", ""),
-        event.get("request_id", ""),
-        event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else ""),
+        _bounded(formatEvent(event) or ""),
+        _bounded(str(event.get("request_id", ""))),
+        _bounded(traceback),
+        event.get("worker_logger", ""),
     )
+
+
+def _bounded(text: str) -> str:
+    """What UTF-8 can hold of a text, and not more than fits through a pipe in one line: its end."""
+    cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
+    return cut.encode("utf-8", "backslashreplace").decode()
 
 
 def _as_text(line: Line) -> str:
     when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(line.time))
     about = f" [{line.request_id}]" if line.request_id else ""
-    text = f"{when} {line.level} {line.namespace}{about}: {line.message}"
-    return text + ("\n" + line.traceback.rstrip() if line.traceback else "")
+    text = f"{line.level} {line.namespace}{about}: {line.message}"
+    if line.traceback:
+        text += "\n" + line.traceback.rstrip()
+    # What peers and applications say must not look like an entry of its own, or move a terminal's cursor.
+    return f"{when} " + _CONTROLS.sub("?", text).replace("\n", "\n    ")
 
 
 def _as_json(line: Line) -> str:
@@ -119,14 +138,15 @@ def relay(log: Logger, text: bytes, level: str) -> None:
     try:
         line = msgspec.json.decode(text, type=Line)
         found = LogLevel.levelWithName(line.level)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidLogLevelError):
         log.emit(LogLevel.levelWithName(level), "{text}", text=text.decode("utf-8", "replace"))
         return
     log.emit(
         found,
         "{text}",
         text=line.message,
-        log_time=line.time,
+        worker_time=line.time,
+        worker_logger=line.namespace,
         request_id=line.request_id,
         traceback=line.traceback,
     )

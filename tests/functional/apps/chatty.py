@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import svcs
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
 from unixsvc import GET, App
 
 print("imported")  # noqa: T201
@@ -16,4 +20,10 @@ def hello() -> str:
     return "hello"
 
 
-app = App([GET("/", hello)])
+async def later(seconds: float, reactor: svcs.Container) -> str:
+    """Print after a while."""
+    await deferLater(reactor.get(IReactorTime), seconds)
+    return hello()
+
+
+app = App([GET("/", hello), GET("/later", later)])

@@ -1,0 +1,107 @@
+"""How services are described to a caller."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.orchestrator.messages import Status
+from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
+from unixsvc.telemetry.metrics import Figures, Snapshot
+
+
+def counted(*seconds: float, code: int = 200) -> Snapshot:
+    """The figures of so many replies."""
+    figures = Figures()
+    for each in seconds:
+        figures.count(code, each)
+    return figures.snapshot()
+
+
+def worker(
+    phase: str = "ready", *, pid: int | None = None, uptime: float = 1.0, connections: int = 0
+) -> WorkerFigures:
+    """One worker that has answered nothing."""
+    return WorkerFigures(pid, phase, uptime, Status(connections=connections))
+
+
+NOTHING = Snapshot()
+
+
+def described(*workers: WorkerFigures, ended: Snapshot = NOTHING, stopping: bool = False) -> ServiceStatus:
+    """A service with these workers."""
+    return describe("home:app", PoolFigures(list(workers), ended), stopping=stopping)
+
+
+class DescribeTests(SynchronousTestCase):
+    """What the figures of workers come to."""
+
+    def test_keys(self) -> None:
+        """The keys are those that scripts rely on."""
+        found = msgspec.to_builtins(described(worker()))
+        self.assertEqual(
+            " ".join(found), "pid uptime status class requests errors avgResponseTime workers latency"
+        )
+        self.assertEqual(" ".join(found["workers"][0]), "pid status uptime requests errors connections rss")
+        self.assertEqual(list(found["latency"]), ["p50", "p90", "p99"])
+        self.assertEqual(found["class"], "home:app")
+
+    def test_sums(self) -> None:
+        """Replies of all workers count, also of those that are gone."""
+        one = WorkerFigures(None, "ready", 1, Status(counted(0.1, 0.3)))
+        two = WorkerFigures(None, "ready", 1, Status(counted(0.2, code=500)))
+        found = described(one, two, ended=counted(0.6))
+        self.assertEqual((found.requests, found.errors), (4, 1))
+        self.assertAlmostEqual(found.average, 0.3)
+        self.assertEqual([each.requests for each in found.workers], [2, 1])
+        self.assertEqual([each.errors for each in found.workers], [0, 1])
+
+    def test_latency(self) -> None:
+        """Shares of all replies; a bucket is at most an eighth too high."""
+        found = described(WorkerFigures(None, "ready", 1, Status(counted(*[0.001] * 98, 0.5, 0.5)))).latency
+        self.assertTrue(0.001 <= found.p50 == found.p90 <= 0.001125)
+        self.assertTrue(0.5 <= found.p99 <= 0.5625)
+
+    def test_no_replies(self) -> None:
+        """Without replies there is nothing to divide by."""
+        found = described(worker())
+        self.assertEqual((found.average, found.latency.p50, found.requests), (0.0, 0.0, 0))
+
+    def test_oldest(self) -> None:
+        """The service's pid and uptime are those of its oldest worker."""
+        found = described(worker(pid=None, uptime=2), worker(pid=os.getpid(), uptime=9))
+        self.assertEqual((found.pid, found.uptime), (os.getpid(), 9))
+
+    def test_no_workers(self) -> None:
+        """While there are none, it has no pid, and is being restarted."""
+        found = described(ended=counted(0.1))
+        self.assertEqual((found.pid, found.uptime, found.status), (None, 0.0, "restarting"))
+        self.assertEqual(found.requests, 1)
+
+    def test_status(self) -> None:
+        """A service is as well as its best worker, unless it is to stop."""
+        for phases, status in [
+            (["starting", "ready"], "ready"),
+            (["starting", "draining"], "starting"),
+            (["killed"], "restarting"),
+        ]:
+            self.assertEqual(described(*map(worker, phases)).status, status)
+            self.assertEqual(described(*map(worker, phases), stopping=True).status, "stopping")
+
+    def test_memory(self) -> None:
+        """It is that of the process; one that has ended takes none."""
+        ours, gone = described(worker(pid=os.getpid()), worker(pid=None)).workers
+        self.assertGreater(ours.rss, 2**20)
+        self.assertEqual(gone.rss, 0)
+
+    def test_just_ended(self) -> None:
+        """That a process is gone before it can be looked at is no error."""
+        child = os.posix_spawn("/bin/true", ["true"], {})
+        os.waitpid(child, 0)
+        self.assertEqual(described(worker(pid=child)).workers[0].rss, 0)
+
+    def test_connections(self) -> None:
+        """Each worker says how many clients it has."""
+        self.assertEqual(described(worker(connections=3)).workers[0].connections, 3)

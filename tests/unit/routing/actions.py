@@ -1,0 +1,95 @@
+"""Actions to be bound, made on the spot."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from unixsvc.domain.message import EMPTY, Request
+from unixsvc.routing.binding import Binder, read_signature
+from unixsvc.routing.checks import Check
+from unixsvc.routing.table import variables_of
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["Colour", "Even", "Limit", "New", "Odd", "Tree", "Unfinished", "Unit", "binder", "bound", "taking"]
+
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Even = Annotated[int, Check(lambda value: value % 2 == 0, message="{value} is odd")]
+
+
+class Colour(enum.Enum):
+    """A choice."""
+
+    RED = "red"
+
+
+class New(Struct, forbid_unknown_fields=True):
+    """All of data."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    price: Annotated[float, Meta(gt=0)]
+    size: int = msgspec.field(default=0, name="Size")
+
+    def __post_init__(self) -> None:
+        """Check the whole."""
+        if self.name == "air" and self.price > 1:
+            raise ValueError("air is not worth that")
+
+
+class Unit(Struct):
+    """Another one."""
+
+    unit: str = "m"
+
+
+class Tree(Struct):
+    """Contains itself."""
+
+    branches: list[Tree] = []
+
+
+class Unfinished(Struct):
+    """Its annotation is not there when it is needed."""
+
+    day: date
+
+
+class Odd:
+    """Nothing that JSON knows."""
+
+
+def taking(**parameters: Any) -> Callable[..., Any]:
+    """An action with these parameters: the annotation of each, or a pair of it and a default."""
+
+    def action(**arguments: Any) -> Any:
+        return arguments
+
+    pairs = {name: each if isinstance(each, tuple) else (each,) for name, each in parameters.items()}
+    action.__annotations__ = {**{name: kind for name, (kind, *_) in pairs.items()}, "return": int}
+    action.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default[0])
+         if default else inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+         for name, (_, *default) in pairs.items()]
+    )  # fmt: skip
+    return action
+
+
+def binder(action: Callable[..., Any], pattern: str = "/") -> Binder:
+    """What makes the action's arguments."""
+    where = f"GET {pattern}"
+    return Binder(read_signature(action, variables_of(pattern), where), where)
+
+
+def bound(
+    action: Callable[..., Any], pattern: str = "/", *values: Any, data: bytes | None = None, query: str = ""
+) -> dict[str, Any]:
+    """The arguments of one call."""
+    raw = EMPTY if data is None else msgspec.Raw(data)
+    return binder(action, pattern)(Request("GET", pattern, raw, query), list(values))

@@ -1,0 +1,89 @@
+"""A router in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import svcs
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from unixsvc.config import ServiceSettings
+from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.domain.message import EMPTY, Caller, Request
+from unixsvc.routing.app import App
+from unixsvc.routing.container import ServiceContext
+from unixsvc.routing.reserved import Reserved
+from unixsvc.routing.route import Group, Route
+from unixsvc.routing.router import Router
+
+__all__ = ["Runner", "Serving"]
+
+
+@implementer(IBlockingRunner)
+class Runner:
+    """Calls nothing before it is told to.
+
+    :ivar waiting: the functions, and what waits for them.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+
+    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """Keep the function."""
+        self.waiting.append((function, Deferred()))
+        return self.waiting[-1][1]
+
+    def call_next(self) -> None:
+        """Call the oldest."""
+        function, deferred = self.waiting.pop(0)
+        try:
+            deferred.callback(function())
+        except Exception as error:
+            deferred.errback(error)
+
+
+class Serving:
+    """A service's router, with what it needs.
+
+    :param routes: of its application.
+    :param container: of its application.
+    """
+
+    def __init__(
+        self,
+        *routes: Group | Route,
+        container: Callable[[svcs.Registry, ServiceContext], None] | None = None,
+        values: Mapping[Any, object] | None = None,
+    ) -> None:
+        self.runner = Runner()
+        self.router = Router(
+            App(routes, container, "Shop", "1.0"),
+            ServiceSettings("shop:app", options={"colour": "red"}),
+            folder="/srv",
+            name="shop",
+            blocking=self.runner,
+            reserved=Reserved(lambda: {"status": "ok"}, lambda: {"requests": 7}),
+            values=values,
+        )
+
+    def start(
+        self,
+        method: str,
+        path: str,
+        *,
+        trusted: bool = True,
+        data: Any = None,
+        meta: dict[str, str] | None = None,
+    ) -> Deferred[Any]:
+        """Ask; fires with the result, or fails with what was raised."""
+        path, _, query = path.partition("?")
+        raw = EMPTY if data is None else msgspec.Raw(json.dumps(data).encode())
+        caller = Caller(trusted=trusted)
+        request = Request(method, path, raw, query, meta=meta or {}, caller=caller)
+        deferred: Deferred[Any] = Deferred.fromCoroutine(self.router.dispatch(request))
+        return deferred.addCallback(lambda reply: (reply.code, json.loads(reply.body)))

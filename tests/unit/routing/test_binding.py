@@ -1,0 +1,262 @@
+"""From messages to arguments."""
+
+from __future__ import annotations
+
+import functools
+import math
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.actions import Colour, Even, Limit, New, Tree, Unit, binder, bound, taking
+from unixsvc.domain.checking import MAX_PROBLEMS
+from unixsvc.domain.message import Request
+from unixsvc.errors import Invalid, Malformed
+
+
+class ArgumentTests(SynchronousTestCase):
+    """Where arguments come from."""
+
+    def test_none(self) -> None:
+        """An action that takes nothing gets nothing, and its data is not even looked at."""
+        self.assertEqual(bound(taking(), data=b"nonsense", query="%ff"), {})
+
+    def test_sources(self) -> None:
+        """Parameters come from the path, from data, and from the message itself."""
+        action = taking(rest=str, new=New, request=Request, id=int)
+        request = Request("GET", "/", msgspec.Raw(b'{"name":"Pen","price":2}'))
+        arguments = binder(action, "/{id:int}/{rest:path}")(request, [7, "a/b"])
+        self.assertEqual(arguments.pop("request"), request)
+        self.assertEqual(arguments, {"id": 7, "rest": "a/b", "new": New("Pen", 2.0)})
+
+    def test_fields(self) -> None:
+        """Any other parameter is a field of data; one with a default may be missing, others are ignored."""
+        # A parameter whose type is a struct would be all of data; a union with None is a field.
+        action = taking(limit=(Limit, 20), q=(str, ""), unit=(Unit | None, None), colour=(Colour, Colour.RED))
+        defaults = {"limit": 20, "q": "", "unit": None, "colour": Colour.RED}
+        self.assertEqual(bound(action), defaults)
+        self.assertEqual(
+            bound(action, data=b'{"limit":3,"x":[1],"unit":{}}'), defaults | {"limit": 3, "unit": Unit()}
+        )
+
+    def test_default_that_changes(self) -> None:
+        """A list that is a default is another one for each call."""
+        action = taking(ids=(list[int], []))
+        each = binder(action)
+        first = each(Request("GET", "/"), [])
+        first["ids"].append(1)
+        self.assertEqual(each(Request("GET", "/"), []), {"ids": []})
+
+    def test_encoded_names(self) -> None:
+        """A field's other name is the one that counts outside."""
+        self.assertEqual(bound(taking(new=New), data=b'{"name":"a","price":1,"Size":3}')["new"].size, 3)
+
+    def test_method(self) -> None:
+        """Of a method of a controller, "self" is no parameter."""
+
+        class Controller:
+            def show(self, id: int) -> int:
+                return id
+
+        self.assertEqual(bound(Controller().show, "/{id:int}", 7), {"id": 7})
+
+    def test_wrapped(self) -> None:
+        """A decorated action has the parameters of the one that it wraps."""
+
+        def show(id: int) -> int:
+            return id
+
+        @functools.wraps(show)
+        def wrapper(*args: Any, **kwargs: Any) -> int:
+            return show(*args, **kwargs)
+
+        self.assertEqual(bound(wrapper, "/{id:int}", 7), {"id": 7})
+
+
+class PathTests(SynchronousTestCase):
+    """Variables whose annotation says more than their kind."""
+
+    def assert_invalid(self, kind: Any, pattern: str, value: Any, message: str) -> None:
+        """The value is refused, under the variable's name."""
+        with self.assertRaises(Invalid) as caught:
+            bound(taking(id=kind), pattern, value)
+        self.assertEqual(caught.exception.detail, [{"field": "id", "message": message}])
+
+    def test_as_they_are(self) -> None:
+        """What the kind gives is passed on where the annotation wants just that."""
+        for kind, pattern, value in (
+            (int, "/{id:int}", 7), (float, "/{id:float}", 7.5), (str, "/{id}", "x"),
+            (str, "/{id:path}", "x/y"), (uuid.UUID, "/{id:uuid}", uuid.UUID(int=7)),
+        ):  # fmt: skip
+            self.assertEqual(bound(taking(id=kind), pattern, value), {"id": value})
+
+    def test_text_to_what_is_wanted(self) -> None:
+        """Text becomes what the action wants, whatever that is."""
+        for kind, text, value in (
+            (int, "7", 7), (float, "7.5", 7.5), (bool, "true", True), (Colour, "red", Colour.RED),
+            (Literal["a", "b"], "b", "b"), (Limit, "100", 100), (int | None, "3", 3),
+            (uuid.UUID, str(uuid.UUID(int=7)), uuid.UUID(int=7)),
+        ):  # fmt: skip
+            found = bound(taking(id=kind), "/{id}", text)
+            self.assertEqual((found, type(found["id"])), ({"id": value}, type(value)))
+
+    def test_text_that_is_something_else(self) -> None:
+        """Text that cannot become that is invalid."""
+        self.assert_invalid(int, "/{id}", "x", "Expected `int`, got `str`")
+        self.assert_invalid(Colour, "/{id}", "blue", "Invalid enum value 'blue'")
+        for text in ("nan", "inf", "-Infinity"):
+            self.assert_invalid(float, "/{id}", text, "Expected a finite number")
+
+    def test_limits(self) -> None:
+        """What an annotation says besides the type is checked."""
+        self.assertEqual(bound(taking(id=Limit), "/{id:int}", 100), {"id": 100})
+        self.assert_invalid(Limit, "/{id:int}", 101, "Expected `int` <= 100")
+        self.assert_invalid(Even, "/{id:int}", 7, "7 is odd")
+        self.assertEqual(bound(taking(id=Even), "/{id:int}", 8), {"id": 8})
+
+
+class BindingTestCase(SynchronousTestCase):
+    """A test of calls that cannot be bound."""
+
+    def assert_problems(self, problems: dict[str, str], *args: Any, **kwargs: Any) -> None:
+        """A call is a 422 that names these fields."""
+        with self.assertRaises(Invalid) as caught:
+            bound(*args, **kwargs)
+        self.assertEqual({each["field"]: each["message"] for each in caught.exception.detail}, problems)
+        self.assertEqual(len(caught.exception.detail), len(problems))
+
+
+class InvalidTests(BindingTestCase):
+    """Arguments that don't fit."""
+
+    def test_all_at_once(self) -> None:
+        """What is wrong in the path and in data is told together."""
+        self.assert_problems(
+            {
+                "id": "Expected `int` <= 100",
+                "a": "Expected `int`, got `str`",
+                "b": "is required",
+                "c[1]": "Expected `str`, got `int`",
+            },
+            taking(id=Limit, a=int, b=str, c=(list[str], [])),
+            "/{id:int}",
+            101,
+            data=b'{"a":"x","c":["x",1]}',
+        )
+
+    def test_whole(self) -> None:
+        """Likewise in a struct that is all of data."""
+        self.assert_problems(
+            {"name": "Expected `str` of length >= 1", "price": "is required", "more": "is unknown"},
+            taking(new=New),
+            data=b'{"name":"","more":1}',
+        )
+
+    def test_whole_that_checks_itself(self) -> None:
+        """A ValueError of a struct's own check is told under no field."""
+        data = b'{"name":"air","price":2}'
+        self.assert_problems({"": "air is not worth that"}, taking(new=New), data=data)
+
+    def test_path_and_checks_of_data(self) -> None:
+        """Checks of an application's own are told with the rest."""
+        action = taking(id=Limit, even=Even, evens=(list[Even], []))
+        self.assert_problems(
+            {"id": "Expected `int` >= 1", "even": "3 is odd", "evens[1]": "5 is odd"},
+            action,
+            "/{id:int}",
+            0,
+            data=b'{"even":3,"evens":[4,5]}',
+        )
+
+    def test_no_object(self) -> None:
+        """Data that is no object is invalid, not malformed: it is JSON."""
+        for action in (taking(new=New), taking(a=(int, 0))):
+            self.assert_problems({"": "Expected `object`, got `null`"}, action, data=b"null")
+
+    def test_at_most_a_hundred(self) -> None:
+        """The explanation stays short, whoever found the problems."""
+        with self.assertRaises(Invalid) as caught:
+            bound(taking(evens=list[Even]), data=msgspec.json.encode({"evens": [1] * 50_000}))
+        self.assertEqual(len(caught.exception.detail), MAX_PROBLEMS)
+
+    def test_malformed(self) -> None:
+        """Data that is no JSON inside is malformed, and so is what is nested too deeply."""
+        for action, data in (
+            (taking(new=New), b'{"name":"\xff","price":1}'),
+            (taking(new=New), b'{"name":'),
+            (taking(tree=Tree), b'{"branches":' + b'[{"branches":' * 5_000 + b"[]" + b"}]" * 5_000 + b"}"),
+            (taking(a=dict[str, Any]), b'{"a":' + b'{"x":' * 100_000 + b"1" + b"}" * 100_000 + b"}"),
+            (taking(a=(int, 0)), b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+            (taking(a=int, b=list[Any]), b'{"a":"x","b":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        ):
+            with self.assertRaises(Malformed) as caught:
+                bound(action, data=data)
+            self.assertEqual(caught.exception.detail, "data: is not JSON")
+
+
+class QueryTests(BindingTestCase):
+    """Arguments behind the question mark."""
+
+    def test_lax(self) -> None:
+        """Text is converted to what is wanted, and its escapes are decoded."""
+        action = taking(limit=(Limit, 20), q=(str, ""), only=(bool, False), colour=(Colour | None, None))
+        found = bound(action, query="limit=5&q=a%20b%26+c%C3%A9&only=true&colour=red&other=1")
+        self.assertEqual(found, {"limit": 5, "q": "a b& cé", "only": True, "colour": Colour.RED})
+        self.assertEqual(bound(action, query="q"), bound(action))
+        self.assertEqual(bound(taking(a=(int | None, 3)), query="a=4"), {"a": 4})
+
+    def test_whole(self) -> None:
+        """A struct that is all of data comes from the query as well."""
+        self.assertEqual(bound(taking(new=New), query="name=a&price=1&Size=2")["new"], New("a", 1.0, 2))
+        self.assert_problems(
+            {"price": "is required", "more": "is unknown"}, taking(new=New), query="name=a&more=1"
+        )
+
+    def test_repeated(self) -> None:
+        """Of a name that comes twice, the last counts, unless it is a list."""
+        for kind in (list[int], list[int] | None, Annotated[list[int], Meta(max_length=3)], Sequence[int]):
+            self.assertEqual(bound(taking(a=kind), query="a=1&b=5&a=2"), {"a": [1, 2]})
+            self.assertEqual(bound(taking(a=kind), query="a=1"), {"a": [1]})
+        self.assertEqual(bound(taking(a=list), query="a=1&a=2"), {"a": ["1", "2"]})
+        self.assertEqual(bound(taking(a=set[int]), query="a=1&a=1"), {"a": {1}})
+        self.assertEqual(bound(taking(a=tuple[int, str]), query="a=1&a=2"), {"a": (1, "2")})
+        self.assertEqual(bound(taking(a=int), query="a=1&a=2"), {"a": 2})
+
+    def test_invalid(self) -> None:
+        """What cannot be converted is told, field by field."""
+        action = taking(limit=(Limit, 20), only=(bool, False), ids=(list[int], []), a=int)
+        self.assert_problems(
+            {
+                "limit": "Expected `int` >= 1",
+                "only": "Expected `bool`, got `str`",
+                "ids[1]": "Expected `int`, got `str`",
+                "a": "is required",
+            },
+            action,
+            query="limit=0&only=perhaps&ids=1&ids=&x=",
+        )
+
+    def test_endless_numbers(self) -> None:
+        """Text can say numbers that JSON cannot; they are refused, but a default may be one."""
+        action = taking(a=(float, math.inf), b=(list[float], []), c=(float | None, None))
+        self.assertEqual(bound(action, query="b=1.5"), {"a": math.inf, "b": [1.5], "c": None})
+        message = "Expected a finite number"
+        self.assert_problems(
+            {"a": message, "b": message, "c": message}, action, query="a=inf&b=1&b=nan&c=-inf"
+        )
+
+    def test_only_without_data(self) -> None:
+        """The query counts where there is no data."""
+        action = taking(a=(int, 0))
+        self.assertEqual(bound(action, data=b"{}", query="a=1"), {"a": 1})
+        self.assertEqual(bound(action, data=b'{"b":1}', query="a=1"), {"a": 0})
+
+    def test_malformed(self) -> None:
+        """A query that is no UTF-8, or has no end, is malformed."""
+        for query in ("a=%ff", "%C3=1", "&".join(f"x{number}=1" for number in range(2_000))):
+            with self.assertRaises(Malformed):
+                bound(taking(a=(str, "")), query=query)

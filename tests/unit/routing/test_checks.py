@@ -1,0 +1,192 @@
+"""An application's own checks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import ConfigError
+from unixsvc.routing.checks import Check, checker_for
+
+Item = TypeVar("Item")
+
+
+def is_code(value: str, country: str = "DE") -> bool:
+    """Whether it begins with the country; refuses what has no digits in its own way."""
+    int(value[2:])
+    return value.startswith(country)
+
+
+Code = Annotated[str, Check(is_code, message="{value!r} is no code of {country}", country="DE")]
+BAD = "'FR1' is no code of DE"
+
+
+class Inner(Struct):
+    """A field of another."""
+
+    code: Code = msgspec.field(default="DE1", name="Code")
+
+
+class Outer(Struct):
+    """Checks at several depths."""
+
+    inner: Inner
+    maybe: Inner | None = None
+    plain: int = 0
+
+
+class Tree(Struct):
+    """Contains itself."""
+
+    code: Code
+    branches: list[Tree] = []
+    twin: Tree | None = None
+
+
+class Plain(Struct):
+    """Contains itself, and has no checks."""
+
+    branches: list[Plain] = []
+
+
+class Box(Struct, Generic[Item]):
+    """Of anything."""
+
+    item: Item
+
+
+class Row(NamedTuple):
+    """No struct."""
+
+    code: Code
+
+
+class Table(TypedDict):
+    """No struct."""
+
+    code: Code
+
+
+@dataclasses.dataclass
+class Record:
+    """No struct."""
+
+    code: Code
+
+
+def problems(kind: Any, value: Any, field: str = "") -> dict[str, str]:
+    """What checks have to say, by field."""
+    checker = checker_for(kind)
+    assert checker is not None
+    return {each.field: each.message for each in checker(value, field)}
+
+
+class CheckTests(SynchronousTestCase):
+    """One check."""
+
+    def test_passes(self) -> None:
+        """A function that answers True has nothing to say."""
+        self.assertEqual(problems(Code, "DE1", "a"), {})
+
+    def test_fails(self) -> None:
+        """One that answers False gives the message, with the value and the parameters filled in."""
+        self.assertEqual(problems(Code, "FR1", "a"), {"a": BAD})
+
+    def test_value_error(self) -> None:
+        """A ValueError counts as False."""
+        self.assertEqual(problems(Code, "DEX", "a"), {"a": "'DEX' is no code of DE"})
+
+    def test_other_errors(self) -> None:
+        """Any other exception is a defect of the function, and is not hidden."""
+        self.assertRaises(TypeError, problems, Code, 7, "a")
+
+    def test_message_is_checked(self) -> None:
+        """A message with a place that nothing fills is refused when it is written."""
+        for message in ("{nation}", "{value} {nation.name}", "{nation[0]}", "{}", "{0}"):
+            with self.assertRaises(ConfigError) as caught:
+                Check(is_code, message=message, country="DE")
+            self.assertIn("Check(is_code): the message has a place for", str(caught.exception))
+        Check(is_code, message="{{nation}} {value!r:>3} {country.x}", country="DE")
+
+    def test_parameter_named_value(self) -> None:
+        """There would be two of that name."""
+        self.assertRaises(ConfigError, Check, is_code, message="x", value=3)
+
+    def test_braces_in_values(self) -> None:
+        """What a caller sends is filled in, and never read as a message."""
+        kind = Annotated[str, Check(lambda value: False, message="{value}!")]
+        self.assertEqual(problems(kind, "{country} {0} {", "a"), {"a": "{country} {0} {!"})
+
+
+class GatherTests(SynchronousTestCase):
+    """Checks inside types."""
+
+    def test_none(self) -> None:
+        """Types without checks cost nothing."""
+        for kind in (
+            int, str, list[int], Plain, dict[str, Plain], Literal["a"], Any, Annotated[int, Meta(ge=1)],
+            Box[int], int | None, tuple[int, ...], Sequence[int],
+        ):  # fmt: skip
+            self.assertIsNone(checker_for(kind), kind)
+
+    def test_several(self) -> None:
+        """All checks of a value are heard, beside limits of other sorts, and those of nested annotations."""
+        never = Check(lambda value: False, message="never")
+        kind = Annotated[
+            Annotated[str, Check(lambda value: False, message="inner")], Meta(min_length=1), never
+        ]
+        checker = checker_for(kind)
+        assert checker is not None
+        self.assertEqual([each.message for each in checker("x", "a")], ["inner", "never"])
+
+    def test_fields(self) -> None:
+        """Checks of fields stand under the names that are used outside."""
+        value = Outer(Inner("FR1"), Inner("FR1"))
+        self.assertEqual(problems(Outer, value), {"inner.Code": BAD, "maybe.Code": BAD})
+        self.assertEqual(problems(Outer, Outer(Inner()), "x"), {})
+        self.assertEqual(problems(Outer, value, "x"), {"x.inner.Code": BAD, "x.maybe.Code": BAD})
+
+    def test_items(self) -> None:
+        """Those of items, too."""
+        for kind in (
+            list[Code],
+            tuple[Code, ...],
+            Annotated[list[Code], Meta(max_length=3)],
+            list[Code] | None,
+        ):
+            self.assertEqual(problems(kind, ["DE1", "FR1"], "a"), {"a[1]": BAD})
+        for either in (set[Code], frozenset[Code]):
+            self.assertEqual(problems(either, {"FR1"}, "a"), {"a[0]": BAD})
+        self.assertEqual(problems(list[list[Inner]], [[], [Inner("FR1")]], "a"), {"a[1][0].Code": BAD})
+
+    def test_values(self) -> None:
+        """And those of a dict's values."""
+        self.assertEqual(problems(dict[str, Code], {"x": "DE1", "y": "FR1"}, "a"), {"a.y": BAD})
+
+    def test_generic(self) -> None:
+        """A struct of some type is looked into as that."""
+        self.assertEqual(problems(Box[Code], Box("FR1"), "a"), {"a.item": BAD})
+
+    def test_none_beside(self) -> None:
+        """None may stand beside what is checked."""
+        for kind in (Code | None, Optional[Code], None | Code):  # noqa: UP045  # both forms
+            self.assertEqual(problems(kind, None, "a"), {})
+            self.assertEqual(problems(kind, "FR1", "a"), {"a": BAD})
+
+    def test_type_that_contains_itself(self) -> None:
+        """It is checked at every depth."""
+        value = Tree("DE1", [Tree("FR1", [Tree("DE1", [], Tree("FR1"))])])
+        self.assertEqual(
+            problems(Tree, value), {"branches[0].code": BAD, "branches[0].branches[0].twin.code": BAD}
+        )
+
+    def test_where_nobody_looks(self) -> None:
+        """A check that would be passed over in silence is refused."""
+        for kind in (Code | int, Sequence[Code], Mapping[str, Code], tuple[Code, int], tuple[int, Code],
+                     dict[Code, int], Row, Table, Record, list[Record], Inner | int | None):  # fmt: skip
+            self.assertRaises(TypeError, checker_for, kind)

@@ -1,0 +1,207 @@
+"""Controllers and what they are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import svcs
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import Interface
+
+from tests.unit.routing.serving import Serving
+from unixsvc.errors import ConfigError
+from unixsvc.routing.container import ServiceContext, Services
+from unixsvc.routing.route import GET, Group
+
+
+class IStore(Interface):
+    """Something registered under an interface."""
+
+
+class Store:
+    """A dependency."""
+
+
+class Cache:
+    """Another, which needs the first."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+
+class Users:
+    """A controller."""
+
+    def __init__(self, store: Store, cache: Cache, limit: int = 20) -> None:
+        self.store, self.cache, self.limit = store, cache, limit
+
+    def index(self) -> int:
+        """Answer."""
+        return self.limit
+
+
+class ByInterface:
+    """Asks for what provides an interface."""
+
+    def __init__(self, store: IStore) -> None:
+        self.store = store
+
+
+class Bare:
+    """Does not say what it wants."""
+
+    def __init__(self, store) -> None:  # type: ignore[no-untyped-def]
+        self.store = store
+
+
+class Unresolvable:
+    """Wants what is not there."""
+
+    def __init__(self, store: Nonsense) -> None:  # type: ignore[name-defined]  # noqa: F821
+        self.store = store
+
+
+class Simple:
+    """Wants nothing."""
+
+
+class ServicesTests(SynchronousTestCase):
+    """Making controllers."""
+
+    def setUp(self) -> None:
+        """An empty registry."""
+        self.services = Services({})
+
+    def register_all(self) -> None:
+        """Register what is needed."""
+        self.services.registry.register_factory(Store, Store)
+        self.services.registry.register_factory(
+            Cache, lambda svcs_container: Cache(svcs_container.get(Store))
+        )
+
+    def refused(self, controller: type) -> ConfigError:
+        """Why a controller cannot be made."""
+        with self.assertRaises(ConfigError) as caught:
+            self.services.make(controller)
+        error: ConfigError = caught.exception
+        self.assertEqual(error.where, f"{controller.__name__}.__init__")
+        return error
+
+    def test_arguments(self) -> None:
+        """Arguments are found by their annotations; each thing is made once."""
+        self.register_all()
+        users, again = self.services.make(Users), self.services.make(Users)
+        self.assertIsInstance(users.store, Store)
+        self.assertIs(users.cache.store, users.store)
+        self.assertIs(again.store, users.store)
+        self.assertIsNot(again, users)
+
+    def test_defaults(self) -> None:
+        """What nobody registered has its default; what somebody did has not."""
+        self.register_all()
+        self.assertEqual(self.services.make(Users).limit, 20)
+        self.services.registry.register_value(int, 3)
+        self.assertEqual(self.services.make(Users).limit, 3)
+
+    def test_interface(self) -> None:
+        """An interface can be asked for."""
+        store = Store()
+        self.services.registry.register_value(IStore, store)
+        self.assertIs(self.services.make(ByInterface).store, store)
+
+    def test_nothing_wanted(self) -> None:
+        """A controller without __init__ is just made."""
+        self.assertIsInstance(self.services.make(Simple), Simple)
+
+    def test_unregistered(self) -> None:
+        """What nobody registered is named."""
+        error = self.refused(Users)
+        self.assertEqual(error.problem, "nothing is registered for 'store'")
+        self.assertEqual(error.remedy, "register Store in the application's container")
+        self.assertIn("test_container.IStore", self.refused(ByInterface).remedy)
+
+    def test_unregistered_further_down(self) -> None:
+        """So is what a dependency needs itself; a default does not hide it."""
+        self.register_all()
+        self.services.registry.register_factory(int, lambda svcs_container: svcs_container.get(IStore))
+        error = self.refused(Users)
+        self.assertEqual(error.problem, "nothing is registered for 'limit'")
+        self.assertIn("IStore", error.remedy)
+
+    def test_annotations(self) -> None:
+        """A parameter without annotation, or with one that names nothing."""
+        self.assertIn("'store' has no annotation", str(self.refused(Bare)))
+        self.assertIn("cannot be resolved", str(self.refused(Unresolvable)))
+
+    def test_a_factory_that_fails(self) -> None:
+        """What an application's own factory raises is its author's affair."""
+        self.services.registry.register_factory(Store, lambda: 1 / 0)
+        self.assertRaises(ZeroDivisionError, self.services.make, Users)
+
+    def test_close(self) -> None:
+        """At the end, what was made is let go, and the registry's own last."""
+        log: list[str] = []
+
+        def store() -> Any:
+            yield Store()
+            log.append("store closed")
+
+        self.register_all()
+        self.services.registry.register_factory(
+            Store, store, on_registry_close=lambda: log.append("registry closed")
+        )
+        self.services.make(Users)
+        self.assertEqual(log, [])
+        self.services.close()
+        self.assertEqual(log, ["store closed", "registry closed"])
+
+
+class ContainerTests(SynchronousTestCase):
+    """The application's container function."""
+
+    def test_context(self) -> None:
+        """It learns where it is, and is called once, before any controller is made."""
+        seen: list[ServiceContext] = []
+
+        def register(registry: svcs.Registry, context: ServiceContext) -> None:
+            seen.append(context)
+            registry.register_factory(Store, Store)
+            registry.register_factory(Cache, lambda svcs_container: Cache(svcs_container.get(Store)))
+
+        Serving(Group("/a", Users, [GET("", Users.index)]), Group("/b", Users, []), container=register)
+        [context] = seen
+        self.assertEqual((context.name, context.folder), ("shop", "/srv"))
+        self.assertEqual(context.options, {"colour": "red"})
+        self.assertEqual(context.settings.app, "shop:app")
+
+    def test_framework_values(self) -> None:
+        """What the framework registers is there for the application, which may replace it."""
+        ours, own = Store(), Store()
+        seen: list[object] = []
+
+        def register(registry: svcs.Registry, context: ServiceContext) -> None:
+            seen.append(svcs.Container(registry).get(IStore))
+            registry.register_value(IStore, own)
+
+        serving = Serving(
+            GET("/", container_action), Group("", ByInterface, []), container=register, values={IStore: ours}
+        )
+        self.assertEqual(seen, [ours])
+        self.assertEqual(self.successResultOf(serving.start("GET", "/"))[1], id(own))
+
+    def test_close(self) -> None:
+        """A router that is closed closes what the application registered."""
+        closed: list[bool] = []
+
+        def register(registry: svcs.Registry, context: ServiceContext) -> None:
+            registry.register_value(Store, Store(), on_registry_close=lambda: closed.append(True))
+
+        serving = Serving(container=register)
+        self.assertEqual(closed, [])
+        serving.router.close()
+        self.assertEqual(closed, [True])
+
+
+def container_action(container: svcs.Container) -> int:
+    """Answer with what the container has."""
+    return id(container.get_abstract(IStore))

@@ -1,0 +1,123 @@
+"""What a service says of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.serving import Serving
+from unixsvc.domain.message import Request
+from unixsvc.routing.route import GET, POST
+
+
+class Product(Struct):
+    """Something to sell."""
+
+    id: int
+    name: Annotated[str, Meta(max_length=80)] = ""
+
+
+def show(id: int, request: Request, limit: Annotated[int, Meta(ge=1)] = 20) -> Product:
+    """Show."""
+    return Product(id)
+
+
+def create(new: Product) -> Product:
+    """Create."""
+    return new
+
+
+def by_number(limit: int) -> None:
+    """Take a number."""
+
+
+def by_name(limit: str) -> list[Product]:
+    """Take a name."""
+    return []
+
+
+def nothing() -> None:
+    """Take nothing."""
+
+
+def resolve(contract: dict[str, Any], schema: Any) -> Any:
+    """What a schema refers to."""
+    prefix = "#/schemas/"
+    assert schema["$ref"].startswith(prefix)
+    return contract["schemas"][schema["$ref"].removeprefix(prefix)]
+
+
+class ContractTests(SynchronousTestCase):
+    """Contracts."""
+
+    def own_routes(self, serving: Serving) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The contract, and its routes that are not reserved."""
+        contract = serving.router.contract()
+        json.dumps(contract)
+        return contract, [each for each in contract["routes"] if not each["path"].startswith("/-/")]
+
+    def test_route(self) -> None:
+        """A route is described with all that was said of it, and with what it takes and gives."""
+        route = GET("/{id:int}", show, public=True, title="One", description="Of many", meta={"a": 1})
+        contract, [found] = self.own_routes(Serving(route))
+        data, result = found.pop("data"), found.pop("result")
+        self.assertEqual(
+            found,
+            {
+                "method": "GET", "path": "/{id:int}", "title": "One", "description": "Of many",
+                "public": True, "meta": {"a": 1}, "path_arguments": {"id": {"type": "integer"}},
+            },
+        )  # fmt: skip
+        properties = resolve(contract, data)["properties"]
+        self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
+        self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
+
+    def test_service(self) -> None:
+        """The application's title and version, and the reserved paths, are part of it."""
+        contract = Serving().router.contract()
+        self.assertEqual((contract["title"], contract["version"]), ("Shop", "1.0"))
+        paths = [each["path"] for each in contract["routes"]]
+        self.assertEqual(paths, ["/-/ping", "/-/health", "/-/routes", "/-/stats"])
+
+    def test_nothing_taken(self) -> None:
+        """An action that takes nothing says so, and so does one that gives nothing."""
+        _, [found] = self.own_routes(Serving(GET("/", nothing)))
+        self.assertEqual((found["path_arguments"], found["data"]), ({}, None))
+        self.assertEqual(found["result"], {"type": "null"})
+
+    def test_shared(self) -> None:
+        """A struct of several routes is described once."""
+        contract, [one, two] = self.own_routes(Serving(POST("/a", create), POST("/b", create)))
+        self.assertEqual((one["data"], one["result"]), (two["data"], two["result"]))
+        self.assertEqual(list(contract["schemas"]), ["Product"])
+
+    def test_arguments_of_the_same_names(self) -> None:
+        """Parameters of one name in different routes are different, however alike the routes' paths are."""
+        paths = ["/a/b", "/a-b", "/a.b", "/a_b", "/a b", "/a/b/", "/ab", "/é", "/a_2f_b"]
+        routes = []
+        for number, path in enumerate(paths):
+            routes.append(GET(path, by_name if number % 2 else by_number))
+            routes.append(POST(path, by_number if number % 2 else by_name))
+        contract, found = self.own_routes(Serving(*routes))
+        self.assertEqual(len({each["data"]["$ref"] for each in found}), len(routes))
+        for route, each in zip(routes, found, strict=True):
+            kind = "integer" if route.action is by_number else "string"
+            limit = resolve(contract, each["data"])["properties"]["limit"]
+            self.assertEqual(
+                (each["method"], each["path"], limit), (route.method, route.pattern, {"type": kind})
+            )
+
+    def test_names(self) -> None:
+        """Names of schemas are such as OpenAPI allows."""
+        contract, _ = self.own_routes(Serving(GET("/{id:int}/é%20 x", show), POST("/", create)))
+        for name in contract["schemas"]:
+            self.assertRegex(name, r"^[a-zA-Z0-9._-]+$")
+
+    def test_is_json(self) -> None:
+        """The contract can be sent as it is."""
+        contract = Serving(GET("/{id:int}", show)).router.contract()
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(contract)), contract)

@@ -1,0 +1,247 @@
+"""Requests and the actions that answer them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.serving import Serving
+from unixsvc.domain.message import Request
+from unixsvc.errors import Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
+from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
+
+
+class Product(Struct):
+    """A result."""
+
+    id: int
+    name: str = "Pen"
+
+
+def show(id: int) -> Product:
+    """Answer at once."""
+    return Product(id)
+
+
+async def show_later(id: int) -> Product:
+    """Answer from a coroutine."""
+    return Product(id)
+
+
+def echo(request: Request) -> dict[str, Any]:
+    """Answer with what the action sees of the message."""
+    return {"meta": request.meta, "route": request.route_meta, "trusted": request.caller.trusted}
+
+
+def fail() -> None:
+    """Fail."""
+    raise KeyError("secret")
+
+
+class Counter:
+    """A controller that remembers."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+        self.count = 0
+
+    def add(self) -> int:
+        """Count on."""
+        self.count += 1
+        return self.count
+
+    async def wait(self, request: Request) -> int:
+        """Wait for what the test put there."""
+        result: int = await WAITING[-1]
+        return result
+
+
+class Doubler(Counter):
+    """Overrides an action."""
+
+    def add(self) -> int:
+        """Count on by two."""
+        self.count += 2
+        return self.count
+
+
+def taking_limit(limit: int = 20) -> int:
+    """Answer with an argument."""
+    return limit
+
+
+def taking_limit_badly(limit: int = 20) -> int:
+    """Answer with what is no JSON."""
+    return object()  # type: ignore[return-value]
+
+
+def two_texts(a: str, b: str) -> str:
+    """Answer with what varies."""
+    return a + b
+
+
+def one_text(all: str) -> str:
+    """Answer with the rest of the path."""
+    return all
+
+
+WAITING: list[Deferred[int]] = []
+
+
+class RouterTestCase(SynchronousTestCase):
+    """A test of requests that need no waiting."""
+
+    def ask(self, serving: Serving, method: str, path: str, **kwargs: Any) -> Any:
+        """The result of a request that needs no waiting."""
+        code, result = self.successResultOf(serving.start(method, path, **kwargs))
+        self.assertEqual(code, 200)
+        return result
+
+    def refused(
+        self, kind: type[ServiceError], serving: Serving, method: str, path: str, **kwargs: Any
+    ) -> Any:
+        """The detail of what is raised instead."""
+        error = self.failureResultOf(serving.start(method, path, **kwargs), kind).value
+        return error.detail
+
+
+class DispatchTests(RouterTestCase):
+    """From request to result."""
+
+    def test_functions(self) -> None:
+        """Plain functions and coroutines answer alike."""
+        serving = Serving(GET("/now/{id:int}", show), GET("/later/{id:int}", show_later))
+        for path in ("/now/7", "/later/7"):
+            self.assertEqual(self.ask(serving, "GET", path), {"id": 7, "name": "Pen"})
+
+    def test_methods(self) -> None:
+        """A path answers each method with its own action."""
+        verbs = (GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)
+
+        def named(name: str) -> Route:
+            def action() -> str:
+                return name
+
+            return next(verb for verb in verbs if verb.__name__ == name)("/", action)
+
+        names = [verb.__name__ for verb in verbs]
+        serving = Serving(*map(named, names))
+        for name in names:
+            self.assertEqual(self.ask(serving, name, "/"), name)
+        self.assertEqual(self.refused(MethodNotAllowed, serving, "TRACE", "/"), {"allowed": sorted(names)})
+
+    def test_failures(self) -> None:
+        """Errors of the table, of binding, and of an action are raised as they are."""
+        serving = Serving(GET("/now/{id:int}", show), GET("/fail", fail), GET("/q", taking_limit))
+        self.refused(NotFound, serving, "GET", "/now/x")
+        self.assertEqual(self.refused(Invalid, serving, "GET", "/q?limit=x")[0]["field"], "limit")
+        self.failureResultOf(serving.start("GET", "/fail"), KeyError)
+
+    def test_arguments(self) -> None:
+        """Arguments come from data, or from the query where there is none."""
+        serving = Serving(GET("/q", taking_limit), POST("/q", taking_limit))
+        self.assertEqual(self.ask(serving, "GET", "/q?limit=5"), 5)
+        self.assertEqual(self.ask(serving, "POST", "/q", data={"limit": 6}), 6)
+        self.assertEqual(self.ask(serving, "POST", "/q"), 20)
+
+    def test_public(self) -> None:
+        """Who has shown no token reaches what is public, and nothing else."""
+        serving = Serving(GET("/open", echo, public=True), GET("/closed", echo))
+        self.assertFalse(self.ask(serving, "GET", "/open", trusted=False)["trusted"])
+        self.refused(Unauthorized, serving, "GET", "/closed", trusted=False)
+        self.assertTrue(self.ask(serving, "GET", "/closed")["trusted"])
+
+    def test_unauthorized_before_arguments(self) -> None:
+        """Who may not ask is not told what is wrong with the arguments."""
+        serving = Serving(GET("/q", taking_limit))
+        self.refused(Unauthorized, serving, "GET", "/q?limit=x", trusted=False)
+
+    def test_meta(self) -> None:
+        """An action sees the route's meta and the message's."""
+        serving = Serving(GET("/", echo, meta={"template": "x.html"}), GET("/without", echo))
+        found = self.ask(serving, "GET", "/", meta={"request_id": "7"})
+        self.assertEqual(
+            found, {"meta": {"request_id": "7"}, "route": {"template": "x.html"}, "trusted": True}
+        )
+        self.assertEqual(self.ask(serving, "GET", "/without")["route"], {})
+
+    def test_result_that_is_no_json(self) -> None:
+        """A result that the annotation did not promise, and JSON cannot say, is an error of the action."""
+        serving = Serving(GET("/", taking_limit_badly))
+        self.failureResultOf(serving.start("GET", "/"), TypeError)
+
+    def test_percent_escapes_in_reserved_paths(self) -> None:
+        """However a reserved path is written, it is the framework's."""
+        serving = Serving(GET("/{a}/{b}", two_texts, public=True), POST("/{all:path}", one_text))
+        for path in ("/-/ping", "/%2D/ping"):
+            self.assertEqual(self.ask(serving, "GET", path, trusted=False), "pong")
+            self.assertEqual(self.refused(MethodNotAllowed, serving, "POST", path), {"allowed": ["GET"]})
+        self.refused(NotFound, serving, "GET", "/-/pong")
+        self.refused(NotFound, serving, "POST", "/-")
+        self.assertEqual(self.ask(serving, "GET", "/x/-"), "x-")
+
+    def test_reserved(self) -> None:
+        """Every service has the reserved paths; the contract and the figures are not for everyone."""
+        serving = Serving()
+        self.assertEqual(self.ask(serving, "GET", "/-/ping", trusted=False), "pong")
+        self.assertEqual(self.ask(serving, "GET", "/-/health", trusted=False), {"status": "ok"})
+        self.assertEqual(self.ask(serving, "GET", "/-/stats"), {"requests": 7})
+        self.assertEqual(self.ask(serving, "GET", "/-/routes"), serving.router.contract())
+        for path in ("/-/stats", "/-/routes"):
+            self.refused(Unauthorized, serving, "GET", path, trusted=False)
+
+
+class ControllerTests(RouterTestCase):
+    """Actions of controllers."""
+
+    def test_made_once(self) -> None:
+        """A controller lives as long as its router, and all its routes share it."""
+        Counter.made = 0
+        serving = Serving(Group("/count", Counter, [GET("", Counter.add), POST("/more", Counter.add)]))
+        self.assertEqual(self.ask(serving, "GET", "/count"), 1)
+        self.assertEqual(self.ask(serving, "POST", "/count/more"), 2)
+        self.assertEqual(Counter.made, 1)
+
+    def test_override(self) -> None:
+        """Routes may name the action of a base; the controller's own is called."""
+        serving = Serving(Group("", Doubler, [GET("/", Counter.add)]))
+        self.assertEqual(self.ask(serving, "GET", "/"), 2)
+
+    def test_waits(self) -> None:
+        """An action may wait."""
+        WAITING.append(Deferred())
+        serving = Serving(Group("", Counter, [GET("/", Counter.wait)]))
+        reply = serving.start("GET", "/")
+        self.assertNoResult(reply)
+        WAITING.pop().callback(7)
+        self.assertEqual(self.successResultOf(reply), (200, 7))
+
+
+class BlockingTests(SynchronousTestCase):
+    """Actions in threads."""
+
+    def test_result(self) -> None:
+        """They are called where blocking is allowed, and nowhere else."""
+        serving = Serving(GET("/{id:int}", show, blocking=True))
+        reply = serving.start("GET", "/7")
+        self.assertNoResult(reply)
+        serving.runner.call_next()
+        self.assertEqual(self.successResultOf(reply), (200, {"id": 7, "name": "Pen"}))
+
+    def test_failure(self) -> None:
+        """What they raise is raised."""
+        serving = Serving(GET("/", fail, blocking=True))
+        reply = serving.start("GET", "/")
+        serving.runner.call_next()
+        self.failureResultOf(reply, KeyError)
+
+    def test_wrong_arguments(self) -> None:
+        """Arguments are checked before a thread is taken."""
+        serving = Serving(GET("/q", taking_limit, blocking=True))
+        self.failureResultOf(serving.start("GET", "/q?limit=x"), Invalid)
+        self.assertEqual(serving.runner.waiting, [])

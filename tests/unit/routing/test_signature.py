@@ -1,0 +1,93 @@
+"""Route tables that can never work."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import svcs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.actions import Even, New, Odd, Unfinished, Unit, binder, taking
+from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError
+
+
+class WrongTableTests(SynchronousTestCase):
+    """Actions that can never work are refused when the table is built."""
+
+    def assert_refused(self, action: Callable[..., Any], *words: str, pattern: str = "/x") -> None:
+        """The error names the route and says why."""
+        with self.assertRaises(ConfigError) as caught:
+            binder(action, pattern)
+        self.assertEqual(caught.exception.where, f"GET {pattern}")
+        for word in words:
+            self.assertIn(word, caught.exception.problem)
+
+    def test_unknown_variable(self) -> None:
+        """A variable that the action does not take."""
+        self.assert_refused(taking(number=int), "no parameter 'id'", pattern="/{id:int}")
+
+    def test_no_annotations(self) -> None:
+        """A parameter, or a return value, of which nothing is said."""
+        action = taking(a=int, b=int)
+        del action.__annotations__["b"]
+        self.assert_refused(action, "the parameter 'b' has no annotation")
+        action = taking(a=int)
+        del action.__annotations__["return"]
+        self.assert_refused(action, "the return value has no annotation")
+        self.assert_refused(lambda: 0, "the return value has no annotation")
+
+    def test_unresolvable_annotations(self) -> None:
+        """Annotations that are names of nothing, or nothing that can be read."""
+        for text in ("Nonsense", "math.nonsense", "int[", "date", "int[str]"):
+            self.assert_refused(taking(a=text), "annotation cannot be resolved")
+        self.assert_refused(functools.partial(taking(a=int), a=3), "annotation cannot be resolved")
+
+    def test_kinds(self) -> None:
+        """A variable whose kind is not what the action wants."""
+        for kind, wanted in (("int", str), ("int", float), ("float", int), ("uuid", str), ("int", bool)):
+            words = f"'id' is {kind} in the path, {wanted.__name__} in the action"
+            self.assert_refused(taking(id=wanted), words, pattern=f"/{{id:{kind}}}")
+        self.assert_refused(taking(id=int | None), "int | None in the action", pattern="/{id:int}")
+
+    def test_two_of_a_sort(self) -> None:
+        """Two that would take all of data, the message, or the container."""
+        for kind, other in ((New, Unit), (Request, Request), (svcs.Container, svcs.Container)):
+            self.assert_refused(taking(a=kind, b=other), "'a' and 'b' would take the same")
+
+    def test_nothing_left(self) -> None:
+        """A field beside a struct that takes all of data."""
+        self.assert_refused(taking(new=New, limit=(int, 3)), "'new' takes all of data", "'limit'")
+
+    def test_parameters_without_names(self) -> None:
+        """Parameters that cannot be passed by name."""
+
+        def positions(*names: str) -> int:
+            return 0
+
+        def others(**names: str) -> int:
+            return 0
+
+        def first(a: int, /) -> int:
+            return a
+
+        for action, name in ((positions, "names"), (others, "names"), (first, "a")):
+            self.assert_refused(action, f"the parameter {name!r} cannot be passed by name")
+
+    def test_types(self) -> None:
+        """A type that no JSON becomes, from the path or from data, alone or inside another."""
+        for kind in (Odd, list[Odd], Odd | None, Request | None, int | New | Unit, Unfinished):
+            self.assert_refused(taking(a=kind), "no JSON becomes")
+            self.assert_refused(taking(id=kind), "no JSON becomes", pattern="/{id}")
+
+    def test_default_that_changes(self) -> None:
+        """A default that calls could change for each other."""
+        self.assert_refused(taking(a=(list[int], [1])))
+
+    def test_checks_that_cannot_work(self) -> None:
+        """A check that would not be looked at, from the path or from data."""
+        self.assert_refused(taking(a=Even | str), "a Check inside a union")
+        self.assert_refused(taking(id=Even | str), "a Check inside a union", pattern="/{id}")
+        self.assert_refused(taking(a=Sequence[Even]), "would not be looked at")

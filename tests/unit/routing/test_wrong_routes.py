@@ -1,0 +1,145 @@
+"""Routes that a router refuses when it is made."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.serving import Serving
+from unixsvc.errors import ConfigError
+from unixsvc.routing.route import GET, POST, Group, Route
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+class Odd:
+    """Nothing that JSON knows."""
+
+
+class Unfinished(Struct):
+    """Its annotation is not there when it is needed."""
+
+    day: date
+
+
+class Products:
+    """A controller."""
+
+    def index(self) -> int:
+        """Answer."""
+        return 0
+
+
+class Others:
+    """Another, with an action of the same name."""
+
+    def index(self) -> int:
+        """Answer."""
+        return 0
+
+    def show(self) -> int:
+        """Answer."""
+        return 0
+
+
+def action() -> int:
+    """Answer."""
+    return 0
+
+
+async def waiting() -> int:
+    """Answer."""
+    return 0
+
+
+def numbers() -> Iterator[int]:
+    """Answer many times."""
+    yield 0
+
+
+async def numbers_later() -> AsyncIterator[int]:
+    """Answer many times."""
+    yield 0
+
+
+def giving_odd() -> Odd:
+    """Answer with what is no JSON."""
+    return Odd()
+
+
+def giving_unfinished() -> Unfinished:
+    """Answer with what cannot be described."""
+    raise NotImplementedError
+
+
+class WrongRouteTests(SynchronousTestCase):
+    """Each error names the route."""
+
+    def assert_refused(self, entry: Group | Route, where: str, words: str) -> None:
+        """A router with this route is refused."""
+        with self.assertRaises(ConfigError) as caught:
+            Serving(GET("/fine", action), entry)
+        self.assertEqual(caught.exception.where, where)
+        self.assertIn(words, str(caught.exception))
+
+    def test_generators(self) -> None:
+        """Streams are not supported, so generators are not either."""
+        actions: list[Callable[..., Any]] = [numbers, numbers_later, functools.partial(numbers)]
+        for each in actions:
+            self.assert_refused(GET("/x", each), "GET /x", "generator")
+
+    def test_async_and_blocking(self) -> None:
+        """A coroutine in a thread would never be stepped."""
+        self.assert_refused(GET("/x", waiting, blocking=True), "GET /x", "async")
+
+    def test_reserved_paths(self) -> None:
+        """Paths under /-/ are the framework's, however they are put together; those alike are not."""
+        for entry, path in (
+            (GET("/-/x", action), "/-/x"),
+            (GET("/-", action), "/-"),
+            (GET("/-/ping", action), "/-/ping"),
+            (GET("/-/{x}", action), "/-/{x}"),
+            (Group("/-", None, [GET("/x", action)]), "/-/x"),
+            (Group("/-", None, [GET("", action)]), "/-"),
+        ):
+            self.assert_refused(entry, f"GET {path}", "is under /-/")
+        Serving(GET("/-x", action), GET("/x/-/y", action), GET("/--/x", action))
+
+    def test_result(self) -> None:
+        """What the action gives has to become JSON."""
+        self.assert_refused(GET("/x", giving_odd), "GET /x", "cannot become JSON")
+        self.assert_refused(GET("/x", giving_unfinished), "GET /x", "cannot become JSON")
+
+    def test_meta(self) -> None:
+        """So has the route's meta, which stands in the contract."""
+        self.assert_refused(GET("/x", action, meta={"a": Odd()}), "GET /x", "cannot become JSON")
+
+    def test_action_of_another_controller(self) -> None:
+        """An action that the controller has not is refused, also if it has one of the same name."""
+        for wrong, name in ((Others.index, "index"), (Others.show, "show"), (action, "action")):
+            entry = Group("/p", Products, [GET("/x", wrong)])
+            self.assert_refused(entry, "GET /p/x", f"Products has no action {name!r}")
+
+    def test_method_without_controller(self) -> None:
+        """A method needs its controller."""
+        self.assert_refused(GET("/x", Products.index), "GET /x", "'self' has no annotation")
+
+    def test_twice(self) -> None:
+        """Two routes for the same."""
+        self.assert_refused(GET("/fine", action), "GET /fine", "is defined twice")
+        Serving(GET("/fine", action), POST("/fine", action))
+
+    def test_patterns(self) -> None:
+        """A pattern that cannot be read, also one that its group's prefix spoils."""
+        self.assert_refused(GET("x", action), "'x'", "is no path")
+        self.assert_refused(Group("p", None, [GET("/x", action)]), "'p/x'", "is no path")
+        self.assert_refused(GET("/{x", action), "/{x", "is no variable")
+
+    def test_root(self) -> None:
+        """An empty pattern under an empty prefix is the root."""
+        self.assert_refused(Group("", None, [GET("", action), GET("/", action)]), "GET /", "is defined twice")

@@ -1,0 +1,89 @@
+"""Counting replies."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.telemetry.metrics import Figures, Snapshot
+
+MICROSECOND = 1e-6
+
+times = st.integers(0, 10**10).map(lambda micros: (micros + 0.5) / 1e6)
+
+
+def figures_of(*seconds: float, code: int = 200) -> Snapshot:
+    """What has been counted."""
+    figures = Figures()
+    for each in seconds:
+        figures.count(code, each)
+    return figures.snapshot()
+
+
+class FiguresTests(SynchronousTestCase):
+    """Figures."""
+
+    def test_nothing(self) -> None:
+        """Before the first reply, all is zero."""
+        self.assertEqual(figures_of(), Snapshot())
+        self.assertEqual((Snapshot().requests, Snapshot().errors, Snapshot().seconds), (0, 0, 0.0))
+        for share in (0, 0.5, 0.99, 1):
+            self.assertEqual(Snapshot().quantile(share), 0.0)
+
+    def test_codes(self) -> None:
+        """Replies are counted by their codes; those of 500 and more are errors."""
+        figures = Figures()
+        for code in (200, 200, 404, 499, 500, 503, 504, 504):
+            figures.count(code, 0.25)
+        found = figures.snapshot()
+        self.assertEqual(found.codes, {200: 2, 404: 1, 499: 1, 500: 1, 503: 1, 504: 2})
+        self.assertEqual((found.requests, found.errors, found.seconds), (8, 4, 2.0))
+
+    def test_snapshot_stays(self) -> None:
+        """A snapshot does not change with what comes after it."""
+        figures = Figures()
+        figures.count(200, 1.0)
+        before = figures.snapshot()
+        figures.count(200, 1.0)
+        self.assertEqual(before, figures_of(1.0))
+
+    def test_json(self) -> None:
+        """A snapshot survives its way through JSON."""
+        found = figures_of(0.0, 0.1, 3.0)
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=Snapshot), found)
+
+    def test_quantiles(self) -> None:
+        """Of a hundred times, the share that is asked for was there by then."""
+        found = figures_of(*(number / 100 for number in range(1, 101)))
+        for share, seconds in ((0.0, 0.01), (0.5, 0.5), (0.99, 0.99), (1.0, 1.0)):
+            self.assertGreaterEqual(found.quantile(share), seconds)
+            self.assertLessEqual(found.quantile(share), seconds * 1.125 + MICROSECOND)
+
+    @given(st.lists(times, min_size=1, max_size=50), st.floats(0, 1))
+    def test_quantile_is_near(self, seconds: list[float], share: float) -> None:
+        """A quantile is never too low, and at most an eighth too high, or a microsecond."""
+        exact = sorted(seconds)[max(math.ceil(share * len(seconds)) - 1, 0)]
+        found = figures_of(*seconds).quantile(share)
+        self.assertGreater(found, exact)
+        self.assertLessEqual(found, exact * 1.125 + 2 * MICROSECOND)
+
+    @given(st.lists(times, max_size=20), st.lists(times, max_size=20))
+    def test_addition(self, ours: list[float], theirs: list[float]) -> None:
+        """The figures of two workers together are those of one that has done all."""
+        added = figures_of(*ours) + figures_of(*theirs, code=500)
+        reverse = figures_of(*theirs, code=500) + figures_of(*ours)
+        together = figures_of(*ours, *theirs)
+        self.assertEqual((added.requests, added.buckets), (together.requests, together.buckets))
+        self.assertEqual((added.errors, added.codes.get(500, 0)), (len(theirs), len(theirs)))
+        self.assertAlmostEqual(added.seconds, together.seconds)
+        self.assertEqual(msgspec.structs.replace(reverse, seconds=added.seconds), added)
+
+    def test_zero(self) -> None:
+        """An empty snapshot adds nothing, also as the start of a sum."""
+        found = figures_of(0.1, 2.0)
+        self.assertEqual(found + Snapshot(), found)
+        self.assertEqual(sum([found, found], Snapshot()).requests, 4)

@@ -1,0 +1,62 @@
+"""The public names."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import walk_packages
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import unixsvc
+
+PUBLIC = {
+    "App", "BadGateway", "Cancelled", "Check", "Conflict", "DELETE", "DeadlineExceeded", "Forbidden", "GET",
+    "Gone", "Group", "HEAD", "Invalid", "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT",
+    "Peer", "RateLimited", "Request", "Route", "ServiceContext", "ServiceError", "Unauthorized",
+    "Unavailable", "from_asyncio",
+}  # fmt: skip
+
+# These are run and never imported.
+RUN = {"unixsvc.__main__"}
+
+
+class ExportTests(SynchronousTestCase):
+    """What modules offer."""
+
+    def test_public_face(self) -> None:
+        """The package offers what applications need, and nothing else."""
+        self.assertEqual(set(unixsvc.__all__), PUBLIC)
+        self.assertEqual(len(unixsvc.__all__), len(PUBLIC))
+
+    def test_public_names_are_there(self) -> None:
+        """Each can be had from the package, and is the one that its home offers."""
+        for name in unixsvc.__all__:
+            value = getattr(unixsvc, name)
+            home = import_module(value.__module__)
+            self.assertIs(getattr(home, name), value)
+            self.assertIn(name, home.__all__)
+            self.assertIn(name, dir(unixsvc))
+
+    def test_unknown_name(self) -> None:
+        """What is not offered is not found, as in any module."""
+        for name in ("Nonsense", "ConfigError", "error_from"):
+            with self.assertRaises(AttributeError) as caught:
+                getattr(unixsvc, name)
+            self.assertIn(name, str(caught.exception))
+
+    def test_every_module(self) -> None:
+        """Every module says what it offers, and has it; packages that only hold others offer nothing."""
+        seen = 0
+        for found in walk_packages(unixsvc.__path__, "unixsvc."):
+            if found.name in RUN:
+                continue
+            module = import_module(found.name)
+            names = getattr(module, "__all__", None)
+            if found.ispkg and names is None:
+                continue
+            self.assertIsNotNone(names, found.name)
+            self.assertEqual(len(set(names or ())), len(names or ()), found.name)
+            for name in names or ():
+                self.assertTrue(hasattr(module, name), f"{found.name}.{name}")
+            seen += 1
+        self.assertGreater(seen, 20)

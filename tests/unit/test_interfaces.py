@@ -1,0 +1,85 @@
+"""Every provider has what its interface promises."""
+
+from __future__ import annotations
+
+from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import Interface, implementedBy
+from zope.interface.interface import InterfaceClass
+from zope.interface.verify import verifyClass, verifyObject
+
+from tests.unit.domain.test_handle import Surroundings
+from tests.unit.routing.serving import Runner, Serving
+from tests.unit.running.test_threads import Turns
+from unixsvc.datasource.library import LibraryDatasource
+from unixsvc.datasource.repository import RouterRepository
+from unixsvc.domain import interfaces
+from unixsvc.domain.handle import HandleMessage
+from unixsvc.domain.interfaces import (
+    IBlockingRunner,
+    IFailureLog,
+    IFigures,
+    IGuard,
+    IHandleMessage,
+    IRouterDatasource,
+    IRouterRepository,
+)
+from unixsvc.running.threads import ThreadRunner
+from unixsvc.socket.security import TokenGuard
+from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.metrics import Figures
+
+
+class ProviderTests(SynchronousTestCase):
+    """What is declared is true."""
+
+    def assert_provides(self, provider: object, *promised: type[Interface]) -> None:
+        """The class and its instance have all methods, with the parameters that are promised."""
+        for interface in promised:
+            self.assertTrue(verifyObject(interface, provider))
+            self.assertTrue(verifyClass(interface, type(provider)))
+            self.assertIn(interface, implementedBy(type(provider)))
+
+    def test_domain(self) -> None:
+        """The use case."""
+        around = Surroundings()
+        handle = HandleMessage(around, around, around, around, max_inflight=1, request_timeout=1.0)
+        self.assert_provides(handle, IHandleMessage)
+
+    def test_datasource(self) -> None:
+        """The repository and what it chooses from."""
+        library = LibraryDatasource(Serving().router)
+        self.assert_provides(library, IRouterDatasource)
+        self.assert_provides(RouterRepository(library), IRouterRepository)
+
+    def test_running(self) -> None:
+        """The thread pool, which is a service too."""
+        self.assert_provides(ThreadRunner(Turns()), IBlockingRunner, IService)
+
+    def test_socket(self) -> None:
+        """The guard."""
+        self.assert_provides(TokenGuard("required", ["x"]), IGuard)
+
+    def test_telemetry(self) -> None:
+        """What counts, and what keeps."""
+        self.assert_provides(Figures(), IFigures)
+        self.assert_provides(FailureLog("home"), IFailureLog)
+
+    def test_stand_ins(self) -> None:
+        """What stands in for them in tests promises the same."""
+        self.assert_provides(Runner(), IBlockingRunner)
+        self.assert_provides(Turns(), IReactorFromThreads)
+        self.assert_provides(
+            Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog
+        )
+
+    def test_all_in_one_file(self) -> None:
+        """The interfaces of the domain are those that it exports, and each says what it is for."""
+        found = {name for name, each in vars(interfaces).items() if isinstance(each, InterfaceClass)}
+        self.assertEqual(found - {"Interface"}, set(interfaces.__all__))
+        for name in interfaces.__all__:
+            interface = getattr(interfaces, name)
+            self.assertTrue(interface.__doc__)
+            for method in interface.names():
+                self.assertTrue(interface[method].__doc__, f"{name}.{method}")

@@ -1,0 +1,175 @@
+"""The options of ``twistd unixsvc``, and what is put together."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Application, IService, IServiceCollection, IServiceMaker
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, Logger
+from twisted.plugin import getPlugins
+from twisted.python.usage import Options as TwistdOptions
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.signals import StopSignals
+from unixsvc.tap import Options, makeService
+
+CONFIG = """
+socket_dir = "run"
+[services.shop]
+app = "shop:app"
+[services.till]
+app = "till:app"
+"""
+
+
+class Twistd(TwistdOptions):
+    """As much of twistd's own options as ours look at."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.update({"pidfile": "twistd.pid", "logfile": None, "nodaemon": True, "logger": None, **options})
+
+
+class OptionsTestCase(SynchronousTestCase):
+    """Has a configuration in a folder."""
+
+    def setUp(self) -> None:
+        """Write it."""
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.config = os.path.join(self.folder, "unixsvc.toml")
+        Path(self.config).write_text(CONFIG)
+
+    def parsed(self, *arguments: str, config: bool = True, **twistd: Any) -> Options:
+        """The options, parsed as twistd does."""
+        options = Options()
+        options.parent = Twistd(**twistd)
+        options.parseOptions([*(["--config", self.config] if config else []), *arguments])
+        return options
+
+    def refused(self, *arguments: str, config: bool = True) -> str:
+        """The one line that says what is wrong with the arguments; the exit code is 2."""
+        errors = io.StringIO()
+        self.patch(sys, "__stderr__", errors)
+        ended = self.assertRaises(SystemExit, self.parsed, *arguments, config=config)
+        self.assertEqual(ended.code, 2)
+        self.assertEqual(errors.getvalue().count("\n"), 1)
+        return errors.getvalue()
+
+
+class OptionsTests(OptionsTestCase):
+    """What may be said on the command line."""
+
+    def test_config(self) -> None:
+        """The configuration is read from where it says."""
+        self.assertEqual(list(self.parsed()["settings"].services), ["shop", "till"])
+
+    def test_socket_dir(self) -> None:
+        """The directory of sockets can be another one than the configuration says."""
+        self.assertEqual(self.parsed()["settings"].socket_dir, os.path.join(self.folder, "run"))
+        self.assertEqual(self.parsed("--socket-dir", "/srv/s")["settings"].socket_dir, "/srv/s")
+
+    def test_log_format(self) -> None:
+        """Both forms of the log can be asked for, and no other."""
+        for form in "text", "json":
+            self.assertEqual(self.parsed("--log-format", form)["log-format"], form)
+        self.assertIn("xml", self.refused("--log-format", "xml"))
+
+    def test_wrong_usage(self) -> None:
+        """Unknown options and arguments are named."""
+        self.assertIn("wrong", self.refused("--wrong"))
+        self.assertIn("much", self.refused("much"))
+        self.assertIn("config", self.refused("--config", config=False))
+
+    def test_not_built(self) -> None:
+        """What is not built yet is not accepted."""
+        self.refused("--http", "tcp:80")
+        self.refused("--no-http")
+
+    def test_wrong_configuration(self) -> None:
+        """A mistake in the configuration is one line that names the file and the key."""
+        Path(self.config).write_text(CONFIG + "wokers = 2\n")
+        line = self.refused()
+        self.assertIn(self.config, line)
+        self.assertIn("services.till.wokers", line)
+        self.assertIn("/none.toml", self.refused("--config", "/none.toml", config=False))
+
+    def test_pidfile(self) -> None:
+        """Twistd's own file is not made, as a stale one would be in the way; one that is asked for is."""
+        self.assertEqual(self.parsed().parent["pidfile"], "")
+        self.assertEqual(self.parsed(pidfile="/run/x.pid").parent["pidfile"], "/run/x.pid")
+
+
+class ServiceTests(OptionsTestCase):
+    """The tree of services."""
+
+    def joined(self, *arguments: str, **twistd: Any) -> Any:
+        """An application with our service in it, not started."""
+        application = Application("test")
+        service = makeService(self.parsed(*arguments, **twistd))
+        self.addCleanup(service.stopService)
+        service.setServiceParent(application)
+        return application
+
+    def test_tree(self) -> None:
+        """At the top is a service that holds the orchestrator."""
+        (root,) = IServiceCollection(self.joined())
+        self.assertTrue(IService.providedBy(root))
+        (orchestrator,) = root
+        self.assertIsInstance(orchestrator, Orchestrator)
+
+    def test_logs_to_file(self) -> None:
+        """The log goes where twistd was told to put it, in the form that is asked for."""
+        path = os.path.join(self.folder, "log")
+        observe = ILogObserver(self.joined("--log-format", "json", logfile=path))
+        Logger("x", observer=observe).info("hello")
+        self.assertIn('"message":"hello"', Path(path).read_text())
+
+    def test_claims_at_once(self) -> None:
+        """What is there already is complained about before twistd becomes a daemon."""
+        self.joined()
+        error, stream = io.StringIO(), sys.__stderr__
+        sys.__stderr__ = error  # type: ignore[misc, assignment]  # what twistd does not redirect
+        try:
+            with self.assertRaises(SystemExit) as caught:
+                makeService(self.parsed())
+        finally:
+            sys.__stderr__ = stream  # type: ignore[misc]
+        self.assertEqual(caught.exception.code, 2)
+        self.assertIn("another orchestrator runs here", error.getvalue())
+
+    def test_plugin(self) -> None:
+        """Twistd finds it under its name."""
+        (plugin,) = (each for each in getPlugins(IServiceMaker) if each.tapname == "unixsvc")
+        self.assertEqual((plugin.options, plugin.makeService), (Options, makeService))
+
+
+class _Reactor(Clock):
+    """Calls what another thread, or a signal, leaves for it."""
+
+    def callFromThread(self, call: Any) -> None:
+        """Call it in the next turn."""
+        self.callLater(0, call)
+
+
+class StopSignalsTests(SynchronousTestCase):
+    """What a signal does."""
+
+    def test_twice(self) -> None:
+        """The first stops in order, each further one at once, and none of it in the handler itself."""
+        reactor, done = _Reactor(), list[str]()
+        signals = StopSignals(reactor, lambda: done.append("stop"), lambda: done.append("hurry"))
+        for expected in ["stop"], ["stop", "hurry"], ["stop", "hurry", "hurry"]:
+            before = list(done)
+            signals._caught(15, None)
+            self.assertEqual(done, before)
+            reactor.advance(0)
+            self.assertEqual(done, expected)

@@ -1,0 +1,157 @@
+"""What a worker does: serves, obeys, reports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet._posixstdio import StandardIO  # its public name has the types of Windows
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.hosting import Hosted
+from unixsvc.orchestrator.messages import (
+    COMMANDS_FD,
+    LISTENING_FD,
+    REPORTS_FD,
+    AskFigures,
+    Drain,
+    Failed,
+    Orders,
+    Ready,
+    Report,
+    decode_command,
+    encode_line,
+)
+from unixsvc.routing.app import load_app
+from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint
+
+__all__ = ["Worker"]
+
+_BOOT_FAILED: Final = 3
+
+
+class Worker:
+    """Does what the orchestrator says, and reports.
+
+    :param loop: that the reactor runs on.
+    """
+
+    def __init__(self, orders: Orders, loop: asyncio.AbstractEventLoop, reactor: Any) -> None:
+        self._orders = orders
+        self._loop = loop
+        self._reactor = reactor
+        self._hosted: Hosted | None = None
+        self._line = _ControlLine(self)
+        self._draining = False
+        self._ended = False
+        self._alone = False
+        self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
+        self.exit_code = 0
+
+    def start(self) -> None:
+        """Load the application, listen, and say so."""
+        self._loop.add_signal_handler(signal.SIGTERM, self.terminate)
+        StandardIO(self._line, stdin=COMMANDS_FD, stdout=REPORTS_FD, reactor=self._reactor)
+        try:
+            self._hosted = self._make()
+        except ConfigError as error:
+            self._give_up(str(error))
+        except (Exception, SystemExit) as error:  # the border to the application: all that it raises is its
+            self._log.failure("{app} cannot be loaded", app=self._orders.settings.app)
+            self._give_up(f"{self._orders.settings.app}: {type(error).__name__}: {error}")
+        else:
+            self._hosted.listen().addCallbacks(lambda _: self.report(Ready()), self._cannot_listen)
+
+    def report(self, report: Report) -> None:
+        """Tell the orchestrator."""
+        self._line.sendLine(encode_line(report).rstrip())
+
+    def tell_figures(self, command: AskFigures) -> None:
+        """Report the figures of now."""
+        if self._hosted is not None:
+            self.report(self._hosted.status())
+
+    def drain(self, command: Drain | None = None) -> None:
+        """Answer what was asked, and end."""
+        if self._draining:
+            return
+        self._draining = True
+        done = self._hosted.drain() if self._hosted is not None else Deferred()
+        if self._hosted is None:
+            done.callback(None)
+        done.addErrback(lambda failure: self._log.failure("while draining", failure))
+        done.addBoth(lambda _: self._end())
+
+    def terminate(self) -> None:
+        """TERM: drain; a second time, or while draining already, end at once."""
+        if self._draining:
+            os._exit(0)
+        self.drain()
+
+    def disconnected(self) -> None:
+        """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
+        self._alone = True
+        # What prints would fail, as nobody reads it any more.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        if self._ended:
+            self._reactor.stop()
+        else:
+            self._reactor.callLater(self._orders.settings.drain_timeout, os._exit, 0)
+            self.drain()
+
+    def _make(self) -> Hosted:
+        listening = socket.socket(fileno=LISTENING_FD)
+        endpoint = AdoptedUNIXServerEndpoint(self._loop, listening, self._orders.limits.backlog)
+        return Hosted(self._orders, load_app(self._orders.settings.app), endpoint, self._reactor)
+
+    def _cannot_listen(self, failure: Failure) -> None:
+        self._log.failure("cannot listen", failure)
+        self._give_up(f"cannot listen: {failure.getErrorMessage()}")
+
+    def _give_up(self, reason: str) -> None:
+        self.exit_code = _BOOT_FAILED
+        self.report(Failed(reason))
+        self._end()
+
+    def _end(self) -> None:
+        if self._alone:
+            self._reactor.stop()
+            return
+        if self._hosted is not None:
+            self.report(self._hosted.status())  # so that nothing counted is lost
+        self._ended = True
+        self._line.close()
+
+
+class _ControlLine(LineOnlyReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def close(self) -> None:
+        transport: Any = self.transport
+        transport.loseConnection()
+
+    def lineReceived(self, line: bytes) -> None:
+        command = decode_command(line)
+        _OBEY[type(command)](self._worker, command)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._worker.disconnected()
+
+
+_OBEY: Final[dict[type, Callable[[Worker, Any], None]]] = {
+    Drain: Worker.drain,
+    AskFigures: Worker.tell_figures,
+}
