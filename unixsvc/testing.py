@@ -193,7 +193,7 @@ class MemoryService:
     def close(self) -> Deferred[None]:
         """End the service, as a worker ends."""
         done = self._hosted.drain()
-        self.clock.advance(1)
+        self.clock.pump([1, 1])
         self._connection.connectionLost()
         return done
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+from functools import partial
 from unittest import skipUnless
 
 import psutil
@@ -58,6 +59,40 @@ class OneMessageTests(RunningTestCase):
         command = ["socat", "-t", "10", "-", f"UNIX-CONNECT:{self.path()}"]
         done = subprocess.run(command, input=self.padded(4096), capture_output=True, timeout=20, check=False)
         self.assertEqual((done.stdout, done.returncode), (b'{"id":7}', 0))
+
+
+class SlowReadersTests(RunningTestCase):
+    """Clients that take their replies late, or never, in both isolations."""
+
+    config = "".join(
+        f'[services.{name}]\napp = "codes:app"\nisolation = "{name}"\n' for name in ("process", "inline")
+    )
+    config = "[limits]\nidle_timeout = 1.0\nmessage_timeout = 1.0\n" + config
+
+    def is_alone(self, service: str) -> bool:
+        """Whether the service has no client besides the one that asks."""
+        return bool(self.ask(service, "/-/stats")["connections"] == 1)
+
+    def test_large_reply(self) -> None:
+        """A large reply to a one-message client is whole, and then the connection is closed."""
+        self.start()
+        for service in ("process", "inline"):
+            with self.talk(service) as talk:
+                talk.raw(talk.encode(path="/large/1000000")[:-1])
+                self.assertEqual(talk.rest(), b'"' + b"x" * 1_000_000 + b'"')
+
+    def test_never_taken(self) -> None:
+        """One who never takes the reply is cut off, and does not keep anything from ending."""
+        running = self.start()
+        for service in ("process", "inline"):
+            for size in (200_000, 230_000, 1_000_000):
+                self.talk(service).send(id=1, path=f"/large/{size}")
+                talk = self.talk(service)
+                talk.raw(talk.encode(path=f"/large/{size}")[:-1])
+            self.eventually(partial(self.is_alone, service), 10.0)
+            self.talk(service).send(id=1, path="/large/1000000")
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
 
 
 class ManyMessagesTests(RunningTestCase):

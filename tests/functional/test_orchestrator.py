@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -89,10 +90,40 @@ class LifeTests(RunningTestCase):
         """TERM does the same; requests that were on their way are answered too."""
         running = self.start()
         talk = self.talk()
-        talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.2}) for n in range(100)))
+        talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.1}) for n in range(1000)))
         running.signal(signal.SIGTERM)
-        self.assertEqual({talk.receive()["id"] for _ in range(100)}, set(range(100)))
+        self.assertEqual({talk.receive()["id"] for _ in range(1000)}, set(range(1000)))
         self.assertClean(running)
+
+    def test_terminated_worker(self) -> None:
+        """A worker that is told to end does so, also while clients keep connecting, and each is served."""
+        self.start()
+        before = self.worker_pids()
+        over = threading.Event()
+        replies: list[object] = []
+
+        def connect() -> None:
+            while not over.is_set():
+                replies.append(self.ask("codes", "/item/3"))
+
+        def crowd() -> None:
+            talks = []
+            while not over.is_set():
+                talks.append(self.talk())
+
+        threads = [threading.Thread(target=each) for each in (connect, crowd)]
+        for each in threads:
+            each.start()
+        try:
+            self.eventually(lambda: len(replies) > 20)
+            for pid in before:
+                os.kill(pid, signal.SIGTERM)
+            self.eventually(lambda: not any(map(psutil.pid_exists, before)), 10.0)
+        finally:
+            over.set()
+            for each in threads:
+                each.join()
+        self.assertEqual(set(map(str, replies)), {"{'id': 3}"})
 
     def test_impatient(self) -> None:
         """A second signal ends it at once."""

@@ -215,6 +215,9 @@ class ErrorTests(ConfigTestCase):
             self.assert_refused(SERVICE + f"boot_timeout = {value}", "services.home.boot_timeout")
         for value in ("99999999999999999999", "2147483648"):
             self.assert_refused(f"[limits]\nbacklog = {value}" + SERVICE, "limits.backlog")
+        self.assert_refused(
+            "[limits]\nidle_timeout = 1000001" + SERVICE, "limits.idle_timeout expected `float` <="
+        )
         self.load("[limits]\nbacklog = 2147483647\nidle_timeout = 1e6" + SERVICE)
 
     def test_all_at_once(self) -> None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-__all__ = ["JSON", "MAX_PROBLEMS", "PLAIN", "TEXT", "Form", "Problem", "find_problems"]
+__all__ = ["JSON", "MAX_PROBLEMS", "PLAIN", "TEXT", "Form", "Problem", "find_problems", "join", "problem_at"]
 
 # Whoever sends a megabyte of wrong fields must not get six megabytes of explanations for it.
 MAX_PROBLEMS: Final = 100
+_MAX_TEXT: Final = 300
 
 _WHERE = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$?(?P<path>.*)`$", re.DOTALL)
 
@@ -77,7 +78,7 @@ def _problems_inside(kind: Any, value: Any, form: Form, field: str) -> Iterator[
             yield from _problems_of_struct(kind, form.fields(value), form, field)
     elif get_origin(kind) is dict:
         for key, item in form.fields(value).items():
-            yield from _problems(get_args(kind)[1], item, form, _join(field, key))
+            yield from _problems(get_args(kind)[1], item, form, join(field, key))
 
 
 def _problems_of_struct(
@@ -85,22 +86,32 @@ def _problems_of_struct(
 ) -> Iterator[Problem]:
     known = msgspec.structs.fields(kind)
     for each in known:
-        where = _join(field, each.encode_name)
+        where = join(field, each.encode_name)
         if each.encode_name in fields:
             yield from _problems(each.type, fields[each.encode_name], form, where)
         elif each.required:
-            yield Problem(where, "is required")
+            yield problem_at(where, "is required")
     if kind.__struct_config__.forbid_unknown_fields:
         names = {each.encode_name for each in known} | {kind.__struct_config__.tag_field}
-        yield from (Problem(_join(field, name), "is unknown") for name in fields if name not in names)
+        yield from (problem_at(join(field, name), "is unknown") for name in fields if name not in names)
 
 
 def _problem(error: msgspec.ValidationError, field: str) -> Problem:
     located = _WHERE.match(str(error))
     if located is None:
-        return Problem(field, str(error))
-    return Problem((field + located["path"]).removeprefix("."), located["message"])
+        return problem_at(field, str(error))
+    return problem_at((field + located["path"]).removeprefix("."), located["message"])
 
 
-def _join(field: str, name: str) -> str:
-    return f"{field}.{name}" if field else name
+def problem_at(field: str, message: str) -> Problem:
+    """A problem in words of a length that a person reads: both may quote what a peer has sent."""
+    return Problem(_shortened(field), _shortened(message))
+
+
+def join(field: str, name: str) -> str:
+    """The name of a field inside of another."""
+    return _shortened(f"{field}.{name}" if field else name)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"

@@ -25,12 +25,16 @@ class Inline(Service):
     """Looks like a pool, and is one service in this process.
 
     :param make: makes the service.
+    :param drain_timeout: how long it may take to answer what it has been asked, in seconds.
     """
 
-    def __init__(self, name: str, reactor: Any, make: Callable[[], Hosted]) -> None:
+    def __init__(
+        self, name: str, reactor: Any, make: Callable[[], Hosted], drain_timeout: float = 30.0
+    ) -> None:
         self.setName(name)
         self._reactor = reactor
         self._make = make
+        self._drain_timeout = drain_timeout
         self._hosted: Hosted | None = None
         self._booted: Deferred[None] = Deferred()
         self._started = 0.0
@@ -51,8 +55,17 @@ class Inline(Service):
     def stopService(self) -> Deferred[None]:
         """Drain."""
         super().stopService()
-        hosted, self._hosted = self._hosted, None
-        return succeed(None) if hosted is None else hosted.drain()
+        hosted = self._hosted
+        if hosted is None:
+            return succeed(None)
+        patience = self._reactor.callLater(self._drain_timeout, hosted.abort)
+
+        def drained(result: None) -> None:
+            self._hosted = None
+            if patience.active():
+                patience.cancel()
+
+        return hosted.drain().addCallback(drained)
 
     def abort(self) -> None:
         """Close every connection now."""

@@ -157,7 +157,7 @@ class Orchestrator(MultiService):
             endpoint = OwnedUNIXServerEndpoint(self._reactor, path, backlog, mode)
             return Hosted(orders, app, endpoint, self._reactor)
 
-        self._add_pool(name, Inline(name, self._reactor, make))
+        self._add_pool(name, Inline(name, self._reactor, make, service.drain_timeout))
 
     def _add_pool(self, name: str, pool: Any) -> None:
         self._pools[name] = IServicePool(pool)

@@ -7,6 +7,7 @@ import math
 import re
 import types
 from collections.abc import Callable, Mapping, MutableSequence, MutableSet, Sequence, Set
+from itertools import islice
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
 
@@ -14,7 +15,7 @@ import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems
+from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
@@ -134,12 +135,12 @@ class _PathValue:
         try:
             result = msgspec.convert(value, self._kind, strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
-            problems.append(Problem(field, str(error)))
+            problems.append(problem_at(field, str(error)))
             return None
         if _is_endless(result):
             problems.append(_endless(field))
         else:
-            problems += self._check(result, field) if self._check else []
+            problems += islice(self._check(result, field), MAX_PROBLEMS) if self._check else []
         return result
 
 
@@ -167,7 +168,7 @@ class _Data:
             return None
         except _NOT_JSON:
             raise Malformed("data: is not JSON") from None
-        problems += self._check(result, "") if self._check else []
+        problems += islice(self._check(result, ""), MAX_PROBLEMS) if self._check else []
         return result
 
     def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[Problem]:
@@ -273,6 +274,5 @@ def _struct_name(where: str) -> str:
 def _require_known(kind: Any, where: str) -> None:
     try:
         msgspec.json.schema(kind)
-        msgspec.json.Decoder(kind)
     except (TypeError, NameError) as error:
         raise ConfigError(where, f"a parameter is of a type that no JSON becomes: {error}") from None

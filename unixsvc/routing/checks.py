@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from string import Formatter
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
-from unixsvc.domain.checking import Problem
+from unixsvc.domain.checking import Problem, join, problem_at
 from unixsvc.errors import ConfigError
 
 __all__ = ["Check", "Checker", "checker_for"]
 
-Checker = Callable[[Any, str], list[Problem]]
+# Lazy, so that a megabyte of wrong items costs no more than the problems that are told.
+Checker = Callable[[Any, str], Iterator[Problem]]
 
 
 class Check:
@@ -42,14 +43,14 @@ class Check:
         self._message = message
         self._parameters = parameters
 
-    def problems(self, value: Any, field: str) -> list[Problem]:
+    def problems(self, value: Any, field: str) -> Iterator[Problem]:
         """What is wrong with the value that stands at ``field``; empty if nothing is."""
         try:
-            if self._function(value, **self._parameters):
-                return []
+            fine = self._function(value, **self._parameters)
         except ValueError:
-            pass  # how many a parser says that it cannot take a value
-        return [Problem(field, self._message.format(value=value, **self._parameters))]
+            fine = False  # how many a parser says that it cannot take a value
+        if not fine:
+            yield problem_at(field, self._message.format(value=value, **self._parameters))
 
 
 def checker_for(kind: Any, known: dict[Any, Checker] | None = None) -> Checker | None:
@@ -107,7 +108,7 @@ def _item_of(origin: Any, arguments: tuple[Any, ...]) -> tuple[Any, Callable[[Ch
 def _all_of(checkers: list[Checker]) -> Checker | None:
     if len(checkers) < 2:
         return checkers[0] if checkers else None
-    return lambda value, field: [problem for check in checkers for problem in check(value, field)]
+    return lambda value, field: (problem for check in checkers for problem in check(value, field))
 
 
 def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
@@ -115,13 +116,9 @@ def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
         return known[kind]
     checkers: list[tuple[str, str, Checker]] = []
 
-    def check(value: Any, field: str) -> list[Problem]:
-        prefix = f"{field}." if field else ""
-        return [
-            problem
-            for name, encoded, checker in checkers
-            for problem in checker(getattr(value, name), prefix + encoded)
-        ]
+    def check(value: Any, field: str) -> Iterator[Problem]:
+        for name, encoded, checker in checkers:
+            yield from checker(getattr(value, name), join(field, encoded))
 
     known[kind] = check  # before its fields, which may be of this kind again
     for each in msgspec.structs.fields(kind):
@@ -131,15 +128,17 @@ def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
 
 
 def _of_items(item: Checker) -> Checker:
-    def check(value: Any, field: str) -> list[Problem]:
-        return [problem for at, each in enumerate(value) for problem in item(each, f"{field}[{at}]")]
+    def check(value: Any, field: str) -> Iterator[Problem]:
+        for at, each in enumerate(value):
+            yield from item(each, f"{field}[{at}]")
 
     return check
 
 
 def _of_values(item: Checker) -> Checker:
-    def check(value: Mapping[Any, Any], field: str) -> list[Problem]:
-        return [problem for key, each in value.items() for problem in item(each, f"{field}.{key}")]
+    def check(value: Mapping[Any, Any], field: str) -> Iterator[Problem]:
+        for key, each in value.items():
+            yield from item(each, join(field, str(key)))
 
     return check
 
@@ -150,4 +149,4 @@ def _of_union(members: tuple[Any, ...], known: dict[Any, Checker]) -> Checker:
     if len(members) > 2 or type(None) not in members:
         raise TypeError("a Check inside a union works only beside None")
     checker = checkers[0]
-    return lambda value, field: [] if value is None else checker(value, field)
+    return lambda value, field: iter(()) if value is None else checker(value, field)

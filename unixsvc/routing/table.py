@@ -147,7 +147,7 @@ class Table(Generic[Leaf]):
         root = self._root
         if segments[1:2] == [self._reserved]:
             root = _Node()
-            root.statics = {key: node for key, node in self._root.statics.items() if key == self._reserved}
+            root.statics = self._root.statics
         for leaves, values in _candidates(root, segments, 1, []):
             if method in leaves:
                 return leaves[method], values

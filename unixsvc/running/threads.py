@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -16,17 +17,26 @@ from unixsvc.errors import Unavailable
 
 __all__ = ["ThreadRunner"]
 
+_Job = tuple[Callable[[], Any], "Deferred[Any]"]
+
 
 @implementer(IBlockingRunner)
 class ThreadRunner(Service):
-    """Calls functions in threads. What is cancelled before its turn is never called.
+    """Calls functions in threads. What is cancelled before its turn is never called, and not kept.
+
+    The queue is here and not the executor's, which would keep what was cancelled until a thread is free.
 
     :param size: how many threads at most.
     """
 
     def __init__(self, reactor: IReactorFromThreads, size: int = 8) -> None:
         self._reactor = reactor
+        self._size = size
         self._threads = ThreadPoolExecutor(size, "blocking")
+        self._busy = 0
+        self._waiting: dict[int, _Job] = {}  # in the order in which they have come
+        self._last = 0
+        self._stopped = False
 
     def stopService(self) -> None:
         """Take no more work.
@@ -34,7 +44,11 @@ class ThreadRunner(Service):
         What is being called is not waited for: its caller has been answered, or has given up.
         """
         super().stopService()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._stopped = True
+        waiting, self._waiting = self._waiting, {}
+        for _, deferred in waiting.values():
+            deferred.errback(Unavailable())
+        self._threads.shutdown(wait=False)
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:
         """Call the function in a thread.
@@ -42,25 +56,30 @@ class ThreadRunner(Service):
         :returns: fires with its result, or fails with its exception; with
             :class:`~unixsvc.errors.Unavailable` once the threads have ended.
         """
-        try:
-            future: Future[Any] = self._threads.submit(function)
-        except RuntimeError:  # how an executor says that it is shut down
+        if self._stopped:
             return fail(Unavailable())
+        self._last += 1
+        number = self._last
+        deferred: Deferred[Any] = Deferred(lambda _: self._forget(number))
+        self._waiting[number] = function, deferred
+        self._fill()
+        return deferred
 
-        def cancel(_: Deferred[Any]) -> None:
-            future.cancel()
+    def _forget(self, number: int) -> None:
+        self._waiting.pop(number, None)
 
-        deferred: Deferred[Any] = Deferred(cancel)
+    def _fill(self) -> None:
+        while self._busy < self._size and self._waiting:
+            self._busy += 1
+            function, deferred = self._waiting.pop(next(iter(self._waiting)))
+            self._threads.submit(function).add_done_callback(partial(self._leave, deferred))
 
-        def tell() -> None:
-            if deferred.called:
-                return  # cancelled while it ran: nobody waits for it any more
+    def _leave(self, deferred: Deferred[Any], future: Future[Any]) -> None:
+        self._reactor.callFromThread(self._tell, future, deferred)
+
+    def _tell(self, future: Future[Any], deferred: Deferred[Any]) -> None:
+        self._busy -= 1
+        if not deferred.called:  # else cancelled while it ran: nobody waits for it any more
             error = future.exception()
             deferred.callback(future.result()) if error is None else deferred.errback(error)
-
-        def done(future: Future[Any]) -> None:
-            if not future.cancelled():
-                self._reactor.callFromThread(tell)
-
-        future.add_done_callback(done)
-        return deferred
+        self._fill()

@@ -43,6 +43,7 @@ class Clients:
         self._security = security
         self._clients: set[Client] = set()
         self._gone: Deferred[None] | None = None
+        self._finishing = False
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -53,6 +54,9 @@ class Clients:
         :returns: why it is not wanted, if it isn't.
         """
         self._clients.add(client)
+        if self._finishing:
+            # Accepted before, and told to us only now.
+            self.reactor.callLater(0, client.finish)
         if len(self._clients) > self.limits.max_connections:
             return Unavailable()
         if not self._allowed(peer):
@@ -77,6 +81,7 @@ class Clients:
 
         :returns: fires when the last is gone.
         """
+        self._finishing = True
         for each in list(self._clients):
             each.finish()
         if not self._clients:

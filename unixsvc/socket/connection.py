@@ -16,9 +16,9 @@ from unixsvc.domain.message import Caller, Reply
 from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge
 from unixsvc.running.driver import Running
 from unixsvc.socket.clients import Clients
-from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, request_from
+from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, is_oneway, request_from
 from unixsvc.socket.framing import Framer
-from unixsvc.socket.peer import has_gone, peer_of
+from unixsvc.socket.peer import has_gone, has_more, peer_of
 from unixsvc.socket.security import MAX_WRONG_TOKENS
 from unixsvc.socket.watch import Watch
 
@@ -72,7 +72,8 @@ class Connection(Protocol):
         self._full = False  # the client does not take its replies
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
-        self._ending = False  # nothing more is read
+        self._ended = False  # the client sends no more
+        self._ending = False  # closed once nothing is left to be served
         self._closing = False  # nothing more is served
         self._linger = False  # the client may still be sending when all is answered
         self._lingering = False
@@ -99,6 +100,7 @@ class Connection(Protocol):
         if self._lingering or has_gone(self.transport):
             self.transport.loseConnection()
             return
+        self._ended = True
         rest = self._framer.rest()
         if rest.strip() and not self._closing:
             self._serve(rest)
@@ -145,15 +147,21 @@ class Connection(Protocol):
         if self._lingering:
             if watch.quiet(now) >= _LINGER_SECONDS:
                 self.abort()
-        elif watch.partial(now) >= limits.message_timeout:
+        elif not self._reading and has_gone(self.transport):
+            self.abort()
+        elif watch.partial(now) >= limits.message_timeout and not self._closing:
             self._refuse(Incomplete())
         elif watch.quiet(now) >= limits.idle_timeout:
-            if self._full:
-                self.abort()  # what waits to be sent would keep it open for ever
-            elif self._framer.framed:
-                self.transport.loseConnection()
-            else:
-                self._refuse(Incomplete())
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        if self._full or self._closing:
+            self.abort()  # what waits to be sent would keep it open for ever
+        elif self._framer.framed:
+            self._closing = True
+            self.transport.loseConnection()
+        else:
+            self._refuse(Incomplete())
 
     # Messages in.
 
@@ -169,7 +177,8 @@ class Connection(Protocol):
                 break
             if message is None:
                 self._serve_unframed()
-                if self._ending:
+                # What has been sent by now is served too, before nothing more is.
+                if self._ending and (self._ended or not has_more(self.transport)):
                     self._closing = True
                 break
             if message.strip():
@@ -184,6 +193,7 @@ class Connection(Protocol):
         """The one-message exchange of the original system: no line end, no id, one reply, the end."""
         message = self._framer.unframed()
         if message is not None and find_id(message) is None:
+            self._framer.rest()
             self._end = b""
             self._closing = True
             self._serve(message)
@@ -195,11 +205,14 @@ class Connection(Protocol):
         except NotJSON as error:
             self._refuse(error)
         except Malformed as error:
-            self._answer(find_id(message), reply_for(error))
+            if not is_oneway(message):
+                self._answer(find_id(message), reply_for(error))
         else:
             if wire.cancel:
                 self._cancel(wire.id)
             elif wire.id is not None and wire.id in self._unanswered:
+                if wire.oneway:
+                    return
                 problem = {"field": "id", "message": "is that of an unanswered request"}
                 self._answer(wire.id, reply_for(Malformed([problem])))
             else:
@@ -284,7 +297,7 @@ class Connection(Protocol):
     def _hold_or_read(self) -> None:
         """Read on only where what comes can be served: the rest stays with the client."""
         held = self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED
-        wanted = self._lingering or not (held or self._ending or self._closing)
+        wanted = self._lingering or not (held or self._ended or self._closing)
         if wanted != self._reading and not self._lost:
             self._reading = wanted
             if wanted:
@@ -293,7 +306,8 @@ class Connection(Protocol):
                 self.transport.pauseProducing()
 
     def _close_if_done(self) -> None:
-        if self._unanswered or self._lingering or self._lost:
+        # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
+        if self._unanswered or self._lingering or self._lost or self._full:
             return
         if not self._linger:
             self.transport.loseConnection()

@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from unixsvc.domain.checking import JSON, Problem, find_problems
+from unixsvc.domain.checking import JSON, find_problems
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.errors import Malformed, NotJSON
 
-__all__ = ["Id", "WireRequest", "decode", "encode", "find_id", "request_from"]
+__all__ = ["Id", "WireRequest", "decode", "encode", "find_id", "is_oneway", "request_from"]
 
 Id = int | str | None
 
@@ -38,8 +38,13 @@ class _OnlyId(Struct):
     id: Id = None
 
 
+class _OnlyOneway(Struct):
+    oneway: bool = False
+
+
 _decode: Final = msgspec.json.Decoder(WireRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
+_PLAINLY: Final = [{"field": "", "message": "is not JSON"}]
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -54,7 +59,7 @@ def decode(message: bytes) -> WireRequest:
     except msgspec.ValidationError:
         raise _malformed(message) from None
     except _NOT_JSON:
-        raise NotJSON([{"field": "", "message": "is not JSON"}]) from None
+        raise NotJSON(_PLAINLY) from None
     if wire.data is not EMPTY and memoryview(wire.data)[0] != 0x7B:
         raise Malformed([{"field": "data", "message": "Expected `object`"}])
     if not wire.path.startswith("/"):
@@ -68,6 +73,14 @@ def request_from(wire: WireRequest, caller: Caller) -> Request:
     return Request(
         wire.method.upper(), path, wire.data, query, wire.auth_token, wire.timeout, wire.meta, caller
     )
+
+
+def is_oneway(message: bytes) -> bool:
+    """Whether a message that is wrong otherwise says that it wants no reply."""
+    try:
+        return msgspec.json.decode(message, type=_OnlyOneway).oneway
+    except _NOT_JSON:  # a ValidationError is a DecodeError
+        return False
 
 
 def find_id(message: bytes) -> Id:
@@ -93,7 +106,8 @@ def encode(id: Id, reply: Reply) -> bytes:
 
 def _malformed(message: bytes) -> Malformed:
     try:
+        msgspec.json.decode(message, type=Raw)  # what is wrong may be found before it is seen to be no JSON
         problems = find_problems(WireRequest, message, JSON)
     except _NOT_JSON:
-        problems = [Problem("", "is not JSON")]
+        return NotJSON(_PLAINLY)
     return Malformed([{"field": each.field, "message": each.message} for each in problems])

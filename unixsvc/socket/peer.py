@@ -11,7 +11,7 @@ from twisted.internet.interfaces import ISystemHandle
 
 from unixsvc.domain.message import Peer
 
-__all__ = ["has_gone", "peer_of"]
+__all__ = ["has_gone", "has_more", "peer_of"]
 
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
 
@@ -26,13 +26,21 @@ def peer_of(transport: Any) -> Peer:
 
 
 def has_gone(transport: Any) -> bool:
-    """After an end of file: whether the other end is closed, rather than done with writing.
+    """Whether the other end is closed, rather than done with writing.
 
     A client that has shut down its sending side still wants its replies.
     """
     if not ISystemHandle.providedBy(transport):
         return False
+    return bool(_events(transport, 0) & select.POLLHUP)
+
+
+def has_more(transport: Any) -> bool:
+    """Whether the other end has sent what is not read yet."""
+    return ISystemHandle.providedBy(transport) and bool(_events(transport, select.POLLIN) & select.POLLIN)
+
+
+def _events(transport: Any, wanted: int) -> int:
     poll = select.poll()
-    handle: Any = transport.getHandle()
-    poll.register(handle.fileno(), 0)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
+    poll.register(transport.getHandle().fileno(), wanted)
+    return sum(event for _, event in poll.poll(0))

@@ -22,6 +22,7 @@ __all__ = ["Handling", "SocketRequestHandler"]
 # Clients that connected and requests that were sent before we began to drain may still be in the kernel:
 # time for a look, in seconds.
 _LAST_LOOK: Final = 0.05
+_NEXT_TURN: Final = 0.01
 
 
 class Handling(Struct, frozen=True):
@@ -73,6 +74,8 @@ class SocketRequestHandler(Service):
             port, self._port = self._port, None
             await deferLater(self._reactor, _LAST_LOOK)
             await _stopped(port)
+            # What the loop has accepted by now, it tells us in its next turn.
+            await deferLater(self._reactor, _NEXT_TURN)
         await self._clients.finish()
         if self._checks.running:
             self._checks.stop()

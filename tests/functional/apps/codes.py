@@ -75,6 +75,10 @@ class Codes:
         """Wait for what does not come."""
         await Deferred()
 
+    async def large(self, size: int) -> str:
+        """Give so many letters."""
+        return "x" * size
+
     async def peer(self, request: Request) -> dict[str, int | None]:
         """Who asks, and who answers."""
         return {"uid": request.peer.uid, "pid": request.peer.pid, "worker": os.getpid()}
@@ -97,6 +101,7 @@ app = App(
                 GET("/wait", Codes.wait),
                 GET("/block", Codes.block, blocking=True),
                 GET("/never", Codes.never),
+                GET("/large/{size:int}", Codes.large),
                 GET("/peer", Codes.peer),
             ],
         )

@@ -174,6 +174,7 @@ class ProblemTests(SynchronousTestCase):
             self.assertEqual(len(find_problems(kind, wrong, PLAIN)), MAX_PROBLEMS)
         nested = {"address": wrong, "homes": {"a": wrong}}
         self.assertEqual(len(find_problems(Person, nested, PLAIN)), MAX_PROBLEMS)
+        self.assertEqual(MAX_PROBLEMS, 100)
 
     def test_not_json(self) -> None:
         """Bytes that are no JSON are for the caller of this to handle: they have no fields."""

@@ -144,9 +144,10 @@ class HandleTests(SynchronousTestCase):
 
     def test_internal_errors_have_no_detail(self) -> None:
         """A ServiceError that is a 500 is one: no detail for the peer, and an entry in the log."""
-        for error in (ConfigError("/etc/x", SECRET), Internal(SECRET), ServiceError(SECRET)):
+        errors = [ConfigError("/etc/x", SECRET), Internal(SECRET), ServiceError(SECRET), Internal(object())]
+        for error in errors:
             self.assert_internal(self.raising(error))
-            self.assertIs(self.around.failures[-1], error)
+        self.assertEqual(self.around.failures, errors)
 
     def test_what_is_no_exception(self) -> None:
         """Also what passes by "except Exception" is answered, counted and logged."""
@@ -189,6 +190,7 @@ class HandleTests(SynchronousTestCase):
             reply = self.reply(Request("GET", "/", timeout=timeout))
             self.assertEqual((reply.code, reply.message), (504, "Deadline exceeded"))
         self.assertEqual(self.around.handled, [])
+        self.assertEqual(self.reply(Request("GET", "/", timeout=0.001)).code, 200)
 
     def test_a_wrong_token_comes_before_the_deadline(self) -> None:
         """Who may not ask learns nothing else."""

@@ -6,7 +6,26 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.message import Caller, Peer, Request
+from unixsvc.domain.message import Caller, Peer, Reply, Request
+
+
+class ValueTests(SynchronousTestCase):
+    """What is asked and answered."""
+
+    def test_defaults(self) -> None:
+        """A request has no arguments, and no limit of time; a reply is a success that says nothing."""
+        request = Request("GET", "/")
+        self.assertEqual((bytes(request.data), request.query, request.meta), (b"{}", "", {}))
+        self.assertEqual((request.auth_token, request.timeout, request.route_meta), (None, None, {}))
+        self.assertEqual(Reply(), Reply(200, b"null", "", None))
+        caller = Caller()
+        self.assertEqual((caller.peer, caller.trusted, caller.wrong_tokens), (Peer(), False, 0))
+        self.assertTrue(Caller(trusted=True).trusted)
+
+    def test_fixed(self) -> None:
+        """None of these changes once it is made."""
+        for value, name in ((Request("GET", "/"), "path"), (Reply(), "code"), (Peer(), "uid")):
+            self.assertRaises(AttributeError, setattr, value, name, 7)
 
 
 class RequestTests(SynchronousTestCase):

@@ -66,6 +66,7 @@ class RouteTests(SynchronousTestCase):
         """A route keeps what was said of it, and says nothing that was not."""
         plain = GET("/x", app_action)
         self.assertEqual(plain, Route("GET", "/x", app_action, False, "", "", False, {}))
+        self.assertEqual(plain, Route("GET", "/x", app_action))
         full = GET("/x", app_action, public=True, title="T", description="D", blocking=True, meta={"a": 1})
         self.assertEqual(full, Route("GET", "/x", app_action, True, "T", "D", True, {"a": 1}))
 

@@ -184,15 +184,17 @@ class DeadlineTests(WaitingTestCase):
                 await self.first
             except ServiceError as error:
                 self.seen.append(error)
-            return await second
+            self.seen.append(await second)
+            return 7
 
         service = Service(action)
-        service.start()
+        running = service.start()
         service.clock.advance(5)
         self.assertEqual(service.reply_codes, [504])
+        running.cancel(Cancelled())  # it crossed the reply, and is for nobody
         second.callback(3)
         self.assertEqual(service.reply_codes, [504])
-        self.assertEqual(len(self.seen), 1)
+        self.assertEqual(self.seen[1:], [3])
         self.assertEqual(service.handle_message.inflight, 0)
 
     def test_later_failures_are_their_own(self) -> None:

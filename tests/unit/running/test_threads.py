@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +46,13 @@ class Gate:
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.open = threading.Event()
+        self.left = threading.Event()
 
     def __call__(self) -> str:
-        """Say so, and wait."""
+        """Say so, wait, and say so again."""
         self.entered.set()
         assert self.open.wait(PATIENCE)
+        self.left.set()
         return threading.current_thread().name
 
 
@@ -108,8 +111,8 @@ class ThreadTests(SynchronousTestCase):
         self.gates.append(third)
         deferred = self.runner.run(third)
         self.gates[0].open.set()
-        self.assertTrue(third.entered.wait(PATIENCE))
         self.reactor.turn()
+        self.assertTrue(third.entered.wait(PATIENCE))
         self.assertTrue(self.successResultOf(first))
         self.assertNoResult(second)
         self.assertNoResult(deferred)
@@ -142,6 +145,22 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(called, ["last"])
         self.assertTrue(self.reactor.idle)
 
+    def test_cancelled_is_not_kept(self) -> None:
+        """A function that is cancelled before its turn is not kept, and what it holds neither."""
+        self.enter(2)
+
+        class Large:
+            def __call__(self) -> None: ...
+
+        large = Large()
+        gone = weakref.ref(large)
+        deferred = self.runner.run(large)
+        del large
+        self.assertIsNotNone(gone())
+        deferred.cancel()
+        self.failureResultOf(deferred, CancelledError)
+        self.assertIsNone(gone())
+
     def test_cancelled_while_it_runs(self) -> None:
         """One that is being called goes on; its result is dropped."""
         [deferred] = self.enter(1)
@@ -157,11 +176,13 @@ class ThreadTests(SynchronousTestCase):
         """To stop waits for nobody; later work is refused, and what waits for a thread is never called."""
         self.enter(2)
         called: list[int] = []
-        self.runner.run(lambda: called.append(1))
+        waiting = self.runner.run(lambda: called.append(1))
         self.runner.stopService()
+        self.failureResultOf(waiting, Unavailable)
         self.failureResultOf(self.runner.run(lambda: called.append(2)), Unavailable)
         for gate in self.gates:
             gate.open.set()
+            self.assertTrue(gate.left.wait(PATIENCE))
         self.reactor.turn()
         self.reactor.turn()
         self.assertEqual(called, [])

@@ -157,6 +157,14 @@ class RefusalTests(SynchronousTestCase):
         client.connection.readConnectionLost()
         self.assertEqual(client.transport.closed, "lose")
 
+    def test_no_json_behind_a_wrong_field(self) -> None:
+        """What is no JSON is refused as such, even where something is wrong before that is seen."""
+        for text in (b"[1,2\n", b'{"id":true GARBAGE\n', b"5 5 5\n"):
+            client = connect()
+            client.raw(text + b'{"id":1}\n')
+            self.assertEqual([each["code"] for each in client.received()], [400])
+            self.assertEqual(client.transport.closed, "half")
+
     def test_not_an_object(self) -> None:
         """JSON that is no object is 400, and the connection goes on."""
         client = connect()
@@ -236,6 +244,14 @@ class TakingBackTests(SynchronousTestCase):
         self.assertEqual(client.transport.value(), b"")
         self.assertEqual(len(client.actions.seen), 5)
 
+    def test_oneway_that_is_wrong(self) -> None:
+        """Nor to one that is wrong, or has the id of an unanswered request."""
+        client = connect()
+        client.send(_wait(1, id=1), {"id": 1, "oneway": True}, {"oneway": True, "path": 5})
+        self.assertEqual(client.transport.value(), b"")
+        client.send({"oneway": "yes", "id": 2})
+        self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 400)])
+
     def test_oneway_does_not_hold_up_bare_ones(self) -> None:
         """As it has no reply, bare replies do not wait for it."""
         client = connect()
@@ -304,6 +320,19 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual([each["id"] for each in client.received()], [1, 2])
         self.assertTrue(client.transport.reading)
 
+    def test_not_closed_while_full(self) -> None:
+        """A connection that is to be closed is closed only when its client has taken the replies.
+
+        Twisted's own transports would forget it otherwise.
+        """
+        for data in (b'{"data":{}}', b"nonsense\n"):
+            client = connect()
+            client.transport.slow = True
+            client.raw(data)
+            self.assertEqual(client.transport.closed, "")
+            client.connection.resumeProducing()
+            self.assertIn(client.transport.closed, ("lose", "half"))
+
     def test_turns(self) -> None:
         """A client with thousands of messages at once lets others have their turn in between."""
         client = connect()
@@ -350,14 +379,28 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [408])
 
     def test_idle(self) -> None:
-        """One that has is closed without a word, as it may just have begun to send the next."""
+        """One that has is closed without a word, as it may just have begun to send the next.
+
+        If it does not even take what was sent to it before, it is cut off at the next look.
+        """
         client = connect(self.limits)
         client.send({"id": 1})
         client.received()
         client.turn(15)
         self.assertEqual(client.transport.closed, "")
-        client.turn(10)
+        client.turn(6)
         self.assertEqual((client.transport.value(), client.transport.closed), (b"", "lose"))
+        client.turn(1)
+        self.assertEqual(client.transport.closed, "abort")
+
+    def test_one_message_and_no_reading(self) -> None:
+        """A one-message client that is slow to take its reply is told nothing else, and cut off at last."""
+        client = connect(self.limits)
+        client.raw(b'{"data":{"a":1}}')
+        client.turn(15)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "lose"))
+        client.turn(10)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "abort"))
 
     def test_not_idle_while_waiting(self) -> None:
         """A client that waits for its reply is not idle."""
@@ -400,7 +443,7 @@ class FinishTests(SynchronousTestCase):
         self.assertEqual((len(client.received()), client.transport.closed), (1, "lose"))
 
     def test_reads_no_more(self) -> None:
-        """Nothing more is read."""
+        """Once all that was sent is served, nothing more is read."""
         client = connect()
         client.send(_wait(1, id=1))
         client.clients.finish()

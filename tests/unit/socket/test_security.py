@@ -234,6 +234,16 @@ class TokenFileTests(SynchronousTestCase):
             owner = 4242
         self.assert_refused(f"belongs to another user (uid {owner})")
 
+    def test_not_for_us(self) -> None:
+        """A file that this user may not read says whose it should be."""
+
+        def no_permission(path: str, flags: int) -> int:
+            raise PermissionError
+
+        self.write(TOKEN)
+        self.patch(os, "open", no_permission)
+        self.assert_refused("may not be read", "run as the user of the orchestrator")
+
     def test_no_folder(self) -> None:
         """Where it cannot be made, that is said."""
         self.path = os.path.join(self.folder, "no", "folder")

@@ -59,7 +59,7 @@ class HandlerTests(SynchronousTestCase):
         done = Deferred.fromCoroutine(self.handler.drain())
         connection.dataReceived(b'{"id":1}\n')
         self.assertEqual(len(transport.lines()), 1)
-        self.clock.advance(0.1)
+        self.clock.pump([0.1, 0.1])
         self.assertFalse(self.endpoint.listening)
         self.assertEqual(transport.closed, "lose")
         self.assertNoResult(done)
@@ -67,12 +67,25 @@ class HandlerTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_told_late(self) -> None:
+        """A client that was accepted before, but of whom we are told during the drain, is not forgotten."""
+        connection, _ = self.endpoint.connect()
+        done = Deferred.fromCoroutine(self.handler.drain())
+        self.clock.pump([0.1, 0.1])
+        late, transport = self.endpoint.connect()
+        self.clock.advance(0)
+        self.assertEqual(transport.closed, "lose")
+        connection.connectionLost()
+        self.assertNoResult(done)
+        late.connectionLost()
+        self.successResultOf(done)
+
     def test_abort_during_drain(self) -> None:
         """Clients that take too long can be cut off."""
         connection, transport = self.endpoint.connect()
         connection.dataReceived(b'{"id":1,"path":"/wait","data":{"n":1}}\n')
         done = self.handler.stopService()
-        self.clock.advance(0.1)
+        self.clock.pump([0.1, 0.1])
         self.handler.abort()
         self.assertEqual(transport.closed, "abort")
         connection.connectionLost()
