@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.functional.running import Running, RunningTestCase
+from tests.functional.talking import Talk
 
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
 
@@ -90,9 +91,9 @@ class LifeTests(RunningTestCase):
         """TERM does the same; requests that were on their way are answered too."""
         running = self.start()
         talk = self.talk()
-        talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.1}) for n in range(1000)))
+        talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.1}) for n in range(2000)))
         running.signal(signal.SIGTERM)
-        self.assertEqual({talk.receive()["id"] for _ in range(1000)}, set(range(1000)))
+        self.assertEqual({talk.receive()["id"] for _ in range(2000)}, set(range(2000)))
         self.assertClean(running)
 
     def test_terminated_worker(self) -> None:
@@ -109,7 +110,10 @@ class LifeTests(RunningTestCase):
         def crowd() -> None:
             talks = []
             while not over.is_set():
-                talks.append(self.talk())
+                talks.append(Talk(self.path()))
+                time.sleep(0.0005)  # some are accepted in each turn of the loop
+            for each in talks:
+                each.close()
 
         threads = [threading.Thread(target=each) for each in (connect, crowd)]
         for each in threads:

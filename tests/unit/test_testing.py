@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.task import deferLater
@@ -43,6 +44,9 @@ class _Things:
         await deferLater(self._reactor, seconds)
         return "done"
 
+    def raw(self) -> msgspec.Raw:
+        return msgspec.Raw(b'{\n"a":\n1}')
+
     async def fail(self) -> None:
         raise RuntimeError("inside")
 
@@ -58,6 +62,7 @@ _APP = App(
                 POST("/wait", _Things.wait),
                 PATCH("/wait", _Things.wait),
                 DELETE("", _Things.fail),
+                GET("/raw", _Things.raw),
             ],
         )
     ]
@@ -81,6 +86,10 @@ class MemoryServiceTests(SynchronousTestCase):
         """A result arrives decoded; what blocks is called at once."""
         self.assertEqual(self.successResultOf(self.service.get("/thing/7")), 7)
         self.assertEqual(self.successResultOf(self.service.put("/thing/2", words=["a"])), ["a", "a"])
+
+    def test_lines_of_raw(self) -> None:
+        """JSON that an action has written itself, with line ends in it, is one message."""
+        self.assertEqual(self.successResultOf(self.service.get("/thing/raw")), {"a": 1})
 
     def test_errors(self) -> None:
         """A failure is the error that a client would get, with its detail."""

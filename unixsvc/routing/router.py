@@ -89,7 +89,8 @@ class Router:
         result = endpoint.action(**arguments)
         if endpoint.awaited:
             result = await result
-        return Reply(200, _encode(result))
+        # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
+        return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def contract(self) -> dict[str, Any]:
         """The routes with their schemas, as :func:`unixsvc.routing.contract.describe` gives them."""

@@ -45,8 +45,9 @@ class Running:
         self._follow(waiting)
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop the action: ``reason`` is raised in it where it waits, and is the reply.
+        """Stop the action: ``reason`` is raised in it where it waits.
 
+        It is the reply too, unless the action catches it and answers something else at once.
         An action that goes on all the same is no longer waited for.
         """
         if self._finished is None:

@@ -47,7 +47,8 @@ class ThreadRunner(Service):
         self._stopped = True
         waiting, self._waiting = self._waiting, {}
         for _, deferred in waiting.values():
-            deferred.errback(Unavailable())
+            if not deferred.called:  # one that is told may cancel another
+                deferred.errback(Unavailable())
         self._threads.shutdown(wait=False)
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:

@@ -93,7 +93,7 @@ def find_id(message: bytes) -> Id:
 
 def encode(id: Id, reply: Reply) -> bytes:
     """A reply as it goes on the wire, without a line end: an envelope if there is an id, else bare."""
-    if reply.message:
+    if reply.code >= 400:
         failure: dict[str, Any] = {} if id is None else {"id": id}
         failure |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
         return _encode(failure)

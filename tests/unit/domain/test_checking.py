@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from hypothesis import given
@@ -175,6 +175,16 @@ class ProblemTests(SynchronousTestCase):
         nested = {"address": wrong, "homes": {"a": wrong}}
         self.assertEqual(len(find_problems(Person, nested, PLAIN)), MAX_PROBLEMS)
         self.assertEqual(MAX_PROBLEMS, 100)
+
+    def test_short(self) -> None:
+        """What a peer has sent is quoted in part, however long it is."""
+        long = "x" * 10_000
+        values = [{long: {long: 1}}, {"a": {long: 1}}]
+        for value in values:
+            [problem] = find_problems(dict[str, dict[str, str]], value, PLAIN)
+            self.assertEqual((len(problem.field), problem.field[-1]), (300, "…"))
+        [problem] = find_problems(Literal["a"], long, PLAIN)
+        self.assertEqual((len(problem.message), problem.message[-1]), (300, "…"))
 
     def test_not_json(self) -> None:
         """Bytes that are no JSON are for the caller of this to handle: they have no fields."""
