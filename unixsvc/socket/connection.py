@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, is
 from unixsvc.socket.framing import Framer
 from unixsvc.socket.peer import has_gone, has_more, peer_of
 from unixsvc.socket.security import MAX_WRONG_TOKENS
+from unixsvc.socket.unanswered import Pending, Unanswered
 from unixsvc.socket.watch import Watch
 
 __all__ = ["MAX_UNANSWERED", "Connection"]
@@ -30,21 +30,6 @@ _TURN: Final = 64
 # A client that is told why its message is refused may still be sending it: it is read on for so long, as
 # a socket that is closed with bytes unread resets the client before it has seen the reply.
 _LINGER_SECONDS: Final = 2.0
-
-
-class _Unanswered:
-    """A request whose reply is not on its way yet.
-
-    :ivar reply: of a bare request that is done, but must wait for those before it.
-    """
-
-    __slots__ = ("id", "oneway", "reply", "running")
-
-    def __init__(self, wire: WireRequest) -> None:
-        self.id: Id = wire.id
-        self.oneway = wire.oneway
-        self.running: Running | None = None
-        self.reply: Reply | None = None
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -64,8 +49,7 @@ class Connection(Protocol):
         self._handle = clients.handle
         self._caller = Caller()
         self._framer = Framer(clients.limits.max_message_bytes)
-        self._unanswered: dict[int | str | _Unanswered, _Unanswered] = {}
-        self._bare: deque[_Unanswered] = deque()
+        self._unanswered = Unanswered()
         self._end = b"\n"
         self._served = 0
         self._watch = Watch()
@@ -113,9 +97,8 @@ class Connection(Protocol):
         """The client is gone: nobody wants the replies any more."""
         self._closing = self._lost = True
         self._clients.closed(self)
-        for each in list(self._unanswered.values()):
-            if each.running is not None:
-                each.running.cancel(Cancelled())
+        for each in self._unanswered.all_running():
+            each.cancel(Cancelled())
 
     def pauseProducing(self) -> None:
         """More is waiting to be sent than the client takes."""
@@ -210,7 +193,7 @@ class Connection(Protocol):
         else:
             if wire.cancel:
                 self._cancel(wire.id)
-            elif wire.id is not None and wire.id in self._unanswered:
+            elif wire.id in self._unanswered:
                 if wire.oneway:
                     return
                 problem = {"field": "id", "message": "is that of an unanswered request"}
@@ -229,44 +212,32 @@ class Connection(Protocol):
             if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
                 self._closing = self._linger = True
             return
-        each = _Unanswered(wire)
-        self._unanswered[each if wire.id is None else wire.id] = each
-        if wire.id is None and not wire.oneway:
-            self._bare.append(each)
+        pending = Pending(wire.id, oneway=wire.oneway)
+        self._unanswered.add(pending)
         seconds = self._handle.seconds_for(request)
-        done = partial(self._done, each)
-        each.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
+        done = partial(self._done, pending)
+        pending.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
 
     def _cancel(self, id: Id) -> None:
         # One that is answered by now is no error: its reply and the wish to cancel it have crossed.
-        each = None if id is None else self._unanswered.get(id)
-        if each is not None and each.running is not None:
-            each.running.cancel(Cancelled())
+        running = self._unanswered.running(id)
+        if running is not None:
+            running.cancel(Cancelled())
 
     # Replies out.
 
     def _answer(self, id: Id, reply: Reply) -> None:
         """Send a reply that is there at once; a bare one not before those of earlier requests."""
-        if id is None and self._bare:
-            waiting = _Unanswered(WireRequest())
-            waiting.reply = reply
-            self._bare.append(waiting)
-            self._unanswered[waiting] = waiting
+        if id is None and self._unanswered.any_bare:
+            self._unanswered.add_done(reply)
         else:
             self.transport.write(encode(id, reply) + self._end)
 
-    def _done(self, each: _Unanswered, reply: Reply) -> None:
+    def _done(self, pending: Pending, reply: Reply) -> None:
         """Send a reply that had to be waited for, and the bare ones that had to wait for it."""
-        each.reply = reply
-        ready = []
-        if each.id is not None or each.oneway:
-            self._unanswered.pop(each if each.id is None else each.id)
-            ready += [] if each.oneway else [encode(each.id, reply) + self._end]
-        while self._bare and (first := self._bare[0].reply) is not None:
-            self._unanswered.pop(self._bare.popleft())
-            ready.append(encode(None, first) + self._end)
+        ready = self._unanswered.settle(pending, reply)
         if not self._lost:
-            self.transport.write(b"".join(ready))
+            self.transport.write(b"".join(encode(*each) + self._end for each in ready))
             self._go_on()
 
     def _refuse(self, error: ServiceError) -> None:

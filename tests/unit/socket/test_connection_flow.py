@@ -1,0 +1,184 @@
+"""How a connection flows: back-pressure, time, and its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.socket.memory import connect
+from unixsvc.config import Limits
+from unixsvc.socket.connection import MAX_UNANSWERED
+
+
+def _wait(n: int, **more: Any) -> dict[str, Any]:
+    return {"path": "/wait", "data": {"n": n}, **more}
+
+
+class FlowTests(SynchronousTestCase):
+    """What a client can make us hold is bounded."""
+
+    def test_too_many_unanswered(self) -> None:
+        """With the most unanswered requests no more is read or served, until one is answered."""
+        client = connect()
+        client.send(*[_wait(n, id=n) for n in range(MAX_UNANSWERED + 5)])
+        client.turn()
+        client.turn()
+        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED)
+        self.assertFalse(client.transport.reading)
+        for n in range(5):
+            client.actions.waiting[n].callback(None)
+        client.turn()
+        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED + 5)
+        client.actions.waiting[6].callback(None)
+        client.turn()
+        self.assertTrue(client.transport.reading)
+
+    def test_replies_not_taken(self) -> None:
+        """While replies are not taken nothing is read or served; when they are, it goes on where it was."""
+        client = connect()
+        client.transport.slow = True
+        client.send({"id": 1}, {"id": 2})
+        self.assertEqual(len(client.actions.seen), 1)
+        self.assertFalse(client.transport.reading)
+        client.transport.slow = False
+        client.connection.resumeProducing()
+        client.turn()
+        self.assertEqual([each["id"] for each in client.received()], [1, 2])
+        self.assertTrue(client.transport.reading)
+
+    def test_not_closed_while_full(self) -> None:
+        """A connection that is to be closed is closed only when its client has taken the replies.
+
+        Twisted's own transports would forget it otherwise.
+        """
+        for data in (b'{"data":{}}', b"nonsense\n"):
+            client = connect()
+            client.transport.slow = True
+            client.raw(data)
+            self.assertEqual(client.transport.closed, "")
+            client.connection.resumeProducing()
+            self.assertIn(client.transport.closed, ("lose", "half"))
+
+    def test_turns(self) -> None:
+        """A client with thousands of messages at once lets others have their turn in between."""
+        client = connect()
+        transport, other = client.another()
+        client.send(*[{"id": n} for n in range(1000)])
+        self.assertLess(len(client.received()), 100)
+        self.assertFalse(client.transport.reading)
+        other.dataReceived(b'{"id":1}\n')
+        self.assertEqual(len(transport.lines()), 1)
+        for _ in range(20):
+            client.turn()
+        self.assertEqual(client.received()[-1]["id"], 999)
+        self.assertTrue(client.transport.reading)
+
+
+class TimeTests(SynchronousTestCase):
+    """Connections that nobody uses, and messages that do not come to their end."""
+
+    limits = Limits(message_timeout=5, idle_timeout=20)
+
+    def test_incomplete_message(self) -> None:
+        """A message that has not ended in time is 408, even if bytes keep coming."""
+        client = connect(self.limits)
+        client.send({"id": 1})
+        client.received()
+        for _ in range(7):
+            client.raw(b" {")
+            client.turn(1)
+        self.assertEqual([each["code"] for each in client.received()], [408])
+        self.assertEqual(client.transport.closed, "half")
+
+    def test_message_after_message(self) -> None:
+        """The time is for one message: a client whose chunks always end in the middle of one is not late."""
+        client = connect(self.limits)
+        for n in range(15):
+            client.raw(b'":%d}\n{"id' % n if n else b'{"id')
+            client.turn(1)
+        self.assertEqual(len(client.received()), 14)
+
+    def test_never_a_message(self) -> None:
+        """A client that has never sent a message is told 408 when the idle time is over."""
+        client = connect(self.limits)
+        client.turn(25)
+        self.assertEqual([each["code"] for each in client.received()], [408])
+
+    def test_idle(self) -> None:
+        """One that has is closed without a word, as it may just have begun to send the next.
+
+        If it does not even take what was sent to it before, it is cut off at the next look.
+        """
+        client = connect(self.limits)
+        client.send({"id": 1})
+        client.received()
+        client.turn(15)
+        self.assertEqual(client.transport.closed, "")
+        client.turn(6)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b"", "lose"))
+        client.turn(1)
+        self.assertEqual(client.transport.closed, "abort")
+
+    def test_one_message_and_no_reading(self) -> None:
+        """A one-message client that is slow to take its reply is told nothing else, and cut off at last."""
+        client = connect(self.limits)
+        client.raw(b'{"data":{"a":1}}')
+        client.turn(15)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "lose"))
+        client.turn(10)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "abort"))
+
+    def test_not_idle_while_waiting(self) -> None:
+        """A client that waits for its reply is not idle."""
+        client = connect(self.limits)
+        client.actions.seconds = 1000
+        client.send(_wait(1, id=1))
+        client.turn(100)
+        self.assertEqual(client.transport.closed, "")
+
+    def test_replies_never_taken(self) -> None:
+        """A client that takes no replies for the idle time is cut off: its replies are never flushed."""
+        client = connect(self.limits)
+        client.transport.slow = True
+        client.send({"id": 1})
+        client.turn(25)
+        self.assertEqual(client.transport.closed, "abort")
+
+
+class FinishTests(SynchronousTestCase):
+    """The service stops."""
+
+    def test_idle(self) -> None:
+        """An idle connection closes at once."""
+        client = connect()
+        done = client.clients.finish()
+        self.assertEqual(client.transport.closed, "lose")
+        self.assertNoResult(done)
+        client.connection.connectionLost()
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_what_has_arrived(self) -> None:
+        """What has arrived is served and answered first, also what had to be held back."""
+        client = connect()
+        client.send(_wait(0, id="w"), *[{"id": n} for n in range(200)])
+        client.clients.finish()
+        for _ in range(5):
+            client.turn()
+        self.assertEqual((len(client.received()), client.transport.closed), (200, ""))
+        client.actions.waiting[0].callback(None)
+        self.assertEqual((len(client.received()), client.transport.closed), (1, "lose"))
+
+    def test_reads_no_more(self) -> None:
+        """Once all that was sent is served, nothing more is read."""
+        client = connect()
+        client.send(_wait(1, id=1))
+        client.clients.finish()
+        self.assertFalse(client.transport.reading)
+
+    def test_abort(self) -> None:
+        """When the patience is over, everything closes now."""
+        client = connect()
+        client.send(_wait(1, id=1))
+        client.clients.abort()
+        self.assertEqual(client.transport.closed, "abort")
