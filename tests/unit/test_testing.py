@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
@@ -28,6 +32,14 @@ from unixsvc.errors import Internal
 from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService
 
 
+def _decorated(action: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(action)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return action(*arguments, **named)
+
+    return call
+
+
 class _Things:
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
@@ -43,6 +55,10 @@ class _Things:
     async def wait(self, seconds: float) -> str:
         await deferLater(self._reactor, seconds)
         return "done"
+
+    @_decorated
+    async def hidden(self) -> str:
+        return "found"
 
     def raw(self) -> msgspec.Raw:
         return msgspec.Raw(b'{\n"a":\n1}')
@@ -63,6 +79,7 @@ _APP = App(
                 PATCH("/wait", _Things.wait),
                 DELETE("", _Things.fail),
                 GET("/raw", _Things.raw),
+                GET("/hidden", _Things.hidden),
             ],
         )
     ]
@@ -86,6 +103,10 @@ class MemoryServiceTests(SynchronousTestCase):
         """A result arrives decoded; what blocks is called at once."""
         self.assertEqual(self.successResultOf(self.service.get("/thing/7")), 7)
         self.assertEqual(self.successResultOf(self.service.put("/thing/2", words=["a"])), ["a", "a"])
+
+    def test_decorated(self) -> None:
+        """An async action behind a decorator that is none is awaited."""
+        self.assertEqual(self.successResultOf(self.service.get("/thing/hidden")), "found")
 
     def test_lines_of_raw(self) -> None:
         """JSON that an action has written itself, with line ends in it, is one message."""

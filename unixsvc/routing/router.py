@@ -87,7 +87,8 @@ class Router:
             request = msgspec.structs.replace(request, route_meta=endpoint.meta)
         arguments = endpoint.bind(request, values)
         result = endpoint.action(**arguments)
-        if endpoint.awaited:
+        # A decorator may hide that an action is async, so what comes back is looked at as well.
+        if endpoint.awaited or hasattr(result, "__await__"):
             result = await result
         # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
         return Reply(200, _encode(result).replace(b"\n", b" "))

@@ -39,8 +39,12 @@ class Handling(Struct, frozen=True):
 class _ConnectionFactory(Factory):
     noisy = False
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, service: str) -> None:
         self._clients = clients
+        self._service = service
+
+    def logPrefix(self) -> str:
+        return f"service {self._service}"
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         return Connection(self._clients)
@@ -54,6 +58,7 @@ class SocketRequestHandler(Service):
     """
 
     def __init__(self, handling: Handling) -> None:
+        self._service = handling.service
         self._endpoint = handling.endpoint
         self._reactor: Any = handling.reactor
         limits = handling.limits
@@ -65,7 +70,7 @@ class SocketRequestHandler(Service):
 
     async def listen(self) -> None:
         """Begin to accept; done when clients can connect."""
-        self._port = await self._endpoint.listen(_ConnectionFactory(self._clients))
+        self._port = await self._endpoint.listen(_ConnectionFactory(self._clients, self._service))
         self._checks.start(self._check_every, now=False)
 
     async def drain(self) -> None:
