@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,12 +14,12 @@ from msgspec import Raw, Struct
 
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, DeadlineExceeded, ServiceError
+from unixsvc.socket.credentials import credentials_of
 
 __all__ = ["Answer", "Call", "Exchange", "Unreachable", "exchange", "is_listening", "read_answer"]
 
 _ID: Final = 1
 _RETRY: Final = 0.01  # seconds
-_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
 
 
 class Unreachable(ServiceError):
@@ -162,8 +161,7 @@ def _check_owner(connection: socket.socket, path: str) -> None:
 
     :raises Unreachable: if another user listens.
     """
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    uid = credentials_of(connection).uid
     if uid not in (os.geteuid(), 0):
         problem = f"another user listens there (uid {uid}), who must not see the token"
         raise Unreachable(path, problem, "run as that user")

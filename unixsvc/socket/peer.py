@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import select
-import socket
-import struct
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.interfaces import ISystemHandle
 
 from unixsvc.domain.message import Peer
+from unixsvc.socket.credentials import credentials_of
 
 __all__ = ["has_gone", "has_more", "peer_of"]
-
-_UCRED: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
 
 
 def peer_of(transport: Any) -> Peer:
     """The process that connected, as the kernel vouches for it; nothing for a transport in memory."""
     if not ISystemHandle.providedBy(transport):
         return Peer()
-    handle: Any = transport.getHandle()
-    pid, uid, gid = _UCRED.unpack(handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Peer(uid, gid, pid)
+    return credentials_of(transport.getHandle())  # type: ignore[attr-defined]  # ISystemHandle has it
 
 
 def has_gone(transport: Any) -> bool:
