@@ -87,6 +87,7 @@ class _Root(MultiService):
         self._log = log
         self._reactor = reactor
         self._exit = ExitCode()
+        self._signals = StopSignals(reactor, reactor.stop, orchestrator.abort)
         orchestrator.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -97,14 +98,13 @@ class _Root(MultiService):
     def startService(self) -> None:
         """Start, and listen for signals."""
         super().startService()
-        signals = StopSignals(self._reactor, self._reactor.stop, self._orchestrator.abort)
-        self._reactor.callWhenRunning(signals.install)
+        self._reactor.callWhenRunning(self._signals.install)
         self._orchestrator.booted().addErrback(self._boot_failed)
 
     def _boot_failed(self, failure: Failure) -> None:
         self._exit.code = BOOT_FAILED
         _say(failure.getErrorMessage())
-        self._reactor.callWhenRunning(self._reactor.stop)
+        self._reactor.callWhenRunning(self._signals.stop)
 
 
 def makeService(options: Options) -> IService:

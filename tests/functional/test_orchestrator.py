@@ -72,6 +72,18 @@ class LifeTests(RunningTestCase):
             self.eventually(lambda: self.statuses() == ["ready", "ready"])
         running.until("signal 9")
 
+    def test_killed_worker_with_a_child(self) -> None:
+        """A worker's death is noticed also while a process that it started lives on."""
+        self.configure('[services.codes]\napp = "codes:app"\n')
+        running = self.start()
+        self.assertEqual(self.ask("codes", "/spawn"), 0)
+        begun = time.monotonic()
+        os.kill(self.worker_pids()[0], signal.SIGKILL)
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertLess(time.monotonic() - begun, 3.0)
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
+
     def statuses(self) -> list[str]:
         """The workers' statuses."""
         return [each["status"] for each in self.ask("orchestrator", "/status")["codes"]["workers"]]
@@ -307,6 +319,28 @@ class OtherWaysTests(RunningTestCase):
         self.assertEqual(talk.receive()["data"], 0.3)
         self.assertEqual(running.wait(), 0)
         self.assertFalse(os.path.exists(self.path()))
+
+    def test_inline_blocking(self) -> None:
+        """A blocking action that was given up does not keep the orchestrator from ending."""
+        self.configure(self.config + 'isolation = "inline"\ndrain_timeout = 0.3\n')
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/block")
+        talk.ask(id=2, path="/item/2")
+        begun = time.monotonic()
+        running.interrupt()
+        self.assertEqual(running.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 10.0)
+
+    def test_worker_told_by_others(self) -> None:
+        """A worker that somebody else tells to end does so within its drain time-out."""
+        self.configure(self.config + "drain_timeout = 0.5\n")
+        self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/never")
+        worker = talk.ask(id=2, path="/peer")["data"]["worker"]
+        os.kill(worker, signal.SIGTERM)
+        self.eventually(lambda: not psutil.pid_exists(worker), 5.0)
 
     def test_output(self) -> None:
         """What an application prints is in the log, under the worker's name."""

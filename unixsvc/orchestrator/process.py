@@ -145,7 +145,13 @@ class WorkerProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         """The worker is gone; its pipes may not be empty yet."""
-        self._reactor.callLater(_LAST_WORDS, self.transport.loseConnection)
+        self._reactor.callLater(_LAST_WORDS, self._close_pipes)
+
+    def _close_pipes(self) -> None:
+        """Not wait for more: a child of the worker's own may have its pipes, for as long as it lives."""
+        self.transport.loseConnection()
+        for descriptor in (REPORTS_FD, COMMANDS_FD):
+            self.transport.closeChildFD(descriptor)
 
     def processEnded(self, reason: Failure) -> None:
         """The worker is gone, and nothing more comes from it."""

@@ -64,7 +64,11 @@ class Worker:
             self._hosted = self._make()
         except ConfigError as error:
             self._give_up(str(error))
-        except (Exception, SystemExit) as error:  # the border to the application: all that it raises is its
+        except (
+            Exception,
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # the border to the application: all that it raises is its
             self._log.failure("{app} cannot be loaded", app=self._orders.settings.app)
             self._give_up(f"{self._orders.settings.app}: {type(error).__name__}: {error}")
         else:
@@ -84,6 +88,8 @@ class Worker:
         if self._draining:
             return
         self._draining = True
+        # The orchestrator would see to it, unless it is gone or does not know: TERM may come from anybody.
+        self._reactor.callLater(self._orders.settings.drain_timeout, os._exit, 0)
         done = self._hosted.drain() if self._hosted is not None else Deferred()
         if self._hosted is None:
             done.callback(None)
@@ -106,7 +112,6 @@ class Worker:
         if self._ended:
             self._reactor.stop()
         else:
-            self._reactor.callLater(self._orders.settings.drain_timeout, os._exit, 0)
             self.drain()
 
     def _make(self) -> Hosted:

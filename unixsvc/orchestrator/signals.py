@@ -57,9 +57,10 @@ class StopSignals:
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         # Whatever the process is in the middle of, a handler only leaves word.
-        self._reactor.callFromThread(self._act)
+        self._reactor.callFromThread(self.stop)
 
-    def _act(self) -> None:
+    def stop(self) -> None:
+        """Stop, as if the next signal had come."""
         if self._seen:
             self._hurry()
         else:

@@ -23,9 +23,12 @@ def main() -> None:
     from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
+    from unixsvc.orchestrator.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD
     from unixsvc.telemetry.logs import WorkerObserver, at_level
 
     orders = _read_orders()
+    for descriptor in (LISTENING_FD, REPORTS_FD, COMMANDS_FD):
+        os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)
     observer = at_level(WorkerObserver(sys.stderr), orders.log.level)

@@ -17,7 +17,8 @@ def peer_of(transport: Any) -> Peer:
     """The process that connected, as the kernel vouches for it; nothing for a transport in memory."""
     if not ISystemHandle.providedBy(transport):
         return Peer()
-    return credentials_of(transport.getHandle())  # type: ignore[attr-defined]  # ISystemHandle has it
+    handle: Any = transport.getHandle()
+    return credentials_of(handle)
 
 
 def has_gone(transport: Any) -> bool:

@@ -79,6 +79,10 @@ class Codes:
         """Give so many letters."""
         return "x" * size
 
+    async def spawn(self) -> int:
+        """Leave a process behind, which has whatever it inherits."""
+        return os.system("sleep 20 &")  # noqa: S605
+
     async def peer(self, request: Request) -> dict[str, int | None]:
         """Who asks, and who answers."""
         return {"uid": request.peer.uid, "pid": request.peer.pid, "worker": os.getpid()}
@@ -101,6 +105,7 @@ app = App(
                 GET("/wait", Codes.wait),
                 GET("/block", Codes.block, blocking=True),
                 GET("/never", Codes.never),
+                GET("/spawn", Codes.spawn),
                 GET("/large/{size:int}", Codes.large),
                 GET("/peer", Codes.peer),
             ],

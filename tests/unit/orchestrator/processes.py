@@ -92,7 +92,7 @@ class FakeProcess:
         """Not used."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """Not used."""
+        """Close one pipe."""
 
     def write(self, data: bytes) -> None:
         """Not used."""

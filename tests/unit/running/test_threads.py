@@ -172,6 +172,24 @@ class ThreadTests(SynchronousTestCase):
         self.reactor.turn()
         self.assertEqual(self.successResultOf(other), 7)
 
+    def test_no_thread_to_be_had(self) -> None:
+        """Where the system gives no thread the caller is told so, and nothing is lost for later."""
+
+        class Poor(ThreadRunner):
+            rich = False
+
+            def _start_thread(self) -> bool:
+                return self.rich and super()._start_thread()
+
+        runner = Poor(self.reactor, 2)
+        self.addCleanup(runner.stopService)
+        for _ in range(3):
+            self.failureResultOf(runner.run(int), Unavailable)
+        runner.rich = True
+        deferred = runner.run(int)
+        self.reactor.turn()
+        self.assertEqual(self.successResultOf(deferred), 0)
+
     def test_stopped(self) -> None:
         """To stop waits for nobody; later work is refused, and what waits for a thread is never called."""
         self.enter(2)
