@@ -36,6 +36,8 @@ from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint
 __all__ = ["Worker"]
 
 _BOOT_FAILED: Final = 3
+# What an application may raise while it is loaded is its author's affair, whatever it is.
+_ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
 
 
 class Worker:
@@ -64,11 +66,7 @@ class Worker:
             self._hosted = self._make()
         except ConfigError as error:
             self._give_up(str(error))
-        except (
-            Exception,
-            SystemExit,
-            KeyboardInterrupt,
-        ) as error:  # the border to the application: all that it raises is its
+        except _ANYTHING as error:
             self._log.failure("{app} cannot be loaded", app=self._orders.settings.app)
             self._give_up(f"{self._orders.settings.app}: {type(error).__name__}: {error}")
         else:
