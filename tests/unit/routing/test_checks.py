@@ -190,3 +190,35 @@ class GatherTests(SynchronousTestCase):
         for kind in (Code | int, Sequence[Code], Mapping[str, Code], tuple[Code, int], tuple[int, Code],
                      dict[Code, int], Row, Table, Record, list[Record], Inner | int | None):  # fmt: skip
             self.assertRaises(TypeError, checker_for, kind)
+
+
+class CostTests(SynchronousTestCase):
+    """What a peer sends cannot make the explanation of it grow without a bound."""
+
+    def test_long_key(self) -> None:
+        """A key of any length is shortened where it is named."""
+        check = checker_for(dict[str, list[Annotated[int, Check(bool, message="{value}")]]])
+        assert check is not None
+        [problem] = check({"k" * 100_000: [0]}, "tags")
+        self.assertLessEqual(len(problem.field), 300)
+
+    def test_long_value(self) -> None:
+        """So is a value that the message quotes."""
+        check = checker_for(Annotated[str, Check(str.isdigit, message="{value} is no number")])
+        assert check is not None
+        [problem] = check("x" * 100_000, "number")
+        self.assertLessEqual(len(problem.message), 300)
+
+    def test_lazy(self) -> None:
+        """Of a million wrong items only those are looked at that are asked for."""
+        seen: list[int] = []
+
+        def never(value: int) -> bool:
+            seen.append(value)
+            return False
+
+        check = checker_for(list[Annotated[int, Check(never, message="no")]])
+        assert check is not None
+        problems = check(list(range(1_000_000)), "")
+        self.assertEqual([next(problems).field for _ in range(3)], ["[0]", "[1]", "[2]"])
+        self.assertEqual(len(seen), 3)
