@@ -141,6 +141,16 @@ class LifeTests(RunningTestCase):
                 each.join()
         self.assertEqual(set(map(str, replies)), {"{'id': 3}"})
 
+    def test_terminal_closed(self) -> None:
+        """A terminal that is closed sends HUP to every process: the call in flight is answered."""
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.5})
+        talk.ask(id=2, path="/item/2")
+        os.killpg(running.process.pid, signal.SIGHUP)
+        self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.5})
+        self.assertClean(running)
+
     def test_impatient(self) -> None:
         """A second signal ends it at once."""
         running = self.start()

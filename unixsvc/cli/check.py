@@ -53,6 +53,9 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     :raises ConfigError: if it cannot work.
     """
     # Late: the other commands have no use for applications.
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.internet.task import Clock
+
     from unixsvc.routing.app import load_app, load_object
     from unixsvc.routing.reserved import PREFIX, Reserved
     from unixsvc.routing.router import Router
@@ -66,7 +69,8 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             folder=settings.folder,
             name=name,
             blocking=_Nowhere(),
-            reserved=Reserved(dict, dict),
+            reserved=Reserved(dict, dict),  # never asked
+            values={IReactorTime: Clock()},  # what a worker's containers have, too
         )
         try:
             routes = router.contract()["routes"]

@@ -35,7 +35,7 @@ class ExitCode:
 
 
 class StopSignals:
-    """TERM and INT: the first one stops in order, a second one at once.
+    """TERM, INT and HUP: the first one stops in order, a second one at once.
 
     The reactor's own handlers would make ``twistd`` end by the signal instead of with 0, so these replace
     them once the reactor runs.
@@ -52,8 +52,9 @@ class StopSignals:
 
     def install(self) -> None:
         """Replace the reactor's handlers."""
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, self._caught)
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(each) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(each, self._caught)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         # Whatever the process is in the middle of, a handler only leaves word.

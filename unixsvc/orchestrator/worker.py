@@ -18,6 +18,7 @@ def main() -> None:
     # Ctrl-C reaches every process of the terminal, and it is the orchestrator's to say what follows. This
     # stands before the imports, which take most of the time that a worker needs to start.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise, when a terminal is closed
     import uvloop
     from setproctitle import setproctitle
     from twisted.internet import asyncioreactor
