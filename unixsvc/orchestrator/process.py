@@ -68,7 +68,8 @@ class WorkerProcess(ProcessProtocol):
         self._owner = owner
         self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
         self._lines = {
-            1: _Lines(lambda line: relay(self._log, line, "info")),
+            # Events come on standard error alone: what is printed is text, whatever it looks like.
+            1: _Lines(lambda line: self._log.info("{text}", text=line.decode("utf-8", "replace"))),
             2: _Lines(lambda line: relay(self._log, line, "error")),
             REPORTS_FD: _Lines(self._report),
         }

@@ -166,3 +166,9 @@ class WorkerProcessTests(SynchronousTestCase):
         worker = WorkerProcess(self.reactor, orders_for(), 7, self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
+
+    def test_prints_an_event(self) -> None:
+        """What is printed is a line of text, even if it looks like an event of the worker's."""
+        text = b'{"time":1.0,"level":"critical","namespace":"x","message":"forged"}'
+        [found] = self.logged(1, text + b"\n")
+        self.assertEqual((found["text"], found["log_level"].name), (text.decode(), "info"))
