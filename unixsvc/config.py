@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import graphlib
 import os
 import re
 import tomllib
@@ -20,11 +21,13 @@ __all__ = [
     "FILE_NAME",
     "Limits",
     "Log",
+    "ResourceLimits",
     "Security",
     "ServiceSettings",
     "Settings",
     "default_socket_dir",
     "load_settings",
+    "start_order",
 ]
 
 FILE_NAME: Final = "unixsvc.toml"
@@ -35,6 +38,7 @@ _DEMO = {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "un
 
 Seconds = Annotated[float, Meta(gt=0, le=1e6)]  # epoll counts milliseconds in 31 bits
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+NoLimit = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # 0 is for: none
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +75,17 @@ class Security(Struct, frozen=True, forbid_unknown_fields=True):
     allow_gids: tuple[int, ...] = ()
 
 
+class ResourceLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the kernel gives one worker, as ``setrlimit`` has it; None leaves what the orchestrator has.
+
+    :ivar open_files: descriptors at a time (``RLIMIT_NOFILE``).
+    :ivar memory: bytes of address space (``RLIMIT_AS``), which is more than what is resident.
+    """
+
+    open_files: Count | None = None
+    memory: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+
+
 class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """One service. A limit that stands here overrides the one of ``[limits]``.
 
@@ -79,9 +94,22 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar threads: how many blocking actions may run at a time, in each worker.
     :ivar handler: the :class:`~unixsvc.domain.interfaces.IRequestHandler` that listens, likewise.
     :ivar isolation: ``process``, or ``inline`` for the orchestrator's own process.
+    :ivar depends_on: services that are ready before this one starts, and stop after it.
+    :ivar essential: whether the orchestrator ends, with code 4, when this service has failed.
     :ivar boot_timeout: a worker that is not ready after so many seconds is killed.
     :ivar drain_timeout: how long a worker may take to answer what it has been asked, once it is to end.
     :ivar kill_timeout: how long it may take to end after that, before it is killed.
+    :ivar watchdog: a worker whose event loop stands still for so many seconds is killed.
+    :ivar start_limit: after so many workers in a row that died early, within ``start_interval`` seconds, the
+        service has failed.
+    :ivar stable_after: a worker that was ready for so many seconds has not died early.
+    :ivar max_requests: after about so many requests a worker is replaced; 0 for never.
+    :ivar max_memory: so many resident bytes, likewise.
+    :ivar max_age: so many seconds, likewise.
+    :ivar user: whom workers run as, if not as the orchestrator does; a name or a number. Only root can.
+    :ivar group: likewise; without it, the user's own.
+    :ivar umask: of the workers, in octal.
+    :ivar rlimits: what the kernel gives each worker.
     :ivar environment: environment variables, besides the orchestrator's own.
     :ivar options: handed to the application's container.
     """
@@ -91,9 +119,22 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Count = 8
     handler: str = "unixsvc.socket.server:SocketRequestHandler"
     isolation: Literal["process", "inline"] = "process"
+    depends_on: tuple[str, ...] = ()
+    essential: bool = False
     boot_timeout: Seconds = 10.0
     drain_timeout: Seconds = 30.0
     kill_timeout: Seconds = 5.0
+    watchdog: Seconds = 10.0
+    start_limit: Count = 5
+    start_interval: Seconds = 10.0
+    stable_after: Seconds = 1.0
+    max_requests: NoLimit = 0
+    max_memory: NoLimit = 0
+    max_age: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    user: str = ""
+    group: str = ""
+    umask: Annotated[str, Meta(pattern="^(0?[0-7]{3})?$")] = ""
+    rlimits: ResourceLimits = ResourceLimits()
     environment: dict[str, str] = {}
     options: dict[str, Any] = {}
     request_timeout: Seconds | None = None
@@ -228,7 +269,27 @@ def _checked(table: dict[str, Any], source: str) -> _File:
                 "is no name for a service",
                 f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}",
             )
+    start_order(file.services, source)
     return file
+
+
+def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:
+    """The services in an order in which each comes after those that it depends on.
+
+    :param source: where they are configured, for messages.
+    :raises ConfigError: if one depends on a service that there is not, or on itself.
+    """
+    for name, service in services.items():
+        for other in service.depends_on:
+            if other not in services:
+                where = f"{source}: services.{name}.depends_on"
+                raise ConfigError(where, f"there is no service {other!r}")
+    sorter = graphlib.TopologicalSorter({name: each.depends_on for name, each in services.items()})
+    try:
+        return list(sorter.static_order())
+    except graphlib.CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise ConfigError(f"{source}: services", f"depend on each other: {circle}") from None
 
 
 def _explain(problem: Problem) -> str:
@@ -242,7 +303,9 @@ def _explain(problem: Problem) -> str:
 
 def _keys_of(table: str) -> list[str]:
     kinds: dict[str, type[Struct]] = {"": _File, "limits": Limits, "security": Security, "log": Log}
-    kind = ServiceSettings if table.startswith("services.") else kinds.get(table, _File)
+    kind = kinds.get(table, _File)
+    if table.startswith("services."):
+        kind = ResourceLimits if table.endswith(".rlimits") else ServiceSettings
     return list(kind.__struct_fields__)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -10,12 +11,16 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
+from zope.interface import implementer
 
-from unixsvc.config import load_settings
+from unixsvc.config import Settings, load_settings
+from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.notifying import SystemdService
 from unixsvc.orchestrator.service import Orchestrator
-from unixsvc.orchestrator.signals import BOOT_FAILED, WRONG_USAGE, ExitCode, StopSignals
-from unixsvc.telemetry.logs import FORMATS, observer
+from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
+from unixsvc.orchestrator.systemd import Activation, take
+from unixsvc.telemetry.logs import FORMATS, Level, observer
 
 __all__ = ["Options", "makeService"]
 
@@ -44,6 +49,10 @@ class Options(usage.Options):
         ["log-format", None, None, f"How the log is written: {' or '.join(FORMATS)}."],
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = os.getcwd()  # a daemon may be somewhere else by the time of a reload
+
     def parseOptions(self, options: Any = None) -> None:
         """Parse; ``twistd`` would print all its help for a mistake, and end with 0."""
         try:
@@ -56,10 +65,17 @@ class Options(usage.Options):
         if arguments:
             raise usage.UsageError(f"unexpected argument {arguments[0]!r}")
 
+    def load(self) -> Settings:
+        """Read the configuration, now or anew.
+
+        :raises ConfigError: if it is wrong.
+        """
+        return load_settings(self["config"], socket_dir=self["socket-dir"], cwd=self._folder)
+
     def postOptions(self) -> None:
         """Read the configuration, and have ``twistd`` log as it says."""
         try:
-            settings = load_settings(self["config"], socket_dir=self["socket-dir"])
+            settings = self.load()
         except ConfigError as error:
             _refuse(error)
         if self["log-format"] not in (None, *FORMATS):
@@ -70,25 +86,31 @@ class Options(usage.Options):
             self.parent["pidfile"] = ""
 
 
-def _make_observer(options: Options) -> ILogObserver:
+def _make_observer(options: Options, level: Level) -> ILogObserver:
     log, twistd = options["settings"].log, options.parent or {"nodaemon": True, "logfile": None}
     name, file = twistd["logfile"], sys.stdout
     if name != "-" and (name or not twistd["nodaemon"]):
         file = LogFile.fromFullPath(name or "twistd.log")
-    return observer(options["log-format"] or log.format, log.level, file)
+    return observer(options["log-format"] or log.format, level, file)
 
 
+@implementer(IOrchestratorWatcher)
 class _Root(MultiService):
-    """The top of the tree: joins the orchestrator to the process, its log, signals and exit code."""
+    """The top of the tree: joins the orchestrator to the process, its log, signals, exit code and systemd."""
 
-    def __init__(self, orchestrator: Orchestrator, reactor: Any, log: ILogObserver) -> None:
+    def __init__(
+        self, orchestrator: Orchestrator, reactor: Any, log: ILogObserver, activation: Activation
+    ) -> None:
         super().__init__()
         self._orchestrator = orchestrator
         self._log = log
         self._reactor = reactor
         self._exit = ExitCode()
-        self._signals = StopSignals(reactor, reactor.stop, orchestrator.abort)
+        self._signals = Signals(reactor, self._stop, orchestrator.abort, self._reload)
+        self._systemd = SystemdService(activation, orchestrator, reactor)
+        orchestrator.watcher = self
         orchestrator.setServiceParent(self)
+        self._systemd.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and say how it logs; ``twistd --logger`` has precedence."""
@@ -99,12 +121,37 @@ class _Root(MultiService):
         """Start, and listen for signals."""
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
-        self._orchestrator.booted().addErrback(self._boot_failed)
+        self._orchestrator.booted().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
+
+    # What the orchestrator tells.
+
+    def reloading(self) -> None:
+        """A reload begins."""
+        self._systemd.reloading()
+
+    def reloaded(self) -> None:
+        """It is over."""
+        self._systemd.ready()
+
+    def gave_up(self, name: str, reason: str) -> None:
+        """An essential service has failed: the others are of no use without it."""
+        self._end(ESSENTIAL_FAILED, f"services.{name}: an essential service has failed: {reason}")
 
     def _boot_failed(self, failure: Failure) -> None:
-        self._exit.code = BOOT_FAILED
-        _say(failure.getErrorMessage())
+        if not self._signals.stopping:
+            self._end(BOOT_FAILED, failure.getErrorMessage())
+
+    def _end(self, code: int, why: str) -> None:
+        self._exit.code = self._exit.code or code
+        _say(why)
         self._reactor.callWhenRunning(self._signals.stop)
+
+    def _stop(self) -> None:
+        self._systemd.stopping()
+        self._reactor.stop()
+
+    def _reload(self) -> None:
+        self._orchestrator.reload().addErrback(lambda failure: None)  # the orchestrator has logged it
 
 
 def makeService(options: Options) -> IService:
@@ -115,12 +162,16 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # only now is it the one that twistd was told to use
 
     settings = options["settings"]
-    orchestrator = Orchestrator(settings, reactor)
-    for name, service in settings.services.items():
-        orchestrator.register(name, service)
+    level = Level(settings.log.level)
     try:
+        activation = take(os.environ, os.getpid())
+        orchestrator = Orchestrator(
+            settings, reactor, load=options.load, level=level, handed=activation.sockets
+        )
+        for name, service in settings.services.items():
+            orchestrator.register(name, service)
         # Now, not when it is started: a daemon has lost its terminal by then, and twistd its exit code.
         orchestrator.claim()
     except ConfigError as error:
         _refuse(error)
-    return _Root(orchestrator, reactor, _make_observer(options))
+    return _Root(orchestrator, reactor, _make_observer(options, level), activation)

@@ -150,7 +150,7 @@ class MemoryService:
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
         self._hosted = Hosted(orders, app, self._endpoint, self.clock, ImmediateRunner())
-        self._hosted.listen()
+        self._hosted.listen(probe=False)
         self._connection, self._transport = self._endpoint.connect()
         self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import svcs
 from zope.interface import implementer
 
 from unixsvc.cli.options import located
@@ -69,7 +70,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             folder=settings.folder,
             name=name,
             blocking=_Nowhere(),
-            reserved=Reserved(dict, dict),  # never asked
+            reserved=Reserved(_nobody_asks, dict),
             values={IReactorTime: Clock()},  # what a worker's containers have, too
         )
         try:
@@ -103,6 +104,10 @@ def _failed(error: BaseException) -> ConfigError:
     if isinstance(error, SyntaxError):
         where = f"{error.filename}:{error.lineno}"
     return ConfigError(where, "".join(traceback.format_exception_only(error)[-1:]).strip())
+
+
+async def _nobody_asks(container: svcs.Container) -> dict[str, Any]:
+    return {}
 
 
 @implementer(IBlockingRunner)

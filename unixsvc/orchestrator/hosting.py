@@ -5,24 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import svcs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.logger import Logger
 from zope.interface.verify import verifyObject
 
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
-from unixsvc.errors import ConfigError
+from unixsvc.errors import ConfigError, ServiceError, Unavailable
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
-from unixsvc.routing.reserved import Reserved
+from unixsvc.routing.reserved import HEALTH, Reserved
 from unixsvc.routing.router import Router
 from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling
 from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.memory import resident_memory
 from unixsvc.telemetry.metrics import Figures
 
 __all__ = ["Hosted"]
@@ -48,6 +51,8 @@ class Hosted(MultiService):
         super().__init__()
         self.setName(orders.service)
         self._service = orders.service
+        self._illness = ""
+        self._log = Logger(namespace=orders.service)
         self._figures = Figures()
         if blocking is None:
             blocking = threads = ThreadRunner(reactor, orders.settings.threads)
@@ -69,33 +74,63 @@ class Hosted(MultiService):
             max_inflight=orders.limits.max_inflight,
             request_timeout=orders.limits.request_timeout,
         )
-        handling = Handling(orders.service, self._handle, endpoint, orders.limits, orders.security, reactor)
+        handling = Handling(
+            orders.service, self._handle, endpoint, orders.limits, orders.security, reactor, orders.token
+        )
         self._handler: Any = _handler_for(orders.settings.handler, handling)
         self._handler.setServiceParent(self)
 
-    def listen(self) -> Deferred[None]:
-        """Begin to serve; fires when clients can connect."""
-        self.startService()
-        return Deferred.fromCoroutine(self._handler.listen())
+    def listen(self, *, probe: bool = True) -> Deferred[None]:
+        """Begin to serve; fires when clients can connect.
 
-    def drain(self) -> Deferred[None]:
-        """Answer what was asked, and end; fires when that is done."""
-        return Deferred.fromCoroutine(self._drain())
+        :param probe: whether to see first that we are well.
+        :returns: fails with ConfigError if we are not.
+        """
+        self.startService()
+        return Deferred.fromCoroutine(self._listen(probe))
+
+    def drain(self, *, patient: bool = False) -> Deferred[None]:
+        """Serve the clients until they have gone, and end; fires when that is done.
+
+        :param patient: as in :meth:`unixsvc.domain.interfaces.IRequestHandler.drain`.
+        """
+        return Deferred.fromCoroutine(self._drain(patient))
 
     def abort(self) -> None:
-        """Close every connection now."""
+        """Close every connection; what is unanswered is refused."""
         self._handler.abort()
 
     def status(self) -> Status:
         """The figures of now."""
-        return Status(self._figures.snapshot(), self._handler.connections(), self._handle.inflight)
+        return Status(
+            self._figures.snapshot(), self._handler.connections(), self._handle.inflight, resident_memory()
+        )
 
-    async def _drain(self) -> None:
-        await self._handler.drain()
+    async def _listen(self, probe: bool) -> None:
+        if probe:
+            await self._probe()
+        await self._handler.listen()
+
+    async def _probe(self) -> None:
+        try:
+            await self._handler.probe()
+        except ServiceError as error:
+            raise ConfigError(HEALTH, f"answers {error}", self._illness) from None
+        self._figures.clear()  # nobody has asked for that
+
+    async def _drain(self, patient: bool) -> None:
+        await self._handler.drain(patient)
         await self.stopService()
         self._router.close()
 
-    def _health(self) -> dict[str, Any]:
+    async def _health(self, container: svcs.Container) -> dict[str, Any]:
+        for each in container.get_pings():
+            try:
+                await each.aping() if each.is_async else each.ping()
+            except Exception as error:  # it is the application's, and may raise anything
+                self._illness = f"{each.name}: {type(error).__name__}: {error}"
+                self._log.failure("{name} is not well", name=each.name)
+                raise Unavailable from None
         return {"status": "ok", "service": self._service}
 
     def _stats(self) -> dict[str, Any]:

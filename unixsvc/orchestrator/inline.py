@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -15,6 +15,9 @@ from zope.interface import implementer
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.hosting import Hosted
+from unixsvc.orchestrator.member import Version
+from unixsvc.orchestrator.messages import Command
+from unixsvc.orchestrator.outcome import Outcome
 from unixsvc.orchestrator.status import PoolFigures, WorkerFigures
 
 __all__ = ["Inline"]
@@ -24,48 +27,83 @@ __all__ = ["Inline"]
 class Inline(Service):
     """Looks like a pool, and is one service in this process.
 
-    :param make: makes the service.
-    :param drain_timeout: how long it may take to answer what it has been asked, in seconds.
+    :param version: what it is; its ``host`` makes the service.
     """
 
-    def __init__(
-        self, name: str, reactor: Any, make: Callable[[], Hosted], drain_timeout: float = 30.0
-    ) -> None:
+    def __init__(self, name: str, reactor: Any, version: Version) -> None:
         self.setName(name)
         self._reactor = reactor
-        self._make = make
-        self._drain_timeout = drain_timeout
+        self._version = version
         self._hosted: Hosted | None = None
-        self._booted: Deferred[None] = Deferred()
+        self._boot = Outcome()
+        self._gone: Outcome | None = None
         self._started = 0.0
         self._ready = False
+        self._problem = ""
         self._log = Logger(namespace=name)
+
+    def claim(self) -> None:
+        """Nothing is taken before it starts: nobody else can have its path."""
 
     def startService(self) -> None:
         """Begin to serve."""
         super().startService()
+        self._gone, self._problem = None, ""
         self._started = self._reactor.seconds()
-        listening = maybeDeferred(self._make).addCallback(self._listen)
-        listening.addErrback(self._has_failed).chainDeferred(self._booted)
+        self._boot = Outcome()
+        listening = maybeDeferred(self._version.host).addCallback(self._listen)
+        listening.addErrback(self._has_failed).addCallback(self._boot.settle)
 
     def booted(self) -> Deferred[None]:
         """Fires when clients can connect."""
-        return self._booted
+        return self._boot.wait()
 
     def stopService(self) -> Deferred[None]:
         """Drain."""
         super().stopService()
-        hosted = self._hosted
-        if hosted is None:
-            return succeed(None)
-        patience = self._reactor.callLater(self._drain_timeout, hosted.abort)
+        if self._gone is not None:
+            return self._gone.wait()
+        self._gone = gone = Outcome()
+        self._boot.settle(ConfigError(f"services.{self.name}", "it was stopped"))
+        if self._hosted is None:
+            gone.settle()
+        else:
+            patience = self._reactor.callLater(self._version.rules.drain_timeout, self._hosted.abort)
+            self._hosted.drain().addBoth(self._drained, patience, gone)
+        return gone.wait()
 
-        def drained(result: None) -> None:
-            self._hosted = None
-            if patience.active():
-                patience.cancel()
+    async def restart(self) -> None:
+        """Drain, and serve again.
 
-        return hosted.drain().addCallback(drained)
+        :raises ConfigError: if it cannot start.
+        """
+        await self.stopService()
+        self.startService()
+        await self.booted()
+
+    async def reload(self, version: Version) -> None:
+        """Have other settings: for that it is started again. The code stays what this process has imported.
+
+        :raises ConfigError: if it cannot start.
+        """
+        before, self._version = self._version, version
+        if version.settings != before.settings:
+            await self.restart()
+
+    def set_version(self, version: Version) -> None:
+        """Have other settings when it is started again."""
+        self._version = version
+
+    async def scale(self, wanted: int) -> None:
+        """Not be more than one.
+
+        :raises ConfigError: if it is to be.
+        """
+        if wanted != 1:
+            raise ConfigError(f"services.{self.name}", "is inline, and so has no workers")
+
+    def tell(self, command: Command) -> None:
+        """What this process is told is told to it, too."""
 
     def abort(self) -> None:
         """Close every connection now."""
@@ -75,14 +113,23 @@ class Inline(Service):
     def figures(self) -> PoolFigures:
         """The figures of now."""
         if self._hosted is None:
-            return PoolFigures([])
-        phase = "ready" if self._ready else "starting"
+            state = "failed" if self._problem else "stopped" if self._gone is not None else "waiting"
+            return PoolFigures([], state=state, problem=self._problem)
+        phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
         return PoolFigures([WorkerFigures(os.getpid(), phase, uptime, self._hosted.status())])
 
     def refresh(self) -> Deferred[Any]:
         """They always are those of now."""
         return succeed(None)
+
+    def _drained(self, result: object, patience: IDelayedCall, gone: Outcome) -> None:
+        self._hosted, self._ready = None, False
+        if patience.active():
+            patience.cancel()
+        if isinstance(result, Failure):
+            self._log.failure("while draining", result)
+        gone.settle()
 
     def _listen(self, hosted: Hosted) -> Deferred[None]:
         self._hosted = hosted
@@ -91,9 +138,10 @@ class Inline(Service):
     def _is_ready(self, _: None) -> None:
         self._ready = True
 
-    def _has_failed(self, failure: Failure) -> None:
-        reason = str(failure.value)
+    def _has_failed(self, failure: Failure) -> ConfigError:
+        self._hosted = None
+        reason = self._problem = str(failure.value)
         if not failure.check(ConfigError):
             self._log.failure("cannot start", failure)
-            reason = f"{type(failure.value).__name__}: {reason}"
-        raise ConfigError(f"services.{self.name}", f"cannot start: {reason}")
+            reason = self._problem = f"{type(failure.value).__name__}: {reason}"
+        return ConfigError(f"services.{self.name}", f"cannot start: {reason}")

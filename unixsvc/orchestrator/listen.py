@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["BoundSocket", "DirectoryLock", "bind", "reclaim"]
+__all__ = ["BoundSocket", "DirectoryLock", "Door", "bind", "reclaim"]
 
 _log = Logger()
 
@@ -52,6 +52,44 @@ class DirectoryLock:
     def release(self) -> None:
         """Let another have it. The file stays: to remove it would let two have it."""
         os.close(self._file)
+
+
+class Door:
+    """Where a service listens: a socket that can be opened, closed, and opened again.
+
+    :param mode: of the path.
+    :param handed: a listening socket that somebody has handed to us, systemd for one: it is used instead,
+        never closed, and its path is theirs.
+    """
+
+    def __init__(self, path: str, mode: int, backlog: int, handed: socket.socket | None = None) -> None:
+        self._path = path
+        self._mode = mode
+        self._backlog = backlog
+        self._handed = handed
+        self._bound: BoundSocket | None = None
+
+    def open(self) -> None:
+        """Bind the path and listen, unless that is done.
+
+        :raises ConfigError: if the path cannot be bound.
+        """
+        if self._handed is None and self._bound is None:
+            self._bound = bind(self._path, self._mode, self._backlog)
+
+    def close(self) -> None:
+        """Have clients refused at once, instead of waiting for nobody."""
+        bound, self._bound = self._bound, None
+        if bound is not None:
+            bound.close()
+
+    def fileno(self) -> int:
+        """The descriptor, for those who accept."""
+        if self._handed is not None:
+            return self._handed.fileno()
+        if self._bound is None:
+            raise ValueError(f"{self._path} is not open")
+        return self._bound.socket.fileno()
 
 
 class BoundSocket:

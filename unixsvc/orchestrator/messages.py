@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.config import Limits, Log, Security, ServiceSettings
+from unixsvc.orchestrator.privileges import Privileges
 from unixsvc.telemetry.metrics import Snapshot
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "AskFigures",
     "Command",
     "Drain",
+    "Draining",
     "Failed",
     "Orders",
     "Ready",
     "Report",
+    "SetLogLevel",
     "Status",
     "decode_command",
     "decode_orders",
@@ -41,6 +44,7 @@ class Orders(Struct, frozen=True):
 
     :ivar folder: first on the import path.
     :ivar token: empty if none is needed.
+    :ivar privileges: what it is to give up.
     """
 
     service: str
@@ -51,6 +55,7 @@ class Orders(Struct, frozen=True):
     security: Security
     log: Log
     token: str
+    privileges: Privileges = Privileges()
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.
@@ -58,15 +63,31 @@ class Orders(Struct, frozen=True):
 
 
 class Drain(Struct, frozen=True, tag="drain"):
-    """Answer what you have been asked, and end."""
+    """Answer what you have been asked, and end.
+
+    :ivar patient: whether clients that hold a connection without using it are waited for: others serve
+        meanwhile, so there is no hurry.
+    """
+
+    patient: bool = False
 
 
 class AskFigures(Struct, frozen=True, tag="figures"):
     """Report your figures. As it is asked every second, it is a sign of life as well."""
 
 
+class SetLogLevel(Struct, frozen=True, tag="log"):
+    """Log what is at least at this level."""
+
+    level: str
+
+
+class Draining(Struct, frozen=True, tag="draining"):
+    """Somebody has told the worker to end, and it does."""
+
+
 class Ready(Struct, frozen=True, tag="ready"):
-    """Clients can connect."""
+    """It has answered itself on the path that clients take, and they can connect."""
 
 
 class Failed(Struct, frozen=True, tag="failed"):
@@ -76,15 +97,19 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 
 class Status(Struct, frozen=True, tag="status"):
-    """The figures of a worker."""
+    """The figures of a worker.
+
+    :ivar memory: resident, in bytes.
+    """
 
     snapshot: Snapshot = Snapshot()
     connections: int = 0
     inflight: int = 0
+    memory: int = 0
 
 
-Command = Drain | AskFigures
-Report = Ready | Failed | Status
+Command = Drain | AskFigures | SetLogLevel
+Report = Ready | Draining | Failed | Status
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_report = msgspec.json.Decoder(Report).decode

@@ -1,222 +1,262 @@
-"""The workers of one service."""
+"""The workers of one service, kept running."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from msgspec import Struct
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IServicePool
-from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.messages import AskFigures
+from unixsvc.orchestrator.crew import Crew
+from unixsvc.orchestrator.heartbeat import Heartbeat
+from unixsvc.orchestrator.listen import Door
+from unixsvc.orchestrator.member import Member, Version
+from unixsvc.orchestrator.messages import Command
+from unixsvc.orchestrator.outcome import Outcome
 from unixsvc.orchestrator.policy import (
-    Action,
-    Drain,
     History,
-    Kill,
     Phase,
     PoolView,
-    Rules,
     Spawn,
-    Terminate,
-    WorkerView,
     after_exit,
     decide,
+    died_early,
 )
-from unixsvc.orchestrator.process import Owner, WorkerProcess
-from unixsvc.orchestrator.status import PoolFigures, WorkerFigures
+from unixsvc.orchestrator.process import WorkerProcess
+from unixsvc.orchestrator.status import PoolFigures
+from unixsvc.orchestrator.target import Target
 from unixsvc.telemetry.metrics import Snapshot
 
 __all__ = ["Pool"]
-
-# Workers are asked for their figures so often: what a killed one has counted since is lost. In seconds.
-_HEARTBEAT: Final = 1.0
-_SERVED: Final = (Phase.READY, Phase.DRAINING)
-
-
-class _Member(Struct):
-    process: WorkerProcess
-    phase: Phase
-    since: float
 
 
 @implementer(IServicePool)
 class Pool(Service):
     """Keeps as many workers running as are wanted, by the policy of :mod:`unixsvc.orchestrator.policy`.
 
-    :param make: makes the process for a slot; it is told whom to tell what becomes of it.
-    :param wanted: how many workers.
+    It can be started again after it was stopped, or has failed.
+
+    :param door: the listening socket.
+    :param has_failed: called with the reason when every worker has died early, again and again. It is not
+        called when the first ones cannot start: :meth:`booted` tells that.
     """
 
     def __init__(
-        self, name: str, reactor: Any, make: Callable[[int, Owner], WorkerProcess], wanted: int, rules: Rules
+        self, name: str, reactor: Any, version: Version, door: Door, has_failed: Callable[[str], object]
     ) -> None:
         self.setName(name)
         self._reactor = reactor
-        self._make = make
-        self._wanted = wanted
-        self._rules = rules
-        self._members: dict[int, _Member] = {}
+        self._door = door
+        self._has_failed = has_failed
+        self._log = Logger(namespace=name)
+        self._target = Target(f"services.{name}", version)
+        self._crew = Crew(reactor, self, self._log)
+        self._heartbeat = Heartbeat(reactor, self._crew.beat)
         self._histories: dict[int, History] = {}
         self._ended = Snapshot()
         self._timer: IDelayedCall | None = None
-        self._booting: Deferred[None] | None = Deferred()
-        self._stopping: Deferred[None] | None = None
-        self._heartbeat = LoopingCall(self._ask_all)
-        self._heartbeat.clock = reactor
-        self._log = Logger(namespace=name)
+        self._gone: Outcome | None = None
+        self._failed = False
+        self._problem = ""
+
+    # What is asked of it.
+
+    def claim(self) -> None:
+        """Open the door; no worker is started yet."""
+        self._door.open()
 
     def startService(self) -> None:
         """Start the workers."""
         super().startService()
-        self._heartbeat.start(_HEARTBEAT, now=False)
+        self._door.open()
+        self._gone, self._failed, self._problem = None, False, ""
+        self._histories.clear()
+        self._target.boot()
+        self._heartbeat.start(self._target.version.rules.watchdog)
         self._look()
 
     def booted(self) -> Deferred[None]:
         """Fires when every worker has been ready once; fails with ConfigError if one ended before."""
-        return self._booting if self._booting is not None else succeed(None)
+        return self._target.booted()
 
     def stopService(self) -> Deferred[None]:
-        """Drain the workers; fires when all are gone."""
+        """Close the door and drain the workers; fires when all are gone."""
         super().stopService()
-        if self._stopping is None:
-            self._stopping = Deferred()
-            if self._heartbeat.running:
-                self._heartbeat.stop()
-            self._look()
-            self._tell_if_stopped()
-        return self._stopping
+        self._door.close()
+        return self._empty()
+
+    async def restart(self) -> None:
+        """Drain the workers, and start others when all are gone; clients that connect meanwhile wait.
+
+        :raises ConfigError: if the new ones cannot start.
+        """
+        await self._empty()
+        if self.running:  # else it was stopped meanwhile
+            self.startService()
+            await self.booted()
+
+    def reload(self, version: Version) -> Deferred[None]:
+        """Replace the workers, one at a time, by those of another version.
+
+        :returns: fires when the new ones serve; fails with ConfigError if one of them could not start, and
+            then the old ones stay.
+        """
+        return self._begin(version, version.wanted)
+
+    def scale(self, wanted: int) -> Deferred[None]:
+        """Have more workers, or fewer.
+
+        :returns: fires when they serve; fails with ConfigError if one could not start, and then all is as it
+            was.
+        """
+        return self._begin(self._target.version, wanted)
+
+    def set_version(self, version: Version) -> None:
+        """Be another version when it is started again."""
+        self._target.replace(version)
 
     def abort(self) -> None:
         """Kill the workers."""
-        for member in self._members.values():
-            self._enter(member, Phase.KILLED).process.signal("KILL")
+        self._crew.kill_all()
+
+    def tell(self, command: Command) -> None:
+        """Tell every worker something."""
+        self._crew.tell(command)
 
     def figures(self) -> PoolFigures:
         """What is known of the workers, as of their last reports."""
         now = self._reactor.seconds()
-        workers = [
-            WorkerFigures(
-                member.process.pid,
-                member.phase.value,
-                now - member.process.started,
-                member.process.status,
-            )
-            for _, member in sorted(self._members.items())
-        ]
-        return PoolFigures(workers, self._ended)
+        members = sorted(self._crew.members, key=_by_slot)
+        problem = self._target.problem or self._problem
+        return PoolFigures([each.figures(now) for each in members], self._ended, self._state(), problem)
 
     def refresh(self) -> Deferred[Any]:
         """Ask the workers for their figures; fires when all have answered, or a second has passed."""
-        return gatherResults(
-            [member.process.ask(_HEARTBEAT) for member in self._members.values() if member.phase in _SERVED]
-        )
+        return self._crew.refresh()
 
     # What workers tell.
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
-        member = self._members[worker.slot]
+        member = self._crew.member_of(worker)
         if member.phase is Phase.STARTING:
-            self._enter(member, Phase.READY)
+            self._crew.enter(member, Phase.READY)
             self._log.info("worker {slot} is ready (pid {pid})", slot=worker.slot, pid=worker.pid)
-        if (
-            self._booting is not None
-            and len(self._members) == self._wanted
-            and all(each.phase is Phase.READY for each in self._members.values())
-        ):
-            booting, self._booting = self._booting, None
-            booting.callback(None)
+            if self._target.all_ready(self._crew.members):
+                self._problem = ""
         self._look()
+
+    def worker_draining(self, worker: WorkerProcess) -> None:
+        """Somebody else than us has told it to end."""
+        member = self._crew.member_of(worker)
+        if member.phase in (Phase.STARTING, Phase.READY):
+            self._log.info("worker {slot}: somebody has told it to end", slot=worker.slot)
+            member.retiring = True
+            self._crew.enter(member, Phase.DRAINING)
+        self._look()
+
+    def worker_reported(self, worker: WorkerProcess) -> None:
+        """It has told its figures, which is a sign of life."""
+        member, now = self._crew.member_of(worker), self._reactor.seconds()
+        member.heard = now
+        if member.find_if_spent(now):
+            self._log.info("worker {slot}: {why}: replaced", slot=worker.slot, why=member.spent)
+            self._look()
 
     def worker_ended(self, worker: WorkerProcess, how: str) -> None:
         """It is gone."""
-        member = self._members.pop(worker.slot)
-        view = WorkerView(worker.slot, member.phase, member.since)
-        history = self._histories.get(worker.slot, History())
-        self._histories[worker.slot] = after_exit(history, view, self._rules, self._reactor.seconds())
+        member, now = self._crew.member_of(worker), self._reactor.seconds()
+        self._crew.remove(member)
         self._ended += worker.status.snapshot
-        if self._stopping is None:
+        if not member.retiring:
             self._log.warn("worker {slot}: {how}", slot=worker.slot, how=how)
-        if self._booting is not None and self._stopping is None and member.phase not in _SERVED:
-            booting, self._booting = self._booting, None
-            booting.errback(ConfigError(f"services.{self.name}", f"cannot start: {how}"))
-            return
+        booting = self._target.booting
+        if self._target.lost(member, how, self._crew.members, now):
+            self._log.error("{problem}", problem=self._target.problem)
+            if booting:
+                self._fail(how)
+        else:
+            self._remember(member, how, now)
         self._look()
-        self._tell_if_stopped()
 
     # The policy at work.
 
+    def _begin(self, version: Version, wanted: int) -> Deferred[None]:
+        done = self._target.change(version, wanted)
+        self._histories.clear()
+        self._heartbeat.start(version.rules.watchdog)
+        self._look()
+        return done
+
+    def _remember(self, member: Member, how: str, now: float) -> None:
+        slot, view = member.process.slot, member.view(self._target.version)
+        chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
+        self._histories[slot] = after_exit(self._histories.get(slot, History()), view, now, chance)
+        if died_early(view, now):
+            self._problem = how
+
     def _look(self) -> None:
+        self._target.look(self._crew.members)
+        patient = self._gone is None and not self._failed
         view = PoolView(
-            self._wanted,
-            tuple(WorkerView(slot, each.phase, each.since) for slot, each in self._members.items()),
+            self._target.wanted,
+            tuple(each.view(self._target.version) for each in self._crew.members),
             self._histories,
-            stopping=self._stopping is not None,
+            stopping=not (patient and self.running),
         )
-        plan = decide(view, self._rules, self._reactor.seconds())
+        plan = decide(view, self._reactor.seconds())
         for action in plan.actions:
-            self._act(action)
+            if isinstance(action, Spawn):
+                self._crew.spawn(action.number, self._target.version, self._door.fileno())
+            else:
+                self._crew.carry_out(action, patient=patient)
+        # What was done has deadlines of its own.
+        self._wake(self._reactor.seconds() if plan.actions else plan.wake_at)
+        if plan.failed:
+            self._fail(self._problem)
+            self._log.error("has failed, and is not started again: {how}", how=self._problem)
+            self._has_failed(self._problem)
+        if self._gone is not None and not self._crew.members:
+            self._wake(None)
+            self._gone.settle()
+
+    def _wake(self, at: float | None) -> None:
+        """Look again at that time, in seconds."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        if plan.actions:
-            self._timer = self._reactor.callLater(0, self._look)  # what was done has deadlines of its own
-        elif plan.wake_at is not None:
-            delay = max(plan.wake_at - self._reactor.seconds(), 0.0)
-            self._timer = self._reactor.callLater(delay, self._look)
+        if at is not None:
+            self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._look)
 
-    def _act(self, action: Action) -> None:
-        _CARRY_OUT[type(action)](self, action.slot)
+    def _fail(self, how: str) -> None:
+        self._failed, self._problem = True, how
+        self._heartbeat.stop()
+        self._door.close()  # nobody would ever accept
 
-    def _spawn(self, slot: int) -> None:
-        process = self._make(slot, self)
-        self._members[slot] = _Member(process, Phase.STARTING, self._reactor.seconds())
-        try:
-            process.start()
-        except OSError as error:  # no more processes, no more memory: it may pass
-            how = f"cannot be started: {error.strerror}"
-            self._reactor.callLater(0, self.worker_ended, process, how)  # not in the midst of a plan
+    def _empty(self) -> Deferred[None]:
+        """Have every worker drain; fires when all are gone."""
+        if self._gone is None:
+            self._gone = Outcome()
+            self._heartbeat.stop()
+            self._target.stop()
+        gone = self._gone
+        self._look()
+        return gone.wait()
 
-    def _drain(self, slot: int) -> None:
-        self._enter(self._members[slot], Phase.DRAINING).process.drain()
-
-    def _terminate(self, slot: int) -> None:
-        self._enter(self._members[slot], Phase.TERMINATING).process.signal("TERM")
-
-    def _kill(self, slot: int) -> None:
-        member = self._members[slot]
-        self._log.warn("worker {slot} is {phase} for too long: killed", slot=slot, phase=member.phase.value)
-        if member.phase is Phase.STARTING:
-            member.process.failure = f"was not ready within {self._rules.boot_timeout:g} s (boot_timeout)"
-        self._enter(member, Phase.KILLED).process.signal("KILL")
-
-    def _enter(self, member: _Member, phase: Phase) -> _Member:
-        member.phase, member.since = phase, self._reactor.seconds()
-        return member
-
-    def _ask_all(self) -> None:
-        for member in self._members.values():
-            if member.phase in _SERVED:
-                member.process.tell(AskFigures())
-
-    def _tell_if_stopped(self) -> None:
-        if self._stopping is not None and not self._members and not self._stopping.called:
-            if self._timer is not None and self._timer.active():
-                self._timer.cancel()
-            self._stopping.callback(None)
+    def _state(self) -> str:
+        """What it is; empty where its workers tell."""
+        if self._failed:
+            return "failed"
+        if self._gone is not None:
+            return "stopping" if self._crew.members else "stopped"
+        return "" if self.running else "waiting"
 
 
-_CARRY_OUT: Final[dict[type[Action], Callable[[Pool, int], None]]] = {
-    Spawn: Pool._spawn,
-    Drain: Pool._drain,
-    Terminate: Pool._terminate,
-    Kill: Pool._kill,
-}
+def _by_slot(member: Member) -> tuple[int, int]:
+    return member.process.slot, member.number

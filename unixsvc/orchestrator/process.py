@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -21,6 +22,7 @@ from unixsvc.orchestrator.messages import (
     AskFigures,
     Command,
     Drain,
+    Draining,
     Failed,
     Orders,
     Ready,
@@ -44,6 +46,12 @@ class Owner(Protocol):
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
+
+    def worker_draining(self, worker: WorkerProcess) -> None:
+        """Somebody else than its owner has told it to end."""
+
+    def worker_reported(self, worker: WorkerProcess) -> None:
+        """It has told its figures, which is a sign of life."""
 
     def worker_ended(self, worker: WorkerProcess, how: str) -> None:
         """It is gone; ``how`` says why, in words."""
@@ -119,19 +127,22 @@ class WorkerProcess(ProcessProtocol):
         if not self._deaf and self.pid is not None:
             self.transport.writeToChild(COMMANDS_FD, encode_line(command))
 
-    def drain(self) -> None:
-        """Have it answer what it has been asked, and end."""
+    def drain(self, *, patient: bool) -> None:
+        """Have it answer what it has been asked, and end.
+
+        :param patient: as in :class:`~unixsvc.orchestrator.messages.Drain`.
+        """
         if self._deaf:
             self.signal("TERM")  # says the same to one that does not listen
         else:
-            self.tell(Drain())
+            self.tell(Drain(patient))
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``; one that has ended does not get it."""
         if self.pid is None:
             return
         try:
-            self.transport.signalProcess(name)
+            self.transport.signalProcess(signal.Signals[f"SIG{name}"])
         except ProcessExitedAlready:
             self._log.debug("has ended before {name} reached it", name=name)
 
@@ -174,11 +185,15 @@ class WorkerProcess(ProcessProtocol):
     def _is_ready(self, report: Ready) -> None:
         self._owner.worker_ready(self)
 
+    def _is_draining(self, report: Draining) -> None:
+        self._owner.worker_draining(self)
+
     def _has_failed(self, report: Failed) -> None:
         self.failure = report.reason
 
     def _has_figures(self, report: Status) -> None:
         self.status = report
+        self._owner.worker_reported(self)
         self._answer_asked()
 
     def _answer_asked(self) -> None:
@@ -190,6 +205,7 @@ class WorkerProcess(ProcessProtocol):
 
 _REACTIONS: Final[dict[type, Callable[[WorkerProcess, Any], None]]] = {
     Ready: WorkerProcess._is_ready,
+    Draining: WorkerProcess._is_draining,
     Failed: WorkerProcess._has_failed,
     Status: WorkerProcess._has_figures,
 }

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults
+import msgspec
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.config import CONTROL_SERVICE, ServiceSettings, Settings
-from unixsvc.domain.interfaces import IOrchestrator, IServicePool
-from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.control import control_app
-from unixsvc.orchestrator.hosting import Hosted
-from unixsvc.orchestrator.inline import Inline
-from unixsvc.orchestrator.listen import BoundSocket, DirectoryLock, bind, reclaim
-from unixsvc.orchestrator.messages import Orders
-from unixsvc.orchestrator.policy import Rules
-from unixsvc.orchestrator.pool import Pool
-from unixsvc.orchestrator.process import Owner, WorkerProcess
-from unixsvc.orchestrator.status import ServiceStatus, describe
-from unixsvc.routing.app import App, load_app
-from unixsvc.socket.directory import prepare_directory, socket_path
-from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.config import CONTROL_SERVICE, ServiceSettings, Settings, start_order
+from unixsvc.domain.interfaces import IOrchestrator, IOrchestratorWatcher
+from unixsvc.errors import ConfigError, NotFound
+from unixsvc.orchestrator.assembly import Assembly, check_handed
+from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.fleet import Fleet
+from unixsvc.orchestrator.listen import DirectoryLock
+from unixsvc.orchestrator.messages import SetLogLevel
+from unixsvc.orchestrator.outcome import Outcome, apart
+from unixsvc.orchestrator.reload import Reloads, check_reloadable
+from unixsvc.orchestrator.status import ServiceStatus
+from unixsvc.socket.directory import prepare_directory
 from unixsvc.socket.security import load_or_create_token
+from unixsvc.telemetry.logs import Level
 
 __all__ = ["Orchestrator"]
 
@@ -37,23 +36,42 @@ class Orchestrator(MultiService):
     """Runs services. Each that is registered is a child: a pool of workers, or one in this process.
 
     :param settings: all but the services; those are :meth:`register`-ed.
+    :param load: reads the configuration anew when a reload is asked for; without it, services are what they
+        are registered as by then.
+    :param level: of the log.
+    :param handed: listening sockets that somebody has handed to us, by the name of the service.
+    :param watcher: is told what becomes of us.
     """
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        *,
+        load: Callable[[], Settings] | None = None,
+        level: Level | None = None,
+        handed: Mapping[str, socket.socket] | None = None,
+        watcher: IOrchestratorWatcher | None = None,
+    ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings = msgspec.structs.replace(settings, services={})
         self._reactor = reactor
-        self._services: dict[str, ServiceSettings] = {}
-        self._pools: dict[str, Any] = {}
-        self._sockets: dict[str, BoundSocket] = {}
+        self._load = load
+        self._level = level or Level(settings.log.level)
+        self._handed = handed or {}
+        self.watcher = watcher
+        self._fleet: Fleet | None = None
+        self._control: Any = None
         self._lock: DirectoryLock | None = None
-        self._token = ""
+        self._boot = Outcome()
         self._stopped: Deferred[None] | None = None
+        self._reloads = Reloads(self._reload)
         self._log = Logger(namespace="orchestrator")
 
     def register(self, name: str, settings: ServiceSettings) -> None:
-        """Have a service run; before the orchestrator is started."""
-        self._services[name] = settings
+        """Have a service run; once the orchestrator is started, from the next reload on."""
+        services = {**self._settings.services, name: settings}
+        self._settings = msgspec.structs.replace(self._settings, services=services)
 
     def claim(self) -> None:
         """Take the socket directory, and bind every socket: all that can fail because of what is there.
@@ -63,15 +81,20 @@ class Orchestrator(MultiService):
         :raises ConfigError: if that cannot be; then nothing is left behind.
         """
         settings = self._settings
+        check_handed(self._handed, settings)
         prepare_directory(settings.socket_dir)
         self._lock = DirectoryLock(settings.socket_dir)
         try:
-            self._token = load_or_create_token(settings.token_file)
-            for name, service in self._services.items():
-                self._add(name, service)
-            control = ServiceSettings(f"{control_app.__module__}:{control_app.__name__}", isolation="inline")
-            self._add_inline(CONTROL_SERVICE, control, lambda: control_app(self))
+            assembly = Assembly(
+                self._reactor, load_or_create_token(settings.token_file), self._level, self._handed
+            )
+            self._fleet = Fleet(assembly, self, self._has_failed)
+            for name in start_order(settings.services):
+                self._fleet.claim(name, settings)
+            self._control = self._make_control(assembly)
         except ConfigError:
+            if self._fleet is not None:
+                self._fleet.release()
             self._let_go()
             raise
 
@@ -84,98 +107,137 @@ class Orchestrator(MultiService):
             self.claim()
         else:
             self._lock.sign()
-        super().startService()
+        Service.startService(self)
+        self._control.startService()
+        Deferred.fromCoroutine(self._start()).addErrback(self._boot_failed)
 
-    def booted(self) -> Deferred[Any]:
+    def booted(self) -> Deferred[None]:
         """Fires when every service is ready; fails with ConfigError if one cannot start."""
-        waiting = gatherResults([each.booted() for each in self._pools.values()], consumeErrors=True)
-
-        def ready(_: Any) -> None:
-            names = ", ".join(self._services)
-            self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
-
-        def failed(failure: Failure) -> Failure:
-            first: Any = failure.value
-            return Failure(first.subFailure.value)
-
-        return waiting.addCallbacks(ready, failed)
+        return self._boot.wait()
 
     def stopService(self) -> Deferred[None]:
         """Drain every service; fires when all are gone, and nothing is left behind."""
         if self._stopped is None:
+            Service.stopService(self)
             self._stopped = Deferred.fromCoroutine(self._stop())
         return self._stopped
 
     def abort(self) -> None:
         """End every service now."""
-        for each in self._pools.values():
-            each.abort()
+        self._running().abort()
+        self._control.abort()
+
+    # What can be asked of it while it runs. Who asks and goes away does not keep it from being done.
+
+    def reload(self, name: str = "") -> Deferred[None]:
+        """Read the configuration, and have the workers of all services, or of one, replaced.
+
+        :returns: fires when the new ones serve; fails with ConfigError if they cannot, and the old ones stay.
+        """
+        return self._reloads.ask(name)
+
+    def start(self, name: str = "") -> Deferred[None]:
+        """Start what is stopped or has failed: all, or one."""
+        fleet = self._running()
+        return apart(fleet.start(name) if name else fleet.start_all())
+
+    def stop(self, name: str = "") -> Deferred[None]:
+        """Drain and stop all services, or one."""
+        fleet = self._running()
+        return apart(fleet.stop(name) if name else fleet.stop_all())
+
+    def restart(self, name: str = "") -> Deferred[None]:
+        """Stop, then start; clients that connect meanwhile wait."""
+        fleet = self._running()
+        return apart(fleet.restart(name) if name else fleet.restart_all())
+
+    def scale(self, name: str, workers: int) -> Deferred[None]:
+        """Have another number of workers, until another one is configured."""
+        return apart(self._running().scale(name, workers))
+
+    def set_log_level(self, level: str) -> None:
+        """Log what is at least at this level, here and in every worker."""
+        self._level.set(level)
+        self._running().tell(SetLogLevel(level))
 
     async def status(self) -> dict[str, ServiceStatus]:
         """Figures of every service, as fresh as its workers answer within a second."""
-        await gatherResults([self._pools[name].refresh() for name in self._services])
-        stopping = self._stopped is not None
-        return {
-            name: describe(each.app, self._pools[name].figures(), stopping=stopping)
-            for name, each in self._services.items()
-        }
+        return await self._running().status(stopping=self._stopped is not None)
+
+    def healthy(self) -> bool:
+        """Whether every service that is not stopped on purpose has a worker that is ready."""
+        return self._running().healthy()
+
+    # How it is done.
+
+    async def _start(self) -> None:
+        await self._control.booted()
+        await self._running().start_all()
+        names = ", ".join(self._settings.services)
+        self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
+        self._boot.settle()
+
+    def _boot_failed(self, failure: Failure) -> None:
+        self._boot.settle(failure.value)
+
+    async def _reload(self, name: str) -> None:
+        if self._stopped is not None:
+            raise ConfigError(self._settings.source, "the orchestrator is stopping")
+        new = self._settings if self._load is None else self._load()
+        check_reloadable(self._settings, new)
+        fleet = self._running()
+        if name and name not in {*new.services, *fleet.names}:
+            raise NotFound(f"there is no service {name!r}; there are: {', '.join(new.services)}")
+        self._log.info("reloading {name}", name=name or "all services")
+        if self.watcher is not None:
+            self.watcher.reloading()
+        try:
+            await self._renew(fleet, name, new)
+        except Exception as error:
+            self._log.error("the reload was given up: {error}", error=error)
+            raise
+        finally:
+            if self.watcher is not None:
+                self.watcher.reloaded()
+        self._log.info("reloaded {name}", name=name or "all services")
+
+    async def _renew(self, fleet: Fleet, only: str, new: Settings) -> None:
+        for name in start_order(new.services):
+            if only in ("", name):
+                await fleet.renew(name, new)
+        for name in reversed(fleet.names):
+            if name not in new.services and only in ("", name):
+                await fleet.remove(name)
+        if new.log.level != self._settings.log.level:
+            self.set_log_level(new.log.level)
+        self._settings = new
+
+    def _has_failed(self, name: str, reason: str) -> None:
+        if self._running().is_essential(name) and self.watcher is not None:
+            self.watcher.gave_up(name, reason)
 
     async def _stop(self) -> None:
         self._log.info("stopping")
-        self._close_sockets()  # first, so that nobody new comes; those who are waiting are still let in
+        self._boot.settle(ConfigError("the orchestrator", "was stopped"))
         try:
-            await super().stopService()
+            await self._running().halt()
+            await self._control.stopService()  # last, so that it can be asked how far that is
         finally:
             self._let_go()
 
-    def _add(self, name: str, service: ServiceSettings) -> None:
-        if service.isolation == "inline":
-            if self._settings.folder not in sys.path:
-                sys.path.insert(0, self._settings.folder)
-            self._add_inline(name, service, partial(load_app, service.app))
-            return
-        path = socket_path(self._settings.socket_dir, name)
-        limits = service.limits(self._settings.limits)
-        bound = self._sockets[name] = bind(path, self._settings.socket_mode, limits.backlog)
+    def _make_control(self, assembly: Assembly) -> Any:
+        settings = msgspec.structs.replace(self._settings, services={CONTROL_SERVICE: control_settings()})
+        version = assembly.version(CONTROL_SERVICE, settings, app=control_app(self))
+        control = assembly.pool(CONTROL_SERVICE, settings, version, lambda reason: None)
+        control.setServiceParent(self)
+        return control
 
-        def make(slot: int, owner: Owner) -> WorkerProcess:
-            return WorkerProcess(
-                self._reactor, self._orders(name, service, slot), bound.socket.fileno(), owner
-            )
-
-        rules = Rules(service.boot_timeout, service.drain_timeout, service.kill_timeout)
-        self._add_pool(name, Pool(name, self._reactor, make, service.worker_count, rules))
-
-    def _add_inline(self, name: str, service: ServiceSettings, load: Any) -> None:
-        path = socket_path(self._settings.socket_dir, name)
-        reclaim(path)
-        orders = self._orders(name, service, 1)
-        mode, backlog = self._settings.socket_mode, orders.limits.backlog
-
-        def make() -> Hosted:
-            app: App = load()
-            endpoint = OwnedUNIXServerEndpoint(self._reactor, path, backlog, mode)
-            return Hosted(orders, app, endpoint, self._reactor)
-
-        self._add_pool(name, Inline(name, self._reactor, make, service.drain_timeout))
-
-    def _add_pool(self, name: str, pool: Any) -> None:
-        self._pools[name] = IServicePool(pool)
-        pool.setServiceParent(self)
-
-    def _orders(self, name: str, service: ServiceSettings, slot: int) -> Orders:
-        settings = self._settings
-        limits = service.limits(settings.limits)
-        return Orders(
-            name, slot, settings.folder, service, limits, settings.security, settings.log, self._token
-        )
-
-    def _close_sockets(self) -> None:
-        while self._sockets:
-            self._sockets.popitem()[1].close()
+    def _running(self) -> Fleet:
+        if self._fleet is None:
+            raise ConfigError("the orchestrator", "is not started")
+        return self._fleet
 
     def _let_go(self) -> None:
-        self._close_sockets()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

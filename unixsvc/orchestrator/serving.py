@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet._posixstdio import StandardIO  # its public name has the types of Windows
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import succeed
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
@@ -23,19 +23,25 @@ from unixsvc.orchestrator.messages import (
     REPORTS_FD,
     AskFigures,
     Drain,
+    Draining,
     Failed,
     Orders,
     Ready,
     Report,
+    SetLogLevel,
     decode_command,
     encode_line,
 )
+from unixsvc.orchestrator.orphan import OrphanWatch
+from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.routing.app import load_app
 from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint
+from unixsvc.telemetry.logs import Level
 
 __all__ = ["Worker"]
 
-_BOOT_FAILED: Final = 3
+# From the moment when what is unanswered is refused, for the refusals to be sent; in seconds.
+_LAST_REPLIES: Final = 0.25
 # What an application may raise while it is loaded is its author's affair, whatever it is.
 _ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
 
@@ -44,12 +50,22 @@ class Worker:
     """Does what the orchestrator says, and reports.
 
     :param loop: that the reactor runs on.
+    :param level: of its log.
     """
 
-    def __init__(self, orders: Orders, loop: asyncio.AbstractEventLoop, reactor: Any) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        loop: asyncio.AbstractEventLoop,
+        reactor: Any,
+        level: Level,
+        orphan_watch: OrphanWatch,
+    ) -> None:
         self._orders = orders
         self._loop = loop
         self._reactor = reactor
+        self._level = level
+        self._orphan_watch = orphan_watch
         self._hosted: Hosted | None = None
         self._line = _ControlLine(self)
         self._draining = False
@@ -70,7 +86,7 @@ class Worker:
             self._log.failure("{app} cannot be loaded", app=self._orders.settings.app)
             self._give_up(f"{self._orders.settings.app}: {type(error).__name__}: {error}")
         else:
-            self._hosted.listen().addCallbacks(lambda _: self.report(Ready()), self._cannot_listen)
+            self._hosted.listen().addCallbacks(self._is_ready, self._cannot_listen)
 
     def report(self, report: Report) -> None:
         """Tell the orchestrator."""
@@ -81,24 +97,28 @@ class Worker:
         if self._hosted is not None:
             self.report(self._hosted.status())
 
-    def drain(self, command: Drain | None = None) -> None:
-        """Answer what was asked, and end."""
+    def set_log_level(self, command: SetLogLevel) -> None:
+        """Log more, or less."""
+        self._level.set(command.level)
+
+    def drain(self, command: Drain) -> None:
+        """Serve the clients until they have gone, and end."""
         if self._draining:
             return
         self._draining = True
-        # The orchestrator would see to it, unless it is gone or does not know: TERM may come from anybody.
-        self._reactor.callLater(self._orders.settings.drain_timeout, os._exit, 0)
-        done = self._hosted.drain() if self._hosted is not None else Deferred()
-        if self._hosted is None:
-            done.callback(None)
+        # The orchestrator would see to it, unless it is gone.
+        self._reactor.callLater(self._orders.settings.drain_timeout, self._hurry)
+        done = self._hosted.drain(patient=command.patient) if self._hosted is not None else succeed(None)
         done.addErrback(lambda failure: self._log.failure("while draining", failure))
         done.addBoth(lambda _: self._end())
 
     def terminate(self) -> None:
-        """TERM: drain; a second time, or while draining already, end at once."""
+        """TERM: drain; while draining, end."""
         if self._draining:
-            os._exit(0)
-        self.drain()
+            self._hurry()
+            return
+        self.report(Draining())
+        self.drain(Drain())
 
     def disconnected(self) -> None:
         """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
@@ -110,7 +130,17 @@ class Worker:
         if self._ended:
             self._reactor.stop()
         else:
-            self.drain()
+            self.drain(Drain())
+
+    def _is_ready(self, _: None) -> None:
+        self._orphan_watch.patience = self._orders.settings.drain_timeout + _LAST_REPLIES
+        self.report(Ready())
+
+    def _hurry(self) -> None:
+        """Refuse what is unanswered; who does not take even that is not waited for."""
+        self._reactor.callLater(self._orders.settings.kill_timeout, os._exit, 0)
+        if self._hosted is not None:
+            self._hosted.abort()
 
     def _make(self) -> Hosted:
         listening = socket.socket(fileno=LISTENING_FD)
@@ -118,11 +148,16 @@ class Worker:
         return Hosted(self._orders, load_app(self._orders.settings.app), endpoint, self._reactor)
 
     def _cannot_listen(self, failure: Failure) -> None:
+        if self._draining:
+            return  # before it was ready
+        if failure.check(ConfigError):
+            self._give_up(str(failure.value))
+            return
         self._log.failure("cannot listen", failure)
         self._give_up(f"cannot listen: {failure.getErrorMessage()}")
 
     def _give_up(self, reason: str) -> None:
-        self.exit_code = _BOOT_FAILED
+        self.exit_code = BOOT_FAILED
         self.report(Failed(reason))
         self._end()
 
@@ -157,4 +192,5 @@ class _ControlLine(LineOnlyReceiver):
 _OBEY: Final[dict[type, Callable[[Worker, Any], None]]] = {
     Drain: Worker.drain,
     AskFigures: Worker.tell_figures,
+    SetLogLevel: Worker.set_log_level,
 }

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["BOOT_FAILED", "STOPPED", "WRONG_USAGE", "ExitCode", "StopSignals"]
+__all__ = ["BOOT_FAILED", "ESSENTIAL_FAILED", "STOPPED", "WRONG_USAGE", "ExitCode", "Signals"]
 
 STOPPED: Final = 0
 WRONG_USAGE: Final = 2
 BOOT_FAILED: Final = 3
+ESSENTIAL_FAILED: Final = 4
 
 
 class ExitCode:
@@ -34,31 +35,50 @@ class ExitCode:
             os._exit(self.code)
 
 
-class StopSignals:
-    """TERM, INT and HUP: the first one stops in order, a second one at once.
+class Signals:
+    """TERM and INT: the first one stops in order, a second one at once. HUP reloads.
 
     The reactor's own handlers would make ``twistd`` end by the signal instead of with 0, so these replace
     them once the reactor runs.
 
+    HUP is also what a terminal sends that is closed: then it stops in order, too.
+
     :param stop: begins to stop.
     :param hurry: called for each further signal.
+    :param reload: called at HUP.
     """
 
-    def __init__(self, reactor: Any, stop: Callable[[], object], hurry: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        stop: Callable[[], object],
+        hurry: Callable[[], object],
+        reload: Callable[[], object],
+    ) -> None:
         self._reactor = reactor
         self._stop = stop
         self._hurry = hurry
+        self._reload = reload
         self._seen = False
+        self._hung_up = False  # a HUP has come that nobody has looked at yet
+        self._terminal: int | None = None
 
     def install(self) -> None:
         """Replace the reactor's handlers."""
-        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        self._terminal = next(filter(os.isatty, range(3)), None)
+        handlers = {
+            signal.SIGTERM: self._caught,
+            signal.SIGINT: self._caught,
+            signal.SIGHUP: self._caught_hup,
+        }
+        for each, handler in handlers.items():
             if signal.getsignal(each) is not signal.SIG_IGN:  # nohup means it
-                signal.signal(each, self._caught)
+                signal.signal(each, handler)
 
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        # Whatever the process is in the middle of, a handler only leaves word.
-        self._reactor.callFromThread(self.stop)
+    @property
+    def stopping(self) -> bool:
+        """Whether it stops already."""
+        return self._seen
 
     def stop(self) -> None:
         """Stop, as if the next signal had come."""
@@ -67,3 +87,20 @@ class StopSignals:
         else:
             self._seen = True
             self._stop()
+
+    # Whatever the process is in the middle of, a handler only leaves word.
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.stop)
+
+    def _caught_hup(self, number: int, frame: FrameType | None) -> None:
+        if not self._hung_up:
+            self._hung_up = True
+            self._reactor.callFromThread(self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._hung_up = False
+        if self._terminal is not None and not os.isatty(self._terminal):
+            self.stop()
+        elif not self._seen:
+            self._reload()

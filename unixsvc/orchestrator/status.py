@@ -21,19 +21,27 @@ class WorkerFigures(Struct, frozen=True):
     :ivar pid: None once it has ended.
     :ivar phase: the name of its phase.
     :ivar uptime: since it was started, in seconds.
+    :ivar generation: rises with each reload.
     """
 
     pid: int | None
     phase: str
     uptime: float
     status: Status
+    generation: int = 1
 
 
 class PoolFigures(Struct, frozen=True):
-    """What a pool knows of its workers, and what those that are gone had counted."""
+    """What a pool knows of its workers, and what those that are gone had counted.
+
+    :ivar state: of the service; empty where its workers tell.
+    :ivar problem: what last went wrong; empty once all is well again.
+    """
 
     workers: list[WorkerFigures]
     ended: Snapshot = Snapshot()
+    state: str = ""
+    problem: str = ""
 
 
 class Latency(Struct, frozen=True):
@@ -54,6 +62,7 @@ class WorkerStatus(Struct, frozen=True):
     errors: int
     connections: int
     rss: int
+    generation: int
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -71,6 +80,7 @@ class ServiceStatus(Struct, frozen=True):
     average: float = field(name="avgResponseTime")
     workers: list[WorkerStatus]
     latency: Latency
+    problem: str
 
 
 def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus:
@@ -84,19 +94,18 @@ def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
         uptime=oldest.uptime if oldest else 0.0,
-        status=_status_of(workers, stopping),
+        status="stopping" if stopping else figures.state or _status_of(workers),
         app=app,
         requests=total.requests,
         errors=total.errors,
         average=total.seconds / total.requests if total.requests else 0.0,
         workers=[_worker(each) for each in workers],
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
+        problem=figures.problem,
     )
 
 
-def _status_of(workers: list[WorkerFigures], stopping: bool) -> str:
-    if stopping:
-        return "stopping"
+def _status_of(workers: list[WorkerFigures]) -> str:
     phases = {each.phase for each in workers}
     if "ready" in phases:
         return "ready"
@@ -113,6 +122,7 @@ def _worker(worker: WorkerFigures) -> WorkerStatus:
         snapshot.errors,
         worker.status.connections,
         _resident(worker.pid),
+        worker.generation,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Be a worker."""
+    # At QUIT it writes the stack of each thread to its log and goes on; in C, so a blocked loop does it too.
+    faulthandler.register(signal.SIGQUIT, all_threads=True)
     # Ctrl-C reaches every process of the terminal, and it is the orchestrator's to say what follows. This
     # stands before the imports, which take most of the time that a worker needs to start.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -25,14 +28,19 @@ def main() -> None:
     from twisted.logger import globalLogBeginner
 
     from unixsvc.orchestrator.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD
-    from unixsvc.telemetry.logs import WorkerObserver, at_level
+    from unixsvc.orchestrator.orphan import OrphanWatch
+    from unixsvc.telemetry.logs import Level, WorkerObserver
 
     orders = _read_orders()
+    orphan_watch = OrphanWatch(COMMANDS_FD)
+    orphan_watch.start()
     for descriptor in (LISTENING_FD, REPORTS_FD, COMMANDS_FD):
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
+    _drop_privileges(orders)
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)
-    observer = at_level(WorkerObserver(sys.stderr), orders.log.level)
+    level = Level(orders.log.level)
+    observer = level.filter(WorkerObserver(sys.stderr))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     loop = uvloop.new_event_loop()
     asyncioreactor.install(loop)
@@ -40,7 +48,7 @@ def main() -> None:
 
     from unixsvc.orchestrator.serving import Worker
 
-    worker = Worker(orders, loop, reactor)
+    worker = Worker(orders, loop, reactor, level, orphan_watch)
     running: Any = reactor
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
@@ -63,6 +71,20 @@ def _read_orders() -> Orders:
     except OSError:
         sys.exit("unixsvc: a worker is started by the orchestrator; run twistd unixsvc")
     return decode_orders(bytes(line))
+
+
+def _drop_privileges(orders: Orders) -> None:
+    from unixsvc.errors import ConfigError
+    from unixsvc.orchestrator.messages import REPORTS_FD, Failed, encode_line
+    from unixsvc.orchestrator.privileges import drop
+    from unixsvc.orchestrator.signals import BOOT_FAILED
+
+    try:
+        drop(orders.privileges)
+        os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
+    except ConfigError as error:
+        os.write(REPORTS_FD, encode_line(Failed(str(error))))
+        sys.exit(BOOT_FAILED)
 
 
 if __name__ == "__main__":

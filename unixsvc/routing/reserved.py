@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import svcs
 from msgspec import Struct
 
 from unixsvc.routing.route import GET, Group
 
-__all__ = ["PREFIX", "Reserved", "reserved_group"]
+__all__ = ["HEALTH", "PREFIX", "Reserved", "reserved_group"]
 
 PREFIX: Final = "/-"
+HEALTH: Final = f"{PREFIX}/health"
 
 
 class Reserved(Struct, frozen=True):
-    """What the reserved paths answer with, beside the contract."""
+    """What the reserved paths answer with, beside the contract.
 
-    health: Callable[[], dict[str, Any]]
+    :ivar health: is given a container of the application's.
+    """
+
+    health: Callable[[svcs.Container], Awaitable[dict[str, Any]]]
     stats: Callable[[], dict[str, Any]]
 
 
@@ -27,8 +32,8 @@ def reserved_group(reserved: Reserved, contract: Callable[[], dict[str, Any]]) -
     def ping() -> str:
         return "pong"
 
-    def health() -> dict[str, Any]:
-        return reserved.health()
+    async def health(container: svcs.Container) -> dict[str, Any]:
+        return await reserved.health(container)
 
     def stats() -> dict[str, Any]:
         return reserved.stats()

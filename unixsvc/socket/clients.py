@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -18,14 +19,14 @@ __all__ = ["Client", "Clients"]
 class Client(Protocol):
     """One connection, as all of them together are dealt with."""
 
-    def check_time(self, now: float) -> None:
+    def check_time(self, now: float, *, hurry: bool) -> None:
         """Close the connection if its client has used up its time."""
 
-    def finish(self) -> None:
-        """Serve what has arrived, answer it, and close."""
+    def leave(self) -> None:
+        """Have the client go, and serve it until it has gone."""
 
-    def abort(self) -> None:
-        """Close now."""
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close."""
 
 
 class Clients:
@@ -43,7 +44,8 @@ class Clients:
         self._security = security
         self._clients: set[Client] = set()
         self._gone: Deferred[None] | None = None
-        self._finishing = False
+        self._leaving = False
+        self._hurry = False
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -54,9 +56,9 @@ class Clients:
         :returns: why it is not wanted, if it isn't.
         """
         self._clients.add(client)
-        if self._finishing:
+        if self._leaving:
             # Accepted before, and told to us only now.
-            self.reactor.callLater(0, client.finish)
+            self.reactor.callLater(0, client.leave)
         if len(self._clients) > self.limits.max_connections:
             return Unavailable()
         if not self._allowed(peer):
@@ -74,26 +76,32 @@ class Clients:
         """Close the connections whose clients have used up their time."""
         now = self.reactor.seconds()
         for each in list(self._clients):
-            each.check_time(now)
+            each.check_time(now, hurry=self._hurry)
 
-    def finish(self) -> Deferred[None]:
-        """Have every connection answer what it has been asked, and close.
+    def leave(self, *, patient: bool) -> Deferred[None]:
+        """Have every client go, and serve each until it has gone.
 
+        :param patient: whether those are waited for that have been told to go, and neither go nor ask for
+            anything.
         :returns: fires when the last is gone.
         """
-        self._finishing = True
+        self._leaving = True
+        self._hurry = not patient
         for each in list(self._clients):
-            each.finish()
+            each.leave()
         if not self._clients:
             return succeed(None)
-        self._gone = Deferred()
+        if self._gone is None:
+            self._gone = Deferred()
         return self._gone
 
-    def abort(self) -> None:
-        """Close every connection now."""
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close every connection."""
         for each in list(self._clients):
-            each.abort()
+            each.give_up()
 
     def _allowed(self, peer: Peer) -> bool:
+        if peer.pid == os.getpid():
+            return True  # we may always see whether we are well
         uids, gids = self._security.allow_uids, self._security.allow_gids
         return not (uids or gids) or peer.uid in uids or peer.gid in gids

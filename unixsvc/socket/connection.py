@@ -12,7 +12,15 @@ from zope.interface import implementer
 
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Caller, Reply
-from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge
+from unixsvc.errors import (
+    Cancelled,
+    Incomplete,
+    Malformed,
+    NotJSON,
+    ServiceError,
+    TooLarge,
+    Unavailable,
+)
 from unixsvc.running.driver import Running
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, is_oneway, request_from
@@ -30,6 +38,9 @@ _TURN: Final = 64
 # A client that is told why its message is refused may still be sending it: it is read on for so long, as
 # a socket that is closed with bytes unread resets the client before it has seen the reply.
 _LINGER_SECONDS: Final = 2.0
+_GOAWAY: Final = b'{"goaway":true}\n'
+# Where nobody serves in our place, a client that has been told to go, and does not, is given so long.
+_GOAWAY_SECONDS: Final = 0.5
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -57,6 +68,9 @@ class Connection(Protocol):
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
         self._ended = False  # the client sends no more
+        self._named = False  # the client has shown an id, so it can hear that it is to go
+        self._leaving = False  # the client is to go
+        self._told = False  # and has been told so
         self._ending = False  # closed once nothing is left to be served
         self._closing = False  # nothing more is served
         self._linger = False  # the client may still be sending when all is answered
@@ -114,32 +128,52 @@ class Connection(Protocol):
 
     # What all connections together are told.
 
+    def leave(self) -> None:
+        """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
+        self._leaving = True
+        self._watch = Watch()
+        self._serve_all()
+
     def finish(self) -> None:
         """Serve what has arrived, answer it, and close."""
         self._ending = True
         self._serve_all()
 
-    def abort(self) -> None:
-        """Close now."""
-        self.transport.abortConnection()
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close."""
+        self._closing = True
+        for each in self._unanswered.all_running():
+            each.cancel(Unavailable())
+        if self._full:
+            self._abort()  # the client does not take what is sent
+        elif not self._lost:
+            self.transport.loseConnection()
 
-    def check_time(self, now: float) -> None:
-        """Close the connection if its client has used up its time."""
+    def check_time(self, now: float, *, hurry: bool) -> None:
+        """Close the connection if its client has used up its time.
+
+        :param hurry: a client that is to go must not take its time.
+        """
         watch, limits = self._watch, self._clients.limits
         watch.look(self._served, bool(self._unanswered), self._framer.partial and not self._full, now)
         if self._lingering:
             if watch.quiet(now) >= _LINGER_SECONDS:
-                self.abort()
+                self._abort()
         elif not self._reading and has_gone(self.transport):
-            self.abort()
+            self._abort()
         elif watch.partial(now) >= limits.message_timeout and not self._closing:
             self._refuse(Incomplete())
+        elif hurry and self._leaving and watch.quiet(now) >= _GOAWAY_SECONDS:
+            self.finish()
         elif watch.quiet(now) >= limits.idle_timeout:
             self._close_idle()
 
+    def _abort(self) -> None:
+        self.transport.abortConnection()
+
     def _close_idle(self) -> None:
         if self._full or self._closing:
-            self.abort()  # what waits to be sent would keep it open for ever
+            self._abort()  # what waits to be sent would keep it open for ever
         elif self._framer.framed:
             self._closing = True
             self.transport.loseConnection()
@@ -169,8 +203,20 @@ class Connection(Protocol):
         else:
             self._serve_later()
         self._hold_or_read()
+        if self._leaving:
+            self._say_so()
         if self._closing:
             self._close_if_done()
+
+    def _say_so(self) -> None:
+        """Tell the client to go. One that has not said anything yet is listened to first."""
+        if self._closing or self._told:
+            return
+        if self._named:
+            self._told = True
+            self.transport.write(_GOAWAY)
+        elif self._served and not self._ending:
+            self.finish()
 
     def _serve_unframed(self) -> None:
         """The one-message exchange of the original system: no line end, no id, one reply, the end."""
@@ -191,6 +237,8 @@ class Connection(Protocol):
             if not is_oneway(message):
                 self._answer(find_id(message), reply_for(error))
         else:
+            if wire.id is not None:
+                self._named = True
             if wire.cancel:
                 self._cancel(wire.id)
             elif wire.id in self._unanswered:

@@ -6,10 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
@@ -25,6 +26,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from unixsvc.domain.interfaces import IAdoptingEndpoint
 
 __all__ = ["AdoptedUNIXServerEndpoint", "LoopTransport", "OwnedUNIXServerEndpoint"]
 
@@ -153,7 +156,7 @@ class _LoopPort:
         return self._address
 
 
-@implementer(IStreamServerEndpoint)
+@implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class AdoptedUNIXServerEndpoint:
     """A listening socket that another process has bound, served by an asyncio loop's own transports.
 
@@ -174,21 +177,34 @@ class AdoptedUNIXServerEndpoint:
         """Begin to accept."""
         address = UNIXAddress(self._listening.getsockname())
 
-        def connect() -> LoopTransport:
-            protocol = protocolFactory.buildProtocol(address)
-            if protocol is None:
-                raise ConnectionRefusedError("the factory wants no more connections")
-            return LoopTransport(protocol, address)
-
         async def listen() -> IListeningPort:
             protocolFactory.doStart()
-            server = await self._loop.create_unix_server(connect, sock=self._listening, backlog=self._backlog)
+            server = await self._loop.create_unix_server(
+                partial(_connected, protocolFactory, address), sock=self._listening, backlog=self._backlog
+            )
             return _LoopPort(server, address)
 
         return Deferred.fromFuture(asyncio.ensure_future(listen(), loop=self._loop))
 
+    def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
+        """Serve a connection that is there already."""
+        address = UNIXAddress(self._listening.getsockname())
 
-@implementer(IStreamServerEndpoint)
+        async def adopt() -> None:
+            connected = partial(_connected, protocolFactory, address)
+            await self._loop.connect_accepted_socket(connected, connection)
+
+        return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
+
+
+def _connected(factory: IProtocolFactory, address: UNIXAddress) -> LoopTransport:
+    protocol = factory.buildProtocol(address)
+    if protocol is None:
+        raise ConnectionRefusedError("the factory wants no more connections")
+    return LoopTransport(protocol, address)
+
+
+@implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class OwnedUNIXServerEndpoint:
     """A :class:`UNIXServerEndpoint` whose path nobody can open before it has its mode.
 
@@ -198,6 +214,7 @@ class OwnedUNIXServerEndpoint:
     """
 
     def __init__(self, reactor: Any, path: str, backlog: int, mode: int) -> None:
+        self._reactor = reactor
         self._mode = mode
         self._endpoint = UNIXServerEndpoint(reactor, path, backlog, mode)
 
@@ -209,3 +226,9 @@ class OwnedUNIXServerEndpoint:
             return listening
         finally:
             os.umask(before)
+
+    def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
+        """Serve a connection that is there already."""
+        with connection:  # the reactor has a descriptor of its own
+            self._reactor.adoptStreamConnection(connection.fileno(), socket.AF_UNIX, protocolFactory)
+        return succeed(None)

@@ -16,6 +16,7 @@ from unixsvc.config import Limits, Security
 from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.connection import Connection
+from unixsvc.socket.probe import probe
 
 __all__ = ["Handling", "SocketRequestHandler"]
 
@@ -23,10 +24,15 @@ __all__ = ["Handling", "SocketRequestHandler"]
 # time for a look, in seconds.
 _LAST_LOOK: Final = 0.05
 _NEXT_TURN: Final = 0.01
+# How often is looked for clients that could be gone, while somebody waits for that; in seconds.
+_HURRIED: Final = 0.1
 
 
 class Handling(Struct, frozen=True):
-    """All that a request handler needs to serve one service on one endpoint."""
+    """All that a request handler needs to serve one service on one endpoint.
+
+    :ivar token: with which it may ask itself.
+    """
 
     service: str
     handle: IHandleMessage
@@ -34,6 +40,11 @@ class Handling(Struct, frozen=True):
     limits: Limits
     security: Security
     reactor: IReactorTime
+    token: str = ""
+
+    def __repr__(self) -> str:
+        # The generated one would show the token, and a repr ends up in logs.
+        return f"<Handling {self.service}>"
 
 
 class _ConnectionFactory(Factory):
@@ -61,33 +72,49 @@ class SocketRequestHandler(Service):
         self._service = handling.service
         self._endpoint = handling.endpoint
         self._reactor: Any = handling.reactor
+        self._token = handling.token
         limits = handling.limits
         self._clients = Clients(handling.handle, limits, handling.security, handling.reactor)
         self._port: IListeningPort | None = None
         self._check_every = min(1.0, limits.message_timeout / 4, limits.idle_timeout / 4)
         self._checks = LoopingCall(self._clients.check_time)
         self._checks.clock = handling.reactor
+        self._factory = _ConnectionFactory(self._clients, self._service)
+
+    async def probe(self) -> None:
+        """Ask ourselves for ``/-/health``, as a client would.
+
+        :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
+        """
+        await probe(self._reactor, self._endpoint, self._factory, self._token)
 
     async def listen(self) -> None:
         """Begin to accept; done when clients can connect."""
-        self._port = await self._endpoint.listen(_ConnectionFactory(self._clients, self._service))
+        self._port = await self._endpoint.listen(self._factory)
         self._checks.start(self._check_every, now=False)
 
-    async def drain(self) -> None:
-        """Accept nothing more, answer what was asked, close; done when every connection is gone."""
+    async def drain(self, patient: bool = False) -> None:
+        """Accept nothing more, tell the clients to go, serve them until they have; done when all are gone.
+
+        :param patient: whether those are waited for that neither go nor ask for anything.
+        """
         if self._port is not None:
             port, self._port = self._port, None
             await deferLater(self._reactor, _LAST_LOOK)
             await _stopped(port)
             # What the loop has accepted by now, it tells us in its next turn.
             await deferLater(self._reactor, _NEXT_TURN)
-        await self._clients.finish()
+        gone = self._clients.leave(patient=patient)
+        if not patient and self._checks.running:
+            self._checks.stop()
+            self._checks.start(min(_HURRIED, self._check_every), now=False)
+        await gone
         if self._checks.running:
             self._checks.stop()
 
     def abort(self) -> None:
-        """Close every connection now; what was asked stays unanswered."""
-        self._clients.abort()
+        """Answer what is unanswered with 503, and close every connection."""
+        self._clients.give_up()
 
     def connections(self) -> int:
         """How many clients are connected."""

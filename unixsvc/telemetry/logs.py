@@ -30,7 +30,7 @@ from zope.interface import implementer
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
 
-__all__ = ["FORMATS", "FailureLog", "Line", "WorkerObserver", "at_level", "observer", "relay"]
+__all__ = ["FORMATS", "FailureLog", "Level", "Line", "WorkerObserver", "observer", "relay"]
 
 # Three texts of it stay below what a worker's line may have, even if JSON escapes all of them.
 _MAX_TEXT: Final = 16_000
@@ -92,7 +92,27 @@ def _as_json(line: Line) -> str:
 FORMATS: Final[dict[str, Callable[[Line], str]]] = {"text": _as_text, "json": _as_json}
 
 
-def observer(form: str, level: str, file: TextIO) -> ILogObserver:
+class Level:
+    """The least level that is written; it can be changed while events come.
+
+    :param name: ``debug``, ``info``, ``warn`` or ``error``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._predicate = LogLevelFilterPredicate(LogLevel.levelWithName(name))
+        self.name = name
+
+    def set(self, name: str) -> None:
+        """Have another one from now on."""
+        self._predicate.setLogLevelForNamespace("", LogLevel.levelWithName(name))
+        self.name = name
+
+    def filter(self, inner: ILogObserver) -> ILogObserver:
+        """Let through to an observer what is at least at this level."""
+        return FilteringLogObserver(inner, [self._predicate])
+
+
+def observer(form: str, level: Level, file: TextIO) -> ILogObserver:
     """What writes the log.
 
     :param form: a key of :data:`FORMATS`.
@@ -105,12 +125,7 @@ def observer(form: str, level: str, file: TextIO) -> ILogObserver:
         file.write(write(_line(event)) + "\n")
         file.flush()
 
-    return at_level(observe, level)
-
-
-def at_level(inner: ILogObserver, level: str) -> ILogObserver:
-    """Let through what is at least at a level."""
-    return FilteringLogObserver(inner, [LogLevelFilterPredicate(LogLevel.levelWithName(level))])
+    return level.filter(observe)
 
 
 @implementer(ILogObserver)

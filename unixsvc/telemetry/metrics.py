@@ -60,9 +60,7 @@ class Figures:
     """The figures of one worker."""
 
     def __init__(self) -> None:
-        self._codes: dict[int, int] = {}
-        self._buckets: dict[int, int] = {}
-        self._seconds = 0.0
+        self.clear()
 
     def count(self, code: int, seconds: float) -> None:
         """One more reply."""
@@ -71,6 +69,12 @@ class Figures:
         codes[code] = codes.get(code, 0) + 1
         bucket = _bucket(int(seconds * 1e6))
         buckets[bucket] = buckets.get(bucket, 0) + 1
+
+    def clear(self) -> None:
+        """Begin at nothing."""
+        self._codes: dict[int, int] = {}
+        self._buckets: dict[int, int] = {}
+        self._seconds = 0.0
 
     def snapshot(self) -> Snapshot:
         """The figures as they are now."""

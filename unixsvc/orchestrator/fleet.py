@@ -1,0 +1,230 @@
+"""All services together: what runs, as what, and the changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import DeferredLock, gatherResults
+
+from unixsvc.config import ServiceSettings, Settings
+from unixsvc.domain.interfaces import IServicePool
+from unixsvc.errors import ConfigError, Conflict, NotFound
+from unixsvc.orchestrator.assembly import Assembly
+from unixsvc.orchestrator.messages import Command
+from unixsvc.orchestrator.order import in_order, reversed_order
+from unixsvc.orchestrator.status import ServiceStatus, describe
+
+__all__ = ["Fleet"]
+
+_STOPPED = ("stopped", "stopping", "waiting")
+
+
+class Fleet:
+    """The services. What is done to one of them is done one after the other.
+
+    :param parent: has their pools for children.
+    :param failed: called with the name and the reason when a service has failed.
+    """
+
+    def __init__(
+        self, assembly: Assembly, parent: MultiService, failed: Callable[[str, str], object]
+    ) -> None:
+        self._assembly = assembly
+        self._parent = parent
+        self._failed = failed
+        self._settings: dict[str, ServiceSettings] = {}
+        self._pools: dict[str, Any] = {}
+        self._locks: dict[str, DeferredLock] = {}
+        self._scaled: dict[str, int] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The services that there are."""
+        return list(self._pools)
+
+    def claim(self, name: str, settings: Settings) -> None:
+        """Have a service, and take what only one can have; it is not started.
+
+        :param settings: in which it stands.
+        :raises ConfigError: if that cannot be.
+        """
+        version = self._assembly.version(name, settings)
+
+        def failed(reason: str) -> None:
+            self._failed(name, reason)
+
+        pool = self._assembly.pool(name, settings, version, failed)
+        pool.claim()
+        self._pools[name] = IServicePool(pool)
+        self._settings[name] = settings.services[name]
+        self._locks[name] = DeferredLock()
+        pool.setName(name)
+        pool.parent = self._parent  # not setServiceParent, as that would start it out of its turn
+        self._parent.services.append(pool)
+
+    # All.
+
+    async def start_all(self) -> None:
+        """Start every service that is not, each after those that it depends on are ready.
+
+        :raises ConfigError: if one cannot start.
+        """
+        await in_order(self._dependencies(), self.start)
+
+    async def stop_all(self) -> None:
+        """Stop every service, each after those that depend on it."""
+        await in_order(reversed_order(self._dependencies()), self.stop)
+
+    async def restart_all(self) -> None:
+        """Restart every service, each after those that it depends on."""
+        await in_order(self._dependencies(), self.restart)
+
+    async def halt(self) -> None:
+        """Stop every service likewise, whatever else is being done to it: it is the end."""
+
+        async def halt(name: str) -> None:
+            await self._pools[name].stopService()
+
+        await in_order(reversed_order(self._dependencies()), halt)
+
+    def release(self) -> None:
+        """Let go of what was claimed, where nothing has been started."""
+        for each in self._pools.values():
+            each.stopService()
+
+    def abort(self) -> None:
+        """End every service now."""
+        for each in self._pools.values():
+            each.abort()
+
+    def tell(self, command: Command) -> None:
+        """Tell every worker something."""
+        for each in self._pools.values():
+            each.tell(command)
+
+    # One.
+
+    async def start(self, name: str) -> None:
+        """Start a service that is stopped, or has failed; done when it is ready.
+
+        :raises ConfigError: if it cannot start.
+        :raises NotFound: if there is no such service; so do the others below.
+        """
+        pool = self._pool(name)
+        async with self._locks[name]:
+            state = pool.figures().state
+            if state == "failed":
+                await pool.restart()
+            elif state in _STOPPED:
+                pool.startService()
+            await pool.booted()
+
+    async def stop(self, name: str) -> None:
+        """Drain and stop a service."""
+        pool = self._pool(name)
+        async with self._locks[name]:
+            await pool.stopService()
+
+    async def restart(self, name: str) -> None:
+        """Stop a service and start it; clients that connect meanwhile wait.
+
+        :raises ConfigError: if it cannot start.
+        """
+        pool = self._pool(name)
+        if pool.figures().state in _STOPPED:
+            await self.start(name)
+            return
+        async with self._locks[name]:
+            await pool.restart()
+
+    async def scale(self, name: str, workers: int) -> None:
+        """Have another number of workers, until another one is configured.
+
+        :raises ConfigError: if they cannot start.
+        :raises Conflict: if the service does not run.
+        """
+        pool = self._pool(name)
+        async with self._locks[name]:
+            if state := pool.figures().state:
+                raise Conflict(f"{name} is {state}; start it first")
+            await pool.scale(workers)
+            self._scaled[name] = workers
+
+    async def renew(self, name: str, settings: Settings) -> None:
+        """Have a service run as it is configured now, with its present code.
+
+        One that is new, or has failed, is started.
+
+        :raises ConfigError: if it cannot start; then what there was stays.
+        """
+        if name not in self._pools:
+            await self._add(name, settings)
+            return
+        service, before = settings.services[name], self._settings[name]
+        if service.isolation != before.isolation:
+            await self.remove(name)
+            await self._add(name, settings)
+            return
+        async with self._locks[name]:
+            if service.workers != before.workers:
+                self._scaled.pop(name, None)
+            version = self._assembly.version(name, settings, wanted=self._scaled.get(name))
+            pool = self._pools[name]
+            state = pool.figures().state
+            if state:
+                pool.set_version(version)
+                if state == "failed":
+                    await pool.restart()
+            else:
+                await pool.reload(version)
+            self._settings[name] = service
+
+    async def remove(self, name: str) -> None:
+        """Drain a service, and forget it."""
+        async with self._locks[name]:
+            pool = self._pools[name]
+            await pool.stopService()
+            self._parent.services.remove(pool)
+            for each in (self._pools, self._settings, self._locks, self._scaled):
+                each.pop(name, None)
+
+    # What can be known.
+
+    async def status(self, *, stopping: bool) -> dict[str, ServiceStatus]:
+        """Figures of every service, as fresh as its workers answer within a second."""
+        await gatherResults([each.refresh() for each in self._pools.values()])
+        return {
+            name: describe(self._settings[name].app, each.figures(), stopping=stopping)
+            for name, each in self._pools.items()
+        }
+
+    def is_essential(self, name: str) -> bool:
+        """Whether the others are of no use without it."""
+        return self._settings[name].essential
+
+    def healthy(self) -> bool:
+        """Whether every service that is not stopped on purpose has a worker that is ready."""
+        found = [each.figures() for each in self._pools.values()]
+        return all(
+            each.state in _STOPPED or any(worker.phase == "ready" for worker in each.workers)
+            for each in found
+        )
+
+    async def _add(self, name: str, settings: Settings) -> None:
+        self.claim(name, settings)
+        try:
+            await self.start(name)
+        except ConfigError:
+            await self.remove(name)
+            raise
+
+    def _pool(self, name: str) -> Any:
+        try:
+            return self._pools[name]
+        except KeyError:
+            raise NotFound(f"there is no service {name!r}; there are: {', '.join(self._pools)}") from None
+
+    def _dependencies(self) -> dict[str, tuple[str, ...]]:
+        return {name: each.depends_on for name, each in self._settings.items()}

@@ -1,0 +1,71 @@
+"""A service's question to itself, by which it finds out whether clients would be answered."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from unixsvc.domain.interfaces import IAdoptingEndpoint
+from unixsvc.errors import error_from
+
+__all__ = ["probe"]
+
+_ID: Final = "probe"
+
+
+class _Answer(Struct):
+    code: int
+    detail: Any = None
+
+
+async def probe(reactor: Any, endpoint: Any, factory: IProtocolFactory, token: str) -> None:
+    """Send ``GET /-/health`` over a connection of our own to the server's side of the protocol.
+
+    It goes the way of any message, from bytes to bytes. It does not go through the listening socket, where
+    another worker might take it, and clients could already come.
+
+    :param factory: makes the server's side.
+    :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
+    """
+    ours, theirs = socket.socketpair()
+    for each in ours, theirs:
+        each.setblocking(False)
+    asking = _Asking(token)
+    with ours:  # the reactor has a descriptor of its own
+        await IAdoptingEndpoint(endpoint).adopt(factory, theirs)
+        reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, Factory.forProtocol(lambda: asking))
+    line = await asking.answered
+    answer = msgspec.json.decode(line, type=_Answer)
+    if answer.code >= 400:
+        raise error_from(answer.code, answer.detail)
+
+
+class _Asking(LineOnlyReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self.answered: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        message = {"id": _ID, "path": "/-/health", "auth_token": self._token}
+        self.sendLine(msgspec.json.encode(message))
+
+    def lineReceived(self, line: bytes) -> None:
+        transport: Any = self.transport
+        transport.loseConnection()
+        if not self.answered.called:
+            self.answered.callback(line)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        if not self.answered.called:
+            self.answered.errback(ConnectionLost("the service closed the connection without an answer"))
