@@ -19,7 +19,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.notifying import SystemdService
 from unixsvc.orchestrator.service import Orchestrator
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
-from unixsvc.orchestrator.systemd import Activation, take
+from unixsvc.orchestrator.systemd import Activation, restore, take
 from unixsvc.telemetry.logs import FORMATS, Level, observer
 
 __all__ = ["Options", "makeService"]
@@ -164,6 +164,7 @@ def makeService(options: Options) -> IService:
     settings = options["settings"]
     level = Level(settings.log.level)
     try:
+        restore(os.environ)
         activation = take(os.environ, os.getpid())
         orchestrator = Orchestrator(
             settings, reactor, load=options.load, level=level, handed=activation.sockets

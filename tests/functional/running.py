@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.functional.talking import Talk
 
-__all__ = ["Running", "RunningTestCase"]
+__all__ = ["Running", "RunningTestCase", "full"]
 
 _PATIENCE = 30.0  # seconds; only ever waited for when something is broken
 _APPS = Path(__file__).with_name("apps")
+
+
+def full() -> bool:
+    """Whether tests are to go on for as long as it takes, instead of as long as one wants to wait."""
+    return bool(os.environ.get("UNIXSVC_FULL"))
 
 
 class Running:
@@ -32,22 +38,39 @@ class Running:
 
     :param folder: where its configuration is.
     :param arguments: for ``twistd unixsvc``.
+    :param stdin: its standard input.
+    :param environment: besides our own.
+    :param handed: sockets that it finds as descriptors 3, 4, ….
     :ivar log: every event that it has logged so far.
     :ivar errors: what it has written to its standard error; complete after :meth:`wait`.
     """
 
-    def __init__(self, folder: str, *arguments: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
+        handed: Sequence[socket.socket] = (),
+    ) -> None:
         self.folder = folder
         self.log: list[dict[str, Any]] = []
         self.errors = ""
         self._news = threading.Condition()
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        if handed:
+            # As systemd does it: from 3 on, and LISTEN_PID is that of the process that gets them. They are
+            # put out of each other's way first.
+            away = [f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(handed, 50)]
+            back = [f"{at - 47}<&{at} {at}<&-" for at, _ in enumerate(handed, 50)]
+            script = f'exec {" ".join(away + back)}; export LISTEN_PID=$$; exec "$@"'
+            command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(
             [*command, *arguments],
             cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
+            stdin=stdin,
+            pass_fds=[each.fileno() for each in handed],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,16 +80,20 @@ class Running:
         for each in self._readers:
             each.start()
 
-    def until(self, *words: str) -> dict[str, Any]:
-        """Wait for an event whose message has all these words; give it."""
+    def until(self, *words: str, times: int = 1) -> dict[str, Any]:
+        """Wait for an event whose message has all these words, so many times; give the last."""
         deadline = time.monotonic() + _PATIENCE
         with self._news:
             while True:
-                for event in self.log:
-                    if all(word in event["message"] for word in words):
-                        return event
+                found = self.logged(*words)
+                if len(found) >= times:
+                    return found[-1]
                 if self.process.poll() is not None or not self._news.wait(deadline - time.monotonic()):
                     raise AssertionError(f"never logged {words}: {self.log} {self.errors}")
+
+    def logged(self, *words: str) -> list[dict[str, Any]]:
+        """The events so far whose message has all these words."""
+        return [each for each in list(self.log) if all(word in each["message"] for word in words)]
 
     def signal(self, number: int) -> None:
         """Send a signal to the orchestrator alone."""
@@ -139,12 +166,13 @@ class RunningTestCase(SynchronousTestCase):
         """Write the configuration."""
         Path(self.folder, "unixsvc.toml").write_text('socket_dir = "run"\n' + text)
 
-    def start(self, *arguments: str, ready: bool = True) -> Running:
+    def start(self, *arguments: str, ready: bool = True, **options: Any) -> Running:
         """Start an orchestrator there.
 
         :param ready: whether to wait until it says that all its services are.
+        :param options: of :class:`Running`.
         """
-        running = Running(self.folder, *arguments)
+        running = Running(self.folder, *arguments, **options)
         self.addCleanup(running.end)
         if ready:
             running.until("ready: ")
@@ -168,6 +196,39 @@ class RunningTestCase(SynchronousTestCase):
         """Ask a service something on a connection of its own, and give the data of its reply."""
         with self.talk(service) as talk:
             return talk.ask(id=1, path=path, **message)["data"]
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``unixsvc`` there, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "unixsvc", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def assertDone(self, *arguments: str) -> None:
+        """The command ends with 0, and says nothing on standard error."""
+        done = self.command(*arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def assertRefuses(self, code: int, arguments: Sequence[str], *words: str) -> None:
+        """The command ends with this code and one line that has these words."""
+        done = self.command(*arguments)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (code, 1), done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def status(self, service: str = "codes") -> Any:
+        """What the orchestrator tells of a service."""
+        return self.ask("orchestrator", "/status")[service]
+
+    def worker_pids(self, service: str = "codes") -> list[int]:
+        """The workers that are ready, as the orchestrator tells."""
+        return [each["pid"] for each in self.status(service)["workers"] if each["status"] == "ready"]
 
     def eventually(self, test: Callable[[], object], seconds: float = _PATIENCE) -> None:
         """Wait for what nobody announces, and fail if it does not come about in time."""

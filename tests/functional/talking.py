@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = ["Talk"]
 
+_GOAWAY = b'{"goaway":true}\n'
 _PATIENCE = 20.0  # seconds; only ever waited for when something is broken
 
 
@@ -18,6 +19,7 @@ class Talk:
 
     :param path: of its socket.
     :param token: shown with each message that :meth:`send` sends; None to show none.
+    :ivar told_to_go: whether the service has sent ``goaway``.
     """
 
     def __init__(self, path: str, token: str | None = None) -> None:
@@ -26,6 +28,7 @@ class Talk:
         self.socket.settimeout(_PATIENCE)
         self.socket.connect(path)
         self._buffer = b""
+        self.told_to_go = False
 
     def __enter__(self) -> Talk:
         return self
@@ -55,6 +58,11 @@ class Talk:
 
     def receive(self) -> Any:
         """The next reply; EOFError if there is none."""
+        while (message := self._next()) == {"goaway": True}:
+            self.told_to_go = True
+        return message
+
+    def _next(self) -> Any:
         while b"\n" not in self._buffer:
             more = self.socket.recv(1 << 20)
             if not more:
@@ -69,8 +77,8 @@ class Talk:
         return self.receive()
 
     def rest(self) -> bytes:
-        """All that comes until the other end closes."""
+        """All that comes until the other end closes, but for ``goaway``."""
         pieces = [self._buffer]
         while more := self.socket.recv(1 << 20):
             pieces.append(more)
-        return b"".join(pieces)
+        return b"".join(pieces).replace(_GOAWAY, b"")

@@ -99,23 +99,45 @@ class Token(CommandLineTestCase):
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
     def test_not_shown_to_others(self) -> None:
         """A socket on which another user listens never sees it."""
-        uid = os.geteuid()
-        os.seteuid(65534)  # the kernel notes who called listen()
-        try:
-            listening = socket.socket(socket.AF_UNIX)
-            self.addCleanup(listening.close)
-            os.seteuid(uid)
-            path = os.path.join(self.folder, "service_home.sock")
-            listening.bind(path)
-            os.seteuid(65534)
-            listening.listen(5)
-        finally:
-            os.seteuid(uid)
+        os.chmod(self.folder, 0o777)
+        listening = self.listen_as(65534, binder=65534)
         outcome = self.run_command("call", "home", "/", "--timeout", "2")
         self.assertComplains(outcome, 5, "another user listens there (uid 65534)")
         connection, _ = listening.accept()
         with connection:
             self.assertEqual(connection.recv(100), b"")
+
+    @skipIf(os.geteuid() != 0, "only root can listen as another user")
+    def test_shown_to_whom_we_put_there(self) -> None:
+        """A service's workers may run as another user, where nobody but us could have bound the socket."""
+        listening = self.listen_as(65534, binder=0)
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                self.behave(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        outcome = self.run_command("call", "home", "/", "--timeout", "5")
+        thread.join(10)
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+        self.assertIn(b"ab" * 32, self.requests[0])
+
+    def listen_as(self, uid: int, *, binder: int) -> socket.socket:
+        """A socket that one user has bound, and on which another listens: the kernel notes who does."""
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        before = os.geteuid()
+        try:
+            os.seteuid(binder)
+            listening.bind(os.path.join(self.folder, "service_home.sock"))
+            os.seteuid(before)
+            os.seteuid(uid)
+            listening.listen(5)
+        finally:
+            os.seteuid(before)
+        return listening
 
 
 class Listing(CommandLineTestCase):

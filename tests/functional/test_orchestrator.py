@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import stat
 import subprocess
@@ -23,10 +24,6 @@ class LifeTests(RunningTestCase):
     """From the first worker to the last."""
 
     config = _TWO
-
-    def worker_pids(self) -> list[int]:
-        """The workers, as the orchestrator tells."""
-        return [each["pid"] for each in self.ask("orchestrator", "/status")["codes"]["workers"]]
 
     def assertClean(self, running: Running, code: int = 0) -> None:
         """It ends with this code, and leaves no process and no socket behind."""
@@ -143,10 +140,13 @@ class LifeTests(RunningTestCase):
 
     def test_terminal_closed(self) -> None:
         """A terminal that is closed sends HUP to every process: the call in flight is answered."""
-        running = self.start()
+        terminal, theirs = pty.openpty()
+        running = self.start(stdin=theirs)
+        os.close(theirs)
         talk = self.talk()
         talk.send(id=1, path="/wait", data={"seconds": 0.5})
         talk.ask(id=2, path="/item/2")
+        os.close(terminal)
         os.killpg(running.process.pid, signal.SIGHUP)
         self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.5})
         self.assertClean(running)
@@ -207,6 +207,7 @@ class LifeTests(RunningTestCase):
             "avgResponseTime",
             "workers",
             "latency",
+            "problem",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

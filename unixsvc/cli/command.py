@@ -11,6 +11,7 @@ import click
 
 from unixsvc.cli.call import call
 from unixsvc.cli.check import check
+from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.options import located
 from unixsvc.cli.output import complain, explain
 from unixsvc.cli.services import ls, routes
@@ -41,7 +42,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, ls, routes, status, token):
+for _command in (call, check, ls, routes, status, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

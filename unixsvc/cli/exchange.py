@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, DeadlineExceeded, ServiceError
 from unixsvc.socket.credentials import credentials_of
+from unixsvc.socket.directory import is_vouched_for
 
 __all__ = ["Answer", "Call", "Exchange", "Unreachable", "exchange", "is_listening", "read_answer"]
 
@@ -159,10 +160,10 @@ def _connect(connection: socket.socket, path: str, deadline: float) -> None:
 def _check_owner(connection: socket.socket, path: str) -> None:
     """Show the token to nobody else: whoever can make a directory in /tmp could listen there.
 
-    :raises Unreachable: if another user listens.
+    :raises Unreachable: if another user listens, who has not been put there by us or by root.
     """
     uid = credentials_of(connection).uid
-    if uid not in (os.geteuid(), 0):
+    if uid not in (os.geteuid(), 0) and not is_vouched_for(path, os.geteuid()):
         problem = f"another user listens there (uid {uid}), who must not see the token"
         raise Unreachable(path, problem, "run as that user")
 

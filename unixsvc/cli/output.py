@@ -11,7 +11,7 @@ import msgspec
 
 from unixsvc.errors import ServiceError
 
-__all__ = ["complain", "echo_json", "echo_table", "explain"]
+__all__ = ["complain", "echo_json", "echo_line", "echo_table", "explain"]
 
 # A terminal would obey some of these, and JSON may hold them as they are.
 _CONTROLS: Final = re.compile("[\x7f-\x9f]")
@@ -47,6 +47,11 @@ def echo_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, termina
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a title may look like rich's markup
     Console().print(table)
+
+
+def echo_line(text: str) -> None:
+    """Print one line of what somebody else has said."""
+    click.echo(_one_line(text))
 
 
 def complain(line: str, *more: str) -> None:

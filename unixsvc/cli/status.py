@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.cli.options import located
-from unixsvc.cli.output import echo_json, echo_table
+from unixsvc.cli.output import echo_json, echo_line, echo_table
 from unixsvc.cli.session import Session
 from unixsvc.config import CONTROL_SERVICE
 from unixsvc.errors import BadGateway
@@ -49,6 +49,9 @@ def status(session: Session, as_json: bool) -> None:
         rows.append(_service_row(name, service))
         rows += [_worker_row(worker) for worker in service.workers]
     echo_table(_HEADERS, rows, terminal=session.terminal)
+    for name, service in services.items():
+        if service.problem:
+            echo_line(f"{name}: {service.problem}")
 
 
 class _Worker(Struct, frozen=True):
@@ -74,6 +77,7 @@ class _Service(Struct, frozen=True):
     average: float | None = msgspec.field(default=None, name="avgResponseTime")
     workers: list[_Worker] = []
     latency: _Latency = _Latency()
+    problem: str = ""
 
 
 def _service_row(name: str, service: _Service) -> list[str]:

@@ -5,6 +5,7 @@ The protocols are those of sd_notify(3), sd_watchdog_enabled(3) and sd_listen_fd
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -17,7 +18,7 @@ from twisted.logger import Logger
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["Activation", "Notifier", "take"]
+__all__ = ["Activation", "Notifier", "restore", "take"]
 
 _log = Logger()
 
@@ -111,6 +112,19 @@ def take(environ: MutableMapping[str, str], pid: int, first: int = _FIRST_FD) ->
     if _number("LISTEN_PID", meant) == pid:
         sockets = _adopt_all(first, _number("LISTEN_FDS", count), names)
     return Activation(Notifier(address), watchdog, sockets)
+
+
+def restore(environ: MutableMapping[str, str]) -> None:
+    """Put back what Twisted has taken: its endpoints, once imported, remove ``LISTEN_PID`` and ``LISTEN_FDS``.
+
+    They are still in the environment that the kernel has of this process, see proc(5).
+    """
+    with open("/proc/self/environ", "rb") as file:
+        pairs = (each.partition(b"=") for each in file.read().split(b"\0"))
+        found = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+    for name in ("LISTEN_PID", "LISTEN_FDS"):
+        if name in found:
+            environ.setdefault(name, found[name])
 
 
 def _adopt_all(first: int, count: int, names: list[str]) -> dict[str, socket.socket]:

@@ -36,7 +36,6 @@ def main() -> None:
     orphan_watch.start()
     for descriptor in (LISTENING_FD, REPORTS_FD, COMMANDS_FD):
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
-    _drop_privileges(orders)
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)
     level = Level(orders.log.level)
@@ -48,6 +47,8 @@ def main() -> None:
 
     from unixsvc.orchestrator.serving import Worker
 
+    # Not before: another user may not be able to read what is imported up to here.
+    _drop_privileges(orders)
     worker = Worker(orders, loop, reactor, level, orphan_watch)
     running: Any = reactor
     running.callWhenRunning(worker.start)

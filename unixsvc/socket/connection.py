@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -12,15 +13,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Caller, Reply
-from unixsvc.errors import (
-    Cancelled,
-    Incomplete,
-    Malformed,
-    NotJSON,
-    ServiceError,
-    TooLarge,
-    Unavailable,
-)
+from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge, Unavailable
 from unixsvc.running.driver import Running
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, is_oneway, request_from
@@ -28,19 +21,16 @@ from unixsvc.socket.framing import Framer
 from unixsvc.socket.peer import has_gone, has_more, peer_of
 from unixsvc.socket.security import MAX_WRONG_TOKENS
 from unixsvc.socket.unanswered import Pending, Unanswered
-from unixsvc.socket.watch import Watch
+from unixsvc.socket.watch import Act, Sight, Stage, Watch, act_at
 
 __all__ = ["MAX_UNANSWERED", "Connection"]
 
 MAX_UNANSWERED: Final = 128
 # So many messages of one client are served before the others have their turn.
 _TURN: Final = 64
-# A client that is told why its message is refused may still be sending it: it is read on for so long, as
-# a socket that is closed with bytes unread resets the client before it has seen the reply.
-_LINGER_SECONDS: Final = 2.0
 _GOAWAY: Final = b'{"goaway":true}\n'
-# Where nobody serves in our place, a client that has been told to go, and does not, is given so long.
-_GOAWAY_SECONDS: Final = 0.5
+_IN_USE: Final = [{"field": "id", "message": "is that of an unanswered request"}]
+_CLOSING: Final = Stage.CLOSING  # compared with for each message, so it stands where it is found at once
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -64,18 +54,11 @@ class Connection(Protocol):
         self._end = b"\n"
         self._served = 0
         self._watch = Watch()
+        self._stage = Stage.SERVING
         self._full = False  # the client does not take its replies
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
-        self._ended = False  # the client sends no more
         self._named = False  # the client has shown an id, so it can hear that it is to go
-        self._leaving = False  # the client is to go
-        self._told = False  # and has been told so
-        self._ending = False  # closed once nothing is left to be served
-        self._closing = False  # nothing more is served
-        self._linger = False  # the client may still be sending when all is answered
-        self._lingering = False
-        self._lost = False
 
     # What the transport calls.
 
@@ -89,27 +72,27 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come."""
-        if not self._closing:
+        if self._stage < _CLOSING:
             self._framer.feed(data)
             self._serve_all()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may be gone, or wait for its replies."""
-        if self._lingering or has_gone(self.transport):
+        if self._stage is Stage.LINGERING or has_gone(self.transport):
             self.transport.loseConnection()
             return
-        self._ended = True
         rest = self._framer.rest()
-        if rest.strip() and not self._closing:
+        if rest.strip() and self._stage < _CLOSING:
             self._serve(rest)
-        self.finish()
+        self._advance(Stage.ENDED)
+        self._serve_all()
 
     def writeConnectionLost(self) -> None:
         """We have shut down our sending side; nothing follows from that."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The client is gone: nobody wants the replies any more."""
-        self._closing = self._lost = True
+        self._stage = Stage.LOST
         self._clients.closed(self)
         for each in self._unanswered.all_running():
             each.cancel(Cancelled())
@@ -130,62 +113,74 @@ class Connection(Protocol):
 
     def leave(self) -> None:
         """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
-        self._leaving = True
+        self._advance(Stage.LEAVING)
         self._watch = Watch()
         self._serve_all()
 
     def finish(self) -> None:
         """Serve what has arrived, answer it, and close."""
-        self._ending = True
+        self._advance(Stage.ENDING)
         self._serve_all()
 
     def give_up(self) -> None:
         """Answer what is unanswered with 503, and close."""
-        self._closing = True
+        if self._stage is Stage.LOST:
+            return
+        self._stage = Stage.GIVEN_UP
+        self._watch = Watch()
         for each in self._unanswered.all_running():
             each.cancel(Unavailable())
         if self._full:
-            self._abort()  # the client does not take what is sent
-        elif not self._lost:
-            self.transport.loseConnection()
+            self.transport.abortConnection()  # the client does not take what is sent
+        else:
+            self._go_further()
 
     def check_time(self, now: float, *, hurry: bool) -> None:
-        """Close the connection if its client has used up its time.
+        """Close the connection if its client has used up its time."""
+        sight = Sight(
+            stage=self._stage,
+            served=self._served,
+            busy=bool(self._unanswered),
+            partial=self._framer.partial and not self._full,
+            framed=self._framer.framed,
+            full=self._full,
+            gone=not self._reading and has_gone(self.transport),
+        )
+        _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
 
-        :param hurry: a client that is to go must not take its time.
-        """
-        watch, limits = self._watch, self._clients.limits
-        watch.look(self._served, bool(self._unanswered), self._framer.partial and not self._full, now)
-        if self._lingering:
-            if watch.quiet(now) >= _LINGER_SECONDS:
-                self._abort()
-        elif not self._reading and has_gone(self.transport):
-            self._abort()
-        elif watch.partial(now) >= limits.message_timeout and not self._closing:
-            self._refuse(Incomplete())
-        elif hurry and self._leaving and watch.quiet(now) >= _GOAWAY_SECONDS:
-            self.finish()
-        elif watch.quiet(now) >= limits.idle_timeout:
-            self._close_idle()
+    # The way to the end.
 
-    def _abort(self) -> None:
-        self.transport.abortConnection()
+    def _advance(self, stage: Stage) -> None:
+        self._stage = max(self._stage, stage)
 
-    def _close_idle(self) -> None:
-        if self._full or self._closing:
-            self._abort()  # what waits to be sent would keep it open for ever
-        elif self._framer.framed:
-            self._closing = True
-            self.transport.loseConnection()
-        else:
-            self._refuse(Incomplete())
+    def _go_further(self) -> None:
+        """Do what the way to the end demands by now."""
+        # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
+        waiting = self._full or bool(self._unanswered)
+        _ACTS[act_at(self._stage, named=self._named, served=self._served, waiting=waiting)](self)
+
+    def _tell(self) -> None:
+        self._stage = Stage.TOLD
+        self.transport.write(_GOAWAY)
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
+        self._advance(Stage.REFUSING)
+        self._answer(None, reply_for(error))
+        self._go_further()
+
+    def _linger(self) -> None:
+        self._stage = Stage.LINGERING
+        self._watch = Watch()
+        self.transport.loseWriteConnection()
+        self._hold_or_read()
 
     # Messages in.
 
     def _serve_all(self) -> None:
         """Serve messages until there is none, or it is time to let others have their turn."""
         for _ in range(_TURN):
-            if self._closing or self._full or len(self._unanswered) >= MAX_UNANSWERED:
+            if self._stage >= _CLOSING or self._full or len(self._unanswered) >= MAX_UNANSWERED:
                 break
             try:
                 message = self._framer.next()
@@ -193,30 +188,20 @@ class Connection(Protocol):
                 self._refuse(error)
                 break
             if message is None:
-                self._serve_unframed()
+                if not self._framer.framed:
+                    self._serve_unframed()
                 # What has been sent by now is served too, before nothing more is.
-                if self._ending and (self._ended or not has_more(self.transport)):
-                    self._closing = True
+                ended = self._stage is Stage.ENDED
+                if ended or (self._stage is Stage.ENDING and not has_more(self.transport)):
+                    self._stage = _CLOSING
                 break
             if message.strip():
                 self._serve(message)
         else:
             self._serve_later()
         self._hold_or_read()
-        if self._leaving:
-            self._say_so()
-        if self._closing:
-            self._close_if_done()
-
-    def _say_so(self) -> None:
-        """Tell the client to go. One that has not said anything yet is listened to first."""
-        if self._closing or self._told:
-            return
-        if self._named:
-            self._told = True
-            self.transport.write(_GOAWAY)
-        elif self._served and not self._ending:
-            self.finish()
+        if self._stage:
+            self._go_further()
 
     def _serve_unframed(self) -> None:
         """The one-message exchange of the original system: no line end, no id, one reply, the end."""
@@ -224,7 +209,7 @@ class Connection(Protocol):
         if message is not None and find_id(message) is None:
             self._framer.rest()
             self._end = b""
-            self._closing = True
+            self._stage = _CLOSING
             self._serve(message)
 
     def _serve(self, message: bytes) -> None:
@@ -234,20 +219,19 @@ class Connection(Protocol):
         except NotJSON as error:
             self._refuse(error)
         except Malformed as error:
+            shown = find_id(message)
+            self._named |= shown is not None
             if not is_oneway(message):
-                self._answer(find_id(message), reply_for(error))
+                self._answer(shown, reply_for(error))
         else:
             if wire.id is not None:
                 self._named = True
             if wire.cancel:
                 self._cancel(wire.id)
-            elif wire.id in self._unanswered:
-                if wire.oneway:
-                    return
-                problem = {"field": "id", "message": "is that of an unanswered request"}
-                self._answer(wire.id, reply_for(Malformed([problem])))
-            else:
+            elif wire.id not in self._unanswered:
                 self._begin(wire)
+            elif not wire.oneway:
+                self._answer(wire.id, reply_for(Malformed(_IN_USE)))
 
     def _begin(self, wire: WireRequest) -> None:
         request = request_from(wire, self._caller)
@@ -258,7 +242,7 @@ class Connection(Protocol):
             if not wire.oneway:
                 self._answer(wire.id, stop.value)
             if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
-                self._closing = self._linger = True
+                self._advance(Stage.REFUSING)
             return
         pending = Pending(wire.id, oneway=wire.oneway)
         self._unanswered.add(pending)
@@ -284,22 +268,16 @@ class Connection(Protocol):
     def _done(self, pending: Pending, reply: Reply) -> None:
         """Send a reply that had to be waited for, and the bare ones that had to wait for it."""
         ready = self._unanswered.settle(pending, reply)
-        if not self._lost:
+        if self._stage is not Stage.LOST:
             self.transport.write(b"".join(encode(*each) + self._end for each in ready))
             self._go_on()
-
-    def _refuse(self, error: ServiceError) -> None:
-        """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
-        self._closing = self._linger = True
-        self._answer(None, reply_for(error))
-        self._close_if_done()
 
     # Flow.
 
     def _go_on(self) -> None:
         """Something that held us up is over."""
-        if self._closing:
-            self._close_if_done()
+        if self._stage >= _CLOSING:
+            self._go_further()
         elif not self._reading:
             self._serve_later()
 
@@ -310,28 +288,26 @@ class Connection(Protocol):
 
     def _serve_now(self) -> None:
         self._later = False
-        if not self._lost:
-            self._serve_all()
+        self._serve_all()
 
     def _hold_or_read(self) -> None:
         """Read on only where what comes can be served: the rest stays with the client."""
         held = self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED
-        wanted = self._lingering or not (held or self._ended or self._closing)
-        if wanted != self._reading and not self._lost:
+        wanted = self._stage is Stage.LINGERING or not (held or self._stage >= Stage.ENDED)
+        if wanted != self._reading and self._stage is not Stage.LOST:
             self._reading = wanted
             if wanted:
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
 
-    def _close_if_done(self) -> None:
-        # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
-        if self._unanswered or self._lingering or self._lost or self._full:
-            return
-        if not self._linger:
-            self.transport.loseConnection()
-            return
-        self._lingering = True
-        self._watch = Watch()
-        self.transport.loseWriteConnection()
-        self._hold_or_read()
+
+_ACTS: Final[dict[Act, Callable[[Connection], None]]] = {
+    Act.NOTHING: lambda connection: None,
+    Act.TELL: Connection._tell,
+    Act.FINISH: Connection.finish,
+    Act.REFUSE: lambda connection: connection._refuse(Incomplete()),
+    Act.LINGER: Connection._linger,
+    Act.CLOSE: lambda connection: connection.transport.loseConnection(),
+    Act.CUT_OFF: lambda connection: connection.transport.abortConnection(),
+}

@@ -10,7 +10,7 @@ from typing import Final
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["prepare_directory", "service_names", "socket_path"]
+__all__ = ["is_vouched_for", "prepare_directory", "service_names", "socket_path"]
 
 _MAX_PATH: Final = 107  # sun_path is 108 bytes with its end, unix(7)
 _SOCKET = re.compile(r"service_(?P<name>[a-z][a-z0-9_-]*)\.sock")
@@ -50,6 +50,28 @@ def prepare_directory(path: str) -> None:
     if state.st_mode & stat.S_IWOTH:
         mode = f"mode {stat.S_IMODE(state.st_mode):04o}"
         raise ConfigError(path, f"others can write to it ({mode})", f"run: chmod o-w {path}")
+
+
+def is_vouched_for(path: str, uid: int) -> bool:
+    """Whether whoever listens at a path was put there by a user, or by root.
+
+    The workers of a service may run as another user than the orchestrator that has bound its socket. Where
+    nobody else can have put a socket into the directory, or moved one, its owner vouches for the listener.
+
+    :param uid: of the user.
+    """
+    try:
+        directory, entry = os.lstat(os.path.dirname(path)), os.lstat(path)
+    except OSError:
+        return False
+    trusted = (uid, 0)
+    return (
+        stat.S_ISDIR(directory.st_mode)
+        and stat.S_ISSOCK(entry.st_mode)
+        and not directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        and directory.st_uid in trusted
+        and entry.st_uid in trusted
+    )
 
 
 def service_names(socket_dir: str) -> list[str]:

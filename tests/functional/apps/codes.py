@@ -83,6 +83,10 @@ class Codes:
         """Leave a process behind, which has whatever it inherits."""
         return os.system("sleep 20 &")  # noqa: S605
 
+    def environment(self) -> dict[str, str]:
+        """What this process finds there."""
+        return dict(os.environ)
+
     async def peer(self, request: Request) -> dict[str, int | None]:
         """Who asks, and who answers."""
         return {"uid": request.peer.uid, "pid": request.peer.pid, "worker": os.getpid()}
@@ -108,6 +112,7 @@ app = App(
                 GET("/spawn", Codes.spawn),
                 GET("/large/{size:int}", Codes.large),
                 GET("/peer", Codes.peer),
+                GET("/environment", Codes.environment),
             ],
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.unit.orchestrator.sockets import Sockets
 from unixsvc.config import Limits, Log, Security, ServiceSettings
 from unixsvc.orchestrator.messages import COMMANDS_FD, REPORTS_FD, Orders, Report, encode_line
 
@@ -31,14 +33,14 @@ class FakeProcess:
     """The transport of a process that is only said to be there; a test says what it does.
 
     :ivar arguments: all that it was started with.
-    :ivar signals: those that it was sent.
+    :ivar signals: those that it was sent, as ``TERM``.
     """
 
     def __init__(self, pid: int, protocol: Any, **arguments: Any) -> None:
         self.pid: int | None = pid
         self.protocol = protocol
         self.arguments = arguments
-        self.signals: list[str | int] = []
+        self.signals: list[str] = []
         self._written = b""
 
     # What its protocol calls.
@@ -48,11 +50,11 @@ class FakeProcess:
         assert childFD == COMMANDS_FD
         self._written += data
 
-    def signalProcess(self, signalID: str | int) -> None:
+    def signalProcess(self, signalID: Any) -> None:
         """Take a signal."""
         if self.pid is None:
             raise ProcessExitedAlready
-        self.signals.append(signalID)
+        self.signals.append(signal.Signals(signalID).name.removeprefix("SIG"))
 
     def loseConnection(self) -> None:
         """Close the pipes."""
@@ -62,7 +64,12 @@ class FakeProcess:
     @property
     def told(self) -> list[str]:
         """The tags of the commands that it was sent, after its orders."""
-        return [msgspec.json.decode(line)["type"] for line in self._written.splitlines()[1:]]
+        return [each["type"] for each in self.commands]
+
+    @property
+    def commands(self) -> list[dict[str, Any]]:
+        """Those commands as they were sent."""
+        return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
 
     @property
     def orders(self) -> Orders:
@@ -107,7 +114,7 @@ class FakeProcess:
         """Not used."""
 
 
-class Processes(Clock):
+class Processes(Sockets, Clock):
     """A reactor with a clock that a test turns.
 
     :ivar started: every process, in order.
@@ -118,6 +125,15 @@ class Processes(Clock):
         super().__init__()
         self.started: list[FakeProcess] = []
         self.refuse: OSError | None = None
+
+    @property
+    def running(self) -> list[FakeProcess]:
+        """The processes that have not ended."""
+        return [each for each in self.started if each.pid is not None]
+
+    def callFromThread(self, call: Any, *arguments: Any) -> None:
+        """Call it in the next turn."""
+        self.callLater(0, call, *arguments)
 
     def spawnProcess(self, protocol: Any, executable: str, args: Any, env: Any, childFDs: Any) -> FakeProcess:
         """Say that a process was started."""

@@ -1,0 +1,96 @@
+"""A request handler of a user's own: each message is preceded by its length, as four bytes, big-endian."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import Int32StringReceiver
+from zope.interface import implementer
+
+from unixsvc.domain.interfaces import IRequestHandler
+from unixsvc.domain.message import Caller, Request
+from unixsvc.errors import error_from
+from unixsvc.socket.envelope import decode, encode, request_from
+from unixsvc.socket.server import Handling
+
+
+class _Connection(Int32StringReceiver):
+    def __init__(self, handler: PrefixedRequestHandler) -> None:
+        self._handler = handler
+        self._caller = Caller()
+
+    def connectionMade(self) -> None:
+        self._handler.clients.add(self)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self._handler.clients.discard(self)
+
+    def stringReceived(self, string: bytes) -> None:
+        wire = decode(string)
+        self._handler.begin()
+        answer = ensureDeferred(self._handler.handling.handle(request_from(wire, self._caller)))
+        answer.addCallback(lambda reply: self.sendString(encode(wire.id, reply)))
+        answer.addBoth(self._handler.end)
+
+
+@implementer(IRequestHandler)
+class PrefixedRequestHandler(Service):
+    """Serves that protocol."""
+
+    def __init__(self, handling: Handling) -> None:
+        self.handling = handling
+        self.clients: set[_Connection] = set()
+        self._port: Any = None
+        self._unanswered = 0
+        self._idle: Deferred[None] | None = None
+
+    def begin(self) -> None:
+        """A request more is unanswered."""
+        self._unanswered += 1
+
+    def end(self, result: object) -> object:
+        """It is answered."""
+        self._unanswered -= 1
+        if self._idle is not None and not self._unanswered:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+        return result
+
+    async def probe(self) -> None:
+        """Ask for our health, without a socket."""
+        reply = await self.handling.handle(Request("GET", "/-/health", auth_token=self.handling.token))
+        if reply.code >= 400:
+            raise error_from(reply.code, reply.detail)
+
+    async def listen(self) -> None:
+        """Begin to accept."""
+        self._port = await self.handling.endpoint.listen(Factory.forProtocol(partial(_Connection, self)))
+
+    async def drain(self, patient: bool = False) -> None:
+        """Accept nothing more, answer, close."""
+        port, self._port = self._port, None
+        if port is not None:
+            port.stopListening()
+        if self._unanswered:
+            self._idle = Deferred()
+            await self._idle
+        for each in list(self.clients):
+            each.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close every connection."""
+        for each in list(self.clients):
+            each.transport.abortConnection()
+
+    def connections(self) -> int:
+        """How many clients there are."""
+        return len(self.clients)
+
+    def stopService(self) -> Deferred[None]:
+        """Drain."""
+        super().stopService()
+        return Deferred.fromCoroutine(self.drain())

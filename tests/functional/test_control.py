@@ -1,0 +1,203 @@
+"""What the orchestrator is told, and what becomes of services that cannot live."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.functional.running import RunningTestCase
+from tests.functional.talking import Talk
+
+_TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n[services.other]\napp = "codes:app"\n'
+
+
+class CommandTests(RunningTestCase):
+    """Each command does what it says, and returns when it is done."""
+
+    config = _TWO
+
+    def test_stop_and_start(self) -> None:
+        """A stopped service refuses at once and leaves no process; started, it serves again."""
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.5})
+        talk.ask(id=2, path="/item/2")
+        self.assertDone("stop", "codes")
+        self.assertEqual(talk.receive()["data"], 0.5)
+        self.assertEqual(running.left(), ["unixsvc: other [1]"])
+        self.assertRaises(FileNotFoundError, Talk, self.path())
+        self.assertEqual(self.status()["status"], "stopped")
+        self.assertRefuses(4, ["scale", "codes", "3"], "codes is stopped; start it first")
+        self.assertDone("start", "codes")
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertDone("stop")
+        self.assertEqual(running.left(), [])
+        self.assertDone("start")
+        self.assertEqual(self.ask("other", "/item/3"), {"id": 3})
+
+    def test_restart(self) -> None:
+        """Old and new workers do not meet, and who connects meanwhile waits."""
+        self.start()
+        before = self.worker_pids()
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 0.5})
+        talk.ask(id=2, path="/item/2")
+        self.assertDone("restart", "codes")
+        self.assertEqual(talk.receive()["data"], 0.5)
+        self.assertEqual(set(before) & set(self.worker_pids()), set())
+        self.assertEqual(len(self.worker_pids()), 2)
+
+    def test_scale(self) -> None:
+        """More workers, and fewer; a reload keeps the number, unless the file says another."""
+        running = self.start()
+        self.assertDone("scale", "codes", "3")
+        self.assertEqual(len(self.worker_pids()), 3)
+        self.assertDone("scale", "codes", "1")
+        self.eventually(lambda: len(running.left()) == 2)
+        self.assertDone("reload")
+        self.assertEqual(len(self.worker_pids()), 1)
+        self.configure(_TWO.replace("workers = 2", "workers = 3"))
+        self.assertDone("reload")
+        self.assertEqual(len(self.worker_pids()), 3)
+
+    def test_log_level(self) -> None:
+        """The orchestrator and its workers log more at once."""
+        running = self.start()
+        self.assertDone("log-level", "error")
+        self.assertDone("reload")
+        self.assertEqual(running.logged("reloaded"), [])
+        self.assertDone("log-level", "info")
+        self.assertDone("reload", "codes")
+        running.until("reloaded codes")
+
+    def test_unknown(self) -> None:
+        """A service that is not there is named, and so are those that are."""
+        self.start()
+        for command in ("stop", "start", "restart", "reload"):
+            self.assertRefuses(4, [command, "nobody"], "there is no service 'nobody'", "codes, other")
+        self.assertRefuses(4, ["scale", "nobody", "2"], "there is no service 'nobody'")
+
+    def test_routes(self) -> None:
+        """The commands are routes of a service like any other, in its contract."""
+        self.start()
+        contract = self.ask("orchestrator", "/-/routes")
+        paths = {(each["method"], each["path"]) for each in contract["routes"]}
+        for path in ("/reload", "/restart", "/start", "/stop", "/scale"):
+            self.assertIn(("POST", path), paths)
+        with self.talk("orchestrator", token=False) as talk:
+            self.assertEqual(talk.ask(id=1, method="POST", path="/stop")["code"], 401)
+        self.assertEqual(len(self.worker_pids()), 2)
+
+    def test_client_goes_away(self) -> None:
+        """Who asks and does not wait changes nothing: it is done all the same."""
+        self.start()
+        before = self.worker_pids()
+        with self.talk("orchestrator") as talk:
+            talk.send(id=1, method="POST", path="/restart", data={"service": "codes"})
+            talk.ask(id=2, path="/-/ping")
+        self.eventually(lambda: len(self.worker_pids()) == 2 and not set(before) & set(self.worker_pids()))
+
+
+class FailureTests(RunningTestCase):
+    """A service that dies again and again."""
+
+    config = """
+[services.codes]
+app = "failing:app"
+start_interval = 60
+[services.other]
+app = "codes:app"
+"""
+
+    def doom(self) -> None:
+        """From now on, no worker can start; that of now has been there long enough not to count."""
+        self.eventually(lambda: self.status()["workers"][0]["uptime"] > 2.0)
+        Path(self.folder, "doomed").touch()
+        os.kill(self.worker_pids()[0], signal.SIGKILL)
+
+    def test_failed(self) -> None:
+        """After five starts it has failed, refuses at once, and says why; others go on; it can be revived."""
+        running = self.start()
+        other = self.worker_pids("other")
+        self.doom()
+        self.eventually(lambda: self.status()["status"] == "failed")
+        self.assertEqual(len(running.logged("worker 1: failing:app: RuntimeError: doomed")), 5)
+        running.until("has failed, and is not started again", "RuntimeError: doomed")
+        self.assertIn("RuntimeError: doomed", self.status()["problem"])
+        self.assertRaises(FileNotFoundError, Talk, self.path())
+        self.assertEqual(self.worker_pids("other"), other)
+        self.assertRefuses(4, ["start", "codes"], "services.codes: cannot start", "RuntimeError: doomed")
+        Path(self.folder, "doomed").unlink()
+        self.assertDone("start", "codes")
+        self.assertEqual(self.ask("codes", "/pid"), self.worker_pids()[0])
+        self.assertEqual((self.status()["status"], self.status()["problem"]), ("ready", ""))
+
+    def test_reload_revives(self) -> None:
+        """A reload starts it, too."""
+        self.start()
+        self.doom()
+        self.eventually(lambda: self.status()["status"] == "failed")
+        Path(self.folder, "doomed").unlink()
+        self.assertDone("reload")
+        self.assertEqual(self.ask("codes", "/pid"), self.worker_pids()[0])
+
+    def test_essential(self) -> None:
+        """Where it is essential, the orchestrator drains the others and ends with 4, and one line."""
+        self.configure(self.config.replace("start_interval", "essential = true\nstart_interval"))
+        running = self.start()
+        talk = self.talk("other")
+        self.doom()
+        running.until("has failed")
+        self.assertEqual(talk.rest(), b"")
+        self.assertEqual(running.wait(), 4)
+        self.assertRegex(running.errors, r"^unixsvc: services.codes: .*RuntimeError: doomed\n$")
+        self.assertEqual(running.left(), [])
+
+
+class DependencyTests(RunningTestCase):
+    """Services that need each other."""
+
+    config = """
+[services.web]
+app = "codes:app"
+depends_on = ["store"]
+[services.store]
+app = "slow:app"
+[services.codes]
+app = "codes:app"
+"""
+
+    def setUp(self) -> None:
+        """Have an application that takes its time to start."""
+        super().setUp()
+        Path(self.folder, "slow.py").write_text("import time\ntime.sleep(0.7)\nfrom codes import app\n")
+
+    def test_order(self) -> None:
+        """One starts when what it depends on is ready, not only started; others do not wait for it."""
+        running = self.start()
+        order = [each["namespace"] for each in running.logged("is ready")]
+        self.assertEqual(order, ["codes", "store", "web"])
+
+    def test_reversed(self) -> None:
+        """What others depend on serves until they have gone."""
+        running = self.start()
+        talk = self.talk("web")
+        talk.send(id=1, path="/wait", data={"seconds": 1.0})
+        talk.ask(id=2, path="/item/2")
+        running.signal(signal.SIGTERM)
+        running.until("stopping")
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.5:
+            self.assertEqual(self.ask("store", "/item/3"), {"id": 3})
+        self.assertEqual(talk.receive()["data"], 1.0)
+        self.assertEqual(running.wait(), 0)
+
+    def test_circle(self) -> None:
+        """A circle is an error in the configuration."""
+        self.configure(self.config.replace("[services.store]", '[services.store]\ndepends_on = ["web"]'))
+        running = self.start(ready=False)
+        self.assertEqual(running.wait(), 2)
+        self.assertIn("depend on each other", running.errors)
+        self.assertEqual(running.errors.count("\n"), 1)

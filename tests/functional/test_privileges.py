@@ -1,0 +1,85 @@
+"""What workers give up, and what they never had."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import stat
+from unittest import skipIf
+
+import psutil
+
+from tests.functional.running import RunningTestCase
+
+_NOBODY = 65534
+
+
+class PrivilegeTests(RunningTestCase):
+    """Users, groups, umasks, limits and descriptors of workers."""
+
+    def test_descriptors(self) -> None:
+        """A worker has the standard three, the listening socket, its two pipes, and what its loop opens."""
+        self.configure(self.config + '[services.other]\napp = "codes:app"\n')
+        running = self.start()
+        (pid,) = self.worker_pids()
+        theirs = set(self.links(running.process.pid).values())
+        links = self.links(pid)
+        self.assertEqual(links[0], "/dev/null")
+        inherited = {
+            number
+            for number, link in links.items()
+            if link in theirs and "[" not in link and not link.startswith("/dev/")
+        }
+        self.assertEqual(inherited - {0, 1, 2}, set())
+        sockets = [number for number, link in links.items() if link.startswith("socket:") and link in theirs]
+        self.assertEqual(sockets, [3])
+        pipes = [number for number, link in links.items() if link.startswith("pipe:") and link in theirs]
+        self.assertEqual(pipes, [1, 2, 4, 5])
+
+    def links(self, pid: int) -> dict[int, str]:
+        """What each descriptor of a process is."""
+        folder, found = f"/proc/{pid}/fd", {}
+        for each in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                found[int(each)] = os.readlink(os.path.join(folder, each))
+        return found
+
+    def test_limits(self) -> None:
+        """The umask and the limits of the kernel are the worker's alone."""
+        self.configure(self.config + 'umask = "027"\nrlimits = { open_files = 200, memory = 4000000000 }\n')
+        running = self.start()
+        (pid,) = self.worker_pids()
+        process: psutil.Process = psutil.Process(pid)
+        self.assertEqual(process.rlimit(psutil.RLIMIT_NOFILE), (200, 200))
+        self.assertEqual(process.rlimit(psutil.RLIMIT_AS), (4_000_000_000, 4_000_000_000))
+        with open(f"/proc/{pid}/status") as file:
+            self.assertIn("Umask:\t0027\n", file)
+        ours = psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+        self.assertEqual(ours, resource.getrlimit(resource.RLIMIT_NOFILE))
+
+    @skipIf(os.geteuid() != 0, "only root can run workers as another user")
+    def test_user(self) -> None:
+        """A worker runs as another user, and its clients, who are not, are answered all the same."""
+        os.chmod(self.folder, 0o755)
+        self.configure(self.config + 'user = "nobody"\n[services.other]\napp = "codes:app"\n')
+        self.start()
+        (pid,), (other,) = self.worker_pids(), self.worker_pids("other")
+        self.assertEqual(set(psutil.Process(pid).uids()), {_NOBODY})
+        self.assertEqual(set(psutil.Process(other).uids()), {0})
+        environment = self.ask("codes", "/environment")
+        names = ("HOME", "USER", "PATH")
+        expected = ["/nonexistent", "nobody", os.environ["PATH"]]
+        self.assertEqual([environment[each] for each in names], expected)
+        self.assertDone("call", "codes", "/item/3")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path()).st_mode), 0o660)
+        self.assertDone("reload", "codes")
+        self.assertDone("call", "codes", "/item/3")
+
+    def test_wrong(self) -> None:
+        """A user who is not there is one line and exit code 2."""
+        self.configure(self.config + 'user = "nobody-of-that-name"\n')
+        running = self.start(ready=False)
+        self.assertEqual(running.wait(), 2)
+        self.assertIn("services.codes.user", running.errors)
+        self.assertEqual(running.errors.count("\n"), 1)

@@ -1,0 +1,176 @@
+"""Reloads: new code and new configuration, under load and without a lost call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.functional.loading import Load, Outcome
+from tests.functional.running import Running, RunningTestCase, full
+
+_TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
+
+
+class ReloadTestCase(RunningTestCase):
+    """Has an application with versions."""
+
+    config = _TWO
+
+    def setUp(self) -> None:
+        """Have its first version."""
+        super().setUp()
+        self.set_mode("1")
+
+    def set_mode(self, mode: str) -> None:
+        """Have another version on disk."""
+        Path(self.folder, "mode").write_text(mode)
+
+    def versions(self) -> set[str]:
+        """Those that answer."""
+        return {self.ask("codes", "/version") for _ in range(20)}
+
+    def load(self) -> Load:
+        """Twenty clients that ask without a pause."""
+        load = Load(self.path(), self.token(), connections=20, route="/item/7")
+        self.addCleanup(load.end)
+        return load
+
+    def assertNothingLost(self, outcome: Outcome) -> None:
+        """Every call was answered, and there were many."""
+        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+        self.assertGreater(outcome.answered, 1000)
+
+
+class UnderLoadTests(ReloadTestCase):
+    """Nothing is lost."""
+
+    def test_reloads(self) -> None:
+        """Reloads in a row, while 20 clients ask: every call is answered, and each time by new ones at last."""
+        self.start()
+        load = self.load()
+        for number in range(2, 22 if full() else 7):
+            self.set_mode(str(number))
+            self.assertDone("reload")
+            self.assertEqual(self.versions(), {str(number)})
+        outcome = load.stop()
+        self.assertNothingLost(outcome)
+        self.assertGreaterEqual(outcome.goaways, 20)
+        if full():
+            self.assertGreater(outcome.rate, 5000)
+
+    def test_many_signals(self) -> None:
+        """A hundred HUPs within a second: the configured workers, no zombies, no further descriptors."""
+        running = self.start()
+        load = self.load()
+        orchestrator = psutil.Process(running.process.pid)
+        before = orchestrator.num_fds()
+        for _ in range(100):
+            running.signal(signal.SIGHUP)
+            time.sleep(0.008)
+        running.until("reloaded all services")
+        self.eventually(lambda: len(running.logged("reloaded")) == len(running.logged("reloading")))
+        self.assertLess(len(running.logged("reloaded")), 20)
+        self.assertNothingLost(load.stop())
+        self.eventually(lambda: len(running.left()) == 2)
+        children = orchestrator.children()
+        self.assertEqual([each.status() == psutil.STATUS_ZOMBIE for each in children], [False, False])
+        self.assertEqual(sorted(each.pid for each in children), sorted(self.worker_pids()))
+        self.eventually(lambda: orchestrator.num_fds() == before, 5.0)
+
+
+class FailingTests(ReloadTestCase):
+    """New versions that cannot serve."""
+
+    config = _TWO + "boot_timeout = 1.0\n"
+
+    def assertGivenUp(self, mode: str, *words: str) -> None:
+        """A new version is not taken: the command and the status say why, and the old workers stay."""
+        running = self.start()
+        before = self.worker_pids()
+        load = self.load()
+        self.set_mode(mode)
+        self.assertRefuses(4, ["reload"], "services.codes", "the old ones stay", *words)
+        self.assertNothingLost(load.stop())
+        self.assertEqual(self.worker_pids(), before)
+        self.assertEqual(self.versions(), {"1"})
+        for word in words:
+            self.assertIn(word, self.status()["problem"])
+        running.until("the reload was given up", *words)
+        self.set_mode("2")
+        self.assertDone("reload", "codes")
+        self.assertEqual((self.versions(), self.status()["problem"]), ({"2"}, ""))
+
+    def test_raises(self) -> None:
+        """One that fails when it is imported."""
+        self.assertGivenUp("raise", "RuntimeError: this version cannot be imported")
+
+    def test_hangs(self) -> None:
+        """One that never comes back from its import."""
+        self.assertGivenUp("hang", "was not ready within 1 s (boot_timeout)")
+
+    def test_dies(self) -> None:
+        """One that ends the process."""
+        self.assertGivenUp("die", "ended with exit code 17")
+
+    def test_sick(self) -> None:
+        """One that is there, but whose health check fails."""
+        self.assertGivenUp("sick", "/-/health", "RuntimeError: the store cannot be reached")
+
+
+class ConfigurationTests(ReloadTestCase):
+    """What has changed in the file."""
+
+    def test_services(self) -> None:
+        """Added ones are started, removed ones drained, changed ones replaced, and all is told by the log."""
+        self.configure(_TWO + '[services.old]\napp = "codes:app"\n')
+        running = self.start()
+        talk = self.talk("old")
+        talk.send(id=1, path="/wait", data={"seconds": 0.5})
+        talk.ask(id=2, path="/item/2")
+        self.configure(_TWO.replace("2", "3") + '[services.new]\napp = "codes:app"\n')
+        self.hang_up(running)
+        self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.5})
+        self.assertFalse(os.path.exists(self.path("old")))
+        self.assertEqual(self.ask("new", "/item/3"), {"id": 3})
+        self.assertEqual(len(self.worker_pids()), 3)
+        self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes", "new"})
+
+    def hang_up(self, running: Running) -> None:
+        """Have it reload."""
+        running.signal(signal.SIGHUP)
+        running.until("reloaded all services")
+
+    def test_wrong(self) -> None:
+        """A file that is wrong changes nothing; the command names the mistake."""
+        self.start()
+        before = self.worker_pids()
+        self.configure(_TWO.replace("workers", "wokers"))
+        self.assertRefuses(4, ["reload"], "services.codes.wokers", "workers")
+        self.configure(_TWO + 'depends_on = ["nobody"]\n')
+        self.assertRefuses(4, ["reload"], "services.codes.depends_on", "nobody")
+        Path(self.folder, "unixsvc.toml").write_text('socket_dir = "elsewhere"\n' + _TWO)
+        self.assertRefuses(4, ["--socket-dir", "run", "reload"], "socket_dir", "cannot change")
+        self.configure(_TWO)
+        self.assertEqual(self.worker_pids(), before)
+
+    def test_new_one_cannot_start(self) -> None:
+        """A service that is new and cannot start is not there afterwards; the others go on."""
+        self.start()
+        self.configure(_TWO + '[services.new]\napp = "broken:app"\n')
+        self.assertRefuses(4, ["reload"], "services.new", "the application is broken")
+        self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes"})
+        self.assertFalse(os.path.exists(self.path("new")))
+
+    def test_one_service(self) -> None:
+        """Where one service is named, the others are left alone."""
+        self.configure(_TWO + '[services.other]\napp = "codes:app"\n')
+        self.start()
+        before = self.worker_pids("other"), self.worker_pids()
+        self.assertDone("reload", "codes")
+        self.assertEqual(self.worker_pids("other"), before[0])
+        self.assertEqual(set(self.worker_pids()) & set(before[1]), set())
+        self.assertRefuses(4, ["reload", "nobody"], "there is no service 'nobody'", "codes, other")

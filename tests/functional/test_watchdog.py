@@ -1,0 +1,116 @@
+"""Workers that stand still, and workers that have done enough."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.functional.loading import Load
+from tests.functional.running import Running, RunningTestCase
+
+_TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
+
+
+class WatchdogTests(RunningTestCase):
+    """A worker whose event loop stands still is replaced; nobody else notices."""
+
+    config = _TWO + 'watchdog = 1.0\n[services.other]\napp = "codes:app"\n'
+
+    def setUp(self) -> None:
+        """Have a version."""
+        super().setUp()
+        Path(self.folder, "mode").write_text("1")
+
+    def assertReplaced(self, running: Running, pid: int, begun: float) -> None:
+        """It is replaced within a second of the watchdog's time, and the others are unharmed."""
+        others = set(self.worker_pids()) - {pid}, self.worker_pids("other")
+        self.eventually(lambda: pid not in self.worker_pids() and len(self.worker_pids()) == 2)
+        self.assertLess(time.monotonic() - begun, 1.0 + 1.0)
+        self.eventually(lambda: not psutil.pid_exists(pid))
+        self.assertLess(others[0], set(self.worker_pids()))
+        self.assertEqual(self.worker_pids("other"), others[1])
+        running.until(f"(pid {pid}) is silent", "watchdog")
+
+    def test_stopped(self) -> None:
+        """One that is stopped by a signal."""
+        running = self.start()
+        load = Load(self.path("other"), self.token(), connections=2, route="/item/7", rate=200)
+        self.addCleanup(load.end)
+        pid = self.worker_pids()[0]
+        begun = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        self.assertReplaced(running, pid, begun)
+        outcome = load.stop()
+        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+        self.assertLess(outcome.slowest, 0.5)
+
+    def test_endless_loop(self) -> None:
+        """One that computes for ever: the log has its stack, down to the line."""
+        running = self.start()
+        talk = self.talk()
+        talk.send(id=1, path="/version")
+        talk.receive()
+        begun = time.monotonic()
+        talk.send(id=2, method="POST", path="/stand-still")
+        self.eventually(lambda: len(self.worker_pids()) < 2 or time.monotonic() > begun + 0.9)
+        running.until("is silent", "watchdog")
+        self.eventually(lambda: len(self.worker_pids()) == 2)
+        self.assertLess(time.monotonic() - begun, 1.0 + 1.0)
+        running.until("versioned.py", "stand_still")
+        self.assertEqual(running.logged("is silent")[1:], [])
+
+    def test_busy_orchestrator(self) -> None:
+        """Where it was the orchestrator that stood still, no worker is blamed for it."""
+        running = self.start()
+        before = self.worker_pids()
+        running.signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        running.signal(signal.SIGCONT)
+        self.assertEqual(self.worker_pids(), before)
+        time.sleep(1.5)
+        self.assertEqual(self.worker_pids(), before)
+        self.assertEqual(running.logged("is silent"), [])
+
+
+class RecyclingTests(RunningTestCase):
+    """A worker that has done enough is replaced by one that is ready before it goes."""
+
+    def setUp(self) -> None:
+        """Have a version."""
+        super().setUp()
+        Path(self.folder, "mode").write_text("1")
+
+    def recycled(self, rule: str) -> Running:
+        """Run under a rule."""
+        self.configure(_TWO + f"watchdog = 0.4\n{rule}\n")
+        return self.start()
+
+    def test_requests(self) -> None:
+        """After so many requests, under load, and without a lost call."""
+        running = self.recycled("max_requests = 2000")
+        load = Load(self.path(), self.token(), connections=20, route="/item/7")
+        self.addCleanup(load.end)
+        running.until("max_requests is 2000", times=3)
+        outcome = load.stop()
+        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+
+    def test_memory(self) -> None:
+        """Once it has so much memory; the one that has not, stays."""
+        running = self.recycled("max_memory = 150_000_000")
+        before = self.worker_pids()
+        with self.talk() as talk:
+            talk.ask(id=1, method="POST", path="/leak", data={"size": 120_000_000})
+        running.until("max_memory is 1.5e+08")
+        self.eventually(lambda: set(self.worker_pids()) != set(before) and len(self.worker_pids()) == 2)
+        self.assertEqual(len(set(self.worker_pids()) & set(before)), 1)
+
+    def test_age(self) -> None:
+        """After so long."""
+        self.recycled("max_age = 1")
+        before = self.worker_pids()
+        self.eventually(lambda: not set(self.worker_pids()) & set(before))
+        self.assertEqual(self.ask("codes", "/version"), "1")

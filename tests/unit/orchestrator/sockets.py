@@ -1,0 +1,95 @@
+"""A reactor's Unix sockets, in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from unixsvc.testing import MemoryTransport
+
+__all__ = ["Port", "Sockets"]
+
+
+@implementer(IListeningPort)
+class Port:
+    """Where a test connects.
+
+    :ivar open: whether it accepts.
+    """
+
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+        self.open = True
+
+    def startListening(self) -> None:
+        """It listens from the start."""
+
+    def stopListening(self) -> Deferred[None]:
+        """Accept nothing more."""
+        self.open = False
+        return succeed(None)
+
+    def getHost(self) -> Any:
+        """It has no address."""
+
+    def connect(self) -> tuple[Any, MemoryTransport]:
+        """Connect a client: the server's protocol, and its transport."""
+        assert self.open
+        connection, transport = self._factory.buildProtocol(None), MemoryTransport()
+        connection.makeConnection(transport)
+        return connection, transport
+
+
+class _Joined(StringTransport):
+    """One side of a connection between two protocols of this process."""
+
+    def __init__(self, reactor: Any, protocol: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self.protocol = protocol
+        self.other: Any = None
+
+    def write(self, data: bytes) -> None:
+        """Have the other side receive it."""
+        self.other.protocol.dataReceived(data)
+
+    def loseConnection(self) -> None:
+        """Close both sides, in the next turn."""
+        for each in self, self.other:
+            self._reactor.callLater(0, each.protocol.connectionLost, Failure(ConnectionDone()))
+
+    abortConnection = loseConnection
+
+
+class Sockets:
+    """For a reactor that has a clock.
+
+    :ivar ports: what listens, or has listened, by its path.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports: dict[str, Port] = {}
+        self._adopted: _Joined | None = None
+
+    def listenUNIX(self, address: str, factory: Any, **arguments: Any) -> Port:
+        """Begin to accept."""
+        port = self.ports[address] = Port(factory)
+        return port
+
+    def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
+        """Take one side of a pair of sockets; the next one that is taken is its other side."""
+        joined, self._adopted = _Joined(self, factory.buildProtocol(None)), self._adopted
+        if self._adopted is None:
+            self._adopted = joined
+            return
+        joined.other, self._adopted.other = self._adopted, joined
+        sides, self._adopted = (self._adopted, joined), None
+        for each in sides:
+            each.protocol.makeConnection(each)
