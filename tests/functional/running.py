@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.functional.loading import Load, Outcome
 from tests.functional.talking import Talk
 
 __all__ = ["Running", "RunningTestCase", "full"]
@@ -197,6 +198,23 @@ class RunningTestCase(SynchronousTestCase):
         with self.talk(service) as talk:
             return talk.ask(id=1, path=path, **message)["data"]
 
+    def load(self, service: str = "codes", connections: int = 20, **options: Any) -> Load:
+        """Clients that ask a service without a pause; it runs when they do.
+
+        :param options: of :class:`Load`.
+        """
+        load = Load(self.path(service), self.token(), connections, **options)
+        self.addCleanup(load.end)
+        load.started(50)
+        return load
+
+    def assertNothingLost(self, load: Load) -> Outcome:
+        """Have it end; every call was answered, and there were many. What came of it."""
+        load.further(50)
+        outcome = load.stop()
+        self.assertEqual((outcome.failures, outcome.failed), (0, []))
+        return outcome
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``unixsvc`` there, to its end."""
         return subprocess.run(
@@ -221,6 +239,13 @@ class RunningTestCase(SynchronousTestCase):
         self.assertEqual((done.returncode, done.stderr.count("\n")), (code, 1), done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
+
+    def figure(self, text: str) -> None:
+        """Note what was measured: it goes to the file that UNIXSVC_FIGURES names, if any."""
+        path = os.environ.get("UNIXSVC_FIGURES")
+        if path:
+            with open(path, "a") as file:
+                file.write(f"{self.id()}: {text}\n")
 
     def status(self, service: str = "codes") -> Any:
         """What the orchestrator tells of a service."""

@@ -6,7 +6,6 @@ import signal
 import time
 from pathlib import Path
 
-from tests.functional.loading import Load
 from tests.functional.running import RunningTestCase
 
 _CONFIG = """
@@ -48,14 +47,12 @@ class OrphanTests(RunningTestCase):
     def test_under_load(self) -> None:
         """While clients ask, too: what they have asked is answered, and they go when they are told to."""
         running = self.start()
-        load = Load(self.path(), self.token(), connections=20, route="/item/7")
-        self.addCleanup(load.end)
+        load = self.load()
         running.signal(signal.SIGKILL)
         running.process.wait()
         self.eventually(lambda: running.left() == [], 2.0)
         again = self.start()
-        outcome = load.stop()
-        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+        self.assertNothingLost(load)
         again.signal(signal.SIGTERM)
         self.assertEqual(again.wait(), 0)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.loading import Load, Outcome
 from tests.functional.running import Running, RunningTestCase, full
 
 _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
@@ -33,32 +32,21 @@ class ReloadTestCase(RunningTestCase):
         """Those that answer."""
         return {self.ask("codes", "/version") for _ in range(20)}
 
-    def load(self) -> Load:
-        """Twenty clients that ask without a pause."""
-        load = Load(self.path(), self.token(), connections=20, route="/item/7")
-        self.addCleanup(load.end)
-        return load
-
-    def assertNothingLost(self, outcome: Outcome) -> None:
-        """Every call was answered, and there were many."""
-        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
-        self.assertGreater(outcome.answered, 1000)
-
 
 class UnderLoadTests(ReloadTestCase):
     """Nothing is lost."""
 
     def test_reloads(self) -> None:
-        """Reloads in a row, while 20 clients ask: every call is answered, and each time by new ones at last."""
+        """Reloads in a row, while 20 clients ask: every call is answered, and each time by new ones then."""
         self.start()
         load = self.load()
         for number in range(2, 22 if full() else 7):
             self.set_mode(str(number))
             self.assertDone("reload")
             self.assertEqual(self.versions(), {str(number)})
-        outcome = load.stop()
-        self.assertNothingLost(outcome)
+        outcome = self.assertNothingLost(load)
         self.assertGreaterEqual(outcome.goaways, 20)
+        self.figure(str(outcome))
         if full():
             self.assertGreater(outcome.rate, 5000)
 
@@ -74,7 +62,7 @@ class UnderLoadTests(ReloadTestCase):
         running.until("reloaded all services")
         self.eventually(lambda: len(running.logged("reloaded")) == len(running.logged("reloading")))
         self.assertLess(len(running.logged("reloaded")), 20)
-        self.assertNothingLost(load.stop())
+        self.assertNothingLost(load)
         self.eventually(lambda: len(running.left()) == 2)
         children = orchestrator.children()
         self.assertEqual([each.status() == psutil.STATUS_ZOMBIE for each in children], [False, False])
@@ -85,7 +73,7 @@ class UnderLoadTests(ReloadTestCase):
 class FailingTests(ReloadTestCase):
     """New versions that cannot serve."""
 
-    config = _TWO + "boot_timeout = 1.0\n"
+    config = _TWO + "boot_timeout = 3.0\n"
 
     def assertGivenUp(self, mode: str, *words: str) -> None:
         """A new version is not taken: the command and the status say why, and the old workers stay."""
@@ -94,7 +82,7 @@ class FailingTests(ReloadTestCase):
         load = self.load()
         self.set_mode(mode)
         self.assertRefuses(4, ["reload"], "services.codes", "the old ones stay", *words)
-        self.assertNothingLost(load.stop())
+        self.assertNothingLost(load)
         self.assertEqual(self.worker_pids(), before)
         self.assertEqual(self.versions(), {"1"})
         for word in words:
@@ -110,7 +98,7 @@ class FailingTests(ReloadTestCase):
 
     def test_hangs(self) -> None:
         """One that never comes back from its import."""
-        self.assertGivenUp("hang", "was not ready within 1 s (boot_timeout)")
+        self.assertGivenUp("hang", "was not ready within 3 s (boot_timeout)")
 
     def test_dies(self) -> None:
         """One that ends the process."""
@@ -149,9 +137,9 @@ class ConfigurationTests(ReloadTestCase):
         self.start()
         before = self.worker_pids()
         self.configure(_TWO.replace("workers", "wokers"))
-        self.assertRefuses(4, ["reload"], "services.codes.wokers", "workers")
+        self.assertRefuses(2, ["reload"], "services.codes.wokers", "workers")
         self.configure(_TWO + 'depends_on = ["nobody"]\n')
-        self.assertRefuses(4, ["reload"], "services.codes.depends_on", "nobody")
+        self.assertRefuses(2, ["reload"], "services.codes.depends_on", "nobody")
         Path(self.folder, "unixsvc.toml").write_text('socket_dir = "elsewhere"\n' + _TWO)
         self.assertRefuses(4, ["--socket-dir", "run", "reload"], "socket_dir", "cannot change")
         self.configure(_TWO)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.loading import Load
 from tests.functional.running import Running, RunningTestCase
 
 _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
@@ -38,14 +37,12 @@ class WatchdogTests(RunningTestCase):
     def test_stopped(self) -> None:
         """One that is stopped by a signal."""
         running = self.start()
-        load = Load(self.path("other"), self.token(), connections=2, route="/item/7", rate=200)
-        self.addCleanup(load.end)
+        load = self.load("other", connections=2, rate=200)
         pid = self.worker_pids()[0]
         begun = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         self.assertReplaced(running, pid, begun)
-        outcome = load.stop()
-        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+        outcome = self.assertNothingLost(load)
         self.assertLess(outcome.slowest, 0.5)
 
     def test_endless_loop(self) -> None:
@@ -92,11 +89,9 @@ class RecyclingTests(RunningTestCase):
     def test_requests(self) -> None:
         """After so many requests, under load, and without a lost call."""
         running = self.recycled("max_requests = 2000")
-        load = Load(self.path(), self.token(), connections=20, route="/item/7")
-        self.addCleanup(load.end)
+        load = self.load()
         running.until("max_requests is 2000", times=3)
-        outcome = load.stop()
-        self.assertEqual((outcome.failures, outcome.failed), (0, ()))
+        self.assertNothingLost(load)
 
     def test_memory(self) -> None:
         """Once it has so much memory; the one that has not, stays."""

@@ -110,8 +110,11 @@ class IRequestHandler(Interface):
     def listen() -> Awaitable[None]:
         """Begin to accept; done when clients can connect."""
 
+    def close() -> Awaitable[None]:
+        """Accept nothing more; done when that is so. Those who are connected are served on."""
+
     def drain(patient: bool = False) -> Awaitable[None]:
-        """Accept nothing more, have the clients go, serve them until they have; done when all are gone.
+        """After :meth:`close`: have the clients go, serve them until they have; done when all are gone.
 
         :param patient: whether those are waited for that neither go nor ask for anything: others serve
             meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -89,12 +90,13 @@ class Hosted(MultiService):
         self.startService()
         return Deferred.fromCoroutine(self._listen(probe))
 
-    def drain(self, *, patient: bool = False) -> Deferred[None]:
+    def drain(self, *, patient: bool = False, closed: Callable[[], object] = bool) -> Deferred[None]:
         """Serve the clients until they have gone, and end; fires when that is done.
 
         :param patient: as in :meth:`unixsvc.domain.interfaces.IRequestHandler.drain`.
+        :param closed: called when nobody new can come.
         """
-        return Deferred.fromCoroutine(self._drain(patient))
+        return Deferred.fromCoroutine(self._drain(patient, closed))
 
     def abort(self) -> None:
         """Close every connection; what is unanswered is refused."""
@@ -118,7 +120,9 @@ class Hosted(MultiService):
             raise ConfigError(HEALTH, f"answers {error}", self._illness) from None
         self._figures.clear()  # nobody has asked for that
 
-    async def _drain(self, patient: bool) -> None:
+    async def _drain(self, patient: bool, closed: Callable[[], object]) -> None:
+        await self._handler.close()
+        closed()
         await self._handler.drain(patient)
         await self.stopService()
         self._router.close()

@@ -72,6 +72,7 @@ class Member:
     :param chance: from 0 to 1, by which its limits are higher than others'.
     :ivar spent: why it is to be replaced although it is well; empty if it is not.
     :ivar retiring: whether it was told to end.
+    :ivar closed: whether it has said that nobody can connect to it any more.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Member:
         self.heard = now
         self.spent = ""
         self.retiring = False
+        self.closed = False
         self._started = now
         self._chance = chance
 

@@ -83,7 +83,7 @@ class SetLogLevel(Struct, frozen=True, tag="log"):
 
 
 class Draining(Struct, frozen=True, tag="draining"):
-    """Somebody has told the worker to end, and it does."""
+    """The worker has been told to end, whoever has told it, and accepts nobody any more."""
 
 
 class Ready(Struct, frozen=True, tag="ready"):

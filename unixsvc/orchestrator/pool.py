@@ -153,8 +153,9 @@ class Pool(Service):
         self._look()
 
     def worker_draining(self, worker: WorkerProcess) -> None:
-        """Somebody else than us has told it to end."""
+        """It was told to end, perhaps by somebody else than us, and nobody can connect to it any more."""
         member = self._crew.member_of(worker)
+        member.closed = True
         if member.phase in (Phase.STARTING, Phase.READY):
             self._log.info("worker {slot}: somebody has told it to end", slot=worker.slot)
             member.retiring = True

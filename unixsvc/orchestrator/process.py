@@ -48,7 +48,7 @@ class Owner(Protocol):
         """Clients can connect to it."""
 
     def worker_draining(self, worker: WorkerProcess) -> None:
-        """Somebody else than its owner has told it to end."""
+        """It was told to end, by whomever, and nobody can connect to it any more."""
 
     def worker_reported(self, worker: WorkerProcess) -> None:
         """It has told its figures, which is a sign of life."""

@@ -108,7 +108,11 @@ class Worker:
         self._draining = True
         # The orchestrator would see to it, unless it is gone.
         self._reactor.callLater(self._orders.settings.drain_timeout, self._hurry)
-        done = self._hosted.drain(patient=command.patient) if self._hosted is not None else succeed(None)
+        if self._hosted is None:
+            self.report(Draining())
+            done = succeed(None)
+        else:
+            done = self._hosted.drain(patient=command.patient, closed=lambda: self.report(Draining()))
         done.addErrback(lambda failure: self._log.failure("while draining", failure))
         done.addBoth(lambda _: self._end())
 
@@ -117,7 +121,6 @@ class Worker:
         if self._draining:
             self._hurry()
             return
-        self.report(Draining())
         self.drain(Drain())
 
     def disconnected(self) -> None:

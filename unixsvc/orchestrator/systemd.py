@@ -115,7 +115,7 @@ def take(environ: MutableMapping[str, str], pid: int, first: int = _FIRST_FD) ->
 
 
 def restore(environ: MutableMapping[str, str]) -> None:
-    """Put back what Twisted has taken: its endpoints, once imported, remove ``LISTEN_PID`` and ``LISTEN_FDS``.
+    """Put back ``LISTEN_PID`` and ``LISTEN_FDS``, which Twisted's endpoints remove when they are imported.
 
     They are still in the environment that the kernel has of this process, see proc(5).
     """

@@ -31,8 +31,8 @@ class _Change(Struct, frozen=True):
 class Target:
     """Changes one at a time.
 
-    A change is done when there is a ready worker of its version in each slot; it is undone when a new worker
-    cannot start.
+    A change is done when there is a ready worker of its version in each slot, and clients can connect to no
+    other; it is undone when a new worker cannot start.
 
     :param where: the service, for messages.
     :ivar version: what new workers are.
@@ -47,6 +47,7 @@ class Target:
         self.problem = ""
         self._boot = Outcome()
         self._change: _Change | None = None
+        self._swapped = False
 
     def replace(self, version: Version) -> None:
         """Be another one, from the next start on."""
@@ -76,9 +77,21 @@ class Target:
     def look(self, members: Collection[Member]) -> None:
         """See whether the change is done."""
         change = self._change
-        if change is not None and self._ready_slots(members).issuperset(range(1, change.wanted + 1)):
+        if change is None:
+            return
+        if not self._swapped and self._ready_slots(members).issuperset(range(1, change.wanted + 1)):
+            self._swapped = True
             self.wanted, self.problem = change.wanted, ""
+        # A client that connects once a change is said to be done does not meet what was there before.
+        if self._swapped and not any(map(self._still_accepts, members)):
             self._end(None)
+
+    def _still_accepts(self, member: Member) -> bool:
+        """Whether clients can come to a worker that is not to be there any more."""
+        belongs = member.version.number == self.version.number and member.process.slot <= self.wanted
+        if member.phase is Phase.READY:
+            return not belongs
+        return member.phase is Phase.DRAINING and not member.closed
 
     def lost(self, member: Member, how: str, members: Collection[Member], now: float) -> bool:
         """A worker has ended.
@@ -87,7 +100,9 @@ class Target:
         :returns: whether that was the end of the change.
         """
         change = self._change
-        if change is None or member.retiring or member.version.number != change.version.number:
+        if change is None or self._swapped or member.retiring:
+            return False
+        if member.version.number != change.version.number:
             return False
         reloads = change.before is not None and change.before[0].number != change.version.number
         # What a reload brings must show that it can stay; else only what was never ready is its fault.
@@ -128,5 +143,6 @@ class Target:
 
     def _end(self, result: Exception | None) -> None:
         change, self._change = self._change, None
+        self._swapped = False
         if change is not None:
             change.outcome.settle(result)

@@ -84,7 +84,7 @@ class Connection(Protocol):
         rest = self._framer.rest()
         if rest.strip() and self._stage < _CLOSING:
             self._serve(rest)
-        self._advance(Stage.ENDED)
+        self._stage = max(self._stage, Stage.ENDED)
         self._serve_all()
 
     def writeConnectionLost(self) -> None:
@@ -109,49 +109,35 @@ class Connection(Protocol):
     def stopProducing(self) -> None:
         """The transport is about to be gone."""
 
-    # What all connections together are told.
+    # The way to the end.
 
     def leave(self) -> None:
         """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
-        self._advance(Stage.LEAVING)
+        self._stage = max(self._stage, Stage.LEAVING)
         self._watch = Watch()
         self._serve_all()
 
     def finish(self) -> None:
         """Serve what has arrived, answer it, and close."""
-        self._advance(Stage.ENDING)
+        self._stage = max(self._stage, Stage.ENDING)
         self._serve_all()
 
     def give_up(self) -> None:
         """Answer what is unanswered with 503, and close."""
-        if self._stage is Stage.LOST:
-            return
-        self._stage = Stage.GIVEN_UP
+        self._stage = max(self._stage, Stage.GIVEN_UP)
         self._watch = Watch()
         for each in self._unanswered.all_running():
             each.cancel(Unavailable())
+        self._go_further()
         if self._full:
             self.transport.abortConnection()  # the client does not take what is sent
-        else:
-            self._go_further()
 
     def check_time(self, now: float, *, hurry: bool) -> None:
         """Close the connection if its client has used up its time."""
-        sight = Sight(
-            stage=self._stage,
-            served=self._served,
-            busy=bool(self._unanswered),
-            partial=self._framer.partial and not self._full,
-            framed=self._framer.framed,
-            full=self._full,
-            gone=not self._reading and has_gone(self.transport),
-        )
+        framer, busy = self._framer, bool(self._unanswered)
+        gone = not self._reading and has_gone(self.transport)  # else the transport tells
+        sight = Sight(self._stage, self._served, busy, framer.partial, framer.framed, self._full, gone)
         _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
-
-    # The way to the end.
-
-    def _advance(self, stage: Stage) -> None:
-        self._stage = max(self._stage, stage)
 
     def _go_further(self) -> None:
         """Do what the way to the end demands by now."""
@@ -165,7 +151,7 @@ class Connection(Protocol):
 
     def _refuse(self, error: ServiceError) -> None:
         """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
-        self._advance(Stage.REFUSING)
+        self._stage = Stage.REFUSING
         self._answer(None, reply_for(error))
         self._go_further()
 
@@ -190,9 +176,7 @@ class Connection(Protocol):
             if message is None:
                 if not self._framer.framed:
                     self._serve_unframed()
-                # What has been sent by now is served too, before nothing more is.
-                ended = self._stage is Stage.ENDED
-                if ended or (self._stage is Stage.ENDING and not has_more(self.transport)):
+                if self._stage and self._is_over():
                     self._stage = _CLOSING
                 break
             if message.strip():
@@ -202,6 +186,11 @@ class Connection(Protocol):
         self._hold_or_read()
         if self._stage:
             self._go_further()
+
+    def _is_over(self) -> bool:
+        # What has been sent by now is served too, before nothing more is.
+        ending = self._stage is Stage.ENDING and not has_more(self.transport)
+        return ending or self._stage is Stage.ENDED
 
     def _serve_unframed(self) -> None:
         """The one-message exchange of the original system: no line end, no id, one reply, the end."""
@@ -219,15 +208,16 @@ class Connection(Protocol):
         except NotJSON as error:
             self._refuse(error)
         except Malformed as error:
-            shown = find_id(message)
-            self._named |= shown is not None
+            self._named |= find_id(message) is not None
             if not is_oneway(message):
-                self._answer(shown, reply_for(error))
+                self._answer(find_id(message), reply_for(error))
         else:
             if wire.id is not None:
                 self._named = True
             if wire.cancel:
-                self._cancel(wire.id)
+                # One that is answered by now is no error: its reply and the wish to cancel it have crossed.
+                if (running := self._unanswered.running(wire.id)) is not None:
+                    running.cancel(Cancelled())
             elif wire.id not in self._unanswered:
                 self._begin(wire)
             elif not wire.oneway:
@@ -242,19 +232,13 @@ class Connection(Protocol):
             if not wire.oneway:
                 self._answer(wire.id, stop.value)
             if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
-                self._advance(Stage.REFUSING)
+                self._stage = Stage.REFUSING
             return
         pending = Pending(wire.id, oneway=wire.oneway)
         self._unanswered.add(pending)
         seconds = self._handle.seconds_for(request)
         done = partial(self._done, pending)
         pending.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
-
-    def _cancel(self, id: Id) -> None:
-        # One that is answered by now is no error: its reply and the wish to cancel it have crossed.
-        running = self._unanswered.running(id)
-        if running is not None:
-            running.cancel(Cancelled())
 
     # Replies out.
 
@@ -292,8 +276,9 @@ class Connection(Protocol):
 
     def _hold_or_read(self) -> None:
         """Read on only where what comes can be served: the rest stays with the client."""
-        held = self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED
-        wanted = self._stage is Stage.LINGERING or not (held or self._stage >= Stage.ENDED)
+        wanted = not (self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED)
+        if self._stage and self._stage >= Stage.ENDED:
+            wanted = self._stage is Stage.LINGERING
         if wanted != self._reading and self._stage is not Stage.LOST:
             self._reading = wanted
             if wanted:

@@ -93,17 +93,20 @@ class SocketRequestHandler(Service):
         self._port = await self._endpoint.listen(self._factory)
         self._checks.start(self._check_every, now=False)
 
-    async def drain(self, patient: bool = False) -> None:
-        """Accept nothing more, tell the clients to go, serve them until they have; done when all are gone.
-
-        :param patient: whether those are waited for that neither go nor ask for anything.
-        """
+    async def close(self) -> None:
+        """Accept nothing more; done when that is so."""
         if self._port is not None:
             port, self._port = self._port, None
             await deferLater(self._reactor, _LAST_LOOK)
             await _stopped(port)
             # What the loop has accepted by now, it tells us in its next turn.
             await deferLater(self._reactor, _NEXT_TURN)
+
+    async def drain(self, patient: bool = False) -> None:
+        """Tell the clients to go, and serve them until they have; done when all are gone.
+
+        :param patient: whether those are waited for that neither go nor ask for anything.
+        """
         gone = self._clients.leave(patient=patient)
         if not patient and self._checks.running:
             self._checks.stop()
@@ -121,9 +124,13 @@ class SocketRequestHandler(Service):
         return len(self._clients)
 
     def stopService(self) -> Deferred[None]:
-        """Drain."""
+        """Accept nothing more, and drain."""
         super().stopService()
-        return Deferred.fromCoroutine(self.drain())
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self.close()
+        await self.drain()
 
 
 async def _stopped(port: IListeningPort) -> None:

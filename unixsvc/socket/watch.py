@@ -44,7 +44,7 @@ class Sight(Struct, frozen=True):
 
     :ivar served: how many messages have been served.
     :ivar busy: whether requests are unanswered.
-    :ivar partial: whether a message has begun and not ended, and that is the client's fault.
+    :ivar partial: whether a message has begun and not ended.
     :ivar framed: whether there has ever been a whole message.
     :ivar full: whether the client does not take its replies.
     :ivar gone: whether the client is gone.
@@ -123,7 +123,8 @@ class Watch:
             self._served = sight.served
             self._quiet_since = now
             self._partial_since = None
-        if not sight.partial or sight.stage >= Stage.CLOSING:
+        # Where nothing is read or served, it is no fault of the client's.
+        if not sight.partial or sight.full or sight.stage >= Stage.CLOSING:
             self._partial_since = None
         elif self._partial_since is None:
             self._partial_since = now

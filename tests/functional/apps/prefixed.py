@@ -70,11 +70,14 @@ class PrefixedRequestHandler(Service):
         """Begin to accept."""
         self._port = await self.handling.endpoint.listen(Factory.forProtocol(partial(_Connection, self)))
 
-    async def drain(self, patient: bool = False) -> None:
-        """Accept nothing more, answer, close."""
+    async def close(self) -> None:
+        """Accept nothing more."""
         port, self._port = self._port, None
         if port is not None:
             port.stopListening()
+
+    async def drain(self, patient: bool = False) -> None:
+        """Answer, and close."""
         if self._unanswered:
             self._idle = Deferred()
             await self._idle
@@ -91,6 +94,6 @@ class PrefixedRequestHandler(Service):
         return len(self.clients)
 
     def stopService(self) -> Deferred[None]:
-        """Drain."""
+        """End; what there was to answer has been by then."""
         super().stopService()
-        return Deferred.fromCoroutine(self.drain())
+        return Deferred.fromCoroutine(self.close())

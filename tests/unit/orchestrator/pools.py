@@ -11,7 +11,7 @@ from tests.unit.orchestrator.processes import FakeProcess, Processes, orders_for
 from unixsvc.config import ServiceSettings
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.member import Recycling, Version
-from unixsvc.orchestrator.messages import Ready, Status
+from unixsvc.orchestrator.messages import Draining, Ready, Status
 from unixsvc.orchestrator.policy import Rules
 from unixsvc.orchestrator.pool import Pool
 from unixsvc.orchestrator.process import Owner, WorkerProcess
@@ -20,6 +20,7 @@ __all__ = ["RULES", "MemoryDoor", "PoolTestCase", "generation_of", "version_for"
 
 RULES = Rules(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 _NO_LIMITS = Recycling()
+_STEP = 0.125  # seconds; floats add it up without a rest
 
 
 class MemoryDoor:
@@ -132,13 +133,19 @@ class PoolTestCase(SynchronousTestCase):
 
     def live(self, seconds: float, silent: Collection[FakeProcess] = ()) -> None:
         """Let time pass, in which all workers but the silent ones answer what they are asked."""
-        for _ in range(round(seconds * 10)):
+        for _ in range(round(seconds / _STEP)):
             before = {each.protocol: each.told.count("figures") for each in self.reactor.running}
-            self.reactor.advance(0.1)
+            self.reactor.advance(_STEP)
             for each in self.reactor.running:
                 asked = each.told.count("figures") > before.get(each.protocol, 0)
                 if asked and each not in silent:
                     each.report(Status())
+
+    def close_drained(self) -> None:
+        """Have all that were told to drain say that nobody can connect to them any more."""
+        for each in self.reactor.running:
+            if "drain" in each.told:
+                each.report(Draining())
 
     def drain(self, *processes: FakeProcess) -> None:
         """Have processes end as they were told."""

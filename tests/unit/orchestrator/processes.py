@@ -33,6 +33,7 @@ class FakeProcess:
     """The transport of a process that is only said to be there; a test says what it does.
 
     :ivar arguments: all that it was started with.
+    :ivar closed: the descriptors of ours that were closed; ``all`` for those of its standard three.
     :ivar signals: those that it was sent, as ``TERM``.
     """
 
@@ -41,6 +42,7 @@ class FakeProcess:
         self.protocol = protocol
         self.arguments = arguments
         self.signals: list[str] = []
+        self.closed: list[int | str] = []
         self._written = b""
 
     # What its protocol calls.
@@ -57,7 +59,12 @@ class FakeProcess:
         self.signals.append(signal.Signals(signalID).name.removeprefix("SIG"))
 
     def loseConnection(self) -> None:
-        """Close the pipes."""
+        """Close the standard pipes."""
+        self.closed.append("all")
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """Close one pipe."""
+        self.closed.append(descriptor)
 
     # What a test calls.
 
@@ -97,9 +104,6 @@ class FakeProcess:
 
     def closeStderr(self) -> None:
         """Not used."""
-
-    def closeChildFD(self, descriptor: int) -> None:
-        """Close one pipe."""
 
     def write(self, data: bytes) -> None:
         """Not used."""

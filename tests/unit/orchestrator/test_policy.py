@@ -189,7 +189,7 @@ class FailedTests(DecideTestCase):
     def exhausted(self, wanted: int, slots: int, *workers: WorkerView) -> Plan:
         """What is decided at 100 if so many slots have had too many early deaths."""
         exhausted = History(5, (99,), 130, exhausted=True)
-        return decide(PoolView(wanted, workers, {slot: exhausted for slot in range(1, slots + 1)}), 100)
+        return decide(PoolView(wanted, workers, dict.fromkeys(range(1, slots + 1), exhausted)), 100)
 
     def test_every_slot(self) -> None:
         """When every slot has had too many early deaths, the service has failed."""

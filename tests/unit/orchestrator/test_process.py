@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from twisted.internet.error import ProcessDone
 from twisted.logger import LogEvent, capturedLogs
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.processes import TOKEN, Processes, orders_for
 from unixsvc.config import ServiceSettings
-from unixsvc.orchestrator.messages import COMMANDS_FD, REPORTS_FD, AskFigures, Failed, Ready, Status
+from unixsvc.orchestrator.messages import COMMANDS_FD, REPORTS_FD, AskFigures, Draining, Failed, Ready, Status
 from unixsvc.orchestrator.process import WorkerProcess
 from unixsvc.telemetry.metrics import Snapshot
 
@@ -24,6 +26,14 @@ class Owner:
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
         self.heard.append("ready")
+
+    def worker_draining(self, worker: WorkerProcess) -> None:
+        """Somebody else has told it to end."""
+        self.heard.append("draining")
+
+    def worker_reported(self, worker: WorkerProcess) -> None:
+        """It has told its figures."""
+        self.heard.append("figures")
 
     def worker_ended(self, worker: WorkerProcess, how: str) -> None:
         """It is gone."""
@@ -87,9 +97,28 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertEqual(self.owner.heard, ["ready"])
 
     def test_figures(self) -> None:
-        """Its latest figures are kept."""
+        """Its latest figures are kept, and that they came is passed on, as it is a sign of life."""
         self.process.report(Status(Snapshot(requests=5), connections=1))
         self.assertEqual(self.worker.status.snapshot.requests, 5)
+        self.assertEqual(self.owner.heard, ["figures"])
+
+    def test_draining(self) -> None:
+        """That somebody else has told it to end is passed on."""
+        self.process.report(Draining())
+        self.assertEqual(self.owner.heard, ["draining"])
+
+    def test_drain(self) -> None:
+        """It is told to drain, and whether that may take its time."""
+        self.worker.drain(patient=True)
+        self.worker.drain(patient=False)
+        expected = [{"type": "drain", "patient": True}, {"type": "drain", "patient": False}]
+        self.assertEqual(self.process.commands, expected)
+
+    def test_signals(self) -> None:
+        """Each signal has a name, also those that Twisted has none for."""
+        for name in "TERM", "QUIT", "KILL":
+            self.worker.signal(name)
+        self.assertEqual(self.process.signals, ["TERM", "QUIT", "KILL"])
 
     def test_asked(self) -> None:
         """Who asks for figures waits for them, at most as long as it said."""
@@ -145,7 +174,7 @@ class WorkerProcessTests(SynchronousTestCase):
         told = len(self.process.told)
         self.worker.tell(AskFigures())
         self.successResultOf(self.worker.ask(1.0))
-        self.worker.drain()
+        self.worker.drain(patient=True)
         self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))
 
     def test_ends_while_asked(self) -> None:
@@ -154,6 +183,20 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertNoResult(asked)
         self.process.end(by=9)
         self.successResultOf(asked)
+
+    def test_reports_before_it_ends(self) -> None:
+        """What it has reported last, without an end of the line, is heard before its end."""
+        self.worker.childDataReceived(REPORTS_FD, b'{"type":"failed","reason":"no disk"}')
+        self.process.end(code=3)
+        self.assertEqual(self.owner.heard, ["no disk"])
+
+    def test_its_child_keeps_the_pipes(self) -> None:
+        """After a moment its pipes are closed, whoever has them still: its end is not waited for for ever."""
+        self.worker.processExited(Failure(ProcessDone(0)))
+        self.reactor.advance(0.4)
+        self.assertEqual(self.process.closed, [])
+        self.reactor.advance(0.1)
+        self.assertEqual(self.process.closed, ["all", REPORTS_FD, COMMANDS_FD])
 
     def test_report_of_bad_utf8(self) -> None:
         """A report of bytes that are no UTF-8 is logged, and the next one heard."""

@@ -42,9 +42,10 @@ class DescribeTests(SynchronousTestCase):
         """The keys are those that scripts rely on."""
         found = msgspec.to_builtins(described(worker()))
         self.assertEqual(
-            " ".join(found), "pid uptime status class requests errors avgResponseTime workers latency"
+            " ".join(found), "pid uptime status class requests errors avgResponseTime workers latency problem"
         )
-        self.assertEqual(" ".join(found["workers"][0]), "pid status uptime requests errors connections rss")
+        keys = "pid status uptime requests errors connections rss generation"
+        self.assertEqual(" ".join(found["workers"][0]), keys)
         self.assertEqual(list(found["latency"]), ["p50", "p90", "p99"])
         self.assertEqual(found["class"], "home:app")
 
@@ -89,6 +90,24 @@ class DescribeTests(SynchronousTestCase):
         ]:
             self.assertEqual(described(*map(worker, phases)).status, status)
             self.assertEqual(described(*map(worker, phases), stopping=True).status, "stopping")
+
+    def test_state(self) -> None:
+        """What its pool says of it has precedence over what its workers are, but not over the end of all."""
+        for state in "waiting", "stopping", "stopped", "failed":
+            figures = PoolFigures([worker()], state=state)
+            self.assertEqual(describe("home:app", figures, stopping=False).status, state)
+            self.assertEqual(describe("home:app", figures, stopping=True).status, "stopping")
+
+    def test_problem(self) -> None:
+        """What last went wrong is told as it is."""
+        figures = PoolFigures([worker()], problem="no disk")
+        self.assertEqual(describe("home:app", figures, stopping=False).problem, "no disk")
+        self.assertEqual(described(worker()).problem, "")
+
+    def test_generation(self) -> None:
+        """Each worker says which version it is, so that one can see a reload."""
+        old, new = WorkerFigures(1, "ready", 1, Status(), 3), WorkerFigures(2, "ready", 1, Status(), 4)
+        self.assertEqual([each.generation for each in described(old, new).workers], [3, 4])
 
     def test_memory(self) -> None:
         """It is that of the process; one that has ended takes none."""

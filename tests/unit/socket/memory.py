@@ -13,12 +13,12 @@ from unixsvc.config import Limits, Security
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.errors import Cancelled, DeadlineExceeded, Unauthorized
+from unixsvc.errors import ServiceError, Unauthorized
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.connection import Connection
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["Actions", "Conversation", "connect"]
+__all__ = ["Actions", "Conversation", "connect", "wait"]
 
 
 @implementer(IHandleMessage)
@@ -51,7 +51,7 @@ class Actions:
             self.waiting[json.loads(bytes(request.data))["n"]] = deferred
             try:
                 return Reply(200, json.dumps(await deferred).encode())
-            except (Cancelled, DeadlineExceeded) as error:
+            except ServiceError as error:
                 self.stopped.append(error.code)
                 return reply_for(error)
         return Reply(200, bytes(request.data))
@@ -84,14 +84,19 @@ class Conversation:
         """The replies since the last call."""
         return self.transport.lines()
 
-    def turn(self, seconds: float = 0.0) -> None:
-        """Let the reactor have a turn, or time pass with a look at the deadlines each second."""
+    def turn(self, seconds: float = 0.0, *, step: float = 1.0) -> None:
+        """Let the reactor have a turn, or time pass with a look at the deadlines after each step of it."""
         self.clock.advance(0)
-        for _ in range(int(seconds)):
-            self.clock.advance(1)
+        for _ in range(round(seconds / step)):
+            self.clock.advance(step)
             self.clients.check_time()
 
 
 def connect(limits: Limits | None = None, security: Security | None = None) -> Conversation:
     """A connected client."""
     return Conversation(limits or Limits(), security or Security())
+
+
+def wait(n: int, **more: Any) -> dict[str, Any]:
+    """A message that is answered when the test says so."""
+    return {"path": "/wait", "data": {"n": n}, **more}

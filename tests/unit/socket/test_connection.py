@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.socket.memory import connect
+from tests.unit.socket.memory import connect, wait
 from unixsvc.config import Limits
 from unixsvc.errors import Cancelled
-
-
-def _wait(n: int, **more: Any) -> dict[str, Any]:
-    return {"path": "/wait", "data": {"n": n}, **more}
 
 
 class EnvelopeTests(SynchronousTestCase):
@@ -28,7 +22,7 @@ class EnvelopeTests(SynchronousTestCase):
     def test_any_order(self) -> None:
         """A request is answered when it is done, not when it has come."""
         client = connect()
-        client.send(_wait(1, id=1), _wait(2, id=2), {"id": 3})
+        client.send(wait(1, id=1), wait(2, id=2), {"id": 3})
         client.actions.waiting[2].callback("two")
         client.actions.waiting[1].callback("one")
         self.assertEqual([each["id"] for each in client.received()], [3, 2, 1])
@@ -45,7 +39,7 @@ class EnvelopeTests(SynchronousTestCase):
     def test_id_in_use(self) -> None:
         """An id that is still unanswered cannot be used again; afterwards it can."""
         client = connect()
-        client.send(_wait(1, id=1), {"id": 1})
+        client.send(wait(1, id=1), {"id": 1})
         self.assertEqual([each["code"] for each in client.received()], [400])
         client.actions.waiting[1].callback(None)
         client.send({"id": 1})
@@ -78,7 +72,7 @@ class BareTests(SynchronousTestCase):
     def test_order(self) -> None:
         """Bare replies come in the order of their requests, whichever is done first."""
         client = connect()
-        client.send(_wait(1), _wait(2), {"data": {"n": 3}}, {"path": 4})
+        client.send(wait(1), wait(2), {"data": {"n": 3}}, {"path": 4})
         client.actions.waiting[2].callback(2)
         self.assertEqual(client.received(), [])
         client.actions.waiting[1].callback(1)
@@ -88,7 +82,7 @@ class BareTests(SynchronousTestCase):
     def test_not_held_up_by_ids(self) -> None:
         """A bare reply waits for bare ones alone."""
         client = connect()
-        client.send(_wait(1, id=1), {"data": {"n": 2}})
+        client.send(wait(1, id=1), {"data": {"n": 2}})
         self.assertEqual(client.received(), [{"n": 2}])
 
 
@@ -113,7 +107,7 @@ class OneMessageTests(SynchronousTestCase):
                 self.assertEqual(len(client.transport.value()), size - 9)
                 self.assertEqual(client.transport.closed, "lose")
 
-    def test_closed_after_a_wait(self) -> None:
+    def test_closed_after_await(self) -> None:
         """A reply that takes time is waited for."""
         client = connect()
         client.raw(b'{"path":"/wait","data":{"n":1}}')
@@ -190,7 +184,7 @@ class RefusalTests(SynchronousTestCase):
     def test_answered_first(self) -> None:
         """What was asked before is answered before the connection closes."""
         client = connect()
-        client.send(_wait(1, id=1))
+        client.send(wait(1, id=1))
         client.raw(b"nonsense\n")
         self.assertEqual(client.transport.closed, "")
         client.actions.waiting[1].callback("late")
@@ -220,7 +214,7 @@ class TakingBackTests(SynchronousTestCase):
     def test_cancel(self) -> None:
         """A cancelled request is answered with 499, its action is stopped, and others are not."""
         client = connect()
-        client.send(_wait(1, id=1), _wait(2, id=2), {"id": 1, "cancel": True})
+        client.send(wait(1, id=1), wait(2, id=2), {"id": 1, "cancel": True})
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(1, 499)])
         client.actions.waiting[2].callback(None)
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 200)])
@@ -235,7 +229,7 @@ class TakingBackTests(SynchronousTestCase):
         """No reply whatever happens, with or without an id, at once or later."""
         client = connect()
         client.send(
-            {"oneway": True}, {"id": 1, "oneway": True}, _wait(1, oneway=True), _wait(2, id=2, oneway=True)
+            {"oneway": True}, {"id": 1, "oneway": True}, wait(1, oneway=True), wait(2, id=2, oneway=True)
         )
         client.send({"path": "/wrong", "oneway": True})
         client.actions.waiting[1].callback(1)
@@ -246,7 +240,7 @@ class TakingBackTests(SynchronousTestCase):
     def test_oneway_that_is_wrong(self) -> None:
         """Nor to one that is wrong, or has the id of an unanswered request."""
         client = connect()
-        client.send(_wait(1, id=1), {"id": 1, "oneway": True}, {"oneway": True, "path": 5})
+        client.send(wait(1, id=1), {"id": 1, "oneway": True}, {"oneway": True, "path": 5})
         self.assertEqual(client.transport.value(), b"")
         client.send({"oneway": "yes", "id": 2})
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 400)])
@@ -254,14 +248,14 @@ class TakingBackTests(SynchronousTestCase):
     def test_oneway_does_not_hold_up_bare_ones(self) -> None:
         """As it has no reply, bare replies do not wait for it."""
         client = connect()
-        client.send(_wait(1, oneway=True), {"data": {"n": 2}})
+        client.send(wait(1, oneway=True), {"data": {"n": 2}})
         self.assertEqual(client.received(), [{"n": 2}])
 
     def test_deadline(self) -> None:
         """A request that takes too long is answered with 504."""
         client = connect()
         client.actions.seconds = 2.5
-        client.send(_wait(1, id=1))
+        client.send(wait(1, id=1))
         client.turn(2)
         self.assertEqual(client.received(), [])
         client.turn(1)
@@ -270,7 +264,7 @@ class TakingBackTests(SynchronousTestCase):
     def test_client_gone(self) -> None:
         """When the client is gone its actions are cancelled, and nothing is written."""
         client = connect()
-        client.send(_wait(1, id=1), _wait(2))
+        client.send(wait(1, id=1), wait(2))
         client.connection.connectionLost()
         self.assertEqual(client.actions.stopped, [Cancelled.code] * 2)
         self.assertEqual(client.transport.value(), b"")
@@ -280,7 +274,7 @@ class TakingBackTests(SynchronousTestCase):
     def test_only_done_with_sending(self) -> None:
         """A client that has shut down its sending side gets its replies."""
         client = connect()
-        client.send(_wait(1, id=1))
+        client.send(wait(1, id=1))
         client.connection.readConnectionLost()
         self.assertEqual(client.transport.closed, "")
         client.actions.waiting[1].callback(None)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.socket.memory import connect
+from tests.unit.socket.memory import connect, wait
 from unixsvc.config import Limits
 from unixsvc.socket.connection import MAX_UNANSWERED
-
-
-def _wait(n: int, **more: Any) -> dict[str, Any]:
-    return {"path": "/wait", "data": {"n": n}, **more}
 
 
 class FlowTests(SynchronousTestCase):
@@ -21,7 +15,7 @@ class FlowTests(SynchronousTestCase):
     def test_too_many_unanswered(self) -> None:
         """With the most unanswered requests no more is read or served, until one is answered."""
         client = connect()
-        client.send(*[_wait(n, id=n) for n in range(MAX_UNANSWERED + 5)])
+        client.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED + 5)])
         client.turn()
         client.turn()
         self.assertEqual(len(client.actions.seen), MAX_UNANSWERED)
@@ -133,7 +127,7 @@ class TimeTests(SynchronousTestCase):
         """A client that waits for its reply is not idle."""
         client = connect(self.limits)
         client.actions.seconds = 1000
-        client.send(_wait(1, id=1))
+        client.send(wait(1, id=1))
         client.turn(100)
         self.assertEqual(client.transport.closed, "")
 
@@ -143,42 +137,4 @@ class TimeTests(SynchronousTestCase):
         client.transport.slow = True
         client.send({"id": 1})
         client.turn(25)
-        self.assertEqual(client.transport.closed, "abort")
-
-
-class FinishTests(SynchronousTestCase):
-    """The service stops."""
-
-    def test_idle(self) -> None:
-        """An idle connection closes at once."""
-        client = connect()
-        done = client.clients.finish()
-        self.assertEqual(client.transport.closed, "lose")
-        self.assertNoResult(done)
-        client.connection.connectionLost()
-        self.assertIsNone(self.successResultOf(done))
-
-    def test_what_has_arrived(self) -> None:
-        """What has arrived is served and answered first, also what had to be held back."""
-        client = connect()
-        client.send(_wait(0, id="w"), *[{"id": n} for n in range(200)])
-        client.clients.finish()
-        for _ in range(5):
-            client.turn()
-        self.assertEqual((len(client.received()), client.transport.closed), (200, ""))
-        client.actions.waiting[0].callback(None)
-        self.assertEqual((len(client.received()), client.transport.closed), (1, "lose"))
-
-    def test_reads_no_more(self) -> None:
-        """Once all that was sent is served, nothing more is read."""
-        client = connect()
-        client.send(_wait(1, id=1))
-        client.clients.finish()
-        self.assertFalse(client.transport.reading)
-
-    def test_abort(self) -> None:
-        """When the patience is over, everything closes now."""
-        client = connect()
-        client.send(_wait(1, id=1))
-        client.clients.abort()
         self.assertEqual(client.transport.closed, "abort")

@@ -1,0 +1,68 @@
+"""Workers that are killed: they come back, clients hardly notice, and the orchestrator stays as it is."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import psutil
+
+from tests.functional.running import Running, RunningTestCase, full
+
+_FOUR = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
+
+
+class KillsTests(RunningTestCase):
+    """Signal 9, again and again."""
+
+    config = _FOUR
+
+    def test_random(self) -> None:
+        """One of them every two seconds, under load: no call that may be retried fails; each is back soon."""
+        running = self.start()
+        load = self.load(retry=True)
+        slowest = 0.0
+        for _ in range(30 if full() else 4):
+            begun = time.monotonic()
+            pid = self.one_of_them()
+            os.kill(pid, signal.SIGKILL)
+            self.eventually(lambda pid=pid: pid not in self.worker_pids() and len(self.worker_pids()) == 4)
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(max(begun + 2.0 - time.monotonic(), 0.0))
+        outcome = self.assertNothingLost(load)
+        self.figure(f"back within {slowest:.2f} s; {outcome}")
+        self.assertLess(slowest, 1.0)
+        self.assertGreater(outcome.retried, 0)
+        self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
+
+    def one_of_them(self) -> int:
+        """A worker, by chance; the more of the clients it has, the more likely it is the one."""
+        workers = self.status()["workers"]
+        weights = [each["connections"] ** 2 for each in workers]
+        pid: int = random.choices(workers, weights)[0]["pid"]  # noqa: S311
+        return pid
+
+    def test_many(self) -> None:
+        """Many deaths leave nothing in the orchestrator: no memory, no descriptors, no zombies."""
+        self.configure(_FOUR + "stable_after = 0.001\n")
+        running = self.start()
+        orchestrator = psutil.Process(running.process.pid)
+        self.kill_all(running, 5)  # by then it has all that it needs
+        memory, descriptors = orchestrator.memory_info().rss, orchestrator.num_fds()
+        self.kill_all(running, 250 if full() else 10)
+        grown = orchestrator.memory_info().rss - memory
+        self.assertLess(grown, 5 << 20)
+        self.eventually(lambda: orchestrator.num_fds() == descriptors, 5.0)
+        self.assertEqual(len(orchestrator.children()), 4)
+        self.figure(f"{(250 if full() else 10) * 4} deaths: {grown / 1024:.0f} KiB more resident")
+
+    def kill_all(self, running: Running, times: int) -> None:
+        """Kill every worker, and wait until all are back, so many times."""
+        for _ in range(times):
+            before = self.worker_pids()
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            self.eventually(lambda before=before: not set(before) & set(self.worker_pids()))
+            self.eventually(lambda: len(self.worker_pids()) == 4)
