@@ -269,6 +269,10 @@ def _checked(table: dict[str, Any], source: str) -> _File:
                 "is no name for a service",
                 f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}",
             )
+        for variable in file.services[name].environment:
+            if not variable or {"=", "\0"} & {*variable}:
+                where = f"{source}: services.{name}.environment"
+                raise ConfigError(where, f"{variable!r} is no name for a variable")
     start_order(file.services, source)
     return file
 

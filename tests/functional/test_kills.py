@@ -50,6 +50,7 @@ class KillsTests(RunningTestCase):
         running = self.start()
         orchestrator = psutil.Process(running.process.pid)
         self.kill_all(running, 5)  # by then it has all that it needs
+        time.sleep(1.0)  # the pipes of the dead are read for half a second
         memory, descriptors = orchestrator.memory_info().rss, orchestrator.num_fds()
         self.kill_all(running, 250 if full() else 10)
         grown = orchestrator.memory_info().rss - memory

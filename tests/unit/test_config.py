@@ -1,4 +1,4 @@
-"""The configuration."""
+"""The configuration: what a file may say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config import Limits, Log, Security, ServiceSettings, Settings, default_socket_dir, load_settings
+from unixsvc.config import (
+    Limits,
+    Log,
+    ResourceLimits,
+    Security,
+    ServiceSettings,
+    Settings,
+    load_settings,
+)
 from unixsvc.errors import ConfigError
 
 SERVICE = '\n[services.home]\napp = "home:app"\n'
@@ -37,12 +45,28 @@ workers = "auto"
 threads = 2
 handler = "other:Handler"
 isolation = "inline"
+depends_on = ["user"]
+essential = true
 boot_timeout = 1
 drain_timeout = 2
 kill_timeout = 3
+watchdog = 4
+start_limit = 6
+start_interval = 7.5
+stable_after = 8
+max_requests = 9
+max_memory = 10
+max_age = 11
+user = "nobody"
+group = "12"
+umask = "027"
+rlimits = { open_files = 13, memory = 14 }
 max_inflight = 60
 environment = { LANG = "C" }
 options = { deep = { list = [1, "x"] } }
+
+[services.user]
+app = "user:app"
 
 [log]
 format = "json"
@@ -81,6 +105,17 @@ class ConfigTestCase(SynchronousTestCase):
         """What a file says."""
         return load_settings(self.write(text))
 
+    def assert_refused(self, text: str | bytes, *words: str) -> None:
+        """The file is refused, in one line that names it and says these words."""
+        path = self.write(text)
+        with self.assertRaises(ConfigError) as caught:
+            load_settings(path)
+        line = str(caught.exception)
+        self.assertTrue(line.startswith(path), line)
+        self.assertEqual(len(line.splitlines()), 1)
+        for word in words:
+            self.assertIn(word, line)
+
 
 class LoadTests(ConfigTestCase):
     """What a file may say."""
@@ -93,8 +128,11 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(settings.security, Security("private", (0, 1000), (4,)))
         home = settings.services["home"]
         expected = ServiceSettings(
-            "home:app", "auto", 2, "other:Handler", "inline", 1, 2, 3, {"LANG": "C"},
-            {"deep": {"list": [1, "x"]}}, max_inflight=60,
+            "home:app", workers="auto", threads=2, handler="other:Handler", isolation="inline",
+            depends_on=("user",), essential=True, boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4,
+            start_limit=6, start_interval=7.5, stable_after=8, max_requests=9, max_memory=10, max_age=11,
+            user="nobody", group="12", umask="027", rlimits=ResourceLimits(open_files=13, memory=14),
+            max_inflight=60, environment={"LANG": "C"}, options={"deep": {"list": [1, "x"]}},
         )  # fmt: skip
         self.assertEqual(home, expected)
         self.assertEqual(home.worker_count, os.cpu_count())
@@ -112,6 +150,12 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(
             (home.boot_timeout, home.drain_timeout, home.kill_timeout, home.threads), (10.0, 30.0, 5.0, 8)
         )
+        self.assertEqual(
+            (home.watchdog, home.start_limit, home.start_interval, home.stable_after), (10.0, 5, 10.0, 1.0)
+        )
+        self.assertEqual((home.max_requests, home.max_memory, home.max_age), (0, 0, 0.0))
+        self.assertEqual((home.depends_on, home.essential), ((), False))
+        self.assertEqual((home.user, home.group, home.umask, home.rlimits), ("", "", "", ResourceLimits()))
         self.assertEqual(msgspec.structs.astuple(Limits()), (30.0, 30.0, 300.0, 1_048_576, 1024, 1024, 1024))
 
     def test_limits_of_a_service(self) -> None:
@@ -148,17 +192,6 @@ class LoadTests(ConfigTestCase):
 
 class ErrorTests(ConfigTestCase):
     """What is wrong with a file."""
-
-    def assert_refused(self, text: str | bytes, *words: str) -> None:
-        """The file is refused, in one line that names it and says these words."""
-        path = self.write(text)
-        with self.assertRaises(ConfigError) as caught:
-            load_settings(path)
-        line = str(caught.exception)
-        self.assertTrue(line.startswith(path), line)
-        self.assertEqual(len(line.splitlines()), 1)
-        for word in words:
-            self.assertIn(word, line)
 
     def test_unknown_keys(self) -> None:
         """A key that does not exist is named, with the one that may be meant."""
@@ -204,6 +237,8 @@ class ErrorTests(ConfigTestCase):
             (SERVICE + "workers = 'many'", "services.home.workers invalid enum value 'many'"),
             (SERVICE + "environment = { A = 1 }", "services.home.environment.A expected `str`, got `int`"),
             (SERVICE + "drain_timeout = -1", "services.home.drain_timeout expected `float` > 0.0"),
+            (SERVICE + "depends_on = 'user'", "services.home.depends_on expected `array`, got `str`"),
+            (SERVICE + "rlimits = 5", "services.home.rlimits expected `object`, got `int`"),
             (SERVICE + "backlog = 'x'", "services.home.backlog expected `int | null`, got `str`"),
         ):
             self.assert_refused(text, words)
@@ -262,61 +297,3 @@ class ErrorTests(ConfigTestCase):
         with self.assertRaises(ConfigError) as caught:
             load_settings(path)
         self.assertEqual(str(caught.exception), f"{path}: limits.backlog expected `int`, got `str`")
-
-
-class WhereTests(ConfigTestCase):
-    """Where the configuration, and the sockets, are."""
-
-    def test_named_file(self) -> None:
-        """A named file is relative to the current directory, and what it says to its own folder."""
-        self.write('socket_dir = "run"' + SERVICE, "etc/my.toml")
-        settings = load_settings("etc/my.toml", cwd=self.folder)
-        self.assertEqual(settings.folder, f"{self.folder}/etc")
-        self.assertEqual(settings.socket_dir, f"{self.folder}/etc/run")
-
-    def test_current_directory(self) -> None:
-        """Without a name, it is the file in the current directory, and not that of another."""
-        self.write(SERVICE)
-        self.assertEqual(list(load_settings(cwd=self.folder).services), ["home"])
-        self.assertEqual(load_settings(cwd=self.folder).source, f"{self.folder}/unixsvc.toml")
-        os.mkdir(f"{self.folder}/below")
-        self.assertEqual(load_settings(cwd=f"{self.folder}/below").source, "the demo")
-
-    def test_demo(self) -> None:
-        """Where there is no file, the demo runs, with all that it keeps beside its sockets."""
-        self.set_environment("XDG_RUNTIME_DIR", "/run/user/7")
-        settings = load_settings(cwd=self.folder)
-        self.assertEqual(sorted(settings.services), ["home", "user"])
-        self.assertEqual(settings.services["home"].workers, 2)
-        self.assertEqual(settings.socket_dir, "/run/user/7/unixsvc")
-        self.assertEqual(settings.folder, "/run/user/7/unixsvc")
-        self.assertEqual(settings.token_file, "/run/user/7/unixsvc/.auth_token")
-
-    def test_demo_elsewhere(self) -> None:
-        """With a socket directory from the command line, the demo keeps everything there."""
-        settings = load_settings(cwd=self.folder, socket_dir="run")
-        self.assertEqual(settings.socket_dir, f"{self.folder}/run")
-        self.assertEqual(settings.token_file, f"{self.folder}/run/.auth_token")
-
-    def test_override(self) -> None:
-        """The command line has the last word on the socket directory, relative to the current one."""
-        self.write('socket_dir = "run"' + SERVICE, "etc/unixsvc.toml")
-        for given, found in (("other", f"{self.folder}/other"), ("/srv/x", "/srv/x")):
-            settings = load_settings("etc/unixsvc.toml", socket_dir=given, cwd=self.folder)
-            self.assertEqual(settings.socket_dir, found)
-            self.assertEqual(settings.token_file, f"{self.folder}/etc/.auth_token")
-
-    def test_fallback(self) -> None:
-        """A file that does not say where sockets are leaves it to the environment."""
-        self.set_environment("RUNTIME_DIRECTORY", "/run/shop")
-        self.assertEqual(self.load().socket_dir, "/run/shop")
-
-    def test_default_socket_dir(self) -> None:
-        """The service manager's directory, the user's, the system's for root, else one in /tmp by uid."""
-        both = {"RUNTIME_DIRECTORY": "/run/shop", "XDG_RUNTIME_DIR": "/run/user/7"}
-        self.assertEqual(default_socket_dir(both, 0), "/run/shop")
-        self.assertEqual(default_socket_dir(both | {"RUNTIME_DIRECTORY": "/run/a:/run/b"}, 7), "/run/a")
-        self.assertEqual(default_socket_dir({"XDG_RUNTIME_DIR": "/run/user/7"}, 0), "/run/user/7/unixsvc")
-        self.assertEqual(default_socket_dir({}, 0), "/run/unixsvc")
-        empty = {"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": ""}
-        self.assertEqual(default_socket_dir(empty, 7), "/tmp/unixsvc-7")  # noqa: S108

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config import Limits, Log, Security, ServiceSettings, Settings
+from unixsvc.config import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.rst"
 
@@ -38,6 +38,8 @@ def _default_of(field: msgspec.structs.FieldInfo) -> Any:
         return "required"
     made = field.default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT
     default = field.default_factory() if made else field.default
+    if isinstance(default, Struct):
+        return {key: value for key, value in msgspec.structs.asdict(default).items() if value is not None}
     return list(default) if isinstance(default, tuple) else default
 
 
@@ -71,6 +73,11 @@ class ConfigurationPage(SynchronousTestCase):
             if key not in defaults_of(Limits)
         }
         self.assertDescribed("``[services.NAME]``", own)
+
+    def test_resource_limits(self) -> None:
+        """Each key of a service's ``rlimits`` is named."""
+        for key in ResourceLimits.__struct_fields__:
+            self.assertIn(f"``{key}``", PAGE.read_text("utf-8"))
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -151,6 +152,33 @@ class MemoryServiceTests(SynchronousTestCase):
         self.failureResultOf(waiting, DeadlineExceeded)
 
     def test_close(self) -> None:
-        """It ends as a worker does."""
-        closed: Deferred[None] = self.service.close()
+        """It ends as a worker does, whether it was asked anything or not."""
+        unused: Deferred[None] = MemoryService(_APP).close()
+        self.assertIsNone(self.successResultOf(unused))
+        self.successResultOf(self.service.get("/thing/7"))
+        self.assertIsNone(self.successResultOf(self.service.close()))
+
+    def test_close_while_waiting(self) -> None:
+        """What waits then is answered if it is done in time, and taken back if it is not."""
+        soon, late = (self.service.post("/thing/wait", seconds=seconds) for seconds in (1, 9))
+        closed = self.service.close()
+        self.assertEqual(self.successResultOf(soon), "done")
+        self.assertNoResult(late)
         self.assertIsNone(self.successResultOf(closed))
+
+    def test_health(self) -> None:
+        """It has the paths that every service has, and begins without asking itself for them."""
+        self.assertEqual(
+            self.successResultOf(self.service.get("/-/health")), {"status": "ok", "service": "memory"}
+        )
+        fresh = self.successResultOf(MemoryService(_APP).get("/-/stats"))
+        self.assertEqual((fresh["requests"], fresh["connections"]), (0, 1))
+
+    def test_turned_off(self) -> None:
+        """An endpoint in memory knows whether it is listened on."""
+        endpoint = MemoryEndpoint()
+        self.assertFalse(endpoint.listening)
+        self.successResultOf(endpoint.listen(Factory()))
+        self.assertTrue(endpoint.listening)
+        self.successResultOf(endpoint.stopListening())
+        self.assertFalse(endpoint.listening)

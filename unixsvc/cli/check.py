@@ -17,7 +17,7 @@ from unixsvc.cli.options import located
 from unixsvc.cli.output import complain
 from unixsvc.cli.session import Session
 from unixsvc.config import ServiceSettings, Settings
-from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
 from unixsvc.errors import ConfigError
 from unixsvc.socket.directory import socket_path
 
@@ -63,7 +63,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
 
     socket_path(settings.socket_dir, name)
     with _as_in_worker(settings.folder, service):
-        load_object(service.handler)
+        _check_handler(service.handler, load_object(service.handler))
         router = Router(
             load_app(service.app),
             service,
@@ -78,6 +78,12 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             return sum(not route["path"].startswith(f"{PREFIX}/") for route in routes)
         finally:
             router.close()
+
+
+def _check_handler(spec: str, handler: Any) -> None:
+    # What a function makes is only known once it has made it.
+    if not callable(handler) or (isinstance(handler, type) and not IRequestHandler.implementedBy(handler)):
+        raise ConfigError(spec, "is no request handler", "declare it with @implementer(IRequestHandler)")
 
 
 @contextmanager

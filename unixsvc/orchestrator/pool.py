@@ -122,7 +122,9 @@ class Pool(Service):
         self._target.replace(version)
 
     def abort(self) -> None:
-        """Kill the workers."""
+        """Kill the workers; there will be no others."""
+        if self.running:
+            self.stopService()
         self._crew.kill_all()
 
     def tell(self, command: Command) -> None:

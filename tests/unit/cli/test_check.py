@@ -94,6 +94,26 @@ class Check(CommandTestCase):
         self.configure("[services.user]", 'app = "unix_app.user:app"', "options = { databse = 'x' }")
         self.assertComplains(self.run_command("check"), 2, "services.user", "databse")
 
+    def test_pings(self) -> None:
+        """Nobody is asked whether he is well: what a service needs may not be there yet."""
+        self.app(
+            "ill",
+            "def ping(number): raise OSError('not there')",
+            "def container(registry, context): registry.register_value(int, 7, ping=ping)",
+            "app = App(routes=[], container=container)",
+        )
+        self.check("ill")
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "ill: fine, 0 routes\n", ""))
+
+    def test_dependencies(self) -> None:
+        """Services that depend on each other, or on none that there is, cannot be started in any order."""
+        home = ["[services.home]", 'app = "unix_app.home:app"']
+        self.configure(*home, 'depends_on = ["mail"]')
+        self.assertComplains(self.run_command("check"), 2, "services.home.depends_on", "no service 'mail'")
+        self.configure(*home, 'depends_on = ["home"]')
+        self.assertComplains(self.run_command("check"), 2, "depend on each other: home -> home")
+
     def test_long_path(self) -> None:
         """A socket directory whose sockets would have paths too long is found here, not at start."""
         self.configure(f'socket_dir = "{"x" * 100}"', "[services.home]", 'app = "unix_app.home:app"')

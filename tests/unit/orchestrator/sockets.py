@@ -59,6 +59,10 @@ class _Joined(StringTransport):
         """Have the other side receive it."""
         self.other.protocol.dataReceived(data)
 
+    def writeSequence(self, data: Any) -> None:
+        """Likewise, of several pieces."""
+        self.write(b"".join(data))
+
     def loseConnection(self) -> None:
         """Close both sides, in the next turn."""
         for each in self, self.other:

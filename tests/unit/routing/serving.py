@@ -67,7 +67,7 @@ class Serving:
             folder="/srv",
             name="shop",
             blocking=self.runner,
-            reserved=Reserved(lambda: {"status": "ok"}, lambda: {"requests": 7}),
+            reserved=Reserved(_healthy, lambda: {"requests": 7}),
             values=values,
         )
 
@@ -87,3 +87,7 @@ class Serving:
         request = Request(method, path, raw, query, meta=meta or {}, caller=caller)
         deferred: Deferred[Any] = Deferred.fromCoroutine(self.router.dispatch(request))
         return deferred.addCallback(lambda reply: (reply.code, json.loads(reply.body)))
+
+
+async def _healthy(container: svcs.Container) -> dict[str, Any]:
+    return {"status": "ok"}

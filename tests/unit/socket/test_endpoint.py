@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -13,12 +15,13 @@ from twisted.internet.interfaces import (
     ISystemHandle,
     ITransport,
 )
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
+from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, LoopTransport, OwnedUNIXServerEndpoint
 
 
@@ -98,6 +101,7 @@ class LoopTransportTests(SynchronousTestCase):
             verifyObject(interface, transport)
         for kind in (AdoptedUNIXServerEndpoint, OwnedUNIXServerEndpoint):
             verifyClass(IStreamServerEndpoint, kind)
+            verifyClass(IAdoptingEndpoint, kind)
 
     def test_bytes(self) -> None:
         """Bytes go through."""
@@ -153,3 +157,62 @@ class LoopTransportTests(SynchronousTestCase):
         self.assertEqual(transport.getHost(), UNIXAddress("/run/x.sock"))
         self.assertEqual(transport.getPeer(), UNIXAddress(None))
         self.assertEqual(transport.getHandle(), "the socket")
+
+
+class _Sockets:
+    """A reactor that adopts connections: notes what they were at that moment."""
+
+    def __init__(self) -> None:
+        self.adopted: list[Any] = []
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
+        """Read what has arrived, as a reactor could."""
+        with socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM) as found:
+            self.adopted.append((found.recv(9), factory))
+
+
+class AdoptTests(SynchronousTestCase):
+    """Connections that an endpoint has not accepted itself."""
+
+    def setUp(self) -> None:
+        """Both ends of one, and a factory."""
+        self.ours, self.theirs = socket.socketpair()
+        self.addCleanup(self.ours.close)
+        self.theirs.setblocking(False)
+        self.ours.settimeout(5)
+        self.protocol = _HalfCloseable()
+        self.factory = Factory.forProtocol(lambda: self.protocol)
+
+    def test_owned(self) -> None:
+        """The reactor serves it, with a descriptor of its own: ours is closed."""
+        reactor = _Sockets()
+        endpoint = OwnedUNIXServerEndpoint(reactor, "/nowhere/x.sock", 1, 0o600)
+        self.ours.send(b"hello")
+        self.assertIsNone(self.successResultOf(endpoint.adopt(self.factory, self.theirs)))
+        self.assertEqual(reactor.adopted, [(b"hello", self.factory)])
+        self.assertEqual((self.theirs.fileno(), self.ours.recv(9)), (-1, b""))
+
+    def test_adopted(self) -> None:
+        """The loop serves it, in both directions and to its end, like those that it accepts."""
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        endpoint = AdoptedUNIXServerEndpoint(loop, listening, 1)
+
+        async def converse() -> None:
+            await endpoint.adopt(self.factory, self.theirs).asFuture(loop)
+            transport: Any = self.protocol.transport
+            self.assertEqual(transport.getHandle().fileno(), self.theirs.fileno())
+            transport.write(b"welcome")
+            self.ours.send(b"hello")
+            self.ours.shutdown(socket.SHUT_WR)
+            while len(self.protocol.heard) < 2:
+                await asyncio.sleep(0)
+            transport.loseConnection()
+            while len(self.protocol.heard) < 3:
+                await asyncio.sleep(0)
+
+        loop.run_until_complete(asyncio.wait_for(converse(), 5))
+        self.assertEqual(self.protocol.heard, [b"hello", "half", ConnectionDone])
+        self.assertEqual((self.ours.recv(9), self.ours.recv(9)), (b"welcome", b""))

@@ -6,13 +6,20 @@ import io
 import json
 from typing import Any, cast
 
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, capturedLogs
+from twisted.logger import (
+    ILogObserver,
+    InvalidLogLevelError,
+    LogEvent,
+    Logger,
+    LogLevel,
+    capturedLogs,
+)
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
-from unixsvc.telemetry.logs import FailureLog, WorkerObserver, at_level, observer, relay
+from unixsvc.telemetry.logs import FailureLog, Level, WorkerObserver, observer, relay
 
 WHEN = 1_700_000_000.25
 
@@ -48,14 +55,14 @@ class ObserverTests(SynchronousTestCase):
     def written(self, form: str, *events: LogEvent, level: str = "info") -> str:
         """The log, after these events."""
         file = io.StringIO()
-        observe = observer(form, level, file)
+        observe = observer(form, Level(level), file)
         for each in events:
             observe(each)
         return file.getvalue()
 
     def test_interface(self) -> None:
         """They are observers, which twistd asks for."""
-        verifyObject(ILogObserver, observer("text", "info", io.StringIO()))
+        verifyObject(ILogObserver, observer("text", Level("info"), io.StringIO()))
         verifyObject(ILogObserver, WorkerObserver(io.StringIO()))
 
     def test_text(self) -> None:
@@ -128,7 +135,7 @@ class RelayTests(SynchronousTestCase):
     def test_braces(self) -> None:
         """Nothing in a line is taken for a format."""
         file = io.StringIO()
-        observer("text", "info", file)(self.relayed(b"{log_level} {nothing}"))
+        observer("text", Level("info"), file)(self.relayed(b"{log_level} {nothing}"))
         self.assertIn("{log_level} {nothing}", file.getvalue())
 
     def test_not_utf8(self) -> None:
@@ -145,7 +152,7 @@ class RelayTests(SynchronousTestCase):
         """Its traceback comes along, and is written."""
         failed = failing(self)
         file = io.StringIO()
-        observer("json", "info", file)(self.relayed(self.line(failed)))
+        observer("json", Level("info"), file)(self.relayed(self.line(failed)))
         self.assertIn("the disk is full", json.loads(file.getvalue())["traceback"])
         self.assertEqual(json.loads(file.getvalue())["level"], "error")
 
@@ -157,15 +164,53 @@ class RelayTests(SynchronousTestCase):
 
 
 class LevelTests(SynchronousTestCase):
-    """A worker doesn't send what nobody wants."""
+    """What nobody wants is not written, nor sent by a worker."""
+
+    def setUp(self) -> None:
+        """A level, and something that it filters for."""
+        self.events: list[LogEvent] = []
+        self.level = Level("warn")
+        self.observe = self.level.filter(_collector(self.events))
+
+    def passed(self) -> list[str]:
+        """Which events of each level come through now."""
+        self.events.clear()
+        for each in LogLevel.iterconstants():
+            self.observe(event(each.name, each))
+        return [each["text"] for each in self.events]
 
     def test_filter(self) -> None:
         """Less important events do not reach the observer."""
-        events: list[LogEvent] = []
-        observe = at_level(_collector(events), "warn")
-        for each in LogLevel.info, LogLevel.warn, LogLevel.error:
-            observe(event(each.name, each))
-        self.assertEqual([each["text"] for each in events], ["warn", "error"])
+        self.assertEqual(self.passed(), ["warn", "error", "critical"])
+
+    def test_set(self) -> None:
+        """The level can be changed while events come: to more, to less, and back."""
+        for name, passed in (
+            ("debug", ["debug", "info", "warn", "error", "critical"]),
+            ("error", ["error", "critical"]),
+            ("info", ["info", "warn", "error", "critical"]),
+            ("warn", ["warn", "error", "critical"]),
+        ):
+            self.level.set(name)
+            self.assertEqual((self.passed(), self.level.name), (passed, name))
+
+    def test_set_for_all(self) -> None:
+        """It counts for all that it filters for, those that were made before and after, in any namespace."""
+        other: list[LogEvent] = []
+        self.level.set("info")
+        later = self.level.filter(_collector(other))
+        self.level.set("error")
+        for namespace in ("shop", "unixsvc.socket.server", "-"):
+            for observe in (self.observe, later):
+                observe(event("unwanted", LogLevel.warn, log_namespace=namespace))
+                observe(event("wanted", LogLevel.error, log_namespace=namespace))
+        self.assertEqual([each["text"] for each in self.events + other], ["wanted"] * 6)
+
+    def test_unknown(self) -> None:
+        """A level that there is not is refused, and the one before it stays."""
+        self.assertRaises(InvalidLogLevelError, Level, "loud")
+        self.assertRaises(InvalidLogLevelError, self.level.set, "loud")
+        self.assertEqual((self.passed()[0], self.level.name), ("warn", "warn"))
 
 
 class FailureLogTests(SynchronousTestCase):
@@ -188,7 +233,7 @@ class FailureLogTests(SynchronousTestCase):
         failed = failing(self)
         for form in "text", "json":
             file = io.StringIO()
-            observer(form, "debug", file)(failed)
+            observer(form, Level("debug"), file)(failed)
             self.assertIn("/broken", file.getvalue())
             self.assertNotIn("secret", file.getvalue())
 
@@ -221,7 +266,7 @@ class HostileTests(SynchronousTestCase):
     def test_where_and_when(self) -> None:
         """A worker's event keeps its time, and what logged it there."""
         file = io.StringIO()
-        observer("json", "info", file)(self.relayed(self.worker_line()))
+        observer("json", Level("info"), file)(self.relayed(self.worker_line()))
         line = json.loads(file.getvalue())
         self.assertEqual((line["time"], line["namespace"], line["logger"]), (WHEN, "home[1]", "shop"))
 
@@ -235,14 +280,14 @@ class HostileTests(SynchronousTestCase):
         """What UTF-8 cannot hold is logged all the same."""
         for form in ("text", "json"):
             file = io.StringIO()
-            observer(form, "info", file)(event("\udcff", request_id="\udcff"))
+            observer(form, Level("info"), file)(event("\udcff", request_id="\udcff"))
             self.assertIn("udcff", file.getvalue())
 
     def test_forged(self) -> None:
         """In the text form one event cannot look like two, nor move the cursor."""
         file = io.StringIO()
         forged = "\n2026-11-24T01:48:46+0000 critical orchestrator: forged\x1b[2J\r"
-        observer("text", "info", file)(event(forged, request_id=forged, traceback=forged))
+        observer("text", Level("info"), file)(event(forged, request_id=forged, traceback=forged))
         _, *rest = file.getvalue().split("\n")
         self.assertNotRegex(file.getvalue(), r"[\x1b\r]")
         self.assertTrue(all(line.startswith("    ") for line in rest if line), rest)

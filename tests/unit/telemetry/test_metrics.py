@@ -51,6 +51,17 @@ class FiguresTests(SynchronousTestCase):
         figures.count(200, 1.0)
         self.assertEqual(before, figures_of(1.0))
 
+    def test_clear(self) -> None:
+        """After it nothing has been counted, and what comes is; snapshots from before stay as they are."""
+        figures = Figures()
+        for code in (200, 500):
+            figures.count(code, 1.0)
+        before = figures.snapshot()
+        figures.clear()
+        self.assertEqual((figures.snapshot(), before.requests, before.seconds), (Snapshot(), 2, 2.0))
+        figures.count(200, 0.5)
+        self.assertEqual(figures.snapshot(), figures_of(0.5))
+
     def test_json(self) -> None:
         """A snapshot survives its way through JSON."""
         found = figures_of(0.0, 0.1, 3.0)

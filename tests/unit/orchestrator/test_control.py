@@ -1,0 +1,154 @@
+"""The orchestrator's own service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyClass, verifyObject
+
+from unixsvc.config import CONTROL_SERVICE
+from unixsvc.domain.interfaces import IOrchestrator
+from unixsvc.errors import ConfigError, Conflict, Internal, Invalid, NotFound, Unauthorized
+from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.messages import Status
+from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
+from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.testing import MemoryService
+
+
+@implementer(IOrchestrator)
+class FakeOrchestrator:
+    """Has one service, and notes what it is asked.
+
+    :ivar asked: that, in order.
+    :ivar answer: what comes of it.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.answer: Deferred[None] = succeed(None)
+
+    def register(self, name: str, settings: Any) -> None:
+        """Not used."""
+
+    async def status(self) -> dict[str, ServiceStatus]:
+        """One service with one worker."""
+        worker = WorkerFigures(7, "ready", 1.5, Status(Snapshot(requests=3)), 4)
+        return {"home": describe("home:app", PoolFigures([worker], problem="no disk"), stopping=False)}
+
+    def reload(self, name: str = "") -> Deferred[None]:
+        """Note it."""
+        return self._ask("reload", name)
+
+    def start(self, name: str = "") -> Deferred[None]:
+        """Note it."""
+        return self._ask("start", name)
+
+    def stop(self, name: str = "") -> Deferred[None]:
+        """Note it."""
+        return self._ask("stop", name)
+
+    def restart(self, name: str = "") -> Deferred[None]:
+        """Note it."""
+        return self._ask("restart", name)
+
+    def scale(self, name: str, workers: int) -> Deferred[None]:
+        """Note it."""
+        return self._ask("scale", name, workers)
+
+    def set_log_level(self, level: str) -> None:
+        """Note it."""
+        self.asked.append(("level", level))
+
+    def _ask(self, *what: Any) -> Deferred[None]:
+        self.asked.append(what)
+        return self.answer
+
+
+class ControlTests(SynchronousTestCase):
+    """What the orchestrator tells, and does, for those who have the token."""
+
+    def setUp(self) -> None:
+        """Have it asked in memory."""
+        self.orchestrator = FakeOrchestrator()
+        self.service = MemoryService(control_app(self.orchestrator))
+
+    def test_interface(self) -> None:
+        """The real one, and the one of this test, are orchestrators."""
+        verifyClass(IOrchestrator, Orchestrator)
+        verifyObject(IOrchestrator, self.orchestrator)
+
+    def test_status(self) -> None:
+        """Every service with the names that scripts read."""
+        status = self.successResultOf(self.service.get("/status"))["home"]
+        self.assertEqual((status["pid"], status["class"], status["requests"]), (7, "home:app", 3))
+        self.assertEqual((status["avgResponseTime"], status["problem"]), (0, "no disk"))
+        self.assertEqual(status["workers"][0]["generation"], 4)
+
+    def test_services(self) -> None:
+        """A list of what is configured."""
+        expected = [{"name": "home", "app": "home:app", "status": "ready"}]
+        self.assertEqual(self.successResultOf(self.service.get("/services")), expected)
+
+    def test_commands(self) -> None:
+        """Each is passed on, for all services or for one, and answered when it is done."""
+        for command in "reload", "restart", "start", "stop":
+            self.orchestrator.answer = Deferred()
+            one = self.service.post(f"/{command}", service="home")
+            self.assertNoResult(one)
+            self.orchestrator.answer.callback(None)
+            self.assertIsNone(self.successResultOf(one))
+            self.assertIsNone(self.successResultOf(self.service.post(f"/{command}")))
+            self.assertEqual(self.orchestrator.asked, [(command, "home"), (command, "")])
+            self.orchestrator.asked.clear()
+
+    def test_scale(self) -> None:
+        """A service can be scaled to any number that makes sense."""
+        self.successResultOf(self.service.post("/scale", service="home", workers=3))
+        for wrong in 0, -1, 1025, "many":
+            self.failureResultOf(self.service.post("/scale", service="home", workers=wrong), Invalid)
+        self.assertEqual(self.orchestrator.asked, [("scale", "home", 3)])
+
+    def test_log_level(self) -> None:
+        """The level can be one of those that there are."""
+        self.successResultOf(self.service.put("/log/level", level="debug"))
+        self.failureResultOf(self.service.put("/log/level", level="loud"), Invalid)
+        self.assertEqual(self.orchestrator.asked, [("level", "debug")])
+
+    def test_cannot_be_done(self) -> None:
+        """What cannot be done is a conflict that says why, with all that the person needs."""
+        error = ConfigError("services.home", "cannot start: no disk", "buy one")
+        for command in "reload", "restart", "start", "stop":
+            self.orchestrator.answer = fail(error)
+            found = self.failureResultOf(self.service.post(f"/{command}"), Conflict).value
+            self.assertEqual(found.detail, "services.home: cannot start: no disk; buy one")
+
+    def test_no_such_service(self) -> None:
+        """A name that there is not is not found."""
+        self.orchestrator.answer = fail(NotFound("there is no service 'hose'; there are: home"))
+        found = self.failureResultOf(self.service.post("/start", service="hose"), NotFound).value
+        self.assertIn("there are: home", found.detail)
+
+    def test_mistake(self) -> None:
+        """A mistake of ours is logged, and not told."""
+        self.orchestrator.answer = fail(ValueError("secret"))
+        found = self.failureResultOf(self.service.post("/reload"), Internal).value
+        self.assertIsNone(found.detail)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_token(self) -> None:
+        """Without the token nothing is told or done."""
+        service = MemoryService(control_app(self.orchestrator), token=None)
+        for asked in service.get("/status"), service.post("/stop"), service.put("/log/level", level="debug"):
+            self.failureResultOf(asked, Unauthorized)
+        self.assertEqual(self.orchestrator.asked, [])
+
+    def test_settings(self) -> None:
+        """It runs in the orchestrator's process, and its answers may take as long as a service's end."""
+        settings = control_settings()
+        self.assertEqual((CONTROL_SERVICE, settings.isolation), ("orchestrator", "inline"))
+        self.assertGreaterEqual(settings.request_timeout or 0, 3600)
