@@ -20,6 +20,8 @@ from typing import Any
 import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.functional.commanding import Outcome as CommandOutcome
+from tests.functional.commanding import outcome_of, start_command
 from tests.functional.loading import Load, Outcome
 from tests.functional.talking import Talk
 
@@ -215,30 +217,21 @@ class RunningTestCase(SynchronousTestCase):
         self.assertEqual((outcome.failures, outcome.failed), (0, []))
         return outcome
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> CommandOutcome:
         """Run ``unixsvc`` there, to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "unixsvc", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return outcome_of(start_command(self.folder, *arguments))
 
     def assertDone(self, *arguments: str) -> None:
         """The command ends with 0, and says nothing on standard error."""
         done = self.command(*arguments)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual((done.code, done.err), (0, ""))
 
     def assertRefuses(self, code: int, arguments: Sequence[str], *words: str) -> None:
         """The command ends with this code and one line that has these words."""
         done = self.command(*arguments)
-        self.assertEqual((done.returncode, done.stderr.count("\n")), (code, 1), done.stderr)
+        self.assertEqual((done.code, done.err.count("\n")), (code, 1), done.err)
         for word in words:
-            self.assertIn(word, done.stderr)
+            self.assertIn(word, done.err)
 
     def figure(self, text: str) -> None:
         """Note what was measured: it goes to the file that UNIXSVC_FIGURES names, if any."""

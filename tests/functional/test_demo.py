@@ -7,7 +7,6 @@ import os
 import signal
 from typing import Any
 
-from tests.functional.commanding import Outcome, outcome_of, start_command
 from tests.functional.running import RunningTestCase
 
 DEMO = '[services.home]\napp = "unix_app.home:app"\n[services.user]\napp = "unix_app.user:app"\nworkers = 2\n'
@@ -15,10 +14,6 @@ DEMO = '[services.home]\napp = "unix_app.home:app"\n[services.user]\napp = "unix
 
 class Demo(RunningTestCase):
     config = DEMO
-
-    def command(self, *arguments: str) -> Outcome:
-        """Run ``unixsvc`` in the folder of the configuration."""
-        return outcome_of(start_command(self.folder, *arguments))
 
     def result(self, *arguments: str) -> Any:
         """What a command prints, as JSON."""

@@ -2,145 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import psutil
-from twisted.trial.unittest import SynchronousTestCase
 
-from tests.functional.loading import Load, Outcome
+from tests.functional.faking import RIGHT, FakeTestCase, Peer, eventually
+from tests.functional.loading import Load
 from tests.functional.running import RunningTestCase
 
-_RIGHT = {"code": 200, "data": {"id": 7}}
 _BRIEF = 0.4  # seconds of patience, where it is to run out
-
-
-def _eventually(test: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
-    while not test():
-        if time.monotonic() > deadline:
-            raise AssertionError("it did not come about in time")
-        time.sleep(0.005)
-
-
-class Peer(socketserver.StreamRequestHandler):
-    """The server's side of a connection, in a thread of its own.
-
-    :ivar got: all requests that came.
-    """
-
-    timeout = 20.0
-    server: Fake
-
-    def handle(self) -> None:
-        """Do what the test says, until that is over or the client closes."""
-        self.got: list[dict[str, Any]] = []
-        number = self.client_address
-        self.server.peers[number] = self
-        with contextlib.suppress(EOFError, OSError):
-            self.server.scripts[min(number, len(self.server.scripts) - 1)](self)
-
-    def next(self) -> int:
-        """The id of the next request; EOFError if there is none."""
-        line = self.rfile.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError
-        self.got.append(json.loads(line))
-        return int(self.got[-1]["id"])
-
-    def send(self, **message: Any) -> None:
-        """Send a message."""
-        self.connection.sendall(json.dumps(message).encode() + b"\n")
-
-    def answer(self, count: int = 1) -> None:
-        """Give right replies to the next requests."""
-        for _ in range(count):
-            self.send(id=self.next(), **_RIGHT)
-
-    def serve(self) -> None:
-        """Give right replies for ever."""
-        while True:
-            self.answer()
-
-
-class Fake(socketserver.ThreadingUnixStreamServer):
-    """A server.
-
-    :param scripts: what to do on the first connection, the second, and so on; the last one is for all others.
-    :ivar peers: the connections, by number.
-    """
-
-    request_queue_size = 1
-
-    def __init__(self, path: str, scripts: tuple[Callable[[Peer], object], ...]) -> None:
-        self.scripts = scripts
-        self.peers: dict[int, Peer] = {}
-        self._accepted = 0
-        super().__init__(path, Peer)
-
-    def get_request(self) -> tuple[socket.socket, int]:
-        """A connection has a number where others have an address."""
-        accepted, _ = super().get_request()
-        self._accepted += 1
-        return accepted, self._accepted - 1
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection and nothing else, so that what was not read resets it."""
-        request.close()
-
-
-class FakeTestCase(SynchronousTestCase):
-    """Has a server that does what a test says."""
-
-    def setUp(self) -> None:
-        """Find a place for the socket."""
-        folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, folder)
-        self.path = os.path.join(folder, "s")
-
-    def listen(self, *scripts: Callable[[Peer], object]) -> None:
-        """Start the server."""
-        self.fake = Fake(self.path, scripts)
-        thread = threading.Thread(target=self.fake.serve_forever, args=(0.01,))
-        thread.start()
-        for each in (thread.join, self.fake.server_close, self.fake.shutdown):
-            self.addCleanup(each)
-
-    def load(self, **options: Any) -> Load:
-        """A load of one connection."""
-        load = Load(self.path, "abc", **{"connections": 1} | options)
-        self.addCleanup(load.end)
-        return load
-
-    def outcome(self, *scripts: Callable[[Peer], object], count: int = 10, **options: Any) -> Outcome:
-        """What comes of so many answers from this server."""
-        self.listen(*scripts)
-        load = self.load(**options)
-        load.started(count)
-        _eventually(lambda: len(self.fake.peers) >= options.get("connections", 1))
-        return load.stop()
-
-    def got(self) -> list[int]:
-        """How many requests came on each connection."""
-        return [len(peer.got) for _, peer in sorted(self.fake.peers.copy().items())]
-
-    def assertFailed(self, outcome: Outcome, *words: str) -> None:
-        """One failure with each of these words, and no other."""
-        self.assertEqual(outcome.failures, len(words), outcome)
-        for word, text in zip(words, outcome.failed, strict=True):
-            self.assertIn(word, text)
 
 
 class HonestTests(FakeTestCase):
@@ -167,7 +43,7 @@ class HonestTests(FakeTestCase):
         def serve_backwards(peer: Peer) -> None:
             while True:
                 ids = reversed([peer.next() for _ in range(8)])
-                replies = b"".join(json.dumps({"id": each} | _RIGHT).encode() + b"\n" for each in ids)
+                replies = b"".join(json.dumps({"id": each} | RIGHT).encode() + b"\n" for each in ids)
                 peer.connection.sendall(replies[:10])
                 peer.connection.sendall(replies[10:])
 
@@ -194,7 +70,7 @@ class HonestTests(FakeTestCase):
         load = self.load(connections=5)
         time.sleep(0.3)
         self.listen(Peer.serve)
-        _eventually(lambda: len(self.got()) == 5)
+        eventually(lambda: len(self.got()) == 5)
         self.assertFailed(load.stop())
 
 
@@ -208,9 +84,9 @@ class TroubleTests(FakeTestCase):
             peer.answer(5)
             first, second = peer.next(), peer.next()
             peer.connection.shutdown(socket.SHUT_RD)  # the client cannot send any more
-            peer.send(id=first, **_RIGHT)
+            peer.send(id=first, **RIGHT)
             time.sleep(0.1)
-            peer.send(id=second, **_RIGHT)
+            peer.send(id=second, **RIGHT)
 
         outcome = self.outcome(lose, Peer.serve, in_flight=2)
         self.assertFailed(outcome, "lost reply to 8", "lost reply to 9")
@@ -232,7 +108,7 @@ class TroubleTests(FakeTestCase):
             peer.send(id=peer.next(), code=500, data={"id": 7})
             peer.send(id=peer.next(), code=200, data={"id": 8})
             peer.send(id=peer.next(), code=200)
-            peer.send(id=peer.next(), **_RIGHT, more=True)
+            peer.send(id=peer.next(), **RIGHT, more=True)
             peer.next()
             peer.connection.sendall(b"what?\n")
 
@@ -246,7 +122,7 @@ class TroubleTests(FakeTestCase):
         def chatter(peer: Peer) -> None:
             peer.answer()
             for message in ({"id": 1}, {"id": 1000000}, {}):
-                peer.send(**message, **_RIGHT)
+                peer.send(**message, **RIGHT)
             peer.connection.sendall(b"{")
 
         outcome = self.outcome(chatter, Peer.serve, rate=2.0, count=2)
@@ -258,7 +134,7 @@ class TroubleTests(FakeTestCase):
         def dawdle(peer: Peer) -> None:
             ignored = peer.next()
             peer.answer(5)
-            peer.send(id=ignored, **_RIGHT)
+            peer.send(id=ignored, **RIGHT)
             peer.serve()
 
         self.assertFailed(self.outcome(dawdle, patience=1.0), "no reply to 1 in time")
@@ -279,7 +155,7 @@ class TroubleTests(FakeTestCase):
     def test_cannot_connect(self) -> None:
         """Nobody there for too long, and nobody there when it is told to stop."""
         load = self.load(patience=_BRIEF)
-        _eventually(load.failures)
+        eventually(load.failures)
         outcome = load.stop()
         self.assertFailed(outcome, *["could not connect"] * (outcome.failures - 1), "never connected")
         self.assertEqual((outcome.answered, outcome.connected), (0, 0))
@@ -294,7 +170,7 @@ class TroubleTests(FakeTestCase):
 
         self.listen(refuse)
         load = self.load(patience=_BRIEF)
-        _eventually(lambda: load.failures() >= 100)
+        eventually(lambda: load.failures() >= 100)
         self.assertIn("503", str(self.assertRaises(AssertionError, load.started, 10, 0.1)))
         outcome = load.stop()
         self.assertEqual((outcome.answered, len(outcome.failed)), (0, 20))
@@ -311,14 +187,14 @@ class GoawayTests(FakeTestCase):
             peer.answer(5)
             ids = [peer.next(), peer.next()]
             peer.send(goaway=True)
-            _eventually(lambda: len(self.got()) == 2 and self.got()[1] > 20)
+            eventually(lambda: len(self.got()) == 2 and self.got()[1] > 20)
             for each in ids:
-                peer.send(id=each, **_RIGHT)
+                peer.send(id=each, **RIGHT)
             rest.append(peer.rfile.read())
 
         self.listen(leave, Peer.serve)
         load = self.load(in_flight=2)
-        _eventually(lambda: rest)
+        eventually(lambda: rest)
         outcome = load.stop()
         self.assertFailed(outcome)
         self.assertEqual((rest, self.got()[0]), ([b""], 7))
@@ -336,7 +212,7 @@ class GoawayTests(FakeTestCase):
 
         self.listen(dismiss, Peer.serve)
         load = self.load(rate=2.0)
-        _eventually(lambda: rest)
+        eventually(lambda: rest)
         load.started(2)
         outcome = load.stop()
         self.assertFailed(outcome)
@@ -382,7 +258,7 @@ class RetryTests(FakeTestCase):
 
         self.listen(lose)
         load = self.load(retry=True, patience=_BRIEF)
-        _eventually(load.failures)
+        eventually(load.failures)
         outcome = load.stop()
         self.assertFailed(outcome, *["repl"] * outcome.failures)
         self.assertGreater(outcome.retried, 0)
@@ -421,7 +297,7 @@ class ProcessTests(FakeTestCase):
             except psutil.NoSuchProcess:
                 return True
 
-        _eventually(is_gone)
+        eventually(is_gone)
 
     def test_killed(self) -> None:
         """There is no outcome if it comes to a bad end."""

@@ -29,6 +29,16 @@ class _Connection(Int32StringReceiver):
     def connectionLost(self, reason: Any = None) -> None:
         self._handler.clients.discard(self)
 
+    def close(self) -> None:
+        """Close when all is written."""
+        transport: Any = self.transport
+        transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close now."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
     def stringReceived(self, string: bytes) -> None:
         wire = decode(string)
         self._handler.begin()
@@ -82,12 +92,12 @@ class PrefixedRequestHandler(Service):
             self._idle = Deferred()
             await self._idle
         for each in list(self.clients):
-            each.transport.loseConnection()
+            each.close()
 
     def abort(self) -> None:
         """Close every connection."""
         for each in list(self.clients):
-            each.transport.abortConnection()
+            each.abort()
 
     def connections(self) -> int:
         """How many clients there are."""

@@ -274,7 +274,8 @@ class ReloadTests(InlineTestCase):
     def test_set(self) -> None:
         """A version that is only set is that of the next start."""
         self.inline.set_version(self.version(wrong))
-        self.ask()
+        connection, _ = self.ask()
+        connection.connectionLost()
         restarted = Deferred.fromCoroutine(self.inline.restart())
         self.reactor.pump([0.1] * 3)
         self.failureResultOf(restarted, ConfigError)
