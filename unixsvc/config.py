@@ -269,10 +269,10 @@ def _checked(table: dict[str, Any], source: str) -> _File:
                 "is no name for a service",
                 f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}",
             )
-        for variable in file.services[name].environment:
-            if not variable or {"=", "\0"} & {*variable}:
+        for variable, value in file.services[name].environment.items():
+            if not variable or {"=", "\0"} & {*variable} or "\0" in value:
                 where = f"{source}: services.{name}.environment"
-                raise ConfigError(where, f"{variable!r} is no name for a variable")
+                raise ConfigError(where, f"{variable!r} and its value cannot be in an environment")
     start_order(file.services, source)
     return file
 
@@ -309,7 +309,8 @@ def _keys_of(table: str) -> list[str]:
     kinds: dict[str, type[Struct]] = {"": _File, "limits": Limits, "security": Security, "log": Log}
     kind = kinds.get(table, _File)
     if table.startswith("services."):
-        kind = ResourceLimits if table.endswith(".rlimits") else ServiceSettings
+        inner = table.count(".") > 1  # a service may have the name of a table
+        kind = ResourceLimits if inner else ServiceSettings
     return list(kind.__struct_fields__)
 
 

@@ -131,18 +131,19 @@ class _Root(MultiService):
 
     def reloaded(self) -> None:
         """It is over."""
-        self._systemd.ready()
+        self._systemd.reloaded()
 
     def gave_up(self, name: str, reason: str) -> None:
         """An essential service has failed: the others are of no use without it."""
         self._end(ESSENTIAL_FAILED, f"services.{name}: an essential service has failed: {reason}")
 
     def _boot_failed(self, failure: Failure) -> None:
-        if not self._signals.stopping:
-            self._end(BOOT_FAILED, failure.getErrorMessage())
+        self._end(BOOT_FAILED, failure.getErrorMessage())
 
     def _end(self, code: int, why: str) -> None:
-        self._exit.code = self._exit.code or code
+        if self._signals.stopping or self._exit.code:
+            return  # it ends already
+        self._exit.code = code
         _say(why)
         self._reactor.callWhenRunning(self._signals.stop)
 

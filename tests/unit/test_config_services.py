@@ -147,3 +147,15 @@ class BoundTests(ConfigTestCase):
             self.assertEqual(self.load(SERVICE + f'umask = "{text}"').services["home"].umask, text)
         for text in ('"22"', '"1022"', '"0o22"', '"888"', '"u=rwx"', "22"):
             self.assert_refused(SERVICE + f"umask = {text}", "services.home.umask expected `str`")
+
+    def test_environment(self) -> None:
+        """What cannot be the name of a variable is refused; that it is an odd one is no reason."""
+        for name in ("", "A=B", "=", "A\\u0000"):
+            self.assert_refused(
+                SERVICE + f'environment = {{ "{name}" = "x" }}',
+                "services.home.environment: ",
+                "is no name for a variable",
+            )
+        for name in ("lower", "WITH SPACE", "é"):
+            text = SERVICE + f'environment = {{ "{name}" = "" }}'
+            self.assertEqual(self.load(text).services["home"].environment, {name: ""})

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import IService
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IStreamServerEndpoint
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface, implementedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.domain.test_handle import Surroundings
+from tests.unit.orchestrator.fleets import Watcher
+from tests.unit.orchestrator.pools import version_for
+from tests.unit.orchestrator.processes import Processes
+from tests.unit.orchestrator.test_control import FakeOrchestrator
 from tests.unit.routing.serving import Runner, Serving
 from tests.unit.running.test_threads import Turns
+from unixsvc.config import Limits, Log, Security, Settings
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain import interfaces
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import (
+    IAdoptingEndpoint,
     IBlockingRunner,
     IFailureLog,
     IFigures,
     IGuard,
     IHandleMessage,
+    IOrchestrator,
+    IOrchestratorWatcher,
+    IRequestHandler,
     IRouterDatasource,
     IRouterRepository,
+    IServicePool,
 )
+from unixsvc.orchestrator.inline import Inline
+from unixsvc.orchestrator.listen import Door
+from unixsvc.orchestrator.pool import Pool
+from unixsvc.orchestrator.service import Orchestrator
 from unixsvc.running.threads import ThreadRunner
+from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, OwnedUNIXServerEndpoint
 from unixsvc.socket.security import TokenGuard
+from unixsvc.socket.server import Handling, SocketRequestHandler
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import Figures
 
@@ -58,8 +77,24 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(ThreadRunner(Turns()), IBlockingRunner, IService)
 
     def test_socket(self) -> None:
-        """The guard."""
+        """The guard, both endpoints, and what listens on them."""
         self.assert_provides(TokenGuard("required", ["x"]), IGuard)
+        handling: Any = Handling("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
+        self.assert_provides(SocketRequestHandler(handling), IRequestHandler, IService)
+        owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
+        anything: Any = None
+        adopted = AdoptedUNIXServerEndpoint(anything, anything, 10)
+        for each in owned, adopted:
+            self.assert_provides(each, IAdoptingEndpoint, IStreamServerEndpoint)
+
+    def test_orchestrator(self) -> None:
+        """What runs a service, in workers or in this process, and what runs all of them."""
+        reactor = Processes()
+        version, door = version_for(reactor), Door("/run/x.sock", 0o660, 10)
+        self.assert_provides(Pool("home", reactor, version, door, print), IServicePool, IService)
+        self.assert_provides(Inline("home", reactor, version), IServicePool, IService)
+        settings = Settings("x", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
+        self.assert_provides(Orchestrator(settings, reactor), IOrchestrator, IService)
 
     def test_telemetry(self) -> None:
         """What counts, and what keeps."""
@@ -70,6 +105,8 @@ class ProviderTests(SynchronousTestCase):
         """What stands in for them in tests promises the same."""
         self.assert_provides(Runner(), IBlockingRunner)
         self.assert_provides(Turns(), IReactorFromThreads)
+        self.assert_provides(FakeOrchestrator(), IOrchestrator)
+        self.assert_provides(Watcher(), IOrchestratorWatcher)
         self.assert_provides(
             Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog
         )

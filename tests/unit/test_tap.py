@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Application, IService, IServiceCollection, IServiceMaker
-from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger
 from twisted.plugin import getPlugins
 from twisted.python.usage import Options as TwistdOptions
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.notifying import SystemdService
 from unixsvc.orchestrator.service import Orchestrator
-from unixsvc.orchestrator.signals import StopSignals
 from unixsvc.tap import Options, makeService
 
 CONFIG = """
@@ -102,6 +102,23 @@ class OptionsTests(OptionsTestCase):
         self.assertIn("services.till.wokers", line)
         self.assertIn("/none.toml", self.refused("--config", "/none.toml", config=False))
 
+    def test_load_again(self) -> None:
+        """For a reload it is read anew, from the same file, wherever the process is by then."""
+        os.symlink(self.config, os.path.join(self.folder, "other.toml"))
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.folder)
+        options = Options()
+        options.parseOptions(["--config", "other.toml", "--socket-dir", "s"])
+        os.chdir("/")
+        Path(self.config).write_text(CONFIG + "workers = 7\n")
+        self.assertEqual(options["settings"].services["till"].workers, 1)
+        loaded = options.load()
+        self.assertEqual(loaded.services["till"].workers, 7)
+        self.assertEqual(loaded.socket_dir, options["settings"].socket_dir)
+        Path(self.config).write_text("nonsense")
+        self.assertRaises(ConfigError, options.load)
+
     def test_pidfile(self) -> None:
         """Twistd's own file is not made, as a stale one would be in the way; one that is asked for is."""
         self.assertEqual(self.parsed().parent["pidfile"], "")
@@ -120,11 +137,12 @@ class ServiceTests(OptionsTestCase):
         return application
 
     def test_tree(self) -> None:
-        """At the top is a service that holds the orchestrator."""
+        """At the top is a service that holds the orchestrator, and what tells systemd of it."""
         (root,) = IServiceCollection(self.joined())
         self.assertTrue(IService.providedBy(root))
-        (orchestrator,) = root
+        orchestrator, systemd = root
         self.assertIsInstance(orchestrator, Orchestrator)
+        self.assertIsInstance(systemd, SystemdService)
 
     def test_logs_to_file(self) -> None:
         """The log goes where twistd was told to put it, in the form that is asked for."""
@@ -150,26 +168,3 @@ class ServiceTests(OptionsTestCase):
         """Twistd finds it under its name."""
         (plugin,) = (each for each in getPlugins(IServiceMaker) if each.tapname == "unixsvc")
         self.assertEqual((plugin.options, plugin.makeService), (Options, makeService))
-
-
-class _Reactor(Clock):
-    """Calls what another thread, or a signal, leaves for it."""
-
-    def callFromThread(self, call: Any) -> None:
-        """Call it in the next turn."""
-        self.callLater(0, call)
-
-
-class StopSignalsTests(SynchronousTestCase):
-    """What a signal does."""
-
-    def test_twice(self) -> None:
-        """The first stops in order, each further one at once, and none of it in the handler itself."""
-        reactor, done = _Reactor(), list[str]()
-        signals = StopSignals(reactor, lambda: done.append("stop"), lambda: done.append("hurry"))
-        for expected in ["stop"], ["stop", "hurry"], ["stop", "hurry", "hurry"]:
-            before = list(done)
-            signals._caught(15, None)
-            self.assertEqual(done, before)
-            reactor.advance(0)
-            self.assertEqual(done, expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -83,6 +84,10 @@ class Crew:
         """Tell every worker something."""
         for each in self.members:
             each.process.tell(command)
+
+    def shortest_watchdog(self) -> float:
+        """The time within which the most impatient of them is to be heard, in seconds."""
+        return min((each.version.rules.watchdog for each in self.members), default=math.inf)
 
     def beat(self, late: float) -> None:
         """Ask those that serve for their figures, which is a sign of life.

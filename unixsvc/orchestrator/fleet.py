@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from twisted.application.service import MultiService
 from twisted.internet.defer import DeferredLock, gatherResults
 
@@ -38,6 +40,7 @@ class Fleet:
         self._pools: dict[str, Any] = {}
         self._locks: dict[str, DeferredLock] = {}
         self._scaled: dict[str, int] = {}
+        self._halted = False
 
     @property
     def names(self) -> list[str]:
@@ -82,10 +85,12 @@ class Fleet:
         await in_order(self._dependencies(), self.restart)
 
     async def halt(self) -> None:
-        """Stop every service likewise, whatever else is being done to it: it is the end."""
+        """Stop every service likewise, whatever else is being done to it; nothing is started any more."""
+        self._halted = True
 
         async def halt(name: str) -> None:
-            await self._pools[name].stopService()
+            if name in self._pools:  # else it was removed meanwhile
+                await self._pools[name].stopService()
 
         await in_order(reversed_order(self._dependencies()), halt)
 
@@ -112,19 +117,13 @@ class Fleet:
         :raises ConfigError: if it cannot start.
         :raises NotFound: if there is no such service; so do the others below.
         """
-        pool = self._pool(name)
-        async with self._locks[name]:
-            state = pool.figures().state
-            if state == "failed":
-                await pool.restart()
-            elif state in _STOPPED:
-                pool.startService()
-            await pool.booted()
+        async with self._turn(name) as pool:
+            self._refuse_if_halted()
+            await _start(pool)
 
     async def stop(self, name: str) -> None:
         """Drain and stop a service."""
-        pool = self._pool(name)
-        async with self._locks[name]:
+        async with self._turn(name) as pool:
             await pool.stopService()
 
     async def restart(self, name: str) -> None:
@@ -132,12 +131,9 @@ class Fleet:
 
         :raises ConfigError: if it cannot start.
         """
-        pool = self._pool(name)
-        if pool.figures().state in _STOPPED:
-            await self.start(name)
-            return
-        async with self._locks[name]:
-            await pool.restart()
+        async with self._turn(name) as pool:
+            self._refuse_if_halted()
+            await (_start(pool) if pool.figures().state in _STOPPED else pool.restart())
 
     async def scale(self, name: str, workers: int) -> None:
         """Have another number of workers, until another one is configured.
@@ -145,8 +141,7 @@ class Fleet:
         :raises ConfigError: if they cannot start.
         :raises Conflict: if the service does not run.
         """
-        pool = self._pool(name)
-        async with self._locks[name]:
+        async with self._turn(name) as pool:
             if state := pool.figures().state:
                 raise Conflict(f"{name} is {state}; start it first")
             await pool.scale(workers)
@@ -161,30 +156,16 @@ class Fleet:
         """
         if name not in self._pools:
             await self._add(name, settings)
-            return
-        service, before = settings.services[name], self._settings[name]
-        if service.isolation != before.isolation:
-            await self.remove(name)
-            await self._add(name, settings)
-            return
-        async with self._locks[name]:
-            if service.workers != before.workers:
-                self._scaled.pop(name, None)
-            version = self._assembly.version(name, settings, wanted=self._scaled.get(name))
-            pool = self._pools[name]
-            state = pool.figures().state
-            if state:
-                pool.set_version(version)
-                if state == "failed":
-                    await pool.restart()
-            else:
-                await pool.reload(version)
-            self._settings[name] = service
+        elif settings.services[name].isolation != self._settings[name].isolation:
+            await self._exchange(name, settings)
+        else:
+            async with self._turn(name) as pool:
+                self._refuse_if_halted()
+                await self._reload(name, pool, settings)
 
     async def remove(self, name: str) -> None:
         """Drain a service, and forget it."""
-        async with self._locks[name]:
-            pool = self._pools[name]
+        async with self._turn(name) as pool:
             await pool.stopService()
             self._parent.services.remove(pool)
             for each in (self._pools, self._settings, self._locks, self._scaled):
@@ -213,6 +194,7 @@ class Fleet:
         )
 
     async def _add(self, name: str, settings: Settings) -> None:
+        self._refuse_if_halted()
         self.claim(name, settings)
         try:
             await self.start(name)
@@ -220,11 +202,56 @@ class Fleet:
             await self.remove(name)
             raise
 
+    async def _exchange(self, name: str, settings: Settings) -> None:
+        """Have something else run a service."""
+        services = {**settings.services, name: self._settings[name]}
+        await self.remove(name)
+        try:
+            await self._add(name, settings)
+        except ConfigError:
+            await self._add(name, msgspec.structs.replace(settings, services=services))
+            raise
+
+    async def _reload(self, name: str, pool: Any, settings: Settings) -> None:
+        service = settings.services[name]
+        scaled = self._scaled.get(name) if service.workers == self._settings[name].workers else None
+        version = self._assembly.version(name, settings, wanted=scaled)
+        state = pool.figures().state
+        if not state:
+            await pool.reload(version)
+        else:
+            pool.set_version(version)
+            if state == "failed":
+                await pool.restart()
+        self._settings[name] = service
+        if scaled is None:
+            self._scaled.pop(name, None)
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[Any]:
+        """Wait until nothing else is done to a service; its pool."""
+        self._pool(name)
+        async with self._locks[name]:
+            yield self._pool(name)  # it may have been removed meanwhile
+
     def _pool(self, name: str) -> Any:
         try:
             return self._pools[name]
         except KeyError:
             raise NotFound(f"there is no service {name!r}; there are: {', '.join(self._pools)}") from None
 
+    def _refuse_if_halted(self) -> None:
+        if self._halted:
+            raise ConfigError("the orchestrator", "is stopping")
+
     def _dependencies(self) -> dict[str, tuple[str, ...]]:
         return {name: each.depends_on for name, each in self._settings.items()}
+
+
+async def _start(pool: Any) -> None:
+    state = pool.figures().state
+    if state == "failed":
+        await pool.restart()
+    elif state in _STOPPED:
+        pool.startService()
+    await pool.booted()

@@ -87,8 +87,14 @@ class Inline(Service):
         :raises ConfigError: if it cannot start.
         """
         before, self._version = self._version, version
-        if version.settings != before.settings:
+        if version.settings == before.settings:
+            return
+        try:
             await self.restart()
+        except ConfigError:
+            self._version = before
+            await self.restart()
+            raise
 
     def set_version(self, version: Version) -> None:
         """Have other settings when it is started again."""
@@ -113,7 +119,7 @@ class Inline(Service):
     def figures(self) -> PoolFigures:
         """The figures of now."""
         if self._hosted is None:
-            state = "failed" if self._problem else "stopped" if self._gone is not None else "waiting"
+            state = "stopped" if self._gone is not None else "failed" if self._problem else "waiting"
             return PoolFigures([], state=state, problem=self._problem)
         phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
@@ -139,7 +145,9 @@ class Inline(Service):
         self._ready = True
 
     def _has_failed(self, failure: Failure) -> ConfigError:
-        self._hosted = None
+        hosted, self._hosted = self._hosted, None
+        if hosted is not None:
+            hosted.drain()
         reason = self._problem = str(failure.value)
         if not failure.check(ConfigError):
             self._log.failure("cannot start", failure)

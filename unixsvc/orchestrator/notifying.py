@@ -29,19 +29,28 @@ class SystemdService(Service):
         self._orchestrator = orchestrator
         self._reactor = reactor
         self._calls: list[LoopingCall] = []
+        self._is_ready = False
         self._last: tuple[float, int] | None = None
 
     def ready(self) -> None:
-        """Every service is ready, for the first time or after a reload."""
+        """Every service is ready."""
+        if not (self.running and self._notifier):
+            return
+        self._is_ready = True
         self._notifier.ready("ready")
-        if self._notifier and not self._calls and self.running:
-            self._repeat(self._tell_status, _STATUS_SECONDS)
-            if self._watchdog is not None:
-                self._repeat(self._tell_alive, self._watchdog / 3)  # one may be late
+        self._repeat(self._tell_status, _STATUS_SECONDS)
+        if self._watchdog is not None:
+            self._repeat(self._tell_alive, self._watchdog / 3)  # one may be late
 
     def reloading(self) -> None:
-        """A reload begins."""
-        self._notifier.reloading()
+        """A reload begins; before all are ready for the first time that is nothing to tell."""
+        if self._is_ready:
+            self._notifier.reloading()
+
+    def reloaded(self) -> None:
+        """It is over, however it went."""
+        if self._is_ready and self.running:
+            self._notifier.ready("ready")
 
     def stopping(self) -> None:
         """The end begins."""

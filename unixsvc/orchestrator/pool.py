@@ -88,6 +88,7 @@ class Pool(Service):
     def stopService(self) -> Deferred[None]:
         """Close the door and drain the workers; fires when all are gone."""
         super().stopService()
+        self._failed = False
         self._door.close()
         return self._empty()
 
@@ -179,11 +180,12 @@ class Pool(Service):
         self._ended += worker.status.snapshot
         if not member.retiring:
             self._log.warn("worker {slot}: {how}", slot=worker.slot, how=how)
-        booting = self._target.booting
         if self._target.lost(member, how, self._crew.members, now):
-            self._log.error("{problem}", problem=self._target.problem)
-            if booting:
-                self._fail(how)
+            if self._target.booting:
+                self._log.error("cannot start: {how}", how=how)
+                self._fail(how, f"cannot start: {how}")
+            else:
+                self._log.error("{problem}", problem=self._target.problem)
         else:
             self._remember(member, how, now)
         self._look()
@@ -193,7 +195,7 @@ class Pool(Service):
     def _begin(self, version: Version, wanted: int) -> Deferred[None]:
         done = self._target.change(version, wanted)
         self._histories.clear()
-        self._heartbeat.start(version.rules.watchdog)
+        self._heartbeat.start(min(self._crew.shortest_watchdog(), version.rules.watchdog))
         self._look()
         return done
 
@@ -222,7 +224,7 @@ class Pool(Service):
         # What was done has deadlines of its own.
         self._wake(self._reactor.seconds() if plan.actions else plan.wake_at)
         if plan.failed:
-            self._fail(self._problem)
+            self._fail(self._problem, f"it has failed: {self._problem}")
             self._log.error("has failed, and is not started again: {how}", how=self._problem)
             self._has_failed(self._problem)
         if self._gone is not None and not self._crew.members:
@@ -237,10 +239,11 @@ class Pool(Service):
         if at is not None:
             self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._look)
 
-    def _fail(self, how: str) -> None:
+    def _fail(self, how: str, told: str) -> None:
         self._failed, self._problem = True, how
         self._heartbeat.stop()
         self._door.close()  # nobody would ever accept
+        self._target.stop(told)  # last, as who is told may start it again
 
     def _empty(self) -> Deferred[None]:
         """Have every worker drain; fires when all are gone."""

@@ -54,7 +54,7 @@ class Orchestrator(MultiService):
         watcher: IOrchestratorWatcher | None = None,
     ) -> None:
         super().__init__()
-        self._settings = msgspec.structs.replace(settings, services={})
+        self._registered = self._settings = msgspec.structs.replace(settings, services={})
         self._reactor = reactor
         self._load = load
         self._level = level or Level(settings.log.level)
@@ -70,8 +70,8 @@ class Orchestrator(MultiService):
 
     def register(self, name: str, settings: ServiceSettings) -> None:
         """Have a service run; once the orchestrator is started, from the next reload on."""
-        services = {**self._settings.services, name: settings}
-        self._settings = msgspec.structs.replace(self._settings, services=services)
+        services = {**self._registered.services, name: settings}
+        self._registered = msgspec.structs.replace(self._registered, services=services)
 
     def claim(self) -> None:
         """Take the socket directory, and bind every socket: all that can fail because of what is there.
@@ -80,7 +80,7 @@ class Orchestrator(MultiService):
 
         :raises ConfigError: if that cannot be; then nothing is left behind.
         """
-        settings = self._settings
+        settings = self._settings = self._registered
         check_handed(self._handed, settings)
         prepare_directory(settings.socket_dir)
         self._lock = DirectoryLock(settings.socket_dir)
@@ -182,17 +182,14 @@ class Orchestrator(MultiService):
 
     async def _reload(self, name: str) -> None:
         if self._stopped is not None:
-            raise ConfigError(self._settings.source, "the orchestrator is stopping")
-        new = self._settings if self._load is None else self._load()
-        check_reloadable(self._settings, new)
-        fleet = self._running()
-        if name and name not in {*new.services, *fleet.names}:
-            raise NotFound(f"there is no service {name!r}; there are: {', '.join(new.services)}")
+            raise ConfigError("the orchestrator", "is stopping")
         self._log.info("reloading {name}", name=name or "all services")
         if self.watcher is not None:
             self.watcher.reloading()
         try:
-            await self._renew(fleet, name, new)
+            new = self._registered if self._load is None else self._load()
+            check_reloadable(self._settings, new)
+            await self._renew(name, new)
         except Exception as error:
             self._log.error("the reload was given up: {error}", error=error)
             raise
@@ -201,7 +198,10 @@ class Orchestrator(MultiService):
                 self.watcher.reloaded()
         self._log.info("reloaded {name}", name=name or "all services")
 
-    async def _renew(self, fleet: Fleet, only: str, new: Settings) -> None:
+    async def _renew(self, only: str, new: Settings) -> None:
+        fleet = self._running()
+        if only and only not in {*new.services, *fleet.names}:
+            raise NotFound(f"there is no service {only!r}; there are: {', '.join(new.services)}")
         for name in start_order(new.services):
             if only in ("", name):
                 await fleet.renew(name, new)

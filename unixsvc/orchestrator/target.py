@@ -68,7 +68,7 @@ class Target:
 
         :returns: fires when it is done; fails with ConfigError when it is undone.
         """
-        self.stop("another change came in between")
+        self.stop("another change came in between")  # after which things are as they were before that
         outcome = Outcome()
         self._change = _Change(version, wanted, outcome, before=(self.version, self.wanted))
         self.version, self.wanted = version, max(wanted, self.wanted)
@@ -97,7 +97,8 @@ class Target:
         """A worker has ended.
 
         :param members: those that are left.
-        :returns: whether that was the end of the change.
+        :returns: whether that makes the change fail. Where there is nothing to go back to, it is still to be
+            given up then, with :meth:`stop`.
         """
         change = self._change
         if change is None or self._swapped or member.retiring:
@@ -109,10 +110,8 @@ class Target:
         if not (died_early(member.view(change.version), now) if reloads else member.ready_at is None):
             return False
         if change.before is None:
-            self.problem = how
-            self._end(ConfigError(self._where, f"cannot start: {how}"))
             return True
-        self.version, self.wanted = change.before
+        self._go_back()
         for each in members:
             if each.phase is Phase.READY:
                 # It does its work, and the code that the old ones were made of is not to be had any more.
@@ -122,7 +121,8 @@ class Target:
         return True
 
     def stop(self, why: str = "it was stopped") -> None:
-        """Give up what is under way."""
+        """Give up what is under way: it is as if it had not been asked for."""
+        self._go_back()
         self._end(ConfigError(self._where, why))
 
     @property
@@ -140,6 +140,11 @@ class Target:
             for each in members
             if each.phase is Phase.READY and each.version.number == self.version.number
         }
+
+    def _go_back(self) -> None:
+        change = self._change
+        if change is not None and change.before is not None and not self._swapped:
+            self.version, self.wanted = change.before
 
     def _end(self, result: Exception | None) -> None:
         change, self._change = self._change, None

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
@@ -35,13 +34,19 @@ async def probe(reactor: Any, endpoint: Any, factory: IProtocolFactory, token: s
 
     :param factory: makes the server's side.
     :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
+    :raises ConnectionError: if there is none.
+    :raises msgspec.DecodeError: if it is nonsense.
     """
     ours, theirs = socket.socketpair()
     for each in ours, theirs:
         each.setblocking(False)
     asking = _Asking(token)
     with ours:  # the reactor has a descriptor of its own
-        await IAdoptingEndpoint(endpoint).adopt(factory, theirs)
+        try:
+            await IAdoptingEndpoint(endpoint).adopt(factory, theirs)
+        except BaseException:
+            theirs.close()
+            raise
         reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, Factory.forProtocol(lambda: asking))
     line = await asking.answered
     answer = msgspec.json.decode(line, type=_Answer)
@@ -68,4 +73,4 @@ class _Asking(LineOnlyReceiver):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         if not self.answered.called:
-            self.answered.errback(ConnectionLost("the service closed the connection without an answer"))
+            self.answered.errback(ConnectionResetError("the connection was closed"))

@@ -99,11 +99,19 @@ class FleetTestCase(ServicesTestCase):
         self.parent = MultiService()
         self.assembly = Assembly(self.reactor, TOKEN, Level("info"), {})
         self.fleet = Fleet(self.assembly, self.parent, lambda *failed: self.failures.append(failed))
-        self.addCleanup(self.fleet.release)
+        self._done: list[Deferred[Any]] = []
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        """Let go of all sockets; what is not done by then is not looked at."""
+        self.fleet.release()
+        for each in self._done:
+            each.addErrback(lambda failure: None)
 
     def do(self, coroutine: Any) -> Deferred[Any]:
         """Have it done as far as it goes."""
-        return Deferred.fromCoroutine(coroutine)
+        self._done.append(Deferred.fromCoroutine(coroutine))
+        return self._done[-1]
 
     def claim(self, **services: ServiceSettings) -> None:
         """Have these services, not started."""
@@ -162,7 +170,7 @@ class OrchestratorTestCase(ServicesTestCase):
     def setUp(self) -> None:
         """Make it; it has claimed nothing yet."""
         super().setUp()
-        self.watcher = Watcher()
+        self.watcher, self.level = Watcher(), Level("info")
         self.loaded: Any = self.settings(home=service(), user=service(depends_on=("home",)))
         self.orchestrator = self.make()
 
@@ -175,7 +183,8 @@ class OrchestratorTestCase(ServicesTestCase):
 
     def make(self, **more: Any) -> Orchestrator:
         """An orchestrator of what is loaded; it is stopped at the end, if it was started."""
-        made = Orchestrator(self.loaded, self.reactor, **{"load": self.load, "watcher": self.watcher, **more})
+        usual: dict[str, Any] = {"load": self.load, "watcher": self.watcher, "level": self.level}
+        made = Orchestrator(self.loaded, self.reactor, **(usual | more))
         for name, each in self.loaded.services.items():
             made.register(name, each)
         self.addCleanup(self.end, made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -86,16 +86,17 @@ class PoolTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make it; it is not started yet."""
-        self.reactor = Processes()
-        self.reactor.advance(100)  # so that no time is by chance that of the beginning
         self.failures: list[str] = []
         self.make_pool()
 
     def make_pool(self, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS) -> None:
-        """Another pool, with nothing started yet."""
-        self.door: Any = MemoryDoor()
-        self.reactor.started.clear()
-        self.pool = Pool("home", self.reactor, self.version(1, wanted, rules, recycling), self.door, self.note)
+        """A pool in a world of its own, with nothing started yet."""
+        self.reactor = Processes()
+        self.reactor.advance(100)  # so that no time is by chance that of the beginning
+        self.door = MemoryDoor()
+        self.pool = Pool(
+            "home", self.reactor, self.version(1, wanted, rules, recycling), cast(Any, self.door), self.note
+        )
 
     def version(
         self, number: int, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS

@@ -159,7 +159,9 @@ class RenewTests(FleetTestCase):
 
     def test_isolation_fails(self) -> None:
         """When it cannot start there, what there was is there again."""
-        renewed = self.renew("home", home=service(isolation="inline", app="no_such_module:app"), user=service())
+        renewed = self.renew(
+            "home", home=service(isolation="inline", app="no_such_module:app"), user=service()
+        )
         self.settle()
         self.failureResultOf(renewed, ConfigError)
         self.assertEqual(sorted(self.names()), ["home", "user"])

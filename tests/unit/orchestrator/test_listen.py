@@ -13,7 +13,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.listen import BoundSocket, DirectoryLock, bind, reclaim
+from unixsvc.orchestrator.listen import BoundSocket, DirectoryLock, Door, bind, reclaim
 
 
 class DirectoryTestCase(SynchronousTestCase):
@@ -128,6 +128,70 @@ class BindTests(DirectoryTestCase):
         """Where it cannot be bound, the error says where and why."""
         path = os.path.join(self.folder, "none", "service_home.sock")
         self.assertIn(path, str(self.assertRaises(ConfigError, bind, path, 0o660, 10)))
+
+
+class DoorTests(DirectoryTestCase):
+    """A socket that can be opened and closed more than once."""
+
+    def setUp(self) -> None:
+        """One that is closed."""
+        super().setUp()
+        self.door = Door(self.path, 0o600, 10)
+        self.addCleanup(self.door.close)
+
+    def test_closed(self) -> None:
+        """Before it is opened there is nothing, and nothing to accept from."""
+        self.assertFalse(os.path.lexists(self.path))
+        self.assertIn(self.path, str(self.assertRaises(ValueError, self.door.fileno)))
+
+    def test_open(self) -> None:
+        """Once open clients can connect; its descriptor is that of the socket, its path has its mode."""
+        self.door.open()
+        self.assertTrue(self.connects())
+        with socket.socket(fileno=os.dup(self.door.fileno())) as listening:
+            self.assertEqual(listening.getsockname(), self.path)
+        self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
+
+    def test_open_twice(self) -> None:
+        """To open it twice is to open it once: who waits there is not sent away."""
+        self.door.open()
+        before = self.door.fileno(), os.lstat(self.path).st_ino
+        self.door.open()
+        self.assertEqual((self.door.fileno(), os.lstat(self.path).st_ino), before)
+
+    def test_close(self) -> None:
+        """Once closed clients are refused, and its path is gone; to close it twice is no error."""
+        self.door.open()
+        for _ in range(2):
+            self.door.close()
+            self.assertFalse(os.path.lexists(self.path))
+            self.assertRaises(ValueError, self.door.fileno)
+
+    def test_open_again(self) -> None:
+        """It can be opened again."""
+        self.door.open()
+        self.door.close()
+        self.door.open()
+        self.assertTrue(self.connects())
+
+    def test_cannot(self) -> None:
+        """When the path cannot be had it is said, and it is still closed."""
+        Path(self.path).write_text("mine")
+        self.assertRaises(ConfigError, self.door.open)
+        self.assertRaises(ValueError, self.door.fileno)
+
+    def test_handed(self) -> None:
+        """One that was handed to us is always open: neither it nor its path is ours to touch."""
+        with socket.socket(socket.AF_UNIX) as handed:
+            handed.bind(self.path)
+            handed.listen()
+            door = Door(self.path, 0o600, 10, handed)
+            for act in door.open, door.open, door.close, door.close, door.open:
+                before = os.lstat(self.path)
+                act()
+                self.assertEqual(os.lstat(self.path), before)
+                self.assertEqual(door.fileno(), handed.fileno())
+                self.assertTrue(self.connects())
 
 
 class ReclaimTests(DirectoryTestCase):

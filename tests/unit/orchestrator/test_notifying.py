@@ -79,9 +79,9 @@ class SystemdTests(SynchronousTestCase):
         self.clock, self.orchestrator = Clock(), Orchestrator()
         self.make(Notifier())
 
-    def make(self, notifier: Notifier, watchdog: float | None = 6.0) -> None:
+    def make(self, notifier: Any, watchdog: float | None = 6.0) -> None:
         """Another one."""
-        self.notifier: Any = notifier
+        self.notifier = notifier
         activation = Activation(self.notifier, watchdog, {})
         self.systemd = SystemdService(activation, self.orchestrator, self.clock)
         self.systemd.startService()
@@ -140,7 +140,7 @@ class SystemdTests(SynchronousTestCase):
         self.systemd.ready()
         self.heard()
         self.systemd.reloading()
-        self.systemd.ready()
+        self.systemd.reloaded()
         self.assertEqual(self.heard(), ["reloading", "ready"])
         self.clock.pump([0.5] * 12)
         self.assertEqual(self.heard().count("alive"), 3)
@@ -155,13 +155,22 @@ class SystemdTests(SynchronousTestCase):
         self.clock.pump([0.5] * 12)
         self.assertEqual(self.heard(), ["stopping", "alive", "alive", "alive"])
 
+    def test_reload_before_all_are_ready(self) -> None:
+        """A reload before all are ready for the first time is nothing to tell, and makes nobody ready."""
+        self.systemd.reloading()
+        self.systemd.reloaded()
+        self.assertEqual(self.heard(), [])
+        self.systemd.ready()
+        self.assertEqual(self.heard()[0], "ready")
+
     def test_ready_too_late(self) -> None:
-        """A reload that is over when we stop already is not told as if we were ready."""
+        """What is ready, or reloaded, when we stop already is not told as if we went on."""
         self.systemd.ready()
         self.systemd.reloading()
         self.systemd.stopping()
         self.systemd.stopService()
         self.heard()
+        self.systemd.reloaded()
         self.systemd.ready()
         self.assertEqual(self.heard(), [])
 

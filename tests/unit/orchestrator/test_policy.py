@@ -40,7 +40,9 @@ def view(
 
 def worker(phase: Phase, since: float = 0.0, slot: int = 1, **more: Any) -> WorkerView:
     """One worker, heard when it entered its phase; its number is that of its slot if not another one."""
-    return WorkerView(**{"number": slot, "slot": slot, "heard": since, **more}, phase=phase, since=since, rules=RULES)
+    return WorkerView(
+        **{"number": slot, "slot": slot, "heard": since, **more}, phase=phase, since=since, rules=RULES
+    )
 
 
 class DecideTestCase(SynchronousTestCase):

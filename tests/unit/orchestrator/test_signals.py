@@ -136,7 +136,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["stop"])
 
     def test_terminal_is_gone_while_it_stops(self) -> None:
-        """A second reason to stop is one to hurry: a terminal that is closed twice is somebody who insists."""
+        """A second reason to stop is one to hurry, whatever it is."""
         self.test_terminal_is_gone()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)

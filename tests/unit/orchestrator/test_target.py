@@ -54,13 +54,15 @@ class TargetTests(SynchronousTestCase):
         self.assertFalse(self.target.booting)
 
     def test_boot_fails(self) -> None:
-        """It has failed when one ends that was never ready; that is said once."""
+        """It has failed when one ends that was never ready; when it is given up, whoever waits is told."""
         self.target.boot()
+        booted = self.target.booted()
         member = self.member(1, self.old, Phase.STARTING)
         self.assertTrue(self.target.lost(member, "no disk", [], 101))
-        error = self.failureResultOf(self.target.booted(), ConfigError).value
+        self.assertNoResult(booted)  # first the pool sees to it that it has failed
+        self.target.stop("cannot start: no disk")
+        error = self.failureResultOf(booted, ConfigError).value
         self.assertEqual(str(error), "services.home: cannot start: no disk")
-        self.assertEqual(self.target.problem, "no disk")
         self.assertFalse(self.target.lost(member, "no disk", [], 101))
 
     def test_change(self) -> None:
@@ -83,7 +85,7 @@ class TargetTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_old_ones_still_accept(self) -> None:
-        """Nor is it done while clients may still come to an old one; one that is said to be closed is none."""
+        """Nor is it done while clients may still come to an old one, if only while it drains."""
         leaving = self.member(1, self.old, Phase.DRAINING)
         done = self.target.change(self.new, 2)
         self.target.look([*self.all_of(self.new), leaving, self.member(2, self.old)])
@@ -149,15 +151,26 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
 
     def test_stop(self) -> None:
-        """To stop gives up what is under way, the first start as well; nothing is undone later."""
-        done = self.target.change(self.new, 2)
+        """To stop gives up what is under way, as if it had not been asked for, the first start as well."""
+        done = self.target.change(self.new, 3)
         self.target.stop()
         self.failureResultOf(done, ConfigError)
+        self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
         self.assertFalse(self.target.lost(self.member(1, self.new, Phase.STARTING), "", [], 101))
         self.target.boot()
         booted = self.target.booted()
         self.target.stop()
         self.failureResultOf(booted, ConfigError)
+
+    def test_stop_after_the_swap(self) -> None:
+        """What is only not done because clients may still come to an old one is not undone any more."""
+        leaving = self.member(1, self.old, Phase.DRAINING)
+        done = self.target.change(self.new, 3)
+        self.target.look([*self.all_of(self.new, 3), leaving])
+        self.assertFalse(self.target.lost(self.member(1, self.new), "", [leaving], 100.5))
+        self.target.stop()
+        self.failureResultOf(done, ConfigError)
+        self.assertEqual((self.target.version, self.target.wanted), (self.new, 3))
 
     def test_problem_goes_away(self) -> None:
         """Why one was given up is forgotten when the next one is done, or all is started again."""

@@ -107,7 +107,7 @@ class OneMessageTests(SynchronousTestCase):
                 self.assertEqual(len(client.transport.value()), size - 9)
                 self.assertEqual(client.transport.closed, "lose")
 
-    def test_closed_after_await(self) -> None:
+    def test_closed_after_a_wait(self) -> None:
         """A reply that takes time is waited for."""
         client = connect()
         client.raw(b'{"path":"/wait","data":{"n":1}}')

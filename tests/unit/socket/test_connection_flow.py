@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import ISystemHandle
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.unit.socket.memory import connect, wait
 from unixsvc.config import Limits
-from unixsvc.socket.connection import MAX_UNANSWERED
+from unixsvc.socket.connection import MAX_UNANSWERED, Connection
+from unixsvc.testing import MemoryTransport
 
 
 class FlowTests(SynchronousTestCase):
@@ -138,3 +146,62 @@ class TimeTests(SynchronousTestCase):
         client.send({"id": 1})
         client.turn(25)
         self.assertEqual(client.transport.closed, "abort")
+
+
+@implementer(ISystemHandle)
+class _OverSocket(MemoryTransport):
+    """In memory, but for the socket that it can be asked about."""
+
+    def __init__(self, handle: socket.socket) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def getHandle(self) -> socket.socket:
+        """The socket."""
+        return self._handle
+
+
+class PeerTests(SynchronousTestCase):
+    """What only a socket shows: whether its other end is there, and has sent something."""
+
+    def setUp(self) -> None:
+        """Both ends, and a connection over one of them."""
+        self.theirs, ours = socket.socketpair()
+        for each in (self.theirs, ours):
+            self.addCleanup(each.close)
+        self.client = connect(Limits(idle_timeout=20))
+        self.transport, self.connection = _OverSocket(ours), Connection(self.client.clients)
+        self.connection.makeConnection(self.transport)
+
+    def send(self, *messages: Any) -> None:
+        """Have messages received."""
+        self.connection.dataReceived(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+
+    def test_who(self) -> None:
+        """The kernel is asked who it is."""
+        self.send({"id": 1})
+        self.assertEqual(self.client.actions.seen[0].peer.pid, os.getpid())
+
+    def test_gone_while_not_read(self) -> None:
+        """A client that is gone while nothing is read from it is found out all the same, and cut off."""
+        self.client.actions.seconds = 1000
+        self.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED)])
+        self.client.turn()
+        self.client.turn(3)
+        self.assertEqual((self.transport.reading, self.transport.closed), (False, ""))
+        self.theirs.shutdown(socket.SHUT_WR)
+        self.client.turn(3)
+        self.assertEqual(self.transport.closed, "")  # it may still want its replies
+        self.theirs.close()
+        self.client.turn(1)
+        self.assertEqual(self.transport.closed, "abort")
+
+    def test_sent_by_now(self) -> None:
+        """What a client that is to go has sent by then is served, also if it is not received yet."""
+        self.send({"data": {"n": 1}})
+        self.theirs.send(b"something")
+        self.client.clients.leave(patient=False)
+        self.assertEqual((self.transport.closed, self.transport.reading), ("", True))
+        self.transport.getHandle().recv(9)
+        self.send({"data": {"n": 2}})
+        self.assertEqual((self.transport.lines(), self.transport.closed), ([{"n": 1}, {"n": 2}], "lose"))
