@@ -149,13 +149,15 @@ class BoundTests(ConfigTestCase):
             self.assert_refused(SERVICE + f"umask = {text}", "services.home.umask expected `str`")
 
     def test_environment(self) -> None:
-        """What cannot be the name of a variable is refused; that it is an odd one is no reason."""
+        """What the kernel cannot take for a variable is refused; that it is an odd one is no reason."""
         for name in ("", "A=B", "=", "A\\u0000"):
             self.assert_refused(
                 SERVICE + f'environment = {{ "{name}" = "x" }}',
                 "services.home.environment: ",
-                "is no name for a variable",
+                "cannot be in an environment",
             )
+        text = SERVICE + 'environment = { A = "x\\u0000" }'
+        self.assert_refused(text, "services.home.environment: 'A'", "cannot be in an environment")
         for name in ("lower", "WITH SPACE", "é"):
             text = SERVICE + f'environment = {{ "{name}" = "" }}'
             self.assertEqual(self.load(text).services["home"].environment, {name: ""})

@@ -17,7 +17,7 @@ from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
-from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unavailable
+from unixsvc.errors import Cancelled, ConfigError, ServiceError, Unavailable
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.reserved import HEALTH, Reserved
@@ -133,7 +133,7 @@ class Hosted(MultiService):
         for each in container.get_pings():
             try:
                 await each.aping() if each.is_async else each.ping()
-            except (Cancelled, DeadlineExceeded):  # nobody waits any more
+            except Cancelled:  # nobody waits any more
                 raise
             except Exception as error:  # it is the application's, and may raise anything
                 self._illness = f"{each.name}: {type(error).__name__}: {error}"

@@ -73,4 +73,4 @@ class _Asking(LineOnlyReceiver):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         if not self.answered.called:
-            self.answered.errback(ConnectionResetError("the connection was closed"))
+            self.answered.errback(ConnectionResetError("the connection was closed without an answer"))

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -117,7 +116,7 @@ class OtherTests(ProbeTestCase):
     async def test_closes(self) -> None:
         """One that closes the connection without an answer, or before its end, fails."""
         for said in (b"", b'{"id":"probe","code":200'):
-            with self.assertRaises(ConnectionLost) as caught:
+            with self.assertRaises(ConnectionResetError) as caught:
                 await self.asked(said)
             self.assertIn("without an answer", str(caught.exception))
 
