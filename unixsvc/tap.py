@@ -81,6 +81,8 @@ class Options(usage.Options):
         if self["log-format"] not in (None, *FORMATS):
             raise usage.UsageError(f"--log-format is {' or '.join(FORMATS)}, not {self['log-format']!r}")
         self["settings"] = settings
+        if os.path.exists(settings.source):
+            self["config"] = settings.source  # that very file, if there is to be a reload
         if self.parent is not None and self.parent["pidfile"] == "twistd.pid":
             # The lock of the socket directory does its work, and outlives no process.
             self.parent["pidfile"] = ""
@@ -106,7 +108,9 @@ class _Root(MultiService):
         self._log = log
         self._reactor = reactor
         self._exit = ExitCode()
-        self._signals = Signals(reactor, self._stop, orchestrator.abort, self._reload)
+        self._signals = Signals(
+            reactor, self._stop, orchestrator.abort, self._reload, orchestrator.kill_workers
+        )
         self._systemd = SystemdService(activation, orchestrator, reactor)
         orchestrator.watcher = self
         orchestrator.setServiceParent(self)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import sys
 from typing import Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
@@ -51,7 +52,7 @@ class _Orchestrator(Service):
         self.boot: Deferred[None] = Deferred()
         self.watcher: Any = None
         self.done: list[str] = []
-        self.outcome: Deferred[None] = Deferred()
+        self.problem: Exception | None = None
 
     def booted(self) -> Deferred[None]:
         """When the test says so."""
@@ -61,10 +62,14 @@ class _Orchestrator(Service):
         """Note it."""
         self.done.append("abort")
 
+    def kill_workers(self) -> None:
+        """Note it."""
+        self.done.append("kill")
+
     def reload(self) -> Deferred[None]:
         """Note it."""
         self.done.append("reload")
-        return self.outcome
+        return succeed(None) if self.problem is None else fail(self.problem)
 
     def healthy(self) -> bool:
         """It is."""
@@ -177,8 +182,9 @@ class RootTests(SynchronousTestCase):
 
     def test_reload_fails(self) -> None:
         """That it fails is in the log already, and is no unhandled error."""
-        self.orchestrator.outcome = fail(ConfigError("services.home", "cannot start"))
+        self.orchestrator.problem = ConfigError("services.home", "cannot start")
         self.root._signals._hang_up()
+        gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_reload_while_it_boots(self) -> None:

@@ -89,18 +89,21 @@ class Crew:
         """The time within which the most impatient of them is to be heard, in seconds."""
         return min((each.version.rules.watchdog for each in self.members), default=math.inf)
 
-    def beat(self, late: float) -> None:
-        """Ask those that serve for their figures, which is a sign of life.
-
-        :param late: for so many seconds nobody could have been heard.
-        """
+    def beat(self) -> None:
+        """Ask those that serve for their figures, which is a sign of life."""
         for each in self._served():
-            each.heard += late
             each.process.tell(AskFigures())
+
+    def forgive(self, seconds: float) -> None:
+        """Let every worker have more time: for so long nobody could have been heard."""
+        for each in self.members:
+            each.heard += seconds
+            each.since += seconds
 
     def refresh(self) -> Deferred[Any]:
         """Ask likewise; fires when all have answered, or a second has passed."""
-        return gatherResults([each.process.ask(_PATIENCE) for each in self._served()])
+        # Who asks may go away; then nobody else is there to see that the answers are not waited for any more.
+        return gatherResults([each.process.ask(_PATIENCE) for each in self._served()], consumeErrors=True)
 
     def _served(self) -> list[Member]:
         return [each for each in self.members if each.phase in _SERVED]

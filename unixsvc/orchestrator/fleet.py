@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,6 +47,11 @@ class Fleet:
     def names(self) -> list[str]:
         """The services that there are."""
         return list(self._pools)
+
+    @property
+    def settings(self) -> dict[str, ServiceSettings]:
+        """What they are, by name."""
+        return dict(self._settings)
 
     def claim(self, name: str, settings: Settings) -> None:
         """Have a service, and take what only one can have; it is not started.
@@ -173,9 +179,14 @@ class Fleet:
 
     # What can be known.
 
+    def pids(self) -> list[int]:
+        """Of all workers; not of this process, where services are inline."""
+        workers = [worker for each in self._pools.values() for worker in each.figures().workers]
+        return [each.pid for each in workers if each.pid not in (None, os.getpid())]
+
     async def status(self, *, stopping: bool) -> dict[str, ServiceStatus]:
         """Figures of every service, as fresh as its workers answer within a second."""
-        await gatherResults([each.refresh() for each in self._pools.values()])
+        await gatherResults([each.refresh() for each in self._pools.values()], consumeErrors=True)
         return {
             name: describe(self._settings[name].app, each.figures(), stopping=stopping)
             for name, each in self._pools.items()

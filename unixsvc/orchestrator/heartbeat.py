@@ -15,16 +15,19 @@ _LONGEST: Final = 1.0  # what a killed worker has counted since the last beat is
 class Heartbeat:
     """Calls, once a second or four times within a watchdog's time.
 
-    :param beat: called with the seconds that this process was late: nobody can be blamed for having been
-        silent while it was suspended, or too busy to listen.
+    :param beat: asks for signs of life.
+    :param forgive: called, before anything else, with the seconds for which this process may have stood
+        still, suspended or too busy to listen: nobody can be blamed for having been silent then.
     """
 
-    def __init__(self, reactor: Any, beat: Callable[[float], object]) -> None:
+    def __init__(self, reactor: Any, beat: Callable[[], object], forgive: Callable[[float], object]) -> None:
         self._reactor = reactor
         self._beat = beat
+        self._forgive = forgive
         self._call = LoopingCall(self._tick)
         self._call.clock = reactor
         self._expected = 0.0
+        self._interval = _LONGEST
 
     def start(self, watchdog: float) -> None:
         """Begin, or go on with another interval.
@@ -32,17 +35,29 @@ class Heartbeat:
         :param watchdog: the time after which who is silent is taken for stuck, in seconds.
         """
         self.stop()
-        interval = min(_LONGEST, watchdog / 4)
-        self._expected = self._reactor.seconds() + interval
-        self._call.start(interval, now=False)
+        self._interval = min(_LONGEST, watchdog / 4)
+        self._expected = self._reactor.seconds() + self._interval
+        self._call.start(self._interval, now=False)
 
     def stop(self) -> None:
         """Call no more."""
         if self._call.running:
             self._call.stop()
 
-    def _tick(self) -> None:
-        now, interval = self._reactor.seconds(), self._call.interval or 0.0
+    def catch_up(self) -> bool:
+        """Forgive the time for which we may have stood still.
+
+        :returns: whether there was any.
+        """
+        now = self._reactor.seconds()
         late = now - self._expected
-        self._expected = now + interval
-        self._beat(late if late > interval else 0.0)
+        if not self._call.running or late <= self._interval:
+            return False
+        self._expected = now + self._interval
+        self._forgive(late + self._interval)  # it may have begun right after the last beat
+        return True
+
+    def _tick(self) -> None:
+        self.catch_up()
+        self._expected = self._reactor.seconds() + self._interval
+        self._beat()

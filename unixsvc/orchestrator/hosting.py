@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import svcs
@@ -26,10 +26,12 @@ from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling
 from unixsvc.telemetry.logs import FailureLog
-from unixsvc.telemetry.memory import resident_memory
+from unixsvc.telemetry.memory import ResidentMemory
 from unixsvc.telemetry.metrics import Figures
 
 __all__ = ["Hosted"]
+
+_memory: Final = ResidentMemory()
 
 
 class Hosted(MultiService):
@@ -55,6 +57,7 @@ class Hosted(MultiService):
         self._illness = ""
         self._log = Logger(namespace=orders.service)
         self._figures = Figures()
+        self._memory = _memory
         if blocking is None:
             blocking = threads = ThreadRunner(reactor, orders.settings.threads)
             threads.setServiceParent(self)
@@ -105,7 +108,7 @@ class Hosted(MultiService):
     def status(self) -> Status:
         """The figures of now."""
         return Status(
-            self._figures.snapshot(), self._handler.connections(), self._handle.inflight, resident_memory()
+            self._figures.snapshot(), self._handler.connections(), self._handle.inflight, self._memory()
         )
 
     async def _listen(self, probe: bool) -> None:

@@ -70,11 +70,16 @@ class Door:
         self._bound: BoundSocket | None = None
 
     def open(self) -> None:
-        """Bind the path and listen, unless that is done.
+        """Bind the path and listen, unless that is done, and the path is still there.
 
         :raises ConfigError: if the path cannot be bound.
         """
-        if self._handed is None and self._bound is None:
+        if self._handed is not None:
+            return
+        if self._bound is not None and not self._bound.is_there():
+            _log.warn("{path}: somebody has removed it; it is bound anew", path=self._path)
+            self.close()
+        if self._bound is None:
             self._bound = bind(self._path, self._mode, self._backlog)
 
     def close(self) -> None:
@@ -103,10 +108,14 @@ class BoundSocket:
         self._path = path
         self._identity = _identity(path)
 
+    def is_there(self) -> bool:
+        """Whether clients that look for the path find this socket."""
+        return _identity(self._path) == self._identity
+
     def close(self) -> None:
         """Close it, and remove its path, unless something else is there by now."""
         self.socket.close()
-        if _identity(self._path) == self._identity:
+        if self.is_there():
             os.unlink(self._path)
 
 

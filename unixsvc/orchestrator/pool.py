@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IServicePool
+from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.crew import Crew
 from unixsvc.orchestrator.heartbeat import Heartbeat
 from unixsvc.orchestrator.listen import Door
@@ -57,7 +58,7 @@ class Pool(Service):
         self._log = Logger(namespace=name)
         self._target = Target(f"services.{name}", version)
         self._crew = Crew(reactor, self, self._log)
-        self._heartbeat = Heartbeat(reactor, self._crew.beat)
+        self._heartbeat = Heartbeat(reactor, self._crew.beat, self._forgive)
         self._histories: dict[int, History] = {}
         self._ended = Snapshot()
         self._timer: IDelayedCall | None = None
@@ -72,9 +73,16 @@ class Pool(Service):
         self._door.open()
 
     def startService(self) -> None:
-        """Start the workers."""
+        """Start the workers.
+
+        :raises ConfigError: if the door cannot be opened.
+        """
+        try:
+            self._door.open()
+        except ConfigError as error:
+            self._problem = str(error)
+            raise
         super().startService()
-        self._door.open()
         self._gone, self._failed, self._problem = None, False, ""
         self._histories.clear()
         self._target.boot()
@@ -108,6 +116,7 @@ class Pool(Service):
         :returns: fires when the new ones serve; fails with ConfigError if one of them could not start, and
             then the old ones stay.
         """
+        self._door.open()  # somebody may have removed the path
         return self._begin(version, version.wanted)
 
     def scale(self, wanted: int) -> Deferred[None]:
@@ -227,9 +236,11 @@ class Pool(Service):
             self._fail(self._problem, f"it has failed: {self._problem}")
             self._log.error("has failed, and is not started again: {how}", how=self._problem)
             self._has_failed(self._problem)
-        if self._gone is not None and not self._crew.members:
-            self._wake(None)
-            self._gone.settle()
+        if view.stopping and not self._crew.members:
+            self._heartbeat.stop()
+            if self._gone is not None:
+                self._wake(None)
+                self._gone.settle()
 
     def _wake(self, at: float | None) -> None:
         """Look again at that time, in seconds."""
@@ -237,11 +248,19 @@ class Pool(Service):
             self._timer.cancel()
         self._timer = None
         if at is not None:
-            self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._look)
+            self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._woken)
+
+    def _woken(self) -> None:
+        # Where it was we who stood still, what workers have said meanwhile is read before they are judged.
+        if not self._heartbeat.catch_up():
+            self._look()
+
+    def _forgive(self, seconds: float) -> None:
+        self._crew.forgive(seconds)
+        self._wake(self._reactor.seconds())
 
     def _fail(self, how: str, told: str) -> None:
         self._failed, self._problem = True, how
-        self._heartbeat.stop()
         self._door.close()  # nobody would ever accept
         self._target.stop(told)  # last, as who is told may start it again
 
@@ -249,7 +268,6 @@ class Pool(Service):
         """Have every worker drain; fires when all are gone."""
         if self._gone is None:
             self._gone = Outcome()
-            self._heartbeat.stop()
             self._target.stop()
         gone = self._gone
         self._look()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -127,6 +130,12 @@ class Orchestrator(MultiService):
         self._running().abort()
         self._control.abort()
 
+    def kill_workers(self) -> None:
+        """Kill every worker, with nothing but the kernel's help: for when nothing else works any more."""
+        for pid in self._running().pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     # What can be asked of it while it runs. Who asks and goes away does not keep it from being done.
 
     def reload(self, name: str = "") -> Deferred[None]:
@@ -202,6 +211,7 @@ class Orchestrator(MultiService):
         fleet = self._running()
         if only and only not in {*new.services, *fleet.names}:
             raise NotFound(f"there is no service {only!r}; there are: {', '.join(new.services)}")
+        self._check_order(only, new)
         for name in start_order(new.services):
             if only in ("", name):
                 await fleet.renew(name, new)
@@ -211,6 +221,13 @@ class Orchestrator(MultiService):
         if new.log.level != self._settings.log.level:
             self.set_log_level(new.log.level)
         self._settings = new
+
+    def _check_order(self, only: str, new: Settings) -> None:
+        """See that what will run after the reload of one service can be started and stopped in some order."""
+        if only:
+            services = {**self._running().settings, only: new.services.get(only)}
+            left = {name: each for name, each in services.items() if each is not None}
+            start_order(left, f"{new.source}, with the others as they run now")
 
     def _has_failed(self, name: str, reason: str) -> None:
         if self._running().is_essential(name) and self.watcher is not None:

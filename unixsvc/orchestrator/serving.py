@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from twisted.internet._posixstdio import StandardIO  # its public name has the types of Windows
 from twisted.internet.defer import succeed
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
+from unixsvc.config import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.messages import (
@@ -42,6 +45,8 @@ __all__ = ["Worker"]
 
 # From the moment when what is unanswered is refused, for the refusals to be sent; in seconds.
 _LAST_REPLIES: Final = 0.25
+# Descriptors that are not for clients: our own, those of the application, and of clients that are refused.
+_OWN_FILES: Final = 48
 # What an application may raise while it is loaded is its author's affair, whatever it is.
 _ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
 
@@ -68,6 +73,8 @@ class Worker:
         self._orphan_watch = orphan_watch
         self._hosted: Hosted | None = None
         self._line = _ControlLine(self)
+        # Opened now: a process that has used up its descriptors must still be able to end well.
+        self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._draining = False
         self._ended = False
         self._alone = False
@@ -127,9 +134,8 @@ class Worker:
         """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
         self._alone = True
         # What prints would fail, as nobody reads it any more.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        os.dup2(self._nowhere, 1)
+        os.dup2(self._nowhere, 2)
         if self._ended:
             self._reactor.stop()
         else:
@@ -148,7 +154,8 @@ class Worker:
     def _make(self) -> Hosted:
         listening = socket.socket(fileno=LISTENING_FD)
         endpoint = AdoptedUNIXServerEndpoint(self._loop, listening, self._orders.limits.backlog)
-        return Hosted(self._orders, load_app(self._orders.settings.app), endpoint, self._reactor)
+        orders = msgspec.structs.replace(self._orders, limits=_possible(self._orders.limits))
+        return Hosted(orders, load_app(orders.settings.app), endpoint, self._reactor)
 
     def _cannot_listen(self, failure: Failure) -> None:
         if self._draining:
@@ -172,6 +179,13 @@ class Worker:
             self.report(self._hosted.status())  # so that nothing counted is lost
         self._ended = True
         self._line.close()
+
+
+def _possible(limits: Limits) -> Limits:
+    """The limits, with no more connections than this process has descriptors for."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = min(limits.max_connections, max(files - _OWN_FILES, 1))
+    return msgspec.structs.replace(limits, max_connections=connections)
 
 
 class _ControlLine(LineOnlyReceiver):

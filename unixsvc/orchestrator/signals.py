@@ -16,6 +16,10 @@ STOPPED: Final = 0
 WRONG_USAGE: Final = 2
 BOOT_FAILED: Final = 3
 ESSENTIAL_FAILED: Final = 4
+STUCK: Final = 1
+
+# A signal that the reactor has not heard of when so many more have come is one that it will never hear of.
+_DEAF: Final = 2
 
 
 class ExitCode:
@@ -46,6 +50,7 @@ class Signals:
     :param stop: begins to stop.
     :param hurry: called for each further signal.
     :param reload: called at HUP.
+    :param kill: ends all workers, from within a signal handler.
     """
 
     def __init__(
@@ -54,12 +59,15 @@ class Signals:
         stop: Callable[[], object],
         hurry: Callable[[], object],
         reload: Callable[[], object],
+        kill: Callable[[], object],
     ) -> None:
         self._reactor = reactor
         self._stop = stop
         self._hurry = hurry
         self._reload = reload
+        self._kill = kill
         self._seen = False
+        self._unheard = 0  # signals since the reactor has last heard of one
         self._hung_up = False  # a HUP has come that nobody has looked at yet
         self._terminal: int | None = None
 
@@ -91,7 +99,15 @@ class Signals:
     # Whatever the process is in the middle of, a handler only leaves word.
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self.stop)
+        self._unheard += 1
+        if self._unheard > _DEAF:
+            self._kill()  # the reactor is stuck: most likely nobody reads the log, and writing it blocks
+            os._exit(STUCK)
+        self._reactor.callFromThread(self._hear)
+
+    def _hear(self) -> None:
+        self._unheard = 0
+        self.stop()
 
     def _caught_hup(self, number: int, frame: FrameType | None) -> None:
         if not self._hung_up:

@@ -48,6 +48,7 @@ def main() -> None:
     from unixsvc.orchestrator.serving import Worker
 
     # Not before: another user may not be able to read what is imported up to here.
+    _raise_files()
     _drop_privileges(orders)
     worker = Worker(orders, loop, reactor, level, orphan_watch)
     running: Any = reactor
@@ -72,6 +73,14 @@ def _read_orders() -> Orders:
     except OSError:
         sys.exit("unixsvc: a worker is started by the orchestrator; run twistd unixsvc")
     return decode_orders(bytes(line))
+
+
+def _raise_files() -> None:
+    """Have as many descriptors as we may: the usual limit is for programs that call select()."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _drop_privileges(orders: Orders) -> None:

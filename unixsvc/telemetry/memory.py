@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["resident_memory"]
+__all__ = ["ResidentMemory"]
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-def resident_memory() -> int:
-    """Resident bytes of this process, as ``/proc/self/statm`` has them; see proc(5)."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * _PAGE
+class ResidentMemory:
+    """Resident bytes of this process, as ``/proc/self/statm`` has them; see proc(5).
+
+    The file is kept open: a process that has no descriptor left can still be asked.
+    """
+
+    def __init__(self) -> None:
+        self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __call__(self) -> int:
+        """Those of now."""
+        return int(os.pread(self._file, 128, 0).split()[1]) * _PAGE
+
+    def close(self) -> None:
+        """Ask no more."""
+        os.close(self._file)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tests.unit.orchestrator.fleets import FleetTestCase, service
 from unixsvc import GET, App
+from unixsvc.config import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.messages import Failed, Ready
 
@@ -154,6 +157,20 @@ class RenewTests(FleetTestCase):
         self.assertEqual(self.names(), ["user"])
         self.assertTrue(self.reactor.ports[f"{self.folder}/service_home.sock"].open)
         removed = self.do(self.fleet.remove("home"))
+        self.reactor.pump([0.1] * 5)
+        self.successResultOf(removed)
+
+    def test_general_limits(self) -> None:
+        """What is said for all services holds for one in this process, too, once it is renewed."""
+        services = {"shop": service(isolation="inline", app=f"{__name__}:app")}
+        self.renew("shop", **services)
+        before = self.reactor.ports[f"{self.folder}/service_shop.sock"]
+        for limits, renewed in (Limits(), False), (Limits(idle_timeout=1), True):
+            done = self.do(self.fleet.renew("shop", replace(self.settings(**services), limits=limits)))
+            self.reactor.pump([0.1] * 5)
+            self.successResultOf(done)
+            self.assertEqual(self.reactor.ports[f"{self.folder}/service_shop.sock"] is not before, renewed)
+        removed = self.do(self.fleet.remove("shop"))
         self.reactor.pump([0.1] * 5)
         self.successResultOf(removed)
 

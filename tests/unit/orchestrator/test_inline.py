@@ -226,8 +226,9 @@ class CannotStartTests(InlineTestCase):
         self.inline.set_version(self.version())
         restarted = Deferred.fromCoroutine(self.inline.restart())
         self.successResultOf(restarted)
-        self.ask()
         self.assertEqual((self.inline.figures().state, self.inline.figures().problem), ("", ""))
+        self.stop()
+        self.assertEqual(self.inline.figures().problem, "")
 
     def test_stopped(self) -> None:
         """One that has failed, and then is stopped on purpose, is stopped."""

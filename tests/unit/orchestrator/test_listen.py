@@ -159,6 +159,18 @@ class DoorTests(DirectoryTestCase):
         self.door.open()
         self.assertEqual((self.door.fileno(), os.lstat(self.path).st_ino), before)
 
+    def test_removed(self) -> None:
+        """When somebody has removed its path, or put something else there, to open it is to bind it anew."""
+        self.door.open()
+        os.unlink(self.path)
+        self.door.open()
+        self.assertTrue(self.connects())
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path)
+        self.door.open()
+        self.assertTrue(self.connects())
+
     def test_close(self) -> None:
         """Once closed clients are refused, and its path is gone; to close it twice is no error."""
         self.door.open()

@@ -56,10 +56,14 @@ class Notifier:
 
 
 class Orchestrator:
-    """Is as the test says."""
+    """Is as the test says.
+
+    :ivar asked: how often it was asked for its figures.
+    """
 
     def __init__(self) -> None:
         self.well = True
+        self.asked = 0
         self.requests = 0
 
     def healthy(self) -> bool:
@@ -68,6 +72,7 @@ class Orchestrator:
 
     async def status(self) -> dict[str, ServiceStatus]:
         """One service."""
+        self.asked += 1
         return {"home": status_of("ready", requests=self.requests)}
 
 
@@ -127,13 +132,14 @@ class SystemdTests(SynchronousTestCase):
 
     def test_status(self) -> None:
         """Every five seconds it is told how we are, with the requests of a second since the last time."""
+        self.orchestrator.requests = 50
         self.systemd.ready()
         self.heard()
-        self.orchestrator.requests = 100
+        self.orchestrator.requests = 150
         self.clock.pump([0.5] * 9)
         self.assertEqual([each for each in self.heard() if each != "alive"], [])
         self.clock.advance(0.5)
-        self.assertIn("1 services, 1 workers ready; 100 requests, 20/s", self.heard())
+        self.assertIn("1 services, 1 workers ready; 150 requests, 20/s", self.heard())
 
     def test_reload(self) -> None:
         """Around a reload it is told that one begins, and that it is over; the rest goes on as it was."""
@@ -154,6 +160,7 @@ class SystemdTests(SynchronousTestCase):
         self.orchestrator.well = False
         self.clock.pump([0.5] * 12)
         self.assertEqual(self.heard(), ["stopping", "alive", "alive", "alive"])
+        self.assertEqual(self.orchestrator.asked, 1)
 
     def test_reload_before_all_are_ready(self) -> None:
         """A reload before all are ready for the first time is nothing to tell, and makes nobody ready."""

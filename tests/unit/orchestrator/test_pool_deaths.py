@@ -143,8 +143,9 @@ class FailedTests(PoolTestCase):
         count = len(self.reactor.started)
         self.assertEqual(count, 1 + RULES.start_limit)
         before = self.reactor.seconds()
-        while len(self.reactor.started) == count:
-            self.live(1)
+        for _ in range(40):
+            if len(self.reactor.started) == count:
+                self.live(1)
         self.assertTrue(RULES.max_delay * 0.75 - 6 < self.reactor.seconds() - before < RULES.max_delay * 1.25)
         self.assertEqual(self.failures, [])
 
@@ -257,6 +258,18 @@ class StuckTests(PoolTestCase):
         self.reactor.advance(60)
         self.live(5, silent=[first])
         self.assertEqual(first.signals[:1], ["QUIT"])
+
+    def test_everybody_has_more_time(self) -> None:
+        """Nor those that start, or end, while it stands still."""
+        first, second = self.run_pool()
+        self.pool.scale(1)
+        first.end(by=9)
+        self.live(5)
+        self.reactor.advance(60)
+        self.live(4)
+        self.assertEqual((second.signals, self.last().signals), ([], []))
+        self.live(RULES.drain_timeout)
+        self.assertEqual((second.signals, self.last().signals), (["TERM"], ["KILL"]))
 
     def test_does_not_listen(self) -> None:
         """One worker that cannot be asked does not end the heartbeat of the others."""

@@ -145,6 +145,18 @@ class RecyclingTests(PoolTestCase):
             first.report(Status(Snapshot(requests=requests)))
         self.assertEqual(len(self.reactor.started), 3)
 
+    def test_no_failure(self) -> None:
+        """To be replaced again and again, and soon, is no failure, and holds up no successor."""
+        self.make_pool(wanted=1, recycling=Recycling(max_requests=100))
+        self.run_pool()
+        for count in range(2, 9):
+            old = self.last()
+            old.report(Status(Snapshot(requests=110)))
+            self.assertEqual(len(self.reactor.started), count)
+            self.last().report(Ready())
+            self.drain(old)
+        self.assertEqual((self.pool.figures().problem, self.failures), ("", []))
+
     def test_successor_dies(self) -> None:
         """While no successor gets ready, the old one goes on, and it is tried ever more slowly."""
         self.make_pool(recycling=Recycling(max_requests=100))

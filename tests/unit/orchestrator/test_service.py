@@ -36,6 +36,15 @@ class ClaimTests(OrchestratorTestCase):
         self.assertEqual(self.reactor.started, [])
         self.orchestrator.stopService()
         self.pass_time()
+
+    def test_let_go(self) -> None:
+        """What was claimed is let go without having been started; who waits for that is told."""
+        booted = self.orchestrator.booted()
+        self.orchestrator.claim()
+        stopped = self.orchestrator.stopService()
+        self.pass_time()
+        self.successResultOf(stopped)
+        self.assertIn("stopped", str(self.failureResultOf(booted, ConfigError).value))
         self.assert_nothing_left()
 
     def test_cannot(self) -> None:

@@ -135,6 +135,7 @@ class ReloadTests(OrchestratorTestCase):
         self.settle()
         self.successResultOf(done)
         self.assertEqual({each.orders.log.level for each in self.processes()}, {"error"})
+        self.assertEqual(self.level.name, "error")
 
     def test_stop(self) -> None:
         """To stop gives up a reload that is under way, and begins none."""

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.processes import Processes
-from unixsvc.orchestrator.signals import ExitCode, Signals
+from unixsvc.orchestrator.signals import STUCK, ExitCode, Signals
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -27,6 +27,7 @@ class SignalsTestCase(SynchronousTestCase):
             lambda: self.done.append("stop"),
             lambda: self.done.append("hurry"),
             lambda: self.done.append("reload"),
+            lambda: self.done.append("kill"),
         )
         for each in _HANDLED:
             self.addCleanup(signal.signal, each, signal.getsignal(each))
@@ -72,6 +73,25 @@ class StopTests(SignalsTestCase):
         self.assertTrue(self.signals.stopping)
         self.signals.stop()
         self.assertEqual(self.done, ["stop", "hurry"])
+
+    def test_nobody_hears(self) -> None:
+        """When the reactor is stuck, and has heard of none, the third one kills all, and us."""
+        self.patch(os, "_exit", lambda code: self.done.append(f"exit {code}"))
+        self.install()
+        for _ in range(2):
+            self.send(signal.SIGTERM)
+        self.assertEqual(self.done, [])
+        self.send(signal.SIGINT)
+        self.assertEqual(self.done, ["kill", f"exit {STUCK}"])
+
+    def test_somebody_hears(self) -> None:
+        """As long as the reactor hears of them, however many there were, it does not."""
+        self.install()
+        for _ in range(3):
+            self.send(signal.SIGTERM)
+            self.send(signal.SIGTERM)
+            self.reactor.advance(0)
+        self.assertEqual(self.done, ["stop"] + ["hurry"] * 5)
 
     def test_ignored(self) -> None:
         """A signal that is ignored when we are started stays so: nohup means it."""

@@ -1,0 +1,171 @@
+"""What the machine, or somebody on it, does to the orchestrator and its workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.functional.running import RunningTestCase
+from tests.functional.talking import Talk
+
+
+class DescriptorTests(RunningTestCase):
+    """More clients than a worker has descriptors for."""
+
+    config = '[services.codes]\napp = "codes:app"\nwatchdog = 2\nrlimits = { open_files = 100 }\n'
+
+    def test_used_up(self) -> None:
+        """They are refused, or wait; the others are answered, and the worker lives."""
+        running = self.start()
+        before = self.worker_pids()
+        talk = self.talk()
+        talk.send(id=1, path="/wait", data={"seconds": 3.0})
+        talk.ask(id=2, path="/item/2")
+        crowd = []
+        for _ in range(200):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.connect(self.path())
+            crowd.append(client)
+        self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 3.0})
+        crowd[60].settimeout(10)
+        self.assertIn(b'"code":503', crowd[60].recv(1000))
+        for each in crowd:
+            each.close()
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertEqual(self.worker_pids(), before)
+        self.assertEqual(running.logged("Traceback"), [])
+
+    def test_default(self) -> None:
+        """Where nothing is configured, a worker has as many as it may have."""
+        self.configure('[services.codes]\napp = "codes:app"\n')
+        self.start()
+        soft, hard = psutil.Process(self.worker_pids()[0]).rlimit(psutil.RLIMIT_NOFILE)
+        self.assertEqual(soft, hard)
+
+
+class PathTests(RunningTestCase):
+    """Somebody removes files."""
+
+    def test_socket_removed(self) -> None:
+        """A path that is gone is there again after a reload."""
+        running = self.start()
+        os.unlink(self.path())
+        self.assertDone("reload")
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        running.until("somebody has removed it")
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        self.assertFalse(os.path.exists(self.path()))
+
+    def test_in_the_way(self) -> None:
+        """What is in the way of a start is named by the command and the status, and can be removed."""
+        self.start()
+        self.assertDone("stop", "codes")
+        Path(self.path()).write_text("precious")
+        self.assertRefuses(4, ["start", "codes"], "is no socket")
+        self.assertIn("is no socket", self.status()["problem"])
+        os.unlink(self.path())
+        self.assertDone("start", "codes")
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+
+    def test_configuration_removed(self) -> None:
+        """A configuration that is gone is an error at a reload, not a reason to run the demo."""
+        running = self.start()
+        os.unlink(os.path.join(self.folder, "unixsvc.toml"))
+        running.signal(signal.SIGHUP)
+        running.until("given up", "unixsvc.toml", "no such file")
+        self.assertTrue(os.path.exists(self.path()))
+        self.assertFalse(os.path.exists(self.path("home")))
+
+
+class OrderTests(RunningTestCase):
+    """Dependencies that change."""
+
+    def test_circle_by_halves(self) -> None:
+        """To reload one service must not make a circle of what runs; all together may turn it around."""
+        tables = '[services.a]\napp = "codes:app"\n{}\n[services.b]\napp = "codes:app"\n{}\n'
+        self.configure(tables.format('depends_on = ["b"]', ""))
+        running = self.start()
+        self.configure(tables.format("", 'depends_on = ["a"]'))
+        self.assertRefuses(4, ["reload", "b"], "depend on each other")
+        self.assertDone("reload")
+        self.assertDone("restart")
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+
+
+class StoppingTests(RunningTestCase):
+    """While the orchestrator stops."""
+
+    config = '[services.a]\napp = "codes:app"\n[services.b]\napp = "codes:app"\ndepends_on = ["a"]\n'
+
+    def test_nothing_is_started(self) -> None:
+        """Whoever asks for a start is refused, and no socket is left behind."""
+        running = self.start()
+        talk = self.talk("b")
+        talk.send(id=1, path="/wait", data={"seconds": 2.0})
+        talk.ask(id=2, path="/item/2")
+        running.signal(signal.SIGTERM)
+        running.until("stopping")
+        for command in ("start", "b"), ("restart", "b"), ("scale", "b", "2"), ("reload",):
+            self.assertEqual(self.command(*command).code, 4, command)
+        self.assertEqual(talk.receive()["data"], 2.0)
+        self.assertEqual((running.wait(), running.left()), (0, []))
+        self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
+
+    def test_status_not_waited_for(self) -> None:
+        """Who asks how it is and goes away leaves no traceback."""
+        running = self.start()
+        for _ in range(20):
+            with self.talk("orchestrator") as talk:
+                talk.send(id=1, path="/status")
+        self.assertEqual(set(self.ask("orchestrator", "/status")), {"a", "b"})
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        self.assertEqual(running.logged("Unhandled"), [])
+
+
+class BlockedLogTests(RunningTestCase):
+    """Nobody reads what the orchestrator writes."""
+
+    def test_ends(self) -> None:
+        """The third signal in a row ends it, and no worker is left."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=writing)
+        os.close(writing)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.eventually(lambda: os.path.exists(self.path()))
+        self.eventually(lambda: len(psutil.Process(process.pid).children()) == 1)
+        self.ask("codes", "/item/1")
+        self.block()
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        self.assertEqual(process.wait(10), 1)
+        self.eventually(self.nobody_listens, 5.0)
+
+    def block(self) -> None:
+        """Have so much logged that the pipe is full; what is asked then is not answered any more."""
+        talk = Talk(self.path(), self.token())
+        self.addCleanup(talk.close)
+        talk.socket.settimeout(2.0)
+        with self.assertRaises(TimeoutError):
+            for number in range(2000):
+                talk.ask(id=number, path="/fail")
+
+    def nobody_listens(self) -> bool:
+        """Whether a client is refused."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.path()) != 0
