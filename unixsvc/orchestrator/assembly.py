@@ -81,6 +81,8 @@ class Assembly:
             recycling=_common(Recycling, service),
             make=partial(self._make, self._orders(name, settings, service)),
             host=partial(self._host, name, settings, service, app),
+            limits=service.limits(settings.limits),
+            security=settings.security,
         )
 
     def _make(self, orders: Orders, slot: int, listening: int, owner: Owner) -> WorkerProcess:

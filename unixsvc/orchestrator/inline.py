@@ -87,7 +87,7 @@ class Inline(Service):
         :raises ConfigError: if it cannot start.
         """
         before, self._version = self._version, version
-        if version.settings == before.settings:
+        if version.is_like(before):
             return
         try:
             await self.restart()

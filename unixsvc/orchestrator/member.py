@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from unixsvc.config import ServiceSettings
+from unixsvc.config import Limits, Security, ServiceSettings
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.policy import Phase, Rules, WorkerView
 from unixsvc.orchestrator.process import Owner, WorkerProcess
@@ -35,6 +35,7 @@ class Version(Struct, frozen=True):
     """What the workers of a service are, until the next reload.
 
     :ivar number: later ones have higher numbers.
+    :ivar limits: the general ones, and those of the service.
     :ivar wanted: how many workers.
     :ivar make: makes the process for a slot; it is told the descriptor of the listening socket, and whom to
         tell what becomes of it.
@@ -48,6 +49,13 @@ class Version(Struct, frozen=True):
     recycling: Recycling
     make: Callable[[int, int, Owner], WorkerProcess]
     host: Callable[[], Hosted]
+    limits: Limits = Limits()
+    security: Security = Security()
+
+    def is_like(self, other: Version) -> bool:
+        """Whether it differs in nothing but the code, and how many there are."""
+        ours, theirs = ((each.settings, each.limits, each.security) for each in (self, other))
+        return ours == theirs
 
 
 def reason_to_recycle(limits: Recycling, *, requests: int, memory: int, age: float, chance: float) -> str:

@@ -236,7 +236,7 @@ class Pool(Service):
             self._fail(self._problem, f"it has failed: {self._problem}")
             self._log.error("has failed, and is not started again: {how}", how=self._problem)
             self._has_failed(self._problem)
-        if view.stopping and not self._crew.members:
+        if (view.stopping or self._failed) and not self._crew.members:
             self._heartbeat.stop()
             if self._gone is not None:
                 self._wake(None)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.processes import FakeProcess, Processes, orders_for
 from unixsvc.config import ServiceSettings
+from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.member import Recycling, Version
 from unixsvc.orchestrator.messages import Draining, Ready, Status
@@ -27,10 +28,12 @@ class MemoryDoor:
     """Where a service would listen.
 
     :ivar done: what was done with it, in order.
+    :ivar problem: why it cannot be opened; empty if it can.
     """
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.problem = ""
 
     @property
     def is_open(self) -> bool:
@@ -39,6 +42,8 @@ class MemoryDoor:
 
     def open(self) -> None:
         """Listen, unless it does."""
+        if self.problem:
+            raise ConfigError("the door", self.problem)
         if not self.is_open:
             self.done.append("open")
 
@@ -46,6 +51,10 @@ class MemoryDoor:
         """Have clients refused."""
         if self.is_open:
             self.done.append("close")
+
+    def remove(self) -> None:
+        """Somebody else removes its path."""
+        self.done.append("removed")
 
     def fileno(self) -> int:
         """A descriptor, for those who accept."""

@@ -160,6 +160,17 @@ class RenewTests(FleetTestCase):
         self.reactor.pump([0.1] * 5)
         self.successResultOf(removed)
 
+    def test_pids(self) -> None:
+        """The pids of a fleet are those of its workers, and never our own."""
+        self.claim(shop=service(isolation="inline", app=f"{__name__}:app"))
+        started = self.do(self.fleet.start("shop"))
+        self.reactor.advance(0)
+        self.successResultOf(started)
+        self.assertEqual(sorted(self.fleet.pids()), sorted(each.pid or 0 for each in self.processes()))
+        removed = self.do(self.fleet.remove("shop"))
+        self.reactor.pump([0.1] * 5)
+        self.successResultOf(removed)
+
     def test_general_limits(self) -> None:
         """What is said for all services holds for one in this process, too, once it is renewed."""
         services = {"shop": service(isolation="inline", app=f"{__name__}:app")}

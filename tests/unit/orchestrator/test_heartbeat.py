@@ -73,7 +73,7 @@ class LateTests(HeartbeatTestCase):
         self.assertEqual(self.forgiven, [])
 
     def test_late(self) -> None:
-        """One that is late by more forgives all the time since the last beat, and beats; the next is in time."""
+        """One that is late by more forgives all the time since the last one, and beats."""
         self.heartbeat.start(10)
         self.clock.pump([1.0, 60.0, 1.0])
         self.assertEqual((self.beats, self.forgiven), ([1, 61, 62], [60]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from tests.unit.orchestrator.pools import PoolTestCase
@@ -67,6 +68,17 @@ class FiguresTests(PoolTestCase):
         done = self.pool.refresh()
         self.reactor.advance(1)
         self.successResultOf(done)
+
+    def test_nobody_waits_for_a_refresh(self) -> None:
+        """Who asks and goes away leaves no errors behind."""
+        self.run_pool()
+        done = self.pool.refresh()
+        done.cancel()
+        self.failureResultOf(done)
+        self.live(2)
+        del done
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_uptime(self) -> None:
         """It is that of the worker, not of its service."""

@@ -92,6 +92,13 @@ class ReloadTests(ReloadTestCase):
         self.fresh().report(Ready())
         self.assertEqual(self.door.done, ["open"])
 
+    def test_path_is_removed(self) -> None:
+        """When somebody has removed the path, a reload has the new ones listen where clients look."""
+        self.door.remove()
+        self.pool.reload(self.version(2))
+        self.assertTrue(self.door.is_open)
+        self.assertEqual(self.fresh().arguments["childFDs"][3], self.door.fileno())
+
     def test_dead_meanwhile(self) -> None:
         """An old worker that dies meanwhile is replaced in the new version at once."""
         done = self.pool.reload(self.version(2))

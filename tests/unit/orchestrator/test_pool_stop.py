@@ -153,6 +153,32 @@ class RestartTests(PoolTestCase):
         self.successResultOf(stopped)
         self.assertEqual((len(self.reactor.started), self.door.is_open), (2, False))
 
+    def test_path_is_removed(self) -> None:
+        """To start again finds out whether clients still find the door."""
+        workers = self.run_pool()
+        Deferred.fromCoroutine(self.pool.restart())
+        self.door.remove()
+        self.drain(*workers)
+        self.assertTrue(self.door.is_open)
+
+    def test_door_does_not_open(self) -> None:
+        """When the door cannot be opened any more it is said, and it can be tried again."""
+        workers = self.run_pool()
+        restarted = Deferred.fromCoroutine(self.pool.restart())
+        self.door.remove()
+        self.door.problem = "is in the way"
+        self.drain(*workers)
+        self.assertIn("is in the way", str(self.failureResultOf(restarted, ConfigError).value))
+        self.assertEqual(len(self.reactor.running), 0)
+        self.assertIn("is in the way", self.pool.figures().problem)
+        self.door.problem = ""
+        self.pool.startService()
+        booted = self.pool.booted()
+        for each in self.reactor.running:
+            each.report(Ready())
+        self.successResultOf(booted)
+        self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("", ""))
+
 
 class AbortTests(PoolTestCase):
     """To end now."""

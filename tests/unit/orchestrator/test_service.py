@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -158,6 +159,21 @@ class LifeTests(OrchestratorTestCase):
         self.pass_time()
         self.successResultOf(stopped)
         self.assertEqual(len(self.reactor.started), 2)
+
+    def test_kill_workers(self) -> None:
+        """Workers can be killed by their pids alone; that one has ended is no error."""
+        self.boot()
+        killed: list[tuple[int, int]] = []
+
+        def kill(pid: int, number: int) -> None:
+            killed.append((pid, number))
+            raise ProcessLookupError
+
+        self.patch(os, "kill", kill)
+        self.processes("home")[0].end(by=9)
+        self.orchestrator.kill_workers()
+        self.assertEqual(sorted(killed), [(each.pid, signal.SIGKILL) for each in self.processes()])
+        self.assertNotIn(os.getpid(), dict(killed))
 
     def test_not_started(self) -> None:
         """Before it is started nothing can be asked of it, which is said."""

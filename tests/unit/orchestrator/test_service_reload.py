@@ -61,6 +61,22 @@ class ReloadTests(OrchestratorTestCase):
         self.successResultOf(done)
         self.assertEqual(sorted(self.names()), ["shop", "user"])
 
+    def test_circle_by_halves(self) -> None:
+        """One service is not reloaded where it would then depend, in a circle, on others as they are now."""
+        self.loaded = self.settings(home=service(depends_on=("user",)), user=service())
+        error = self.failureResultOf(self.orchestrator.reload("home"), ConfigError).value
+        self.assertIn("depend on each other", str(error))
+        self.assertEqual(self.processes(), self.before)
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+
+    def test_removed_by_halves(self) -> None:
+        """Nor is one removed that others, as they are now, depend on."""
+        self.loaded = self.settings(user=service())
+        self.failureResultOf(self.orchestrator.reload("home"), ConfigError)
+        self.assertEqual(self.processes(), self.before)
+
     def test_unknown(self) -> None:
         """A service that there is not, neither now nor then, is not found; those of then are named."""
         self.loaded = self.settings(home=service(), shop=service())

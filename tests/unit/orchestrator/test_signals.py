@@ -29,6 +29,7 @@ class SignalsTestCase(SynchronousTestCase):
             lambda: self.done.append("reload"),
             lambda: self.done.append("kill"),
         )
+        self.patch(os, "_exit", lambda code: self.done.append(f"exit {code}"))
         for each in _HANDLED:
             self.addCleanup(signal.signal, each, signal.getsignal(each))
             signal.signal(each, signal.SIG_DFL)
@@ -76,7 +77,6 @@ class StopTests(SignalsTestCase):
 
     def test_nobody_hears(self) -> None:
         """When the reactor is stuck, and has heard of none, the third one kills all, and us."""
-        self.patch(os, "_exit", lambda code: self.done.append(f"exit {code}"))
         self.install()
         for _ in range(2):
             self.send(signal.SIGTERM)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mmap
 import re
+import resource
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.telemetry.memory import resident_memory
+from unixsvc.telemetry.memory import ResidentMemory
 
 MIB = 1024 * 1024
 
@@ -16,18 +17,31 @@ MIB = 1024 * 1024
 class MemoryTests(SynchronousTestCase):
     """Against what the kernel says elsewhere, and what we do."""
 
+    def setUp(self) -> None:
+        """Look."""
+        self.resident = ResidentMemory()
+        self.addCleanup(self.resident.close)
+
     def test_bytes(self) -> None:
         """It is what the kernel has as VmRSS, in bytes."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
         assert found
-        self.assertAlmostEqual(resident_memory(), int(found[1]) * 1024, delta=8 * MIB)
+        self.assertAlmostEqual(self.resident(), int(found[1]) * 1024, delta=8 * MIB)
 
     def test_resident(self) -> None:
         """What is touched counts, what is only reserved does not; and it counts no longer once given back."""
-        before = resident_memory()
+        before = self.resident()
         with mmap.mmap(-1, 64 * MIB) as memory:
-            self.assertLess(resident_memory() - before, 16 * MIB)
+            self.assertLess(self.resident() - before, 16 * MIB)
             for at in range(0, len(memory), mmap.PAGESIZE):
                 memory[at] = 1
-            self.assertGreater(resident_memory() - before, 48 * MIB)
-        self.assertLess(resident_memory() - before, 16 * MIB)
+            self.assertGreater(self.resident() - before, 48 * MIB)
+        self.assertLess(self.resident() - before, 16 * MIB)
+
+    def test_no_descriptors(self) -> None:
+        """It can be asked when there is no descriptor left."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        self.assertRaises(OSError, open, "/proc/self/statm")
+        self.assertGreater(self.resident(), MIB)
