@@ -39,6 +39,7 @@ class DescriptorTests(RunningTestCase):
         self.assertIn(b'"code":503', crowd[60].recv(1000))
         for each in crowd:
             each.close()
+        self.eventually(lambda: self.status()["workers"][0]["connections"] < 10)
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.assertEqual(self.worker_pids(), before)
         self.assertEqual(running.logged("Traceback"), [])
@@ -120,6 +121,19 @@ class StoppingTests(RunningTestCase):
         self.assertEqual(talk.receive()["data"], 2.0)
         self.assertEqual((running.wait(), running.left()), (0, []))
         self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
+
+    def test_idle_since_a_reload(self) -> None:
+        """A client that does not go when a reload tells it to is not waited for when all ends."""
+        running = self.start()
+        talk = self.talk("a")
+        talk.ask(id=1, path="/item/1")
+        self.assertDone("reload")
+        self.assertEqual(len(running.left()), 3)
+        begun = time.monotonic()
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 5.0)
+        self.assertEqual(talk.rest(), b"")
 
     def test_status_not_waited_for(self) -> None:
         """Who asks how it is and goes away leaves no traceback."""

@@ -116,6 +116,8 @@ class IRequestHandler(Interface):
     def drain(patient: bool = False) -> Awaitable[None]:
         """After :meth:`close`: have the clients go, serve them until they have; done when all are gone.
 
+        It may be called again meanwhile, when there is more of a hurry than before.
+
         :param patient: whether those are waited for that neither go nor ask for anything: others serve
             meanwhile.
         """

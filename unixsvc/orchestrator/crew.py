@@ -70,6 +70,12 @@ class Crew:
         """
         _MEANS[type(action)](self, self._members[action.number], patient)
 
+    def hurry(self) -> None:
+        """Have those that drain already no longer wait for clients that do nothing."""
+        for each in self.members:
+            if each.phase is Phase.DRAINING:
+                each.process.drain(patient=False)
+
     def kill_all(self) -> None:
         """End every worker now."""
         for each in self.members:

@@ -101,6 +101,10 @@ class Hosted(MultiService):
         """
         return Deferred.fromCoroutine(self._drain(patient, closed))
 
+    def hurry(self) -> None:
+        """Drain less patiently than before."""
+        Deferred.fromCoroutine(self._handler.drain(False))
+
     def abort(self) -> None:
         """Close every connection; what is unanswered is refused."""
         self._handler.abort()

@@ -269,6 +269,7 @@ class Pool(Service):
         if self._gone is None:
             self._gone = Outcome()
             self._target.stop()
+            self._crew.hurry()
         gone = self._gone
         self._look()
         return gone.wait()

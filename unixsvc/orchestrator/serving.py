@@ -111,6 +111,8 @@ class Worker:
     def drain(self, command: Drain) -> None:
         """Serve the clients until they have gone, and end."""
         if self._draining:
+            if not command.patient and self._hosted is not None:
+                self._hosted.hurry()
             return
         self._draining = True
         # The orchestrator would see to it, unless it is gone.

@@ -89,7 +89,7 @@ class PrefixedRequestHandler(Service):
     async def drain(self, patient: bool = False) -> None:
         """Answer, and close."""
         if self._unanswered:
-            self._idle = Deferred()
+            self._idle = self._idle or Deferred()
             await self._idle
         for each in list(self.clients):
             each.close()
