@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from unixsvc.domain.interfaces import IServices
     from unixsvc.domain.message import Peer, Request
     from unixsvc.errors import (
         BadGateway,
@@ -30,16 +31,18 @@ if TYPE_CHECKING:
     from unixsvc.routing.container import ServiceContext
     from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
     from unixsvc.running.driver import from_asyncio
+    from unixsvc.socket.client import Client
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
-    "App", "BadGateway", "Cancelled", "Check", "Conflict", "DeadlineExceeded", "Forbidden", "Gone", "Group",
-    "Invalid", "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "ServiceContext",
-    "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
+    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "DeadlineExceeded", "Forbidden", "Gone",
+    "Group", "IServices", "Invalid", "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request",
+    "Route", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
 ]  # fmt: skip
 
 # Imported when asked for: the command line must not wait for all of Twisted to send one message.
 _HOMES: Final = {
+    "unixsvc.domain.interfaces": ("IServices",),
     "unixsvc.domain.message": ("Peer", "Request"),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),
@@ -48,6 +51,7 @@ _HOMES: Final = {
         "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
     ),
     "unixsvc.running.driver": ("from_asyncio",),
+    "unixsvc.socket.client": ("Client",),
 }  # fmt: skip
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

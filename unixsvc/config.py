@@ -112,6 +112,8 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar rlimits: what the kernel gives each worker.
     :ivar environment: environment variables, besides the orchestrator's own.
     :ivar options: handed to the application's container.
+    :ivar answer_ttl: for so many seconds an answer to an idempotency key is kept.
+    :ivar max_answers: how many of them are kept.
     """
 
     app: str
@@ -137,6 +139,8 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     rlimits: ResourceLimits = ResourceLimits()
     environment: dict[str, str] = {}
     options: dict[str, Any] = {}
+    answer_ttl: Seconds = 600.0
+    max_answers: Count = 10_000
     request_timeout: Seconds | None = None
     message_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None

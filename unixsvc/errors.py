@@ -41,7 +41,7 @@ class ServiceError(Exception):
     """
 
     code: ClassVar[int] = 500
-    message: ClassVar[str] = "Internal Server Error"
+    message: str = "Internal Server Error"
     detail: Any = None  # also of an error whose own __init__ does not call this one
 
     def __init__(self, detail: Any = None) -> None:
@@ -218,14 +218,17 @@ _BY_CODE: dict[int, type[ServiceError]] = {
 }  # fmt: skip
 
 
-def error_from(code: int, detail: Any = None) -> ServiceError:
+def error_from(code: int, detail: Any = None, message: str = "") -> ServiceError:
     """The error that a failure on the wire stands for.
 
     :param code: its code; one that is not known is a plain :class:`ServiceError` with that code.
+    :param message: its words, if they may be others than those that are usual for the code.
     """
     kind = _BY_CODE.get(code)
     if kind is None:
         kind = type("ServiceError", (ServiceError,), {"code": code, "message": "Failure"})
     error = kind.__new__(kind)
     ServiceError.__init__(error, detail)  # as each kind's own makes a detail from something else
+    if message:
+        error.message = message
     return error

@@ -12,6 +12,7 @@ No process, no socket, no thread, and no waiting: time passes when the test says
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,13 +23,21 @@ from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from unixsvc.config import Limits, Log, Security, ServiceSettings
-from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.datasource.services import NoServices
+from unixsvc.domain.interfaces import IBlockingRunner, IServices
 from unixsvc.errors import error_from
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.messages import Orders
 from unixsvc.routing.app import App
 
-__all__ = ["ImmediateRunner", "MemoryEndpoint", "MemoryService", "MemoryTransport"]
+__all__ = [
+    "ImmediateRunner",
+    "MemoryEndpoint",
+    "MemoryService",
+    "MemoryStream",
+    "MemoryTransport",
+    "NoServices",
+]
 
 _TOKEN = "0" * 64
 
@@ -118,6 +127,27 @@ class MemoryEndpoint:
         return connection, transport
 
 
+class MemoryStream:
+    """What has come of a stream so far.
+
+    :ivar items: decoded, in their order.
+    :ivar ended: fires when it has ended; fails with the :class:`~unixsvc.errors.ServiceError` that ended it.
+    """
+
+    def __init__(self, ended: Deferred[Any], steer: Callable[..., None]) -> None:
+        self.items: list[Any] = []
+        self.ended = ended
+        self._steer = steer
+
+    def grant(self, items: int) -> None:
+        """Want so many more items; they come in the next turn of the clock."""
+        self._steer(credit=items)
+
+    def cancel(self) -> None:
+        """Take it back."""
+        self._steer(cancel=True)
+
+
 class MemoryService:
     """An application as a service, and one client of it.
 
@@ -130,6 +160,7 @@ class MemoryService:
     :param token: that the client shows; None to show none.
     :param limits: of the service.
     :param security: of the service.
+    :param services: what its controllers get as ``IServices``; what they ask fails if None.
     :ivar clock: the reactor of the service; actions get it as ``IReactorTime``.
     """
 
@@ -142,6 +173,7 @@ class MemoryService:
         token: str | None = _TOKEN,
         limits: Limits | None = None,
         security: Security | None = None,
+        services: IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
         orders = Orders(
@@ -149,12 +181,16 @@ class MemoryService:
         )
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
-        self._hosted = Hosted(orders, app, self._endpoint, self.clock, ImmediateRunner())
+        others: Any = NoServices() if services is None else services
+        self._hosted = Hosted(
+            orders, app, self._endpoint, self.clock, ImmediateRunner(), others, self.clock.seconds
+        )
         self._hosted.listen(probe=False)
         self._connection, self._transport = self._endpoint.connect()
         self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token
         self._waiting: dict[int, Deferred[Any]] = {}
+        self._streams: dict[int, MemoryStream] = {}
 
     def get(self, path: str, **data: Any) -> Deferred[Any]:
         """Ask with the method GET."""
@@ -176,6 +212,20 @@ class MemoryService:
         """Ask with the method DELETE."""
         return self.call("DELETE", path, data)
 
+    def stream(self, path: str, credit: int | None = None, /, **data: Any) -> MemoryStream:
+        """Ask for a stream, with the method GET.
+
+        What a generator gives without waiting is there at once, up to 64 items; the rest comes with the next
+        turns of :attr:`clock`.
+
+        :param credit: how many items are wanted before more are granted; None to want all.
+        """
+        number = len(self._waiting) + 1
+        ended: Deferred[Any] = Deferred()
+        self._streams[number] = found = MemoryStream(ended, partial(self._send, number))
+        self.call("GET", path, data, **({} if credit is None else {"credit": credit})).chainDeferred(ended)
+        return found
+
     def call(self, method: str, path: str, data: Mapping[str, Any], **envelope: Any) -> Deferred[Any]:
         """Ask.
 
@@ -185,9 +235,8 @@ class MemoryService:
         """
         number = len(self._waiting) + 1
         shown = {} if self._token is None else {"auth_token": self._token}
-        message = {"id": number, "method": method, "path": path, "data": data} | shown | envelope
         waiting = self._waiting[number] = Deferred()
-        self._connection.dataReceived(msgspec.json.encode(message) + b"\n")
+        self._send(number, **{"method": method, "path": path, "data": data} | shown | envelope)
         return waiting
 
     def close(self) -> Deferred[None]:
@@ -197,10 +246,16 @@ class MemoryService:
         self._connection.connectionLost()
         return done
 
+    def _send(self, number: int, **message: Any) -> None:
+        self._connection.dataReceived(msgspec.json.encode({"id": number} | message) + b"\n")
+
     def _received(self, data: bytes) -> None:
         for line in data.splitlines():
             reply = msgspec.json.decode(line)
             if "goaway" in reply:  # the end has begun, and a test knows that: it has asked for it
+                continue
+            if "more" in reply:
+                self._streams[reply["id"]].items.append(reply["data"])
                 continue
             waiting = self._waiting[reply["id"]]
             if reply["code"] == 200:

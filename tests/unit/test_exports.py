@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc
 
 PUBLIC = {
-    "App", "BadGateway", "Cancelled", "Check", "Conflict", "DELETE", "DeadlineExceeded", "Forbidden", "GET",
-    "Gone", "Group", "HEAD", "Invalid", "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT",
-    "Peer", "RateLimited", "Request", "Route", "ServiceContext", "ServiceError", "Unauthorized",
-    "Unavailable", "from_asyncio",
+    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "DELETE", "DeadlineExceeded",
+    "Forbidden", "GET", "Gone", "Group", "HEAD", "IServices", "Invalid", "MethodNotAllowed", "NotFound",
+    "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceContext",
+    "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from unixsvc import (
     POST,
     PUT,
     App,
+    Cancelled,
     DeadlineExceeded,
     Group,
     Invalid,
@@ -67,6 +68,16 @@ class _Things:
     async def fail(self) -> None:
         raise RuntimeError("inside")
 
+    async def count(self, to: int) -> AsyncIterator[int]:
+        for each in range(to):
+            yield each
+        raise NotFound("the rest")
+
+    async def tick(self) -> AsyncIterator[int]:
+        for each in range(2):
+            await deferLater(self._reactor, 1)
+            yield each
+
 
 _APP = App(
     [
@@ -81,6 +92,8 @@ _APP = App(
                 DELETE("", _Things.fail),
                 GET("/raw", _Things.raw),
                 GET("/hidden", _Things.hidden),
+                GET("/count", _Things.count),
+                GET("/tick", _Things.tick),
             ],
         )
     ]
@@ -136,6 +149,36 @@ class MemoryServiceTests(SynchronousTestCase):
         self.failureResultOf(late, DeadlineExceeded)
         self.service.clock.advance(3)
         self.assertEqual(self.successResultOf(waiting), "done")
+
+    def test_stream(self) -> None:
+        """A stream's items come as they are given, and its end after them."""
+        stream = self.service.stream("/thing/tick")
+        self.assertEqual(stream.items, [])
+        self.service.clock.advance(1)
+        self.assertEqual(stream.items, [0])
+        self.assertNoResult(stream.ended)
+        self.service.clock.advance(1)
+        self.assertEqual(stream.items, [0, 1])
+        self.assertIsNone(self.successResultOf(stream.ended))
+
+    def test_stream_that_fails(self) -> None:
+        """A failure comes after the items before it; a wrong argument before any."""
+        stream = self.service.stream("/thing/count", to=100)
+        self.service.clock.advance(0)
+        self.assertEqual(stream.items, list(range(100)))
+        self.assertEqual(self.failureResultOf(stream.ended, NotFound).value.detail, "the rest")
+        self.failureResultOf(self.service.stream("/thing/count", to="x").ended, Invalid)
+
+    def test_credit(self) -> None:
+        """A stream gives no more than is wanted, and can be taken back."""
+        stream = self.service.stream("/thing/count", 2, to=100)
+        self.assertEqual(stream.items, [0, 1])
+        stream.grant(1)
+        self.service.clock.advance(0)
+        self.assertEqual(stream.items, [0, 1, 2])
+        self.assertEqual(self.successResultOf(self.service.get("/thing/7")), 7)
+        stream.cancel()
+        self.failureResultOf(stream.ended, Cancelled)
 
     def test_token(self) -> None:
         """Who shows no token is refused as the policy says."""

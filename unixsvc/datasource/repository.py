@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IRouterDatasource, IRouterRepository
@@ -12,14 +14,23 @@ __all__ = ["RouterRepository"]
 
 @implementer(IRouterRepository)
 class RouterRepository:
-    """Knows one datasource, which answers everything.
+    """Knows who answers below which prefix, and a datasource which answers everything else.
 
     :param datasource: of the service's own application.
+    :param mounts: others, by the prefix of the paths that they answer; the longest that fits holds.
     """
 
-    def __init__(self, datasource: IRouterDatasource) -> None:
+    def __init__(
+        self, datasource: IRouterDatasource, mounts: Mapping[str, IRouterDatasource] | None = None
+    ) -> None:
         self._datasource = datasource
+        self._mounts = sorted((mounts or {}).items(), key=lambda each: -len(each[0]))
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
-        """The one that there is."""
+        """The one that answers the request's path."""
+        if self._mounts:
+            path = request.path
+            for prefix, datasource in self._mounts:
+                if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+                    return datasource
         return self._datasource

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from socket import socket
 from typing import Any
 
 from zope.interface import Interface
 
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.stream import Stream
 
 __all__ = [
     "IAdoptingEndpoint",
+    "IAnswers",
     "IBlockingRunner",
     "IFailureLog",
     "IFigures",
@@ -23,13 +25,14 @@ __all__ = [
     "IRouterDatasource",
     "IRouterRepository",
     "IServicePool",
+    "IServices",
 ]
 
 
 class IHandleMessage(Interface):
-    """The one use case: a request becomes a reply. The same for every transport."""
+    """The one use case: a request becomes a reply, or a stream. The same for every transport."""
 
-    def __call__(request: Request) -> Coroutine[Any, Any, Reply]:
+    def __call__(request: Request) -> Coroutine[Any, Any, Reply | Stream]:
         """Answer a request.
 
         The coroutine may be stepped by anyone who can wait for what it yields. It never raises because
@@ -82,6 +85,12 @@ class IFailureLog(Interface):
 
     def failed(request: Request, error: BaseException) -> None:
         """An action raised something that is no :class:`unixsvc.errors.ServiceError`."""
+
+    def gave_up(request: Request, code: int) -> None:
+        """An action was cancelled, or ran out of time.
+
+        :param code: 499 or 504.
+        """
 
 
 class IBlockingRunner(Interface):
@@ -243,3 +252,81 @@ class IOrchestratorWatcher(Interface):
 
     def gave_up(name: str, reason: str) -> None:
         """An essential service has failed."""
+
+
+class IAnswers(Interface):
+    """Keeps what was begun and answered for idempotency keys, over all workers of a service."""
+
+    def begin(key: bytes, fingerprint: bytes) -> tuple[bytes, Reply | None] | None:
+        """Note that an action begins, unless one has begun for this key.
+
+        :param fingerprint: of the request.
+        :returns: None if it is to begin now, and :meth:`finish` is to be called; else the fingerprint of the
+            request that was first, and its answer, or None while it runs.
+        :raises unixsvc.errors.Unavailable: if that cannot be noted; then it must not begin.
+        """
+
+    def finish(key: bytes, reply: Reply) -> None:
+        """Keep the answer to what has begun here.
+
+        :raises unixsvc.errors.Unavailable: if that cannot be.
+        """
+
+
+class IServices(Interface):
+    """Asks other services. Controllers get it from the container.
+
+    What an action asks has no more time than the action itself has, bears its request's ``request_id`` and
+    ``traceparent``, and is cancelled with it.
+    """
+
+    def get(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
+        """Ask with the method GET."""
+
+    def post(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
+        """Ask with the method POST."""
+
+    def put(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
+        """Ask with the method PUT."""
+
+    def patch(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
+        """Ask with the method PATCH."""
+
+    def delete(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
+        """Ask with the method DELETE."""
+
+    def call(
+        service: str,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Awaitable[Any]:
+        """Ask.
+
+        :param data: a dict or a Struct.
+        :param timeout: in seconds; it counts where it is less than what the action has left.
+        :param type: what the result is to be.
+        :param meta: goes before what is carried on.
+        :raises unixsvc.errors.ServiceError: what the service has answered; Unavailable if it cannot be asked,
+            DeadlineExceeded when the time is over, BadGateway if it answers nonsense.
+        """
+
+    def stream(
+        service: str,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+    ) -> AsyncIterator[Any]:
+        """Ask for a stream; to leave the loop over it cancels it.
+
+        :param type: what each item is to be.
+        """

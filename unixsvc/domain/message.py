@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import msgspec
@@ -89,9 +90,11 @@ class Reply(msgspec.Struct, frozen=True):
     :ivar body: of a success: the result, as JSON.
     :ivar message: of a failure: the standard words for its code.
     :ivar detail: of a failure: what is particular to it, in any form that JSON can hold.
+    :ivar items: of a stream, as its datasource answers: each item as JSON. Then there is no body.
     """
 
     code: int = 200
     body: bytes = b"null"
     message: str = ""
     detail: Any = None
+    items: AsyncGenerator[bytes, None] | None = None

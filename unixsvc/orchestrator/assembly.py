@@ -109,6 +109,7 @@ class Assembly:
             settings.log,
             self._token,
             find_privileges(service, f"services.{name}", os.geteuid()),
+            settings.socket_dir,
         )
 
 

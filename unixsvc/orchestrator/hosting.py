@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,18 +11,22 @@ import svcs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface.verify import verifyObject
 
+from unixsvc.datasource.answers import Answers, answers_path
 from unixsvc.datasource.library import LibraryDatasource
+from unixsvc.datasource.once import CheckingRouter, OnceDatasource
 from unixsvc.datasource.repository import RouterRepository
+from unixsvc.datasource.services import UnixServices
+from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle import HandleMessage
-from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
+from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler, IServices
 from unixsvc.errors import Cancelled, ConfigError, ServiceError, Unavailable
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.reserved import HEALTH, Reserved
-from unixsvc.routing.router import Router
 from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling
@@ -32,6 +37,8 @@ from unixsvc.telemetry.metrics import Figures
 __all__ = ["Hosted"]
 
 _memory: Final = ResidentMemory()
+# How often is looked whether actions have ended that nobody waits for; in seconds.
+_LOOK: Final = 0.05
 
 
 class Hosted(MultiService):
@@ -40,6 +47,8 @@ class Hosted(MultiService):
     :param orders: what it is to be.
     :param endpoint: where it listens.
     :param blocking: runs the actions that block; threads of its own if None.
+    :param services: asks others; the real ones if None.
+    :param now: the clock by which requests have their time, in seconds.
     :raises ConfigError: for an application or a handler that cannot work.
     """
 
@@ -50,6 +59,8 @@ class Hosted(MultiService):
         endpoint: IStreamServerEndpoint,
         reactor: Any,
         blocking: IBlockingRunner | None = None,
+        services: IServices | None = None,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__()
         self.setName(orders.service)
@@ -61,22 +72,37 @@ class Hosted(MultiService):
         if blocking is None:
             blocking = threads = ThreadRunner(reactor, orders.settings.threads)
             threads.setServiceParent(self)
-        self._router = Router(
+        self._reactor = reactor
+        self._aborted = False
+        self._own_services = UnixServices(orders.socket_dir, orders.token, reactor, now)
+        services = self._own_services if services is None else services
+        self._router = CheckingRouter(
             app,
             orders.settings,
             folder=orders.folder,
             name=orders.service,
             blocking=blocking,
             reserved=Reserved(self._health, self._stats),
-            values={IReactorTime: reactor},
+            values={IReactorTime: reactor, IServices: services},
         )
+        self._answers = Answers(
+            answers_path(orders.socket_dir, orders.service),
+            ttl=orders.settings.answer_ttl,
+            most=orders.settings.max_answers,
+        )
+        self._answers.check()
+        library = LibraryDatasource(self._router)
+        once = OnceDatasource(library, self._router.check, self._answers, reactor)
+        mounts = mounted(app.mounts, orders.service, self._router.paths, services)
         self._handle = HandleMessage(
-            RouterRepository(LibraryDatasource(self._router)),
+            RouterRepository(once, mounts),
             TokenGuard(orders.security.token, [orders.token]),
             self._figures,
             FailureLog(orders.service),
             max_inflight=orders.limits.max_inflight,
             request_timeout=orders.limits.request_timeout,
+            now=now,
+            keep_current=bool(mounts) or self._router.may_use(IServices),
         )
         handling = Handling(
             orders.service, self._handle, endpoint, orders.limits, orders.security, reactor, orders.token
@@ -107,6 +133,7 @@ class Hosted(MultiService):
 
     def abort(self) -> None:
         """Close every connection; what is unanswered is refused."""
+        self._aborted = True
         self._handler.abort()
 
     def status(self) -> Status:
@@ -133,8 +160,12 @@ class Hosted(MultiService):
         await self._handler.close()
         closed()
         await self._handler.drain(patient)
+        while self._router.shielded and not self._aborted:
+            await deferLater(self._reactor, _LOOK)
+        self._own_services.close()
         await self.stopService()
         self._router.close()
+        self._answers.close()
 
     async def _health(self, container: svcs.Container) -> dict[str, Any]:
         for each in container.get_pings():

@@ -45,6 +45,7 @@ class Orders(Struct, frozen=True):
     :ivar folder: first on the import path.
     :ivar token: empty if none is needed.
     :ivar privileges: what it is to give up.
+    :ivar socket_dir: where its socket is; empty if it has none.
     """
 
     service: str
@@ -56,6 +57,7 @@ class Orders(Struct, frozen=True):
     log: Log
     token: str
     privileges: Privileges = Privileges()
+    socket_dir: str = ""
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.

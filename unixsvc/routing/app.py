@@ -23,12 +23,14 @@ class App(Struct, frozen=True):
     :ivar container: registers what controllers ask for; called once in each worker.
     :ivar title: for people who read the contract.
     :ivar version: of the contract.
+    :ivar mounts: other services, by a prefix of paths that they answer.
     """
 
     routes: Sequence[Group | Route]
     container: Callable[[svcs.Registry, ServiceContext], None] | None = None
     title: str = ""
     version: str = ""
+    mounts: dict[str, str] = {}
 
 
 def load_app(spec: str) -> App:

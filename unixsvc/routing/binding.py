@@ -6,7 +6,17 @@ import inspect
 import math
 import re
 import types
-from collections.abc import Callable, Mapping, MutableSequence, MutableSet, Sequence, Set
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Mapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+    Set,
+)
 from itertools import islice
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
@@ -25,6 +35,7 @@ __all__ = ["Binder", "Signature", "read_signature", "resolve_hints"]
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LISTS: Final = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, MutableSet)
+_STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
 class Signature(Struct, frozen=True):
@@ -36,7 +47,8 @@ class Signature(Struct, frozen=True):
     :ivar whole: the parameter that takes all of ``data``; empty if its fields are parameters.
     :ivar request: the parameter that takes the message; empty if none does.
     :ivar container: the parameter that takes a container of its own; empty if none does.
-    :ivar returns: what the action gives.
+    :ivar returns: what the action gives; of a stream, each item.
+    :ivar stream: whether the action gives a stream.
     """
 
     path: dict[str, Any]
@@ -46,6 +58,7 @@ class Signature(Struct, frozen=True):
     request: str
     container: str
     returns: Any
+    stream: bool
 
 
 def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable], where: str) -> Signature:
@@ -79,7 +92,8 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
     refined = tuple(name for name, each in variables.items() if path[name] is not KINDS[each.kind].type)
     data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
     _require_known(data, where)
-    return Signature(path, refined, data, whole, request, container, hints["return"])
+    returns, stream = _result_of(action, hints["return"], where)
+    return Signature(path, refined, data, whole, request, container, returns, stream)
 
 
 class Binder:
@@ -230,6 +244,19 @@ def _bare(kind: Any) -> Any:
 def _is_struct(kind: Any) -> bool:
     bare = _bare(kind)
     return isinstance(bare, type) and issubclass(bare, Struct) and bare is not Request
+
+
+def _result_of(action: Callable[..., Any], kind: Any, where: str) -> tuple[Any, bool]:
+    """What an action gives, of a stream each item; and whether it is a stream."""
+    bare = _bare(kind)
+    stream = (get_origin(bare) or bare) in _STREAMS
+    if inspect.isasyncgenfunction(action) and not stream:
+        raise ConfigError(where, "what an async generator gives is annotated as AsyncIterator[...]")
+    if stream and not get_args(bare):
+        raise ConfigError(where, "the annotation of a stream says of what: AsyncIterator[...]")
+    if stream and inspect.iscoroutinefunction(action):
+        raise ConfigError(where, "an async action gives a stream if it yields the items itself")
+    return (get_args(bare)[0] if stream else kind), stream
 
 
 def _is_list(kind: Any) -> bool:

@@ -37,12 +37,14 @@ class Services:
     """The registry of one worker, and a container that lives as long.
 
     :param values: registered before the application registers its own, by type.
+    :ivar given: those of them that somebody has asked for.
     """
 
     def __init__(self, values: Mapping[Any, object]) -> None:
         self.registry = svcs.Registry()
+        self.given: set[Any] = set()
         for kind, value in values.items():
-            self.registry.register_value(kind, value)
+            self._register(kind, value)
         self._container = svcs.Container(self.registry)
 
     def make(self, controller: type) -> Any:
@@ -69,6 +71,13 @@ class Services:
                     f"register {getattr(missing, '__qualname__', missing)} in the application's container",
                 ) from None
         return controller(**arguments)
+
+    def _register(self, kind: Any, value: object) -> None:
+        def give() -> object:
+            self.given.add(kind)
+            return value
+
+        self.registry.register_factory(kind, give, enter=False)
 
     def open(self) -> svcs.Container:
         """A container for one request; the caller closes it."""

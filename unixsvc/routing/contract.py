@@ -26,8 +26,9 @@ def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str,
     """The contract as plain data.
 
     :returns: ``title``, ``version``, ``schemas`` by name, and ``routes``: of each the ``method``,
-        ``path``, ``title``, ``description``, ``public``, ``meta``, and the schemas ``path_arguments``
-        (by name), ``data`` (None if it takes none) and ``result``.
+        ``path``, ``title``, ``description``, ``public``, ``meta``, ``stream`` (whether it is one), and the
+        schemas ``path_arguments`` (by name), ``data`` (None if it takes none) and ``result`` (of a stream:
+        of each item).
     :raises TypeError: if a result is of a type that cannot become JSON.
     """
     kinds: list[Any] = []
@@ -55,6 +56,7 @@ def _describe_route(promise: Promise, path: dict[str, Any], data: Any, result: A
         "description": route.description,
         "public": route.public,
         "meta": route.meta,
+        "stream": promise.signature.stream,
         "path_arguments": path,
         "data": data,
         "result": result,

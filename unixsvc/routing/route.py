@@ -22,6 +22,7 @@ class Route(Struct, frozen=True):
     :ivar public: whether it answers without a token, under the policy ``private``.
     :ivar blocking: whether the action, a plain ``def``, is called in a thread.
     :ivar meta: the user's own; the action reads it as ``request.route_meta``.
+    :ivar shield: whether the action goes on when its caller cancels it or goes away.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route(Struct, frozen=True):
     description: str = ""
     blocking: bool = False
     meta: dict[str, Any] = {}
+    shield: bool = False
 
 
 class Group(Struct, frozen=True):
@@ -56,8 +58,9 @@ def _verb(method: str) -> Callable[..., Route]:
         description: str = "",
         blocking: bool = False,
         meta: dict[str, Any] | None = None,
+        shield: bool = False,
     ) -> Route:
-        return Route(method, pattern, action, public, title, description, blocking, meta or {})
+        return Route(method, pattern, action, public, title, description, blocking, meta or {}, shield)
 
     route.__name__ = route.__qualname__ = method
     route.__doc__ = f"A route for the method {method}; the arguments are those of :class:`Route`."

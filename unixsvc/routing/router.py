@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.config import ServiceSettings
+from unixsvc.domain.current import set_shielded
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import ConfigError, Unauthorized
@@ -31,12 +33,14 @@ class _Endpoint(Struct, frozen=True):
     """One action, ready to be called.
 
     :ivar awaited: whether the call gives something to wait for.
+    :ivar stream: whether it gives items one by one.
     """
 
     public: bool
     bind: Binder
     action: Callable[..., Any]
     awaited: bool
+    stream: bool
     meta: dict[str, Any]
 
 
@@ -50,6 +54,7 @@ class Router:
     :param blocking: runs the actions that block.
     :param reserved: what the paths under ``/-/`` answer with.
     :param values: what containers have before the application registers its own, by type.
+    :ivar shielded: how many actions run that are not to be cancelled because their callers have gone.
     :raises ConfigError: naming the route, for a table that cannot work.
     """
 
@@ -69,10 +74,12 @@ class Router:
         self._services = Services(values or {})
         if app.container is not None:
             app.container(self._services.registry, ServiceContext(name, folder, settings))
+        self.shielded = 0
         self._table: Table[_Endpoint] = Table(PREFIX.strip("/"))
         self._promises: list[Promise] = []
         for entry in app.routes:
             self._add(entry if isinstance(entry, Group) else Group("", None, [entry]), own=True)
+        self._opens_containers = any(each.signature.container for each in self._promises)
         self._add(reserved_group(reserved, self.contract), own=False)
 
     async def dispatch(self, request: Request) -> Reply:
@@ -90,12 +97,23 @@ class Router:
         # A decorator may hide that an action is async, so what comes back is looked at as well.
         if endpoint.awaited or hasattr(result, "__await__"):
             result = await result
+        if endpoint.stream:
+            return Reply(items=_encoded(result))
         # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def contract(self) -> dict[str, Any]:
         """The routes with their schemas, as :func:`unixsvc.routing.contract.describe` gives them."""
         return describe(self._app.title, self._app.version, self._promises)
+
+    @property
+    def paths(self) -> list[str]:
+        """The patterns of all paths."""
+        return [each.path for each in self._promises]
+
+    def may_use(self, kind: type) -> bool:
+        """Whether an action can have got hold of one of the values of the containers."""
+        return self._opens_containers or kind in self._services.given
 
     def close(self) -> None:
         """Let go of the controllers and of what they were given."""
@@ -123,14 +141,24 @@ class Router:
         self._promises.append(promise)
         awaited = route.blocking or inspect.iscoroutinefunction(action)
         if signature.container:
-            action = self._with_container(action, signature.container)
+            wrap = self._stream_with_container if signature.stream else self._with_container
+            action = wrap(action, signature.container)
+        if route.blocking and signature.stream:
+            raise ConfigError(
+                where, "a stream is marked as blocking", "an async generator waits for Deferreds"
+            )
         if route.blocking:
             action = partial(self._in_thread, action)
+        if route.shield:
+            if signature.stream:
+                raise ConfigError(where, "a stream cannot be shielded", "nobody would take its items")
+            action, awaited = self._shield(action), True
         return _Endpoint(
             public=route.public,
             bind=Binder(signature, where),
             action=action,
             awaited=awaited,
+            stream=signature.stream,
             meta=route.meta,
         )
 
@@ -153,6 +181,32 @@ class Router:
 
         return call
 
+    def _stream_with_container(self, action: Callable[..., Any], parameter: str) -> Callable[..., Any]:
+        """The action, with a container that is open from before its first item to after its last."""
+
+        async def stream(**arguments: Any) -> AsyncGenerator[Any, None]:
+            with self._services.open() as container:
+                async with _closing(action(**arguments, **{parameter: container})) as items:
+                    async for each in items:
+                        yield each
+
+        return stream
+
+    def _shield(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """The action, where a caller that goes away does not cancel it."""
+
+        async def call(**arguments: Any) -> Any:
+            set_shielded(True)
+            self.shielded += 1
+            try:
+                result = action(**arguments)
+                return await result if hasattr(result, "__await__") else result
+            finally:
+                self.shielded -= 1
+                set_shielded(False)
+
+        return call
+
     def _in_thread(self, action: Callable[..., Any], **arguments: Any) -> Any:
         return self._run_blocking(partial(action, **arguments))
 
@@ -165,8 +219,20 @@ def _action_of(route: Route, controller: Any, where: str) -> Callable[..., Any]:
         if not any(action == getattr(each, name, None) for each in type(controller).__mro__):
             raise ConfigError(where, f"{type(controller).__qualname__} has no action {name!r}")
         action = getattr(controller, name)
-    if inspect.isasyncgenfunction(action) or inspect.isgeneratorfunction(action):
-        raise ConfigError(where, "the action is a generator, and streams are not supported")
+    if inspect.isgeneratorfunction(action):
+        raise ConfigError(where, "the action is a plain generator", "make it async, and it is a stream")
     if route.blocking and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "an async action is marked as blocking", "make it a plain def")
     return action
+
+
+def _closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
+    # A decorator may give something else than a generator, that need not be closed.
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
+
+
+async def _encoded(items: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:
+    """Each item as JSON; where this is closed, so are they."""
+    async with _closing(items):
+        async for each in items:
+            yield _encode(each).replace(b"\n", b" ")

@@ -7,57 +7,47 @@ pay for a Deferred. One that waits gets a deadline and can be cancelled.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from unixsvc.domain.current import is_shielded, leave
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Reply
-from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.domain.stream import Stream
+from unixsvc.errors import Cancelled, DeadlineExceeded, ServiceError
 
-__all__ = ["Running", "from_asyncio"]
+__all__ = ["Driver", "Running", "from_asyncio"]
+
+_T = TypeVar("_T")
 
 
-class Running:
-    """A request whose action waits. Tells its reply once, however it comes about.
+class Driver(Generic[_T]):
+    """Steps a coroutine that waits for Deferreds; what it returns is told to :meth:`_returned`."""
 
-    :param coroutine: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it, stepped once.
-    :param waiting: what that step yielded.
-    :param seconds: the time for the answer.
-    :param finished: called with the reply.
-    """
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Reply],
-        waiting: Any,
-        reactor: IReactorTime,
-        seconds: float,
-        finished: Callable[[Reply], None],
-    ) -> None:
-        self._coroutine = coroutine
-        self._finished: Callable[[Reply], None] | None = finished
+    def __init__(self) -> None:
+        self._coroutine: Coroutine[Any, Any, _T]
+        self._context = leave()  # made where the first step was run, so further steps find what that has set
         self._reason: ServiceError | None = None
         self._waiting: Deferred[Any] | None = None
-        self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
-        self._follow(waiting)
 
-    def cancel(self, reason: ServiceError) -> None:
-        """Stop the action: ``reason`` is raised in it where it waits.
+    def _returned(self, value: _T) -> None:
+        """The coroutine has come to its end."""
+        raise NotImplementedError
 
-        It is the reply too, unless the action catches it and answers something else at once.
-        An action that goes on all the same is no longer waited for.
-        """
-        if self._finished is None:
-            return
+    def _stop(self, reason: ServiceError) -> None:
+        """Raise ``reason`` where it waits, if it does."""
         if self._waiting is not None:
             self._reason = reason
             self._waiting.cancel()
-        self._finish(reply_for(reason))
 
     def _follow(self, waiting: Any) -> None:
+        """Go on when that has come which it waits for.
+
+        :param waiting: what its last step yielded.
+        """
         if not isinstance(waiting, Deferred):
             kind = type(waiting).__name__
             waiting = _failed(
@@ -72,17 +62,60 @@ class Running:
         reason, self._reason = self._reason, None
         try:
             if not isinstance(result, Failure):
-                waiting = self._coroutine.send(result)
+                waiting = self._context.run(self._coroutine.send, result)
             elif reason is not None:
-                waiting = self._coroutine.throw(reason)
+                waiting = self._context.run(self._coroutine.throw, reason)
             else:
-                waiting = result.throwExceptionIntoGenerator(self._coroutine)
+                waiting = self._context.run(result.throwExceptionIntoGenerator, self._coroutine)
         except StopIteration as stop:
-            self._finish(stop.value)
+            self._returned(stop.value)
         else:
             self._follow(waiting)
 
-    def _finish(self, reply: Reply) -> None:
+
+class Running(Driver[Reply | Stream]):
+    """A request whose action waits. Tells its reply once, however it comes about.
+
+    :param coroutine: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it, stepped once.
+    :param waiting: what that step yielded.
+    :param seconds: the time for the answer.
+    :param finished: called with the reply; or with the stream that it turns out to be, not yet begun.
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Reply | Stream],
+        waiting: Any,
+        reactor: IReactorTime,
+        seconds: float,
+        finished: Callable[[Reply | Stream], None],
+    ) -> None:
+        super().__init__()
+        self._coroutine = coroutine
+        self._finished: Callable[[Reply | Stream], None] | None = finished
+        self._why: ServiceError | None = None
+        self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
+        self._follow(waiting)
+
+    def cancel(self, reason: ServiceError) -> None:
+        """Stop the action: ``reason`` is raised in it where it waits.
+
+        It is the reply too, unless the action catches it and answers something else at once.
+        An action that goes on all the same is no longer waited for. One that is shielded is not stopped
+        because its caller does not want it any more.
+        """
+        if self._finished is None or (isinstance(reason, Cancelled) and is_shielded(self._context)):
+            return
+        self._why = reason
+        self._stop(reason)
+        self._finish(reply_for(reason))
+
+    def _returned(self, value: Reply | Stream) -> None:
+        if self._why is not None and isinstance(value, Stream):  # too late to begin
+            value = value.refuse(self._why)
+        self._finish(value)
+
+    def _finish(self, reply: Reply | Stream) -> None:
         finished, self._finished = self._finished, None
         if finished is None:
             return

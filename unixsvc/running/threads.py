@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -53,7 +55,7 @@ class ThreadRunner(Service):
             self._begun.put(None)
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call the function in a thread.
+        """Call the function in a thread, with the context variables of whoever wants that.
 
         :returns: fires with its result, or fails with its exception; with
             :class:`~unixsvc.errors.Unavailable` once the threads have ended, or if none can be started.
@@ -63,7 +65,7 @@ class ThreadRunner(Service):
         self._last += 1
         number = self._last
         deferred: Deferred[Any] = Deferred(lambda _: self._forget(number))
-        self._waiting[number] = function, deferred
+        self._waiting[number] = partial(copy_context().run, function), deferred
         self._fill()
         return deferred
 

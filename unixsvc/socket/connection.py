@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.handle import reply_for
-from unixsvc.domain.message import Caller, Reply
+from unixsvc.domain.message import Caller
+from unixsvc.domain.stream import Stream
 from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge, Unavailable
 from unixsvc.running.driver import Running
+from unixsvc.socket.answering import Answering
 from unixsvc.socket.clients import Clients
-from unixsvc.socket.envelope import Id, WireRequest, decode, encode, find_id, is_oneway, request_from
+from unixsvc.socket.envelope import WireRequest, decode, find_id, is_grant, is_oneway, request_from
 from unixsvc.socket.framing import Framer
 from unixsvc.socket.peer import has_gone, has_more, peer_of
 from unixsvc.socket.security import MAX_WRONG_TOKENS
-from unixsvc.socket.unanswered import Pending, Unanswered
 from unixsvc.socket.watch import Act, Sight, Stage, Watch, act_at
 
-__all__ = ["MAX_UNANSWERED", "Connection"]
+__all__ = ["Connection"]
 
-MAX_UNANSWERED: Final = 128
 # So many messages of one client are served before the others have their turn.
 _TURN: Final = 64
 _GOAWAY: Final = b'{"goaway":true}\n'
@@ -34,7 +33,7 @@ _CLOSING: Final = Stage.CLOSING  # compared with for each message, so it stands 
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class Connection(Protocol):
+class Connection(Answering):
     """Serves one client.
 
     It produces replies: the transport pauses it while the client does not take them, and for that time,
@@ -43,19 +42,13 @@ class Connection(Protocol):
     :param clients: what all connections share.
     """
 
-    transport: Any
-
     def __init__(self, clients: Clients) -> None:
+        super().__init__(clients.reactor)
         self._clients = clients
         self._handle = clients.handle
         self._caller = Caller()
         self._framer = Framer(clients.limits.max_message_bytes)
-        self._unanswered = Unanswered()
-        self._end = b"\n"
-        self._served = 0
         self._watch = Watch()
-        self._stage = Stage.SERVING
-        self._full = False  # the client does not take its replies
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
         self._named = False  # the client has shown an id, so it can hear that it is to go
@@ -104,6 +97,7 @@ class Connection(Protocol):
     def resumeProducing(self) -> None:
         """The client has taken its replies."""
         self._full = False
+        self._unanswered.go_on()
         self._go_on()
 
     def stopProducing(self) -> None:
@@ -134,9 +128,9 @@ class Connection(Protocol):
 
     def check_time(self, now: float, *, hurry: bool) -> None:
         """Close the connection if its client has used up its time."""
-        framer, busy = self._framer, bool(self._unanswered)
+        framer, busy, held = self._framer, bool(self._unanswered), self._unanswered.held
         gone = not self._reading and has_gone(self.transport)  # else the transport tells
-        sight = Sight(self._stage, self._served, busy, framer.partial, framer.framed, self._full, gone)
+        sight = Sight(self._stage, self._served, busy, held, framer.partial, framer.framed, self._full, gone)
         _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
 
     def _go_further(self) -> None:
@@ -166,7 +160,7 @@ class Connection(Protocol):
     def _serve_all(self) -> None:
         """Serve messages until there is none, or it is time to let others have their turn."""
         for _ in range(_TURN):
-            if self._stage >= _CLOSING or self._full or len(self._unanswered) >= MAX_UNANSWERED:
+            if self._stage >= _CLOSING or self._full or self._unanswered.crowded:
                 break
             try:
                 message = self._framer.next()
@@ -214,10 +208,8 @@ class Connection(Protocol):
         else:
             if wire.id is not None:
                 self._named = True
-            if wire.cancel:
-                # One that is answered by now is no error: its reply and the wish to cancel it have crossed.
-                if (running := self._unanswered.running(wire.id)) is not None:
-                    running.cancel(Cancelled())
+            if wire.cancel or (wire.credit is not None and is_grant(message)):
+                self._unanswered.steer(wire)
             elif wire.id not in self._unanswered:
                 self._begin(wire)
             elif not wire.oneway:
@@ -229,32 +221,17 @@ class Connection(Protocol):
         try:
             waiting = coroutine.send(None)
         except StopIteration as stop:
-            if not wire.oneway:
+            if type(stop.value) is Stream:
+                self._done(self._unanswered.wait(wire), stop.value)
+            elif not wire.oneway:
                 self._answer(wire.id, stop.value)
             if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
                 self._stage = Stage.REFUSING
             return
-        pending = Pending(wire.id, oneway=wire.oneway)
-        self._unanswered.add(pending)
+        pending = self._unanswered.wait(wire)
         seconds = self._handle.seconds_for(request)
         done = partial(self._done, pending)
         pending.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
-
-    # Replies out.
-
-    def _answer(self, id: Id, reply: Reply) -> None:
-        """Send a reply that is there at once; a bare one not before those of earlier requests."""
-        if id is None and self._unanswered.any_bare:
-            self._unanswered.add_done(reply)
-        else:
-            self.transport.write(encode(id, reply) + self._end)
-
-    def _done(self, pending: Pending, reply: Reply) -> None:
-        """Send a reply that had to be waited for, and the bare ones that had to wait for it."""
-        ready = self._unanswered.settle(pending, reply)
-        if self._stage is not Stage.LOST:
-            self.transport.write(b"".join(encode(*each) + self._end for each in ready))
-            self._go_on()
 
     # Flow.
 
@@ -276,7 +253,7 @@ class Connection(Protocol):
 
     def _hold_or_read(self) -> None:
         """Read on only where what comes can be served: the rest stays with the client."""
-        wanted = not (self._later or self._full or len(self._unanswered) >= MAX_UNANSWERED)
+        wanted = not (self._later or self._full or self._unanswered.crowded)
         if self._stage and self._stage >= Stage.ENDED:
             wanted = self._stage is Stage.LINGERING
         if wanted != self._reading and self._stage is not Stage.LOST:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.checking import JSON, find_problems
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.errors import Malformed, NotJSON
 
-__all__ = ["Id", "WireRequest", "decode", "encode", "find_id", "is_oneway", "request_from"]
+__all__ = [
+    "Id",
+    "WireRequest",
+    "decode",
+    "encode",
+    "encode_items",
+    "find_id",
+    "is_grant",
+    "is_oneway",
+    "request_from",
+]
 
 Id = int | str | None
 
@@ -28,6 +39,7 @@ class WireRequest(Struct, frozen=True):
     meta: dict[str, str] = {}
     oneway: bool = False
     cancel: bool = False
+    credit: Annotated[int, Meta(ge=0)] | None = None
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.
@@ -40,6 +52,10 @@ class _OnlyId(Struct):
 
 class _OnlyOneway(Struct):
     oneway: bool = False
+
+
+class _OnlyPath(Struct):
+    path: str | UnsetType = UNSET
 
 
 _decode: Final = msgspec.json.Decoder(WireRequest).decode
@@ -83,6 +99,11 @@ def is_oneway(message: bytes) -> bool:
         return False
 
 
+def is_grant(message: bytes) -> bool:
+    """Whether a message with credit wants more of a stream: one that asks for something says its path."""
+    return msgspec.json.decode(message, type=_OnlyPath).path is UNSET
+
+
 def find_id(message: bytes) -> Id:
     """The id of a message that is wrong otherwise; None if even that cannot be read."""
     try:
@@ -102,6 +123,12 @@ def encode(id: Id, reply: Reply) -> bytes:
     if type(id) is int:
         return b'{"id":%d,"code":%d,"data":%b}' % (id, reply.code, reply.body)
     return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
+
+
+def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
+    """Items of a stream as they go on the wire, each with its line end."""
+    start = b'{"id":%b,"more":true,"data":' % _encode(id)
+    return start + (b"}\n" + start).join(items) + b"}\n"
 
 
 def _malformed(message: bytes) -> Malformed:

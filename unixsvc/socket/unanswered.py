@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from unixsvc.domain.message import Reply
+from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.running.driver import Running
-from unixsvc.socket.envelope import Id
+from unixsvc.running.streaming import Streaming
+from unixsvc.socket.envelope import Id, WireRequest
 
-__all__ = ["Pending", "Unanswered"]
+__all__ = ["MAX_STREAMS", "MAX_UNANSWERED", "Pending", "Unanswered"]
+
+MAX_UNANSWERED: Final = 128
+MAX_STREAMS: Final = 128
+_NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
 
 
 class Pending:
     """One request.
 
-    :ivar running: its action, once that waits.
+    :param credit: if it is a stream, how many items may be sent; None if there is no limit.
+    :ivar running: its action, once that waits, or is a stream.
     :ivar reply: of a bare request that is done, but must wait for those before it.
     """
 
-    __slots__ = ("id", "oneway", "reply", "running")
+    __slots__ = ("credit", "id", "oneway", "reply", "running")
 
-    def __init__(self, id: Id, *, oneway: bool = False) -> None:
+    def __init__(self, id: Id, *, oneway: bool = False, credit: int | None = None) -> None:
         self.id = id
         self.oneway = oneway
-        self.running: Running | None = None
+        self.credit = credit
+        self.running: Running | Streaming | None = None
         self.reply: Reply | None = None
 
 
 class Unanswered:
-    """All of them. A request that is answered at once, and need not wait for others, never comes here."""
+    """All of them. A request that is answered at once, and need not wait for others, never comes here.
+
+    :ivar crowded: whether nothing more is to be read before some are answered. Streams do not count: those
+        that wait for credit would otherwise keep it from being read.
+    """
 
     def __init__(self) -> None:
+        self.crowded = False
+        self._streams: set[Pending] = set()
         self._all: dict[int | str | Pending, Pending] = {}
         self._bare: deque[Pending] = deque()
 
@@ -45,11 +60,31 @@ class Unanswered:
         """Whether a bare reply would have to wait for earlier ones."""
         return bool(self._bare)
 
+    def wait(self, wire: WireRequest) -> Pending:
+        """Wait for the reply to this request."""
+        pending = Pending(wire.id, oneway=wire.oneway, credit=wire.credit)
+        self.add(pending)
+        return pending
+
     def add(self, pending: Pending) -> None:
         """Wait for a request's reply."""
         self._all[pending if pending.id is None else pending.id] = pending
         if pending.id is None and not pending.oneway:
             self._bare.append(pending)
+        self._count()
+
+    def make_stream(self, pending: Pending) -> ServiceError | None:
+        """Note that what is asked for is a stream.
+
+        :returns: why it cannot be one, if it can't.
+        """
+        if pending.id is None or pending.oneway:
+            return Malformed(_NO_ID)
+        if len(self._streams) >= MAX_STREAMS:
+            return Unavailable()
+        self._streams.add(pending)
+        self._count()
+        return None
 
     def add_done(self, reply: Reply) -> None:
         """Keep a bare reply until those before it are there."""
@@ -57,12 +92,30 @@ class Unanswered:
         pending.reply = reply
         self.add(pending)
 
-    def running(self, id: Id) -> Running | None:
-        """The action of a request that waits, if there is one with this id."""
-        pending = None if id is None else self._all.get(id)
-        return None if pending is None else pending.running
+    def steer(self, wire: WireRequest) -> None:
+        """Cancel a request, or let more of a stream come.
 
-    def all_running(self) -> list[Running]:
+        One that is answered by now is no error: its reply has crossed what is wanted of it.
+        """
+        pending = None if wire.id is None else self._all.get(wire.id)
+        running = None if pending is None else pending.running
+        if running is not None and wire.cancel:
+            running.cancel(Cancelled())
+        elif isinstance(running, Streaming):
+            running.grant(wire.credit or 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether all of them are streams that their reader holds up."""
+        return all(isinstance(each, Streaming) and each.held for each in self.all_running())
+
+    def go_on(self) -> None:
+        """Have the streams go on, as more can be sent."""
+        for each in self._streams:
+            if isinstance(each.running, Streaming):
+                each.running.go_on()
+
+    def all_running(self) -> list[Running | Streaming]:
         """The actions that wait."""
         return [each.running for each in self._all.values() if each.running is not None]
 
@@ -76,4 +129,9 @@ class Unanswered:
         while self._bare and (first := self._bare[0].reply) is not None:
             self._all.pop(self._bare.popleft())
             ready.append((None, first))
+        self._streams.discard(pending)
+        self._count()
         return ready
+
+    def _count(self) -> None:
+        self.crowded = len(self._all) - len(self._streams) >= MAX_UNANSWERED

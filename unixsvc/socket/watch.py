@@ -42,8 +42,9 @@ class Act(Enum):
 class Sight(Struct, frozen=True):
     """What is seen of a connection at one moment.
 
-    :ivar served: how many messages have been served.
+    :ivar served: grows with each message that is served, and with what is sent of streams.
     :ivar busy: whether requests are unanswered.
+    :ivar held: whether these are all streams that the client holds up.
     :ivar partial: whether a message has begun and not ended.
     :ivar framed: whether there has ever been a whole message.
     :ivar full: whether the client does not take its replies.
@@ -53,6 +54,7 @@ class Sight(Struct, frozen=True):
     stage: Stage
     served: int
     busy: bool
+    held: bool
     partial: bool
     framed: bool
     full: bool
@@ -114,12 +116,13 @@ class Watch:
             return Act.REFUSE
         if quiet >= limits.idle_timeout:
             return _idle(sight)
-        if hurry and sight.stage in (Stage.LEAVING, Stage.TOLD) and quiet >= _GOAWAY_SECONDS:
+        leaving = sight.stage in (Stage.LEAVING, Stage.TOLD) and not sight.busy
+        if hurry and leaving and quiet >= _GOAWAY_SECONDS:
             return Act.FINISH
         return Act.NOTHING
 
     def _note(self, sight: Sight, now: float) -> None:
-        if sight.busy or sight.served != self._served:
+        if (sight.busy and not sight.held) or sight.served != self._served:
             self._served = sight.served
             self._quiet_since = now
             self._partial_since = None
@@ -131,6 +134,6 @@ class Watch:
 
 
 def _idle(sight: Sight) -> Act:
-    if sight.full or sight.stage >= Stage.CLOSING:
-        return Act.CUT_OFF  # what waits to be sent would keep it open for ever
+    if sight.full or sight.busy or sight.stage >= Stage.CLOSING:
+        return Act.CUT_OFF  # what waits to be sent, or to be wanted, would keep it open for ever
     return Act.FINISH if sight.framed else Act.REFUSE

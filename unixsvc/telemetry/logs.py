@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
+from unixsvc.errors import Cancelled
 
 __all__ = ["FORMATS", "FailureLog", "Level", "Line", "WorkerObserver", "observer", "relay"]
 
@@ -186,5 +187,15 @@ class FailureLog:
             method=request.method,
             path=request.path,
             error=error,
+            request_id=request.request_id,
+        )
+
+    def gave_up(self, request: Request, code: int) -> None:
+        """An action was cancelled, or ran out of time."""
+        self._log.info(
+            "{method} {path} {outcome}",
+            method=request.method,
+            path=request.path,
+            outcome="was cancelled" if code == Cancelled.code else "ran out of time",
             request_id=request.request_id,
         )

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Caller, Request
+from unixsvc.domain.stream import whole
 from unixsvc.errors import error_from
 from unixsvc.socket.envelope import decode, encode, request_from
 from unixsvc.socket.server import Handling
@@ -43,7 +44,7 @@ class _Connection(Int32StringReceiver):
         wire = decode(string)
         self._handler.begin()
         answer = ensureDeferred(self._handler.handling.handle(request_from(wire, self._caller)))
-        answer.addCallback(lambda reply: self.sendString(encode(wire.id, reply)))
+        answer.addCallback(lambda reply: self.sendString(encode(wire.id, whole(reply))))
         answer.addBoth(self._handler.end)
 
 
@@ -72,7 +73,8 @@ class PrefixedRequestHandler(Service):
 
     async def probe(self) -> None:
         """Ask for our health, without a socket."""
-        reply = await self.handling.handle(Request("GET", "/-/health", auth_token=self.handling.token))
+        request = Request("GET", "/-/health", auth_token=self.handling.token)
+        reply = whole(await self.handling.handle(request))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 

@@ -55,6 +55,7 @@ class Surroundings:
         self.handled: list[Request] = []
         self.counted: list[tuple[int, float]] = []
         self.failures: list[BaseException] = []
+        self.given_up: list[int] = []
         self.time = 100.0
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
@@ -87,6 +88,10 @@ class Surroundings:
         """Note."""
         self.failures.append(error)
 
+    def gave_up(self, request: Request, code: int) -> None:
+        """Note."""
+        self.given_up.append(code)
+
 
 class HandleTests(SynchronousTestCase):
     """Requests."""
@@ -106,7 +111,7 @@ class HandleTests(SynchronousTestCase):
 
     def start(self, request: Request | None = None) -> Deferred[Reply]:
         """Have a request answered."""
-        coroutine: Coroutine[Any, Any, Reply] = self.handle(request or Request("GET", "/"))
+        coroutine: Coroutine[Any, Any, Any] = self.handle(request or Request("GET", "/"))
         return Deferred.fromCoroutine(coroutine)
 
     def reply(self, request: Request | None = None) -> Reply:

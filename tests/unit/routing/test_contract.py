@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -44,6 +45,26 @@ def nothing() -> None:
     """Take nothing."""
 
 
+async def products() -> AsyncIterator[Product]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_generated() -> AsyncGenerator[Product, None]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_iterable() -> AsyncIterable[Product]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_annotated() -> Annotated[AsyncIterator[Product], "all"]:
+    """A stream."""
+    yield Product(1)
+
+
 def resolve(contract: dict[str, Any], schema: Any) -> Any:
     """What a schema refers to."""
     prefix = "#/schemas/"
@@ -69,12 +90,20 @@ class ContractTests(SynchronousTestCase):
             found,
             {
                 "method": "GET", "path": "/{id:int}", "title": "One", "description": "Of many",
-                "public": True, "meta": {"a": 1}, "path_arguments": {"id": {"type": "integer"}},
+                "public": True, "meta": {"a": 1}, "stream": False,
+                "path_arguments": {"id": {"type": "integer"}},
             },
         )  # fmt: skip
         properties = resolve(contract, data)["properties"]
         self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
         self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
+
+    def test_stream(self) -> None:
+        """A stream is marked as one, and what it gives is the item, however the annotation says that."""
+        for each in (products, products_generated, products_iterable, products_annotated):
+            contract, [found] = self.own_routes(Serving(GET("/", each)))
+            self.assertIs(found["stream"], True)
+            self.assertIn("name", resolve(contract, found["result"])["properties"])
 
     def test_service(self) -> None:
         """The application's title and version, and the reserved paths, are part of it."""

@@ -67,6 +67,26 @@ async def numbers_later() -> AsyncIterator[int]:
     yield 0
 
 
+async def unsaid() -> int:  # type: ignore[misc]  # what is tested
+    """Answer many times."""
+    yield 0
+
+
+async def of_nothing() -> AsyncIterator:  # type: ignore[type-arg]  # what is tested
+    """Answer many times."""
+    yield 0
+
+
+async def returned() -> AsyncIterator[int]:
+    """Give what answers many times."""
+    return numbers_later()
+
+
+async def odd_later() -> AsyncIterator[Odd]:
+    """Answer many times with what is no JSON."""
+    yield Odd()
+
+
 def giving_odd() -> Odd:
     """Answer with what is no JSON."""
     return Odd()
@@ -88,10 +108,24 @@ class WrongRouteTests(SynchronousTestCase):
         self.assertIn(words, str(caught.exception))
 
     def test_generators(self) -> None:
-        """Streams are not supported, so generators are not either."""
-        actions: list[Callable[..., Any]] = [numbers, numbers_later, functools.partial(numbers)]
+        """A plain generator would hold up the worker between its items: a stream is an async one."""
+        actions: list[Callable[..., Any]] = [numbers, functools.partial(numbers)]
         for each in actions:
-            self.assert_refused(GET("/x", each), "GET /x", "generator")
+            self.assert_refused(GET("/x", each), "GET /x", "plain generator")
+
+    def test_streams_that_block(self) -> None:
+        """A stream in a thread would never be stepped."""
+        self.assert_refused(GET("/x", numbers_later, blocking=True), "GET /x", "blocking")
+
+    def test_streams_of_what(self) -> None:
+        """A stream says of what it is, as an iterator that it yields itself."""
+        for each, words in (
+            (unsaid, "AsyncIterator[...]"),
+            (of_nothing, "AsyncIterator[...]"),
+            (returned, "yields the items itself"),
+            (odd_later, "cannot become JSON"),
+        ):
+            self.assert_refused(GET("/x", each), "GET /x", words)
 
     def test_async_and_blocking(self) -> None:
         """A coroutine in a thread would never be stepped."""

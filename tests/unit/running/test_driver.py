@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.running.waiting import Service
 from unixsvc.domain.message import Reply
+from unixsvc.domain.stream import Stream
 from unixsvc.errors import Cancelled, DeadlineExceeded, NotFound, ServiceError
+from unixsvc.running.driver import Running
 
 
 class WaitingTestCase(SynchronousTestCase):
@@ -234,3 +239,40 @@ class DeadlineTests(WaitingTestCase):
         service.start().cancel(Cancelled())
         self.assertEqual(self.seen, ["cleaned"])
         self.assertEqual(len(service.replies), 1)
+
+    def test_becomes_a_stream_too_late(self) -> None:
+        """A stream that is there only when its request was stopped is not begun, at once or later."""
+        for at_once in (True, False):
+            self.setUp()
+            first, second = self.first, Deferred[Any]()
+            ends: list[BaseException | None] = []
+
+            def ended(error: BaseException | None, ends: list[BaseException | None] = ends) -> Reply:
+                ends.append(error)
+                return Reply(499)
+
+            async def handle(
+                at_once: bool = at_once,
+                first: Deferred[Any] = first,
+                second: Deferred[Any] = second,
+                ended: Callable[[BaseException | None], Reply] = ended,
+            ) -> Stream:
+                with contextlib.suppress(Cancelled):
+                    await first
+                if not at_once:
+                    await second
+                return Stream(none(), ended, seconds=None, item_seconds=1.0)
+
+            coroutine, told = handle(), list[Reply | Stream]()
+            running = Running(coroutine, coroutine.send(None), Clock(), 5.0, told.append)
+            reason = Cancelled()
+            running.cancel(reason)
+            second.callback(None)
+            self.assertEqual(ends, [reason])
+            self.assertEqual([type(each) for each in told], [Reply])
+
+
+async def none() -> AsyncGenerator[bytes, None]:
+    """Give nothing."""
+    return
+    yield b""

@@ -6,6 +6,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -103,6 +104,15 @@ class ThreadTests(SynchronousTestCase):
             deferred = self.runner.run(function)
             self.reactor.turn()
             self.assertIs(self.failureResultOf(deferred).value, error)
+
+    def test_context(self) -> None:
+        """The function finds the context variables of whoever has it called."""
+        variable: ContextVar[int] = ContextVar("variable", default=0)
+        variable.set(7)
+        deferred = self.runner.run(variable.get)
+        variable.set(8)
+        self.reactor.turn()
+        self.assertEqual(self.successResultOf(deferred), 7)
 
     def test_at_a_time(self) -> None:
         """No more functions run at a time than there are threads; the next begins when one ends."""

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.stream import Stream
 from unixsvc.running.driver import Running
 
 __all__ = ["Action", "Service"]
@@ -31,6 +32,7 @@ class Service:
         self.clock = Clock()
         self.replies: list[Reply] = []
         self.failures: list[BaseException] = []
+        self.given_up: list[int] = []
         self.codes: list[int] = []
         self.handle_message = HandleMessage(self, self, self, self, max_inflight=9, request_timeout=30.0)
 
@@ -54,11 +56,19 @@ class Service:
         """Note."""
         self.failures.append(error)
 
+    def gave_up(self, request: Request, code: int) -> None:
+        """Note."""
+        self.given_up.append(code)
+
     def start(self, seconds: float = 5.0) -> Running:
         """Start the action, which has to wait."""
         coroutine = self.handle_message(Request("GET", "/"))
         waiting = coroutine.send(None)
-        return Running(coroutine, waiting, self.clock, seconds, self.replies.append)
+        return Running(coroutine, waiting, self.clock, seconds, self._told)
+
+    def _told(self, reply: Reply | Stream) -> None:
+        assert isinstance(reply, Reply)
+        self.replies.append(reply)
 
     @property
     def reply_codes(self) -> list[int]:

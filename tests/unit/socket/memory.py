@@ -60,10 +60,10 @@ class Actions:
 class Conversation:
     """One connection with all that it needs."""
 
-    def __init__(self, limits: Limits, security: Security) -> None:
+    def __init__(self, limits: Limits, security: Security, handle: IHandleMessage | None = None) -> None:
         self.clock = Clock()
         self.actions = Actions()
-        self.clients = Clients(self.actions, limits, security, self.clock)
+        self.clients = Clients(handle or self.actions, limits, security, self.clock)
         self.transport, self.connection = self.another()
 
     def another(self) -> tuple[MemoryTransport, Connection]:

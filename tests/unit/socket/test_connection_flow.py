@@ -13,7 +13,8 @@ from zope.interface import implementer
 
 from tests.unit.socket.memory import connect, wait
 from unixsvc.config import Limits
-from unixsvc.socket.connection import MAX_UNANSWERED, Connection
+from unixsvc.socket.connection import Connection
+from unixsvc.socket.unanswered import MAX_UNANSWERED
 from unixsvc.testing import MemoryTransport
 
 

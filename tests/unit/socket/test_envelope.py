@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Caller, Reply
 from unixsvc.errors import Malformed, NotFound, NotJSON
-from unixsvc.socket.envelope import decode, encode, find_id, request_from
+from unixsvc.socket.envelope import decode, encode, encode_items, find_id, is_grant, request_from
 
 
 class DecodeTests(SynchronousTestCase):
@@ -52,6 +52,20 @@ class DecodeTests(SynchronousTestCase):
             with self.assertRaises(NotJSON):
                 decode(text)
 
+    def test_credit(self) -> None:
+        """Credit is a number of items."""
+        self.assertEqual([decode(b'{"credit":%d}' % each).credit for each in (0, 7)], [0, 7])
+        self.assertIsNone(decode(b"{}").credit)
+        for wrong in (b"-1", b'"1"', b"1.5", b"true"):
+            with self.assertRaises(Malformed) as caught:
+                decode(b'{"credit":%b}' % wrong)
+            self.assertEqual(caught.exception.detail[0]["field"], "credit")
+
+    def test_grant(self) -> None:
+        """Who grants more names no path, and who asks with credit does."""
+        self.assertTrue(is_grant(b'{"id":1,"credit":1}'))
+        self.assertFalse(is_grant(b'{"id":1,"credit":1,"path":"/"}'))
+
     def test_token_is_not_shown(self) -> None:
         """What is written of a request in a log does not show the token."""
         wire = decode(b'{"auth_token":"sesame"}')
@@ -73,6 +87,15 @@ class EncodeTests(SynchronousTestCase):
             text = encode(each, Reply(200, b'{"a":1}'))
             self.assertEqual(json.loads(text), {"id": each, "code": 200, "data": {"a": 1}})
             self.assertNotIn(b"\n", text)
+
+    def test_items(self) -> None:
+        """Items of a stream are lines with the id, whatever that is."""
+        for each in (0, 2**70, 'q"\\\n'):
+            lines = encode_items(each, [b"1", b"[]"]).splitlines(keepends=True)
+            datas: tuple[object, ...] = (1, [])
+            expected = [{"id": each, "more": True, "data": data} for data in datas]
+            self.assertEqual([json.loads(line) for line in lines], expected)
+            self.assertEqual([line[-1:] for line in lines], [b"\n", b"\n"])
 
     def test_bare(self) -> None:
         """Without one, the result alone."""

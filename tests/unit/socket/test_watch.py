@@ -9,7 +9,9 @@ from unixsvc.config import Limits
 from unixsvc.socket.watch import Act, Sight, Stage, Watch, act_at
 
 LIMITS = Limits(message_timeout=5, idle_timeout=20)
-QUIET = Sight(Stage.SERVING, served=1, busy=False, partial=False, framed=True, full=False, gone=False)
+QUIET = Sight(
+    Stage.SERVING, served=1, busy=False, held=False, partial=False, framed=True, full=False, gone=False
+)
 
 
 class StageTests(SynchronousTestCase):
@@ -72,6 +74,14 @@ class TimeTests(SynchronousTestCase):
         self.assertIs(self.last(replace(QUIET, full=True), 20), Act.CUT_OFF)
         for stage in (Stage.CLOSING, Stage.REFUSING):
             self.assertIs(self.last(replace(QUIET, stage=stage), 20), Act.CUT_OFF, stage)
+
+    def test_held(self) -> None:
+        """One that wants nothing more of its streams, and asks for nothing, is cut off then, not before."""
+        held = replace(QUIET, busy=True, held=True)
+        self.assertIs(self.last(held, 20), Act.CUT_OFF)
+        self.assertIs(self.last(replace(held, full=True), 20), Act.CUT_OFF)
+        for stage in (Stage.LEAVING, Stage.TOLD):  # it is waited for: it has not been answered
+            self.assertIs(self.last(replace(held, stage=stage), 19, hurry=True), Act.NOTHING, stage)
 
     def test_not_quiet(self) -> None:
         """Neither who waits for a reply is idle, nor who asks again and again."""

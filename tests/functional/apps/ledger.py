@@ -1,0 +1,68 @@
+"""An application that writes down what it does, in a file that outlives its workers; and its streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from unixsvc import GET, POST, App, Gone, Group
+
+_LEDGER = os.path.join(os.path.dirname(__file__), "ledger")
+
+
+class Ledger:
+    """Notes, and numbers."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+
+    async def note(self, name: str, seconds: float = 0.0) -> str:
+        """Write a name down, and take some time then."""
+        _write(name)
+        await deferLater(self._reactor, seconds)
+        return name
+
+    async def show(self, id: int, seconds: float = 0.0) -> dict[str, int]:
+        """Take some time."""
+        await deferLater(self._reactor, seconds)
+        return {"id": id}
+
+    async def numbers(self, count: int) -> AsyncIterator[int]:
+        """Count, and write down how far that went when it is left."""
+        number = 0
+        try:
+            for number in range(count):
+                yield number
+        finally:
+            _write(f"left at {number}")
+
+    async def broken(self) -> AsyncIterator[int]:
+        """Fail after two."""
+        yield 0
+        yield 1
+        raise Gone("there are no more")
+
+
+def _write(line: str) -> None:
+    file = os.open(_LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(file, line.encode() + b"\n")  # one write, appended: those of other workers stand around it
+    os.close(file)
+
+
+app = App(
+    [
+        Group(
+            "",
+            Ledger,
+            [
+                POST("/note", Ledger.note),
+                GET("/item/{id:int}", Ledger.show),
+                GET("/numbers", Ledger.numbers),
+                GET("/broken", Ledger.broken),
+            ],
+        )
+    ]
+)

@@ -1,0 +1,158 @@
+"""Services that ask each other, each in a worker of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import Any
+
+from tests.functional.running import RunningTestCase
+
+_SERVICES = "".join(
+    f'[services.{each}]\napp = "chain:{each}"\nrequest_timeout = 20.0\n'
+    for each in ("first", "second", "third")
+)
+
+
+class ChainTestCase(RunningTestCase):
+    """The first asks the second, the second the third."""
+
+    config = _SERVICES
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.running = self.start()
+
+    def given_up(self, *ways: str, count: int = 3) -> dict[str, dict[str, Any]]:
+        """Wait until so many services have logged that they gave up, in one of these ways; the events."""
+
+        def found() -> dict[str, dict[str, Any]]:
+            events = [each for words in ways for each in self.running.logged(words)]
+            return {each["namespace"].partition("[")[0].split()[0]: each for each in events}
+
+        self.eventually(lambda: len(found()) >= count)
+        return found()
+
+
+class ChainTests(ChainTestCase):
+    """One time and one name for all of it."""
+
+    def test_deadline(self) -> None:
+        """Half a second at the top ends the action at the bottom in time; the three logs call it the same."""
+        with self.talk("first") as talk:
+            begun = time.time()
+            reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
+            self.assertEqual(reply["code"], 504)
+        # Those below may hear first that the one above has taken its call back: it is the same moment.
+        events = self.given_up("ran out of time", "was cancelled")
+        self.assertEqual(set(events), {"first", "second", "third"})
+        for event in events.values():
+            self.assertEqual((event["request_id"], event["level"]), ("top", "info"))
+            self.assertGreater(event["time"] - begun, 0.4)
+            self.assertLess(event["time"] - begun, 0.7)
+
+    def test_disconnect(self) -> None:
+        """A client that goes away ends the action at the bottom; the three logs have one made-up name."""
+        with self.talk("first") as talk:
+            talk.send(id=1, path="/wait")
+            begun = self.running.until("the third begins")
+        events = self.given_up("was cancelled")
+        self.assertEqual(set(events), {"first", "second", "third"})
+        self.assertEqual({each["request_id"] for each in events.values()}, {begun["request_id"]})
+        self.assertLess(max(each["time"] for each in events.values()) - begun["time"], 5)
+
+    def test_taken_back(self) -> None:
+        """So does one that takes its request back, and stays."""
+        with self.talk("first") as talk:
+            talk.send(id=1, path="/wait")
+            self.running.until("the third begins")
+            self.assertEqual(talk.ask(id=1, cancel=True)["code"], 499)
+            self.given_up("was cancelled")
+            self.assertEqual(talk.ask(id=2, path="/-/ping")["data"], "pong")
+
+    def test_shield(self) -> None:
+        """With a shield, what has begun at the bottom is done though the client is gone."""
+        with self.talk("first") as talk:
+            talk.send(id=1, path="/shielded", data={"seconds": 0.3})
+            self.running.until("the third begins")
+        self.running.until("the third has done it")
+        self.assertEqual(self.running.logged("was cancelled"), [])
+
+    def test_shield_and_deadline(self) -> None:
+        """A shield is none against the deadline."""
+        reply = self.talk("first").ask(id=1, path="/shielded", data={"seconds": 60}, timeout=0.2)
+        self.assertEqual(reply["code"], 504)
+        self.assertEqual(set(self.given_up("ran out of time", "was cancelled")), {"first", "second", "third"})
+
+    def test_shield_and_stop(self) -> None:
+        """A worker that is to end does not before what is shielded is done."""
+        with self.talk("third") as talk:
+            talk.send(id=1, path="/shielded", data={"seconds": 1.5})
+            self.running.until("the third begins")
+        self.running.signal(signal.SIGTERM)
+        self.assertEqual(self.running.wait(), 0)
+        self.assertEqual(len(self.running.logged("the third has done it")), 1)
+
+    def test_names(self) -> None:
+        """Name and trace come through; the time that is left gets less on the way."""
+        meta = {"request_id": "abc", "traceparent": "00-1-2-01", "other": "x"}
+        with self.talk("first") as talk:
+            second, third = talk.ask(id=1, path="/names", meta=meta, timeout=5)["data"]
+        carried = {"request_id": "abc", "traceparent": "00-1-2-01"}
+        self.assertEqual((second[0], third[0]), (carried, carried))
+        self.assertGreater(5, second[1])
+        self.assertGreater(second[1], third[1])
+        self.assertGreater(third[1], 3)
+
+    def test_stream(self) -> None:
+        """A stream comes item by item, and bears the same name."""
+        first, *rest = self.talk("first").ask(id=1, path="/items", meta={"request_id": "s"})["data"]
+        self.assertEqual((first, rest), ({"request_id": "s"}, list(range(200))))
+
+    def test_absent(self) -> None:
+        """A service that there is not is a 503."""
+        self.assertEqual(self.talk("first").ask(id=1, path="/absent")["code"], 503)
+
+
+class MountTests(ChainTestCase):
+    """The third answers through the first."""
+
+    def test_answers(self) -> None:
+        """Path, query, method, data, meta and time reach it; its answer comes back."""
+        meta = {"request_id": "m", "own": "x"}
+        reply = self.talk("first").ask(id=1, path="/third?colour=red&number=7", meta=meta, timeout=9)["data"]
+        self.assertLess(8, reply.pop("timeout"))
+        self.assertEqual(
+            reply, {"path": "/third", "method": "GET", "colour": "red", "number": 7, "meta": meta}
+        )
+        reply = self.talk("first").ask(
+            id=1, path="/third/x", method="POST", data={"colour": "ü\n", "number": 8}
+        )["data"]
+        self.assertEqual((reply["path"], reply["method"], reply["colour"]), ("/third/x", "POST", "ü\n"))
+        self.assertTrue(0 < reply["timeout"] <= 20)
+
+    def test_failures(self) -> None:
+        """Its failures come back as it tells them; one that is not there is a 503 that tells nothing else."""
+        through, direct = self.talk("first"), self.talk("third")
+        for message in (
+            {"path": "/third", "data": {"colour": 1}},
+            {"path": "/third/none"},
+            {"path": "/third", "method": "PUT"},
+        ):
+            self.assertEqual(through.ask(id=1, **message), direct.ask(id=1, **message))
+        reply = through.ask(id=1, path="/nobody/x")
+        self.assertEqual((reply["code"], reply["detail"]), (503, {"retry_after": 1.0}))
+
+    def test_late(self) -> None:
+        """The caller's time holds there, too."""
+        reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
+        self.assertEqual(reply["code"], 504)
+        self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
+
+    def test_beside(self) -> None:
+        """What is not under the prefix is the service's own."""
+        reply = self.talk("first").ask(id=1, path="/thirds")
+        self.assertEqual(reply["code"], 404)
+        self.assertEqual(json.dumps(reply["detail"]), "null")

@@ -1,0 +1,210 @@
+"""Idempotency keys, over workers that share them, change and die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import random
+import signal
+import stat
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import skipIf
+
+from tests.functional.running import RunningTestCase, full
+from tests.functional.talking import Talk
+
+_KEYS = 2000 if full() else 200
+_THREADS = 8
+
+
+class IdempotencyTests(RunningTestCase):
+    """Four workers."""
+
+    config = '[services.counting]\napp = "counting:app"\nworkers = 4\n'
+
+    @property
+    def file(self) -> Path:
+        """Where the answers are."""
+        return Path(self.folder, "run", ".answers_counting.sqlite3")
+
+    def runs(self) -> Counter[str]:
+        """How often each name was written down."""
+        file = Path(self.folder, "runs")
+        return Counter(file.read_text().splitlines() if file.exists() else [])
+
+    def post(self, key: str, path: str = "/run", **data: Any) -> Any:
+        """Send a request with a key, on a connection of its own; the reply."""
+        with self.talk("counting") as talk:
+            return talk.ask(id=1, method="POST", path=path, data=data, meta={"idempotency_key": key})
+
+    def until_four(self) -> None:
+        """Wait until there are four workers."""
+        self.eventually(lambda: len(self.worker_pids("counting")) == 4)
+
+    def test_again(self) -> None:
+        """Asked on other connections, any worker gives what was answered by the one that ran it."""
+        self.start()
+        first = self.post("a", name="x")
+        failure = self.post("b", "/fail", name="y")
+        self.assertEqual((first["code"], failure["code"]), (200, 409))
+        for pid in {first["data"]["pid"], failure["detail"]["pid"]}:
+            os.kill(pid, signal.SIGSTOP)  # so that it is others who answer
+        for _ in range(10):
+            self.assertEqual(self.post("a", name="x"), first)
+            self.assertEqual(self.post("b", "/fail", name="y"), failure)
+        for pid in {first["data"]["pid"], failure["detail"]["pid"]}:
+            os.kill(pid, signal.SIGCONT)
+        runs = self.runs()
+        self.assertEqual((runs["x"], runs["y"]), (1, 1))
+
+    def test_survives_a_restart(self) -> None:
+        """Answers outlive the orchestrator: they are given after another has been started."""
+        running = self.start()
+        first = self.post("a", name="x")
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        self.start()
+        self.assertEqual(self.post("a", name="x"), first)
+        self.assertEqual(self.runs()["x"], 1)
+
+    def test_at_the_same_time(self) -> None:
+        """All who ask for a key while it runs, in whichever worker, wait, and get the one answer."""
+        self.start()
+        replies: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda: replies.append(self.post("a", name="x", seconds=0.5)))
+            for _ in range(16)
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        self.assertEqual(len(replies), 16)
+        self.assertEqual([each for each in replies if each != replies[0]], [])
+        self.assertEqual(replies[0]["code"], 200)
+        self.assertEqual(self.runs()["x"], 1)
+
+    def test_goes_away(self) -> None:
+        """What a client began that went away is not run again: 409, or, if it was shielded, its result."""
+        self.start()
+        for path, code in (("/run", 409), ("/shielded", 200)):
+            data, meta = {"name": path, "seconds": 0.5}, {"idempotency_key": path}
+            with self.talk("counting") as talk:
+                talk.send(id=1, method="POST", path=path, data=data, meta=meta)
+                self.eventually(lambda path=path: self.runs()[path])  # type: ignore[misc]
+            self.assertEqual(self.post(path, path, **data)["code"], code)
+            self.assertEqual(self.runs()[path], 1)
+
+    def test_killed(self) -> None:
+        """What a worker that was killed had begun is answered with 409, at once, and never run again."""
+        self.start()
+        with self.talk("counting") as talk:
+            data = {"name": "x", "seconds": 60}
+            talk.send(id=1, method="POST", path="/run", data=data, meta={"idempotency_key": "a"})
+            self.eventually(lambda: self.runs()["x"])
+            for pid in self.worker_pids("counting"):
+                os.kill(pid, signal.SIGKILL)
+        self.until_four()
+        for _ in range(3):
+            reply = self.post("a", name="x", seconds=60)
+            self.assertEqual(reply["code"], 409)
+            self.assertIn("outcome is not known", reply["detail"])
+        self.assertEqual(self.runs()["x"], 1)
+
+    def test_nothing_without_keys(self) -> None:
+        """A service that sees no key has no file; at the first one it is made, for its user alone."""
+        self.start()
+        with self.talk("counting") as talk:
+            talk.ask(id=1, method="POST", path="/run", data={"name": "x"})
+        self.assertFalse(self.file.exists())
+        self.post("a", name="x")
+        for each in self.file.parent.glob(".answers*"):
+            self.assertEqual(stat.S_IMODE(each.stat().st_mode), 0o600, each)
+        self.assertTrue(self.file.exists())
+
+    def test_damaged(self) -> None:
+        """A file that is none keeps the service from starting, and is named."""
+        os.mkdir(os.path.join(self.folder, "run"), 0o700)
+        self.file.write_bytes(b"nonsense" * 1000)
+        self.file.chmod(0o600)
+        running = self.start(ready=False)
+        running.until(str(self.file), "cannot be used")
+
+    @skipIf(os.geteuid() != 0, "only root can run workers as another user")
+    def test_another_user(self) -> None:
+        """Workers of another user serve what has no key; with one they do where they may make the file."""
+        os.chmod(self.folder, 0o755)
+        self.configure(self.config + 'user = "nobody"\n')
+        Path(self.folder, "runs").touch()
+        os.chmod(Path(self.folder, "runs"), 0o666)
+        running = self.start()
+        with self.talk("counting") as talk:
+            self.assertEqual(talk.ask(id=1, method="POST", path="/run", data={"name": "x"})["code"], 200)
+        self.assertEqual(self.post("a", name="y")["code"], 503)
+        running.until(str(self.file), "cannot be kept")
+        os.chown(self.file.parent, 0, pwd.getpwnam("nobody").pw_gid)
+        self.file.parent.chmod(0o770)
+        self.assertEqual([self.post("a", name="y")["code"] for _ in range(5)], [200] * 5)
+        self.assertEqual(self.runs(), {"x": 1, "y": 1})
+
+    def test_killed_at_random(self) -> None:
+        """While workers are killed, each key with a result was run once, and each other one at most once."""
+        self.start()
+        codes: dict[str, int] = {}
+        done = threading.Event()
+        killer = threading.Thread(target=self.kill_until, args=(done,))
+        callers = [
+            threading.Thread(target=self.post_all, args=(keys, codes))
+            for keys in ([f"key {n}" for n in range(at, _KEYS, _THREADS)] for at in range(_THREADS))
+        ]
+        for each in (killer, *callers):
+            each.start()
+        for each in callers:
+            each.join()
+        done.set()
+        killer.join()
+        runs = self.runs()
+        self.figure(f"{_KEYS} keys, {self.killed} workers killed: {dict(Counter(codes.values()))}")
+        self.assertEqual(len(codes), _KEYS)
+        self.assertEqual(set(codes.values()) - {200, 409}, set())
+        self.assertEqual({key: n for key, n in runs.items() if n > 1}, {})
+        self.assertEqual([key for key, code in codes.items() if code == 200 and runs[key] != 1], [])
+        self.assertGreater(self.killed, 0)
+        self.assertGreater(list(codes.values()).count(200), _KEYS // 2)
+        self.until_four()
+        for key in list(codes)[:20]:
+            self.assertEqual(self.post(key, name=key, seconds=0.1)["code"], codes[key])
+
+    def kill_until(self, done: threading.Event) -> None:
+        """Kill one after the other, by chance."""
+        self.killed = 0
+        while not done.wait(0.15):
+            with contextlib.suppress(OSError, EOFError):
+                pids = self.worker_pids("counting")
+                if len(pids) > 2:
+                    os.kill(random.choice(pids), signal.SIGKILL)  # noqa: S311
+                    self.killed += 1
+
+    def post_all(self, keys: list[str], codes: dict[str, int]) -> None:
+        """Send each until there is an answer that is one."""
+        for key in keys:
+            deadline = time.monotonic() + 30.0
+            while key not in codes and time.monotonic() < deadline:
+                try:
+                    with Talk(self.path("counting"), self.token()) as talk:
+                        reply = talk.ask(
+                            id=1,
+                            method="POST",
+                            path="/run",
+                            data={"name": key, "seconds": 0.1},
+                            meta={"idempotency_key": key},
+                        )
+                except (OSError, EOFError):
+                    continue
+                if reply["code"] != 503:
+                    codes[key] = reply["code"]

@@ -1,0 +1,167 @@
+"""Answers from another service."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from unixsvc import App, Conflict
+from unixsvc.datasource.repository import RouterRepository
+from unixsvc.datasource.unix import UnixDatasource, mounted
+from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.errors import (
+    BadGateway,
+    Cancelled,
+    ConfigError,
+    DeadlineExceeded,
+    Internal,
+    Unauthorized,
+    Unavailable,
+    error_from,
+)
+from unixsvc.socket.conversation import Call, Conversation, Failed
+from unixsvc.socket.dialing import Unreachable
+from unixsvc.testing import MemoryService, NoServices
+
+TRUSTED = Caller(trusted=True)
+
+
+class FakeServices(NoServices):
+    """Notes what is asked.
+
+    :ivar asked: all arguments.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.answer: Deferred[Any] = Deferred()
+
+    def call(self, *what: Any, **options: Any) -> Deferred[Any]:
+        """Note."""
+        self.asked.append((*what, options))
+        self.answer = Deferred()
+        return self.answer
+
+
+class UnixTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A datasource."""
+        self.services = FakeServices()
+        self.datasource = UnixDatasource(self.services, "user")
+
+    def ask(self, request: Request | None = None) -> Deferred[Reply]:
+        """Pass a request on."""
+        return self.datasource.handle(request or Request("GET", "/users", caller=TRUSTED))
+
+    def failed(self, error: Exception) -> Any:
+        """What comes of it where the service fails so: the reply, or what is raised."""
+        asked = self.ask()
+        found: list[Any] = []
+        asked.addCallbacks(found.append, lambda failure: found.append(failure.value))
+        self.services.answer.errback(error)
+        return found[0]
+
+    def test_interface(self) -> None:
+        """It is a datasource."""
+        self.assertTrue(verifyObject(IRouterDatasource, self.datasource))
+
+    def test_passed_on(self) -> None:
+        """Method, path, query, meta and the data as they came are passed on, under the name of our log."""
+        data = Raw(b'{ "a" : 1.50 }')
+        request = Request("POST", "/users/%2F", data, "b=1&c", meta={"own": "x"}, caller=TRUSTED)
+        self.ask(request)
+        [(service, method, path, sent, options)] = self.services.asked
+        self.assertEqual((service, method, path), ("user", "POST", "/users/%2F?b=1&c"))
+        self.assertIs(sent, data)
+        self.assertEqual(options, {"type": Raw, "meta": {"own": "x", "request_id": request.request_id}})
+
+    def test_answer(self) -> None:
+        """The body of the answer is that of the reply, byte for byte."""
+        asked = self.ask()
+        self.services.answer.callback(Raw(b'{ "x": 1.50}'))
+        self.assertEqual(self.successResultOf(asked), Reply(200, b'{ "x": 1.50}'))
+
+    def test_failures(self) -> None:
+        """What the service answers is answered: code, words and detail; a 500 without detail."""
+        self.assertEqual(self.failed(Conflict([1])), Reply(409, b"", "Conflict", [1]))
+        self.assertEqual(self.failed(BadGateway("x")), Reply(502, b"", "Bad gateway", "x"))
+        self.assertEqual(self.failed(Internal("x")), Reply(500, b"", "Internal Server Error", None))
+        own = error_from(418, "x", "I am a teapot")
+        self.assertEqual(self.failed(own), Reply(418, b"", "I am a teapot", "x"))
+
+    def test_own_words(self) -> None:
+        """An application's own words for a code come through from the wire."""
+        conversation = Conversation(None)
+        conversation.ask(Call("GET", "/x"))
+        line = b'{"id":1,"status":"error","code":409,"message":"Out of stock","detail":7}\n'
+        [event] = conversation.receive(line)
+        assert isinstance(event, Failed)
+        self.assertIsInstance(event.error, Conflict)
+        self.assertEqual(self.failed(event.error), Reply(409, b"", "Out of stock", 7))
+
+    def test_absent(self) -> None:
+        """One that is not there is a 503 that does not say where it would be."""
+        found = self.failed(Unreachable("/run/secret", "nobody listens", "start it"))
+        self.assertEqual((type(found), found.detail), (Unavailable, {"retry_after": 1.0}))
+
+    def test_given_up(self) -> None:
+        """What the use case is to hear of is raised."""
+        for error in (DeadlineExceeded(), Cancelled(), KeyError()):
+            self.assertIs(self.failed(error), error)
+
+    def test_cancelled(self) -> None:
+        """To cancel it cancels what was asked."""
+        asked = self.ask()
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertTrue(self.services.answer.called)
+
+    def test_stranger(self) -> None:
+        """A caller that has shown no token does not get in with ours."""
+        self.assertRaises(Unauthorized, self.ask, Request("GET", "/users"))
+        self.assertEqual(self.services.asked, [])
+
+
+class MountTests(SynchronousTestCase):
+    def mounted(self, mounts: dict[str, str], *paths: str) -> dict[str, IRouterDatasource]:
+        """What stands below which prefix."""
+        return mounted(mounts, "shop", paths, NoServices())
+
+    def test_chosen(self) -> None:
+        """The longest prefix of whole segments decides; all else is the service's own."""
+        own, user, old = (UnixDatasource(NoServices(), each) for each in ("own", "user", "old"))
+        repository = RouterRepository(own, {"/users": user, "/users/old": old})
+        for path, expected in (
+            ("/users", user), ("/users/", user), ("/users/1", user), ("/users/older", user),
+            ("/users/old", old), ("/users/old/1", old), ("/usersx", own), ("/", own), ("/x/users", own),
+        ):  # fmt: skip
+            self.assertIs(repository.datasource_for(Request("GET", path)), expected, path)
+
+    def test_wrong(self) -> None:
+        """A mount that cannot work is an error at start, which names it."""
+        for prefix in ("", "/", "users", "/users/", "/a?b", "/-", "/-/x"):
+            with self.assertRaises(ConfigError) as caught:
+                self.mounted({prefix: "user"})
+            self.assertIn(repr(prefix), str(caught.exception))
+        self.assertRaises(ConfigError, self.mounted, {"/x": "shop"})
+        for path in ("/users", "/users/{id}"):
+            self.assertRaises(ConfigError, self.mounted, {"/users": "user"}, "/a", path)
+        self.assertEqual(list(self.mounted({"/users": "user"}, "/", "/usersx")), ["/users"])
+
+    def test_in_an_application(self) -> None:
+        """What an application mounts is answered by the other, within the time that is left."""
+        services = FakeServices()
+        service = MemoryService(App([], mounts={"/users": "user"}), services=services)
+        asked = service.get("/users/1", a=1)
+        self.assertEqual(json.loads(bytes(services.asked[0][3])), {"a": 1})
+        services.answer.callback(Raw(b"[7]"))
+        self.assertEqual(self.successResultOf(asked), [7])
+        asked = service.get("/users/1")
+        services.answer.errback(error_from(409, {"x": 1}))
+        self.failureResultOf(asked, Conflict)

@@ -1,0 +1,186 @@
+"""What a service of this process asks of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import svcs
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.datasource.test_unix import FakeServices
+from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request, ServiceContext
+from unixsvc.domain.current import get_current
+from unixsvc.errors import ConfigError, Internal
+from unixsvc.testing import MemoryService
+
+
+class Asking:
+    """A controller that asks others."""
+
+    def __init__(self, services: IServices) -> None:
+        self._services = services
+
+    async def ask(self) -> Any:
+        """Ask."""
+        return await self._services.call("shop", "GET", "/x")
+
+    async def seen(self, request: Request) -> float | None:
+        """How long the request may take, as it is kept."""
+        return _left(request)
+
+
+class Plain:
+    """A controller that asks nobody."""
+
+    async def seen(self, request: Request) -> float | None:
+        """Likewise."""
+        return _left(request)
+
+
+def _left(request: Request) -> float | None:
+    current = get_current()
+    if current is None:
+        return None
+    assert current[0] == request
+    return current[1]
+
+
+async def with_container(request: Request, container: svcs.Container) -> float | None:
+    """Likewise, with a container that may give everything."""
+    return _left(request)
+
+
+class Waiting:
+    """A controller whose actions wait for what the test does."""
+
+    waits: Deferred[Any]
+
+    async def wait(self) -> Any:
+        """Wait."""
+        return await self.waits
+
+    async def at_once(self) -> int:
+        """Not wait."""
+        return 1
+
+
+WAITING = App(
+    [
+        Group(
+            "",
+            Waiting,
+            [
+                GET("/shielded", Waiting.wait, shield=True),
+                GET("/plain", Waiting.wait),
+                GET("/at-once", Waiting.at_once, shield=True),
+            ],
+        )
+    ]
+)
+
+
+class ServicesTests(SynchronousTestCase):
+    def seen(self, service: MemoryService) -> Any:
+        """What an action sees of its request."""
+        return self.successResultOf(service.call("GET", "/seen", {}, timeout=5))
+
+    def test_given(self) -> None:
+        """A controller gets what asks others; a test gives it a fake."""
+        fake = FakeServices()
+        service = MemoryService(App([Group("", Asking, [GET("/ask", Asking.ask)])]), services=fake)
+        asked = service.get("/ask")
+        fake.answer.callback(7)
+        self.assertEqual(self.successResultOf(asked), 7)
+        self.assertEqual(fake.asked[0][:3], ("shop", "GET", "/x"))
+
+    def test_no_fake(self) -> None:
+        """Without one, the log says what to do."""
+        service = MemoryService(App([Group("", Asking, [GET("/ask", Asking.ask)])]))
+        self.failureResultOf(service.get("/ask"), Internal)
+        [failure] = self.flushLoggedErrors(LookupError)
+        self.assertIn("services=", str(failure.value))
+
+    def test_kept_for_those_that_ask(self) -> None:
+        """For which request an action runs is kept where it can ask others, on the service's clock."""
+        asking = MemoryService(App([Group("", Asking, [GET("/seen", Asking.seen)])]))
+        asking.clock.advance(100)
+        self.assertEqual(self.seen(asking), 105)
+        self.assertEqual(self.seen(MemoryService(App([GET("/seen", with_container)]))), 5)
+        plain = Group("", Plain, [GET("/seen", Plain.seen)])
+        self.assertEqual(self.seen(MemoryService(App([plain], mounts={"/users": "user"}))), 5)
+
+    def test_not_for_others(self) -> None:
+        """It is not where nothing can be asked, as that costs time."""
+
+        def container(registry: svcs.Registry, context: ServiceContext) -> None:
+            registry.register_value(int, 7)
+
+        service = MemoryService(App([Group("", Plain, [GET("/seen", Plain.seen)])], container))
+        self.assertEqual(self.seen(service), None)
+
+    def test_wrong_mount(self) -> None:
+        """A mount that hides a route is an error at start."""
+        app = App([GET("/users/{id}", with_container)], mounts={"/users": "user"})
+        self.assertRaises(ConfigError, MemoryService, app)
+
+
+class ShieldTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A service."""
+        Waiting.waits = Deferred()
+        self.service = MemoryService(WAITING)
+
+    def cancel(self, number: int) -> None:
+        """Take a request back."""
+        self.service._send(number, cancel=True)
+
+    def test_cancel(self) -> None:
+        """What is shielded is answered by its result, though it was taken back; what is not is cancelled."""
+        shielded, waits = self.service.get("/shielded"), Waiting.waits
+        Waiting.waits = Deferred()
+        plain = self.service.get("/plain")
+        self.cancel(1)
+        self.cancel(2)
+        self.assertNoResult(shielded)
+        self.failureResultOf(plain, Cancelled)
+        waits.callback(7)
+        self.assertEqual(self.successResultOf(shielded), 7)
+
+    def test_not_the_next(self) -> None:
+        """An action that was shielded and did not wait leaves no shield to the next one."""
+        self.assertEqual(self.successResultOf(self.service.get("/at-once")), 1)
+        plain = self.service.get("/plain")
+        self.cancel(2)
+        self.failureResultOf(plain, Cancelled)
+
+    def test_deadline(self) -> None:
+        """The deadline holds."""
+        shielded = self.service.call("GET", "/shielded", {}, timeout=3)
+        self.service.clock.advance(3)
+        self.failureResultOf(shielded, DeadlineExceeded)
+
+    def test_drain(self) -> None:
+        """A service that drains waits for what is shielded, though its client is gone."""
+        self.service.get("/shielded")
+        done = self.service.close()
+        self.service.clock.pump([0.1] * 20)
+        self.assertNoResult(done)
+        Waiting.waits.callback(7)
+        self.service.clock.pump([0.1] * 20)
+        self.successResultOf(done)
+
+    def test_abort(self) -> None:
+        """It does not where its time for draining is over."""
+        self.service.get("/shielded").addErrback(lambda _: None)
+        done = self.service.close()
+        self.service.clock.pump([0.1] * 5)
+        self.service._hosted.abort()
+        self.service.clock.pump([0.1] * 5)
+        self.successResultOf(done)
+
+    def test_closed(self) -> None:
+        """When the clients have gone, others are asked no more."""
+        done = self.service.close()
+        self.assertTrue(self.service._hosted._own_services._closed)
+        self.successResultOf(done)

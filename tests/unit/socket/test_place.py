@@ -1,0 +1,101 @@
+"""Where services are, what is shown to them, and what a call looks like, if nobody says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import BadGateway, ConfigError
+from unixsvc.socket.asking import make_call, result_of
+from unixsvc.socket.conversation import Call
+from unixsvc.socket.place import place_of
+
+TOKEN = "ab" * 32
+_SERVICE = '[services.home]\napp = "unix_app.home:app"\n'
+
+
+class PlaceTests(SynchronousTestCase):
+    """In a folder with a configuration."""
+
+    def setUp(self) -> None:
+        """Be there."""
+        self.folder = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        self.configure("required")
+
+    def configure(self, policy: str) -> None:
+        """Have a policy."""
+        text = f'socket_dir = "run"\ntoken_file = "token"\n[security]\ntoken = "{policy}"\n{_SERVICE}'
+        Path("unixsvc.toml").write_text(text)
+
+    def write_token(self) -> None:
+        """Have a token."""
+        Path("token").write_text(TOKEN)
+        os.chmod("token", 0o600)
+
+    def test_said(self) -> None:
+        """What is said is taken, and nothing is read then."""
+        Path("unixsvc.toml").write_text("nonsense")
+        place = place_of("/somewhere", "t")
+        self.assertEqual((place.socket_dir, place.token), ("/somewhere", "t"))
+
+    def test_configured(self) -> None:
+        """What is not said is what the configuration here says."""
+        self.write_token()
+        place = place_of()
+        self.assertEqual((place.socket_dir, place.token), (os.path.join(self.folder, "run"), TOKEN))
+        self.assertEqual(place_of(token="t").token, "t")
+        self.assertEqual(place_of("/somewhere").socket_dir, "/somewhere")
+
+    def test_policies(self) -> None:
+        """Without a token file: needed under ``required``, done without under the others."""
+        self.assertRaises(ConfigError, place_of)
+        for policy in ("private", "off"):
+            self.configure(policy)
+            self.assertIsNone(place_of().token)
+        self.write_token()
+        self.assertIsNone(place_of().token)
+        self.configure("private")
+        self.assertEqual(place_of().token, TOKEN)
+
+    def test_secret(self) -> None:
+        """The token is not shown where the place is."""
+        self.assertNotIn("secret", repr(place_of("/run", "secret")))
+
+
+class _Item(Struct):
+    name: Annotated[str, Meta(min_length=1)]
+
+
+class AskingTests(SynchronousTestCase):
+    """From what a program says to a call, and from an answer to what it gets."""
+
+    def test_call(self) -> None:
+        """A dict and a Struct are data; the method is upper-cased; the key goes with the caller's meta."""
+        self.assertEqual(make_call("get", "/x", None), Call("GET", "/x"))
+        self.assertEqual(make_call("GET", "/x", {}), Call("GET", "/x"))
+        meta = {"request_id": "r"}
+        call = make_call("POST", "/x", _Item("Pen"), meta, "k")
+        self.assertEqual(
+            call, Call("POST", "/x", Raw(b'{"name":"Pen"}'), {"request_id": "r", "idempotency_key": "k"})
+        )
+        self.assertEqual(meta, {"request_id": "r"})
+
+    def test_wrong_data(self) -> None:
+        """What is no object is no data, nor is what cannot become JSON."""
+        for wrong in ([1], "text", 7, object(), {"a": object()}):
+            self.assertRaises(TypeError, make_call, "GET", "/x", wrong)
+
+    def test_result(self) -> None:
+        """An answer becomes what is asked for; where it cannot, the service has answered nonsense."""
+        self.assertEqual(result_of(Raw(b'{"name":"Pen"}'), _Item), _Item("Pen"))
+        error = self.assertRaises(BadGateway, result_of, Raw(b'{"name":""}'), _Item)
+        self.assertIn("name", str(error))

@@ -1,0 +1,21 @@
+"""What the log says of requests that nobody waited for."""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.domain.message import Request
+from unixsvc.telemetry.logs import FailureLog
+
+
+class GaveUpTests(SynchronousTestCase):
+    def test_gave_up(self) -> None:
+        """It says which request was cancelled or ran out of time, under its id, at the level info."""
+        for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow ran out of time")):
+            with capturedLogs() as events:
+                FailureLog("shop").gave_up(Request("GET", "/slow", meta={"request_id": "abc"}), code)
+            [found] = events
+            self.assertEqual(formatEvent(found), words)
+            self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))
+            self.assertEqual(found["log_level"], LogLevel.info)

@@ -1,0 +1,180 @@
+"""The client for asyncio programs, on whichever loop runs; it imports no Twisted.
+
+For instance::
+
+    async with unixsvc.aio.Client("shop") as shop:
+        product = await shop.get("/products/7")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any
+
+from msgspec import Raw
+
+from unixsvc.errors import ServiceError
+from unixsvc.socket.aio_link import AioLink, Stream
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.socket.conversation import Call
+from unixsvc.socket.dialing import Unreached, dial
+from unixsvc.socket.inbox import Inbox
+from unixsvc.socket.links import Links
+from unixsvc.socket.place import Place, place_of
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Calls one service. Connections are made when they are needed, and shared by many calls.
+
+    It belongs to the loop on which it is used; on another one it begins anew.
+
+    :param service: its name.
+    :param socket_dir: where its socket is, if not where the configuration in the current directory says.
+    :param token: that is shown to it, if not the one of that configuration.
+    :param timeout: of a call that has none of its own, in seconds.
+    :param connections: how many there may be at a time.
+    :ivar breaker: refuses calls for a while when many have not found the service.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        socket_dir: str | None = None,
+        token: str | None = None,
+        timeout: float = TIMEOUT,
+        connections: int = 4,
+    ) -> None:
+        self._service = service
+        self._socket_dir = socket_dir
+        self._token = token
+        self._timeout = timeout
+        self._most = connections
+        self._links: Links[AioLink] = Links(connections)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._place: Place | None = None
+        self._budget = Budget()
+        self.breaker = Breaker()
+        self._closed = False
+
+    def get(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
+        """Ask with the method GET."""
+        return self.call("GET", path, data)
+
+    def post(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
+        """Ask with the method POST."""
+        return self.call("POST", path, data)
+
+    def put(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
+        """Ask with the method PUT."""
+        return self.call("PUT", path, data)
+
+    def patch(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
+        """Ask with the method PATCH."""
+        return self.call("PATCH", path, data)
+
+    def delete(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
+        """Ask with the method DELETE."""
+        return self.call("DELETE", path, data)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Ask. To cancel the task that awaits this cancels the action, too.
+
+        :param data: a dict or a Struct.
+        :param timeout: for all of it, retries included, in seconds.
+        :param type: what the result is to be.
+        :param idempotency_key: by which the service knows the call again: with it, a call whose answer was
+            lost is made again also if its method must not be repeated.
+        :returns: the result.
+        :raises ServiceError: what the service has answered; Unavailable if it cannot be asked;
+            DeadlineExceeded when the time is over.
+        """
+        asked = make_call(method, path, data, meta, idempotency_key)
+        return result_of(await self._ask(asked, timeout or self._timeout, None), type)
+
+    def stream(
+        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+    ) -> Stream:
+        """Ask for a stream: ``async for item in client.stream("GET", "/prices")``.
+
+        It is not asked again when it breaks, as items have been seen. To leave the loop cancels it.
+
+        :param timeout: for all of it, in seconds; none if None.
+        :param type: what each item is to be.
+        """
+        asked, inbox = make_call(method, path, data), Inbox()
+        task = asyncio.get_running_loop().create_task(self._ask(asked, timeout or FOR_EVER, inbox))
+        return Stream(type, inbox, task)
+
+    def close(self) -> None:
+        """End every connection; what is unanswered fails with Unavailable."""
+        self._closed = True
+        if self._loop is not None and not self._loop.is_closed():
+            for each in self._links.all():
+                each.close()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        await asyncio.sleep(0)  # by then the loop has let the connections go
+
+    def _course(self, call: Call, seconds: float) -> Course:
+        if self._closed:
+            raise closed()
+        now = time.monotonic()
+        self.breaker.admit(now)
+        return Course(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
+
+    async def _ask(self, call: Call, seconds: float, inbox: Inbox | None) -> Raw:
+        course = self._course(call, seconds)
+        while True:
+            try:
+                data = await self._link().ask(call, course.left(), inbox)
+            except (Unreached, Lost, ServiceError) as error:
+                again = not self._closed and (inbox is None or not inbox.seen)
+                pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
+            else:
+                self.breaker.succeeded()
+                return data
+            await asyncio.sleep(pause)
+            if self._closed:
+                raise closed()
+
+    def _link(self) -> AioLink:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._links = loop, Links(self._most)
+        link = self._links.choose()
+        if link is None:
+            link = self._connect(loop)
+            self._links.add(link)
+        return link
+
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> AioLink:
+        if self._place is None:
+            self._place = place_of(self._socket_dir, self._token)
+        connection = dial(self._place.socket_dir, self._service)
+        link = AioLink(self._place.token, loop, self._links.discard)
+        link.open(connection)
+        return link

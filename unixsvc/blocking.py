@@ -1,0 +1,197 @@
+"""The client for scripts and threads; it imports neither Twisted nor asyncio.
+
+For instance::
+
+    product = unixsvc.blocking.Client("shop").get("/products/7")
+
+Each call has a connection of its own while it lasts, from a pool of idle ones. So it is the calling thread
+that reads: nothing goes on behind the back of the program, an interrupt comes out where the program waits,
+and there is no thread that a fork could lose.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from msgspec import Raw
+
+from unixsvc.errors import ServiceError
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.socket.blocking_link import BlockingLink, Pool
+from unixsvc.socket.conversation import Call
+from unixsvc.socket.dialing import Unreached, dial
+from unixsvc.socket.place import Place, place_of
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Calls one service. Many threads may call at once, and a process that was forked may go on with it.
+
+    :param service: its name.
+    :param socket_dir: where its socket is, if not where the configuration in the current directory says.
+    :param token: that is shown to it, if not the one of that configuration.
+    :param timeout: of a call that has none of its own, in seconds.
+    :param connections: how many are kept for further calls. While more threads call, there are more: one
+        that waited for another to end might wait for itself, as a stream keeps its connection.
+    :ivar breaker: refuses calls for a while when many have not found the service.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        socket_dir: str | None = None,
+        token: str | None = None,
+        timeout: float = TIMEOUT,
+        connections: int = 4,
+    ) -> None:
+        self._service = service
+        self._socket_dir = socket_dir
+        self._token = token
+        self._timeout = timeout
+        self._most = connections
+        self._pool = Pool(connections)
+        self._place: Place | None = None
+        self._budget = Budget()
+        self.breaker = Breaker()
+        self._closed = False
+
+    def get(self, path: str, /, **data: Any) -> Any:
+        """Ask with the method GET."""
+        return self.call("GET", path, data)
+
+    def post(self, path: str, /, **data: Any) -> Any:
+        """Ask with the method POST."""
+        return self.call("POST", path, data)
+
+    def put(self, path: str, /, **data: Any) -> Any:
+        """Ask with the method PUT."""
+        return self.call("PUT", path, data)
+
+    def patch(self, path: str, /, **data: Any) -> Any:
+        """Ask with the method PATCH."""
+        return self.call("PATCH", path, data)
+
+    def delete(self, path: str, /, **data: Any) -> Any:
+        """Ask with the method DELETE."""
+        return self.call("DELETE", path, data)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Ask. An exception that a signal handler raises meanwhile, as KeyboardInterrupt, cancels the action.
+
+        :param data: a dict or a Struct.
+        :param timeout: for all of it, retries included, in seconds.
+        :param type: what the result is to be.
+        :param idempotency_key: by which the service knows the call again: with it, a call whose answer was
+            lost is made again also if its method must not be repeated.
+        :returns: the result.
+        :raises ServiceError: what the service has answered; Unavailable if it cannot be asked;
+            DeadlineExceeded when the time is over.
+        """
+        asked = make_call(method, path, data, meta, idempotency_key)
+        course = self._course(asked, timeout or self._timeout)
+        while True:
+            try:
+                answer = self._ask(asked, course)
+            except (Unreached, Lost, ServiceError) as error:
+                self._pause_after(error, course, again=True)
+            else:
+                self.breaker.succeeded()
+                return result_of(answer, type)
+
+    def stream(
+        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+    ) -> Iterator[Any]:
+        """Ask for a stream: ``for item in client.stream("GET", "/prices")``. The first item asks for it.
+
+        It is not asked again when it breaks, as items have been seen. To leave the loop cancels it.
+
+        :param timeout: for all of it, in seconds; none if None.
+        :param type: what each item is to be.
+        """
+        return self._stream(make_call(method, path, data), timeout or FOR_EVER, type)
+
+    def close(self) -> None:
+        """End every connection; calls of other threads that are unanswered fail with Unavailable."""
+        self._closed = True
+        self._own_pool().close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _course(self, call: Call, seconds: float) -> Course:
+        now = time.monotonic()
+        with self._own_pool().lock:
+            if self._closed:
+                raise closed()
+            self.breaker.admit(now)
+            return Course(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
+
+    def _ask(self, call: Call, course: Course) -> Raw:
+        pool = self._own_pool()
+        link = pool.take() or self._connect(pool)
+        try:
+            return link.ask(call, course.left)
+        finally:
+            pool.put(link)  # which closes it where the call is still unanswered
+
+    def _stream(self, call: Call, seconds: float, kind: Any) -> Iterator[Any]:
+        course, seen = self._course(call, seconds), False
+        while True:
+            try:
+                pool = self._own_pool()
+                link = pool.take() or self._connect(pool)
+                try:
+                    for item in link.ask_stream(call, course.left):
+                        seen = True
+                        yield result_of(item, kind)
+                finally:
+                    pool.put(link)
+            except (Unreached, Lost, ServiceError) as error:
+                self._pause_after(error, course, again=not seen)
+            else:
+                self.breaker.succeeded()
+                return
+
+    def _pause_after(self, error: Unreached | Lost | ServiceError, course: Course, *, again: bool) -> None:
+        again &= not self._closed
+        with self._own_pool().lock:
+            pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
+        time.sleep(pause)
+        if self._closed:
+            raise closed()
+
+    def _own_pool(self) -> Pool:
+        """The pool of this process: a child leaves the connections of its parent alone."""
+        if self._pool.pid != os.getpid():
+            self._pool = Pool(self._most)
+        return self._pool
+
+    def _connect(self, pool: Pool) -> BlockingLink:
+        if self._place is None:
+            self._place = place_of(self._socket_dir, self._token)
+        link = BlockingLink(dial(self._place.socket_dir, self._service), self._place.token)
+        pool.add(link)
+        return link

@@ -1,0 +1,90 @@
+"""Answers that come from another service on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from unixsvc.domain.handle import reply_for
+from unixsvc.domain.interfaces import IRouterDatasource, IServices
+from unixsvc.domain.message import Reply, Request
+from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
+from unixsvc.routing.reserved import PREFIX
+from unixsvc.socket.dialing import Unreachable
+
+__all__ = ["UnixDatasource", "mounted"]
+
+_GIVEN_UP: Final = (Cancelled, DeadlineExceeded)
+
+
+@implementer(IRouterDatasource)
+class UnixDatasource:
+    """Passes requests on to a service; neither their data nor its answers are decoded here.
+
+    :param services: asks it.
+    :param service: its name.
+    """
+
+    def __init__(self, services: IServices, service: str) -> None:
+        self._services = services
+        self._service = service
+
+    def handle(self, request: Request) -> Deferred[Reply]:
+        """Have a request answered there, within the time that it has here.
+
+        :raises Unauthorized: if the caller has shown no token: we would show ours for it, and with that open
+            to it what is not public there.
+        """
+        if not request.caller.trusted:
+            raise Unauthorized
+        path = f"{request.path}?{request.query}" if request.query else request.path
+        meta = {**request.meta, "request_id": request.request_id}
+        asked: Any = self._services.call(
+            self._service, request.method, path, request.data, type=Raw, meta=meta
+        )
+        answered: Deferred[Reply] = asked.addCallbacks(_succeeded, _failed)
+        return answered
+
+
+def _succeeded(body: Raw) -> Reply:
+    return Reply(200, bytes(body))
+
+
+def _failed(failure: Failure) -> Reply:
+    """A failure that is the answer; one that the use case must hear of is raised."""
+    error: Any = failure.value
+    if isinstance(error, Unreachable):  # where its socket would be is nobody's affair
+        raise Unavailable from None
+    if isinstance(error, _GIVEN_UP) or not isinstance(error, ServiceError):
+        raise error
+    return reply_for(error)
+
+
+def mounted(
+    mounts: Mapping[str, str], own: str, paths: Iterable[str], services: IServices
+) -> dict[str, IRouterDatasource]:
+    """Who answers below the prefixes that an application has mounted others at.
+
+    :param mounts: services by prefix.
+    :param own: the name of the service that mounts them.
+    :param paths: those that it answers itself.
+    :raises ConfigError: for a mount that cannot work.
+    """
+    paths = list(paths)
+    for prefix, service in mounts.items():
+        where = f"the mount {prefix!r}"
+        if not prefix.startswith("/") or prefix.endswith("/") or "?" in prefix:
+            raise ConfigError(where, "is no prefix of paths", "write it as /users")
+        if f"{prefix}/".startswith(f"{PREFIX}/"):
+            raise ConfigError(where, f"is under {PREFIX}/", "those paths are the framework's; choose another")
+        if service == own:
+            raise ConfigError(where, f"leads {own!r} to itself", "name another service")
+        hidden = [path for path in paths if f"{path}/".startswith(f"{prefix}/")]
+        if hidden:
+            raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
+    return {prefix: UnixDatasource(services, service) for prefix, service in mounts.items()}

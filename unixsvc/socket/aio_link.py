@@ -1,0 +1,220 @@
+"""One connection of an asyncio client, and a stream as an asyncio program reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Raw
+
+from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.socket.asking import result_of
+from unixsvc.socket.attempts import Lost
+from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
+from unixsvc.socket.inbox import Inbox
+
+__all__ = ["AioLink", "Stream"]
+
+
+class _Waiting:
+    """One call that is not answered yet."""
+
+    __slots__ = ("done", "inbox")
+
+    def __init__(self, done: asyncio.Future[Raw], inbox: Inbox | None) -> None:
+        self.done = done
+        self.inbox = inbox
+
+
+class AioLink(asyncio.Protocol):
+    """One connection to a service, and who waits for what on it.
+
+    It can be asked before the loop has taken the connection over: what is said by then is sent first.
+
+    :param gone: called when it is of no use any more.
+    """
+
+    def __init__(
+        self, token: str | None, loop: asyncio.AbstractEventLoop, gone: Callable[[AioLink], None]
+    ) -> None:
+        self.conversation = Conversation(token)
+        self._loop = loop
+        self._gone = gone
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
+        self._waiting: dict[int, _Waiting] = {}
+        self._refusal: ServiceError | None = None
+
+    def open(self, connection: socket.socket) -> None:
+        """Have the loop take over what is connected already."""
+        self._opening = self._loop.create_task(self._open(connection))
+
+    async def _open(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.create_unix_connection(lambda: self, sock=connection)
+        except BaseException as error:
+            connection.close()
+            self.connection_lost(None)
+            if not isinstance(error, OSError):
+                raise
+
+    async def ask(self, call: Call, seconds: float, inbox: Inbox | None = None) -> Raw:
+        """Ask, and wait for the answer; for a stream, for its end.
+
+        :raises Lost: if the connection ends before that.
+        """
+        number, message = self.conversation.ask(call, seconds, None if inbox is None else WINDOW)
+        done: asyncio.Future[Raw] = self._loop.create_future()
+        self._waiting[number] = _Waiting(done, inbox)
+        timer = self._loop.call_later(seconds, self._too_late, number)
+        if inbox is not None:
+            inbox.began(lambda items: self._write(self.conversation.grant(number, items)))
+        self._write(message)
+        try:
+            return await done
+        finally:
+            timer.cancel()
+            if self._waiting.pop(number, None) is not None:  # whoever asked was cancelled
+                self._write(self.conversation.cancel(number))
+
+    def close(self) -> None:
+        """End it."""
+        self.conversation.leaving = True
+        if self._transport is not None:
+            self._transport.close()
+        elif self._opening is not None:
+            self._opening.cancel()
+
+    def connection_made(self, transport: Any) -> None:  # uvloop's is no asyncio.Transport by name
+        """The loop has taken it over."""
+        self._transport = transport
+        if self._unsent:
+            transport.write(b"".join(self._unsent))
+            self._unsent.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Something has come."""
+        try:
+            events = self.conversation.receive(data)
+        except ServiceError as error:
+            self._refusal = error
+            self.conversation.leaving = True  # it is of no use, and gone only in the next turn
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        for event in events:
+            _REACTIONS[type(event)](self, event)
+        if self.conversation.leaving and not self.conversation:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over; who still waits is told."""
+        self.conversation.leaving = True
+        self._gone(self)
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            if not each.done.done():
+                each.done.set_exception(self._refusal or Lost())
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None:
+            self._unsent.append(data)
+        elif not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _is_answered(self, event: Answered) -> None:
+        waiting = self._waiting.get(event.id)
+        if waiting is not None and not waiting.done.done():  # else it was given up
+            del self._waiting[event.id]
+            waiting.done.set_result(event.data)
+
+    def _has_failed(self, event: Failed) -> None:
+        waiting = self._waiting.get(event.id)
+        if waiting is not None and not waiting.done.done():
+            del self._waiting[event.id]
+            waiting.done.set_exception(event.error)
+
+    def _has_item(self, event: Item) -> None:
+        waiting = self._waiting.get(event.id)
+        if waiting is not None and waiting.inbox is not None:
+            waiting.inbox.put(event.data)
+
+    def _is_to_go(self, event: GoAway) -> None:
+        """Nothing new is asked here, as the conversation knows by now."""
+
+    def _too_late(self, id: int) -> None:
+        waiting = self._waiting.pop(id, None)
+        if waiting is not None:
+            self._write(self.conversation.cancel(id))
+            if not waiting.done.done():
+                waiting.done.set_exception(DeadlineExceeded())
+
+
+_REACTIONS: Final[dict[type[Event], Callable[[AioLink, Any], None]]] = {
+    Answered: AioLink._is_answered,
+    Failed: AioLink._has_failed,
+    Item: AioLink._has_item,
+    GoAway: AioLink._is_to_go,
+}
+
+
+class Stream:
+    """Items as they come. The service sends only as many ahead as fit into a window that its reader opens.
+
+    To drop it, as a loop does that is left, cancels it.
+
+    :param kind: what each item is to be.
+    :param inbox: where they come in.
+    :param task: done at the end.
+    """
+
+    def __init__(self, kind: Any, inbox: Inbox, task: asyncio.Task[Raw]) -> None:
+        self._kind = kind
+        self._inbox = inbox
+        self._task = task
+
+        def ended(task: asyncio.Task[Raw]) -> None:
+            inbox.end(None if task.cancelled() else task.exception())
+
+        task.add_done_callback(ended)
+
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next item.
+
+        :raises ServiceError: if the stream has failed.
+        """
+        inbox = self._inbox
+        while not inbox:
+            if inbox.over:
+                if inbox.error is None:
+                    raise StopAsyncIteration
+                raise inbox.error
+            waiting = asyncio.get_running_loop().create_future()
+            inbox.wake = lambda done=waiting: done.done() or done.set_result(None)
+            try:
+                await waiting
+            except asyncio.CancelledError:
+                self._leave()
+                raise
+        return result_of(inbox.take(), self._kind)
+
+    async def aclose(self) -> None:
+        """Read no more: the generator at the other end is cancelled."""
+        self._leave()
+
+    def __del__(self) -> None:
+        # This may be any thread, and the loop may be closed.
+        if not self._task.done():
+            with contextlib.suppress(RuntimeError):
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    def _leave(self) -> None:
+        self._inbox.drop()
+        self._task.cancel()

@@ -1,0 +1,56 @@
+"""What all clients have in common: what a program says, and what it gets."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from unixsvc.domain.message import EMPTY
+from unixsvc.errors import BadGateway, ServiceError, Unavailable
+from unixsvc.socket.conversation import Call
+
+__all__ = ["FOR_EVER", "TIMEOUT", "closed", "make_call", "result_of"]
+
+TIMEOUT: Final = 30.0  # seconds for a call, where nobody says otherwise
+FOR_EVER: Final = 1e6  # seconds for a stream, likewise
+
+
+def closed() -> ServiceError:
+    """What a call gets whose client is closed already."""
+    error = Unavailable()
+    error.detail = "the client is closed"
+    return error
+
+
+def make_call(
+    method: str, path: str, data: Any, meta: dict[str, str] | None = None, idempotency_key: str | None = None
+) -> Call:
+    """A call as it goes on the wire.
+
+    :param data: a dict or a Struct; None for none.
+    :raises TypeError: if it is something else, or cannot become JSON.
+    """
+    raw = EMPTY
+    if data is not None and data != {}:
+        encoded = msgspec.json.encode(data)
+        if not encoded.startswith(b"{"):
+            raise TypeError(f"data is a dict or a Struct, not {type(data).__name__}")
+        raw = Raw(encoded)
+    meta = dict(meta or {})
+    if idempotency_key is not None:
+        meta["idempotency_key"] = idempotency_key
+    return Call(method.upper(), path, raw, meta)
+
+
+def result_of(data: Raw, kind: Any) -> Any:
+    """What a service has answered.
+
+    :param kind: what it is to be.
+    :raises BadGateway: if it is something else.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadGateway(f"the answer is not what was expected: {error}") from None

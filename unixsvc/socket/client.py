@@ -1,0 +1,191 @@
+"""The client for Twisted programs."""
+
+from __future__ import annotations
+
+import random
+import socket
+from types import TracebackType
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+
+from unixsvc.errors import ServiceError
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.socket.conversation import Call
+from unixsvc.socket.dialing import Unreached, dial
+from unixsvc.socket.inbox import Inbox
+from unixsvc.socket.link import TwistedLink
+from unixsvc.socket.links import Links
+from unixsvc.socket.noticing import change_in
+from unixsvc.socket.place import Place, place_of
+from unixsvc.socket.reading import Stream
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Calls one service. Connections are made when they are needed, and shared by many calls.
+
+    :param service: its name.
+    :param socket_dir: where its socket is, if not where the configuration in the current directory says.
+    :param token: that is shown to it, if not the one of that configuration.
+    :param timeout: of a call that has none of its own, in seconds.
+    :param connections: how many there may be at a time.
+    :param reactor: if not the one that is installed.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        socket_dir: str | None = None,
+        token: str | None = None,
+        timeout: float = TIMEOUT,
+        connections: int = 4,
+        reactor: Any = None,
+    ) -> None:
+        self._service = service
+        self._socket_dir = socket_dir
+        self._token = token
+        self._timeout = timeout
+        self._reactor = reactor
+        self._links: Links[TwistedLink] = Links(connections)
+        self._place: Place | None = None
+        self._budget = Budget()
+        self.breaker = Breaker()
+        self._closed = False
+
+    def get(self, path: str, /, **data: Any) -> Deferred[Any]:
+        """Ask with the method GET."""
+        return self.call("GET", path, data)
+
+    def post(self, path: str, /, **data: Any) -> Deferred[Any]:
+        """Ask with the method POST."""
+        return self.call("POST", path, data)
+
+    def put(self, path: str, /, **data: Any) -> Deferred[Any]:
+        """Ask with the method PUT."""
+        return self.call("PUT", path, data)
+
+    def patch(self, path: str, /, **data: Any) -> Deferred[Any]:
+        """Ask with the method PATCH."""
+        return self.call("PATCH", path, data)
+
+    def delete(self, path: str, /, **data: Any) -> Deferred[Any]:
+        """Ask with the method DELETE."""
+        return self.call("DELETE", path, data)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Deferred[Any]:
+        """Ask. To cancel what is returned cancels the action, too.
+
+        :param data: a dict or a Struct.
+        :param timeout: for all of it, retries included, in seconds.
+        :param type: what the result is to be.
+        :param idempotency_key: by which the service knows the call again: with it, a call whose answer was
+            lost is made again also if its method must not be repeated.
+        :returns: fires with the result; fails with the ServiceError that the service has answered, with
+            Unavailable if it cannot be asked, with DeadlineExceeded when the time is over.
+        """
+        asked = make_call(method, path, data, meta, idempotency_key)
+        return Deferred.fromCoroutine(self._call(asked, timeout or self._timeout, type))
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+    ) -> Stream:
+        """Ask for a stream: ``async for item in client.stream("GET", "/prices")``.
+
+        It is not asked again when it breaks, as items have been seen. To leave the loop cancels it.
+
+        :param timeout: for all of it, in seconds; none if None.
+        :param type: what each item is to be.
+        """
+        asked, inbox = make_call(method, path, data, meta), Inbox()
+        return Stream(type, inbox, Deferred.fromCoroutine(self._ask(asked, timeout or FOR_EVER, inbox)))
+
+    def close(self) -> None:
+        """End every connection; what is unanswered fails with Unavailable."""
+        self._closed = True
+        for each in self._links.all():
+            each.close()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _call(self, call: Call, seconds: float, kind: Any) -> Any:
+        return result_of(await self._ask(call, seconds, None), kind)
+
+    def _course(self, call: Call, seconds: float) -> Course:
+        if self._closed:
+            raise closed()
+        if self._reactor is None:
+            from twisted.internet import reactor  # only now is it the one that the program has installed
+
+            self._reactor = reactor
+        now = self._reactor.seconds
+        self.breaker.admit(now())
+        return Course(call, now() + seconds, seconds, self._budget, now, random.random)
+
+    async def _ask(self, call: Call, seconds: float, stream: Inbox | None) -> Raw:
+        course = self._course(call, seconds)
+        while True:
+            try:
+                data = await self._link().ask(call, course.left(), stream)
+            except (Unreached, Lost, ServiceError) as error:
+                again = not self._closed and (stream is None or not stream.seen)
+                pause = pause_or_raise(error, course, self.breaker, self._reactor.seconds(), again=again)
+                problem = error
+            else:
+                self.breaker.succeeded()
+                return data
+            await self._wait(problem, pause)
+            if self._closed:
+                raise closed()
+
+    def _wait(self, problem: Exception, seconds: float) -> Deferred[None]:
+        if isinstance(problem, Unreached) and problem.absent and self._place is not None:
+            return change_in(self._place.socket_dir, seconds, self._reactor)
+        return deferLater(self._reactor, seconds)
+
+    def _link(self) -> TwistedLink:
+        link = self._links.choose()
+        if link is None:
+            link = self._connect()
+            self._links.add(link)
+        return link
+
+    def _connect(self) -> TwistedLink:
+        if self._place is None:
+            self._place = place_of(self._socket_dir, self._token)
+        connection = dial(self._place.socket_dir, self._service)
+        link = TwistedLink(self._place.token, self._reactor, self._links.discard)
+        with connection:  # the reactor has a descriptor of its own
+            factory = Factory.forProtocol(lambda: link)
+            factory.noisy = False
+            self._reactor.adoptStreamConnection(connection.fileno(), socket.AF_UNIX, factory)
+        return link

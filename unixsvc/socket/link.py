@@ -1,0 +1,125 @@
+"""One connection of a Twisted client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.socket.attempts import Lost
+from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
+from unixsvc.socket.inbox import Inbox
+
+__all__ = ["TwistedLink"]
+
+
+class _Waiting:
+    """One call that is not answered yet."""
+
+    __slots__ = ("done", "stream", "timer")
+
+    def __init__(self, done: Deferred[Raw], timer: IDelayedCall, stream: Inbox | None) -> None:
+        self.done = done
+        self.timer = timer
+        self.stream = stream
+
+
+class TwistedLink(Protocol):
+    """One connection to a service, and who waits for what on it."""
+
+    transport: Any
+
+    def __init__(self, token: str | None, reactor: Any, gone: Callable[[TwistedLink], None]) -> None:
+        self.conversation = Conversation(token)
+        self._reactor = reactor
+        self._gone = gone
+        self._waiting: dict[int, _Waiting] = {}
+        self._refusal: ServiceError | None = None
+
+    def ask(self, call: Call, seconds: float, stream: Inbox | None = None) -> Deferred[Raw]:
+        """Ask, and wait for the answer; for a stream, for its end.
+
+        :returns: fails with Lost if the connection ends before that.
+        """
+        number, message = self.conversation.ask(call, seconds, None if stream is None else WINDOW)
+        done: Deferred[Raw] = Deferred(lambda _: self._give_up(number))
+        timer = self._reactor.callLater(seconds, self._too_late, number)
+        self._waiting[number] = _Waiting(done, timer, stream)
+        if stream is not None:
+            stream.began(lambda items: self.transport.write(self.conversation.grant(number, items)))
+        self.transport.write(message)
+        return done
+
+    def close(self) -> None:
+        """End it."""
+        self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Something has come."""
+        try:
+            events = self.conversation.receive(data)
+        except ServiceError as error:
+            self._refusal = error
+            self.conversation.leaving = True  # it is of no use, and gone only in the next turn
+            self.transport.abortConnection()
+            return
+        for event in events:
+            _REACTIONS[type(event)](self, event)
+        if self.conversation.leaving and not self.conversation:
+            self.close()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """It is over; who still waits is told."""
+        self._gone(self)
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            self._end(each, self._refusal or Lost())
+
+    def _is_answered(self, event: Answered) -> None:
+        waiting = self._waiting.pop(event.id, None)
+        if waiting is not None:  # else it was given up
+            waiting.timer.cancel()
+            waiting.done.callback(event.data)
+
+    def _has_failed(self, event: Failed) -> None:
+        waiting = self._waiting.pop(event.id, None)
+        if waiting is not None:
+            self._end(waiting, event.error)
+
+    def _has_item(self, event: Item) -> None:
+        waiting = self._waiting.get(event.id)
+        if waiting is not None and waiting.stream is not None:
+            waiting.stream.put(event.data)
+
+    def _is_to_go(self, event: GoAway) -> None:
+        """Nothing new is asked here, as the conversation knows by now."""
+
+    def _too_late(self, id: int) -> None:
+        waiting = self._waiting.pop(id)
+        self.transport.write(self.conversation.cancel(id))
+        waiting.done.errback(Failure(DeadlineExceeded()))
+
+    def _give_up(self, id: int) -> None:
+        waiting = self._waiting.pop(id, None)
+        if waiting is not None:
+            waiting.timer.cancel()
+            self.transport.write(self.conversation.cancel(id))
+
+    def _end(self, waiting: _Waiting, error: Exception) -> None:
+        if waiting.timer.active():
+            waiting.timer.cancel()
+        waiting.done.errback(Failure(error))
+
+
+_REACTIONS: Final[dict[type[Event], Callable[[TwistedLink, Any], None]]] = {
+    Answered: TwistedLink._is_answered,
+    Failed: TwistedLink._has_failed,
+    Item: TwistedLink._has_item,
+    GoAway: TwistedLink._is_to_go,
+}

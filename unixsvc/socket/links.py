@@ -1,0 +1,57 @@
+"""Which of several connections carries the next call."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+from unixsvc.socket.conversation import Conversation
+
+__all__ = ["Link", "Links"]
+
+
+class Link(Protocol):
+    """One connection."""
+
+    conversation: Conversation
+
+
+L = TypeVar("L", bound=Link)
+
+
+class Links(Generic[L]):
+    """The connections of one client to one service.
+
+    :param most: how many there may be, not counting those that are about to go.
+    """
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._links: list[L] = []
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def choose(self) -> L | None:
+        """The one with the fewest calls; None where a new one is better: all are busy, and more may be."""
+        usable = [each for each in self._links if not each.conversation.leaving]
+        least = min(usable, key=lambda link: len(link.conversation), default=None)
+        if least is None or (len(least.conversation) and len(usable) < self._most):
+            return None
+        return least
+
+    def add(self, link: L) -> None:
+        """There is one more."""
+        self._links.append(link)
+
+    def discard(self, link: L) -> None:
+        """It is gone."""
+        if link in self._links:
+            self._links.remove(link)
+
+    def idle(self) -> list[L]:
+        """Those that have nothing more to do: they are to go, and all is answered."""
+        return [each for each in self._links if each.conversation.leaving and not each.conversation]
+
+    def all(self) -> list[L]:
+        """Every one."""
+        return list(self._links)
