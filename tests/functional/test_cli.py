@@ -10,7 +10,8 @@ import subprocess
 import time
 
 from tests.functional.commanding import HELLO, CommandLineTestCase, answering, read_line
-from unixsvc.cli.exchange import Call, Unreachable, exchange
+from unixsvc.cli.exchange import Call, exchange
+from unixsvc.socket.dialing import Unreachable
 
 
 class Answers(CommandLineTestCase):
@@ -143,7 +144,7 @@ class NoAnswers(CommandLineTestCase):
         uid = os.geteuid()
         os.seteuid(uid or 65534)  # root may connect to everything
         try:
-            error = self.assertRaises(Unreachable, exchange, path, Call("GET", "/"), 5.0)
+            error = self.assertRaises(Unreachable, exchange, path, Call("GET", "/"), 5.0, print)
         finally:
             os.seteuid(uid)
         self.assertIn(f"{path}: you may not connect; run as", str(error))

@@ -13,6 +13,7 @@ import click
 import msgspec
 from msgspec import Raw, Struct
 
+from unixsvc.cli.completion import complete_service, complete_words
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json
 from unixsvc.cli.session import Session
@@ -22,6 +23,7 @@ __all__ = ["Words", "call", "parse_words"]
 
 _METHOD: Final = re.compile(r"[A-Za-z]+")
 _ITEM: Final = re.compile(r"(?P<name>[^=]+?)(?P<kind>:?=)(?P<value>.*)", re.DOTALL)
+_FOR_EVER: Final = 1e6  # seconds
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -38,18 +40,29 @@ class Words(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("service")
-@click.argument("words", nargs=-1, metavar="[METHOD] PATH [NAME=VALUE | NAME:=JSON]...")
+@click.argument("service", shell_complete=complete_service)
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[METHOD] PATH [NAME=VALUE | NAME:=JSON]...",
+    shell_complete=complete_words,
+)
 @click.option("--data", metavar="JSON|@FILE|-", help="All of the data, from here, a file, or standard input.")
 @click.option(
     "--timeout", metavar="SECONDS", type=float, help="For the answer; else the service's own limit."
 )
+@click.option("--stream", is_flag=True, help="Wait for the items of a stream for as long as they come.")
 @located
 @click.pass_obj
 def call(
-    session: Session, service: str, words: Sequence[str], data: str | None, timeout: float | None
+    session: Session,
+    service: str,
+    words: Sequence[str],
+    data: str | None,
+    timeout: float | None,
+    stream: bool,
 ) -> None:
-    """Send a request to a service and print its result.
+    """Send a request to a service and print its result; of a stream, each item as it comes.
 
     NAME=VALUE is a text, NAME:=JSON anything else. METHOD is GET, or POST where there is data.
 
@@ -66,8 +79,17 @@ def call(
     elif parsed.items:
         body = Raw(msgspec.json.encode(parsed.items))
     method = parsed.method or ("GET" if body is EMPTY else "POST")
-    result = session.ask(service, parsed.path, method=method, data=body, seconds=timeout)
-    echo_json(result, terminal=session.terminal)
+    items = 0
+
+    def item(value: Raw) -> None:
+        nonlocal items
+        items += 1
+        echo_json(value, terminal=session.terminal)
+
+    seconds = timeout if timeout is not None or not stream else _FOR_EVER
+    result = session.ask(service, parsed.path, method=method, data=body, seconds=seconds, item=item)
+    if not (items or stream):
+        echo_json(result, terminal=session.terminal)
 
 
 def parse_words(words: Sequence[str]) -> Words:

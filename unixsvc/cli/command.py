@@ -17,6 +17,7 @@ from unixsvc.cli.output import complain, explain
 from unixsvc.cli.services import ls, routes
 from unixsvc.cli.session import Session
 from unixsvc.cli.status import status
+from unixsvc.cli.stub import stub
 from unixsvc.cli.token import token
 from unixsvc.errors import ConfigError, ServiceError
 
@@ -42,7 +43,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, ls, routes, status, token, *COMMANDS):
+for _command in (call, check, ls, routes, status, stub, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -13,35 +12,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.domain.message import EMPTY
-from unixsvc.errors import BadGateway, DeadlineExceeded, ServiceError
-from unixsvc.socket.credentials import credentials_of
-from unixsvc.socket.directory import is_vouched_for
+from unixsvc.errors import BadGateway, DeadlineExceeded
+from unixsvc.socket.dialing import Unreachable, Unreached, dial_path
 
-__all__ = ["Answer", "Call", "Exchange", "Unreachable", "exchange", "is_listening", "read_answer"]
+__all__ = ["Answer", "Call", "Exchange", "exchange", "is_listening", "read_answer"]
 
 _ID: Final = 1
 _RETRY: Final = 0.01  # seconds
-
-
-class Unreachable(ServiceError):
-    """A service cannot be asked at all.
-
-    :param where: its socket, or the directory of sockets.
-    :param problem: what is wrong.
-    :param remedy: what to do.
-    """
-
-    code = 503
-    message = "Service unavailable"
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{where}: {problem}; {remedy}")
-        self.where = where
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return str(self.detail)
 
 
 class Call(Struct, frozen=True, omit_defaults=True):
@@ -66,6 +43,7 @@ class Answer(Struct, frozen=True):
     :ivar status: ``error`` for a failure.
     :ivar detail: of a failure.
     :ivar data: of a success, as JSON.
+    :ivar more: whether that is an item of a stream, and not the end.
     """
 
     code: int = 200
@@ -74,6 +52,7 @@ class Answer(Struct, frozen=True):
     message: str = ""
     detail: Any = None
     data: Raw = Raw(b"null")
+    more: bool = False
 
     @property
     def failed(self) -> bool:
@@ -81,35 +60,33 @@ class Answer(Struct, frozen=True):
         return self.status == "error"
 
 
-Exchange = Callable[[str, Call, float], Answer]
+Exchange = Callable[[str, Call, float, Callable[[Raw], object]], Answer]
 
 _decode: Final = msgspec.json.Decoder(Answer).decode
 
 
-def exchange(path: str, call: Call, seconds: float) -> Answer:
-    """Ask a service and wait for its answer.
+def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> Answer:
+    """Ask a service and wait for its answer; for a stream, for its end.
 
     :param path: of the service's socket.
     :param seconds: for all of it: to connect, to send, and to receive.
+    :param item: called with each item of a stream.
     :raises Unreachable: if it cannot be asked.
     :raises DeadlineExceeded: if it takes longer.
     :raises BadGateway: if what comes back is no answer.
     """
     deadline = time.monotonic() + seconds
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        try:
-            _connect(connection, path, deadline)
-            if call.auth_token is not None:
-                _check_owner(connection, path)
+    try:
+        with _connect(path, deadline) as connection:
             connection.settimeout(_left(deadline))
             # Who refuses early, as a message too large, has said why before it closed.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(_message(call, deadline))
-            return _receive(connection, path, deadline)
-        except TimeoutError:
-            raise DeadlineExceeded(f"{path}: no answer within {seconds:g} s") from None
-        except OSError as error:
-            raise Unreachable(path, f"cannot be reached: {error.strerror or error}", "see its log") from None
+            return _receive(connection, path, deadline, item)
+    except TimeoutError:
+        raise DeadlineExceeded(f"{path}: no answer within {seconds:g} s") from None
+    except OSError as error:
+        raise Unreachable(path, f"cannot be reached: {error.strerror or error}", "see its log") from None
 
 
 def is_listening(path: str) -> bool:
@@ -140,32 +117,14 @@ def read_answer(line: bytes, path: str) -> Answer | None:
     return answer if answer.id == _ID or answer.failed else None
 
 
-def _connect(connection: socket.socket, path: str, deadline: float) -> None:
+def _connect(path: str, deadline: float) -> socket.socket:
     while True:
-        connection.settimeout(_left(deadline))
         try:
-            return connection.connect(path)
-        except BlockingIOError:
-            # The queue of those who wait to be accepted is full: nothing tells when it no longer is.
+            return dial_path(path)
+        except Unreached as error:
+            if not error.busy:
+                raise error.reason from None
             time.sleep(min(_RETRY, _left(deadline)))
-        except FileNotFoundError:
-            raise Unreachable(path, "there is no such socket", "see what runs: unixsvc ls") from None
-        except ConnectionRefusedError:
-            raise Unreachable(path, "nobody listens", "start it with: twistd -n unixsvc") from None
-        except PermissionError:
-            remedy = "run as the user of the orchestrator, or in its group"
-            raise Unreachable(path, "you may not connect", remedy) from None
-
-
-def _check_owner(connection: socket.socket, path: str) -> None:
-    """Show the token to nobody else: whoever can make a directory in /tmp could listen there.
-
-    :raises Unreachable: if another user listens, who has not been put there by us or by root.
-    """
-    uid = credentials_of(connection).uid
-    if uid not in (os.geteuid(), 0) and not is_vouched_for(path, os.geteuid()):
-        problem = f"another user listens there (uid {uid}), who must not see the token"
-        raise Unreachable(path, problem, "run as that user")
 
 
 def _message(call: Call, deadline: float) -> bytes:
@@ -174,7 +133,7 @@ def _message(call: Call, deadline: float) -> bytes:
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}) + b"\n"
 
 
-def _receive(connection: socket.socket, path: str, deadline: float) -> Answer:
+def _receive(connection: socket.socket, path: str, deadline: float, item: Callable[[Raw], object]) -> Answer:
     rest = bytearray()
     while True:
         connection.settimeout(_left(deadline))
@@ -185,8 +144,10 @@ def _receive(connection: socket.socket, path: str, deadline: float) -> Answer:
         rest += chunk
         while (end := rest.find(b"\n", seen)) >= 0:
             answer = read_answer(bytes(rest[:end]), path)
-            if answer is not None:
+            if answer is not None and not answer.more:
                 return answer
+            if answer is not None:
+                item(answer.data)
             del rest[: end + 1]
             seen = 0
     raise Unreachable(path, "it closed the connection without an answer", "see its log")

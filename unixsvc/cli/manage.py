@@ -8,6 +8,7 @@ import click
 import msgspec
 from msgspec import Raw
 
+from unixsvc.cli.completion import complete_service
 from unixsvc.cli.options import located
 from unixsvc.cli.session import Session
 from unixsvc.config import CONTROL_SERVICE
@@ -20,7 +21,7 @@ _LEVELS: Final = ("debug", "info", "warn", "error")
 
 
 @click.command()
-@click.argument("service", default="")
+@click.argument("service", default="", shell_complete=complete_service)
 @located
 @click.pass_obj
 def reload(session: Session, service: str) -> None:
@@ -33,7 +34,7 @@ def reload(session: Session, service: str) -> None:
 
 
 @click.command()
-@click.argument("service", default="")
+@click.argument("service", default="", shell_complete=complete_service)
 @located
 @click.pass_obj
 def restart(session: Session, service: str) -> None:
@@ -46,7 +47,7 @@ def restart(session: Session, service: str) -> None:
 
 
 @click.command()
-@click.argument("service", default="")
+@click.argument("service", default="", shell_complete=complete_service)
 @located
 @click.pass_obj
 def start(session: Session, service: str) -> None:
@@ -56,7 +57,7 @@ def start(session: Session, service: str) -> None:
 
 
 @click.command()
-@click.argument("service", default="")
+@click.argument("service", default="", shell_complete=complete_service)
 @located
 @click.pass_obj
 def stop(session: Session, service: str) -> None:
@@ -69,7 +70,7 @@ def stop(session: Session, service: str) -> None:
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @click.argument("workers", type=click.IntRange(1, 1024))
 @located
 @click.pass_obj

@@ -8,6 +8,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from unixsvc.cli.completion import complete_service
 from unixsvc.cli.exchange import is_listening
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_table
@@ -34,7 +35,7 @@ def ls(session: Session) -> None:
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @click.option("--json", "as_json", is_flag=True, help="The whole contract, with its JSON Schemas.")
 @located
 @click.pass_obj

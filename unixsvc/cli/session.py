@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Callable
 from functools import cached_property
 
 from msgspec import Raw
 
-from unixsvc.cli.exchange import Call, Exchange, Unreachable, exchange
+from unixsvc.cli.exchange import Call, Exchange, exchange
 from unixsvc.config import Settings, load_settings
 from unixsvc.domain.message import EMPTY
-from unixsvc.errors import error_from
+from unixsvc.errors import BadGateway, error_from
+from unixsvc.socket.dialing import Unreachable
 from unixsvc.socket.directory import service_names, socket_path
-from unixsvc.socket.security import read_token
+from unixsvc.socket.place import token_for
 
 __all__ = ["Session"]
 
@@ -49,11 +50,19 @@ class Session:
         return load_settings(self.config, socket_dir=self.socket_dir)
 
     def ask(
-        self, service: str, path: str, *, method: str = "GET", data: Raw = EMPTY, seconds: float | None = None
+        self,
+        service: str,
+        path: str,
+        *,
+        method: str = "GET",
+        data: Raw = EMPTY,
+        seconds: float | None = None,
+        item: Callable[[Raw], object] | None = None,
     ) -> Raw:
         """Have a service answer.
 
         :param seconds: for the answer; None for the time that the service itself takes at most.
+        :param item: called with each item of a stream; None where there must not be one.
         :returns: the result, as JSON.
         :raises ServiceError: if it refuses or fails, or cannot be asked.
         :raises ConfigError: if the configuration or the token is wrong.
@@ -65,8 +74,9 @@ class Session:
             raise Unreachable(directory, "no service runs here", remedy)
         if service not in names:
             raise Unreachable(directory, f"there is no service {service!r}", f"there are: {', '.join(names)}")
-        call = Call(method, path, data, self._token())
-        answer = self._exchange(socket_path(directory, service), call, seconds or self._patience(service))
+        call = Call(method, path, data, token_for(self.settings))
+        where, patience = socket_path(directory, service), seconds or self._patience(service)
+        answer = self._exchange(where, call, patience, item or _refuse)
         if answer.failed:
             raise error_from(answer.code, answer.detail)
         return answer.data
@@ -76,9 +86,6 @@ class Session:
         own = self.settings.services.get(service)
         return (own.limits(general) if own else general).request_timeout
 
-    def _token(self) -> str | None:
-        """The token, where it is of use: under ``private``, public routes answer without."""
-        file, policy = self.settings.token_file, self.settings.security.token
-        if policy == "off" or (policy == "private" and not os.path.lexists(file)):
-            return None
-        return read_token(file)
+
+def _refuse(item: Raw) -> None:
+    raise BadGateway("the service answers with a stream")

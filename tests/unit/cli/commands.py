@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -47,6 +48,7 @@ class CommandTestCase(SynchronousTestCase):
     The sockets are plain files: what is sent ends in :attr:`calls`, and what comes back is :attr:`answer`.
 
     :ivar calls: path of the socket, message, and seconds.
+    :ivar items: what it streams before that.
     :ivar answer: what a service answers, or the error that the exchange raises.
     """
 
@@ -61,6 +63,7 @@ class CommandTestCase(SynchronousTestCase):
         self.write("service_home.sock")
         self.write("service_user.sock")
         self.calls: list[tuple[str, Call, float]] = []
+        self.items: list[Any] = []
         self.answer: Answer | Exception = success(None)
 
     def write(self, name: str, content: str = "") -> str:
@@ -98,8 +101,10 @@ class CommandTestCase(SynchronousTestCase):
         for word in words:
             self.assertIn(word, outcome.err)
 
-    def _exchange(self, path: str, call: Call, seconds: float) -> Answer:
+    def _exchange(self, path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> Answer:
         self.calls.append((path, call, seconds))
+        for each in self.items:
+            item(Raw(msgspec.json.encode(each)))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

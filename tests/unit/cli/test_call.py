@@ -124,6 +124,29 @@ class Token(CommandTestCase):
 
 
 class WhatIsPrinted(CommandTestCase):
+    def test_stream(self) -> None:
+        """Of a stream, each item is a line; its end says nothing more, and a failure comes after them."""
+        self.items = [1, {"a": 2}]
+        outcome = self.run_command("call", "user", "/prices")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, '1\n{"a": 2}\n', ""))
+        self.answer = failure(404, "gone")
+        outcome = self.run_command("call", "user", "/prices")
+        self.assertEqual((outcome.code, outcome.out), (4, '1\n{"a": 2}\n'))
+        self.assertIn("gone", outcome.err)
+
+    def test_empty_stream(self) -> None:
+        """Where a stream is expected, one without items prints nothing; it may take as long as it does."""
+        outcome = self.run_command("call", "user", "/prices", "--stream")
+        self.assertEqual((outcome.code, outcome.out), (0, ""))
+        self.assertGreater(self.calls[0][2], 86_400)
+        self.run_command("call", "user", "/prices", "--stream", "--timeout", "2")
+        self.assertEqual(self.calls[1][2], 2.0)
+
+    def test_stream_elsewhere(self) -> None:
+        """A stream where there must be none is nonsense."""
+        self.items = [1]
+        self.assertComplains(self.run_command("routes", "user"), 5, "stream")
+
     def test_result(self) -> None:
         """A result is one line of JSON that reads well."""
         self.answer = success({"message": "Hello World!"})
