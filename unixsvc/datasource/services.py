@@ -108,6 +108,10 @@ class UnixServices:
         asked: Stream = client.stream(method, path, data, timeout=seconds, type=type, meta=carried)
         return asked
 
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Of each service that was asked: what :meth:`unixsvc.socket.client.Client.figures` tells."""
+        return {name: each.figures() for name, each in self._clients.items()}
+
     def close(self) -> None:
         """Ask nothing more; what is unanswered fails with Unavailable."""
         self._closed = True

@@ -66,11 +66,11 @@ def _failed(failure: Failure) -> Reply:
 
 
 def mounted(
-    mounts: Mapping[str, str], own: str, paths: Iterable[str], services: IServices
+    mounts: Mapping[str, Any], own: str, paths: Iterable[str], services: IServices
 ) -> dict[str, IRouterDatasource]:
     """Who answers below the prefixes that an application has mounted others at.
 
-    :param mounts: services by prefix.
+    :param mounts: by prefix, the name of a service, or a datasource.
     :param own: the name of the service that mounts them.
     :param paths: those that it answers itself.
     :raises ConfigError: for a mount that cannot work.
@@ -84,7 +84,14 @@ def mounted(
             raise ConfigError(where, f"is under {PREFIX}/", "those paths are the framework's; choose another")
         if service == own:
             raise ConfigError(where, f"leads {own!r} to itself", "name another service")
+        if not isinstance(service, str) and not IRouterDatasource.providedBy(service):
+            raise ConfigError(
+                where, f"leads to a {type(service).__name__}", "name a service, or a datasource"
+            )
         hidden = [path for path in paths if f"{path}/".startswith(f"{prefix}/")]
         if hidden:
             raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
-    return {prefix: UnixDatasource(services, service) for prefix, service in mounts.items()}
+    return {
+        prefix: UnixDatasource(services, each) if isinstance(each, str) else each
+        for prefix, each in mounts.items()
+    }

@@ -182,7 +182,7 @@ class Hosted(MultiService):
     def _stats(self) -> dict[str, Any]:
         status: dict[str, Any] = msgspec.to_builtins(self.status(), str_keys=True)
         snapshot: dict[str, Any] = status.pop("snapshot")
-        return snapshot | status
+        return snapshot | status | {"services": self._own_services.figures()}
 
 
 def _handler_for(spec: str, handling: Handling) -> Any:

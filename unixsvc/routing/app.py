@@ -23,14 +23,15 @@ class App(Struct, frozen=True):
     :ivar container: registers what controllers ask for; called once in each worker.
     :ivar title: for people who read the contract.
     :ivar version: of the contract.
-    :ivar mounts: other services, by a prefix of paths that they answer.
+    :ivar mounts: by a prefix of paths, who answers those: another service, by its name, or any other
+        :class:`~unixsvc.domain.interfaces.IRouterDatasource`.
     """
 
     routes: Sequence[Group | Route]
     container: Callable[[svcs.Registry, ServiceContext], None] | None = None
     title: str = ""
     version: str = ""
-    mounts: dict[str, str] = {}
+    mounts: dict[str, Any] = {}
 
 
 def load_app(spec: str) -> App:

@@ -123,6 +123,11 @@ class Client:
         asked, inbox = make_call(method, path, data, meta), Inbox()
         return Stream(type, inbox, Deferred.fromCoroutine(self._ask(asked, timeout or FOR_EVER, inbox)))
 
+    def figures(self) -> dict[str, Any]:
+        """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
+        is_open = self._reactor is not None and self.breaker.is_open(self._reactor.seconds())
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._links)}
+
     def close(self) -> None:
         """End every connection; what is unanswered fails with Unavailable."""
         self._closed = True

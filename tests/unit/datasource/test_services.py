@@ -42,6 +42,10 @@ class FakeClient:
         self.asked.append((*what, options))
         return "stream"
 
+    def figures(self) -> dict[str, Any]:
+        """Who it is."""
+        return {"open": False, "refused": 0, "connections": len(self.asked)}
+
     def close(self) -> None:
         """Note."""
         self.closed = True
@@ -64,6 +68,14 @@ class ServicesTests(SynchronousTestCase):
         self.services.call("shop", "GET", "/x", **options)
         found = self.made[0].asked[-1][-1]
         return found["timeout"], found["meta"]
+
+    def test_figures(self) -> None:
+        """How each that was asked is doing."""
+        services = self.services
+        self.assertEqual(services.figures(), {})
+        services.get("shop", "/")
+        expected = {"shop": {"open": False, "refused": 0, "connections": 1}}
+        self.assertEqual(services.figures(), expected)
 
     def test_interface(self) -> None:
         """It promises what controllers expect, and so does what stands in for it."""

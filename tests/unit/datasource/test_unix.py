@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
+from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
 from unixsvc.domain.interfaces import IRouterDatasource
@@ -129,7 +130,7 @@ class UnixTests(SynchronousTestCase):
 
 
 class MountTests(SynchronousTestCase):
-    def mounted(self, mounts: dict[str, str], *paths: str) -> dict[str, IRouterDatasource]:
+    def mounted(self, mounts: dict[str, Any], *paths: str) -> dict[str, IRouterDatasource]:
         """What stands below which prefix."""
         return mounted(mounts, "shop", paths, NoServices())
 
@@ -153,6 +154,12 @@ class MountTests(SynchronousTestCase):
         for path in ("/users", "/users/{id}"):
             self.assertRaises(ConfigError, self.mounted, {"/users": "user"}, "/a", path)
         self.assertEqual(list(self.mounted({"/users": "user"}, "/", "/usersx")), ["/users"])
+
+    def test_datasource(self) -> None:
+        """What is a datasource answers itself; what is neither that nor a name is refused."""
+        source = HttpDatasource("http://behind")
+        self.assertIs(self.mounted({"/old": source})["/old"], source)
+        self.assertRaises(ConfigError, self.mounted, {"/old": 7})
 
     def test_in_an_application(self) -> None:
         """What an application mounts is answered by the other, within the time that is left."""

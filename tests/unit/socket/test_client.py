@@ -99,24 +99,22 @@ class CallTests(ClientTestCase):
         expected = {"id": 1, "method": "PUT", "path": "/item/7", "data": {"a": 1}, "auth_token": "t"}
         self.assertEqual(sent, expected | {"timeout": 5.0, "meta": {"m": "n", "idempotency_key": "k"}})
         self.receive(b'{"id":1,"code":200,"data":{"id":7}}\n')
-        self.assertEqual(self.successResultOf(called), Item(7))
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual((self.successResultOf(called), self.reactor.getDelayedCalls()), (Item(7), []))
 
     def test_methods(self) -> None:
         """Each method has its short form; a name in the path is none of the data's."""
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             getattr(self.client, method.lower())("/x", path=1)
         sent = self.sent(0) + self.sent(1)
-        methods = {each.get("method", "GET") for each in sent}
-        self.assertEqual(methods, {"GET", "POST", "PUT", "PATCH", "DELETE"})
+        self.assertEqual({each["method"] for each in sent}, {"GET", "POST", "PUT", "PATCH", "DELETE"})
         self.assertEqual([each["data"] for each in sent], [{"path": 1}] * 5)
 
     def test_failure(self) -> None:
         """A failure that is answered is not asked again."""
         called = self.client.get("/item/7")
         self.receive(b'{"id":1,"status":"error","code":404,"message":"Not found","detail":"no"}\n')
-        self.assertEqual(self.assertFails(called, NotFound).detail, "no")
-        self.assertEqual((self.reactor.getDelayedCalls(), len(self.sent())), ([], 1))
+        found = self.assertFails(called, NotFound).detail, self.reactor.getDelayedCalls(), len(self.sent())
+        self.assertEqual(found, ("no", [], 1))
 
     def test_deadline(self) -> None:
         """At its deadline the call fails, and its action is cancelled; a late answer is no news."""
@@ -134,8 +132,8 @@ class CallTests(ClientTestCase):
         called = self.client.get("/never")
         called.cancel()
         self.failureResultOf(called, CancelledError)
-        self.assertEqual(self.sent()[1:], [{"id": 1, "cancel": True}])
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        sent = self.sent()[1:]
+        self.assertEqual((sent, self.reactor.getDelayedCalls()), ([{"id": 1, "cancel": True}], []))
 
     def test_nonsense(self) -> None:
         """A connection on which nonsense has come is given up, and nothing more is asked on it."""
