@@ -110,7 +110,14 @@ class Client:
         return result_of(await self._ask(asked, timeout or self._timeout, None), type)
 
     def stream(
-        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
     ) -> Stream:
         """Ask for a stream: ``async for item in client.stream("GET", "/prices")``.
 
@@ -119,9 +126,14 @@ class Client:
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        asked, inbox = make_call(method, path, data), Inbox()
+        asked, inbox = make_call(method, path, data, meta), Inbox()
         task = asyncio.get_running_loop().create_task(self._ask(asked, timeout or FOR_EVER, inbox))
         return Stream(type, inbox, task)
+
+    def figures(self) -> dict[str, Any]:
+        """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
+        is_open = self.breaker.is_open(time.monotonic())
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._links)}
 
     def close(self) -> None:
         """End every connection; what is unanswered fails with Unavailable."""

@@ -117,7 +117,14 @@ class Client:
                 return result_of(answer, type)
 
     def stream(
-        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
     ) -> Iterator[Any]:
         """Ask for a stream: ``for item in client.stream("GET", "/prices")``. The first item asks for it.
 
@@ -126,7 +133,12 @@ class Client:
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        return self._stream(make_call(method, path, data), timeout or FOR_EVER, type)
+        return self._stream(make_call(method, path, data, meta), timeout or FOR_EVER, type)
+
+    def figures(self) -> dict[str, Any]:
+        """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
+        is_open = self.breaker.is_open(time.monotonic())
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._own_pool())}
 
     def close(self) -> None:
         """End every connection; calls of other threads that are unanswered fail with Unavailable."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from unixsvc.domain.message import EMPTY
-from unixsvc.errors import BadGateway, ServiceError, Unavailable
+from unixsvc.errors import BadGateway, ServiceError, Unavailable, error_from
 from unixsvc.socket.conversation import Call
 
 __all__ = ["FOR_EVER", "TIMEOUT", "closed", "make_call", "result_of"]
@@ -19,9 +19,7 @@ FOR_EVER: Final = 1e6  # seconds for a stream, likewise
 
 def closed() -> ServiceError:
     """What a call gets whose client is closed already."""
-    error = Unavailable()
-    error.detail = "the client is closed"
-    return error
+    return error_from(Unavailable.code, "the client is closed")
 
 
 def make_call(

@@ -1,13 +1,4 @@
-"""For tests of an application: the real routes, the real protocol, in memory.
-
-No process, no socket, no thread, and no waiting: time passes when the test says so::
-
-    class ItemsTests(SynchronousTestCase):
-        def test_show(self):
-            service = MemoryService(app)
-            self.assertEqual(self.successResultOf(service.get("/items/1")), {"name": "Pen"})
-            self.failureResultOf(service.get("/items/2"), NotFound)
-"""
+"""An application as a service, in memory."""
 
 from __future__ import annotations
 
@@ -16,115 +7,23 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from zope.interface import implementer
 
 from unixsvc.config import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.services import NoServices
-from unixsvc.domain.interfaces import IBlockingRunner, IServices
+from unixsvc.domain.interfaces import IServices
 from unixsvc.errors import error_from
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.messages import Orders
 from unixsvc.routing.app import App
+from unixsvc.socket.client import Client
+from unixsvc.testing.client import MemoryClient
+from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
 
-__all__ = [
-    "ImmediateRunner",
-    "MemoryEndpoint",
-    "MemoryService",
-    "MemoryStream",
-    "MemoryTransport",
-    "NoServices",
-]
+__all__ = ["MemoryService", "MemoryStream"]
 
 _TOKEN = "0" * 64
-
-
-@implementer(IBlockingRunner)
-class ImmediateRunner:
-    """Calls what blocks here and now, so that a test need not wait for a thread."""
-
-    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call the function."""
-        return maybeDeferred(function)
-
-
-class MemoryTransport(StringTransport):
-    """Notes what a connection does to it, and can be slow to take what is written.
-
-    :ivar closed: how it was closed: ``lose``, ``abort``; ``half`` if only the sending side is; or empty.
-    :ivar slow: whether it pauses its producer as soon as anything is written.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = ""
-        self.slow = False
-
-    def write(self, data: bytes) -> None:
-        """Keep what is written."""
-        super().write(data)
-        if self.slow and data and self.producer is not None:
-            self.producer.pauseProducing()
-
-    def loseConnection(self) -> None:
-        """Close when all is written."""
-        self.closed = "lose"
-
-    def abortConnection(self) -> None:
-        """Close now."""
-        self.closed = "abort"
-
-    def loseWriteConnection(self) -> None:
-        """Close the sending side."""
-        self.closed = "half"
-
-    @property
-    def reading(self) -> bool:
-        """Whether the connection wants more bytes."""
-        return self.producerState == "producing"
-
-    def lines(self) -> list[Any]:
-        """What was written since the last call, decoded."""
-        text = self.value()
-        self.clear()
-        return [msgspec.json.decode(line) for line in text.splitlines()]
-
-
-@implementer(IStreamServerEndpoint, IListeningPort)
-class MemoryEndpoint:
-    """Where nobody but the test connects; it is its own port.
-
-    :ivar listening: whether it accepts.
-    """
-
-    def __init__(self) -> None:
-        self.listening = False
-        self._factory: Any = None
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Begin to accept."""
-        self._factory, self.listening = protocolFactory, True
-        return succeed(self)
-
-    def startListening(self) -> None:
-        """It listens from the start."""
-
-    def stopListening(self) -> Deferred[None]:
-        """Accept nothing more."""
-        self.listening = False
-        return succeed(None)
-
-    def getHost(self) -> Any:
-        """It has no address."""
-
-    def connect(self) -> tuple[Any, MemoryTransport]:
-        """Connect a client: the server's protocol, and its transport."""
-        connection, transport = self._factory.buildProtocol(None), MemoryTransport()
-        connection.makeConnection(transport)
-        return connection, transport
 
 
 class MemoryStream:
@@ -238,6 +137,13 @@ class MemoryService:
         waiting = self._waiting[number] = Deferred()
         self._send(number, **{"method": method, "path": path, "data": data} | shown | envelope)
         return waiting
+
+    def client(self, **options: Any) -> Client:
+        """A real client, joined to the service: for code that is given one. Its clock is ours.
+
+        :param options: of :class:`unixsvc.Client`, but for where the service is.
+        """
+        return MemoryClient(self._endpoint, self._token, self.clock, **options)
 
     def close(self) -> Deferred[None]:
         """End the service, as a worker ends."""

@@ -1,0 +1,70 @@
+"""The real client, joined to a service in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.test_testing import _APP
+from unixsvc import Client, DeadlineExceeded, NotFound, Unauthorized, Unavailable
+from unixsvc.testing import MemoryService
+
+
+class MemoryClientTests(SynchronousTestCase):
+    """It does what it does over a socket."""
+
+    def setUp(self) -> None:
+        """Join the two."""
+        self.service = MemoryService(_APP)
+        self.client = self.service.client()
+
+    def test_kind(self) -> None:
+        """It is the real one."""
+        self.assertIsInstance(self.client, Client)
+
+    def test_calls(self) -> None:
+        """Results are there at once; they are checked for what they are to be; failures are typed."""
+        self.assertEqual(self.successResultOf(self.client.get("/thing/7")), 7)
+        self.assertEqual(self.successResultOf(self.client.call("GET", "/thing/7", type=int)), 7)
+        self.assertEqual(
+            self.failureResultOf(self.client.get("/thing/10"), NotFound).value.detail, "no thing 10"
+        )
+        self.assertEqual(self.client.figures(), {"open": False, "refused": 0, "connections": 1})
+
+    def test_token(self) -> None:
+        """It shows the service's token, or none."""
+        stranger = MemoryService(_APP, token=None).client()
+        self.failureResultOf(stranger.get("/thing/7"), Unauthorized)
+
+    def test_time(self) -> None:
+        """Time is the service's: what waits is answered, or too late, when the clock says so."""
+        waiting = self.client.post("/thing/wait", seconds=2)
+        late = self.client.call("POST", "/thing/wait", {"seconds": 2}, timeout=1.0)
+        self.service.clock.advance(1)
+        self.failureResultOf(late, DeadlineExceeded)
+        self.assertNoResult(waiting)
+        self.service.clock.advance(1)
+        self.assertEqual(self.successResultOf(waiting), "done")
+
+    def test_stream(self) -> None:
+        """A stream is read, also past its window, up to what ends it."""
+        items: list[Any] = []
+
+        async def read() -> None:
+            async for each in self.client.stream("GET", "/thing/count", {"to": 200}):
+                items.append(each)
+
+        reading = Deferred.fromCoroutine(read())
+        for _ in range(20):
+            self.service.clock.advance(0)
+        self.failureResultOf(reading, NotFound)
+        self.assertEqual(items, list(range(200)))
+
+    def test_closed(self) -> None:
+        """Once it is closed, what is unanswered fails, and so does what is asked then."""
+        waiting = self.client.post("/thing/wait", seconds=2)
+        self.client.close()
+        self.failureResultOf(waiting, Unavailable)
+        self.failureResultOf(self.client.get("/thing/7"), Unavailable)
