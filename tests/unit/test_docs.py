@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+import textwrap
 import tomllib
+import unittest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.rst"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "configuration.rst"
 
 _SECTION = re.compile(r"^(?P<title>\S.*)\n-+$", re.MULTILINE)
 _ROW = re.compile(r"^   \* - ``(?P<key>\w+)``\n     - (?P<default>.*)$", re.MULTILINE)
@@ -84,3 +88,38 @@ class ConfigurationPage(SynchronousTestCase):
         tables = {"limits", "security", "services", "log"}
         derived = {"source", "folder"}  # not written, but known from where the file is
         self.assertEqual(set(rows_of("The whole")), set(Settings.__struct_fields__) - tables - derived)
+
+
+class ExamplesTests(SynchronousTestCase):
+    """What the pages show works as it stands there."""
+
+    def test_items(self) -> None:
+        """The test of the page on testing passes with the application of the README."""
+        application = _block(ROOT / "README.md", "class NewItem", "```python\n", "```")
+        tests = _indented(ROOT / "docs" / "testing.rst", "class ItemsTests")
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "items.py").write_text(application)
+        sys.path.insert(0, str(folder))
+        self.addCleanup(sys.modules.pop, "items", None)
+        self.addCleanup(sys.path.remove, str(folder))
+        names: dict[str, Any] = {"__name__": "page"}
+        exec(compile(tests, "docs/testing.rst", "exec"), names)  # noqa: S102  # it is ours
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(names["ItemsTests"]).run(result)
+        self.assertEqual((result.testsRun, result.failures, result.errors), (1, [], []))
+
+
+def _block(page: Path, words: str, begin: str, end: str) -> str:
+    """The code of a page that has these words."""
+    text = page.read_text("utf-8")
+    found = text.index(words)
+    start = text.rindex(begin, 0, found) + len(begin)
+    return text[start : text.index(end, found)]
+
+
+def _indented(page: Path, words: str) -> str:
+    """The indented block of a page that has these words."""
+    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", page.read_text("utf-8"), re.MULTILINE)
+    [found] = (each for each in blocks if words in each)
+    return textwrap.dedent(found)
