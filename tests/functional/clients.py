@@ -15,6 +15,7 @@ from tests.functional.apps.codes import SECRET
 from tests.functional.driving import Driver
 from tests.functional.running import RunningTestCase
 from unixsvc.errors import (
+    BadGateway,
     Conflict,
     DeadlineExceeded,
     Internal,
@@ -210,6 +211,15 @@ class StreamsSuite(ClientTestCase):
         self.assertEqual(getattr(failed.exception(5.0), "detail", None), "there are no more")
         missing = client.read("GET", "/nothing")
         self.assertIsInstance(missing.exception(5.0), NotFound)
+
+    def test_stream_for_a_call(self) -> None:
+        """A call whose answer is a stream fails, ends the generator, and harms no other."""
+        self.start()
+        client = self.client("ledger")
+        error = client.begin("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
+        self.assertIsInstance(error, BadGateway)
+        self.eventually(self.ledger, 2.0)
+        self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
     def test_stream_is_left(self) -> None:
         """To leave the loop ends the generator, which has not run further ahead than the window."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from unixsvc.errors import DeadlineExceeded, ServiceError
-from unixsvc.socket.asking import result_of
+from unixsvc.socket.asking import is_stream, result_of
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
 from unixsvc.socket.inbox import Inbox
@@ -140,8 +140,15 @@ class AioLink(asyncio.Protocol):
 
     def _has_item(self, event: Item) -> None:
         waiting = self._waiting.get(event.id)
-        if waiting is not None and waiting.inbox is not None:
+        if waiting is None:
+            return  # it was given up
+        if waiting.inbox is not None:
             waiting.inbox.put(event.data)
+            return
+        del self._waiting[event.id]
+        self._write(self.conversation.cancel(event.id))
+        if not waiting.done.done():
+            waiting.done.set_exception(is_stream())
 
     def _is_to_go(self, event: GoAway) -> None:
         """Nothing new is asked here, as the conversation knows by now."""

@@ -11,7 +11,7 @@ from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, Unavailable, error_from
 from unixsvc.socket.conversation import Call
 
-__all__ = ["FOR_EVER", "TIMEOUT", "closed", "make_call", "result_of"]
+__all__ = ["FOR_EVER", "TIMEOUT", "closed", "is_stream", "make_call", "result_of"]
 
 TIMEOUT: Final = 30.0  # seconds for a call, where nobody says otherwise
 FOR_EVER: Final = 1e6  # seconds for a stream, likewise
@@ -20,6 +20,11 @@ FOR_EVER: Final = 1e6  # seconds for a stream, likewise
 def closed() -> ServiceError:
     """What a call gets whose client is closed already."""
     return error_from(Unavailable.code, "the client is closed")
+
+
+def is_stream() -> BadGateway:
+    """What a call gets whose answer is a stream."""
+    return BadGateway("the service answers with a stream: ask for it with stream()")
 
 
 def make_call(

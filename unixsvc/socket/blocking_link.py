@@ -14,6 +14,7 @@ from weakref import WeakSet
 from msgspec import Raw
 
 from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.socket.asking import is_stream
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, Item
 from unixsvc.socket.dialing import Unreached
@@ -66,6 +67,8 @@ class BlockingLink:
                     return event.data
                 if isinstance(event, Failed):
                     raise event.error
+                if isinstance(event, Item):
+                    raise is_stream()
 
     def ask_stream(self, call: Call, left: Callable[[], float]) -> Iterator[Raw]:
         """Ask for a stream: its items as they come. For its arguments and what is raised, see :meth:`ask`."""

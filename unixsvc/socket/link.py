@@ -12,6 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
 from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.socket.asking import is_stream
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
 from unixsvc.socket.inbox import Inbox
@@ -94,8 +95,14 @@ class TwistedLink(Protocol):
 
     def _has_item(self, event: Item) -> None:
         waiting = self._waiting.get(event.id)
-        if waiting is not None and waiting.stream is not None:
+        if waiting is None:
+            return  # it was given up
+        if waiting.stream is not None:
             waiting.stream.put(event.data)
+            return
+        del self._waiting[event.id]
+        self.transport.write(self.conversation.cancel(event.id))
+        self._end(waiting, is_stream())
 
     def _is_to_go(self, event: GoAway) -> None:
         """Nothing new is asked here, as the conversation knows by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -276,6 +277,7 @@ class StreamTests(ClientTestCase):
         self.begin(most=2)
         self.sent()
         self.item(1, 2, 3)
+        gc.collect()  # the coroutine that has left it may be part of a circle
         self.assertEqual((self.items, self.sent()), ([1, 2], [{"id": 1, "cancel": True}]))
 
     def test_again(self) -> None:
