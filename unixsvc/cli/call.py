@@ -64,7 +64,8 @@ def call(
 ) -> None:
     """Send a request to a service and print its result; of a stream, each item as it comes.
 
-    NAME=VALUE is a text, NAME:=JSON anything else. METHOD is GET, or POST where there is data.
+    NAME=VALUE is a text, NAME:=JSON anything else; NAME=@FILE and NAME:=@FILE read it from a file. METHOD is
+    GET, or POST where there is data.
 
     The exit code is 4 for a failure of the class 4xx, and 5 for one of 5xx or if nobody answers.
     """
@@ -112,9 +113,13 @@ def _item(word: str) -> tuple[str, Any]:
     if found is None:
         raise click.UsageError(f"{word!r} is no data; write NAME=VALUE or NAME:=JSON")
     name, text = found["name"], found["value"]
-    if found["kind"] == "=":
-        return name, text
-    return name, Raw(_compact(text.encode("utf-8", "surrogateescape"), name))
+    content = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode("utf-8", "surrogateescape")
+    if found["kind"] == ":=":
+        return name, Raw(_compact(content, name))
+    try:
+        return name, content.decode() if text.startswith("@") else text
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{text[1:]}: is no text in UTF-8") from None
 
 
 def _read_data(source: str) -> Raw:

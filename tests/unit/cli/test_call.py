@@ -30,6 +30,22 @@ class WhatIsSent(CommandTestCase):
         data = {"name": "Ada", "age": 36, "tags": [1, True], "empty": "", "a": "b:=c=d"}
         self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
 
+    def test_files(self) -> None:
+        """``=@`` reads a text from a file, ``:=@`` any JSON."""
+        text, tags = self.write("text", "two\nlines"), self.write("tags", '["a",\n1.50]')
+        data = {"text": "two\nlines", "tags": ["a", 1.5], "name": "@ada"}
+        words = [f"text=@{text}", f"tags:=@{tags}", 'name:="@ada"']
+        self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
+
+    def test_wrong_files(self) -> None:
+        """One that is not there, is no JSON, or is no text, is named."""
+        with open(self.write("bytes"), "wb") as file:
+            file.write(b"\xff")
+        for word in ("a=@/nowhere", f"a=@{file.name}"):
+            outcome = self.run_command("call", "user", "/", word)
+            self.assertComplains(outcome, 2, word.removeprefix("a=@"))
+        self.assertComplains(self.run_command("call", "user", "/", f"a:=@{file.name}"), 2, "a")
+
     def test_method(self) -> None:
         """A method that is named is the method, in capitals, with data or without."""
         self.assertEqual(self.sent("delete", "/user/7"), ("DELETE", "/user/7", {}))
