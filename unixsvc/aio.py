@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from unixsvc.errors import ServiceError
 from unixsvc.socket.aio_link import AioLink, Stream
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
@@ -30,7 +30,7 @@ from unixsvc.socket.place import Place, place_of
 __all__ = ["Client"]
 
 
-class Client:
+class Client(Verbs[Coroutine[Any, Any, Any]]):
     """Calls one service. Connections are made when they are needed, and shared by many calls.
 
     It belongs to the loop on which it is used; on another one it begins anew.
@@ -63,26 +63,6 @@ class Client:
         self._budget = Budget()
         self.breaker = Breaker()
         self._closed = False
-
-    def get(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
-        """Ask with the method GET."""
-        return self.call("GET", path, data)
-
-    def post(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
-        """Ask with the method POST."""
-        return self.call("POST", path, data)
-
-    def put(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
-        """Ask with the method PUT."""
-        return self.call("PUT", path, data)
-
-    def patch(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
-        """Ask with the method PATCH."""
-        return self.call("PATCH", path, data)
-
-    def delete(self, path: str, /, **data: Any) -> Coroutine[Any, Any, Any]:
-        """Ask with the method DELETE."""
-        return self.call("DELETE", path, data)
 
     async def call(
         self,

@@ -21,7 +21,7 @@ from typing import Any
 from msgspec import Raw
 
 from unixsvc.errors import ServiceError
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.blocking_link import BlockingLink, Pool
 from unixsvc.socket.conversation import Call
@@ -31,7 +31,7 @@ from unixsvc.socket.place import Place, place_of
 __all__ = ["Client"]
 
 
-class Client:
+class Client(Verbs[Any]):
     """Calls one service. Many threads may call at once, and a process that was forked may go on with it.
 
     :param service: its name.
@@ -62,26 +62,6 @@ class Client:
         self._budget = Budget()
         self.breaker = Breaker()
         self._closed = False
-
-    def get(self, path: str, /, **data: Any) -> Any:
-        """Ask with the method GET."""
-        return self.call("GET", path, data)
-
-    def post(self, path: str, /, **data: Any) -> Any:
-        """Ask with the method POST."""
-        return self.call("POST", path, data)
-
-    def put(self, path: str, /, **data: Any) -> Any:
-        """Ask with the method PUT."""
-        return self.call("PUT", path, data)
-
-    def patch(self, path: str, /, **data: Any) -> Any:
-        """Ask with the method PATCH."""
-        return self.call("PATCH", path, data)
-
-    def delete(self, path: str, /, **data: Any) -> Any:
-        """Ask with the method DELETE."""
-        return self.call("DELETE", path, data)
 
     def call(
         self,

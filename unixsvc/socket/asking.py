@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -11,10 +12,38 @@ from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, Unavailable, error_from
 from unixsvc.socket.conversation import Call
 
-__all__ = ["FOR_EVER", "TIMEOUT", "closed", "is_stream", "make_call", "result_of"]
+__all__ = ["FOR_EVER", "TIMEOUT", "Verbs", "closed", "is_stream", "make_call", "result_of"]
+
+R = TypeVar("R")
 
 TIMEOUT: Final = 30.0  # seconds for a call, where nobody says otherwise
 FOR_EVER: Final = 1e6  # seconds for a stream, likewise
+
+
+class Verbs(Generic[R]):
+    """The short forms of a client's ``call``: the method by name, and the data by the names of its fields."""
+
+    call: Callable[..., R]
+
+    def get(self, path: str, /, **data: Any) -> R:
+        """Ask with the method GET."""
+        return self.call("GET", path, data)
+
+    def post(self, path: str, /, **data: Any) -> R:
+        """Ask with the method POST."""
+        return self.call("POST", path, data)
+
+    def put(self, path: str, /, **data: Any) -> R:
+        """Ask with the method PUT."""
+        return self.call("PUT", path, data)
+
+    def patch(self, path: str, /, **data: Any) -> R:
+        """Ask with the method PATCH."""
+        return self.call("PATCH", path, data)
+
+    def delete(self, path: str, /, **data: Any) -> R:
+        """Ask with the method DELETE."""
+        return self.call("DELETE", path, data)
 
 
 def closed() -> ServiceError:

@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 from unixsvc.errors import ServiceError
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
@@ -27,7 +27,7 @@ from unixsvc.socket.reading import Stream
 __all__ = ["Client"]
 
 
-class Client:
+class Client(Verbs[Deferred[Any]]):
     """Calls one service. Connections are made when they are needed, and shared by many calls.
 
     :param service: its name.
@@ -58,26 +58,6 @@ class Client:
         self._budget = Budget()
         self.breaker = Breaker()
         self._closed = False
-
-    def get(self, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method GET."""
-        return self.call("GET", path, data)
-
-    def post(self, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method POST."""
-        return self.call("POST", path, data)
-
-    def put(self, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method PUT."""
-        return self.call("PUT", path, data)
-
-    def patch(self, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method PATCH."""
-        return self.call("PATCH", path, data)
-
-    def delete(self, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method DELETE."""
-        return self.call("DELETE", path, data)
 
     def call(
         self,
