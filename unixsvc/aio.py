@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from unixsvc.errors import ServiceError
 from unixsvc.socket.aio_link import AioLink, Stream
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
@@ -87,7 +87,7 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        return result_of(await self._ask(asked, timeout or self._timeout, None), type)
+        return result_of(await self._ask(asked, seconds_of(timeout, self._timeout), None), type)
 
     def stream(
         self,
@@ -107,7 +107,7 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         :param type: what each item is to be.
         """
         asked, inbox = make_call(method, path, data, meta), Inbox()
-        task = asyncio.get_running_loop().create_task(self._ask(asked, timeout or FOR_EVER, inbox))
+        task = asyncio.get_running_loop().create_task(self._ask(asked, seconds_of(timeout, FOR_EVER), inbox))
         return Stream(type, inbox, task)
 
     def figures(self) -> dict[str, Any]:

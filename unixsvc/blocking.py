@@ -14,21 +14,53 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import TracebackType
 from typing import Any
 
 from msgspec import Raw
 
 from unixsvc.errors import ServiceError
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.blocking_link import BlockingLink, Pool
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
 from unixsvc.socket.place import Place, place_of
 
-__all__ = ["Client"]
+__all__ = ["Client", "Stream"]
+
+
+class Stream:
+    """Items as they come.
+
+    :param items: ended by closing them.
+    """
+
+    def __init__(self, items: Generator[Any, None, None]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        """The next item.
+
+        :raises ServiceError: if the stream has failed.
+        """
+        return next(self._items)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no more: the generator at the other end is cancelled."""
+        self._items.close()
 
 
 class Client(Verbs[Any]):
@@ -86,7 +118,7 @@ class Client(Verbs[Any]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        course = self._course(asked, timeout or self._timeout)
+        course = self._course(asked, seconds_of(timeout, self._timeout))
         while True:
             try:
                 answer = self._ask(asked, course)
@@ -105,7 +137,7 @@ class Client(Verbs[Any]):
         timeout: float | None = None,
         type: Any = Any,
         meta: dict[str, str] | None = None,
-    ) -> Iterator[Any]:
+    ) -> Stream:
         """Ask for a stream: ``for item in client.stream("GET", "/prices")``. The first item asks for it.
 
         It is not asked again when it breaks, as items have been seen. To leave the loop cancels it.
@@ -113,7 +145,8 @@ class Client(Verbs[Any]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        return self._stream(make_call(method, path, data, meta), timeout or FOR_EVER, type)
+        seconds = seconds_of(timeout, FOR_EVER)
+        return Stream(self._stream(make_call(method, path, data, meta), seconds, type))
 
     def figures(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
@@ -149,7 +182,7 @@ class Client(Verbs[Any]):
         finally:
             pool.put(link)  # which closes it where the call is still unanswered
 
-    def _stream(self, call: Call, seconds: float, kind: Any) -> Iterator[Any]:
+    def _stream(self, call: Call, seconds: float, kind: Any) -> Generator[Any, None, None]:
         course, seen = self._course(call, seconds), False
         while True:
             try:

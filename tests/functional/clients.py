@@ -221,6 +221,13 @@ class StreamsSuite(ClientTestCase):
         self.eventually(self.ledger, 2.0)
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
+    def test_wrong_timeout(self) -> None:
+        """What is no time is refused at once."""
+        self.start()
+        client = self.client("ledger")
+        for timeout in (0, -1, "x"):
+            self.assertIsInstance(client.begin("GET", "/-/ping", timeout=timeout).exception(5.0), ValueError)
+
     def test_stream_is_left(self) -> None:
         """To leave the loop ends the generator, which has not run further ahead than the window."""
         self.start()

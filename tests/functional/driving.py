@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.epollreactor import EPollReactor
 from twisted.python.failure import Failure
 
@@ -86,10 +86,11 @@ class BlockingDriver(Driver):
 
     def _read(self, call: Call, most: int | None, options: dict[str, Any]) -> list[Any]:
         items: list[Any] = []
-        for item in self.client.stream(*call, **options):
-            items.append(item)
-            if len(items) == most:
-                break
+        with self.client.stream(*call, **options) as stream:
+            for item in stream:
+                items.append(item)
+                if len(items) == most:
+                    break
         return items
 
     def close_client(self) -> None:
@@ -121,10 +122,11 @@ class AioDriver(Driver):
 
     async def _read(self, call: Call, most: int | None, options: dict[str, Any]) -> list[Any]:
         items: list[Any] = []
-        async for item in self.client.stream(*call, **options):
-            items.append(item)
-            if len(items) == most:
-                break
+        async with self.client.stream(*call, **options) as stream:
+            async for item in stream:
+                items.append(item)
+                if len(items) == most:
+                    break
         return items
 
     def close_client(self) -> None:
@@ -173,7 +175,7 @@ class TwistedDriver(Driver):
                 future.set_exception(failure.value)
 
         def begin() -> None:
-            deferred = function()
+            deferred = maybeDeferred(function)
             future.add_done_callback(partial(self._cancel, deferred))
             deferred.addCallbacks(future.set_result, failed)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from tests.functional.commanding import start_command
 from tests.functional.running import RunningTestCase, full
 from tests.functional.talking import Talk
 
@@ -186,3 +187,18 @@ class StreamTests(RunningTestCase):
             self.assertEqual(numbers, list(range(100, 500)))
             self.assertEqual(talk.receive()["code"], 200)
             self.assertTrue(talk.told_to_go)
+
+    def test_command(self) -> None:
+        """The command line prints items as they come, and knows when nobody reads them any more."""
+        done = self.command("call", "streaming", "/count", "to:=3", "--data", "{}")
+        self.assertEqual(done.code, 2)
+        done = self.command("call", "streaming", "GET", "/count", "to:=3")
+        self.assertEqual((done.code, done.out.count("\n"), done.err), (0, 3, ""))
+        process = start_command(self.folder, "call", "streaming", "GET", "/count", "to:=1000000")
+        assert process.stdout is not None
+        self.assertIn('"number": 0', process.stdout.readline())
+        process.stdout.close()
+        self.assertEqual(process.wait(20), 1)
+        assert process.stderr is not None
+        with process.stderr:
+            self.assertEqual(process.stderr.read(), "")

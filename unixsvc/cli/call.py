@@ -39,6 +39,14 @@ class Words(Struct, frozen=True):
     items: dict[str, Any]
 
 
+class _Unprintable(Exception):
+    """Nobody takes what is printed."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 @click.command()
 @click.argument("service", shell_complete=complete_service)
 @click.argument(
@@ -85,11 +93,17 @@ def call(
     def item(value: Raw) -> None:
         nonlocal items
         items += 1
-        echo_json(value, terminal=session.terminal)
+        try:
+            echo_json(value, terminal=session.terminal)
+        except OSError as error:  # not to be taken for one of the service's socket
+            raise _Unprintable(error) from None
 
     seconds = timeout if timeout is not None or not stream else _FOR_EVER
-    result = session.ask(service, parsed.path, method=method, data=body, seconds=seconds, item=item)
-    if not (items or stream):
+    try:
+        result = session.ask(service, parsed.path, method=method, data=body, seconds=seconds, item=item)
+    except _Unprintable as error:
+        raise error.reason from None
+    if not items and not (stream and bytes(result) == b"null"):
         echo_json(result, terminal=session.terminal)
 
 

@@ -57,6 +57,8 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     from twisted.internet.interfaces import IReactorTime
     from twisted.internet.task import Clock
 
+    from unixsvc.datasource.services import NoServices
+    from unixsvc.domain.interfaces import IServices
     from unixsvc.routing.app import load_app, load_object
     from unixsvc.routing.reserved import PREFIX, Reserved
     from unixsvc.routing.router import Router
@@ -71,7 +73,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             name=name,
             blocking=_Nowhere(),
             reserved=Reserved(_nobody_asks, dict),
-            values={IReactorTime: Clock()},  # what a worker's containers have, too
+            values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
         )
         try:
             routes = router.contract()["routes"]

@@ -51,7 +51,7 @@ class Driver(Generic[_T]):
         if not isinstance(waiting, Deferred):
             kind = type(waiting).__name__
             waiting = _failed(
-                TypeError(f"an action awaits Deferreds, not {kind}; wrap it in from_asyncio(...)")
+                TypeError(f"an action awaits Deferreds, not {kind}; wrap it in unixsvc.from_asyncio(...)")
             )
         self._waiting = waiting
         waiting.addBoth(self._advance)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, Final
 
 from msgspec import Raw
@@ -211,6 +212,14 @@ class Stream:
                 self._leave()
                 raise
         return result_of(inbox.take(), self._kind)
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Read no more: the generator at the other end is cancelled."""

@@ -12,7 +12,7 @@ from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, Unavailable, error_from
 from unixsvc.socket.conversation import Call
 
-__all__ = ["FOR_EVER", "TIMEOUT", "Verbs", "closed", "is_stream", "make_call", "result_of"]
+__all__ = ["FOR_EVER", "TIMEOUT", "Verbs", "closed", "is_stream", "make_call", "result_of", "seconds_of"]
 
 R = TypeVar("R")
 
@@ -74,6 +74,18 @@ def make_call(
     if idempotency_key is not None:
         meta["idempotency_key"] = idempotency_key
     return Call(method.upper(), path, raw, meta)
+
+
+def seconds_of(timeout: Any, default: float) -> float:
+    """The time for a call.
+
+    :raises ValueError: if it is none.
+    """
+    if timeout is None:
+        return default
+    if not (isinstance(timeout, int | float) and timeout > 0):
+        raise ValueError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    return float(timeout)
 
 
 def result_of(data: Raw, kind: Any) -> Any:

@@ -82,7 +82,8 @@ class Breaker:
             return
         if now < self._until:
             self.refused += 1
-            raise Unavailable(round(self._until - now, 3))
+            words = f"not asked: {self._failures} calls in a row have not found the service"
+            raise error_from(Unavailable.code, {"retry_after": round(self._until - now, 3), "reason": words})
         self._trial = True
         self._until = now + self._pause  # others wait for how it ends
 
@@ -175,7 +176,8 @@ def pause_or_raise(
     """
     if isinstance(problem, DeadlineExceeded):
         raise (course.too_late() if problem.detail is None else problem) from None
-    if isinstance(problem, ServiceError) and not isinstance(problem, Unavailable):
+    final = not isinstance(problem, Unavailable) or isinstance(problem, Unreachable)
+    if isinstance(problem, ServiceError) and final:
         if isinstance(problem, Unreachable):
             breaker.failed(now)
         else:

@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 from unixsvc.errors import ServiceError
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of
+from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
@@ -81,7 +81,7 @@ class Client(Verbs[Deferred[Any]]):
             Unavailable if it cannot be asked, with DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        return Deferred.fromCoroutine(self._call(asked, timeout or self._timeout, type))
+        return Deferred.fromCoroutine(self._call(asked, seconds_of(timeout, self._timeout), type))
 
     def stream(
         self,
@@ -101,7 +101,9 @@ class Client(Verbs[Deferred[Any]]):
         :param type: what each item is to be.
         """
         asked, inbox = make_call(method, path, data, meta), Inbox()
-        return Stream(type, inbox, Deferred.fromCoroutine(self._ask(asked, timeout or FOR_EVER, inbox)))
+        return Stream(
+            type, inbox, Deferred.fromCoroutine(self._ask(asked, seconds_of(timeout, FOR_EVER), inbox))
+        )
 
     def figures(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""

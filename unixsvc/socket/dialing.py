@@ -13,7 +13,7 @@ from unixsvc.socket.directory import is_vouched_for, service_names, socket_path
 __all__ = ["Unreachable", "Unreached", "dial", "dial_path"]
 
 
-class Unreachable(ServiceError):
+class Unreachable(Unavailable):
     """A service cannot be asked at all, and will not be for as long as nobody does something about it.
 
     :param where: its socket, or the directory of sockets.
@@ -21,11 +21,8 @@ class Unreachable(ServiceError):
     :param remedy: what to do.
     """
 
-    code = 503
-    message = Unavailable.message
-
     def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{where}: {problem}; {remedy}")
+        ServiceError.__init__(self, f"{where}: {problem}; {remedy}")
         self.where = where
         self.problem = problem
         self.remedy = remedy

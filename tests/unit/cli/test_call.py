@@ -158,6 +158,11 @@ class WhatIsPrinted(CommandTestCase):
         self.run_command("call", "user", "/prices", "--stream", "--timeout", "2")
         self.assertEqual(self.calls[1][2], 2.0)
 
+    def test_no_stream(self) -> None:
+        """A result is printed also where a stream was expected."""
+        self.answer = success({"id": 7})
+        self.assertEqual(self.run_command("call", "user", "/user/7", "--stream").out, '{"id": 7}\n')
+
     def test_stream_elsewhere(self) -> None:
         """A stream where there must be none is nonsense."""
         self.items = [1]

@@ -40,6 +40,19 @@ class Check(CommandTestCase):
         self.assertEqual(outcome.out, "home: fine, 1 route\nuser: fine, 6 routes\n")
         self.assertEqual((outcome.code, outcome.err), (0, ""))
 
+    def test_asks_others(self) -> None:
+        """A controller that asks other services gets what it is given in a worker."""
+        self.app(
+            "asks",
+            "from unixsvc import Group, IServices",
+            "class Asks:",
+            "    def __init__(self, services: IServices) -> None: ...",
+            "    async def show(self) -> int: ...",
+            "app = App(routes=[Group('/x', Asks, [GET('', Asks.show)])])",
+        )
+        self.check("asks")
+        self.assertEqual(self.run_command("check").out, "asks: fine, 1 route\n")
+
     def test_leaves_no_trace(self) -> None:
         """Neither sockets nor databases are made, and the import path is as before."""
         self.configure("[services.user]", 'app = "unix_app.user:app"')

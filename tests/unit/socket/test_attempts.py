@@ -52,7 +52,8 @@ class BreakerTests(SynchronousTestCase):
         """A call is refused, and told for how long."""
         with self.assertRaises(Unavailable) as caught:
             self.breaker.admit(now)
-        self.assertEqual(caught.exception.detail, {"retry_after": seconds})
+        self.assertEqual(caught.exception.detail["retry_after"], seconds)
+        self.assertIn("calls in a row", caught.exception.detail["reason"])
         self.assertTrue(self.breaker.is_open(now))
 
     def test_opens(self) -> None:
