@@ -23,12 +23,10 @@ from unixsvc.errors import (
     Internal,
     Invalid,
     ServiceError,
-    Unauthorized,
     Unavailable,
 )
-from unixsvc.routing.router import Router
 
-__all__ = ["CheckingRouter", "OnceDatasource"]
+__all__ = ["OnceDatasource"]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NAME: Final = "idempotency_key"
@@ -40,29 +38,14 @@ _LONGEST_PAUSE: Final = 0.25
 _CUT_SHORT: Final = frozenset({Cancelled.code, Unavailable.code, DeadlineExceeded.code})
 
 
-class CheckingRouter(Router):
-    """A router that can tell, without running anything, whether an action would be run."""
-
-    def check(self, request: Request) -> None:
-        """Do all that :meth:`dispatch` does before it calls the action.
-
-        :raises unixsvc.errors.ServiceError: as that would; Invalid for a stream, which is not kept.
-        """
-        endpoint, values = self._table.match(request.method, request.path)
-        if not (endpoint.public or request.caller.trusted):
-            raise Unauthorized
-        endpoint.bind(request, values)
-        if endpoint.stream:
-            raise _invalid("cannot be used where the answer is a stream")
-
-
 @implementer(IRouterDatasource)
 class OnceDatasource:
     """Answers as another datasource does, and keeps what it answered to requests with an idempotency key.
 
     :param inner: answers what was not answered before.
-    :param check: raises what keeps a request's action from being run; such failures are not kept, and
-        who may not run an action does not get its answer either.
+    :param check: tells whether the answer would be a stream, which is not kept; it raises what keeps a
+        request's action from being run. Such failures are not kept, and who may not run an action does not
+        get its answer either.
     :param answers: where they are kept.
     :param reactor: for pauses.
     """
@@ -70,7 +53,7 @@ class OnceDatasource:
     def __init__(
         self,
         inner: IRouterDatasource,
-        check: Callable[[Request], object],
+        check: Callable[[Request], bool],
         answers: IAnswers,
         reactor: IReactorTime,
     ) -> None:
@@ -88,7 +71,8 @@ class OnceDatasource:
         return self._handle(request)
 
     async def _once(self, request: Request) -> Reply:
-        self._check(request)
+        if self._check(request):
+            raise _invalid("cannot be used where the answer is a stream")
         key, fingerprint = _key_of(request), _fingerprint_of(request)
         pause = _FIRST_PAUSE
         while (found := self._answers.begin(key, fingerprint)) is not None:

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from unixsvc.datasource.answers import Answers, answers_path
 from unixsvc.datasource.library import LibraryDatasource
-from unixsvc.datasource.once import CheckingRouter, OnceDatasource
+from unixsvc.datasource.once import OnceDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.services import UnixServices
 from unixsvc.datasource.unix import mounted
@@ -27,6 +27,7 @@ from unixsvc.errors import Cancelled, ConfigError, ServiceError, Unavailable
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.reserved import HEALTH, Reserved
+from unixsvc.routing.router import Router
 from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling
@@ -76,7 +77,7 @@ class Hosted(MultiService):
         self._aborted = False
         self._own_services = UnixServices(orders.socket_dir, orders.token, reactor, now)
         services = self._own_services if services is None else services
-        self._router = CheckingRouter(
+        self._router = Router(
             app,
             orders.settings,
             folder=orders.folder,

@@ -102,6 +102,20 @@ class Router:
         # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
+    def check(self, request: Request) -> bool:
+        """Do all that :meth:`dispatch` does before it calls the action.
+
+        The two say it each for themselves: every request takes that way, and a call more is felt there.
+
+        :returns: whether its answer would be a stream.
+        :raises unixsvc.errors.ServiceError: what would keep the action from being called.
+        """
+        endpoint, values = self._table.match(request.method, request.path)
+        if not (endpoint.public or request.caller.trusted):
+            raise Unauthorized
+        endpoint.bind(request, values)
+        return endpoint.stream
+
     def contract(self) -> dict[str, Any]:
         """The routes with their schemas, as :func:`unixsvc.routing.contract.describe` gives them."""
         return describe(self._app.title, self._app.version, self._promises)

@@ -43,10 +43,11 @@ class Acting:
         self.error: BaseException | None = None
         self.refusal: ServiceError | None = None
 
-    def check(self, request: Request) -> None:
-        """Refuse, or not."""
+    def check(self, request: Request) -> bool:
+        """Refuse, or not; the answer is no stream."""
         if self.refusal is not None:
             raise self.refusal
+        return False
 
     async def handle(self, request: Request) -> Reply:
         """Run."""
