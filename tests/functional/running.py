@@ -246,7 +246,9 @@ class RunningTestCase(SynchronousTestCase):
 
     def worker_pids(self, service: str = "codes") -> list[int]:
         """The workers that are ready, as the orchestrator tells."""
-        return [each["pid"] for each in self.status(service)["workers"] if each["status"] == "ready"]
+        workers = self.status(service)["workers"]
+        # One that has just died has no pid any more, before its end is noted.
+        return [each["pid"] for each in workers if each["status"] == "ready" and each["pid"]]
 
     def eventually(self, test: Callable[[], object], seconds: float = _PATIENCE) -> None:
         """Wait for what nobody announces, and fail if it does not come about in time."""

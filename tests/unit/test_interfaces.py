@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.application.service import IService
@@ -46,6 +47,7 @@ from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, OwnedUNIXServerEndpoint
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling, SocketRequestHandler
+from unixsvc.socket.tally import Place
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import Figures
 
@@ -83,7 +85,9 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(SocketRequestHandler(handling), IRequestHandler, IService)
         owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
         anything: Any = None
-        adopted = AdoptedUNIXServerEndpoint(anything, anything, 10)
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        adopted = AdoptedUNIXServerEndpoint(anything, listening, Place())
         for each in owned, adopted:
             self.assert_provides(each, IAdoptingEndpoint, IStreamServerEndpoint)
 

@@ -21,7 +21,7 @@ from unixsvc.orchestrator.messages import Orders
 from unixsvc.orchestrator.policy import Rules
 from unixsvc.orchestrator.pool import Pool
 from unixsvc.orchestrator.privileges import find_privileges
-from unixsvc.orchestrator.process import Owner, WorkerProcess
+from unixsvc.orchestrator.process import Owner, Seat, WorkerProcess
 from unixsvc.routing.app import App, load_app
 from unixsvc.socket.directory import socket_path
 from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
@@ -85,11 +85,10 @@ class Assembly:
             security=settings.security,
         )
 
-    def _make(self, orders: Orders, slot: int, listening: int, owner: Owner) -> WorkerProcess:
+    def _make(self, orders: Orders, slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
         log = msgspec.structs.replace(orders.log, level=self._level.name)
-        return WorkerProcess(
-            self._reactor, msgspec.structs.replace(orders, slot=slot, log=log), listening, owner
-        )
+        orders = msgspec.structs.replace(orders, slot=slot, log=log, place=seat.place)
+        return WorkerProcess(self._reactor, orders, seat, owner)
 
     def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> Hosted:
         path = socket_path(settings.socket_dir, name)

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from unixsvc.orchestrator.member import Member, Version
 from unixsvc.orchestrator.messages import AskFigures, Command
 from unixsvc.orchestrator.policy import Action, Drain, Dump, Kill, Phase, Terminate
-from unixsvc.orchestrator.process import Owner, WorkerProcess
+from unixsvc.orchestrator.process import Owner, Seat, WorkerProcess
+from unixsvc.socket.tally import Tally
 
 __all__ = ["Crew"]
 
@@ -25,14 +26,19 @@ class Crew:
     """All workers of one service, whatever their phase.
 
     :param owner: is told what becomes of them.
+    :param make_tally: makes the page on which they count their connections.
     """
 
-    def __init__(self, reactor: Any, owner: Owner, log: Logger) -> None:
+    def __init__(
+        self, reactor: Any, owner: Owner, log: Logger, make_tally: Callable[[], Tally] = Tally
+    ) -> None:
         self._reactor = reactor
         self._owner = owner
         self._log = log
         self._members: dict[int, Member] = {}
         self._count = 0
+        self._make_tally = make_tally
+        self._tally: Tally | None = None
 
     @property
     def members(self) -> Collection[Member]:
@@ -46,6 +52,11 @@ class Crew:
     def remove(self, member: Member) -> None:
         """Forget one that has ended."""
         del self._members[member.number]
+        if self._tally is not None:
+            self._tally.free(member.process.seat.place)
+            if not self._members:
+                self._tally.close()
+                self._tally = None
 
     def spawn(self, slot: int, version: Version, listening: int) -> None:
         """Start a worker.
@@ -53,7 +64,10 @@ class Crew:
         :param listening: the descriptor of the listening socket.
         """
         self._count += 1
-        process = version.make(slot, listening, self._owner)
+        if self._tally is None:
+            self._tally = self._make_tally()
+        seat = Seat(listening, self._tally.fileno(), self._tally.take())
+        process = version.make(slot, seat, self._owner)
         chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
         self._members[self._count] = Member(self._count, process, version, self._reactor.seconds(), chance)
         try:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from unixsvc.config import Limits, Security, ServiceSettings
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.policy import Phase, Rules, WorkerView
-from unixsvc.orchestrator.process import Owner, WorkerProcess
+from unixsvc.orchestrator.process import Owner, Seat, WorkerProcess
 from unixsvc.orchestrator.status import WorkerFigures
 
 __all__ = ["Member", "Recycling", "Version", "reason_to_recycle"]
@@ -37,8 +37,8 @@ class Version(Struct, frozen=True):
     :ivar number: later ones have higher numbers.
     :ivar limits: the general ones, and those of the service.
     :ivar wanted: how many workers.
-    :ivar make: makes the process for a slot; it is told the descriptor of the listening socket, and whom to
-        tell what becomes of it.
+    :ivar make: makes the process for a slot; it is told where that serves, and whom to tell what becomes of
+        it.
     :ivar host: makes the service itself, for one that runs in this process.
     """
 
@@ -47,7 +47,7 @@ class Version(Struct, frozen=True):
     wanted: int
     rules: Rules
     recycling: Recycling
-    make: Callable[[int, int, Owner], WorkerProcess]
+    make: Callable[[int, Seat, Owner], WorkerProcess]
     host: Callable[[], Hosted]
     limits: Limits = Limits()
     security: Security = Security()

@@ -15,6 +15,7 @@ __all__ = [
     "COMMANDS_FD",
     "LISTENING_FD",
     "REPORTS_FD",
+    "TALLY_FD",
     "AskFigures",
     "Command",
     "Drain",
@@ -32,9 +33,10 @@ __all__ = [
 ]
 
 # The descriptors of a worker, besides the standard three.
-LISTENING_FD: Final = 3
-REPORTS_FD: Final = 4
-COMMANDS_FD: Final = 5
+REPORTS_FD: Final = 3
+COMMANDS_FD: Final = 4
+TALLY_FD: Final = 5
+LISTENING_FD: Final = 6
 
 
 class Orders(Struct, frozen=True):
@@ -46,6 +48,7 @@ class Orders(Struct, frozen=True):
     :ivar token: empty if none is needed.
     :ivar privileges: what it is to give up.
     :ivar socket_dir: where its socket is; empty if it has none.
+    :ivar place: where it counts its connections, as :meth:`unixsvc.socket.tally.Tally.take` gives it.
     """
 
     service: str
@@ -58,6 +61,7 @@ class Orders(Struct, frozen=True):
     token: str
     privileges: Privileges = Privileges()
     socket_dir: str = ""
+    place: int = 0
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.

@@ -32,6 +32,7 @@ from unixsvc.orchestrator.policy import (
 from unixsvc.orchestrator.process import WorkerProcess
 from unixsvc.orchestrator.status import PoolFigures
 from unixsvc.orchestrator.target import Target
+from unixsvc.socket.tally import Tally
 from unixsvc.telemetry.metrics import Snapshot
 
 __all__ = ["Pool"]
@@ -46,10 +47,17 @@ class Pool(Service):
     :param door: the listening socket.
     :param has_failed: called with the reason when every worker has died early, again and again. It is not
         called when the first ones cannot start: :meth:`booted` tells that.
+    :param make_tally: makes the page on which the workers count their connections.
     """
 
     def __init__(
-        self, name: str, reactor: Any, version: Version, door: Door, has_failed: Callable[[str], object]
+        self,
+        name: str,
+        reactor: Any,
+        version: Version,
+        door: Door,
+        has_failed: Callable[[str], object],
+        make_tally: Callable[[], Tally] = Tally,
     ) -> None:
         self.setName(name)
         self._reactor = reactor
@@ -57,7 +65,7 @@ class Pool(Service):
         self._has_failed = has_failed
         self._log = Logger(namespace=name)
         self._target = Target(f"services.{name}", version)
-        self._crew = Crew(reactor, self, self._log)
+        self._crew = Crew(reactor, self, self._log, make_tally)
         self._heartbeat = Heartbeat(reactor, self._crew.beat, self._forgive)
         self._histories: dict[int, History] = {}
         self._ended = Snapshot()

@@ -19,6 +19,7 @@ from unixsvc.orchestrator.messages import (
     COMMANDS_FD,
     LISTENING_FD,
     REPORTS_FD,
+    TALLY_FD,
     AskFigures,
     Command,
     Drain,
@@ -33,12 +34,25 @@ from unixsvc.orchestrator.messages import (
 )
 from unixsvc.telemetry.logs import relay
 
-__all__ = ["Owner", "WorkerProcess"]
+__all__ = ["Owner", "Seat", "WorkerProcess"]
 
 _MAX_LINE: Final = 524_288
 # What a worker has written may still be in its pipes when it has ended; a child of its own may keep them
 # open for ever. So long is waited for the rest, in seconds.
 _LAST_WORDS: Final = 0.5
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """Where a worker serves: descriptors of the orchestrator's that it is given.
+
+    :ivar listening: the listening socket.
+    :ivar tally: the page on which workers count their connections.
+    :ivar place: of the worker, on that page.
+    """
+
+    listening: int
+    tally: int
+    place: int
 
 
 class Owner(Protocol):
@@ -61,18 +75,19 @@ class WorkerProcess(ProcessProtocol):
     """Starts a worker, reads what it reports, passes its output on to the log.
 
     :param orders: what it is to be.
-    :param listening: the descriptor of the listening socket.
+    :param seat: where it serves.
     :param owner: is told what becomes of it.
+    :ivar seat: where it serves.
     :ivar status: its latest figures.
     :ivar failure: why it could not start, if it has said so.
     """
 
     transport: Any
 
-    def __init__(self, reactor: Any, orders: Orders, listening: int, owner: Owner) -> None:
+    def __init__(self, reactor: Any, orders: Orders, seat: Seat, owner: Owner) -> None:
         self._reactor = reactor
         self._orders = orders
-        self._listening = listening
+        self.seat = seat
         self._owner = owner
         self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
         self._lines = {
@@ -104,7 +119,8 @@ class WorkerProcess(ProcessProtocol):
         environment = os.environ | self._orders.settings.environment
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors = {
-            0: nothing, 1: "r", 2: "r", LISTENING_FD: self._listening, REPORTS_FD: "r", COMMANDS_FD: "w"
+            0: nothing, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w",
+            TALLY_FD: self.seat.tally, LISTENING_FD: self.seat.listening,
         }  # fmt: skip
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)

@@ -24,6 +24,7 @@ from unixsvc.orchestrator.messages import (
     COMMANDS_FD,
     LISTENING_FD,
     REPORTS_FD,
+    TALLY_FD,
     AskFigures,
     Drain,
     Draining,
@@ -39,6 +40,7 @@ from unixsvc.orchestrator.orphan import OrphanWatch
 from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.routing.app import load_app
 from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint
+from unixsvc.socket.tally import Place
 from unixsvc.telemetry.logs import Level
 
 __all__ = ["Worker"]
@@ -155,7 +157,7 @@ class Worker:
 
     def _make(self) -> Hosted:
         listening = socket.socket(fileno=LISTENING_FD)
-        endpoint = AdoptedUNIXServerEndpoint(self._loop, listening, self._orders.limits.backlog)
+        endpoint = AdoptedUNIXServerEndpoint(self._loop, listening, Place(TALLY_FD, self._orders.place))
         orders = msgspec.structs.replace(self._orders, limits=_possible(self._orders.limits))
         return Hosted(orders, load_app(orders.settings.app), endpoint, self._reactor)
 

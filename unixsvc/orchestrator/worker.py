@@ -27,14 +27,14 @@ def main() -> None:
     from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
-    from unixsvc.orchestrator.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD
+    from unixsvc.orchestrator.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD, TALLY_FD
     from unixsvc.orchestrator.orphan import OrphanWatch
     from unixsvc.telemetry.logs import Level, WorkerObserver
 
     orders = _read_orders()
     orphan_watch = OrphanWatch(COMMANDS_FD)
     orphan_watch.start()
-    for descriptor in (LISTENING_FD, REPORTS_FD, COMMANDS_FD):
+    for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, LISTENING_FD):
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)

@@ -28,6 +28,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
+from unixsvc.socket.accepting import Acceptor
+from unixsvc.socket.tally import Place
 
 __all__ = ["AdoptedUNIXServerEndpoint", "LoopTransport", "OwnedUNIXServerEndpoint"]
 
@@ -41,13 +43,16 @@ class LoopTransport(asyncio.Protocol):
 
     The two paths that each message takes, received bytes and written ones, lead past it: they are bound
     to each other's methods. Everything else is translated.
+
+    :param gone: called when the connection is lost.
     """
 
     write: Callable[[bytes], None]
 
-    def __init__(self, protocol: IProtocol, address: UNIXAddress) -> None:
+    def __init__(self, protocol: IProtocol, address: UNIXAddress, gone: Callable[[], object]) -> None:
         self._protocol = protocol
         self._address = address
+        self._gone = gone
         self._transport: Any = None
         self._producer: Any = None
         self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # past it, see above
@@ -70,6 +75,7 @@ class LoopTransport(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
+        self._gone()
         self._protocol.connectionLost(Failure(ConnectionDone() if exc is None else ConnectionLost(str(exc))))
 
     def pause_writing(self) -> None:
@@ -138,24 +144,6 @@ class LoopTransport(asyncio.Protocol):
         return self._transport.get_extra_info("socket")
 
 
-@implementer(IListeningPort)
-class _LoopPort:
-    def __init__(self, server: asyncio.AbstractServer, address: UNIXAddress) -> None:
-        self._server = server
-        self._address = address
-
-    def startListening(self) -> None:
-        """It listens from the start."""
-
-    def stopListening(self) -> None:
-        """Accept nothing more. The path stays: it belongs to the orchestrator."""
-        self._server.close()
-
-    def getHost(self) -> UNIXAddress:
-        """The path."""
-        return self._address
-
-
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class AdoptedUNIXServerEndpoint:
     """A listening socket that another process has bound, served by an asyncio loop's own transports.
@@ -164,44 +152,44 @@ class AdoptedUNIXServerEndpoint:
     path at the end (twisted #10261); its reactor over uvloop would read and write each socket in Python.
 
     :param loop: that the reactor runs on.
-    :param listening: already bound and listening.
-    :param backlog: as it was bound with; uvloop says it to the kernel again.
+    :param listening: already bound and listening, perhaps shared with other workers.
+    :param place: where the connections are counted that come through it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, listening: socket.socket, backlog: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, listening: socket.socket, place: Place) -> None:
         self._loop = loop
         self._listening = listening
-        self._backlog = backlog
+        self._place = place
+        self._address = UNIXAddress(listening.getsockname())
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Begin to accept."""
-        address = UNIXAddress(self._listening.getsockname())
-
-        async def listen() -> IListeningPort:
-            protocolFactory.doStart()
-            server = await self._loop.create_unix_server(
-                partial(_connected, protocolFactory, address), sock=self._listening, backlog=self._backlog
-            )
-            return _LoopPort(server, address)
-
-        return Deferred.fromFuture(asyncio.ensure_future(listen(), loop=self._loop))
+        protocolFactory.doStart()
+        acceptor = Acceptor(self._loop, self._listening, partial(self._build, protocolFactory), self._place)
+        acceptor.startListening()
+        return succeed(acceptor)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
         """Serve a connection that is there already."""
-        address = UNIXAddress(self._listening.getsockname())
+
+        def connected() -> LoopTransport:
+            transport = self._build(protocolFactory, _nothing)
+            if transport is None:
+                raise ConnectionRefusedError("the factory wants no more connections")
+            return transport
 
         async def adopt() -> None:
-            connected = partial(_connected, protocolFactory, address)
             await self._loop.connect_accepted_socket(connected, connection)
 
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
+    def _build(self, factory: IProtocolFactory, gone: Callable[[], object]) -> LoopTransport | None:
+        protocol = factory.buildProtocol(self._address)
+        return None if protocol is None else LoopTransport(protocol, self._address, gone)
 
-def _connected(factory: IProtocolFactory, address: UNIXAddress) -> LoopTransport:
-    protocol = factory.buildProtocol(address)
-    if protocol is None:
-        raise ConnectionRefusedError("the factory wants no more connections")
-    return LoopTransport(protocol, address)
+
+def _nothing() -> None:
+    pass
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)

@@ -15,7 +15,7 @@ from unixsvc.orchestrator.member import Recycling, Version
 from unixsvc.orchestrator.messages import Draining, Ready, Status
 from unixsvc.orchestrator.policy import Rules
 from unixsvc.orchestrator.pool import Pool
-from unixsvc.orchestrator.process import Owner, WorkerProcess
+from unixsvc.orchestrator.process import Owner, Seat, WorkerProcess
 
 __all__ = ["RULES", "MemoryDoor", "PoolTestCase", "generation_of", "version_for"]
 
@@ -63,6 +63,35 @@ class MemoryDoor:
         return 7
 
 
+class MemoryTally:
+    """Gives places away.
+
+    :ivar taken: those that are not free.
+    """
+
+    def __init__(self) -> None:
+        self.taken: set[int] = set()
+        self.closed = False
+
+    def fileno(self) -> int:
+        """A descriptor, for the workers."""
+        return 8
+
+    def take(self) -> int:
+        """A place."""
+        place = next(each for each in range(1, 99) if each not in self.taken)
+        self.taken.add(place)
+        return place
+
+    def free(self, place: int) -> None:
+        """Not needed any more."""
+        self.taken.remove(place)
+
+    def close(self) -> None:
+        """The page is not needed any more."""
+        self.closed = True
+
+
 def version_for(
     reactor: Processes,
     number: int = 1,
@@ -73,8 +102,8 @@ def version_for(
     """What the workers of the service ``home`` are; their orders say the number."""
     settings = ServiceSettings("home:app", environment={"VERSION": str(number)})
 
-    def make(slot: int, listening: int, owner: Owner) -> WorkerProcess:
-        return WorkerProcess(reactor, orders_for(slot, settings), listening, owner)
+    def make(slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
+        return WorkerProcess(reactor, orders_for(slot, settings), seat, owner)
 
     def host() -> Hosted:
         raise AssertionError("it runs in workers")
@@ -103,9 +132,20 @@ class PoolTestCase(SynchronousTestCase):
         self.reactor = Processes()
         self.reactor.advance(100)  # so that no time is by chance that of the beginning
         self.door = MemoryDoor()
+        self.tallies: list[MemoryTally] = []
         self.pool = Pool(
-            "home", self.reactor, self.version(1, wanted, rules, recycling), cast(Any, self.door), self.note
+            "home",
+            self.reactor,
+            self.version(1, wanted, rules, recycling),
+            cast(Any, self.door),
+            self.note,
+            cast(Any, self.make_tally),
         )
+
+    def make_tally(self) -> MemoryTally:
+        """A page for counts."""
+        self.tallies.append(MemoryTally())
+        return self.tallies[-1]
 
     def version(
         self, number: int, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS

@@ -20,6 +20,7 @@ from unixsvc.orchestrator.member import Recycling
 from unixsvc.orchestrator.messages import Orders
 from unixsvc.orchestrator.policy import Rules
 from unixsvc.orchestrator.pool import Pool
+from unixsvc.orchestrator.process import Seat
 from unixsvc.telemetry.logs import Level
 
 
@@ -47,7 +48,7 @@ class VersionTests(AssemblyTestCase):
 
     def orders(self, settings: Any, slot: int = 1) -> Orders:
         """What a worker of ``home`` would be told."""
-        worker = self.assembly.version("home", settings).make(slot, 7, Owner())
+        worker = self.assembly.version("home", settings).make(slot, Seat(7, 8, 1), Owner())
         worker.start()
         return self.reactor.started[-1].orders
 
@@ -98,7 +99,7 @@ class VersionTests(AssemblyTestCase):
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         version = self.assembly.version("home", settings)
         self.level.set("debug")
-        version.make(1, 7, Owner()).start()
+        version.make(1, Seat(7, 8, 1), Owner()).start()
         self.assertEqual(self.reactor.started[-1].orders.log.level, "debug")
 
     def test_privileges(self) -> None:
@@ -134,7 +135,7 @@ class PoolTests(AssemblyTestCase):
         pool.startService()
         self.addCleanup(pool.stopService)
         [process] = self.reactor.started
-        self.assertEqual(process.arguments["childFDs"][3], self.handed["home"].fileno())
+        self.assertEqual(process.arguments["childFDs"][6], self.handed["home"].fileno())
 
     def test_inline(self) -> None:
         """Or this process, which can then import what is beside the configuration."""

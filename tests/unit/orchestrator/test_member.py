@@ -10,7 +10,7 @@ from tests.unit.orchestrator.test_process import Owner
 from unixsvc.orchestrator.member import Member, Recycling, reason_to_recycle
 from unixsvc.orchestrator.messages import Status
 from unixsvc.orchestrator.policy import Phase, Rules
-from unixsvc.orchestrator.process import WorkerProcess
+from unixsvc.orchestrator.process import Seat, WorkerProcess
 from unixsvc.telemetry.metrics import Snapshot
 
 
@@ -51,7 +51,7 @@ class MemberTests(SynchronousTestCase):
         """One that has been started at 100."""
         self.reactor = Processes()
         self.version = version_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, orders_for(2), 7, Owner())
+        process = WorkerProcess(self.reactor, orders_for(2), Seat(7, 8, 1), Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
         self.member = Member(5, process, self.version, now=100, chance=0.0)

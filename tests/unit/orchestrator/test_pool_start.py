@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from tests.unit.orchestrator.pools import RULES, PoolTestCase
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.messages import Draining, Failed, Ready
+from unixsvc.orchestrator.messages import TALLY_FD, Draining, Failed, Ready
 
 
 class StartTests(PoolTestCase):
@@ -30,9 +30,23 @@ class StartTests(PoolTestCase):
         """Each slot gets a worker, which is told which one it is, and given the door."""
         self.pool.startService()
         self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2])
-        self.assertEqual({each.arguments["childFDs"][3] for each in self.reactor.started}, {7})
+        self.assertEqual({each.arguments["childFDs"][6] for each in self.reactor.started}, {7})
         self.assertEqual(self.phases(), ["starting", "starting"])
         self.assertEqual((self.door.done, self.pool.figures().state), (["open"], ""))
+
+    def test_places(self) -> None:
+        """Each worker counts its connections in a place of its own, on one page that is kept for all of them."""
+        first, second = self.run_pool()
+        (tally,) = self.tallies
+        self.assertEqual({each.arguments["childFDs"][TALLY_FD] for each in (first, second)}, {8})
+        self.assertEqual(tally.taken, {1, 2})
+        first.end(by=9)
+        self.assertEqual((len(self.reactor.started), tally.taken), (3, {1, 2}))
+        self.pool.stopService()
+        second.end(code=0)
+        self.assertEqual((tally.taken, tally.closed), ({1}, False))
+        self.reactor.started[2].end(code=0)
+        self.assertEqual((tally.taken, tally.closed), (set(), True))
 
     def test_booted(self) -> None:
         """It has booted when the last worker is ready."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.processes import TOKEN, Processes, orders_for
 from unixsvc.config import ServiceSettings
 from unixsvc.orchestrator.messages import COMMANDS_FD, REPORTS_FD, AskFigures, Draining, Failed, Ready, Status
-from unixsvc.orchestrator.process import WorkerProcess
+from unixsvc.orchestrator.process import Seat, WorkerProcess
 from unixsvc.telemetry.metrics import Snapshot
 
 
@@ -47,7 +47,7 @@ class WorkerProcessTests(SynchronousTestCase):
         """Start one."""
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
-        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), 7, self.owner)
+        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), Seat(7, 8, 1), self.owner)
         self.worker.start()
         (self.process,) = self.reactor.started
 
@@ -66,10 +66,10 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertIn("PATH", self.process.arguments["env"])
 
     def test_descriptors(self) -> None:
-        """It gets the listening socket and two pipes, and nothing of ours for its standard input."""
+        """It gets two pipes, the page of counts, the listening socket, and nothing for its standard input."""
         descriptors: dict[int, Any] = self.process.arguments["childFDs"]
         self.assertIsInstance(descriptors.pop(0), int)
-        self.assertEqual(descriptors, {1: "r", 2: "r", 3: 7, 4: "r", 5: "w"})
+        self.assertEqual(descriptors, {1: "r", 2: "r", 3: "r", 4: "w", 5: 8, 6: 7})
 
     def test_orders(self) -> None:
         """The token goes through the pipe, and nowhere else: others can read arguments and environments."""
@@ -86,12 +86,12 @@ class WorkerProcessTests(SynchronousTestCase):
     def test_reports_in_pieces(self) -> None:
         """A report may come in pieces, and several in one."""
         for each in b'{"type":"re', b'ady"}\n{"type":"ready"}', b"\n":
-            self.worker.childDataReceived(4, each)
+            self.worker.childDataReceived(REPORTS_FD, each)
         self.assertEqual(self.owner.heard, ["ready", "ready"])
 
     def test_nonsense(self) -> None:
         """A report that is none is logged, and the next one is heard."""
-        (event,) = self.logged(4, b"{]\n")
+        (event,) = self.logged(REPORTS_FD, b"{]\n")
         self.assertEqual(event["log_namespace"], "home[2]")
         self.process.report(Ready())
         self.assertEqual(self.owner.heard, ["ready"])
@@ -206,7 +206,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_not_started(self) -> None:
         """One that is not started yet has no pid, and gets no signal."""
-        worker = WorkerProcess(self.reactor, orders_for(), 7, self.owner)
+        worker = WorkerProcess(self.reactor, orders_for(), Seat(7, 8, 1), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 

@@ -23,6 +23,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, LoopTransport, OwnedUNIXServerEndpoint
+from unixsvc.socket.tally import Place
 
 
 class _FromLoop:
@@ -87,8 +88,8 @@ class LoopTransportTests(SynchronousTestCase):
 
     def connect(self, protocol: _Plain) -> LoopTransport:
         """A connection; what the loop did to it so far is forgotten."""
-        self.protocol, self.loops = protocol, _FromLoop()
-        transport: Any = LoopTransport(protocol, UNIXAddress("/run/x.sock"))
+        self.protocol, self.loops, self.gone = protocol, _FromLoop(), list[int]()
+        transport: Any = LoopTransport(protocol, UNIXAddress("/run/x.sock"), lambda: self.gone.append(1))
         transport.connection_made(self.loops)
         self.loops.done.clear()
         joined: LoopTransport = transport
@@ -117,7 +118,7 @@ class LoopTransportTests(SynchronousTestCase):
         for error, kind in ((None, ConnectionDone), (OSError("reset"), ConnectionLost)):
             transport = self.connect(_Plain())
             transport.connection_lost(error)
-            self.assertEqual(self.protocol.heard, [kind])
+            self.assertEqual((self.protocol.heard, self.gone), ([kind], [1]))
 
     def test_half_closed(self) -> None:
         """Who can deal with one side closed goes on with the other; who can't is closed."""
@@ -198,7 +199,7 @@ class AdoptTests(SynchronousTestCase):
         self.addCleanup(loop.close)
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
-        endpoint = AdoptedUNIXServerEndpoint(loop, listening, 1)
+        endpoint = AdoptedUNIXServerEndpoint(loop, listening, Place())
 
         async def converse() -> None:
             await endpoint.adopt(self.factory, self.theirs).asFuture(loop)

@@ -1,0 +1,97 @@
+"""Clients are spread evenly over the workers of a service, whoever asks the kernel first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+from tests.functional.running import RunningTestCase
+
+
+class SpreadTests(RunningTestCase):
+    """Four workers, and clients that stay."""
+
+    config = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
+
+    def setUp(self) -> None:
+        """Start them."""
+        super().setUp()
+        self.start()
+        self.clients: list[socket.socket] = []
+
+    def connect(self, clients: int) -> None:
+        """So many come."""
+        for _ in range(clients):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.connect(self.path())
+            self.clients.append(client)
+
+    def spread(self) -> list[int]:
+        """How many each worker has, once all have been accepted; the fewest first."""
+        self.eventually(lambda: sum(self.counts()) == len(self.clients))
+        return self.counts()
+
+    def counts(self) -> list[int]:
+        """How many each worker has; the fewest first."""
+        return sorted(each["connections"] for each in self.status()["workers"])
+
+    def test_many(self) -> None:
+        """Of 200 that come all at once, no worker has more than 1.3 times the mean."""
+        self.connect(200)
+        spread = self.spread()
+        self.figure(f"200 connections over four workers: {spread}")
+        self.assertLessEqual(spread[-1], 65)
+
+    def test_few(self) -> None:
+        """Of eight clients, no worker has more than three, and none has nobody."""
+        self.connect(8)
+        spread = self.spread()
+        self.figure(f"8 connections over four workers: {spread}")
+        self.assertGreaterEqual(spread[0], 1)
+        self.assertLessEqual(spread[-1], 3)
+
+    def test_after_a_death(self) -> None:
+        """A worker that has come back, and has nobody, gets most of those who come next."""
+        self.connect(40)
+        self.spread()
+        (pid, lost) = next((each["pid"], each["connections"]) for each in self.status()["workers"])
+        os.kill(pid, signal.SIGKILL)
+        self.eventually(lambda: len(set(self.worker_pids()) - {pid}) == 4)
+        del self.clients[-lost:]  # which of them are gone does not matter for the count
+        self.connect(lost)
+        spread = self.spread()
+        self.figure(f"{lost} of 40 connections come again after a death: {spread}")
+        self.assertGreaterEqual(spread[0], 5)
+        self.assertLessEqual(spread[-1], 15)
+
+    def test_one_hangs(self) -> None:
+        """A worker that stands still, and has the fewest, keeps nobody waiting for long."""
+        self.connect(8)
+        self.spread()
+        pid = self.worker_pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        # As many as fit into a backlog could be lost in it; those that others accept are answered.
+        slowest, begun = 0.0, time.monotonic()
+        for _ in range(300):
+            started = time.monotonic()
+            self.assertEqual(self.ask("codes", "/item/7")["id"], 7)
+            slowest = max(slowest, time.monotonic() - started)
+        self.figure(
+            f"300 calls beside a worker that hangs: {time.monotonic() - begun:.2f} s, {slowest:.3f} s"
+        )
+        self.assertLess(slowest, 0.5)
+
+    def test_scaled(self) -> None:
+        """Workers that are added take part."""
+        self.connect(12)
+        self.spread()
+        self.assertDone("scale", "codes", "6")
+        self.connect(6)
+        spread = self.spread()
+        self.assertEqual(len(spread), 6)
+        self.assertGreaterEqual(spread[0], 1)
+        self.assertLessEqual(spread[-1], 5)

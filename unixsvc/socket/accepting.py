@@ -1,0 +1,159 @@
+"""Accepts clients from a listening socket that several workers share."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from unixsvc.socket.courtesy import Courtesy, is_even
+from unixsvc.socket.tally import Place
+
+__all__ = ["Acceptor"]
+
+_log = Logger()
+
+# So many clients are accepted before those that are here have their turn.
+_TURN: Final = 8
+# How long others are let go first, and how long is waited where no descriptor is left; in seconds.
+_MOMENT: Final = 0.01
+_EXHAUSTED: Final = 0.1
+
+Build = Callable[[Callable[[], object]], asyncio.BaseProtocol | None]
+
+
+@implementer(IListeningPort)
+class Acceptor:
+    """Accepts by hand, as the loop's own server could not leave a client to the siblings.
+
+    :param loop: makes the transports.
+    :param listening: shared with the siblings; closed at the end, which does not close theirs.
+    :param build: makes the protocol of a connection, or None for one that is not wanted; it is given what
+        the protocol has to call when the connection is gone.
+    :param place: where the connections are counted.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, listening: socket.socket, build: Build, place: Place
+    ) -> None:
+        self._loop = loop
+        self._listening = listening
+        self._address = listening.getsockname()
+        self._build = build
+        self._place = place
+        self._courtesy = Courtesy()
+        self._pause: asyncio.TimerHandle | None = None
+        self._standing_back = False
+        self._neediest = place.neediest()
+        # Bound once, as each connection takes this way.
+        self._accept: Callable[[], tuple[int, Any]] = listening._accept  # type: ignore[attr-defined]
+        self._kind = listening.family, listening.type, listening.proto
+
+    def startListening(self) -> None:
+        """Begin to accept."""
+        self._place.join()
+        self._loop.add_reader(self._listening.fileno(), self._ready)
+
+    def stopListening(self) -> None:
+        """Accept nothing more. A path stays: it belongs to the orchestrator."""
+        self._place.leave()
+        self._standing_back = False
+        self._stop_waiting()
+        self._loop.remove_reader(self._listening.fileno())
+        self._listening.close()
+
+    def getHost(self) -> UNIXAddress:
+        """The path."""
+        return UNIXAddress(self._address)
+
+    def _ready(self) -> None:
+        """Somebody waits to be accepted."""
+        place, stands_back = self._place, self._courtesy.stands_back
+        for _ in range(_TURN):
+            if stands_back(place.mine, place.least()):
+                self._stand_back()
+                return
+            try:
+                descriptor, _ = self._accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                _log.error("no client can be accepted: {error}", error=error.strerror)
+                self._wait(_EXHAUSTED, self._go_on)
+                return
+            self._open(socket.socket(*self._kind, descriptor))
+
+    def _open(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        protocol = self._build(self._gone)
+        if protocol is None:
+            connection.close()
+            return
+        self._place.came()
+        _Opening(self._loop.connect_accepted_socket(lambda: protocol, connection))
+
+    def _gone(self) -> None:
+        place = self._place
+        place.went()
+        if self._standing_back and is_even(place.mine, place.least()):
+            # At once: by now another may be standing back for us.
+            self._stop_waiting()
+            self._go_on()
+
+    def _stand_back(self) -> None:
+        self._standing_back = True
+        self._neediest = self._place.neediest()
+        self._wait(_MOMENT, self._look_again)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        self._loop.remove_reader(self._listening.fileno())
+        self._pause = self._loop.call_later(seconds, then)
+
+    def _stop_waiting(self) -> None:
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.cancel()
+
+    def _look_again(self) -> None:
+        in_vain = self._place.neediest() == self._neediest and _is_readable(self._listening)
+        self._courtesy.stood_back(in_vain=in_vain)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._standing_back = False
+        self._loop.add_reader(self._listening.fileno(), self._ready)
+
+
+class _Opening:
+    """Drives the loop's coroutine that opens a transport, without the price of a Task.
+
+    A Task for each connection cost a fifth of the connections a second.
+    """
+
+    __slots__ = ("_coroutine",)
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self(None)
+
+    def __call__(self, _: object) -> None:
+        try:
+            future = self._coroutine.send(None)
+        except StopIteration:
+            return
+        future._asyncio_future_blocking = False  # how a future is told that it is waited for
+        future.add_done_callback(self)
+
+
+def _is_readable(listening: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(listening, select.POLLIN)
+    return bool(poll.poll(0))
