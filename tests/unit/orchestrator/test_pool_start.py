@@ -35,7 +35,7 @@ class StartTests(PoolTestCase):
         self.assertEqual((self.door.done, self.pool.figures().state), (["open"], ""))
 
     def test_places(self) -> None:
-        """Each worker counts its connections in a place of its own, on one page that is kept for all of them."""
+        """Each worker counts its connections in a place of its own, on one page that all of them share."""
         first, second = self.run_pool()
         (tally,) = self.tallies
         self.assertEqual({each.arguments["childFDs"][TALLY_FD] for each in (first, second)}, {8})

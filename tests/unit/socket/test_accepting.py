@@ -236,7 +236,7 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual(len(self.loop.opened), 1)
 
     def test_stop(self) -> None:
-        """When it stops, in the midst of looking away, nothing is left to be done, and nobody waits for it."""
+        """When it stops, in the midst of looking away, nothing is left to do, and nobody waits for it."""
         self.connect(2)
         self.loop.turn()
         self.acceptor.stopListening()
