@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Raw
 
 from unixsvc.errors import ServiceError
-from unixsvc.socket.aio_link import AioLink, Stream
+from unixsvc.socket.aio_link import AioLink, Stream, change_in
 from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.socket.conversation import Call
@@ -146,12 +146,19 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
             except (Unreached, Lost, ServiceError) as error:
                 again = not self._closed and (inbox is None or not inbox.seen)
                 pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
+                problem = error
             else:
                 self.breaker.succeeded()
                 return data
-            await asyncio.sleep(pause)
+            await self._wait(problem, pause)
             if self._closed:
                 raise closed()
+
+    async def _wait(self, problem: Exception, seconds: float) -> None:
+        if isinstance(problem, Unreached) and problem.absent and self._place is not None:
+            await change_in(self._place.socket_dir, seconds)
+        else:
+            await asyncio.sleep(seconds)
 
     def _link(self) -> AioLink:
         loop = asyncio.get_running_loop()
@@ -167,6 +174,6 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         if self._place is None:
             self._place = place_of(self._socket_dir, self._token)
         connection = dial(self._place.socket_dir, self._service)
-        link = AioLink(self._place.token, loop, self._links.discard)
+        link = AioLink(self._place.shown, loop, self._links.discard)
         link.open(connection)
         return link

@@ -26,6 +26,7 @@ from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_rais
 from unixsvc.socket.blocking_link import BlockingLink, Pool
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreached, dial
+from unixsvc.socket.inotify import wait_for_change
 from unixsvc.socket.place import Place, place_of
 
 __all__ = ["Client", "Stream"]
@@ -204,7 +205,10 @@ class Client(Verbs[Any]):
         again &= not self._closed
         with self._own_pool().lock:
             pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
-        time.sleep(pause)
+        if isinstance(error, Unreached) and error.absent and self._place is not None:
+            wait_for_change(self._place.socket_dir, pause)
+        else:
+            time.sleep(pause)
         if self._closed:
             raise closed()
 
@@ -217,6 +221,6 @@ class Client(Verbs[Any]):
     def _connect(self, pool: Pool) -> BlockingLink:
         if self._place is None:
             self._place = place_of(self._socket_dir, self._token)
-        link = BlockingLink(dial(self._place.socket_dir, self._service), self._place.token)
+        link = BlockingLink(dial(self._place.socket_dir, self._service), self._place.shown)
         pool.add(link)
         return link

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -130,10 +132,22 @@ class AnswersSuite(ClientTestCase):
         self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
 
     def test_wrong_token(self) -> None:
-        """A wrong token is refused."""
+        """A wrong token is refused; where it was found in a file, the file is named, and never the token."""
         self.start()
-        with self.assertRaises(Unauthorized):
+        with self.assertRaises(Unauthorized) as caught:
             self.client(token="0" * 64).call("GET", "/item/7")
+        self.assertEqual(caught.exception.detail, "auth_token is wrong")
+        place = Path(tempfile.mkdtemp(dir=self.folder))
+        shutil.copy(Path(self.folder, "unixsvc.toml"), place)
+        file = place / ".auth_token"
+        file.touch(0o600)
+        file.write_text("0" * 64)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(place)
+        with self.assertRaises(Unauthorized) as caught:
+            self.client(token=None).call("GET", "/item/7")
+        self.assertIn(f"auth_token is wrong; the token was read from {file}", str(caught.exception))
+        self.assertNotIn("0" * 64, str(caught.exception))
 
     def test_deadline(self) -> None:
         """A call ends at its deadline, within 50 ms; so does its action, which is counted as cancelled."""
@@ -219,6 +233,17 @@ class StreamsSuite(ClientTestCase):
         error = client.begin("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
         self.assertIsInstance(error, BadGateway)
         self.eventually(self.ledger, 2.0)
+        self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
+
+    def test_call_for_a_stream(self) -> None:
+        """A stream whose answer is none fails, and harms no other call; no result is no item, either."""
+        self.start()
+        client = self.client("ledger")
+        for method, path, data in (("GET", "/item/7", None), ("POST", "/note", {"name": "x"})):
+            error = client.read(method, path, data).exception(5.0)
+            self.assertIsInstance(error, BadGateway)
+            self.assertIn("no stream", str(error))
+        self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
     def test_wrong_timeout(self) -> None:

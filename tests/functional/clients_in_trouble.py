@@ -110,6 +110,20 @@ class NobodySuite(ClientTestCase):
         self.assertLess(time.monotonic() - begun, 3.0)
         self.assertIn("there is no service 'nobody'; there are: others", str(caught.exception))
 
+    def test_appears(self) -> None:
+        """One that appears is asked at once, also where it was waited for in vain for a while."""
+        call = self.client("late", socket_dir=self.place, token="t").begin("GET", "/item/7")
+        time.sleep(1.2)  # by then the pauses are long
+        self.assertFalse(call.done())
+        listening = self.listen("late")
+        begun = time.monotonic()
+        listening.settimeout(5.0)
+        with listening.accept()[0] as connection:
+            self.assertLess(time.monotonic() - begun, 0.1)
+            connection.recv(1000)
+            connection.sendall(b'{"id":1,"code":200,"data":"there"}\n')
+            self.assertEqual(call.result(5.0), "there")
+
     def test_backlog(self) -> None:
         """A listener whose queue is full is tried again, and asked as soon as there is room."""
         listening = self.listen("full", backlog=0)

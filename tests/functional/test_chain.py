@@ -120,7 +120,7 @@ class MountTests(ChainTestCase):
     """The third answers through the first."""
 
     def test_answers(self) -> None:
-        """Path, query, method, data, meta and time reach it; its answer comes back."""
+        """Path, query, method, data, meta and the caller's time reach it; its answer comes back."""
         meta = {"request_id": "m", "own": "x"}
         reply = self.talk("first").ask(id=1, path="/third?colour=red&number=7", meta=meta, timeout=9)["data"]
         self.assertLess(8, reply.pop("timeout"))
@@ -131,7 +131,7 @@ class MountTests(ChainTestCase):
             id=1, path="/third/x", method="POST", data={"colour": "ü\n", "number": 8}
         )["data"]
         self.assertEqual((reply["path"], reply["method"], reply["colour"]), ("/third/x", "POST", "ü\n"))
-        self.assertTrue(0 < reply["timeout"] <= 20)
+        self.assertIsNone(reply["timeout"])
 
     def test_failures(self) -> None:
         """Its failures come back as it tells them; one that is not there is a 503 that tells nothing else."""
@@ -149,6 +149,16 @@ class MountTests(ChainTestCase):
         """The caller's time holds there, too."""
         reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
         self.assertEqual(reply["code"], 504)
+        self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
+
+    def test_own_time(self) -> None:
+        """Where the caller has set no time, ours ends it there, too."""
+        self.configure(_SERVICES.replace("20.0", "0.4", 1))
+        self.assertDone("reload", "first")
+        begun = time.monotonic()
+        reply = self.talk("first").ask(id=1, path="/third/wait")
+        self.assertEqual(reply["code"], 504)
+        self.assertTrue(0.35 < time.monotonic() - begun < 0.8)
         self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
 
     def test_beside(self) -> None:

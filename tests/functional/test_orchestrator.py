@@ -208,6 +208,7 @@ class LifeTests(RunningTestCase):
             "workers",
             "latency",
             "problem",
+            "services",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

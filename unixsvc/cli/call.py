@@ -59,6 +59,12 @@ class _Unprintable(Exception):
 @click.option(
     "--timeout", metavar="SECONDS", type=float, help="For the answer; else the service's own limit."
 )
+@click.option(
+    "--idempotency-key",
+    "key",
+    metavar="KEY",
+    help="Names this request, so that it is done once, and can be made again if the answer is lost.",
+)
 @click.option("--stream", is_flag=True, help="Wait for the items of a stream for as long as they come.")
 @located
 @click.pass_obj
@@ -68,6 +74,7 @@ def call(
     words: Sequence[str],
     data: str | None,
     timeout: float | None,
+    key: str | None,
     stream: bool,
 ) -> None:
     """Send a request to a service and print its result; of a stream, each item as it comes.
@@ -100,7 +107,9 @@ def call(
 
     seconds = timeout if timeout is not None or not stream else _FOR_EVER
     try:
-        result = session.ask(service, parsed.path, method=method, data=body, seconds=seconds, item=item)
+        result = session.ask(
+            service, parsed.path, method=method, data=body, seconds=seconds, key=key, item=item
+        )
     except _Unprintable as error:
         raise error.reason from None
     if not items and not (stream and bytes(result) == b"null"):

@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from unixsvc.domain.message import EMPTY
-from unixsvc.errors import BadGateway, DeadlineExceeded
+from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable, error_from
+from unixsvc.socket import conversation
+from unixsvc.socket.attempts import Budget, Course, Lost
 from unixsvc.socket.dialing import Unreachable, Unreached, dial_path
 
 __all__ = ["Answer", "Call", "Exchange", "exchange", "is_listening", "read_answer"]
@@ -21,15 +22,9 @@ _ID: Final = 1
 _RETRY: Final = 0.01  # seconds
 
 
-class Call(Struct, frozen=True, omit_defaults=True):
-    """What is asked, as it goes on the wire but for the id.
+class Call(conversation.Call, frozen=True, omit_defaults=True):
+    """What is asked, as it goes on the wire but for the id."""
 
-    :ivar data: a JSON object.
-    """
-
-    method: str
-    path: str
-    data: Raw = EMPTY
     auth_token: str | None = None
 
     def __repr__(self) -> str:
@@ -68,6 +63,8 @@ _decode: Final = msgspec.json.Decoder(Answer).decode
 def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> Answer:
     """Ask a service and wait for its answer; for a stream, for its end.
 
+    With an idempotency key it is asked again where the clients would.
+
     :param path: of the service's socket.
     :param seconds: for all of it: to connect, to send, and to receive.
     :param item: called with each item of a stream.
@@ -77,12 +74,13 @@ def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object
     """
     deadline = time.monotonic() + seconds
     try:
-        with _connect(path, deadline) as connection:
-            connection.settimeout(_left(deadline))
-            # Who refuses early, as a message too large, has said why before it closed.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                connection.sendall(_message(call, deadline))
-            return _receive(connection, path, deadline, item)
+        if "idempotency_key" in call.meta:
+            return _ask_again(path, call, deadline, seconds, item)
+        return _ask(path, call, deadline, item)
+    except Unreached as error:
+        raise error.reason from None
+    except Lost:
+        raise Unreachable(path, "it closed the connection without an answer", "see its log") from None
     except TimeoutError:
         raise DeadlineExceeded(f"{path}: no answer within {seconds:g} s") from None
     except OSError as error:
@@ -117,20 +115,65 @@ def read_answer(line: bytes, path: str) -> Answer | None:
     return answer if answer.id == _ID or answer.failed else None
 
 
+def _ask_again(
+    path: str, call: Call, deadline: float, seconds: float, item: Callable[[Raw], object]
+) -> Answer:
+    """Ask until there is an answer, or none is to be expected. What items have come of is not asked again."""
+    import random  # late: it is slow to import
+
+    seen = False
+
+    def take(value: Raw) -> None:
+        nonlocal seen
+        seen = True
+        item(value)
+
+    course = Course(call, deadline, seconds, Budget(), time.monotonic, random.random)
+    while True:
+        try:
+            answer = _ask(path, call, deadline, take)
+            if seen or not (answer.failed and answer.code == Unavailable.code):
+                return answer
+            pause = course.pause_after(error_from(answer.code, answer.detail))
+        except (Unreached, Lost) as problem:
+            if seen:
+                raise
+            pause = course.pause_after(problem)
+        time.sleep(pause)
+
+
+def _ask(path: str, call: Call, deadline: float, item: Callable[[Raw], object]) -> Answer:
+    """Ask once.
+
+    :raises Unreached: if the service has seen nothing of it.
+    :raises Lost: if the connection ends before the answer.
+    """
+    with _connect(path, deadline) as connection:
+        connection.settimeout(_left(deadline))
+        # Who refuses early, as a message too large, has said why before it closed.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(_message(call, deadline))
+        try:
+            return _receive(connection, path, deadline, item)
+        except ConnectionResetError:
+            raise Lost from None
+
+
 def _connect(path: str, deadline: float) -> socket.socket:
     while True:
         try:
             return dial_path(path)
         except Unreached as error:
             if not error.busy:
-                raise error.reason from None
+                raise
             time.sleep(min(_RETRY, _left(deadline)))
 
 
 def _message(call: Call, deadline: float) -> bytes:
     """One line, with what is left of the time as the service's own limit."""
     fields = {"id": _ID, **msgspec.structs.asdict(call), "timeout": _left(deadline)}
-    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}) + b"\n"
+    said = {name: value for name, value in fields.items() if value not in (None, {})}
+    return msgspec.json.encode(said) + b"\n"
 
 
 def _receive(connection: socket.socket, path: str, deadline: float, item: Callable[[Raw], object]) -> Answer:
@@ -150,7 +193,7 @@ def _receive(connection: socket.socket, path: str, deadline: float, item: Callab
                 item(answer.data)
             del rest[: end + 1]
             seen = 0
-    raise Unreachable(path, "it closed the connection without an answer", "see its log")
+    raise Lost
 
 
 def _left(deadline: float) -> float:

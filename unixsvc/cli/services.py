@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import click
@@ -13,7 +14,7 @@ from unixsvc.cli.exchange import is_listening
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_table
 from unixsvc.cli.session import Session
-from unixsvc.errors import BadGateway
+from unixsvc.errors import BadGateway, ConfigError
 from unixsvc.socket.directory import service_names, socket_path
 
 __all__ = ["ls", "routes"]
@@ -27,6 +28,9 @@ _REFERENCE: Final = "#/schemas/"
 def ls(session: Session) -> None:
     """List the services that run here, one a line."""
     directory = session.settings.socket_dir
+    if not os.path.isdir(directory):
+        remedy = "start services with 'twistd -n unixsvc', or name another --config or --socket-dir"
+        raise ConfigError(directory, "there is no such directory", remedy)
     running = [name for name in service_names(directory) if is_listening(socket_path(directory, name))]
     for name in running:
         click.echo(name)

@@ -57,11 +57,14 @@ class Session:
         method: str = "GET",
         data: Raw = EMPTY,
         seconds: float | None = None,
+        key: str | None = None,
         item: Callable[[Raw], object] | None = None,
     ) -> Raw:
         """Have a service answer.
 
         :param seconds: for the answer; None for the time that the service itself takes at most.
+        :param key: by which the service knows the request again: with it, it is asked again where it may be
+            that the answer was lost.
         :param item: called with each item of a stream; None where there must not be one.
         :returns: the result, as JSON.
         :raises ServiceError: if it refuses or fails, or cannot be asked.
@@ -74,11 +77,12 @@ class Session:
             raise Unreachable(directory, "no service runs here", remedy)
         if service not in names:
             raise Unreachable(directory, f"there is no service {service!r}", f"there are: {', '.join(names)}")
-        call = Call(method, path, data, token_for(self.settings))
+        shown = token_for(self.settings)
+        call = Call(method, path, data, {} if key is None else {"idempotency_key": key}, shown.token)
         where, patience = socket_path(directory, service), seconds or self._patience(service)
         answer = self._exchange(where, call, patience, item or _refuse)
         if answer.failed:
-            raise error_from(answer.code, answer.detail)
+            raise shown.told(error_from(answer.code, answer.detail))
         return answer.data
 
     def _patience(self, service: str) -> float:

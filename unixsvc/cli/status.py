@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -50,8 +51,8 @@ def status(session: Session, as_json: bool) -> None:
         rows += [_worker_row(worker) for worker in service.workers]
     echo_table(_HEADERS, rows, terminal=session.terminal)
     for name, service in services.items():
-        if service.problem:
-            echo_line(f"{name}: {service.problem}")
+        for line in _troubles(name, service):
+            echo_line(line)
 
 
 class _Worker(Struct, frozen=True):
@@ -68,6 +69,11 @@ class _Latency(Struct, frozen=True):
     p99: float | None = None
 
 
+class _Asked(Struct, frozen=True):
+    open: int = 0
+    half_open: int = 0
+
+
 class _Service(Struct, frozen=True):
     pid: int | None = None
     status: str = ""
@@ -78,6 +84,23 @@ class _Service(Struct, frozen=True):
     workers: list[_Worker] = []
     latency: _Latency = _Latency()
     problem: str = ""
+    services: dict[str, _Asked] = {}
+
+
+def _troubles(name: str, service: _Service) -> Iterator[str]:
+    """What is not well: what has happened to the service, and which others it does not find."""
+    if service.problem:
+        yield f"{name}: {service.problem}"
+    for other, asked in service.services.items():
+        found = {"open": asked.open, "half-open": asked.half_open}
+        states = [f"{state} in {count}" for state, count in found.items() if count]
+        if states:
+            # Not with an arrow of one character: not every terminal has one.
+            yield f"{name} -> {other}: circuit {', '.join(states)} of {_workers(len(service.workers))}"
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker" if count == 1 else f"{count} workers"
 
 
 def _service_row(name: str, service: _Service) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
@@ -14,8 +16,14 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.socket.client import Client
 from unixsvc.socket.reading import Stream
+from unixsvc.telemetry.metrics import Asked
 
 __all__ = ["NoServices", "UnixServices"]
+
+# What an application asks for may come from its callers; a worker's report must stay short all the same.
+_MOST: Final = 100
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_BEFORE_ALL_TIMES: Final = float("-inf")
 
 
 @implementer(IServices)
@@ -108,9 +116,38 @@ class UnixServices:
         asked: Stream = client.stream(method, path, data, timeout=seconds, type=type, meta=carried)
         return asked
 
+    def open(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        limit: float | None = None,
+        meta: dict[str, str] | None = None,
+    ) -> Deferred[Any]:
+        """Ask for either, as :meth:`unixsvc.socket.client.Client.open` does, likewise."""
+        try:
+            client = self._client(service)
+            seconds, carried = self._carried(timeout, meta)
+        except (Unavailable, DeadlineExceeded) as error:
+            return fail(error)
+        asked: Deferred[Any] = client.open(method, path, data, timeout=seconds, limit=limit, meta=carried)
+        return asked
+
     def figures(self) -> dict[str, dict[str, Any]]:
-        """Of each service that was asked: what :meth:`unixsvc.socket.client.Client.figures` tells."""
-        return {name: each.figures() for name, each in self._clients.items()}
+        """Of each service that was asked: what :meth:`unixsvc.socket.client.Client.figures` tells.
+
+        And whether its breaker is ``half_open``: it refuses nothing now, but the last calls have not found
+        the service, and the next one shows whether it is there again.
+        """
+        return {name: _figures_of(each) for name, each in self._clients.items()}
+
+    def asked(self) -> dict[str, Asked]:
+        """The same, as it is added up over workers: of a hundred services at most."""
+        named = ((name, each) for name, each in self._clients.items() if _NAME.fullmatch(name))
+        return {name: _asked(_figures_of(each)) for name, each in islice(named, _MOST)}
 
     def close(self) -> None:
         """Ask nothing more; what is unanswered fails with Unavailable."""
@@ -153,6 +190,24 @@ class UnixServices:
         return (left if timeout is None else min(timeout, left)), carried
 
 
+def _figures_of(client: Any) -> dict[str, Any]:
+    figures: dict[str, Any] = client.figures()
+    # Whether it would refuse if no pause could be over: whether calls in a row have not found the service.
+    tripped = client.breaker.is_open(_BEFORE_ALL_TIMES)
+    return figures | {"half_open": tripped and not figures["open"]}
+
+
+def _asked(figures: dict[str, Any]) -> Asked:
+    is_open, half_open = figures["open"], figures["half_open"]
+    return Asked(
+        open=int(is_open),
+        half_open=int(half_open),
+        closed=int(not (is_open or half_open)),
+        refused=figures["refused"],
+        connections=figures["connections"],
+    )
+
+
 @implementer(IServices)
 class NoServices:
     """Stands where a test has no other services: to ask one is a mistake of the test."""
@@ -187,5 +242,9 @@ class NoServices:
         )
 
     def stream(self, service: str, method: str, path: str, data: Any = None, **options: Any) -> Any:
+        """Fail likewise."""
+        return self.call(service, method, path)
+
+    def open(self, service: str, method: str, path: str, data: Any = None, **options: Any) -> Deferred[Any]:
         """Fail likewise."""
         return self.call(service, method, path)

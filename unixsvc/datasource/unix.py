@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 from msgspec import Raw
@@ -26,6 +27,9 @@ _GIVEN_UP: Final = (Cancelled, DeadlineExceeded)
 class UnixDatasource:
     """Passes requests on to a service; neither their data nor its answers are decoded here.
 
+    Nobody tells beforehand whether an answer is a stream. So the service may send as many items as a window
+    holds; the others come as the caller takes them.
+
     :param services: asks it.
     :param service: its name.
     """
@@ -44,15 +48,24 @@ class UnixDatasource:
             raise Unauthorized
         path = f"{request.path}?{request.query}" if request.query else request.path
         meta = {**request.meta, "request_id": request.request_id}
-        asked: Any = self._services.call(
-            self._service, request.method, path, request.data, type=Raw, meta=meta
+        asked: Any = self._services.open(
+            self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )
         answered: Deferred[Reply] = asked.addCallbacks(_succeeded, _failed)
         return answered
 
 
-def _succeeded(body: Raw) -> Reply:
-    return Reply(200, bytes(body))
+def _succeeded(answer: Raw | Any) -> Reply:
+    if isinstance(answer, Raw):
+        return Reply(200, bytes(answer))
+    return Reply(items=_items(answer))
+
+
+async def _items(stream: Any) -> AsyncGenerator[bytes, None]:
+    """The items of a stream, each taken when it is asked for; where this is closed, so is the stream."""
+    async with aclosing(stream):
+        async for each in stream:
+            yield bytes(each)
 
 
 def _failed(failure: Failure) -> Reply:

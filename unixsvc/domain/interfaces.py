@@ -330,3 +330,22 @@ class IServices(Interface):
 
         :param type: what each item is to be.
         """
+
+    def open(
+        service: str,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        limit: float | None = None,
+        meta: dict[str, str] | None = None,
+    ) -> Awaitable[Any]:
+        """Ask where it is not known whether the answer is a stream, as for a mount.
+
+        :param timeout: until the answer, or the first item of a stream; as that of ``call``.
+        :param limit: for all of a stream, in seconds; none if None. What the action has left is no limit, as
+            its answer may be that stream.
+        :returns: the result as JSON, a :class:`msgspec.Raw`; or an asynchronous iterator over items likewise,
+            with ``aclose``.
+        """

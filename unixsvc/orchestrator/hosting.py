@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import svcs
+from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
@@ -139,9 +140,10 @@ class Hosted(MultiService):
 
     def status(self) -> Status:
         """The figures of now."""
-        return Status(
-            self._figures.snapshot(), self._handler.connections(), self._handle.inflight, self._memory()
-        )
+        snapshot = self._figures.snapshot()
+        if asked := self._own_services.asked():
+            snapshot = replace(snapshot, services=asked)
+        return Status(snapshot, self._handler.connections(), self._handle.inflight, self._memory())
 
     async def _listen(self, probe: bool) -> None:
         if probe:

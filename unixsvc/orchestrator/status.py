@@ -10,7 +10,7 @@ import psutil
 from msgspec import Struct, field
 
 from unixsvc.orchestrator.messages import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.telemetry.metrics import Asked, Snapshot
 
 __all__ = ["Latency", "PoolFigures", "ServiceStatus", "WorkerFigures", "WorkerStatus", "describe"]
 
@@ -53,7 +53,10 @@ class Latency(Struct, frozen=True):
 
 
 class WorkerStatus(Struct, frozen=True):
-    """One worker, as it is told to a caller. ``uptime`` is in seconds, ``rss`` in bytes."""
+    """One worker, as it is told to a caller. ``uptime`` is in seconds, ``rss`` in bytes.
+
+    :ivar services: those that it has asked, by name.
+    """
 
     pid: int | None
     status: str
@@ -63,12 +66,15 @@ class WorkerStatus(Struct, frozen=True):
     connections: int
     rss: int
     generation: int
+    services: dict[str, Asked]
 
 
 class ServiceStatus(Struct, frozen=True):
     """One service, as it is told to a caller; ``pid`` and ``uptime`` are those of its oldest worker.
 
     The names are the original system's: scripts read them.
+
+    :ivar services: those that its workers have asked, by name.
     """
 
     pid: int | None
@@ -81,6 +87,7 @@ class ServiceStatus(Struct, frozen=True):
     workers: list[WorkerStatus]
     latency: Latency
     problem: str
+    services: dict[str, Asked]
 
 
 def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus:
@@ -89,7 +96,7 @@ def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus
     :param app: where its application is.
     """
     workers = figures.workers
-    total = reduce(add, (each.status.snapshot for each in workers), figures.ended)
+    total = reduce(add, (each.status.snapshot for each in workers), figures.ended.past())
     oldest = max(workers, key=lambda each: each.uptime, default=None)
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
@@ -102,6 +109,7 @@ def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus
         workers=[_worker(each) for each in workers],
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
         problem=figures.problem,
+        services=total.services or {},
     )
 
 
@@ -123,6 +131,7 @@ def _worker(worker: WorkerFigures) -> WorkerStatus:
         worker.status.connections,
         _resident(worker.pid),
         worker.generation,
+        snapshot.services or {},
     )
 
 

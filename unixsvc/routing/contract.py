@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +13,8 @@ from unixsvc.routing.binding import Signature
 from unixsvc.routing.route import Route
 
 __all__ = ["Promise", "describe"]
+
+_REFERENCE: Final = "#/schemas/"
 
 
 class Promise(Struct, frozen=True):
@@ -28,14 +31,16 @@ def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str,
     :returns: ``title``, ``version``, ``schemas`` by name, and ``routes``: of each the ``method``,
         ``path``, ``title``, ``description``, ``public``, ``meta``, ``stream`` (whether it is one), and the
         schemas ``path_arguments`` (by name), ``data`` (None if it takes none) and ``result`` (of a stream:
-        of each item).
+        of each item). Always the same for the same application, byte for byte: sets are sorted.
     :raises TypeError: if a result is of a type that cannot become JSON.
     """
     kinds: list[Any] = []
     for each in promises:
         kinds += [*each.signature.path.values(), each.signature.returns]
         kinds += [each.signature.data] if each.signature.data else []
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/schemas/{name}")
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE + "{name}")
+    for each in components.values():
+        _order_defaults(each, components)
     # The parameters of one action have no name of their own that could be referred to.
     remaining = iter(schemas)
     routes = []
@@ -55,9 +60,42 @@ def _describe_route(promise: Promise, path: dict[str, Any], data: Any, result: A
         "title": route.title,
         "description": route.description,
         "public": route.public,
-        "meta": route.meta,
+        "meta": msgspec.to_builtins(route.meta, str_keys=True, order="deterministic"),
         "stream": promise.signature.stream,
         "path_arguments": path,
         "data": data,
         "result": result,
     }
+
+
+def _order_defaults(schema: dict[str, Any], components: dict[str, Any]) -> None:
+    """Sort what has been a set in the defaults of a struct's fields."""
+    fields = schema.get("properties", {}).values() or schema.get("prefixItems", [])
+    for field in fields:
+        if "default" in field:
+            field["default"] = _ordered(field["default"], field, components)
+
+
+def _ordered(value: Any, schema: Any, components: dict[str, Any]) -> Any:
+    """A value in which each list that its schema says to be a set is sorted."""
+    if not isinstance(schema, dict):  # true or false: nothing is known of it
+        return value
+    if "$ref" in schema:
+        return _ordered(value, components.get(schema["$ref"].removeprefix(_REFERENCE)), components)
+    for each in schema.get("anyOf", []):
+        value = _ordered(value, each, components)
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        return {name: _ordered(each, known.get(name, others), components) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        kinds = chain(schema.get("prefixItems", []), repeat(schema.get("items")))
+        items = [_ordered(each, kind, components) for each, kind in zip(value, kinds, strict=False)]
+        return _sorted(items) if schema.get("uniqueItems") else items
+    return value
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    try:
+        return sorted(items)
+    except TypeError:  # of several kinds, which have no order among them
+        return sorted(items, key=msgspec.json.encode)

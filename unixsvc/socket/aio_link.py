@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 from types import TracebackType
@@ -16,8 +17,10 @@ from unixsvc.socket.asking import is_stream, result_of
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
 from unixsvc.socket.inbox import Inbox
+from unixsvc.socket.inotify import watch
+from unixsvc.socket.place import Shown
 
-__all__ = ["AioLink", "Stream"]
+__all__ = ["AioLink", "Stream", "change_in"]
 
 
 class _Waiting:
@@ -39,9 +42,9 @@ class AioLink(asyncio.Protocol):
     """
 
     def __init__(
-        self, token: str | None, loop: asyncio.AbstractEventLoop, gone: Callable[[AioLink], None]
+        self, shown: Shown, loop: asyncio.AbstractEventLoop, gone: Callable[[AioLink], None]
     ) -> None:
-        self.conversation = Conversation(token)
+        self.conversation = Conversation(shown)
         self._loop = loop
         self._gone = gone
         self._transport: asyncio.Transport | None = None
@@ -234,3 +237,22 @@ class Stream:
     def _leave(self) -> None:
         self._inbox.drop()
         self._task.cancel()
+
+
+async def change_in(directory: str, seconds: float) -> None:
+    """Wait until something appears in a directory, goes, or is moved; for so many seconds at most."""
+    try:
+        descriptor = watch(directory)
+    except OSError:
+        await asyncio.sleep(seconds)
+        return
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+    loop.add_reader(descriptor, changed.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -9,7 +9,7 @@ from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable, error_fr
 from unixsvc.socket.conversation import Call
 from unixsvc.socket.dialing import Unreachable, Unreached
 
-__all__ = ["Breaker", "Budget", "Course", "Lost", "pause_or_raise"]
+__all__ = ["Breaker", "Budget", "Course", "Lost", "pause_or_raise", "reason_of"]
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 _FIRST_PAUSE: Final = 0.005

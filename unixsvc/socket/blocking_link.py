@@ -18,6 +18,7 @@ from unixsvc.socket.asking import is_stream
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, Item
 from unixsvc.socket.dialing import Unreached
+from unixsvc.socket.place import Shown
 
 __all__ = ["BlockingLink", "Pool"]
 
@@ -31,8 +32,8 @@ class BlockingLink:
     :param connection: connected, and not blocking: what waits is poll(2), for as long as there is time.
     """
 
-    def __init__(self, connection: socket.socket, token: str | None) -> None:
-        self.conversation = Conversation(token)
+    def __init__(self, connection: socket.socket, shown: Shown) -> None:
+        self.conversation = Conversation(shown)
         self._socket = connection
         self._pid = os.getpid()
         self._readable, self._writable = select.poll(), select.poll()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 from types import TracebackType
@@ -105,6 +106,27 @@ class Client(Verbs[Deferred[Any]]):
             type, inbox, Deferred.fromCoroutine(self._ask(asked, seconds_of(timeout, FOR_EVER), inbox))
         )
 
+    def open(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        limit: float | None = None,
+        meta: dict[str, str] | None = None,
+    ) -> Deferred[Raw | Stream]:
+        """Ask where it is not known whether the answer is a stream.
+
+        :param timeout: until the answer, or the first item of a stream, retries included; in seconds.
+        :param limit: for all of a stream, in seconds; none if None.
+        :returns: fires with the result, as JSON; or with the stream, whose items are JSON, as soon as there
+            is one. A stream without items is the result ``null``. It fails as that of :meth:`call`.
+        """
+        asked, seconds = make_call(method, path, data, meta), seconds_of(timeout, self._timeout)
+        longer = math.inf if limit is None else max(limit - seconds, 0.0)
+        return Deferred.fromCoroutine(self._ask(asked, seconds, None, longer))
+
     def figures(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
         is_open = self._reactor is not None and self.breaker.is_open(self._reactor.seconds())
@@ -138,11 +160,13 @@ class Client(Verbs[Deferred[Any]]):
         self.breaker.admit(now())
         return Course(call, now() + seconds, seconds, self._budget, now, random.random)
 
-    async def _ask(self, call: Call, seconds: float, stream: Inbox | None) -> Raw:
+    async def _ask(
+        self, call: Call, seconds: float, stream: Inbox | None, longer: float | None = None
+    ) -> Any:
         course = self._course(call, seconds)
         while True:
             try:
-                data = await self._link().ask(call, course.left(), stream)
+                data = await self._link().ask(call, course.left(), stream, longer)
             except (Unreached, Lost, ServiceError) as error:
                 again = not self._closed and (stream is None or not stream.seen)
                 pause = pause_or_raise(error, course, self.breaker, self._reactor.seconds(), again=again)
@@ -170,7 +194,7 @@ class Client(Verbs[Deferred[Any]]):
         if self._place is None:
             self._place = place_of(self._socket_dir, self._token)
         connection = dial(self._place.socket_dir, self._service)
-        link = TwistedLink(self._place.token, self._reactor, self._links.discard)
+        link = TwistedLink(self._place.shown, self._reactor, self._links.discard)
         with connection:  # the reactor has a descriptor of its own
             factory = Factory.forProtocol(lambda: link)
             factory.noisy = False

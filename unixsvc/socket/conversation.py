@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
+from unixsvc.socket.place import Shown
 
 __all__ = ["WINDOW", "Answered", "Call", "Conversation", "Event", "Failed", "GoAway", "Item"]
 
@@ -98,13 +99,15 @@ _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Conversation:
     """One connection.
 
-    :param token: shown until the service has once accepted it; None to show none.
+    :param shown: the token, shown until the service has once accepted it.
     :ivar leaving: whether the service wants us to go.
     """
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, shown: Shown) -> None:
+        self._token = shown.token
+        self._told = shown.told
         self._unanswered: dict[int, int] = {}  # how long each message is
+        self._streams: set[int] = set()  # those whose answer must be a stream
         self._last = 0
         self._rest: list[bytes] = []  # of a line that has begun; joined once, as an answer may be long
         self.leaving = False
@@ -118,11 +121,14 @@ class Conversation:
         """Those, by id."""
         return list(self._unanswered)
 
-    def ask(self, call: Call, timeout: float | None = None, credit: int | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, call: Call, timeout: float | None = None, credit: int | None = None, *, either: bool = False
+    ) -> tuple[int, bytes]:
         """Ask something.
 
         :param timeout: what is left of the caller's time, in seconds.
-        :param credit: how many items of a stream may come before more is granted.
+        :param credit: for a stream: how many items may come before more is granted.
+        :param either: whether the answer may be no stream all the same.
         :returns: the id, and what is to be sent.
         """
         self._last += 1
@@ -131,6 +137,8 @@ class Conversation:
         )
         encoded = _encode(message)
         self._unanswered[self._last] = len(encoded)
+        if credit is not None and not either:
+            self._streams.add(self._last)
         return self._last, encoded + b"\n"
 
     def grant(self, id: int, items: int) -> bytes:
@@ -166,16 +174,24 @@ class Conversation:
             return GoAway()
         if found.id is None and found.status == "error":
             # It could not even read what we asked, or wants no connection of ours: that ends all of it.
-            return self._refused(error_from(found.code, found.detail, found.message))
+            return self._refused(self._told(error_from(found.code, found.detail, found.message)))
         if not isinstance(found.id, int) or found.id not in self._unanswered:
             raise BadGateway("the service answered what was not asked")
         if found.more:
             return Item(found.id, found.data)
-        del self._unanswered[found.id]
+        return self._end(found.id, found)
+
+    def _end(self, id: int, found: _Line) -> Event:
+        """The last that comes of a call."""
+        del self._unanswered[id]
+        stream = bool(self._streams) and id in self._streams
+        self._streams.discard(id)
         if found.status == "error":
-            return Failed(found.id, error_from(found.code, found.detail, found.message))
+            return Failed(id, self._told(error_from(found.code, found.detail, found.message)))
         self._token = None  # it was accepted, and holds for the connection
-        return Answered(found.id, found.data)
+        if stream and bytes(found.data) != b"null":
+            return Failed(id, BadGateway("the service answers with no stream: ask for it with call()"))
+        return Answered(id, found.data)
 
     def _refused(self, error: ServiceError) -> Event:
         """Nothing more is served here. Of a message that is too large, the others are not guilty."""

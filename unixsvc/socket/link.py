@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,10 +13,12 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
 from unixsvc.errors import DeadlineExceeded, ServiceError
-from unixsvc.socket.asking import is_stream
-from unixsvc.socket.attempts import Lost
+from unixsvc.socket.asking import FOR_EVER, is_stream
+from unixsvc.socket.attempts import Lost, reason_of
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
 from unixsvc.socket.inbox import Inbox
+from unixsvc.socket.place import Shown
+from unixsvc.socket.reading import Stream
 
 __all__ = ["TwistedLink"]
 
@@ -23,12 +26,15 @@ __all__ = ["TwistedLink"]
 class _Waiting:
     """One call that is not answered yet."""
 
-    __slots__ = ("done", "stream", "timer")
+    __slots__ = ("done", "longer", "stream", "timer")
 
-    def __init__(self, done: Deferred[Raw], timer: IDelayedCall, stream: Inbox | None) -> None:
+    def __init__(
+        self, done: Deferred[Any], timer: IDelayedCall, stream: Inbox | None, longer: float | None
+    ) -> None:
         self.done = done
         self.timer = timer
         self.stream = stream
+        self.longer = longer
 
 
 class TwistedLink(Protocol):
@@ -36,22 +42,30 @@ class TwistedLink(Protocol):
 
     transport: Any
 
-    def __init__(self, token: str | None, reactor: Any, gone: Callable[[TwistedLink], None]) -> None:
-        self.conversation = Conversation(token)
+    def __init__(self, shown: Shown, reactor: Any, gone: Callable[[TwistedLink], None]) -> None:
+        self.conversation = Conversation(shown)
         self._reactor = reactor
         self._gone = gone
         self._waiting: dict[int, _Waiting] = {}
         self._refusal: ServiceError | None = None
 
-    def ask(self, call: Call, seconds: float, stream: Inbox | None = None) -> Deferred[Raw]:
+    def ask(
+        self, call: Call, seconds: float, stream: Inbox | None = None, longer: float | None = None
+    ) -> Deferred[Any]:
         """Ask, and wait for the answer; for a stream, for its end.
 
-        :returns: fails with Lost if the connection ends before that.
+        :param stream: where its items are put.
+        :param longer: how many seconds more a stream may take as a whole, where the answer may be one or not;
+            None where it may not.
+        :returns: fires with the result; where it may be a stream or not, with the :class:`Stream` as soon as
+            there is an item. It fails with Lost if the connection ends before that.
         """
-        number, message = self.conversation.ask(call, seconds, None if stream is None else WINDOW)
-        done: Deferred[Raw] = Deferred(lambda _: self._give_up(number))
+        limit = seconds if longer is None else None if longer == math.inf else seconds + longer
+        credit = None if stream is None and longer is None else WINDOW
+        number, message = self.conversation.ask(call, limit, credit, either=longer is not None)
+        done: Deferred[Any] = Deferred(lambda _: self._give_up(number))
         timer = self._reactor.callLater(seconds, self._too_late, number)
-        self._waiting[number] = _Waiting(done, timer, stream)
+        self._waiting[number] = _Waiting(done, timer, stream, longer)
         if stream is not None:
             stream.began(lambda items: self.transport.write(self.conversation.grant(number, items)))
         self.transport.write(message)
@@ -100,9 +114,21 @@ class TwistedLink(Protocol):
         if waiting.stream is not None:
             waiting.stream.put(event.data)
             return
+        if waiting.longer is not None:
+            self._open(event, waiting, waiting.longer)
+            return
         del self._waiting[event.id]
         self.transport.write(self.conversation.cancel(event.id))
         self._end(waiting, is_stream())
+
+    def _open(self, event: Item, waiting: _Waiting, longer: float) -> None:
+        """What was asked turns out to be a stream: who waited gets that, and its end is waited for."""
+        waiting.timer.delay(min(longer, FOR_EVER))
+        inbox = waiting.stream = Inbox()
+        inbox.began(lambda items: self.transport.write(self.conversation.grant(event.id, items)))
+        inbox.put(event.data)
+        begun, waiting.done = waiting.done, Deferred(lambda _: self._give_up(event.id))
+        begun.callback(Stream(Raw, inbox, waiting.done.addErrback(_plainly)))
 
     def _is_to_go(self, event: GoAway) -> None:
         """Nothing new is asked here, as the conversation knows by now."""
@@ -122,6 +148,11 @@ class TwistedLink(Protocol):
         if waiting.timer.active():
             waiting.timer.cancel()
         waiting.done.errback(Failure(error))
+
+
+def _plainly(failure: Failure) -> Failure:
+    """Why a stream has ended, as its reader is told."""
+    return Failure(reason_of(failure.value)) if isinstance(failure.value, Lost) else failure
 
 
 _REACTIONS: Final[dict[type[Event], Callable[[TwistedLink, Any], None]]] = {

@@ -1,48 +1,68 @@
-"""Notices at once when something in a directory of sockets has changed."""
+"""Notices at once when something in a directory of sockets has changed, in a Twisted program."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.filepath import FilePath
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from unixsvc.socket.inotify import watch
 
 __all__ = ["change_in"]
 
 _log = Logger()
 
 
+@implementer(IReadDescriptor)
+class _Watching:
+    """What a reactor waits for.
+
+    :param done: fires when there is something to be read.
+    """
+
+    def __init__(self, descriptor: int, done: Deferred[None]) -> None:
+        self._descriptor = descriptor
+        self._done = done
+
+    def fileno(self) -> int:
+        """Where it is to be read."""
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        """What stands in logs before what is said of it."""
+        return "noticing"
+
+    def doRead(self) -> None:
+        """It is enough to know that there is something."""
+        if not self._done.called:
+            self._done.callback(None)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor ends."""
+
+
 def change_in(directory: str, seconds: float, reactor: Any) -> Deferred[None]:
     """Fires when something appears in a directory, goes, or is moved; after so many seconds in any case.
 
-    The kernel tells (inotify(7)); where it does not, as it has too many watches or is another, the time does.
+    The kernel tells; where it does not, the time does.
     """
     done: Deferred[None] = Deferred()
     done.addTimeout(seconds, reactor, lambda result, _: None)
     try:
-        from twisted.internet import inotify  # only there on Linux
-        from twisted.python._inotify import INotifyError  # what it raises has no public name
-    except ImportError:
-        return done
-    try:
-        notifier = inotify.INotify(reactor)
-    except INotifyError as error:
+        descriptor = watch(directory)
+    except OSError as error:
         _log.debug("{directory} cannot be watched: {error}", directory=directory, error=error)
         return done
-    notifier.startReading()
-
-    def changed(*_: object) -> None:
-        if not done.called:
-            done.callback(None)
+    watching = _Watching(descriptor, done)
+    reactor.addReader(watching)
 
     def stop(result: None) -> None:
-        notifier.stopReading()
-        notifier.connectionLost(None)
+        reactor.removeReader(watching)
+        os.close(descriptor)
 
-    mask = inotify.IN_CREATE | inotify.IN_DELETE | inotify.IN_MOVED_FROM | inotify.IN_MOVED_TO
-    try:
-        notifier.watch(FilePath(directory), mask=mask, callbacks=[changed])
-    except INotifyError as error:  # perhaps the directory is not there, either
-        _log.debug("{directory} cannot be watched: {error}", directory=directory, error=error)
     return done.addBoth(stop)

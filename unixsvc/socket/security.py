@@ -16,9 +16,12 @@ from unixsvc.domain.interfaces import IGuard
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Unauthorized
 
-__all__ = ["MAX_WRONG_TOKENS", "TokenGuard", "load_or_create_token", "read_token"]
+__all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard", "load_or_create_token", "read_token"]
 
 MAX_WRONG_TOKENS: Final = 5
+# The details of a 401 that is about the token, by which clients know it.
+MISSING: Final = "auth_token is missing"
+WRONG: Final = "auth_token is wrong"
 
 _TOKEN_BYTES: Final = 32
 _TOKEN = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
@@ -49,12 +52,12 @@ class TokenGuard:
             caller.trusted = True
         elif request.auth_token is None:
             if self._required:
-                raise Unauthorized("auth_token is missing")
+                raise Unauthorized(MISSING)
         elif self._known(request.auth_token):
             caller.trusted = True
         else:
             caller.wrong_tokens += 1
-            raise Unauthorized("auth_token is wrong")
+            raise Unauthorized(WRONG)
 
     def _known(self, token: str) -> bool:
         shown = token.encode("utf-8", "surrogatepass")
@@ -87,7 +90,9 @@ def read_token(path: str) -> str:
             text = file.read(1024).strip()
     except FileNotFoundError:
         raise ConfigError(
-            path, "there is no token", "it is made when the orchestrator first starts"
+            path,
+            "there is no token",
+            "it is made when the orchestrator first starts; be in its directory, or name its configuration",
         ) from None
     except PermissionError:
         raise ConfigError(path, "the token may not be read", "run as the user of the orchestrator") from None

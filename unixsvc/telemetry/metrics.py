@@ -1,19 +1,46 @@
-"""Counts replies, and how long they took."""
+"""Counts replies, and how long they took; and how the services do that are asked for them."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IFigures
 
-__all__ = ["Figures", "Snapshot"]
+__all__ = ["Asked", "Figures", "Snapshot"]
 
 # Each power of two of microseconds is cut into 2**_BITS equal buckets, so a bucket's bounds differ by at
 # most an eighth: the layout of HdrHistogram (hdrhistogram.org), with fewer digits.
 _BITS = 3
+
+
+class Asked(Struct, frozen=True):
+    """How one of the services does that are asked; what several workers tell of it can be added.
+
+    :ivar open: of how many workers the breaker is open: they refuse calls to it.
+    :ivar half_open: of how many that is over, and the next call shows whether it is there again.
+    :ivar closed: of how many all is well.
+    :ivar refused: how many calls were refused.
+    :ivar connections: how many there are to it.
+    """
+
+    open: int = 0
+    half_open: int = 0
+    closed: int = 0
+    refused: int = 0
+    connections: int = 0
+
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            self.open + other.open,
+            self.half_open + other.half_open,
+            self.closed + other.closed,
+            self.refused + other.refused,
+            self.connections + other.connections,
+        )
 
 
 class Snapshot(Struct, frozen=True):
@@ -24,6 +51,7 @@ class Snapshot(Struct, frozen=True):
     :ivar seconds: the time that all of them took together.
     :ivar codes: how many replies had each code.
     :ivar buckets: how many took how long; the keys mean something to :meth:`quantile` alone.
+    :ivar services: those that were asked, by name; unset if none was, as it then takes no room in a report.
     """
 
     requests: int = 0
@@ -31,6 +59,7 @@ class Snapshot(Struct, frozen=True):
     seconds: float = 0.0
     codes: dict[int, int] = {}
     buckets: dict[int, int] = {}
+    services: dict[str, Asked] | UnsetType = UNSET
 
     def __add__(self, other: Snapshot) -> Snapshot:
         return Snapshot(
@@ -39,7 +68,15 @@ class Snapshot(Struct, frozen=True):
             self.seconds + other.seconds,
             dict(Counter(self.codes) + Counter(other.codes)),
             dict(Counter(self.buckets) + Counter(other.buckets)),
+            _added(self.services, other.services),
         )
+
+    def past(self) -> Snapshot:
+        """What stays when the workers have ended: what they have counted, not how things were with them."""
+        if not self.services:
+            return self
+        counted = {name: Asked(refused=each.refused) for name, each in self.services.items()}
+        return replace(self, services=counted)
 
     def quantile(self, share: float) -> float:
         """The time within which a share of the replies was there, in seconds; 0 if there were none.
@@ -81,6 +118,14 @@ class Figures:
         codes = dict(self._codes)
         errors = sum(count for code, count in codes.items() if code >= 500)
         return Snapshot(sum(codes.values()), errors, self._seconds, codes, dict(self._buckets))
+
+
+def _added(
+    ours: dict[str, Asked] | UnsetType, theirs: dict[str, Asked] | UnsetType
+) -> dict[str, Asked] | UnsetType:
+    if not ours or not theirs:
+        return ours or theirs
+    return ours | {name: ours.get(name, Asked()) + each for name, each in theirs.items()}
 
 
 def _bucket(micros: int) -> int:

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.socket.client import Client
 from unixsvc.socket.link import TwistedLink
+from unixsvc.socket.place import Shown
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
 
 __all__ = ["MemoryClient"]
@@ -52,7 +53,7 @@ class MemoryClient(Client):
         self._shown = token
 
     def _connect(self) -> TwistedLink:
-        link = TwistedLink(self._shown, self._reactor, self._links.discard)
+        link = TwistedLink(Shown(self._shown), self._reactor, self._links.discard)
         ours, theirs = _Wire(), _Wire()
         ours.other, theirs.other = theirs, ours
         ours.protocol, theirs.protocol = link, self._endpoint.accept(theirs)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from unixsvc import GET, App, Group, NotFound
+from unixsvc import GET, App, Group, NotFound, Request
 
 _TEXT = "x" * 100
 
@@ -51,6 +51,13 @@ class Streams:
         yield 1
         raise RuntimeError("the secret of the inside") if secret else NotFound("the rest")
 
+    async def named(
+        self, request: Request, items: int = 1
+    ) -> AsyncIterator[tuple[dict[str, str], float | None]]:
+        """Tell by which name it was asked, and for how long."""
+        for _ in range(items):
+            yield request.meta, request.timeout
+
     def seen(self) -> dict[str, int | str]:
         """What the last one has done."""
         return {"given": self.given, "ended": self.ended}
@@ -65,6 +72,7 @@ app = App(
                 GET("/count", Streams.count),
                 GET("/tick", Streams.tick),
                 GET("/fail", Streams.fail),
+                GET("/named", Streams.named),
                 GET("/seen", Streams.seen),
             ],
         )

@@ -107,6 +107,36 @@ class Status(CommandTestCase):
         """With ``--json`` it is what the orchestrator says, whole."""
         self.assertEqual(json.loads(self.run_command("status", "--json").out), STATUS)
 
+    def lines_below(self, *asked: dict[str, int], workers: int = 2) -> list[str]:
+        """What stands below the table when the first service has asked others: how they do."""
+        services = {f"shop{number}": each for number, each in enumerate(asked)}
+        home = STATUS["home"] | {"services": services, "workers": [WORKER] * workers}
+        self.answer = success({"home": home})
+        return self.run_command("status").out.splitlines()[2 + workers :]
+
+    def test_circuits(self) -> None:
+        """Who is not found by others is said in words, and nothing of who is."""
+        well = {"open": 0, "half_open": 0, "closed": 2, "refused": 9, "connections": 1}
+        self.assertEqual(self.lines_below(well), [])
+        bad = [well | {"open": 1}, well, well | {"half_open": 2}, well | {"open": 1, "half_open": 1}]
+        self.assertEqual(
+            self.lines_below(*bad),
+            [
+                "home -> shop0: circuit open in 1 of 2 workers",
+                "home -> shop2: circuit half-open in 2 of 2 workers",
+                "home -> shop3: circuit open in 1, half-open in 1 of 2 workers",
+            ],
+        )
+        found = self.lines_below(well | {"open": 1}, workers=1)
+        self.assertEqual(found, ["home -> shop0: circuit open in 1 of 1 worker"])
+
+    def test_problem(self) -> None:
+        """What has happened to a service stands before what it does not find."""
+        home = STATUS["home"] | {"problem": "no disk", "services": {"shop": {"open": 2}}}
+        self.answer = success({"home": home})
+        lines = self.run_command("status").out.splitlines()[4:]
+        self.assertEqual(lines, ["home: no disk", "home -> shop: circuit open in 2 of 2 workers"])
+
     def test_nonsense(self) -> None:
         """What is no status is said to be none."""
         self.answer = success({"home": {"pid": "x"}})

@@ -14,7 +14,9 @@ from unixsvc.domain.current import set_current
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
 from unixsvc.errors import DeadlineExceeded, Unavailable
+from unixsvc.socket.attempts import Breaker
 from unixsvc.socket.client import Client
+from unixsvc.telemetry.metrics import Asked
 from unixsvc.testing import NoServices
 
 
@@ -30,6 +32,8 @@ class FakeClient:
         self.asked: list[tuple[Any, ...]] = []
         self.answers: list[Deferred[Any]] = []
         self.closed = False
+        self.breaker = Breaker()
+        self.now = 1000.0
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
         """Note."""
@@ -42,9 +46,12 @@ class FakeClient:
         self.asked.append((*what, options))
         return "stream"
 
+    open = call
+
     def figures(self) -> dict[str, Any]:
-        """Who it is."""
-        return {"open": False, "refused": 0, "connections": len(self.asked)}
+        """As a client's."""
+        is_open = self.breaker.is_open(self.now)
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.asked)}
 
     def close(self) -> None:
         """Note."""
@@ -74,8 +81,32 @@ class ServicesTests(SynchronousTestCase):
         services = self.services
         self.assertEqual(services.figures(), {})
         services.get("shop", "/")
-        expected = {"shop": {"open": False, "refused": 0, "connections": 1}}
+        expected = {"shop": {"open": False, "refused": 0, "connections": 1, "half_open": False}}
         self.assertEqual(services.figures(), expected)
+
+    def test_breaker(self) -> None:
+        """It is open for a while, then half-open for as long as nobody asks, and closed after an answer."""
+        self.assertEqual(self.services.asked(), {})
+        self.services.get("shop", "/")
+        [client] = self.made
+        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, connections=1)})
+        for _ in range(5):
+            client.breaker.failed(client.now)
+        self.assertRaises(Unavailable, client.breaker.admit, client.now)
+        self.assertEqual(self.services.asked(), {"shop": Asked(open=1, refused=1, connections=1)})
+        for _ in range(2):
+            client.now += 60
+            self.assertEqual(self.services.asked(), {"shop": Asked(half_open=1, refused=1, connections=1)})
+            self.assertTrue(self.services.figures()["shop"]["half_open"])
+        client.breaker.succeeded()
+        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, refused=1, connections=1)})
+
+    def test_many(self) -> None:
+        """Names that callers made up make no report long: a hundred at most, that could be a service's."""
+        for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):
+            self.services.get(name, "/")
+        self.assertEqual(list(self.services.asked()), [f"shop-{number}" for number in range(100)])
+        self.assertEqual(len(self.services.figures()), 204)
 
     def test_interface(self) -> None:
         """It promises what controllers expect, and so does what stands in for it."""
@@ -154,6 +185,16 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
         options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
         self.assertEqual(self.made[0].asked, [("GET", "/x", {"a": 1}, options)])
+
+    def test_open(self) -> None:
+        """Either is asked for likewise, but that a stream has the limit that it is given, and no other."""
+        set_current((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        for limit in (None, 9.0, 3.0):
+            self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
+            options = {"timeout": 5.0, "limit": limit, "meta": {"request_id": "r"}}
+            self.assertEqual(self.made[0].asked[-1], ("GET", "/x", {"a": 1}, options))
+        set_current((Request("GET", "/"), 100.0))
+        self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
 
     def test_closed(self) -> None:
         """Closed, all clients are, and nothing is asked any more."""

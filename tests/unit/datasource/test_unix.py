@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from msgspec import Raw
@@ -28,6 +29,7 @@ from unixsvc.errors import (
 )
 from unixsvc.socket.conversation import Call, Conversation, Failed
 from unixsvc.socket.dialing import Unreachable
+from unixsvc.socket.place import Shown
 from unixsvc.testing import MemoryService, NoServices
 
 TRUSTED = Caller(trusted=True)
@@ -48,6 +50,8 @@ class FakeServices(NoServices):
         self.asked.append((*what, options))
         self.answer = Deferred()
         return self.answer
+
+    open = call
 
 
 class UnixTests(SynchronousTestCase):
@@ -80,13 +84,57 @@ class UnixTests(SynchronousTestCase):
         [(service, method, path, sent, options)] = self.services.asked
         self.assertEqual((service, method, path), ("user", "POST", "/users/%2F?b=1&c"))
         self.assertIs(sent, data)
-        self.assertEqual(options, {"type": Raw, "meta": {"own": "x", "request_id": request.request_id}})
+        self.assertEqual(options, {"limit": None, "meta": {"own": "x", "request_id": request.request_id}})
 
     def test_answer(self) -> None:
         """The body of the answer is that of the reply, byte for byte."""
         asked = self.ask()
         self.services.answer.callback(Raw(b'{ "x": 1.50}'))
         self.assertEqual(self.successResultOf(asked), Reply(200, b'{ "x": 1.50}'))
+
+    def stream(self, *items: Any) -> AsyncGenerator[bytes, None]:
+        """What comes of it where the service answers with a stream: the items of the reply."""
+        self.left = 0
+
+        async def given() -> AsyncGenerator[Raw, None]:
+            try:
+                for each in items:
+                    if isinstance(each, Exception):
+                        raise each
+                    yield Raw(each)
+            finally:
+                self.left += 1
+
+        asked = self.ask(Request("GET", "/users", timeout=7.0, caller=TRUSTED))
+        self.given = given()  # held, as one that nobody has any more is closed without being told to
+        self.services.answer.callback(self.given)
+        reply = self.successResultOf(asked)
+        self.assertEqual((reply.code, reply.body), (200, b"null"))
+        assert reply.items is not None
+        return reply.items
+
+    def next(self, items: AsyncGenerator[bytes, None]) -> Deferred[bytes]:
+        """The next item."""
+        return Deferred.fromCoroutine(items.__anext__())
+
+    def test_stream(self) -> None:
+        """A stream is one here, too, with the time that the caller has set; items are bytes as they came."""
+        items = self.stream(b'{ "a":1.50}', b"2")
+        self.assertEqual(self.services.asked[0][-1]["limit"], 7.0)
+        self.assertEqual(self.successResultOf(self.next(items)), b'{ "a":1.50}')
+        self.assertEqual(self.successResultOf(self.next(items)), b"2")
+        self.failureResultOf(self.next(items), StopAsyncIteration)
+        self.assertEqual(self.left, 1)
+
+    def test_stream_ends(self) -> None:
+        """What ends it is raised behind its items; to close it, closes the one at the other end."""
+        items = self.stream(b"1", Conflict("x"))
+        self.successResultOf(self.next(items))
+        self.assertEqual(self.failureResultOf(self.next(items), Conflict).value.detail, "x")
+        items = self.stream(b"1", b"2")
+        self.successResultOf(self.next(items))
+        self.successResultOf(Deferred.fromCoroutine(items.aclose()))
+        self.assertEqual(self.left, 1)
 
     def test_failures(self) -> None:
         """What the service answers is answered: code, words and detail; a 500 without detail."""
@@ -98,7 +146,7 @@ class UnixTests(SynchronousTestCase):
 
     def test_own_words(self) -> None:
         """An application's own words for a code come through from the wire."""
-        conversation = Conversation(None)
+        conversation = Conversation(Shown(None))
         conversation.ask(Call("GET", "/x"))
         line = b'{"id":1,"status":"error","code":409,"message":"Out of stock","detail":7}\n'
         [event] = conversation.receive(line)

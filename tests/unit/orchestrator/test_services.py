@@ -12,6 +12,8 @@ from tests.unit.datasource.test_unix import FakeServices
 from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request, ServiceContext
 from unixsvc.domain.current import get_current
 from unixsvc.errors import ConfigError, Internal
+from unixsvc.orchestrator.messages import encode_line
+from unixsvc.telemetry.metrics import Asked
 from unixsvc.testing import MemoryService
 
 
@@ -118,6 +120,15 @@ class ServicesTests(SynchronousTestCase):
 
         service = MemoryService(App([Group("", Plain, [GET("/seen", Plain.seen)])], container))
         self.assertEqual(self.seen(service), None)
+
+    def test_reported(self) -> None:
+        """Which others were asked, and how they do, is in the figures, and takes no room where none was."""
+        hosted = MemoryService(App([GET("/seen", with_container)]))._hosted
+        self.assertNotIn(b"services", encode_line(hosted.status()))
+        hosted._own_services._client("shop")
+        self.assertEqual(hosted.status().snapshot.services, {"shop": Asked(closed=1)})
+        shop = {"open": False, "half_open": False, "refused": 0, "connections": 0}
+        self.assertEqual(hosted._stats()["services"], {"shop": shop})
 
     def test_wrong_mount(self) -> None:
         """A mount that hides a route is an error at start."""

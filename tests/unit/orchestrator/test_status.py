@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.orchestrator.messages import Status
 from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
-from unixsvc.telemetry.metrics import Figures, Snapshot
+from unixsvc.telemetry.metrics import Asked, Figures, Snapshot
 
 
 def counted(*seconds: float, code: int = 200) -> Snapshot:
@@ -42,9 +42,10 @@ class DescribeTests(SynchronousTestCase):
         """The keys are those that scripts rely on."""
         found = msgspec.to_builtins(described(worker()))
         self.assertEqual(
-            " ".join(found), "pid uptime status class requests errors avgResponseTime workers latency problem"
+            " ".join(found),
+            "pid uptime status class requests errors avgResponseTime workers latency problem services",
         )
-        keys = "pid status uptime requests errors connections rss generation"
+        keys = "pid status uptime requests errors connections rss generation services"
         self.assertEqual(" ".join(found["workers"][0]), keys)
         self.assertEqual(list(found["latency"]), ["p50", "p90", "p99"])
         self.assertEqual(found["class"], "home:app")
@@ -108,6 +109,23 @@ class DescribeTests(SynchronousTestCase):
         """Each worker says which version it is, so that one can see a reload."""
         old, new = WorkerFigures(1, "ready", 1, Status(), 3), WorkerFigures(2, "ready", 1, Status(), 4)
         self.assertEqual([each.generation for each in described(old, new).workers], [3, 4])
+
+    def test_services(self) -> None:
+        """How the services do that its workers ask is added up; each worker says its own."""
+        one = Snapshot(services={"shop": Asked(open=1, refused=3)})
+        two = Snapshot(services={"shop": Asked(closed=1, connections=2), "user": Asked(closed=1)})
+        found = described(*(WorkerFigures(None, "ready", 1, Status(each)) for each in (one, two)), worker())
+        self.assertEqual([each.services for each in found.workers], [one.services, two.services, {}])
+        shop = {"open": 1, "half_open": 0, "closed": 1, "refused": 3, "connections": 2}
+        self.assertEqual(msgspec.to_builtins(found.services["shop"]), shop)
+        self.assertEqual(list(found.services), ["shop", "user"])
+        self.assertEqual(described(worker()).services, {})
+
+    def test_services_of_the_past(self) -> None:
+        """What workers that are gone were refused counts; how it was with them does not."""
+        ended = Snapshot(services={"shop": Asked(open=1, refused=3, connections=1)})
+        now = WorkerFigures(None, "ready", 1, Status(Snapshot(services={"shop": Asked(closed=1, refused=1)})))
+        self.assertEqual(described(now, ended=ended).services, {"shop": Asked(closed=1, refused=4)})
 
     def test_memory(self) -> None:
         """It is that of the process; one that has ended takes none."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Annotated, Any
 
@@ -63,6 +66,39 @@ async def products_iterable() -> AsyncIterable[Product]:
 async def products_annotated() -> Annotated[AsyncIterator[Product], "all"]:
     """A stream."""
     yield Product(1)
+
+
+_COLOURS = frozenset({"red", "green", "blue", "cyan", "pink", "grey"})
+_SORTED = sorted(_COLOURS)
+
+
+class Inside(Struct, frozen=True):
+    """Has a set as a default."""
+
+    colours: frozenset[str] = _COLOURS
+    order: tuple[str, ...] = ("c", "a", "b")
+    by_name: dict[str, frozenset[str]] = {}
+
+
+_INSIDE = Inside(by_name={"x": _COLOURS})
+
+
+def choose(
+    plain: frozenset[str] = _COLOURS,
+    maybe: frozenset[str] | None = _COLOURS,
+    numbers: frozenset[int] = frozenset({9, 10, 2}),
+    mixed: frozenset[int | str] = frozenset({"a", 1}),
+    inside: Inside | None = _INSIDE,
+    lists: tuple[frozenset[str], ...] = (_COLOURS,),
+    pair: tuple[frozenset[str], int] = (_COLOURS, 1),
+    order: tuple[str, ...] = ("c", "a", "b"),
+) -> None:
+    """Take sets."""
+
+
+def sets() -> dict[str, Any]:
+    """The contract of an application that is full of sets."""
+    return Serving(GET("/", choose, meta={"kinds": _COLOURS})).router.contract()
 
 
 def resolve(contract: dict[str, Any], schema: Any) -> Any:
@@ -145,6 +181,38 @@ class ContractTests(SynchronousTestCase):
         contract, _ = self.own_routes(Serving(GET("/{id:int}/é%20 x", show), POST("/", create)))
         for name in contract["schemas"]:
             self.assertRegex(name, r"^[a-zA-Z0-9._-]+$")
+
+    def test_stable(self) -> None:
+        """It is the same in each process, byte for byte, though sets have another order in each."""
+        program = (
+            "import msgspec, tests.unit.routing.test_contract as it; print(msgspec.json.encode(it.sets()))"
+        )
+        found = set()
+        for seed in range(1, 6):
+            environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)}
+            done = subprocess.run(
+                [sys.executable, "-c", program], env=environment, capture_output=True, check=True, timeout=60
+            )
+            found.add(done.stdout)
+        self.assertEqual(len(found), 1)
+
+    def test_sets(self) -> None:
+        """Sets in defaults and in a route's meta are sorted, wherever they are; lists are left alone."""
+        contract = sets()
+        [route] = [each for each in contract["routes"] if each["path"] == "/"]
+        self.assertEqual(route["meta"], {"kinds": _SORTED})
+        fields = resolve(contract, route["data"])["properties"]
+        defaults = {name: each["default"] for name, each in fields.items()}
+        self.assertEqual(
+            defaults,
+            {
+                "plain": _SORTED, "maybe": _SORTED, "numbers": [2, 9, 10], "mixed": ["a", 1],
+                "inside": {"colours": _SORTED, "order": ["c", "a", "b"], "by_name": {"x": _SORTED}},
+                "lists": [_SORTED], "pair": [_SORTED, 1], "order": ["c", "a", "b"],
+            },
+        )  # fmt: skip
+        inside = contract["schemas"]["Inside"]["properties"]
+        self.assertEqual(inside["colours"]["default"], _SORTED)
 
     def test_is_json(self) -> None:
         """The contract can be sent as it is."""

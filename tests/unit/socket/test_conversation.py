@@ -9,9 +9,10 @@ from typing import Any
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unavailable
+from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unauthorized, Unavailable
 from unixsvc.socket.conversation import Answered, Call, Conversation, Failed, GoAway, Item
 from unixsvc.socket.envelope import decode, is_grant
+from unixsvc.socket.place import Shown
 
 ITEM = Call("GET", "/item/7")
 
@@ -21,7 +22,7 @@ class ConversationTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Begin it."""
-        self.conversation = Conversation("secret")
+        self.conversation = Conversation(Shown("secret"))
 
     def ask(self, call: Call = ITEM, **options: Any) -> Any:
         """Ask; what is sent, decoded."""
@@ -79,7 +80,7 @@ class ReceivingTests(ConversationTestCase):
 
     def assertNonsense(self, data: bytes) -> None:
         """It is nothing that the protocol knows."""
-        conversation = Conversation(None)
+        conversation = Conversation(Shown(None))
         conversation.ask(ITEM)
         with self.assertRaises(BadGateway):
             conversation.receive(data)
@@ -99,12 +100,43 @@ class ReceivingTests(ConversationTestCase):
         self.assertEqual(self.conversation.unanswered, [1])
         self.assertEqual(self.conversation.receive(b'{"id":1,"code":200}\n'), [Answered(1, Raw(b"null"))])
 
+    def test_no_stream(self) -> None:
+        """Where a stream was asked for, a result is nonsense, for that call alone; no result is an end."""
+        for credit, either in ((64, False), (64, False), (64, True), (None, False)):
+            self.ask(credit=credit, either=either)
+        failed, *events = self.conversation.receive(
+            b'{"id":1,"code":200,"data":[7]}\n{"id":2,"code":200,"data":null}\n'
+            b'{"id":3,"code":200,"data":[7]}\n{"id":4,"code":200,"data":[7]}\n'
+        )
+        assert isinstance(failed, Failed)
+        self.assertEqual((failed.id, type(failed.error)), (1, BadGateway))
+        self.assertIn("no stream", failed.error.detail)
+        self.assertEqual(
+            events, [Answered(2, Raw(b"null")), Answered(3, Raw(b"[7]")), Answered(4, Raw(b"[7]"))]
+        )
+        self.assertEqual(len(self.conversation), 0)
+        self.assertNotIn("auth_token", self.ask())
+
+    def test_token_refused(self) -> None:
+        """Where the token is refused, it is said where it was found; other refusals are the service's own."""
+        conversation = Conversation(Shown("secret", "it was found there"))
+        details = ["auth_token is wrong", "who are you?", None]
+        found = []
+        for number, detail in enumerate(details, 1):
+            conversation.ask(ITEM)
+            line = {"id": number, "status": "error", "code": 401, "message": "Unauthorized", "detail": detail}
+            (event,) = conversation.receive(json.dumps(line).encode() + b"\n")
+            found.append(getattr(event, "error", None))
+        self.assertEqual([type(each) for each in found], [Unauthorized] * 3)
+        told = ["auth_token is wrong; it was found there", *details[1:]]
+        self.assertEqual([getattr(each, "detail", "") for each in found], told)
+
     def test_pieces(self) -> None:
         """However the bytes are cut, the same comes of them."""
         data = b'\n{"id":1,"code":200,"data":"\xc3\xa9"}\n{"goaway":true}\n{"id":2,"code":200,"data":2}\n'
         expected = [Answered(1, Raw(b'"\xc3\xa9"')), GoAway(), Answered(2, Raw(b"2"))]
         for size in (1, 2, 3, 7, 1000):
-            conversation, events = Conversation(None), list[Any]()
+            conversation, events = Conversation(Shown(None)), list[Any]()
             conversation.ask(ITEM)
             conversation.ask(ITEM)
             for start in range(0, len(data), size):

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.socket.conversation import WINDOW, Call, Conversation
 from unixsvc.socket.inbox import Inbox
 from unixsvc.socket.links import Links
+from unixsvc.socket.place import Shown
 
 
 class Link:
@@ -17,7 +18,7 @@ class Link:
     """
 
     def __init__(self, calls: int = 0) -> None:
-        self.conversation = Conversation(None)
+        self.conversation = Conversation(Shown(None))
         for _ in range(calls):
             self.conversation.ask(Call("GET", "/"))
 

@@ -11,10 +11,10 @@ from typing import Annotated
 from msgspec import Meta, Raw, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.errors import BadGateway, ConfigError
+from unixsvc.errors import BadGateway, ConfigError, Forbidden, Unauthorized
 from unixsvc.socket.asking import make_call, result_of
 from unixsvc.socket.conversation import Call
-from unixsvc.socket.place import place_of
+from unixsvc.socket.place import Shown, place_of
 
 TOKEN = "ab" * 32
 _SERVICE = '[services.home]\napp = "unix_app.home:app"\n'
@@ -65,6 +65,35 @@ class PlaceTests(SynchronousTestCase):
         self.assertIsNone(place_of().token)
         self.configure("private")
         self.assertEqual(place_of().token, TOKEN)
+
+    def told(self, shown: Shown, detail: object = "auth_token is wrong", kind: type = Unauthorized) -> str:
+        """What a caller is told who is refused with that detail."""
+        return str(shown.told(kind(detail)))
+
+    def test_origin(self) -> None:
+        """Who is refused is told the file that the token is from, or why none was shown; never the token."""
+        self.write_token()
+        file, shown = os.path.join(self.folder, "token"), place_of().shown
+        self.assertEqual(
+            self.told(shown), f"401 Unauthorized: auth_token is wrong; the token was read from {file}"
+        )
+        self.assertNotIn(TOKEN, self.told(shown) + repr(shown) + repr(place_of()))
+        os.unlink(file)
+        self.configure("private")
+        for detail in ("auth_token is missing", None):
+            told = self.told(place_of().shown, detail)
+            self.assertIn(f"auth_token is missing; none was shown, as there is no {file}; use", told)
+        self.configure("off")
+        self.assertIn("unixsvc.toml says that none is needed", self.told(place_of().shown, None))
+
+    def test_no_origin(self) -> None:
+        """What is refused for another reason, or with a token that was simply given, is left as it is."""
+        self.write_token()
+        for detail in (None, "you?", ["auth_token is wrong"], "auth_token is missing"):
+            error = Unauthorized(detail)
+            self.assertIs(place_of().shown.told(error), error)
+        self.assertEqual(self.told(place_of().shown, kind=Forbidden), "403 Forbidden: auth_token is wrong")
+        self.assertEqual(self.told(place_of(token="t").shown), "401 Unauthorized: auth_token is wrong")
 
     def test_secret(self) -> None:
         """The token is not shown where the place is."""

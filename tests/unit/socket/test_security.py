@@ -179,7 +179,7 @@ class TokenFileTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """To read what was never made says when it will be."""
-        self.assert_refused("there is no token", "when the orchestrator first starts", by=read_token)
+        self.assert_refused("there is no token", "when the orchestrator first starts; be in", by=read_token)
 
     def test_modes(self) -> None:
         """A file that others can read or change is refused, with the command that mends it."""

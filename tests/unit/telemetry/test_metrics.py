@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.telemetry.metrics import Figures, Snapshot
+from unixsvc.telemetry.metrics import Asked, Figures, Snapshot
 
 MICROSECOND = 1e-6
 
@@ -92,6 +92,32 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual((added.errors, added.codes.get(500, 0)), (len(theirs), len(theirs)))
         self.assertAlmostEqual(added.seconds, together.seconds)
         self.assertEqual(msgspec.structs.replace(reverse, seconds=added.seconds), added)
+
+    def test_services(self) -> None:
+        """What two workers tell of a service that both have asked is added; what one has asked is there."""
+        ours = Snapshot(services={"shop": Asked(1, 0, 0, 5, 1), "user": Asked(closed=1)})
+        theirs = Snapshot(services={"shop": Asked(0, 1, 2, 7, 3), "cart": Asked(half_open=1)})
+        expected = {
+            "shop": Asked(open=1, half_open=1, closed=2, refused=12, connections=4),
+            "user": Asked(closed=1),
+            "cart": Asked(half_open=1),
+        }
+        self.assertEqual((ours + theirs).services, expected)
+        for added in (ours + Snapshot(), Snapshot() + ours):
+            self.assertEqual(added.services, ours.services)
+
+    def test_past(self) -> None:
+        """Of workers that have ended stays what they counted; the state of their breakers is nobody's."""
+        asked = Asked(open=1, half_open=1, closed=1, refused=7, connections=3)
+        found = Snapshot(requests=2, services={"shop": asked}).past()
+        self.assertEqual(found, Snapshot(requests=2, services={"shop": Asked(refused=7)}))
+        self.assertEqual(figures_of(0.1).past(), figures_of(0.1))
+
+    def test_nobody_asked(self) -> None:
+        """Who asks no other service reports not a byte of it; what others report survives JSON."""
+        self.assertNotIn(b"services", msgspec.json.encode(figures_of(0.1) + Snapshot()))
+        found = Snapshot(services={"shop": Asked(1, 0, 0, 5, 1)})
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=Snapshot), found)
 
     def test_zero(self) -> None:
         """An empty snapshot adds nothing, also as the start of a sum."""

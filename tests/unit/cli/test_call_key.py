@@ -1,0 +1,56 @@
+"""``unixsvc call`` with an idempotency key; and what is said where the token is refused."""
+
+from __future__ import annotations
+
+import os
+
+from tests.unit.cli.commands import TOKEN, CommandTestCase, failure
+
+
+class Key(CommandTestCase):
+    def test_sent(self) -> None:
+        """The key goes along in the request's meta; without one there is no meta."""
+        self.run_command("call", "user", "POST", "/user", "name=Ada", "--idempotency-key", "k 1")
+        self.run_command("call", "user", "POST", "/user", "name=Ada")
+        self.assertEqual([each.meta for _, each, _ in self.calls], [{"idempotency_key": "k 1"}, {}])
+        self.assertEqual([each.auth_token for _, each, _ in self.calls], [TOKEN, TOKEN])
+
+
+class Refused(CommandTestCase):
+    def test_wrong(self) -> None:
+        """Of a token that is wrong, its file is named, and never it."""
+        self.answer = failure(401, "auth_token is wrong")
+        file = os.path.join(self.folder, ".auth_token")
+        for words in (["call", "home", "/"], ["routes", "home"]):
+            outcome = self.run_command(*words)
+            expected = f"401 Unauthorized: auth_token is wrong; the token was read from {file}\n"
+            self.assertComplains(outcome, 4, expected)
+            self.assertNotIn(TOKEN, outcome.err)
+
+    def test_none(self) -> None:
+        """Where none was found, it is said why, and what to do."""
+        os.unlink(os.path.join(self.folder, ".auth_token"))
+        self.configure(
+            'socket_dir = "."', "[security]", 'token = "private"', "[services.home]", 'app = "x:y"'
+        )
+        self.answer = failure(401)
+        outcome = self.run_command("call", "home", "/")
+        self.assertComplains(
+            outcome, 4, "auth_token is missing; none was shown, as there is no ", "; use the"
+        )
+
+    def test_other(self) -> None:
+        """What a service refuses for reasons of its own is told as it is."""
+        self.answer = failure(401, "who are you?")
+        self.assertComplains(self.run_command("call", "home", "/"), 4, "401 Unauthorized: who are you?\n")
+
+
+class NoDirectory(CommandTestCase):
+    def test_ls(self) -> None:
+        """Where there is no directory of sockets, ``ls`` says so, and what to do; an empty one is fine."""
+        nowhere = os.path.join(self.folder, "nowhere")
+        outcome = self.run_command("ls", "--socket-dir", nowhere)
+        self.assertComplains(outcome, 2, f"{nowhere}: there is no such directory; start", "--socket-dir")
+        os.mkdir(nowhere)
+        outcome = self.run_command("ls", "--socket-dir", nowhere)
+        self.assertEqual((outcome.code, outcome.out), (0, ""))
