@@ -24,6 +24,7 @@ DEV = [
     "import-linter>=2.5",
     "mypy>=1.15",
     "mypy-zope>=1.0.11",
+    "playwright>=1.65",
     "ruff>=0.12",
     "tox>=4.20",
     "towncrier>=24.8",
@@ -36,8 +37,13 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     author="unixsvc contributors",
-    license_expression="MIT",
-    license_files=["LICENSE"],
+    license_expression="MIT AND Apache-2.0",  # the latter: Swagger UI
+    license_files=[
+        "LICENSE",
+        "unixsvc/rest/static/swagger-ui/LICENSE",
+        "unixsvc/rest/static/swagger-ui/NOTICE",
+        "unixsvc/rest/static/swagger-ui/swagger-ui-bundle.js.LICENSE.txt",
+    ],
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: No Input/Output (Daemon)",
@@ -49,8 +55,11 @@ setup(
     ],
     python_requires=">=3.11",
     # The plugin joins Twisted's own package of plugins, so that package's __init__.py must not be here.
-    packages=[*find_packages(include=["unixsvc", "unixsvc.*", "unix_app", "unix_app.*"]), "twisted.plugins"],
-    package_data={"unixsvc": ["py.typed"]},
+    packages=[
+        *find_packages(include=["unixsvc", "unixsvc.*", "unix_app", "unix_app.*", "rest_app"]),
+        "twisted.plugins",
+    ],
+    package_data={"unixsvc": ["py.typed"], "unixsvc.rest": ["static/*", "static/swagger-ui/*"]},
     py_modules=[],
     install_requires=REQUIREMENTS,
     extras_require={"test": TEST, "docs": DOCS, "dev": DEV},

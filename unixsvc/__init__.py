@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from unixsvc.domain.interfaces import IServices
-    from unixsvc.domain.message import Peer, Request
+    from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -35,15 +35,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
-    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "DeadlineExceeded", "Forbidden", "Gone",
-    "Group", "IServices", "Invalid", "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request",
-    "Route", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
+    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
+    "Forbidden", "Gone", "Group", "IServices", "Invalid", "MethodNotAllowed", "NotFound", "Peer",
+    "RateLimited", "Request", "Route", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable",
+    "from_asyncio",
 ]  # fmt: skip
 
 # Imported when asked for: the command line must not wait for all of Twisted to send one message.
 _HOMES: Final = {
     "unixsvc.domain.interfaces": ("IServices",),
-    "unixsvc.domain.message": ("Peer", "Request"),
+    "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),

@@ -1,40 +1,31 @@
-"""The configuration: what ``unixsvc.toml`` may say, checked when it is read."""
+"""What can be configured, as checked values."""
 
 from __future__ import annotations
 
-import difflib
 import graphlib
 import os
-import re
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from unixsvc.domain.checking import PLAIN, Problem, find_problems
+from unixsvc.config_http import Http
 from unixsvc.errors import ConfigError
 
 __all__ = [
     "CONTROL_SERVICE",
-    "FILE_NAME",
+    "HTTP_SERVICE",
     "Limits",
     "Log",
     "ResourceLimits",
     "Security",
     "ServiceSettings",
     "Settings",
-    "default_socket_dir",
-    "load_settings",
     "start_order",
 ]
 
-FILE_NAME: Final = "unixsvc.toml"
 CONTROL_SERVICE: Final = "orchestrator"
-
-_SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_DEMO = {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}}
+HTTP_SERVICE: Final = "http"
 
 Seconds = Annotated[float, Meta(gt=0, le=1e6)]  # epoll counts milliseconds in 31 bits
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -167,23 +158,13 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warn", "error"] = "info"
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    """What may stand in the file, as it stands there."""
-
-    socket_dir: str | None = None
-    socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
-    token_file: str = ".auth_token"
-    limits: Limits = Limits()
-    security: Security = Security()
-    services: dict[str, ServiceSettings] = {}
-    log: Log = Log()
-
-
 class Settings(Struct, frozen=True):
     """A checked configuration; every path in it is absolute.
 
     :ivar source: where it was read, for messages.
     :ivar folder: what relative paths in it are relative to; first on the import path of workers.
+    :ivar services: those of ``[services]``, and :data:`HTTP_SERVICE`, if there is a table ``[http]``.
+    :ivar http: what is particular to that one.
     """
 
     source: str
@@ -195,90 +176,7 @@ class Settings(Struct, frozen=True):
     security: Security
     services: dict[str, ServiceSettings]
     log: Log
-
-
-def default_socket_dir(environ: dict[str, str], uid: int) -> str:
-    """Where sockets are when nobody says.
-
-    :param environ: the environment variables.
-    :param uid: the user that asks.
-    """
-    if environ.get("RUNTIME_DIRECTORY"):
-        return environ["RUNTIME_DIRECTORY"].split(":")[0]  # systemd may name several
-    if environ.get("XDG_RUNTIME_DIR"):
-        return os.path.join(environ["XDG_RUNTIME_DIR"], "unixsvc")
-    return "/run/unixsvc" if uid == 0 else f"/tmp/unixsvc-{uid}"  # noqa: S108  # 0700 and checked before use
-
-
-def load_settings(
-    path: str | None = None, *, socket_dir: str | None = None, cwd: str | None = None
-) -> Settings:
-    """Read the configuration: the named file, else the one in the current directory, else the demo.
-
-    :param socket_dir: overrides what the file says; relative to the current directory.
-    :param cwd: the current directory, if not the process's.
-    :raises ConfigError: naming what is wrong and where.
-    """
-    folder = Path(cwd or os.getcwd())
-    fallback = default_socket_dir(dict(os.environ), os.getuid())
-    override = None if socket_dir is None else str(folder / socket_dir)
-    if path is None and not (folder / FILE_NAME).exists():
-        # The demo has no file to be beside of, so all that it keeps is beside its sockets.
-        base = Path(override or fallback)
-        return _resolve(_checked({"services": _DEMO}, "the demo"), "the demo", base, override or fallback)
-    file = folder / (path or FILE_NAME)
-    return _resolve(_read(file), str(file), file.parent.resolve(), override or "", fallback)
-
-
-def _resolve(file: _File, source: str, folder: Path, override: str, fallback: str = "") -> Settings:
-    own = str(folder / file.socket_dir) if file.socket_dir else ""
-    return Settings(
-        source=source,
-        folder=str(folder),
-        socket_dir=os.path.normpath(override or own or fallback),
-        socket_mode=int(file.socket_mode, 8),
-        token_file=str(folder / file.token_file),
-        limits=file.limits,
-        security=file.security,
-        services=file.services,
-        log=file.log,
-    )
-
-
-def _read(file: Path) -> _File:
-    try:
-        table = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(file), "no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), f"cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(file), f"is no TOML: {error}") from None
-    except RecursionError:
-        raise ConfigError(str(file), "is nested too deeply") from None
-    return _checked(table, str(file))
-
-
-def _checked(table: dict[str, Any], source: str) -> _File:
-    problems = find_problems(_File, table, PLAIN)
-    if problems:
-        raise ConfigError(source, "; ".join(_explain(each) for each in problems))
-    file = msgspec.convert(table, _File)
-    if not file.services:
-        raise ConfigError(source, "no service is configured", "add a table [services.NAME] with an app")
-    for name in file.services:
-        if name == CONTROL_SERVICE or not _SERVICE_NAME.fullmatch(name):
-            raise ConfigError(
-                f"{source}: services.{name}",
-                "is no name for a service",
-                f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}",
-            )
-        for variable, value in file.services[name].environment.items():
-            if not variable or {"=", "\0"} & {*variable} or "\0" in value:
-                where = f"{source}: services.{name}.environment"
-                raise ConfigError(where, f"{variable!r} and its value cannot be in an environment")
-    start_order(file.services, source)
-    return file
+    http: Http | None = None
 
 
 def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:
@@ -298,25 +196,3 @@ def start_order(services: dict[str, ServiceSettings], source: str = "services") 
     except graphlib.CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
         raise ConfigError(f"{source}: services", f"depend on each other: {circle}") from None
-
-
-def _explain(problem: Problem) -> str:
-    near = ""
-    if problem.message == "is unknown":
-        parent, _, key = problem.field.rpartition(".")
-        close = difflib.get_close_matches(key, _keys_of(parent), 1)
-        near = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{problem.field} {_lower(problem.message)}{near}"
-
-
-def _keys_of(table: str) -> list[str]:
-    kinds: dict[str, type[Struct]] = {"": _File, "limits": Limits, "security": Security, "log": Log}
-    kind = kinds.get(table, _File)
-    if table.startswith("services."):
-        inner = table.count(".") > 1  # a service may have the name of a table
-        kind = ResourceLimits if inner else ServiceSettings
-    return list(kind.__struct_fields__)
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]

@@ -13,7 +13,8 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
-from unixsvc.config import Settings, load_settings
+from unixsvc.config import Settings
+from unixsvc.config_file import load_settings
 from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.notifying import SystemdService
@@ -49,8 +50,11 @@ class Options(usage.Options):
         ["log-format", None, None, f"How the log is written: {' or '.join(FORMATS)}."],
     ]
 
+    optFlags = [["no-http", None, "Do not listen for HTTP, whatever the configuration says."]]
+
     def __init__(self) -> None:
         super().__init__()
+        self._http: list[str] = []
         self._folder = os.getcwd()  # a daemon may be somewhere else by the time of a reload
 
     def parseOptions(self, options: Any = None) -> None:
@@ -70,7 +74,12 @@ class Options(usage.Options):
 
         :raises ConfigError: if it is wrong.
         """
-        return load_settings(self["config"], socket_dir=self["socket-dir"], cwd=self._folder)
+        http = () if self["no-http"] else tuple(self._http) or None
+        return load_settings(self["config"], socket_dir=self["socket-dir"], cwd=self._folder, http=http)
+
+    def opt_http(self, endpoint: str) -> None:
+        """Where to listen for HTTP, as tcp:8080:interface=127.0.0.1; may be repeated."""
+        self._http.append(endpoint)
 
     def postOptions(self) -> None:
         """Read the configuration, and have ``twistd`` log as it says."""

@@ -16,7 +16,8 @@ import signal, sys
 from twisted.application.service import Application
 from twisted.internet import reactor
 
-from unixsvc.config import ServiceSettings, load_settings
+from unixsvc.config import ServiceSettings
+from unixsvc.config_file import load_settings
 from unixsvc.orchestrator.service import Orchestrator
 
 application = Application("embedding")

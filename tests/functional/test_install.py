@@ -66,5 +66,5 @@ class Installed(TestCase):
 
     def test_demo(self) -> None:
         """The demo's configuration and routes are as they should be."""
-        expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\n", "")
+        expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\nhttp: fine, 8 routes\n", "")
         self.assertEqual(self.run_program("unixsvc", "check"), expected)

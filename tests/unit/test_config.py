@@ -7,15 +7,8 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config import (
-    Limits,
-    Log,
-    ResourceLimits,
-    Security,
-    ServiceSettings,
-    Settings,
-    load_settings,
-)
+from unixsvc.config import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
+from unixsvc.config_file import load_settings
 from unixsvc.errors import ConfigError
 
 SERVICE = '\n[services.home]\napp = "home:app"\n'
@@ -207,7 +200,8 @@ class ErrorTests(ConfigTestCase):
             ("[log]\nlvl = 'info'" + SERVICE, "log.lvl is unknown (did you mean 'level'?)"),
             (SERVICE + "worker = 3", "services.home.worker is unknown (did you mean 'workers'?)"),
             (SERVICE + "zzz = 3", "services.home.zzz is unknown"),
-            ("[http]\nlisten = []" + SERVICE, "http is unknown"),
+            ("[http]\nlisen = []" + SERVICE, "http.lisen is unknown (did you mean 'listen'?)"),
+            ("[http.cors]\norigin = []" + SERVICE, "http.cors.origin is unknown (did you mean 'origins'?)"),
             ('"a\\nb" = 1' + SERVICE, "a b is unknown"),
         ):
             self.assert_refused(text, words)

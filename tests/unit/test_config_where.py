@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.unit.test_config import SERVICE, ConfigTestCase
-from unixsvc.config import default_socket_dir, load_settings
+from unixsvc.config_file import default_socket_dir, load_settings
 
 
 class WhereTests(ConfigTestCase):
@@ -30,7 +30,7 @@ class WhereTests(ConfigTestCase):
         """Where there is no file, the demo runs, with all that it keeps beside its sockets."""
         self.set_environment("XDG_RUNTIME_DIR", "/run/user/7")
         settings = load_settings(cwd=self.folder)
-        self.assertEqual(sorted(settings.services), ["home", "user"])
+        self.assertEqual(sorted(settings.services), ["home", "http", "user"])
         self.assertEqual(settings.services["home"].workers, 2)
         self.assertEqual(settings.socket_dir, "/run/user/7/unixsvc")
         self.assertEqual(settings.folder, "/run/user/7/unixsvc")

@@ -15,6 +15,7 @@ from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
+from unixsvc.config_http import Cors, Http
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "configuration.rst"
@@ -47,6 +48,10 @@ def _default_of(field: msgspec.structs.FieldInfo) -> Any:
     return list(default) if isinstance(default, tuple) else default
 
 
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 class ConfigurationPage(SynchronousTestCase):
     def assertDescribed(self, title: str, expected: dict[str, Any]) -> None:
         """The section names these keys, no others, with these defaults."""
@@ -69,6 +74,12 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[log]`` is described, with its default."""
         self.assertDescribed("``[log]``", defaults_of(Log))
 
+    def test_http(self) -> None:
+        """Each key of ``[http]`` and ``[http.cors]`` is described, with its default."""
+        own = {key: value for key, value in defaults_of(Http).items() if key != "cors"}
+        self.assertDescribed("``[http]``", own)
+        self.assertDescribed("``[http.cors]``", {k: _plain(v) for k, v in defaults_of(Cors).items()})
+
     def test_services(self) -> None:
         """Each key of a service is described, but for the limits, which are the general ones."""
         own = {
@@ -85,7 +96,7 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""
-        tables = {"limits", "security", "services", "log"}
+        tables = {"limits", "security", "services", "http", "log"}
         derived = {"source", "folder"}  # not written, but known from where the file is
         self.assertEqual(set(rows_of("The whole")), set(Settings.__struct_fields__) - tables - derived)
 

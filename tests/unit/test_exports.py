@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc
 
 PUBLIC = {
-    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "DELETE", "DeadlineExceeded",
+    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IServices", "Invalid", "MethodNotAllowed", "NotFound",
     "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceContext",
     "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",

@@ -44,7 +44,8 @@ from unixsvc.orchestrator.listen import Door
 from unixsvc.orchestrator.pool import Pool
 from unixsvc.orchestrator.service import Orchestrator
 from unixsvc.running.threads import ThreadRunner
-from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, OwnedUNIXServerEndpoint
+from unixsvc.socket.adopted import AdoptedServerEndpoint
+from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.socket.security import TokenGuard
 from unixsvc.socket.server import Handling, SocketRequestHandler
 from unixsvc.socket.tally import Place
@@ -87,7 +88,7 @@ class ProviderTests(SynchronousTestCase):
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
-        adopted = AdoptedUNIXServerEndpoint(anything, listening, Place())
+        adopted = AdoptedServerEndpoint(anything, listening, Place())
         for each in owned, adopted:
             self.assert_provides(each, IAdoptingEndpoint, IStreamServerEndpoint)
 

@@ -89,10 +89,26 @@ class OptionsTests(OptionsTestCase):
         self.assertIn("much", self.refused("much"))
         self.assertIn("config", self.refused("--config", config=False))
 
-    def test_not_built(self) -> None:
-        """What is not built yet is not accepted."""
-        self.refused("--http", "tcp:80")
-        self.refused("--no-http")
+    def test_http(self) -> None:
+        """Where HTTP is listened for can be said here instead; or that it is not."""
+        Path(self.config).write_text(CONFIG + '[http]\nmounts = {"/shop" = "shop"}\n')
+        default = self.parsed()["settings"]
+        self.assertEqual(default.http.listen, ("tcp:8080:interface=127.0.0.1",))
+        self.assertEqual(list(default.services), ["shop", "till", "http"])
+        elsewhere = self.parsed("--http", "tcp:81", "--http=unix:x")["settings"]
+        self.assertEqual(elsewhere.http.listen, ("tcp:81", "unix:x"))
+        nowhere = self.parsed("--no-http", "--http", "tcp:81")["settings"]
+        self.assertEqual((nowhere.http, list(nowhere.services)), (None, ["shop", "till"]))
+
+    def test_no_http(self) -> None:
+        """Where the configuration says nothing of HTTP, there is nothing to listen for."""
+        self.assertIn("[http]", self.refused("--http", "tcp:81"))
+        self.assertIsNone(self.parsed("--no-http")["settings"].http)
+
+    def test_wrong_http(self) -> None:
+        """An endpoint that is none is refused."""
+        Path(self.config).write_text(CONFIG + '[http]\nmounts = {"/shop" = "shop"}\n')
+        self.assertIn("tcp:eighty", self.refused("--http", "tcp:eighty"))
 
     def test_wrong_configuration(self) -> None:
         """A mistake in the configuration is one line that names the file and the key."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from unix_app.user.users import IUsers, NewUser, User, UserChange
+from unixsvc import Created
 
 __all__ = ["Users"]
 
@@ -31,9 +32,10 @@ class Users:
         """Show one user."""
         return self._users.get(id)
 
-    def create(self, new: NewUser) -> User:
+    def create(self, new: NewUser) -> Created[User]:
         """Add a user."""
-        return self._users.add(new)
+        user = self._users.add(new)
+        return Created(user, f"/user/{user.id}")
 
     def update(self, id: int, change: UserChange) -> User:
         """Change a user."""

@@ -16,7 +16,8 @@ from zope.interface import implementer
 from unixsvc.cli.options import located
 from unixsvc.cli.output import complain
 from unixsvc.cli.session import Session
-from unixsvc.config import ServiceSettings, Settings
+from unixsvc.config import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.config_http import Http
 from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
 from unixsvc.errors import ConfigError
 from unixsvc.socket.directory import socket_path
@@ -58,6 +59,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     from twisted.internet.task import Clock
 
     from unixsvc.datasource.services import NoServices
+    from unixsvc.datasource.unix import mounted
     from unixsvc.domain.interfaces import IServices
     from unixsvc.routing.app import load_app, load_object
     from unixsvc.routing.reserved import PREFIX, Reserved
@@ -66,8 +68,9 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     socket_path(settings.socket_dir, name)
     with _as_in_worker(settings.folder, service):
         _check_handler(service.handler, load_object(service.handler))
+        app = load_app(service.app)
         router = Router(
-            load_app(service.app),
+            app,
             service,
             folder=settings.folder,
             name=name,
@@ -75,7 +78,9 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             reserved=Reserved(_nobody_asks, dict),
             values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
         )
+        http = settings.http if settings.http and name == HTTP_SERVICE else Http()
         try:
+            mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
             routes = router.contract()["routes"]
             return sum(not route["path"].startswith(f"{PREFIX}/") for route in routes)
         finally:

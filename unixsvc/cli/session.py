@@ -9,7 +9,8 @@ from functools import cached_property
 from msgspec import Raw
 
 from unixsvc.cli.exchange import Call, Exchange, exchange
-from unixsvc.config import Settings, load_settings
+from unixsvc.config import Settings
+from unixsvc.config_file import load_settings
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, error_from
 from unixsvc.socket.dialing import Unreachable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
@@ -12,18 +13,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.handle import reply_for
-from unixsvc.domain.interfaces import IRouterDatasource, IServices
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.interfaces import IContracted, IRouterDatasource, IServices
+from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
-from unixsvc.routing.reserved import PREFIX
+from unixsvc.routing.reserved import PREFIX, ROUTES
 from unixsvc.socket.dialing import Unreachable
 
 __all__ = ["UnixDatasource", "mounted"]
 
+_TARGET: Final = re.compile(r"[a-z][a-z0-9_-]*(:/[^?]*)?")
 _GIVEN_UP: Final = (Cancelled, DeadlineExceeded)
 
 
-@implementer(IRouterDatasource)
+@implementer(IRouterDatasource, IContracted)
 class UnixDatasource:
     """Passes requests on to a service; neither their data nor its answers are decoded here.
 
@@ -32,11 +34,15 @@ class UnixDatasource:
 
     :param services: asks it.
     :param service: its name.
+    :param prefix: what all paths begin with here.
+    :param base: what they begin with there, instead.
     """
 
-    def __init__(self, services: IServices, service: str) -> None:
+    def __init__(self, services: IServices, service: str, prefix: str = "", base: str = "") -> None:
         self._services = services
         self._service = service
+        self._prefix = prefix
+        self._base = base
 
     def handle(self, request: Request) -> Deferred[Reply]:
         """Have a request answered there, within the time that it has here.
@@ -46,19 +52,41 @@ class UnixDatasource:
         """
         if not request.caller.trusted:
             raise Unauthorized
-        path = f"{request.path}?{request.query}" if request.query else request.path
+        path = self._there(request.path)
+        if request.query:
+            path = f"{path}?{request.query}"
         meta = {**request.meta, "request_id": request.request_id}
         asked: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )
-        answered: Deferred[Reply] = asked.addCallbacks(_succeeded, _failed)
+        answered: Deferred[Reply] = asked.addCallbacks(self._succeeded, _failed)
         return answered
 
+    async def contract(self) -> dict[str, Any]:
+        """What the service promises below its base; through a mount nothing of it is public."""
+        found: dict[str, Any] = await self._services.get(self._service, ROUTES)
+        routes = [
+            {**each, "path": self._here(each["path"]), "public": False}
+            for each in found["routes"]
+            if f"{each['path']}/".startswith(f"{self._base}/") and not each["path"].startswith(f"{PREFIX}/")
+        ]
+        return {**found, "routes": routes}
 
-def _succeeded(answer: Raw | Any) -> Reply:
-    if isinstance(answer, Raw):
-        return Reply(200, bytes(answer))
-    return Reply(items=_items(answer))
+    def _there(self, path: str) -> str:
+        return (self._base + path[len(self._prefix) :]) or "/"
+
+    def _here(self, path: str) -> str:
+        if not f"{path}/".startswith(f"{self._base}/"):
+            return path
+        return (self._prefix + path[len(self._base) :]).removesuffix("/" if path == "/" else "") or "/"
+
+    def _succeeded(self, answer: Raw | Any) -> Reply:
+        if isinstance(answer, Raw):
+            return Reply(200, bytes(answer))
+        if isinstance(answer, Created):
+            location = self._here(answer.location) if answer.location else ""
+            return Reply(200, bytes(answer.value), location=location)
+        return Reply(items=_items(answer))
 
 
 async def _items(stream: Any) -> AsyncGenerator[bytes, None]:
@@ -73,7 +101,9 @@ def _failed(failure: Failure) -> Reply:
     error: Any = failure.value
     if isinstance(error, Unreachable):  # where its socket would be is nobody's affair
         raise Unavailable from None
-    if isinstance(error, _GIVEN_UP) or not isinstance(error, ServiceError):
+    if isinstance(error, _GIVEN_UP):  # as it would be said here, and not as a client is told
+        raise type(error)() from None
+    if not isinstance(error, ServiceError):
         raise error
     return reply_for(error)
 
@@ -83,7 +113,8 @@ def mounted(
 ) -> dict[str, IRouterDatasource]:
     """Who answers below the prefixes that an application has mounted others at.
 
-    :param mounts: by prefix, the name of a service, or a datasource.
+    :param mounts: by prefix, the name of a service, or a datasource. Behind the name may stand, as in
+        ``user:/people``, what the service's paths begin with instead of the prefix; else they are the same.
     :param own: the name of the service that mounts them.
     :param paths: those that it answers itself.
     :raises ConfigError: for a mount that cannot work.
@@ -95,8 +126,10 @@ def mounted(
             raise ConfigError(where, "is no prefix of paths", "write it as /users")
         if f"{prefix}/".startswith(f"{PREFIX}/"):
             raise ConfigError(where, f"is under {PREFIX}/", "those paths are the framework's; choose another")
-        if service == own:
+        if isinstance(service, str) and service.partition(":")[0] == own:
             raise ConfigError(where, f"leads {own!r} to itself", "name another service")
+        if isinstance(service, str) and not _TARGET.fullmatch(service):
+            raise ConfigError(where, f"leads to {service!r}", "name a service, as user, or user:/people")
         if not isinstance(service, str) and not IRouterDatasource.providedBy(service):
             raise ConfigError(
                 where, f"leads to a {type(service).__name__}", "name a service, or a datasource"
@@ -105,6 +138,13 @@ def mounted(
         if hidden:
             raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
     return {
-        prefix: UnixDatasource(services, each) if isinstance(each, str) else each
+        prefix: _unix(services, prefix, each) if isinstance(each, str) else each
         for prefix, each in mounts.items()
     }
+
+
+def _unix(services: IServices, prefix: str, target: str) -> UnixDatasource:
+    service, replaced, base = target.partition(":")
+    if replaced:
+        return UnixDatasource(services, service, prefix, base.rstrip("/"))
+    return UnixDatasource(services, service, prefix, prefix)

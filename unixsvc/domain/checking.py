@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
@@ -79,6 +80,23 @@ def _problems_inside(kind: Any, value: Any, form: Form, field: str) -> Iterator[
     elif get_origin(kind) is dict:
         for key, item in form.fields(value).items():
             yield from _problems(get_args(kind)[1], item, form, join(field, key))
+    elif (only := _only_struct(kind)) is not None:
+        try:
+            fields = form.fields(value)
+        except msgspec.ValidationError:  # it may be one of the others
+            return
+        yield from _problems_of_struct(only, fields, form, field)
+
+
+def _only_struct(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that an object must be, of several kinds that a value may be."""
+    if get_origin(kind) not in (Union, UnionType):
+        return None
+    others = [each for each in get_args(kind) if each is not type(None)]
+    if len(others) != 1 or not (isinstance(others[0], type) and issubclass(others[0], msgspec.Struct)):
+        return None
+    only: type[msgspec.Struct] = others[0]
+    return None if only.__struct_config__.array_like else only
 
 
 def _problems_of_struct(

@@ -15,6 +15,7 @@ __all__ = [
     "IAdoptingEndpoint",
     "IAnswers",
     "IBlockingRunner",
+    "IContracted",
     "IFailureLog",
     "IFigures",
     "IGuard",
@@ -60,6 +61,16 @@ class IRouterDatasource(Interface):
         """Have it answered.
 
         :raises unixsvc.errors.ServiceError: for every failure that the caller may know of.
+        """
+
+
+class IContracted(Interface):
+    """A datasource that can tell what it answers."""
+
+    def contract() -> Awaitable[dict[str, Any]]:
+        """Its contract, as :func:`unixsvc.routing.contract.describe` gives it; paths are those of requests.
+
+        :raises unixsvc.errors.ServiceError: if it cannot be had now.
         """
 
 

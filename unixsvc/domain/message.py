@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import AsyncGenerator
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-__all__ = ["EMPTY", "Caller", "Peer", "Reply", "Request"]
+__all__ = ["EMPTY", "Caller", "Created", "Peer", "Reply", "Request"]
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
+_T = TypeVar("_T")
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -90,6 +91,8 @@ class Reply(msgspec.Struct, frozen=True):
     :ivar body: of a success: the result, as JSON.
     :ivar message: of a failure: the standard words for its code.
     :ivar detail: of a failure: what is particular to it, in any form that JSON can hold.
+    :ivar location: of a success that has made something: the path where that is, or an empty string where
+        nobody says; None if nothing was made.
     :ivar items: of a stream, as its datasource answers: each item as JSON. Then there is no body.
     """
 
@@ -97,4 +100,18 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b"null"
     message: str = ""
     detail: Any = None
+    location: str | None = None
     items: AsyncGenerator[bytes, None] | None = None
+
+
+class Created(msgspec.Struct, Generic[_T], frozen=True):
+    """What an action gives that has made something. Over HTTP that is 201, over a socket as any result.
+
+    An action says so in its annotation: ``async def create(self, new: NewUser) -> Created[User]``.
+
+    :ivar value: the result.
+    :ivar location: the path where it is, as this application has it: ``/user/7``; empty if it has none.
+    """
+
+    value: _T
+    location: str = ""

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from unixsvc.config import ServiceSettings, Settings
+from unixsvc.config import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.config_http import parse_listen
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.inline import Inline
 from unixsvc.orchestrator.listen import Door, reclaim
+from unixsvc.orchestrator.listen_http import HttpDoor
 from unixsvc.orchestrator.member import Recycling, Version
 from unixsvc.orchestrator.messages import Orders
 from unixsvc.orchestrator.policy import Rules
@@ -57,8 +59,12 @@ class Assembly:
                 sys.path.insert(0, settings.folder)
             return Inline(name, self._reactor, version)
         backlog = version.settings.limits(settings.limits).backlog
-        path = socket_path(settings.socket_dir, name)
-        door = Door(path, settings.socket_mode, backlog, self._handed.get(name))
+        door: Any
+        if settings.http is not None and name == HTTP_SERVICE:
+            door = HttpDoor([parse_listen(each, settings.folder) for each in settings.http.listen], backlog)
+        else:
+            path = socket_path(settings.socket_dir, name)
+            door = Door(path, settings.socket_mode, backlog, self._handed.get(name))
         return Pool(name, self._reactor, version, door, has_failed)
 
     def version(
@@ -83,6 +89,7 @@ class Assembly:
             host=partial(self._host, name, settings, service, app),
             limits=service.limits(settings.limits),
             security=settings.security,
+            http=settings.http if name == HTTP_SERVICE else None,
         )
 
     def _make(self, orders: Orders, slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
@@ -109,6 +116,7 @@ class Assembly:
             self._token,
             find_privileges(service, f"services.{name}", os.geteuid()),
             settings.socket_dir,
+            http=settings.http if name == HTTP_SERVICE else None,
         )
 
 
@@ -120,9 +128,10 @@ def check_handed(handed: Mapping[str, socket.socket], settings: Settings) -> Non
     for name, each in handed.items():
         where = f"the socket {name!r} that was handed to us"
         service = settings.services.get(name)
-        if service is None or service.isolation == "inline":
+        if service is None or service.isolation == "inline" or (settings.http and name == HTTP_SERVICE):
             known = ", ".join(each for each in settings.services if each != name)
-            raise ConfigError(where, "is for no service that runs in workers", f"name it as one of: {known}")
+            remedy = f"name it as one of: {known}"
+            raise ConfigError(where, "is for no service that has a Unix socket here", remedy)
         path = socket_path(settings.socket_dir, name)
         if each.getsockname() != path:
             raise ConfigError(where, f"listens on {each.getsockname()}", f"clients look for it at {path}")

@@ -58,10 +58,10 @@ class Crew:
                 self._tally.close()
                 self._tally = None
 
-    def spawn(self, slot: int, version: Version, listening: int) -> None:
+    def spawn(self, slot: int, version: Version, listening: tuple[int, ...]) -> None:
         """Start a worker.
 
-        :param listening: the descriptor of the listening socket.
+        :param listening: the descriptors of the listening sockets.
         """
         self._count += 1
         if self._tally is None:

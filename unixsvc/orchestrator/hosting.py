@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface.verify import verifyObject
 
+from unixsvc.config_http import Http
 from unixsvc.datasource.answers import Answers, answers_path
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.once import OnceDatasource
@@ -23,11 +25,11 @@ from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.services import UnixServices
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle import HandleMessage
-from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler, IServices
+from unixsvc.domain.interfaces import IBlockingRunner, IContracted, IRequestHandler, IServices
 from unixsvc.errors import Cancelled, ConfigError, ServiceError, Unavailable
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
-from unixsvc.routing.reserved import HEALTH, Reserved
+from unixsvc.routing.reserved import HEALTH, PREFIX, Reserved
 from unixsvc.routing.router import Router
 from unixsvc.running.threads import ThreadRunner
 from unixsvc.socket.security import TokenGuard
@@ -51,6 +53,7 @@ class Hosted(MultiService):
     :param blocking: runs the actions that block; threads of its own if None.
     :param services: asks others; the real ones if None.
     :param now: the clock by which requests have their time, in seconds.
+    :ivar handler: what listens, as the settings name it.
     :raises ConfigError: for an application or a handler that cannot work.
     """
 
@@ -95,10 +98,13 @@ class Hosted(MultiService):
         self._answers.check()
         library = LibraryDatasource(self._router)
         once = OnceDatasource(library, self._router.check, self._answers, reactor)
-        mounts = mounted(app.mounts, orders.service, self._router.paths, services)
+        http = orders.http or Http()
+        mounts = mounted({**app.mounts, **http.mounts}, orders.service, self._router.paths, services)
+        repository = RouterRepository(once, mounts)
+        self._mounts = mounts.values()
         self._handle = HandleMessage(
-            RouterRepository(once, mounts),
-            TokenGuard(orders.security.token, [orders.token]),
+            repository,
+            TokenGuard(http.token if orders.http else orders.security.token, [orders.token]),
             self._figures,
             FailureLog(orders.service),
             max_inflight=orders.limits.max_inflight,
@@ -107,10 +113,20 @@ class Hosted(MultiService):
             keep_current=bool(mounts) or self._router.may_use(IServices),
         )
         handling = Handling(
-            orders.service, self._handle, endpoint, orders.limits, orders.security, reactor, orders.token
+            service=orders.service,
+            handle=self._handle,
+            endpoint=endpoint,
+            limits=orders.limits,
+            security=orders.security,
+            reactor=reactor,
+            token=orders.token,
+            http=http,
+            answers=lambda path: repository.is_mounted(path) or self._router.answers(path),
+            contracts=self._contracts,
+            web=None if app.web is None else partial(self._router.provide, app.web),
         )
-        self._handler: Any = _handler_for(orders.settings.handler, handling)
-        self._handler.setServiceParent(self)
+        self.handler: Any = _handler_for(orders.settings.handler, handling)
+        self.handler.setServiceParent(self)
 
     def listen(self, *, probe: bool = True) -> Deferred[None]:
         """Begin to serve; fires when clients can connect.
@@ -131,28 +147,28 @@ class Hosted(MultiService):
 
     def hurry(self) -> None:
         """Drain less patiently than before."""
-        Deferred.fromCoroutine(self._handler.drain(False))
+        Deferred.fromCoroutine(self.handler.drain(False))
 
     def abort(self) -> None:
         """Close every connection; what is unanswered is refused."""
         self._aborted = True
-        self._handler.abort()
+        self.handler.abort()
 
     def status(self) -> Status:
         """The figures of now."""
         snapshot = self._figures.snapshot()
         if asked := self._own_services.asked():
             snapshot = replace(snapshot, services=asked)
-        return Status(snapshot, self._handler.connections(), self._handle.inflight, self._memory())
+        return Status(snapshot, self.handler.connections(), self._handle.inflight, self._memory())
 
     async def _listen(self, probe: bool) -> None:
         if probe:
             await self._probe()
-        await self._handler.listen()
+        await self.handler.listen()
 
     async def _probe(self) -> None:
         try:
-            await self._handler.probe()
+            await self.handler.probe()
         except ServiceError as error:
             raise ConfigError(HEALTH, f"answers {error}", self._illness) from None
         except (ConnectionError, msgspec.DecodeError) as error:
@@ -160,9 +176,9 @@ class Hosted(MultiService):
         self._figures.clear()  # nobody has asked for that
 
     async def _drain(self, patient: bool, closed: Callable[[], object]) -> None:
-        await self._handler.close()
+        await self.handler.close()
         closed()
-        await self._handler.drain(patient)
+        await self.handler.drain(patient)
         while self._router.shielded and not self._aborted:
             await deferLater(self._reactor, _LOOK)
         self._own_services.close()
@@ -181,6 +197,11 @@ class Hosted(MultiService):
                 self._log.failure("{name} is not well", name=each.name)
                 raise Unavailable from None
         return {"status": "ok", "service": self._service}
+
+    async def _contracts(self) -> list[dict[str, Any]]:
+        own = self._router.contract()
+        own["routes"] = [each for each in own["routes"] if not each["path"].startswith(f"{PREFIX}/")]
+        return [own, *[await each.contract() for each in self._mounts if IContracted.providedBy(each)]]
 
     def _stats(self) -> dict[str, Any]:
         status: dict[str, Any] = msgspec.to_builtins(self.status(), str_keys=True)

@@ -88,13 +88,13 @@ class Door:
         if bound is not None:
             bound.close()
 
-    def fileno(self) -> int:
-        """The descriptor, for those who accept."""
+    def descriptors(self) -> tuple[int, ...]:
+        """Of the listening socket, for those who accept."""
         if self._handed is not None:
-            return self._handed.fileno()
+            return (self._handed.fileno(),)
         if self._bound is None:
             raise ValueError(f"{self._path} is not open")
-        return self._bound.socket.fileno()
+        return (self._bound.socket.fileno(),)
 
 
 class BoundSocket:

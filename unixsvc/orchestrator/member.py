@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from unixsvc.config import Limits, Security, ServiceSettings
+from unixsvc.config_http import Http
 from unixsvc.orchestrator.hosting import Hosted
 from unixsvc.orchestrator.policy import Phase, Rules, WorkerView
 from unixsvc.orchestrator.process import Owner, Seat, WorkerProcess
@@ -40,6 +41,7 @@ class Version(Struct, frozen=True):
     :ivar make: makes the process for a slot; it is told where that serves, and whom to tell what becomes of
         it.
     :ivar host: makes the service itself, for one that runs in this process.
+    :ivar http: what is particular to it, if it answers over HTTP.
     """
 
     number: int
@@ -51,10 +53,11 @@ class Version(Struct, frozen=True):
     host: Callable[[], Hosted]
     limits: Limits = Limits()
     security: Security = Security()
+    http: Http | None = None
 
     def is_like(self, other: Version) -> bool:
         """Whether it differs in nothing but the code, and how many there are."""
-        ours, theirs = ((each.settings, each.limits, each.security) for each in (self, other))
+        ours, theirs = ((each.settings, each.limits, each.security, each.http) for each in (self, other))
         return ours == theirs
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.config import Limits, Log, Security, ServiceSettings
+from unixsvc.config_http import Http
 from unixsvc.orchestrator.privileges import Privileges
 from unixsvc.telemetry.metrics import Snapshot
 
@@ -36,7 +37,7 @@ __all__ = [
 REPORTS_FD: Final = 3
 COMMANDS_FD: Final = 4
 TALLY_FD: Final = 5
-LISTENING_FD: Final = 6
+LISTENING_FD: Final = 6  # and the following ones, where there are several
 
 
 class Orders(Struct, frozen=True):
@@ -48,6 +49,7 @@ class Orders(Struct, frozen=True):
     :ivar token: empty if none is needed.
     :ivar privileges: what it is to give up.
     :ivar socket_dir: where its socket is; empty if it has none.
+    :ivar http: what is particular to it, if it answers over HTTP.
     :ivar place: where it counts its connections, as :meth:`unixsvc.socket.tally.Tally.take` gives it.
     """
 
@@ -62,6 +64,7 @@ class Orders(Struct, frozen=True):
     privileges: Privileges = Privileges()
     socket_dir: str = ""
     place: int = 0
+    http: Http | None = None
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.

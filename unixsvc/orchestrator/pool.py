@@ -235,7 +235,7 @@ class Pool(Service):
         plan = decide(view, self._reactor.seconds())
         for action in plan.actions:
             if isinstance(action, Spawn):
-                self._crew.spawn(action.number, self._target.version, self._door.fileno())
+                self._crew.spawn(action.number, self._target.version, self._door.descriptors())
             else:
                 self._crew.carry_out(action, patient=patient)
         # What was done has deadlines of its own.

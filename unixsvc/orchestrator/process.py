@@ -45,12 +45,12 @@ _LAST_WORDS: Final = 0.5
 class Seat(msgspec.Struct, frozen=True):
     """Where a worker serves: descriptors of the orchestrator's that it is given.
 
-    :ivar listening: the listening socket.
+    :ivar listening: the listening sockets.
     :ivar tally: the page on which workers count their connections.
     :ivar place: of the worker, on that page.
     """
 
-    listening: int
+    listening: tuple[int, ...]
     tally: int
     place: int
 
@@ -120,8 +120,9 @@ class WorkerProcess(ProcessProtocol):
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors = {
             0: nothing, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w",
-            TALLY_FD: self.seat.tally, LISTENING_FD: self.seat.listening,
+            TALLY_FD: self.seat.tally,
         }  # fmt: skip
+        descriptors |= dict(enumerate(self.seat.listening, LISTENING_FD))
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)
         finally:

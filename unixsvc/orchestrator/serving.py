@@ -7,7 +7,8 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -39,7 +40,7 @@ from unixsvc.orchestrator.messages import (
 from unixsvc.orchestrator.orphan import OrphanWatch
 from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.routing.app import load_app
-from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint
+from unixsvc.socket.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.socket.tally import Place
 from unixsvc.telemetry.logs import Level
 
@@ -58,6 +59,7 @@ class Worker:
 
     :param loop: that the reactor runs on.
     :param level: of its log.
+    :param tls: by listening socket, what encrypts its connections, if they are to be.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Worker:
         reactor: Any,
         level: Level,
         orphan_watch: OrphanWatch,
+        tls: Sequence[ssl.SSLContext | None] = (None,),
     ) -> None:
         self._orders = orders
         self._loop = loop
         self._reactor = reactor
         self._level = level
         self._orphan_watch = orphan_watch
+        self._tls = tls
         self._hosted: Hosted | None = None
         self._line = _ControlLine(self)
         # Opened now: a process that has used up its descriptors must still be able to end well.
@@ -156,8 +160,12 @@ class Worker:
             self._hosted.abort()
 
     def _make(self) -> Hosted:
-        listening = socket.socket(fileno=LISTENING_FD)
-        endpoint = AdoptedUNIXServerEndpoint(self._loop, listening, Place(TALLY_FD, self._orders.place))
+        place = Place(TALLY_FD, self._orders.place)
+        endpoints = [
+            AdoptedServerEndpoint(self._loop, socket.socket(fileno=LISTENING_FD + index), place, tls)
+            for index, tls in enumerate(self._tls)
+        ]
+        endpoint: Any = endpoints[0] if len(endpoints) == 1 else JoinedServerEndpoint(endpoints)
         orders = msgspec.structs.replace(self._orders, limits=_possible(self._orders.limits))
         return Hosted(orders, load_app(orders.settings.app), endpoint, self._reactor)
 

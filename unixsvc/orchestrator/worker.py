@@ -6,6 +6,7 @@ import faulthandler
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def main() -> None:
     orders = _read_orders()
     orphan_watch = OrphanWatch(COMMANDS_FD)
     orphan_watch.start()
-    for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, LISTENING_FD):
+    sockets = len(orders.http.listen) if orders.http else 1
+    for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)
@@ -49,8 +51,9 @@ def main() -> None:
 
     # Not before: another user may not be able to read what is imported up to here.
     _raise_files()
-    _drop_privileges(orders)
-    worker = Worker(orders, loop, reactor, level, orphan_watch)
+    tls = _or_give_up(_load_keys, orders)
+    _or_give_up(_drop_privileges, orders)
+    worker = Worker(orders, loop, reactor, level, orphan_watch, tls)
     running: Any = reactor
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
@@ -83,15 +86,30 @@ def _raise_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _load_keys(orders: Orders) -> list[Any]:
+    if orders.http is None:
+        return [None]
+    from unixsvc.config_http import parse_listen
+    from unixsvc.socket.tls import context_for
+
+    return [context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+
+
 def _drop_privileges(orders: Orders) -> None:
+    from unixsvc.orchestrator.privileges import drop
+
+    drop(orders.privileges)
+    os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
+
+
+def _or_give_up(step: Callable[[Orders], Any], orders: Orders) -> Any:
+    """Take a step of the way to a worker; what cannot be is reported."""
     from unixsvc.errors import ConfigError
     from unixsvc.orchestrator.messages import REPORTS_FD, Failed, encode_line
-    from unixsvc.orchestrator.privileges import drop
     from unixsvc.orchestrator.signals import BOOT_FAILED
 
     try:
-        drop(orders.privileges)
-        os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
+        return step(orders)
     except ConfigError as error:
         os.write(REPORTS_FD, encode_line(Failed(str(error))))
         sys.exit(BOOT_FAILED)

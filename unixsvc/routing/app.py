@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import svcs
 from msgspec import Struct
@@ -13,7 +13,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
 
-__all__ = ["App", "load_app", "load_object"]
+__all__ = ["NOTHING", "App", "load_app", "load_object"]
 
 
 class App(Struct, frozen=True):
@@ -23,8 +23,11 @@ class App(Struct, frozen=True):
     :ivar container: registers what controllers ask for; called once in each worker.
     :ivar title: for people who read the contract.
     :ivar version: of the contract.
-    :ivar mounts: by a prefix of paths, who answers those: another service, by its name, or any other
+    :ivar mounts: by a prefix of paths, who answers those: another service, by its name as ``user``, or with
+        the prefix that its own paths have instead, as ``user:/people``; or any other
         :class:`~unixsvc.domain.interfaces.IRouterDatasource`.
+    :ivar web: adds routes of the application's own to the :class:`klein.Klein` of a worker that answers over
+        HTTP, for what is no message: pages, uploads, websites. It is given a container as well.
     """
 
     routes: Sequence[Group | Route]
@@ -32,6 +35,11 @@ class App(Struct, frozen=True):
     title: str = ""
     version: str = ""
     mounts: dict[str, Any] = {}
+    web: Callable[[Any, svcs.Container], None] | None = None
+
+
+NOTHING: Final = App([])
+"""An application without routes, for a service that only mounts others."""
 
 
 def load_app(spec: str) -> App:

@@ -26,7 +26,7 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
-from unixsvc.domain.message import EMPTY, Request
+from unixsvc.domain.message import EMPTY, Created, Request
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.table import KINDS, Variable
@@ -49,6 +49,7 @@ class Signature(Struct, frozen=True):
     :ivar container: the parameter that takes a container of its own; empty if none does.
     :ivar returns: what the action gives; of a stream, each item.
     :ivar stream: whether the action gives a stream.
+    :ivar created: whether it gives a :class:`~unixsvc.domain.message.Created`; ``returns`` is what is in it.
     """
 
     path: dict[str, Any]
@@ -59,6 +60,7 @@ class Signature(Struct, frozen=True):
     container: str
     returns: Any
     stream: bool
+    created: bool = False
 
 
 def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable], where: str) -> Signature:
@@ -93,7 +95,10 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
     data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
     _require_known(data, where)
     returns, stream = _result_of(action, hints["return"], where)
-    return Signature(path, refined, data, whole, request, container, returns, stream)
+    created = (get_origin(returns) or returns) is Created
+    if created:
+        returns = _made(returns, stream, where)
+    return Signature(path, refined, data, whole, request, container, returns, stream, created)
 
 
 class Binder:
@@ -257,6 +262,13 @@ def _result_of(action: Callable[..., Any], kind: Any, where: str) -> tuple[Any, 
     if stream and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "an async action gives a stream if it yields the items itself")
     return (get_args(bare)[0] if stream else kind), stream
+
+
+def _made(kind: Any, stream: bool, where: str) -> Any:
+    if stream or not get_args(kind):
+        remedy = "annotate the result as Created[...], and streams as something else"
+        raise ConfigError(where, "what is created is not said, or is a stream", remedy)
+    return get_args(kind)[0]
 
 
 def _is_list(kind: Any) -> bool:

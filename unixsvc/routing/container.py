@@ -38,6 +38,7 @@ class Services:
 
     :param values: registered before the application registers its own, by type.
     :ivar given: those of them that somebody has asked for.
+    :ivar container: lives as long as the worker.
     """
 
     def __init__(self, values: Mapping[Any, object]) -> None:
@@ -45,7 +46,7 @@ class Services:
         self.given: set[Any] = set()
         for kind, value in values.items():
             self._register(kind, value)
-        self._container = svcs.Container(self.registry)
+        self.container = svcs.Container(self.registry)
 
     def make(self, controller: type) -> Any:
         """Make a controller, its arguments by the annotations of ``__init__``.
@@ -62,7 +63,7 @@ class Services:
             if hints[name] not in self.registry and parameter.default is not parameter.empty:
                 continue
             try:
-                arguments[name] = self._container.get(hints[name])
+                arguments[name] = self.container.get(hints[name])
             except svcs.exceptions.ServiceNotFoundError as error:
                 [missing] = error.args  # may be something that the argument itself needs
                 raise ConfigError(
@@ -85,5 +86,5 @@ class Services:
 
     def close(self) -> None:
         """Let go of everything that was made."""
-        self._container.close()
+        self.container.close()
         self.registry.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from unixsvc.errors import ServiceError
 from unixsvc.routing.binding import Signature
 from unixsvc.routing.route import Route
 
@@ -29,9 +31,11 @@ def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str,
     """The contract as plain data.
 
     :returns: ``title``, ``version``, ``schemas`` by name, and ``routes``: of each the ``method``,
-        ``path``, ``title``, ``description``, ``public``, ``meta``, ``stream`` (whether it is one), and the
-        schemas ``path_arguments`` (by name), ``data`` (None if it takes none) and ``result`` (of a stream:
-        of each item). Always the same for the same application, byte for byte: sets are sorted.
+        ``path``, ``title``, ``description``, ``public``, ``deprecated``, ``tags``, ``errors`` (by rising
+        ``code``, with the standard ``message`` and what it means there as ``description``), ``meta``,
+        ``stream`` (whether it is one), ``created`` (whether it makes something), and the schemas
+        ``path_arguments`` (by name), ``data`` (None if it takes none) and ``result`` (of a stream: of each
+        item). Always the same for the same application, byte for byte: sets are sorted.
     :raises TypeError: if a result is of a type that cannot become JSON.
     """
     kinds: list[Any] = []
@@ -60,12 +64,22 @@ def _describe_route(promise: Promise, path: dict[str, Any], data: Any, result: A
         "title": route.title,
         "description": route.description,
         "public": route.public,
+        "deprecated": route.deprecated,
+        "tags": list(route.tags),
+        "errors": [_describe_error(each) for each in sorted(route.errors, key=lambda each: each.code)],
         "meta": msgspec.to_builtins(route.meta, str_keys=True, order="deterministic"),
         "stream": promise.signature.stream,
+        "created": promise.signature.created,
         "path_arguments": path,
         "data": data,
         "result": result,
     }
+
+
+def _describe_error(error: type[ServiceError]) -> dict[str, Any]:
+    # Up to the first empty line: what follows it explains parameters to whoever raises it.
+    description = (inspect.getdoc(error) or "").partition("\n\n")[0]
+    return {"code": error.code, "message": error.message, "description": description.replace("\n", " ")}
 
 
 def _order_defaults(schema: dict[str, Any], components: dict[str, Any]) -> None:

@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from unixsvc.routing.route import GET, Group
 
-__all__ = ["HEALTH", "PREFIX", "Reserved", "reserved_group"]
+__all__ = ["HEALTH", "PREFIX", "ROUTES", "Reserved", "reserved_group"]
 
 PREFIX: Final = "/-"
 HEALTH: Final = f"{PREFIX}/health"
+ROUTES: Final = f"{PREFIX}/routes"
 
 
 class Reserved(Struct, frozen=True):

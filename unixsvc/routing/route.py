@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from unixsvc.errors import ServiceError
+
 __all__ = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"]
 
 Action = Callable[..., Any]
@@ -23,6 +25,10 @@ class Route(Struct, frozen=True):
     :ivar blocking: whether the action, a plain ``def``, is called in a thread.
     :ivar meta: the user's own; the action reads it as ``request.route_meta``.
     :ivar shield: whether the action goes on when its caller cancels it or goes away.
+    :ivar errors: what the action raises that callers may expect: it is said in the contract, and nobody
+        looks whether it is so.
+    :ivar tags: for people who read the contract: under which headings it stands.
+    :ivar deprecated: whether callers had better use something else.
     """
 
     method: str
@@ -34,6 +40,9 @@ class Route(Struct, frozen=True):
     blocking: bool = False
     meta: dict[str, Any] = {}
     shield: bool = False
+    errors: Sequence[type[ServiceError]] = ()
+    tags: Sequence[str] = ()
+    deprecated: bool = False
 
 
 class Group(Struct, frozen=True):
@@ -59,8 +68,14 @@ def _verb(method: str) -> Callable[..., Route]:
         blocking: bool = False,
         meta: dict[str, Any] | None = None,
         shield: bool = False,
+        errors: Sequence[type[ServiceError]] = (),
+        tags: Sequence[str] = (),
+        deprecated: bool = False,
     ) -> Route:
-        return Route(method, pattern, action, public, title, description, blocking, meta or {}, shield)
+        return Route(
+            method, pattern, action, public, title, description, blocking, meta or {}, shield,
+            tuple(errors), tuple(tags), deprecated,
+        )  # fmt: skip
 
     route.__name__ = route.__qualname__ = method
     route.__doc__ = f"A route for the method {method}; the arguments are those of :class:`Route`."

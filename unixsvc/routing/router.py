@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import svcs
 from msgspec import Struct
 
 from unixsvc.config import ServiceSettings
 from unixsvc.domain.current import set_shielded
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
-from unixsvc.errors import ConfigError, Unauthorized
+from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
 from unixsvc.routing.app import App
 from unixsvc.routing.binding import Binder, read_signature
 from unixsvc.routing.container import ServiceContext, Services
@@ -34,6 +35,7 @@ class _Endpoint(Struct, frozen=True):
 
     :ivar awaited: whether the call gives something to wait for.
     :ivar stream: whether it gives items one by one.
+    :ivar created: whether it gives something that it has made.
     """
 
     public: bool
@@ -41,6 +43,7 @@ class _Endpoint(Struct, frozen=True):
     action: Callable[..., Any]
     awaited: bool
     stream: bool
+    created: bool
     meta: dict[str, Any]
 
 
@@ -99,8 +102,11 @@ class Router:
             result = await result
         if endpoint.stream:
             return Reply(items=_encoded(result))
+        location = None
+        if endpoint.created:
+            result, location = result.value, result.location
         # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
-        return Reply(200, _encode(result).replace(b"\n", b" "))
+        return Reply(200, _encode(result).replace(b"\n", b" "), location=location)
 
     def check(self, request: Request) -> bool:
         """Do all that :meth:`dispatch` does before it calls the action.
@@ -116,6 +122,13 @@ class Router:
         endpoint.bind(request, values)
         return endpoint.stream
 
+    def answers(self, path: str) -> bool:
+        """Whether there is such a path, whatever the method."""
+        try:
+            return self._table.knows(path)
+        except Malformed:
+            return True  # and the answer is what is wrong with it
+
     def contract(self) -> dict[str, Any]:
         """The routes with their schemas, as :func:`unixsvc.routing.contract.describe` gives them."""
         return describe(self._app.title, self._app.version, self._promises)
@@ -128,6 +141,10 @@ class Router:
     def may_use(self, kind: type) -> bool:
         """Whether an action can have got hold of one of the values of the containers."""
         return self._opens_containers or kind in self._services.given
+
+    def provide(self, function: Callable[[Any, svcs.Container], None], argument: Any) -> None:
+        """Call something with an argument, and the container that lives as long as the worker."""
+        function(argument, self._services.container)
 
     def close(self) -> None:
         """Let go of the controllers and of what they were given."""
@@ -146,6 +163,7 @@ class Router:
             self._table.add(route.method, path, self._endpoint(route, action, path, where))
 
     def _endpoint(self, route: Route, action: Callable[..., Any], path: str, where: str) -> _Endpoint:
+        _require_errors(route, where)
         signature = read_signature(action, variables_of(path), where)
         promise = Promise(path, route, signature)
         try:
@@ -173,6 +191,7 @@ class Router:
             action=action,
             awaited=awaited,
             stream=signature.stream,
+            created=signature.created,
             meta=route.meta,
         )
 
@@ -238,6 +257,16 @@ def _action_of(route: Route, controller: Any, where: str) -> Callable[..., Any]:
     if route.blocking and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "an async action is marked as blocking", "make it a plain def")
     return action
+
+
+def _require_errors(route: Route, where: str) -> None:
+    each: Any
+    for each in route.errors:
+        if not (isinstance(each, type) and issubclass(each, ServiceError)):
+            name = getattr(each, "__qualname__", repr(each))
+            raise ConfigError(where, f"{name} under errors is no failure", "name subclasses of ServiceError")
+        if not 400 <= each.code < 600:
+            raise ConfigError(where, f"{each.__qualname__} under errors has the code {each.code}")
 
 
 def _closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:

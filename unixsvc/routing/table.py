@@ -131,6 +131,33 @@ class Table(Generic[Leaf]):
         # The first branch that fits is nearly always the one. Where it leads nowhere, try all.
         return self._search(method, segments) if leaf is None else (leaf, values)
 
+    def methods(self, path: str) -> list[str]:
+        """The methods that there are for a path, sorted; none if there is no such path.
+
+        :raises Malformed: if a percent-escape is no UTF-8.
+        """
+        segments = path.split("/")
+        if "%" in path:
+            segments = _unquoted(segments)
+        return sorted({method for leaves, _ in self._leaves(segments) for method in leaves})
+
+    def knows(self, path: str) -> bool:
+        """Whether there is such a path, with whatever method. Nearly always one walk tells, as in match()."""
+        node = self._root
+        if "%" in path:
+            return bool(self.methods(path))
+        for segment in path.split("/")[1:]:
+            child = node.statics.get(segment)
+            if child is None:
+                for kind, convert, candidate in node.variables:
+                    if kind != "path" and convert(segment) is not None:
+                        child = candidate
+                        break
+                else:
+                    return bool(self.methods(path))
+            node = child
+        return bool(node.leaves) or bool(self.methods(path))
+
     def _child(self, node: _Node[Leaf], segment: str | Variable) -> _Node[Leaf]:
         if isinstance(segment, str):
             return node.statics.setdefault(segment, _Node())
@@ -144,17 +171,21 @@ class Table(Generic[Leaf]):
 
     def _search(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
         allowed: set[str] = set()
-        root = self._root
-        if segments[1:2] == [self._reserved]:
-            root = _Node()
-            root.statics = self._root.statics
-        for leaves, values in _candidates(root, segments, 1, []):
+        for leaves, values in self._leaves(segments):
             if method in leaves:
                 return leaves[method], values
             allowed.update(leaves)
         if allowed:
             raise MethodNotAllowed(sorted(allowed))
         raise NotFound
+
+    def _leaves(self, segments: list[str]) -> Iterator[tuple[dict[str, Leaf], list[Any]]]:
+        """All that matches, with the values of the variables."""
+        root = self._root
+        if segments[1:2] == [self._reserved]:
+            root = _Node()
+            root.statics = self._root.statics
+        return _candidates(root, segments, 1, [])
 
 
 def _candidates(

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
+from unixsvc.domain.message import Created
 from unixsvc.errors import ServiceError
 from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
@@ -115,13 +116,14 @@ class Client(Verbs[Deferred[Any]]):
         timeout: float | None = None,
         limit: float | None = None,
         meta: dict[str, str] | None = None,
-    ) -> Deferred[Raw | Stream]:
+    ) -> Deferred[Raw | Created[Raw] | Stream]:
         """Ask where it is not known whether the answer is a stream.
 
         :param timeout: until the answer, or the first item of a stream, retries included; in seconds.
         :param limit: for all of a stream, in seconds; none if None.
-        :returns: fires with the result, as JSON; or with the stream, whose items are JSON, as soon as there
-            is one. A stream without items is the result ``null``. It fails as that of :meth:`call`.
+        :returns: fires with the result, as JSON, in a Created where something was made; or with the stream,
+            whose items are JSON, as soon as there is one. A stream without items is the result ``null``. It
+            fails as that of :meth:`call`.
         """
         asked, seconds = make_call(method, path, data, meta), seconds_of(timeout, self._timeout)
         longer = math.inf if limit is None else max(limit - seconds, 0.0)

@@ -38,10 +38,12 @@ class Answered(Struct, frozen=True):
     """A call has succeeded; for a stream, it has ended.
 
     :ivar data: the result, as JSON.
+    :ivar location: where that is which was made, as the service says; None if nothing was.
     """
 
     id: int
     data: Raw
+    location: str | None = None
 
 
 class Failed(Struct, frozen=True):
@@ -87,6 +89,7 @@ class _Line(Struct):
     message: str = ""
     detail: Any = None
     data: Raw = Raw(b"null")
+    location: str | None = None
     more: bool = False
     goaway: bool = False
 
@@ -191,7 +194,7 @@ class Conversation:
         self._token = None  # it was accepted, and holds for the connection
         if stream and bytes(found.data) != b"null":
             return Failed(id, BadGateway("the service answers with no stream: ask for it with call()"))
-        return Answered(id, found.data)
+        return Answered(id, found.data, found.location)
 
     def _refused(self, error: ServiceError) -> Event:
         """Nothing more is served here. Of a message that is too large, the others are not guilty."""

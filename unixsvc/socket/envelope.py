@@ -120,6 +120,9 @@ def encode(id: Id, reply: Reply) -> bytes:
         return _encode(failure)
     if id is None:
         return reply.body
+    if reply.location is not None:
+        where = _encode(reply.location)
+        return b'{"id":%b,"code":%d,"location":%b,"data":%b}' % (_encode(id), reply.code, where, reply.body)
     if type(id) is int:
         return b'{"id":%d,"code":%d,"data":%b}' % (id, reply.code, reply.body)
     return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
+from unixsvc.domain.message import Created
 from unixsvc.errors import DeadlineExceeded, ServiceError
 from unixsvc.socket.asking import FOR_EVER, is_stream
 from unixsvc.socket.attempts import Lost, reason_of
@@ -100,7 +101,8 @@ class TwistedLink(Protocol):
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:  # else it was given up
             waiting.timer.cancel()
-            waiting.done.callback(event.data)
+            made = event.location is not None and waiting.longer is not None
+            waiting.done.callback(Created(event.data, event.location or "") if made else event.data)
 
     def _has_failed(self, event: Failed) -> None:
         waiting = self._waiting.pop(event.id, None)

@@ -6,7 +6,8 @@ import os
 
 from msgspec import Struct
 
-from unixsvc.config import Settings, load_settings
+from unixsvc.config import Settings
+from unixsvc.config_file import load_settings
 from unixsvc.errors import ServiceError, Unauthorized, error_from
 from unixsvc.socket.security import MISSING, WRONG, read_token
 

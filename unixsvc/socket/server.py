@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from zope.interface import implementer
 
 from unixsvc.config import Limits, Security
+from unixsvc.config_http import Http
 from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.connection import Connection
@@ -32,6 +34,11 @@ class Handling(Struct, frozen=True):
     """All that a request handler needs to serve one service on one endpoint.
 
     :ivar token: with which it may ask itself.
+    :ivar http: how it answers over HTTP, for a handler that does.
+    :ivar answers: whether a path is one of the service's own, or under a mount: whatever the method.
+    :ivar contracts: asks for what it promises, and for what those promise that it mounts, as
+        :func:`unixsvc.routing.contract.describe` gives it; paths are those under which it answers.
+    :ivar web: adds routes of the application's own to the Klein application of a handler that has one.
     """
 
     service: str
@@ -41,6 +48,10 @@ class Handling(Struct, frozen=True):
     security: Security
     reactor: IReactorTime
     token: str = ""
+    http: Http = Http()
+    answers: Callable[[str], bool] = bool
+    contracts: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None
+    web: Callable[[Any], None] | None = None
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.

@@ -15,8 +15,8 @@ from unixsvc import App, Conflict
 from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
-from unixsvc.domain.interfaces import IRouterDatasource
-from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.interfaces import IContracted, IRouterDatasource
+from unixsvc.domain.message import Caller, Created, Reply, Request
 from unixsvc.errors import (
     BadGateway,
     Cancelled,
@@ -73,8 +73,9 @@ class UnixTests(SynchronousTestCase):
         return found[0]
 
     def test_interface(self) -> None:
-        """It is a datasource."""
+        """It is a datasource, and can tell what it answers."""
         self.assertTrue(verifyObject(IRouterDatasource, self.datasource))
+        self.assertTrue(verifyObject(IContracted, self.datasource))
 
     def test_passed_on(self) -> None:
         """Method, path, query, meta and the data as they came are passed on, under the name of our log."""
@@ -160,9 +161,12 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual((type(found), found.detail), (Unavailable, {"retry_after": 1.0}))
 
     def test_given_up(self) -> None:
-        """What the use case is to hear of is raised."""
-        for error in (DeadlineExceeded(), Cancelled(), KeyError()):
-            self.assertIs(self.failed(error), error)
+        """What the use case is to hear of is raised, without the words of a client."""
+        for kind in (DeadlineExceeded, Cancelled):
+            found = self.failed(kind("no answer within 0.4999 s"))
+            self.assertEqual((type(found), found.detail), (kind, None))
+        error = KeyError()
+        self.assertIs(self.failed(error), error)
 
     def test_cancelled(self) -> None:
         """To cancel it cancels what was asked."""
@@ -175,6 +179,66 @@ class UnixTests(SynchronousTestCase):
         """A caller that has shown no token does not get in with ours."""
         self.assertRaises(Unauthorized, self.ask, Request("GET", "/users"))
         self.assertEqual(self.services.asked, [])
+
+
+class ElsewhereTests(SynchronousTestCase):
+    """A service whose paths begin with something else there than here."""
+
+    def setUp(self) -> None:
+        """Its people are our users."""
+        self.services = FakeServices()
+        self.datasource = UnixDatasource(self.services, "user", "/users", "/people")
+
+    def ask(self, path: str, query: str = "") -> Deferred[Reply]:
+        """Pass a request on."""
+        return self.datasource.handle(Request("GET", path, query=query, caller=TRUSTED))
+
+    def test_there(self) -> None:
+        """The prefix is replaced, and nothing else."""
+        for path in "/users", "/users/7", "/users/users/%2F":
+            self.ask(path, "a=/users")
+        found = [asked[2] for asked in self.services.asked]
+        self.assertEqual(found, ["/people?a=/users", "/people/7?a=/users", "/people/users/%2F?a=/users"])
+
+    def test_root(self) -> None:
+        """What is mounted may be all of a service."""
+        self.datasource = UnixDatasource(self.services, "user", "/users", "")
+        for path in "/users", "/users/7":
+            self.ask(path)
+        self.assertEqual([asked[2] for asked in self.services.asked], ["/", "/7"])
+
+    def test_created(self) -> None:
+        """What was made is told to be where it is from here; somewhere else stays as it is."""
+        for there, here in {
+            "/people/7": "/users/7",
+            "/other": "/other",
+            "/peoples": "/peoples",
+            "": "",
+        }.items():
+            asked = self.ask("/users")
+            self.services.answer.callback(Created(Raw(b"{}"), there))
+            self.assertEqual(self.successResultOf(asked), Reply(200, b"{}", location=here))
+
+    def test_contract(self) -> None:
+        """It promises what the service has there, under its paths here; to nobody without the token."""
+        paths = "/people", "/people/{id:int}", "/peoples", "/-/ping"
+        routes = [{"path": path, "public": True} for path in paths]
+        asked = Deferred.fromCoroutine(self.datasource.contract())
+        self.assertEqual(self.services.asked[0][:3], ("user", "GET", "/-/routes"))
+        self.services.answer.callback({"title": "People", "routes": routes})
+        found = self.successResultOf(asked)
+        self.assertEqual(found["title"], "People")
+        expected = [{"path": path, "public": False} for path in ("/users", "/users/{id:int}")]
+        self.assertEqual(found["routes"], expected)
+
+    def test_contract_of_all(self) -> None:
+        """Likewise where all of a service is mounted: its root is our prefix."""
+        self.datasource = UnixDatasource(self.services, "user", "/users", "")
+        asked = Deferred.fromCoroutine(self.datasource.contract())
+        routes = [{"path": path, "public": True} for path in ("/", "/people", "/-/ping")]
+        self.services.answer.callback({"routes": routes})
+        found = [each["path"] for each in self.successResultOf(asked)["routes"]]
+        self.assertEqual(found, ["/users", "/users/people"])
 
 
 class MountTests(SynchronousTestCase):
@@ -202,6 +266,17 @@ class MountTests(SynchronousTestCase):
         for path in ("/users", "/users/{id}"):
             self.assertRaises(ConfigError, self.mounted, {"/users": "user"}, "/a", path)
         self.assertEqual(list(self.mounted({"/users": "user"}, "/", "/usersx")), ["/users"])
+
+    def test_another_base(self) -> None:
+        """Behind the name may stand what the service's own paths begin with."""
+        services = FakeServices()
+        mounts: Any = mounted({"/users": "user:/people", "/all": "user:/"}, "shop", [], services)
+        for prefix in mounts:
+            mounts[prefix].handle(Request("GET", f"{prefix}/7", caller=TRUSTED))
+        expected = [("user", "GET", "/people/7"), ("user", "GET", "/7")]
+        self.assertEqual([asked[:3] for asked in services.asked], expected)
+        for target in ("", "User", "user:", "user:people", "user/people", "user:/a?b", "shop:/x"):
+            self.assertRaises(ConfigError, self.mounted, {"/users": target})
 
     def test_datasource(self) -> None:
         """What is a datasource answers itself; what is neither that nor a name is refused."""

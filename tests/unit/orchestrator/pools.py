@@ -56,11 +56,11 @@ class MemoryDoor:
         """Somebody else removes its path."""
         self.done.append("removed")
 
-    def fileno(self) -> int:
-        """A descriptor, for those who accept."""
+    def descriptors(self) -> tuple[int, ...]:
+        """Descriptors, for those who accept."""
         if not self.is_open:
             raise ValueError("it is not open")
-        return 7
+        return (7,)
 
 
 class MemoryTally:

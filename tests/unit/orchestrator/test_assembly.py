@@ -48,7 +48,7 @@ class VersionTests(AssemblyTestCase):
 
     def orders(self, settings: Any, slot: int = 1) -> Orders:
         """What a worker of ``home`` would be told."""
-        worker = self.assembly.version("home", settings).make(slot, Seat(7, 8, 1), Owner())
+        worker = self.assembly.version("home", settings).make(slot, Seat((7,), 8, 1), Owner())
         worker.start()
         return self.reactor.started[-1].orders
 
@@ -99,7 +99,7 @@ class VersionTests(AssemblyTestCase):
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         version = self.assembly.version("home", settings)
         self.level.set("debug")
-        version.make(1, Seat(7, 8, 1), Owner()).start()
+        version.make(1, Seat((7,), 8, 1), Owner()).start()
         self.assertEqual(self.reactor.started[-1].orders.log.level, "debug")
 
     def test_privileges(self) -> None:

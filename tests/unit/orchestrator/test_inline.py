@@ -206,7 +206,7 @@ class CannotStartTests(InlineTestCase):
         async def probe() -> None:
             raise Unavailable()
 
-        hosted._handler.probe = probe
+        hosted.handler.probe = probe
         return hosted
 
     def test_not_well(self) -> None:

@@ -142,22 +142,22 @@ class DoorTests(DirectoryTestCase):
     def test_closed(self) -> None:
         """Before it is opened there is nothing, and nothing to accept from."""
         self.assertFalse(os.path.lexists(self.path))
-        self.assertIn(self.path, str(self.assertRaises(ValueError, self.door.fileno)))
+        self.assertIn(self.path, str(self.assertRaises(ValueError, self.door.descriptors)))
 
     def test_open(self) -> None:
         """Once open clients can connect; its descriptor is that of the socket, its path has its mode."""
         self.door.open()
         self.assertTrue(self.connects())
-        with socket.socket(fileno=os.dup(self.door.fileno())) as listening:
+        with socket.socket(fileno=os.dup(self.door.descriptors()[0])) as listening:
             self.assertEqual(listening.getsockname(), self.path)
         self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
 
     def test_open_twice(self) -> None:
         """To open it twice is to open it once: who waits there is not sent away."""
         self.door.open()
-        before = self.door.fileno(), os.lstat(self.path).st_ino
+        before = self.door.descriptors(), os.lstat(self.path).st_ino
         self.door.open()
-        self.assertEqual((self.door.fileno(), os.lstat(self.path).st_ino), before)
+        self.assertEqual((self.door.descriptors(), os.lstat(self.path).st_ino), before)
 
     def test_removed(self) -> None:
         """When somebody has removed its path, or put something else there, to open it is to bind it anew."""
@@ -177,7 +177,7 @@ class DoorTests(DirectoryTestCase):
         for _ in range(2):
             self.door.close()
             self.assertFalse(os.path.lexists(self.path))
-            self.assertRaises(ValueError, self.door.fileno)
+            self.assertRaises(ValueError, self.door.descriptors)
 
     def test_open_again(self) -> None:
         """It can be opened again."""
@@ -190,7 +190,7 @@ class DoorTests(DirectoryTestCase):
         """When the path cannot be had it is said, and it is still closed."""
         Path(self.path).write_text("mine")
         self.assertRaises(ConfigError, self.door.open)
-        self.assertRaises(ValueError, self.door.fileno)
+        self.assertRaises(ValueError, self.door.descriptors)
 
     def test_handed(self) -> None:
         """One that was handed to us is always open: neither it nor its path is ours to touch."""
@@ -202,7 +202,7 @@ class DoorTests(DirectoryTestCase):
                 before = os.lstat(self.path)
                 act()
                 self.assertEqual(os.lstat(self.path), before)
-                self.assertEqual(door.fileno(), handed.fileno())
+                self.assertEqual(door.descriptors(), (handed.fileno(),))
                 self.assertTrue(self.connects())
 
 

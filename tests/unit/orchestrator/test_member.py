@@ -51,7 +51,7 @@ class MemberTests(SynchronousTestCase):
         """One that has been started at 100."""
         self.reactor = Processes()
         self.version = version_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, orders_for(2), Seat(7, 8, 1), Owner())
+        process = WorkerProcess(self.reactor, orders_for(2), Seat((7,), 8, 1), Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
         self.member = Member(5, process, self.version, now=100, chance=0.0)

@@ -97,7 +97,7 @@ class ReloadTests(ReloadTestCase):
         self.door.remove()
         self.pool.reload(self.version(2))
         self.assertTrue(self.door.is_open)
-        self.assertEqual(self.fresh().arguments["childFDs"][6], self.door.fileno())
+        self.assertEqual(self.fresh().arguments["childFDs"][6], self.door.descriptors()[0])
 
     def test_dead_meanwhile(self) -> None:
         """An old worker that dies meanwhile is replaced in the new version at once."""

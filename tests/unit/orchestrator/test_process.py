@@ -47,7 +47,7 @@ class WorkerProcessTests(SynchronousTestCase):
         """Start one."""
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
-        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), Seat(7, 8, 1), self.owner)
+        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), Seat((7,), 8, 1), self.owner)
         self.worker.start()
         (self.process,) = self.reactor.started
 
@@ -206,7 +206,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_not_started(self) -> None:
         """One that is not started yet has no pid, and gets no signal."""
-        worker = WorkerProcess(self.reactor, orders_for(), Seat(7, 8, 1), self.owner)
+        worker = WorkerProcess(self.reactor, orders_for(), Seat((7,), 8, 1), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
 from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError, Conflict, NotFound, ServiceError
 from unixsvc.routing.route import GET, POST
 
 
@@ -23,6 +24,19 @@ class Product(Struct):
 
     id: int
     name: Annotated[str, Meta(max_length=80)] = ""
+
+
+class NoSuchProduct(NotFound):
+    """There is none.
+
+    :param id: what was asked for.
+    """
+
+
+class Sold(Conflict):
+    """It is sold, to
+    somebody else.
+    """  # noqa: D205 - a paragraph may have several lines
 
 
 def show(id: int, request: Request, limit: Annotated[int, Meta(ge=1)] = 20) -> Product:
@@ -126,13 +140,31 @@ class ContractTests(SynchronousTestCase):
             found,
             {
                 "method": "GET", "path": "/{id:int}", "title": "One", "description": "Of many",
-                "public": True, "meta": {"a": 1}, "stream": False,
+                "public": True, "meta": {"a": 1}, "stream": False, "created": False,
+                "deprecated": False, "tags": [], "errors": [],
                 "path_arguments": {"id": {"type": "integer"}},
             },
         )  # fmt: skip
         properties = resolve(contract, data)["properties"]
         self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
         self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
+
+    def test_errors(self) -> None:
+        """What an action raises is described by the class, up to its first empty line, by rising code."""
+        route = GET("/", nothing, errors=[Sold, NoSuchProduct, Conflict], tags=["a", "b"], deprecated=True)
+        _, [found] = self.own_routes(Serving(route))
+        self.assertEqual((found["tags"], found["deprecated"]), (["a", "b"], True))
+        missing = {"code": 404, "message": "Not found", "description": "There is none."}
+        sold = {"code": 409, "message": "Conflict", "description": "It is sold, to somebody else."}
+        self.assertEqual(found["errors"][:2], [missing, sold])
+        self.assertEqual([each["code"] for each in found["errors"]], [404, 409, 409])
+
+    def test_no_errors(self) -> None:
+        """Something else than a failure under errors is an error at start, that names the route."""
+        wrong: Any
+        for wrong in (ValueError, "404", type("Odd", (ServiceError,), {"code": 200})):
+            found = self.assertRaises(ConfigError, Serving, GET("/x", nothing, errors=[wrong]))
+            self.assertIn("GET /x", str(found))
 
     def test_stream(self) -> None:
         """A stream is marked as one, and what it gives is the item, however the annotation says that."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
-from unixsvc.domain.message import Request
-from unixsvc.errors import Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
+from unixsvc.domain.message import Caller, Created, Request
+from unixsvc.errors import ConfigError, Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
 
 
@@ -24,6 +26,11 @@ class Product(Struct):
 def show(id: int) -> Product:
     """Answer at once."""
     return Product(id)
+
+
+async def show_later_x() -> int:
+    """Answer from a coroutine."""
+    return 7
 
 
 async def show_later(id: int) -> Product:
@@ -118,6 +125,38 @@ class DispatchTests(RouterTestCase):
         serving = Serving(GET("/now/{id:int}", show), GET("/later/{id:int}", show_later))
         for path in ("/now/7", "/later/7"):
             self.assertEqual(self.ask(serving, "GET", path), {"id": 7, "name": "Pen"})
+
+    def test_created(self) -> None:
+        """What an action has made is its result; where that is goes with the reply."""
+
+        async def add(name: str) -> Created[Product]:
+            return Created(Product(7, name), "/product/7")
+
+        router = Serving(POST("/product", add)).router
+        request = Request("POST", "/product", Raw(b'{"name":"Ink"}'), caller=Caller(trusted=True))
+        reply = self.successResultOf(Deferred.fromCoroutine(router.dispatch(request)))
+        self.assertEqual((json.loads(reply.body), reply.location), ({"id": 7, "name": "Ink"}, "/product/7"))
+        (route,) = [each for each in router.contract()["routes"] if each["path"] == "/product"]
+        self.assertEqual((route["created"], route["result"]), (True, {"$ref": "#/schemas/Product"}))
+
+    def test_created_what(self) -> None:
+        """An action that does not say what it makes, or makes a stream of it, is an error at start."""
+
+        def bare() -> Created:  # type: ignore[type-arg]  # that is what is wrong with it
+            return Created(7)
+
+        async def stream() -> AsyncIterator[Created[int]]:
+            yield Created(7)
+
+        for action in (bare, stream):
+            self.assertRaises(ConfigError, Serving, GET("/x", action))
+
+    def test_answers(self) -> None:
+        """Whether there is a path can be asked without a method."""
+        router = Serving(GET("/x", show_later_x), POST("/x/{id:int}", show)).router
+        found = {path: router.answers(path) for path in ("/x", "/x/7", "/x/y", "/", "/x/%ff", "/-/ping")}
+        known = [path for path, is_known in found.items() if is_known]
+        self.assertEqual(known, ["/x", "/x/7", "/x/%ff", "/-/ping"])
 
     def test_methods(self) -> None:
         """A path answers each method with its own action."""

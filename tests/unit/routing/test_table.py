@@ -99,6 +99,23 @@ class MatchTests(SynchronousTestCase):
                 table.match("POST", path)
             self.assertEqual(caught.exception.detail, {"allowed": allowed})
 
+    def test_methods(self) -> None:
+        """What a path has can be asked for: the methods of all patterns that match it."""
+        table: Table[str] = Table("-")
+        routes = "GET /a/{b}", "PUT /a/{b:int}", "POST /{x:path}", "GET /-/y", "PUT /"
+        for each in routes:
+            method, pattern = each.split()
+            table.add(method, pattern, each)
+        expected = {
+            "/a/0": ["GET", "POST", "PUT"], "/a/7": ["GET", "POST", "PUT"], "/a/x": ["GET", "POST"],
+            "/a": ["POST"], "/": ["PUT"], "/-/y": ["GET"], "/-/z": [], "": [],
+            "/a/%37": ["GET", "POST", "PUT"],
+        }  # fmt: skip
+        for path, methods in expected.items():
+            self.assertEqual((table.methods(path), table.knows(path)), (methods, bool(methods)), path)
+        self.assertRaises(Malformed, table.methods, "/%ff")
+        self.assertRaises(Malformed, table.knows, "/%ff")
+
     def test_nothing(self) -> None:
         """A path that only begins or continues one that is there is not found, with any method."""
         table = table_of("/a/{b}/c")

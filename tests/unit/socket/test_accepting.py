@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -67,7 +68,9 @@ class _Loop:
 
         return _Handle()
 
-    async def connect_accepted_socket(self, make: Callable[[], object], connection: socket.socket) -> None:
+    async def connect_accepted_socket(
+        self, make: Callable[[], object], connection: socket.socket, ssl: object
+    ) -> None:
         """A connection is there."""
         make()
         self.opened.append(connection)
@@ -128,7 +131,7 @@ class AcceptorTests(SynchronousTestCase):
     def test_interface(self) -> None:
         """It is what listens for Twisted."""
         verifyObject(IListeningPort, self.acceptor)
-        self.assertEqual(self.acceptor.getHost().name, self.path.encode())
+        self.assertEqual(self.acceptor.getHost(), UNIXAddress(self.path))
 
     def test_accepts(self) -> None:
         """A client is accepted, and counted until it is gone."""

@@ -22,8 +22,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
-from unixsvc.socket.endpoint import AdoptedUNIXServerEndpoint, LoopTransport, OwnedUNIXServerEndpoint
+from unixsvc.socket.adopted import AdoptedServerEndpoint
+from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.socket.tally import Place
+from unixsvc.socket.transport import LoopTransport
 
 
 class _FromLoop:
@@ -39,7 +41,7 @@ class _FromLoop:
 
     def get_extra_info(self, name: str) -> str:
         """Something that there is to know."""
-        return f"the {name}"
+        return "" if name == "peername" else f"the {name}"
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **named: self.done.append((name, *arguments, *named.values()))
@@ -100,7 +102,7 @@ class LoopTransportTests(SynchronousTestCase):
         transport = self.connect(_Plain())
         for interface in (ITransport, IConsumer, ISystemHandle):
             verifyObject(interface, transport)
-        for kind in (AdoptedUNIXServerEndpoint, OwnedUNIXServerEndpoint):
+        for kind in (AdoptedServerEndpoint, OwnedUNIXServerEndpoint):
             verifyClass(IStreamServerEndpoint, kind)
             verifyClass(IAdoptingEndpoint, kind)
 
@@ -199,7 +201,7 @@ class AdoptTests(SynchronousTestCase):
         self.addCleanup(loop.close)
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
-        endpoint = AdoptedUNIXServerEndpoint(loop, listening, Place())
+        endpoint = AdoptedServerEndpoint(loop, listening, Place())
 
         async def converse() -> None:
             await endpoint.adopt(self.factory, self.theirs).asFuture(loop)

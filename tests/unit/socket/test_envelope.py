@@ -97,6 +97,15 @@ class EncodeTests(SynchronousTestCase):
             self.assertEqual([json.loads(line) for line in lines], expected)
             self.assertEqual([line[-1:] for line in lines], [b"\n", b"\n"])
 
+    def test_made(self) -> None:
+        """What has made something says where that is; whoever did not ask by an id gets the result alone."""
+        reply = Reply(200, b'{"id":7}', location="/user/7")
+        expected = b'{"id":%s,"code":200,"location":"/user/7","data":{"id":7}}'
+        self.assertEqual(encode(1, reply), expected % b"1")
+        self.assertEqual(encode("a", reply), expected % b'"a"')
+        self.assertEqual(encode(None, reply), b'{"id":7}')
+        self.assertIn(b'"location":""', encode(1, Reply(200, b"1", location="")))
+
     def test_bare(self) -> None:
         """Without one, the result alone."""
         self.assertEqual(encode(None, Reply(200, b'{"a":1}')), b'{"a":1}')

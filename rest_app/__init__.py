@@ -1,0 +1,14 @@
+"""The demo over HTTP: controllers of its own, those of a Unix service, and that service mounted.
+
+Which service is mounted where stands in the configuration: ``/users`` is ``/user`` of the service ``user``.
+"""
+
+from __future__ import annotations
+
+from rest_app.container import register
+from rest_app.routes import ROUTES
+from unixsvc import App
+
+__all__ = ["app"]
+
+app = App(routes=ROUTES, container=register, title="The demo of unixsvc", version="1.0")

@@ -1,0 +1,25 @@
+"""What the demo answers over HTTP itself, at a glance."""
+
+from __future__ import annotations
+
+from rest_app.controllers import Home
+from unix_app.user.controllers import Users
+from unixsvc import DELETE, GET, PATCH, POST, PUT, Group
+
+__all__ = ["ROUTES"]
+
+ROUTES = [
+    Group("", Home, [
+        GET("/", Home.index, public=True, title="Says hello"),
+        GET("/ticks", Home.ticks, public=True, title="Ticks, as a stream"),
+    ]),
+    # The very controllers of the service "user". Whoever asks may look; to change something takes the token.
+    Group("/user", Users, [
+        GET("", Users.index, blocking=True, public=True, title="Some users, by id"),
+        POST("", Users.create, blocking=True, title="Adds a user"),
+        GET("/{id:int}", Users.show, blocking=True, public=True, title="One user"),
+        PUT("/{id:int}", Users.update, blocking=True, title="Changes a user"),
+        PATCH("/{id:int}", Users.update, blocking=True, title="Changes a user"),
+        DELETE("/{id:int}", Users.delete, blocking=True, title="Removes a user"),
+    ]),
+]  # fmt: skip

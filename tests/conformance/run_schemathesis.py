@@ -1,0 +1,83 @@
+"""Hold the demo to its own OpenAPI document: ``python -m tests.conformance.run_schemathesis``.
+
+Starts ``twistd unixsvc`` in a folder of its own, has openapi-spec-validator read ``/openapi.json``, and has
+Schemathesis make up requests from it, wrong ones as well, with all of its checks. Ends with 1 if anything
+fails, or if fewer requests were made than asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.functional.running import Running
+
+_LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
+_PATIENCE: Final = 1800.0  # seconds; only ever waited for when something is broken
+
+
+def main() -> int:
+    """Start the demo, ask it, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--examples", type=int, default=150, help="made up for each operation, at most")
+    parser.add_argument("--cases", type=int, default=2000, help="to be made up in all, at least")
+    parser.add_argument("--seed", type=int, help="to have the same ones again")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        running = Running(folder, "--http", _LOCALHOST, "--socket-dir", str(Path(folder, "run")))
+        try:
+            base = running.until("listens on http://")["message"].rpartition(" ")[2]
+            running.until("ready: ")
+            token = Path(folder, "run", ".auth_token").read_text().strip()
+            operations = _validate(f"{base}/openapi.json")
+            figures, code = _ask(folder, f"{base}/openapi.json", token, wanted)
+        finally:
+            running.end()
+    return _tell(operations, figures, code, wanted.cases)
+
+
+def _validate(url: str) -> int:
+    """Read the document; how many operations it has."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - it is ours
+        document = json.load(answer)
+    OpenAPIV31SpecValidator(document).validate()
+    return sum(len(item) for item in document["paths"].values())
+
+
+def _ask(folder: str, url: str, token: str, wanted: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Have Schemathesis at work, in the folder, where it leaves its notes; its figures, and its exit code."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", url, "--no-color", "--checks", "all",
+        "--header", f"Authorization: Bearer {token}", "--max-examples", str(wanted.examples),
+        "--continue-on-failure", "--report", "json", "--report-json-path", "report.json",
+    ]  # fmt: skip
+    if wanted.seed is not None:
+        command += ["--seed", str(wanted.seed)]
+    done = subprocess.run(command, cwd=folder, timeout=_PATIENCE, check=False)
+    figures: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
+    return figures, done.returncode
+
+
+def _tell(operations: int, figures: dict[str, Any], code: int, least: int) -> int:
+    cases = figures["test_cases"]
+    made, failed = cases["generated"], cases["with_failures"] + cases["errored"]
+    sys.stdout.write(f"{operations} operations, {made} requests, {failed} failures, seed {figures['seed']}\n")
+    if figures["operations"] is None or figures["operations"]["tested"] < operations:
+        sys.stdout.write("not all operations were asked\n")
+        return 1
+    if made < least:
+        sys.stdout.write(f"fewer than {least} requests\n")
+        return 1
+    return 1 if failed or code else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""A process that answers over HTTP, with nothing behind it.
+
+It is given its settings as JSON, writes its port on one line, serves until TERM, and then drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from typing import Any
+
+import msgspec
+import uvloop
+from msgspec import Struct
+from twisted.internet import asyncioreactor
+
+from unixsvc.config import Limits
+from unixsvc.config_http import Http
+
+__all__ = ["Settings", "main"]
+
+
+class Settings(Struct, frozen=True):
+    """What it is told."""
+
+    http: Http = Http()
+    limits: Limits = Limits()
+
+
+def main() -> None:
+    """Serve."""
+    settings = msgspec.json.decode(sys.argv[1], type=Settings)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    _serve(settings, loop, running)
+    running.run(installSignalHandlers=False)
+
+
+def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) -> None:
+    from twisted.internet.defer import Deferred
+    from twisted.web.resource import Resource
+    from twisted.web.server import NOT_DONE_YET
+
+    from unixsvc.rest.front import Front
+    from unixsvc.socket.adopted import AdoptedServerEndpoint
+    from unixsvc.socket.tally import Place
+
+    class Gateway(Resource):
+        """``/big/N`` is so many bytes, ``/slow`` takes a second, and everything else says how long it was."""
+
+        isLeaf = True
+
+        def render(self, request: Any) -> Any:
+            body = request.content.read()
+            if request.path.startswith(b"/big/"):
+                return b"a" * int(request.path[5:])
+            if request.path == b"/slow":
+                later = reactor.callLater(1.0, self._finish, request)
+                request.notifyFinish().addErrback(lambda _: later.cancel())
+                return NOT_DONE_YET
+            return b"%d" % len(body)
+
+        def _finish(self, request: Any) -> None:
+            request.setHeader(b"Content-Length", b"4")
+            request.write(b"slow")
+            request.finish()
+
+    front = Front(Gateway(), settings.http, settings.limits, reactor)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port = listening.getsockname()[1]
+    listening.setblocking(False)
+    accepting: Any = None
+
+    async def leave() -> None:
+        accepting.stopListening()
+        await front.leave(False)
+        reactor.stop()
+
+    def listens(given: Any) -> None:
+        nonlocal accepting
+        accepting = given
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+
+    AdoptedServerEndpoint(loop, listening, Place()).listen(front).addCallback(listens)
+    loop.add_signal_handler(signal.SIGTERM, lambda: Deferred.fromCoroutine(leave()) and None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""From HTTP to messages, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from unixsvc.domain.handle import reply_for
+from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.stream import Stream
+from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
+from unixsvc.rest.exchange import Exchange
+from unixsvc.rest.incoming import Fields, meta_of, path_of, request_of
+from unixsvc.rest.openapi import describe
+from unixsvc.rest.outgoing import Answering, Terms, allowed_by
+from unixsvc.rest.pages import add_pages
+from unixsvc.rest.sending import send
+from unixsvc.rest.web import Web
+from unixsvc.socket.server import Handling
+from unixsvc.telemetry.logs import FailureLog
+
+__all__ = ["Gateway"]
+
+Handle = Callable[[Request], Coroutine[Any, Any, Reply | Stream]]
+
+
+class Gateway(Resource):
+    """Answers HTTP requests with a service's actions, and with pages where none answers.
+
+    It has to be the whole of a site, or of what is below one path.
+
+    :param handling: what to serve; of its endpoint, nothing is made here.
+    :ivar app: the Klein application with the pages.
+    """
+
+    isLeaf = True
+
+    def __init__(self, handling: Handling) -> None:
+        super().__init__()
+        self._handle = handling.handle
+        self._seconds_for = handling.handle.seconds_for
+        self._answers = handling.answers
+        self._reactor = handling.reactor
+        self._answering = Answering(handling.http)
+        self._waiting: set[Exchange] = set()
+        failures = FailureLog(handling.service)
+        self._web = Web(self._answering, failures, handling.reactor, handling.limits.request_timeout)
+        self.app = self._web.app
+        if handling.http.docs and handling.contracts is not None:
+            add_pages(self.app, partial(_openapi, handling.contracts, handling.http.token))
+        if handling.web is not None:
+            handling.web(self.app)
+        self._web.complete()
+
+    @property
+    def unanswered(self) -> int:
+        """How many requests are not yet answered to the end."""
+        return len(self._waiting) + len(self._web)
+
+    def give_up(self) -> None:
+        """Answer all of these with 503, and end streams with it."""
+        for each in list(self._waiting):
+            each.cancel(Unavailable())
+        self._web.give_up(Unavailable())
+
+    def render(self, request: Any) -> int:
+        """Answer a request, now or later."""
+        headers: Fields = dict(request.requestHeaders.getAllRawHeaders())
+        method = request.method
+        if method == b"OPTIONS" and self._answering.cors.is_preflight(headers):
+            send(request, self._answering.preflight(headers))
+            return NOT_DONE_YET
+        meta = meta_of(headers)
+        try:
+            path = path_of(request.path, len(request.prepath) if request.prepath else 0)
+            if not self._answers(path) and self._web.has(method, path.encode()):
+                asked = Request(method.decode("latin-1"), path, meta=meta)
+                self._web.render(request, asked, _terms(method, headers, asked))
+                return NOT_DONE_YET
+            query = request.uri.partition(b"?")[2]
+            asked = request_of(method, path, query, headers, request.content.read(), meta)
+        except ServiceError as error:
+            self._refuse(request, headers, meta, error)
+            return NOT_DONE_YET
+        self._serve(request, asked, _terms(method, headers, asked))
+        return NOT_DONE_YET
+
+    def _serve(self, request: Any, asked: Request, terms: Terms) -> None:
+        """Step the action once; only one that waits pays for more."""
+        coroutine = self._handle(asked) if asked.method != "HEAD" else _head(self._handle, asked)
+        try:
+            waiting = coroutine.send(None)
+        except StopIteration as stop:
+            if type(stop.value) is Stream:
+                self._exchange(request, terms).answer(stop.value)
+            else:
+                send(request, self._answering.answer(stop.value, terms))
+            return
+        self._exchange(request, terms).wait(coroutine, waiting, self._seconds_for(asked))
+
+    def _exchange(self, request: Any, terms: Terms) -> Exchange:
+        exchange = Exchange(request, terms, self._answering, self._reactor, self._waiting.discard)
+        self._waiting.add(exchange)
+        return exchange
+
+    def _refuse(self, request: Any, headers: Fields, meta: dict[str, str], error: ServiceError) -> None:
+        """Answer what never becomes a message."""
+        method = request.method
+        asked = Request(method.decode("latin-1"), "/", meta=meta)
+        send(request, self._answering.answer(reply_for(error), _terms(method, headers, asked)))
+
+
+def _terms(method: bytes, headers: Fields, asked: Request) -> Terms:
+    traceparent = asked.meta.get("traceparent", "")
+    return Terms(
+        method,
+        headers,
+        asked.request_id.encode(),
+        traceparent.encode() if traceparent else b"",
+        b"Authorization" in headers,
+    )
+
+
+async def _head(handle: Handle, asked: Request) -> Reply | Stream:
+    """The answer to HEAD: that to GET, unless there is a route of its own; its body is left out later."""
+    answer = await handle(asked)
+    if isinstance(answer, Stream) or answer.code != MethodNotAllowed.code:
+        return answer
+    if "GET" in allowed_by(answer.detail):
+        return await handle(replace(asked, method="GET"))
+    return answer
+
+
+async def _openapi(contracts: Callable[[], Awaitable[list[dict[str, Any]]]], token: str) -> dict[str, Any]:
+    return describe(await contracts(), token=token)

@@ -1,0 +1,107 @@
+"""The gateway without an orchestrator: a resource for any site of twisted.web."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from zope.interface import implementer
+
+from unixsvc.config import Limits, Log, Security, ServiceSettings
+from unixsvc.config_http import Http
+from unixsvc.domain.interfaces import IRequestHandler
+from unixsvc.orchestrator.hosting import Hosted
+from unixsvc.orchestrator.messages import Orders
+from unixsvc.rest.gateway import Gateway
+from unixsvc.routing.app import App
+from unixsvc.socket.place import place_of
+from unixsvc.socket.server import Handling
+
+__all__ = ["resource"]
+
+
+def resource(
+    app: App,
+    *,
+    token: str | None = None,
+    socket_dir: str | None = None,
+    http: Http | None = None,
+    limits: Limits | None = None,
+    options: Mapping[str, Any] | None = None,
+    folder: str = ".",
+    reactor: Any = None,
+) -> Gateway:
+    """Have an application answer below the root of a site.
+
+    ``twistd -n web --class=shop.site.root`` serves it, where ``shop/site.py`` has a function ``root`` that
+    returns ``unixsvc.rest.resource(app)``. It starts and stops with the reactor. The limits of time and size
+    that belong to connections are those of that site, not ours.
+
+    :param token: that callers show, and that is shown to services that are mounted; found as clients find it
+        if None.
+    :param socket_dir: where the services are that are mounted, likewise.
+    :param http: its ``mounts``, ``token``, ``docs``, ``cors`` and ``gzip_over``.
+    :param limits: of them those that belong to requests.
+    :param options: for the application's container.
+    :param folder: of the configuration, for the application's container.
+    :param reactor: the installed one if None.
+    :raises ConfigError: for an application that cannot work, or if there is no token.
+    """
+    if reactor is None:
+        from twisted.internet import reactor  # only now is it the one that the program has installed
+    place = place_of(socket_dir, token)
+    settings = ServiceSettings(
+        "unixsvc.rest:resource", handler="unixsvc.rest.standalone:_Nowhere", options=dict(options or {})
+    )
+    orders = Orders(
+        service="http",
+        slot=1,
+        folder=os.path.abspath(folder),
+        settings=settings,
+        limits=limits or Limits(),
+        security=Security(),
+        log=Log(),
+        token=place.token or "",
+        socket_dir=place.socket_dir,
+        http=http or Http(),
+    )
+    nowhere: Any = None
+    hosted = Hosted(orders, app, nowhere, reactor)
+    reactor.callWhenRunning(hosted.startService)
+    reactor.addSystemEventTrigger("before", "shutdown", hosted.drain)
+    handler: _Nowhere = hosted.handler
+    return handler.gateway
+
+
+@implementer(IRequestHandler)
+class _Nowhere(Service):
+    """Stands where a handler listens, and has only its gateway.
+
+    :ivar gateway: what answers.
+    """
+
+    def __init__(self, handling: Handling) -> None:
+        self.gateway = Gateway(handling)
+
+    async def probe(self) -> None:
+        """Nobody waits for us to be ready."""
+
+    async def listen(self) -> None:
+        """The site does."""
+
+    async def close(self) -> None:
+        """The site does."""
+
+    async def drain(self, patient: bool = False) -> None:
+        """Answer what is unanswered with 503: the reactor is about to stop."""
+        self.gateway.give_up()
+
+    def abort(self) -> None:
+        """Likewise."""
+        self.gateway.give_up()
+
+    def connections(self) -> int:
+        """The site knows."""
+        return 0
