@@ -1,0 +1,104 @@
+"""The gateway as a resource, without an orchestrator."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from treq.testing import RequestTraversalAgent, StubTreq
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from unixsvc import GET, POST, App, NotFound
+from unixsvc.config_http import Http
+from unixsvc.errors import ConfigError
+from unixsvc.rest import resource
+
+TOKEN = "f" * 64
+
+
+async def show(id: int) -> dict[str, int]:
+    """One thing."""
+    if id > 9:
+        raise NotFound(f"no thing {id}")
+    return {"id": id}
+
+
+def make(name: str) -> str:
+    """Another one."""
+    return name
+
+
+APP = App([GET("/thing/{id:int}", show, public=True), POST("/thing", make)], title="Things")
+
+
+class ResourceTests(SynchronousTestCase):
+    """Under a site of somebody's own."""
+
+    def setUp(self) -> None:
+        """The root of a site."""
+        self.reactor = MemoryReactorClock()
+        self.resource = resource(APP, token=TOKEN, socket_dir=self.mktemp(), reactor=self.reactor)
+        self.client: Any = StubTreq(self.resource)
+
+    def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """The code and the data of an answer."""
+        answer = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
+        return answer.code, self.successResultOf(answer.json())
+
+    def test_answers(self) -> None:
+        """What is public is answered to all, the rest to those who show the token."""
+        self.assertEqual(self.ask("GET", "/thing/7"), (200, {"id": 7}))
+        self.assertEqual(self.ask("GET", "/thing/70")[1]["detail"], "no thing 70")
+        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"})[0], 401)
+        shown = {"Authorization": f"Bearer {TOKEN}"}
+        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"}, headers=shown), (200, "x"))
+
+    def test_document(self) -> None:
+        """Its document has its routes."""
+        code, document = self.ask("GET", "/openapi.json")
+        self.assertEqual((code, document["info"]["title"]), (200, "Things"))
+        self.assertEqual(set(document["paths"]), {"/thing", "/thing/{id}"})
+
+    def test_below(self) -> None:
+        """It may also be below a path of a site."""
+        root = Resource()
+        root.putChild(b"api", self.resource)
+        agent: Any = RequestTraversalAgent(root)
+        answer = self.successResultOf(agent.request(b"GET", b"http://x/api/thing/7"))
+        self.assertEqual(answer.code, 200)
+
+    def test_settings(self) -> None:
+        """It takes the settings of ``[http]``: no pages, and no token, for instance."""
+        opened = resource(APP, token=TOKEN, http=Http(token="off", docs=False), reactor=MemoryReactorClock())
+        self.client = StubTreq(opened)
+        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"})[0], 200)
+        self.assertEqual(self.ask("GET", "/openapi.json")[0], 404)
+
+    def test_stops(self) -> None:
+        """When the reactor stops, what waits is refused."""
+        waiting: Deferred[int] = Deferred()
+
+        async def wait() -> int:
+            return await waiting
+
+        stuck = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
+        client: Any = StubTreq(stuck)
+        asked = client.get("http://x/wait")
+        self.assertNoResult(asked)
+        for phase, event, call in list(self.reactor.triggers["before"]["shutdown"]):
+            phase(*event, **call)
+        self.reactor.pump([1, 1])
+        client.flush()
+        self.assertEqual(self.successResultOf(asked).code, 503)
+
+    def test_no_token(self) -> None:
+        """Where there is no token to be found, it says so."""
+        folder = os.path.abspath(self.mktemp())
+        os.mkdir(folder)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder)
+        error = self.assertRaises(ConfigError, resource, APP, socket_dir=folder, reactor=self.reactor)
+        self.assertIn(f"{folder}/.auth_token: there is no token", str(error))
