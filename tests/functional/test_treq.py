@@ -28,7 +28,7 @@ class TreqTests(WebTestCase, TestCase):
         """Start it."""
         super().setUp()
         self.serve()
-        self.shown = {"Authorization": f"Bearer {self.token()}"}
+        self.shown: Any = {"Authorization": f"Bearer {self.token()}"}
         self.base = f"http://127.0.0.1:{self.port}"
 
     async def test_tcp(self) -> None:
