@@ -25,7 +25,11 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise, when a terminal is closed
     import uvloop
     from setproctitle import setproctitle
-    from twisted.internet import asyncioreactor
+
+    from unixsvc.orchestrator.lazy_tls import tls_when_needed
+
+    with tls_when_needed():
+        from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
     from unixsvc.orchestrator.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD, TALLY_FD
