@@ -16,8 +16,10 @@ REQUIREMENTS = [
     "uvloop>=0.23",  # before: crashes and double closes of sockets (its issues 706, 738, 740)
     "zope.interface>=8.0",
 ]
-TEST = ["hypothesis>=6.100"]
+TEST = ["hypothesis>=6.100", "openapi-spec-validator>=0.7"]
 DOCS = ["sphinx>=8.0"]
+# What python -m bench measures beside the project itself.
+BENCH = ["grpcio>=1.85", "httptools>=0.9", "nats-py>=2.16", "starlette>=1.10", "uvicorn>=0.54"]
 DEV = [
     *TEST,
     *DOCS,
@@ -62,7 +64,7 @@ setup(
     package_data={"unixsvc": ["py.typed"], "unixsvc.rest": ["static/*", "static/swagger-ui/*"]},
     py_modules=[],
     install_requires=REQUIREMENTS,
-    extras_require={"test": TEST, "docs": DOCS, "dev": DEV},
+    extras_require={"test": TEST, "docs": DOCS, "dev": DEV, "bench": BENCH},
     entry_points={"console_scripts": ["unixsvc = unixsvc.cli:main"]},
     zip_safe=False,
 )

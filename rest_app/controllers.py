@@ -11,8 +11,8 @@ from twisted.internet.task import deferLater
 
 __all__ = ["Greeting", "Home", "Tick"]
 
-Count = Annotated[int, Meta(ge=1, le=100)]
-Seconds = Annotated[float, Meta(ge=0.0, le=10.0)]
+Count = Annotated[int, Meta(ge=1, le=10)]
+Seconds = Annotated[float, Meta(ge=0.0, le=0.02)]
 
 
 class Greeting(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_app.controllers import Home
 from unix_app.user.controllers import Users
+from unix_app.user.users import NoSuchUser
 from unixsvc import DELETE, GET, PATCH, POST, PUT, Group
 
 __all__ = ["ROUTES"]
@@ -17,9 +18,9 @@ ROUTES = [
     Group("/user", Users, [
         GET("", Users.index, blocking=True, public=True, title="Some users, by id"),
         POST("", Users.create, blocking=True, title="Adds a user"),
-        GET("/{id:int}", Users.show, blocking=True, public=True, title="One user"),
-        PUT("/{id:int}", Users.update, blocking=True, title="Changes a user"),
-        PATCH("/{id:int}", Users.update, blocking=True, title="Changes a user"),
-        DELETE("/{id:int}", Users.delete, blocking=True, title="Removes a user"),
+        GET("/{id:int}", Users.show, blocking=True, public=True, title="One user", errors=[NoSuchUser]),
+        PUT("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
+        PATCH("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
+        DELETE("/{id:int}", Users.delete, blocking=True, title="Removes a user", errors=[NoSuchUser]),
     ]),
 ]  # fmt: skip

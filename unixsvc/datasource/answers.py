@@ -43,7 +43,7 @@ _PATIENCE: Final = 1.0
 # SQLite itself tries again after 1 ms, then ever more: with four busy workers, one waited for half a second.
 _NEXT_TRY: Final = 0.000_05
 _PRUNE_EVERY: Final = 64  # answers: that makes it cost next to nothing
-_VERSION: Final = 1
+_VERSION: Final = 2
 _WRONG: Final = (OSError, sqlite3.Error)
 
 # synchronous=OFF: what a process has written is the kernel's, and outlives the process however it ends.
@@ -53,7 +53,8 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS answers (
     key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL, owner TEXT NOT NULL, begun REAL NOT NULL,
-    answered REAL, code INTEGER, body BLOB, message TEXT, detail BLOB
+    answered REAL, code INTEGER, body BLOB, message TEXT, detail BLOB,
+    location TEXT
 );
 CREATE INDEX IF NOT EXISTS by_answered ON answers (answered);
 PRAGMA user_version = {_VERSION};
@@ -62,16 +63,19 @@ PRAGMA busy_timeout = 0;
 _BEGIN: Final = """
 INSERT INTO answers (key, fingerprint, owner, begun) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, owner = excluded.owner,
-    begun = excluded.begun, answered = NULL, code = NULL, body = NULL, message = NULL, detail = NULL
+    begun = excluded.begun, answered = NULL, code = NULL, body = NULL, message = NULL, detail = NULL,
+    location = NULL
 WHERE answers.answered < ?
 """
-_FIND: Final = "SELECT fingerprint, owner, answered, code, body, message, detail FROM answers WHERE key = ?"
+_FIND: Final = """
+SELECT fingerprint, owner, answered, code, body, message, detail, location FROM answers WHERE key = ?
+"""
 # An insert, as somebody may have removed the file meanwhile.
 _FINISH: Final = """
-INSERT INTO answers (key, fingerprint, owner, begun, answered, code, body, message, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO answers (key, fingerprint, owner, begun, answered, code, body, message, detail, location)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET answered = excluded.answered, code = excluded.code, body = excluded.body,
-    message = excluded.message, detail = excluded.detail
+    message = excluded.message, detail = excluded.detail, location = excluded.location
 WHERE answers.owner = excluded.owner AND answers.answered IS NULL
 """
 _OLD: Final = "DELETE FROM answers WHERE answered < ?"
@@ -291,9 +295,9 @@ def _inode(path: str) -> int:
         return 0
 
 
-def _row_of(reply: Reply) -> tuple[int, bytes, str, bytes]:
-    return reply.code, reply.body, reply.message, msgspec.json.encode(reply.detail)
+def _row_of(reply: Reply) -> tuple[Any, ...]:
+    return reply.code, reply.body, reply.message, msgspec.json.encode(reply.detail), reply.location
 
 
-def _reply_of(code: int, body: bytes, message: str, detail: bytes) -> Reply:
-    return Reply(code, body, message, msgspec.json.decode(detail))
+def _reply_of(code: int, body: bytes, message: str, detail: bytes, location: str | None) -> Reply:
+    return Reply(code, body, message, msgspec.json.decode(detail), location)

@@ -30,7 +30,6 @@ _AUTHORITY: Final = rb"(?:\[[0-9A-Fa-f:.]{2,}\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?:
 _HOST: Final = re.compile(_AUTHORITY)
 _ABSOLUTE: Final = re.compile(rb"https?://(" + _AUTHORITY + rb")([/?].*)?", re.IGNORECASE)
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
-_NEVER: Final = frozenset({b"CONNECT", b"TRACE"})
 
 
 class TargetTooLong(ServiceError):
@@ -186,7 +185,7 @@ def _parse_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     method, target, version = found.groups()
     if version not in _VERSIONS:
         raise VersionNotSupported
-    if method in _NEVER:
+    if method == b"CONNECT":
         raise NotSupported
     return method, target, version
 

@@ -163,7 +163,9 @@ class Answering:
         where: Pairs = ()
         if reply.location:
             where = ((b"Location", quote(reply.location, safe=_IN_A_URL).encode()),)
-        return self.body(201, JSON, b"" if reply.body == b"null" else reply.body, terms, where)
+        if reply.body == b"null":
+            return self.body(201, BARE, b"", terms, where)
+        return self.body(201, JSON, reply.body, terms, where)
 
     def _failure(self, reply: Reply, terms: Terms) -> Answer:
         extra: Pairs = ()

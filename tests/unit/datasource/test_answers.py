@@ -37,7 +37,9 @@ class AnswersTests(KeepingTestCase):
 
     def test_answered(self) -> None:
         """Both give the answer, a success or a failure, as it was."""
-        for key, reply in ((b"k", Reply(200, b'{"a":"\xc3\xa4"}')), (b"l", FAILURE)):
+        made = Reply(200, b"7", location="/user/7"), Reply(200, b"7", location="")
+        replies = Reply(200, b'{"a":"\xc3\xa4"}'), FAILURE, *made
+        for key, reply in zip((b"k", b"l", b"m", b"n"), replies, strict=True):
             self.a.begin(key, b"f")
             self.a.finish(key, reply)
             for each in (self.a, self.b):

@@ -90,7 +90,6 @@ HEADS = (
     Abuse(431, "a header without end", ask("GET / HTTP/1.1", "A: " + "b" * LIMIT)),
     Abuse(431, "too many headers", ask("GET / HTTP/1.1", *["A: b"] * 100)),
     Abuse(501, "CONNECT", ask("CONNECT x:80 HTTP/1.1")),
-    Abuse(501, "TRACE", ask("TRACE / HTTP/1.1")),
     Abuse(505, "the beginning of HTTP/2", b"PRI * HTTP/2.0\r\n\r\n"),
     Abuse(505, "a later version", ask("GET / HTTP/1.2")),
     Abuse(505, "a much later version", ask("GET / HTTP/3.0")),
