@@ -1,86 +1,141 @@
-"""Starts what is measured, measures in alternating rounds, prints medians."""
+"""``python -m bench``: starts what is measured, measures in alternating rounds, says what came of it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import contextlib
+import resource
+import signal
 import sys
 import tempfile
-import time
-from pathlib import Path
-from statistics import median
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
-from bench.load import Load, measure_latency, measure_rate
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-_ROUNDS = 7
-_CONFIG = """\
-socket_dir = "run"
-[services.bench]
-app = "bench.app:app"
-"""
+from bench import footprint, instructions, parts, web
+from bench.children import Broken, Children
+from bench.machine import load_average, machine
+from bench.parts import Part
+from bench.plot import write_plot
+from bench.report import Report, print_report, write_json
+from bench.stage import Options, Row, Stage, alternate
+from bench.systems import SYSTEMS
+from bench.tables import write_rst
 
-
-def _started(command: list[str], folder: str, path: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    with open(os.path.join(folder, "log"), "ab") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)  # noqa: S603
-    deadline = time.monotonic() + 20
-    while not os.path.exists(path):
-        if process.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"cannot start {command}:\n{Path(folder, 'log').read_text()}")
-        time.sleep(0.05)
-    return process
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    """Measure."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "unixsvc.toml").write_text(_CONFIG)
-        ours, echo = os.path.join(folder, "run/service_bench.sock"), os.path.join(folder, "echo.sock")
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        processes = [
-            _started([twistd, "-n", "unixsvc"], folder, ours),
-            _started([sys.executable, "-m", "bench.echo", echo], folder, echo),
-        ]
-        try:
-            token = Path(folder, ".auth_token").read_text().strip()
-            _measure(ours, echo, token)
-        finally:
-            for each in processes:
-                each.terminate()
-            for each in processes:
-                each.wait(20)
+PARTS: Final = {
+    each.name: each
+    for each in (
+        Part("connections", "1, 50 and 1,000 connections, one request at a time", parts.connections),
+        Part("inflight", "50 connections with 16 requests at a time", parts.inflight),
+        Part("reconnect", "a connection for each request", parts.reconnect),
+        Part("payload", "100 B, 10 kB and 1 MB there and back", parts.payload),
+        Part("routes", "10, 1,000 and 10,000 routes", parts.routes),
+        Part("clients", "from Python, each system with its own client", parts.clients),
+        Part("http", "HTTP over TCP, with wrk if it is there", web.http),
+        Part("memory", "memory: idle, with 10,000 connections, after many requests", footprint.memory),
+        Part("start", "the time until the first answer", footprint.start),
+        Part("instructions", "what Python does for a request; with valgrind", instructions.instructions),
+    )
+}
+_WIDTH: Final = 130  # of what is written into a file
+_SMOKE: Final = ("connections", "routes")
+_ALL: Final = tuple(
+    name for name in PARTS if name != "instructions"
+)  # it takes minutes, and little disturbs it
 
 
-def _measure(ours: str, echo: str, token: str) -> None:
-    message = b'{"id":1,"path":"/user/7","auth_token":"%b"}\n' % token.encode()
-    reply = b'{"id":1,"code":200,"data":{"id":7,"name":"user 7"}}\n'
-    loads, echoes, times, echo_times = [], [], [], []
-    measure_rate(ours, message, reply, 50, 1.0)  # to warm up
-    for _ in range(_ROUNDS):
-        loads.append(measure_rate(ours, message, reply, 50, 2.0))
-        echoes.append(measure_rate(echo, message, message, 50, 2.0))
-        times.append(measure_latency(ours, message, 20_000))
-        echo_times.append(measure_latency(echo, message, 20_000))
-    rate, reference = median(each.rate for each in loads), median(each.rate for each in echoes)
-    share = median(each.own_share for each in loads)
-    _say(f"50 connections, one worker: {rate:,.0f} requests/s (each round: {_each(loads)})")
-    _say(f"  the generator used {share:.0%} of a core; from the echo server it gets {reference:,.0f}/s")
-    for name, rounds in (("one connection", times), ("  the echo server", echo_times)):
-        shares = {name: median(each[int(len(each) * at)] for each in rounds) for name, at in _SHARES.items()}
-        _say(f"{name}: " + ", ".join(f"{what} {value * 1e6:.0f} µs" for what, value in shares.items()))
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("part", nargs=-1, type=click.Choice(list(PARTS)))
+@click.option("--seconds", default=1.0, show_default=True, help="Of each measurement.")
+@click.option("--rounds", default=5, show_default=True, help="In which all are measured, in turn.")
+@click.option("--requests", default=1_000_000, show_default=True, help="Before memory is measured again.")
+@click.option("--json", "json_path", type=click.Path(writable=True), help="Write all of it to this file.")
+@click.option("--plot", "plot_path", type=click.Path(writable=True), help="Draw it, as SVG.")
+@click.option("--rst", "rst_path", type=click.Path(writable=True), help="Write tables for the documentation.")
+@click.option("--from", "source", type=click.Path(exists=True), help="Read what --json wrote instead.")
+@click.option("--smoke", is_flag=True, help="A few seconds, to see that all is there.")
+@click.option("--list", "only_list", is_flag=True, help="List the parts and the systems.")
+def main(
+    part: tuple[str, ...],
+    seconds: float,
+    rounds: int,
+    requests: int,
+    json_path: str | None,
+    plot_path: str | None,
+    rst_path: str | None,
+    source: str | None,
+    smoke: bool,
+    only_list: bool,
+) -> None:
+    """Measure PARTs, all but the last by default, beside what else there is for the same."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    if only_list:
+        _list(console)
+        return
+    if source:
+        with open(source, "rb") as file:
+            report = msgspec.json.decode(file.read(), type=Report)
+    else:
+        options = Options(0.25 if smoke else seconds, 3 if smoke else rounds, requests, smoke)
+        report = _measure(part or (_SMOKE if smoke else _ALL), options)
+    writers: tuple[tuple[str | None, Callable[[Report, str], None]], ...] = (
+        (json_path, write_json), (plot_path, write_plot), (rst_path, write_rst),
+    )  # fmt: skip
+    for path, write in writers:
+        if path:
+            write(report, path)
+    print_report(report, console)
 
 
-_SHARES = {"median": 0.5, "90 %": 0.9, "99 %": 0.99}
+def _list(console: Console) -> None:
+    for each in PARTS.values():
+        console.print(f"{each.name:12} {each.title}", highlight=False)
+    console.print()
+    for system in SYSTEMS:
+        needs = f"; needs {', '.join(each.rstrip('!') for each in system.needs)}" if system.needs else ""
+        console.print(f"{system.name:12} {system.title}{needs}", highlight=False)
 
 
-def _each(loads: list[Load]) -> str:
-    return ", ".join(f"{each.rate:,.0f}" for each in loads)
+def _measure(names: tuple[str, ...], options: Options) -> Report:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that children end, too
+    here, before = machine(), load_average()
+    rows: list[Row] = []
+    try:
+        with _telling() as tell, tempfile.TemporaryDirectory() as folder, Children(folder) as children:
+            stage = Stage(children, options, tell)
+            for name in names:
+                for group in PARTS[name].groups(stage):
+                    rows += alternate(name, group, options, tell)
+            skipped = stage.skipped
+    except Broken as broken:
+        sys.exit(f"bench: {broken}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    return Report(msgspec.structs.replace(here, load=(before, load_average())), options, rows, skipped)
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Callable[[str], Any]]:
+    """What says what is done: on a terminal in one line, which nothing moves while something is measured."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("")
+
+        def tell(what: str) -> None:
+            if what.startswith("without "):
+                console.print(what, highlight=False)
+            progress.update(task, description=what)
+            progress.refresh()
+
+        yield tell
 
 
 if __name__ == "__main__":

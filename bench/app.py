@@ -1,10 +1,19 @@
-"""The application that is measured: a path variable, a small result, no store."""
+"""The application that is measured: a path variable, an argument that is checked, small results, no store.
+
+``BENCH_ROUTES`` says how many further routes it has.
+"""
 
 from __future__ import annotations
 
-import msgspec
+import os
+from typing import Annotated
 
-from unixsvc import GET, App, Group, NotFound
+import msgspec
+from msgspec import Meta
+
+from unixsvc import GET, POST, App, Group, NotFound
+
+__all__ = ["Echoes", "Text", "User", "Users", "app"]
 
 
 class User(msgspec.Struct):
@@ -12,6 +21,12 @@ class User(msgspec.Struct):
 
     id: int
     name: str
+
+
+class Text(msgspec.Struct):
+    """What is sent back."""
+
+    text: str
 
 
 class Users:
@@ -27,4 +42,21 @@ class Users:
         return self._users[id]
 
 
-app = App([Group("/user", Users, [GET("/{id:int}", Users.show)])])
+class Echoes:
+    """Nothing of its own."""
+
+    async def echo(self, text: Annotated[str, Meta(min_length=1)]) -> Text:
+        """The same text."""
+        return Text(text)
+
+
+_COUNT = int(os.environ.get("BENCH_ROUTES", "0"))
+_MORE = [GET(f"/r{number}/{{id:int}}", Users.show) for number in range(_COUNT)]
+
+app = App(
+    [
+        Group("/user", Users, [GET("/{id:int}", Users.show)]),
+        Group("/echo", Echoes, [POST("", Echoes.echo)]),
+        Group("", Users, _MORE),
+    ]
+)

@@ -1,0 +1,70 @@
+"""What was measured on: figures of one machine say little about another."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from msgspec import Struct
+
+__all__ = ["Machine", "load_average", "machine"]
+
+_LIBRARIES = (
+    "unixsvc", "twisted", "klein", "uvloop", "msgspec",
+    "grpcio", "uvicorn", "starlette", "httptools", "nats-py",
+)  # fmt: skip
+
+
+class Machine(Struct, frozen=True):
+    """The machine, and what runs on it.
+
+    :ivar cores: that this process may use.
+    :ivar load: the load average before and after, of the last minute.
+    """
+
+    cpu: str
+    cores: int
+    kernel: str
+    python: str
+    libraries: dict[str, str]
+    load: tuple[float, float] = (0.0, 0.0)
+
+    def __str__(self) -> str:
+        before, after = self.load
+        libraries = ", ".join(f"{name} {number}" for name, number in self.libraries.items())
+        return (
+            f"{self.cpu}, {self.cores} cores, {self.kernel}, {self.python}\n{libraries}\n"
+            f"load average {before:.1f} before, {after:.1f} after"
+        )
+
+
+def machine() -> Machine:
+    """This one."""
+    libraries = {}
+    for each in _LIBRARIES:
+        try:
+            libraries[each] = version(each)
+        except PackageNotFoundError:
+            continue
+    return Machine(
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        kernel=f"{platform.system()} {platform.release()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        libraries=libraries,
+    )
+
+
+def load_average() -> float:
+    """Of the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()

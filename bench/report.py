@@ -1,0 +1,78 @@
+"""What came of it: as tables for a terminal, as JSON, and as a table for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from bench.machine import Machine
+from bench.stage import Options, Row
+from bench.systems import FLOOR, OURS
+
+__all__ = ["Report", "by_load", "figure", "print_report", "write_json"]
+
+
+class Report(Struct, frozen=True):
+    """A whole measurement.
+
+    :ivar skipped: systems that were not there, and why.
+    """
+
+    machine: Machine
+    options: Options
+    rows: list[Row]
+    skipped: dict[str, str]
+
+
+_NOTE = (
+    "Ratios count, not figures. CPU: what a system itself used for a request. "
+    "The generator's share of a core must be well below 100 %."
+)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """One table for each load."""
+    for load, rows in by_load(report.rows):
+        table = Table(title=f"{load} ({rows[0].unit})", title_justify="left", title_style="bold")
+        table.add_column("system", no_wrap=True)
+        for head in ("median", f"of {FLOOR}", f"of {OURS}", "rounds", "CPU µs", "generator"):
+            table.add_column(head, justify="right", no_wrap=True)
+        table.add_column("also")
+        for row in rows:
+            style = "bold" if row.system == OURS else None
+            table.add_row(row.system, *_cells(row, rows), style=style)
+        console.print(table)
+    console.print(str(report.machine), highlight=False, soft_wrap=True)
+    console.print(_NOTE, highlight=False, soft_wrap=True)
+
+
+def write_json(report: Report, path: str) -> None:
+    """All of it, for programs."""
+    with open(path, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+
+
+def by_load(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each load, in the order in which they were measured."""
+    for load in dict.fromkeys(each.load for each in rows):
+        yield load, [each for each in rows if each.load == load]
+
+
+def figure(value: float) -> str:
+    """With as many places as mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
+    yield figure(row.value)
+    for name in (FLOOR, OURS):
+        other = next((each.value for each in rows if each.system == name), None)
+        yield f"{row.value / other:.2f}" if other else ""
+    yield f"{figure(min(row.each))} to {figure(max(row.each))}" if len(row.each) > 1 else ""
+    yield "" if row.cost is None else figure(row.cost)
+    yield "" if row.own is None else f"{row.own:.0%}"
+    yield ", ".join(f"{name} {figure(value)}" for name, value in row.detail.items())

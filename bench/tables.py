@@ -1,0 +1,80 @@
+"""What came of it, as tables for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from bench.report import Report, by_load, figure
+from bench.stage import Row
+from bench.systems import OURS
+
+__all__ = ["write_rst"]
+
+# What is not measured for the systems of the others, or is not counted as they are, has a table of its own.
+_TITLES: Final = {
+    "routes": "With many routes",
+    "clients": "From Python",
+    "http": "HTTP over TCP",
+    "memory": "Memory",
+    "start": "Start",
+    "instructions": "Instructions",
+}
+
+
+class _Line(Struct, frozen=True):
+    load: str
+    rows: dict[str, Row]
+
+
+def write_rst(report: Report, path: str) -> None:
+    """A line for each load, a column for each system; in brackets what that is of ours.
+
+    :param path: of the file that is written.
+    """
+    tables: dict[str, list[_Line]] = {}
+    for load, rows in by_load(report.rows):
+        title = _TITLES.get(rows[0].part, "Over a Unix socket")
+        tables.setdefault(title, []).append(_Line(load, {each.system: each for each in rows}))
+    with open(path, "w") as file:
+        for title, lines in tables.items():
+            first = lines[0].rows[OURS]
+            unit = "" if first.less else ": requests a second"
+            file.writelines(_table(title + unit, lines, _value))
+            if first.cost is not None:
+                file.writelines(_table(f"{title}: microseconds of a processor for a request", lines, _cost))
+
+
+def _table(title: str, lines: Sequence[_Line], value: Callable[[Row], float | None]) -> Iterator[str]:
+    names = dict.fromkeys(name for line in lines for name in line.rows)
+    yield f".. list-table:: {title}\n   :header-rows: 1\n\n   * - load\n"
+    yield from (f"     - {name}\n" for name in names)
+    for line in lines:
+        ours = line.rows.get(OURS)
+        yield f"   * - {line.load}{_unit(line)}\n"
+        cells = [_cell(line.rows.get(name), ours, value) for name in names]
+        yield from (f"     - {each}".rstrip() + "\n" for each in cells)
+    yield "\n"
+
+
+def _unit(line: _Line) -> str:
+    row = next(iter(line.rows.values()))
+    return f", {row.unit}" if row.less else ""
+
+
+def _value(row: Row) -> float | None:
+    return row.value
+
+
+def _cost(row: Row) -> float | None:
+    return row.cost
+
+
+def _cell(row: Row | None, ours: Row | None, value: Callable[[Row], float | None]) -> str:
+    shown = None if row is None else value(row)
+    if shown is None:
+        return ""
+    other = None if ours is None or ours is row else value(ours)
+    return figure(shown) + (f" ({figure(shown / other)})" if other else "")

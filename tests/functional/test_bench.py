@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from twisted.trial.unittest import SynchronousTestCase
+
+_BENCH = Path(__file__).resolve().parents[2] / "bench"
+_PATIENCE = 300.0  # seconds; only ever waited for when something is broken, or the machine is very busy
+_FAILING = """\
+import sys, tempfile
+from pathlib import Path
+from bench.children import Broken, Children
+with tempfile.TemporaryDirectory() as folder, Children(folder) as children:
+    child = children.start("it", [sys.executable, "-c", "print('no such luck'); exit(7)"], Path(folder))
+    try:
+        child.until(lambda: False)
+    except Broken as broken:
+        print(broken)
+"""
+
+
+class BenchTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Only ``bench`` is in the folder, so that what is measured is what else is tested."""
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.symlink(_BENCH, os.path.join(self.folder, "bench"))
+        self.temporary = os.path.join(self.folder, "tmp")
+        os.mkdir(self.temporary)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start Python there, in a session of its own."""
+        path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": self.temporary},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.addCleanup(self._end, process)
+        return process
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    def run_to_its_end(self, *arguments: str) -> str:
+        """Run Python there; it ends well. What it has written."""
+        process = self.start(*arguments)
+        out, errors = process.communicate(timeout=_PATIENCE)
+        self.assertEqual(process.returncode, 0, errors)
+        return out
+
+    def assertNothingLeft(self) -> None:
+        """It has tidied up."""
+        self.assertEqual(os.listdir(self.temporary), [])
+
+    def test_ratios(self) -> None:
+        """A request costs less than a few times what the floor pays, and many routes next to nothing.
+
+        What is compared is the processor's time for a request, as the requests in a second depend on who else
+        is at work.
+        """
+        self.run_to_its_end("-m", "bench", "--smoke", "--json", "result.json")
+        result = json.loads(Path(self.folder, "result.json").read_text())
+        cost = {(each["load"], each["system"]): each["cost"] for each in result["rows"]}
+        ours = cost["50 connections", "unixsvc"]
+        self.assertLess(ours, cost["50 connections", "floor"] / 0.15)
+        few, many = (cost[f"{number} routes, 50 connections", "unixsvc"] for number in ("10", "10,000"))
+        self.assertLess(many, few / 0.5)
+        self.assertTrue(all(each["value"] > 0 for each in result["rows"]))
+        self.assertTrue(result["machine"]["cpu"])
+        self.assertNothingLeft()
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends all that was started, and removes what was written."""
+        process = self.start("-m", "bench", "connections", "--seconds", "60")
+        started = self.descendants(process, "bench.servers.amp")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=_PATIENCE)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual([each for each in started if each.is_running()], [])
+        self.assertNothingLeft()
+
+    def descendants(self, process: subprocess.Popen[str], last: str) -> list[psutil.Process]:
+        """All that it has started, once the last of them is there."""
+        while True:
+            self.assertIsNone(process.poll(), "it has ended by itself")
+            found = psutil.Process(process.pid).children(recursive=True)
+            if any(last in self._command(each) for each in found):
+                return found
+            time.sleep(0.01)
+
+    def _command(self, process: psutil.Process) -> list[str]:
+        try:
+            return process.cmdline()
+        except psutil.NoSuchProcess:
+            return []
+
+    def test_a_child_fails(self) -> None:
+        """What a process has written is shown if it ends where it should not."""
+        out = self.run_to_its_end("-c", _FAILING)
+        self.assertIn("it has ended with 7", out)
+        self.assertIn("no such luck", out)
+        self.assertNothingLeft()
+
+    def test_list(self) -> None:
+        """The parts and the systems can be listed, without any of them."""
+        out = self.run_to_its_end("-m", "bench", "--list")
+        for each in ("connections", "memory", "grpc"):
+            self.assertIn(each, out)
+
+    def test_what_was_measured(self) -> None:
+        """What was written as JSON can be read again, and drawn."""
+        row: dict[str, Any] = {
+            "part": "connections", "load": "one & all", "system": "unixsvc", "unit": "requests/s",
+            "less": False, "value": 1234.5, "each": [1234.5], "own": 0.1, "cost": 9.5, "detail": {},
+        }  # fmt: skip
+        machine = {"cpu": "a", "cores": 1, "kernel": "b", "python": "c", "libraries": {}}
+        options = {"seconds": 1, "rounds": 1, "requests": 1, "smoke": False}
+        kept = {"machine": machine, "options": options, "rows": [row], "skipped": {}}
+        Path(self.folder, "kept.json").write_text(json.dumps(kept))
+        written = ("--plot", "it.svg", "--rst", "it.rst")
+        self.assertIn("1,23", self.run_to_its_end("-m", "bench", "--from", "kept.json", *written))
+        self.assertIn("one &amp; all", Path(self.folder, "it.svg").read_text())
+        self.assertIn(" * - one & all\n     - 1,23", Path(self.folder, "it.rst").read_text())
