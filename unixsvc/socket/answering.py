@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
@@ -16,6 +16,9 @@ from unixsvc.socket.unanswered import Pending, Unanswered
 from unixsvc.socket.watch import Stage
 
 __all__ = ["Answering"]
+
+# So many bytes of replies are gathered at most: the transport must see what waits to say that it is too much.
+_TOGETHER: Final = 16_384
 
 
 class Answering(Protocol):
@@ -33,6 +36,9 @@ class Answering(Protocol):
         self._served = 0  # grows with each message that is served, and with what is sent of streams
         self._stage = Stage.SERVING
         self._full = False  # the client does not take its replies
+        self._gathering = False  # replies go out together, when those of a turn are there
+        self._gathered: list[bytes] = []
+        self._size = 0
 
     def _go_on(self) -> None:
         """Something that held up the other half is over."""
@@ -43,7 +49,24 @@ class Answering(Protocol):
         if id is None and self._unanswered.any_bare:
             self._unanswered.add_done(reply)
         else:
-            self.transport.write(encode(id, reply) + self._end)
+            self._write(encode(id, reply) + self._end)
+
+    def _write(self, data: bytes) -> None:
+        """Send something, or have it sent with what else there is to send in this turn."""
+        if not self._gathering:
+            self.transport.write(data)
+            return
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= _TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what is gathered: a system call for each reply would cost more than the reply."""
+        gathered = self._gathered
+        if gathered:
+            self._gathered, self._size = [], 0
+            self.transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
     def _done(self, pending: Pending, reply: Reply | Stream) -> None:
         """Send a reply that had to be waited for, and the bare ones that had to wait for it.
@@ -58,7 +81,7 @@ class Answering(Protocol):
             reply = reply.refuse(refusal)
         ready = self._unanswered.settle(pending, reply)
         if self._stage is not Stage.LOST:
-            self.transport.write(b"".join(encode(*each) + self._end for each in ready))
+            self._write(b"".join(encode(*each) + self._end for each in ready))
             self._go_on()
 
     def _begin_stream(self, pending: Pending, stream: Stream) -> None:
@@ -71,6 +94,6 @@ class Answering(Protocol):
         """Send items of a stream, and the reply that ends it."""
         if items:
             self._served += 1
-            self.transport.write(encode_items(pending.id, items))
+            self._write(encode_items(pending.id, items))
         if reply is not None:
             self._done(pending, reply)

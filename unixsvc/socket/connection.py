@@ -135,13 +135,14 @@ class Connection(Answering):
 
     def _go_further(self) -> None:
         """Do what the way to the end demands by now."""
+        self._flush()
         # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
         waiting = self._full or bool(self._unanswered)
         _ACTS[act_at(self._stage, named=self._named, served=self._served, waiting=waiting)](self)
 
     def _tell(self) -> None:
         self._stage = Stage.TOLD
-        self.transport.write(_GOAWAY)
+        self._write(_GOAWAY)
 
     def _refuse(self, error: ServiceError) -> None:
         """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
@@ -159,6 +160,7 @@ class Connection(Answering):
 
     def _serve_all(self) -> None:
         """Serve messages until there is none, or it is time to let others have their turn."""
+        self._gathering = True
         for _ in range(_TURN):
             if self._stage >= _CLOSING or self._full or self._unanswered.crowded:
                 break
@@ -177,6 +179,8 @@ class Connection(Answering):
                 self._serve(message)
         else:
             self._serve_later()
+        self._gathering = False
+        self._flush()
         self._hold_or_read()
         if self._stage:
             self._go_further()

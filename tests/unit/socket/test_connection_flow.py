@@ -41,7 +41,8 @@ class FlowTests(SynchronousTestCase):
         """While replies are not taken nothing is read or served; when they are, it goes on where it was."""
         client = connect()
         client.transport.slow = True
-        client.send({"id": 1}, {"id": 2})
+        client.send({"id": 1})
+        client.send({"id": 2})
         self.assertEqual(len(client.actions.seen), 1)
         self.assertFalse(client.transport.reading)
         client.transport.slow = False
@@ -49,6 +50,34 @@ class FlowTests(SynchronousTestCase):
         client.turn()
         self.assertEqual([each["id"] for each in client.received()], [1, 2])
         self.assertTrue(client.transport.reading)
+
+    def test_together(self) -> None:
+        """The replies to what has come in one read go out in one write, in their order."""
+        client = connect()
+        written: list[bytes] = []
+        client.transport.write = written.append  # type: ignore[method-assign]  # to see each
+        client.send(
+            {"id": 1}, wait(2, id=2), {"id": 3, "path": "/wrong"}, {"cancel": True, "id": 2}, {"id": 4}
+        )
+        (lines,) = written
+        self.assertEqual([json.loads(each)["id"] for each in lines.splitlines()], [1, 3, 2, 4])
+
+    def test_not_too_much_together(self) -> None:
+        """No more than about 16 KiB are gathered, so that it is seen whether the client takes them."""
+        client = connect()
+        client.transport.slow = True
+        client.send(*[{"id": n, "data": {"x": "a" * 4000}} for n in range(20)])
+        self.assertEqual(len(client.actions.seen), 5)
+        client.connection.resumeProducing()
+        client.turn()
+        self.assertEqual(len(client.actions.seen), 10)
+
+    def test_together_before_the_end(self) -> None:
+        """What was answered before a message that cannot be is sent before the connection is closed."""
+        client = connect()
+        client.raw(b'{"id":1}\n{"id":2}\nnonsense\n{"id":3}\n')
+        self.assertEqual([each.get("id", each.get("code")) for each in client.received()], [1, 2, 400])
+        self.assertEqual(client.transport.closed, "half")
 
     def test_not_closed_while_full(self) -> None:
         """A connection that is to be closed is closed only when its client has taken the replies.
