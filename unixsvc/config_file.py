@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -32,6 +33,10 @@ __all__ = ["FILE_NAME", "default_socket_dir", "load_settings"]
 FILE_NAME: Final = "unixsvc.toml"
 
 _HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
+# An application without routes, for a gateway that only mounts others.
+NOTHING: Final = "unixsvc.routing.app:NOTHING"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _DEMO: Final = {
     "services": {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}},
@@ -47,7 +52,7 @@ _HttpTable: Any = msgspec.defstruct(
         for each in (*msgspec.structs.fields(ServiceSettings)[1:], *msgspec.structs.fields(Http))
         if each.name not in ("handler", "isolation")
     ]
-    + [("app", str, "unixsvc.routing.app:NOTHING")],
+    + [("app", str, NOTHING)],
     frozen=True,
     forbid_unknown_fields=True,
 )
@@ -141,11 +146,24 @@ def _http_service(
     http = Http(**{name: own.pop(name) for name in Http.__struct_fields__})
     if listen:
         http = msgspec.structs.replace(http, listen=listen)
-    _check_http(http, f"{source}: http", folder)
+    if own["app"] == NOTHING and not http.mounts:
+        raise ConfigError(f"{source}: http", "has neither an app nor mounts", "add one of them")
+    _check_http(http, f"{source}: http", folder, file.services)
     return ServiceSettings(handler=_HTTP_HANDLER, **own), http
 
 
-def _check_http(http: Http, where: str, folder: str) -> None:
+def _check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:
+    for prefix, target in http.mounts.items():
+        service = target.partition(":")[0]
+        if service not in services:
+            known = ", ".join(services) or "none"
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} leads to {target!r}", f"there are: {known}")
+        if "{" in prefix:
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} has a variable", "a prefix is plain text")
+        if http.docs and f"{prefix}/".startswith(("/docs/", "/openapi.json/")):
+            remedy = "choose another, or set docs = false"
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
+    _check_cors(http.cors, f"{where}.cors")
     if not http.listen:
         raise ConfigError(f"{where}.listen", "is empty", "say where, or leave the table [http] out")
     for each in http.listen:
@@ -153,8 +171,19 @@ def _check_http(http: Http, where: str, folder: str) -> None:
             parse_listen(each, folder)
         except ConfigError as error:
             raise ConfigError(f"{where}.listen", str(error)) from None
-    if http.cors.credentials and "*" in http.cors.origins:
-        raise ConfigError(f"{where}.cors", "credentials are not for every origin", "list the origins")
+
+
+def _check_cors(cors: Cors, where: str) -> None:
+    for origin in cors.origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            remedy = "write it as a browser does: https://example.org, with a port if it is not the usual one"
+            raise ConfigError(f"{where}.origins", f"{origin!r} is no origin", remedy)
+    for name in ("methods", "headers", "expose"):
+        for value in getattr(cors, name):
+            if not _TOKEN.fullmatch(value):
+                raise ConfigError(f"{where}.{name}", f"{value!r} cannot be in a header")
+    if cors.credentials and "*" in cors.origins:
+        raise ConfigError(where, "credentials are not for every origin", "list the origins")
 
 
 def _read(file: Path) -> _File:

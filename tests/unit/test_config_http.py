@@ -10,7 +10,8 @@ from unixsvc.config_file import load_settings
 from unixsvc.config_http import Listen, parse_listen
 from unixsvc.errors import ConfigError
 
-HTTP = '[http]\napp = "shop:app"\n'
+USER = '[services.user]\napp = "user:app"\n'
+HTTP = USER + '[http]\napp = "shop:app"\n'
 
 
 class ListenTests(SynchronousTestCase):
@@ -85,7 +86,7 @@ class TableTests(SynchronousTestCase):
         """One that only mounts others needs no application."""
         folder = self.mktemp()
         Path(folder).mkdir()
-        Path(folder, "unixsvc.toml").write_text('[http]\nmounts = {"/u" = "user"}\n')
+        Path(folder, "unixsvc.toml").write_text(USER + '[http]\nmounts = {"/u" = "user"}\n')
         self.assertEqual(load_settings(cwd=folder).services["http"].app, "unixsvc.routing.app:NOTHING")
 
     def test_wrong(self) -> None:
@@ -97,6 +98,14 @@ class TableTests(SynchronousTestCase):
             (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
             (HTTP + '[services.http]\napp = "x:y"', "rename it"),
             (HTTP + '[http.cors]\norigins = ["*"]\ncredentials = true', "list the origins"),
+            ("[http]\nworkers = 2", "neither an app nor mounts"),
+            (HTTP + 'mounts = {"/u" = "uzer:/x"}', "'/u' leads to 'uzer:/x'; there are: user"),
+            (HTTP + 'mounts = {"/u/{id}" = "user"}', "has a variable"),
+            (HTTP + 'mounts = {"/docs" = "user"}', "hides the documentation"),
+            (HTTP + '[http.cors]\norigins = ["shop.example"]', "'shop.example' is no origin"),
+            (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is no origin"),
+            (HTTP + '[http.cors]\norigins = ["null"]', "is no origin"),
+            (HTTP + '[http.cors]\nmethods = ["GET\\r\\nX: y"]', "cannot be in a header"),
             (HTTP + 'workers = "x"\ntoken = "y"', "http.token"),
         ):
             self.assertIn(words, str(self.assertRaises(ConfigError, self.load, text)), text)

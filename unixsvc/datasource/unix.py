@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.config import CONTROL_SERVICE
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.interfaces import IContracted, IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
@@ -126,6 +127,8 @@ def mounted(
             raise ConfigError(where, "is no prefix of paths", "write it as /users")
         if f"{prefix}/".startswith(f"{PREFIX}/"):
             raise ConfigError(where, f"is under {PREFIX}/", "those paths are the framework's; choose another")
+        if isinstance(service, str) and service.partition(":")[0] == CONTROL_SERVICE:
+            raise ConfigError(where, "leads to the orchestrator", "what controls it is not for others")
         if isinstance(service, str) and service.partition(":")[0] == own:
             raise ConfigError(where, f"leads {own!r} to itself", "name another service")
         if isinstance(service, str) and not _TARGET.fullmatch(service):

@@ -26,7 +26,14 @@ from unixsvc.datasource.services import UnixServices
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IContracted, IRequestHandler, IServices
-from unixsvc.errors import Cancelled, ConfigError, ServiceError, Unavailable
+from unixsvc.errors import (
+    BadGateway,
+    Cancelled,
+    ConfigError,
+    DeadlineExceeded,
+    ServiceError,
+    Unavailable,
+)
 from unixsvc.orchestrator.messages import Orders, Status
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.reserved import HEALTH, PREFIX, Reserved
@@ -41,6 +48,8 @@ from unixsvc.telemetry.metrics import Figures
 __all__ = ["Hosted"]
 
 _memory: Final = ResidentMemory()
+# Why a service cannot tell its contract now.
+_ABSENT: Final = (Unavailable, DeadlineExceeded, BadGateway)
 # How often is looked whether actions have ended that nobody waits for; in seconds.
 _LOOK: Final = 0.05
 
@@ -79,6 +88,7 @@ class Hosted(MultiService):
             threads.setServiceParent(self)
         self._reactor = reactor
         self._aborted = False
+        self._leaving = False
         self._own_services = UnixServices(orders.socket_dir, orders.token, reactor, now)
         services = self._own_services if services is None else services
         self._router = Router(
@@ -101,7 +111,7 @@ class Hosted(MultiService):
         http = orders.http or Http()
         mounts = mounted({**app.mounts, **http.mounts}, orders.service, self._router.paths, services)
         repository = RouterRepository(once, mounts)
-        self._mounts = mounts.values()
+        self._mounts = mounts
         self._handle = HandleMessage(
             repository,
             TokenGuard(http.token if orders.http else orders.security.token, [orders.token]),
@@ -164,7 +174,8 @@ class Hosted(MultiService):
     async def _listen(self, probe: bool) -> None:
         if probe:
             await self._probe()
-        await self.handler.listen()
+        if not self._leaving:  # it may have been told to end meanwhile
+            await self.handler.listen()
 
     async def _probe(self) -> None:
         try:
@@ -176,6 +187,7 @@ class Hosted(MultiService):
         self._figures.clear()  # nobody has asked for that
 
     async def _drain(self, patient: bool, closed: Callable[[], object]) -> None:
+        self._leaving = True
         await self.handler.close()
         closed()
         await self.handler.drain(patient)
@@ -201,7 +213,19 @@ class Hosted(MultiService):
     async def _contracts(self) -> list[dict[str, Any]]:
         own = self._router.contract()
         own["routes"] = [each for each in own["routes"] if not each["path"].startswith(f"{PREFIX}/")]
-        return [own, *[await each.contract() for each in self._mounts if IContracted.providedBy(each)]]
+        return [own, *[await self._contract_of(prefix) for prefix in self._mounts]]
+
+    async def _contract_of(self, prefix: str) -> dict[str, Any]:
+        """What is promised below a prefix; only that, where it cannot be asked for, or nobody tells."""
+        source: Any = self._mounts[prefix]
+        try:
+            if IContracted.providedBy(source):
+                found: dict[str, Any] = await source.contract()
+                return found
+        except _ABSENT as error:
+            words = "what is mounted at {prefix} does not tell its contract: {error}"
+            self._log.warn(words, prefix=prefix, error=error)
+        return {"title": "", "version": "", "routes": [], "schemas": {}, "untold": prefix}
 
     def _stats(self) -> dict[str, Any]:
         status: dict[str, Any] = msgspec.to_builtins(self.status(), str_keys=True)

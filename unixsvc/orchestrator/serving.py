@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -42,6 +41,7 @@ from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.routing.app import load_app
 from unixsvc.socket.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.socket.tally import Place
+from unixsvc.socket.tls import Encryption
 from unixsvc.telemetry.logs import Level
 
 __all__ = ["Worker"]
@@ -69,7 +69,7 @@ class Worker:
         reactor: Any,
         level: Level,
         orphan_watch: OrphanWatch,
-        tls: Sequence[ssl.SSLContext | None] = (None,),
+        tls: Sequence[Encryption | None] = (None,),
     ) -> None:
         self._orders = orders
         self._loop = loop
@@ -150,6 +150,8 @@ class Worker:
             self.drain(Drain())
 
     def _is_ready(self, _: None) -> None:
+        if self._draining:
+            return  # before it was ready
         self._orphan_watch.patience = self._orders.settings.drain_timeout + _LAST_REPLIES
         self.report(Ready())
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_MORE = 16  # connections whose handshake is not done
+
 
 def main() -> None:
     """Be a worker."""
@@ -94,9 +96,12 @@ def _load_keys(orders: Orders) -> list[Any]:
     if orders.http is None:
         return [None]
     from unixsvc.config_http import parse_listen
-    from unixsvc.socket.tls import context_for
+    from unixsvc.socket.tls import Encryption, context_for
 
-    return [context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+    contexts = [context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+    # One more than may be is told so, encrypted; some more than that have to be possible at a time.
+    seconds, most = orders.http.header_timeout, orders.limits.max_connections + _MORE
+    return [None if each is None else Encryption(each, seconds, most) for each in contexts]
 
 
 def _drop_privileges(orders: Orders) -> None:

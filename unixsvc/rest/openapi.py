@@ -33,13 +33,21 @@ is not done again, but gets the first answer.
 """
 
 
+# What is said of a mount whose service cannot be asked.
+_UNTOLD: Final = "What there is below `%s` is not known now: the service that answers there cannot be asked.\n"
+
+
 class Contract(Struct, frozen=True):
-    """What :func:`unixsvc.routing.contract.describe` gives."""
+    """What :func:`unixsvc.routing.contract.describe` gives.
+
+    :ivar untold: in place of one: the prefix below which it is not known what there is.
+    """
 
     title: str = ""
     version: str = ""
     routes: Sequence[RouteContract] = ()
     schemas: dict[str, Any] = {}
+    untold: str = ""
 
 
 def describe(
@@ -80,12 +88,16 @@ def describe(
         "info": {
             "title": title or first.title or "API",
             "version": version or first.version or "0",
-            "description": description or _DESCRIPTION,
+            "description": (description or _DESCRIPTION) + _untold_in(known),
         },
         "tags": [{"name": each} for each in dict.fromkeys(_tags_in(paths.items))],
         "paths": paths.items,
     }
     return document | {"components": _components(document, schemas, secured=token != "off")}
+
+
+def _untold_in(contracts: Sequence[Contract]) -> str:
+    return "".join(f"\n{_UNTOLD % each.untold}" for each in contracts if each.untold)
 
 
 class _At(Struct, frozen=True):

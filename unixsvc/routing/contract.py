@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any, Final
@@ -62,7 +63,7 @@ def _describe_route(promise: Promise, path: dict[str, Any], data: Any, result: A
         "method": route.method,
         "path": promise.path,
         "title": route.title,
-        "description": route.description,
+        "description": route.description or _told_by(route.action),
         "public": route.public,
         "deprecated": route.deprecated,
         "tags": list(route.tags),
@@ -80,6 +81,12 @@ def _describe_error(error: type[ServiceError]) -> dict[str, Any]:
     # Up to the first empty line: what follows it explains parameters to whoever raises it.
     description = (inspect.getdoc(error) or "").partition("\n\n")[0]
     return {"code": error.code, "message": error.message, "description": description.replace("\n", " ")}
+
+
+def _told_by(action: Any) -> str:
+    """The docstring of an action, up to what is for whoever reads the code."""
+    text = inspect.getdoc(action) or ""
+    return re.split(r"\n\s*\n:|\n:|\n\.\. ", f"\n{text}", maxsplit=1)[0].strip()
 
 
 def _order_defaults(schema: dict[str, Any], components: dict[str, Any]) -> None:

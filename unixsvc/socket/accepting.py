@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from zope.interface import implementer
 
 from unixsvc.socket.courtesy import Courtesy, is_even
 from unixsvc.socket.tally import Place
+from unixsvc.socket.tls import Encryption
 from unixsvc.socket.transport import address_of
 
 __all__ = ["Acceptor"]
@@ -26,6 +26,8 @@ _TURN: Final = 8
 # How long others are let go first, and how long is waited where no descriptor is left; in seconds.
 _MOMENT: Final = 0.01
 _EXHAUSTED: Final = 0.1
+# Of which is complained once in so many seconds.
+_COMPLAIN: Final = 10.0
 
 Build = Callable[[Callable[[], object]], asyncio.BaseProtocol | None]
 
@@ -48,7 +50,7 @@ class Acceptor:
         listening: socket.socket,
         build: Build,
         place: Place,
-        tls: ssl.SSLContext | None = None,
+        tls: Encryption | None = None,
     ) -> None:
         self._loop = loop
         self._listening = listening
@@ -56,6 +58,10 @@ class Acceptor:
         self._build = build
         self._place = place
         self._tls = tls
+        self._options: dict[str, Any] = {}
+        if tls is not None:
+            self._options = {"ssl": tls.context, "ssl_handshake_timeout": tls.seconds}
+        self._complained = -_COMPLAIN
         self._courtesy = Courtesy()
         self._pause: asyncio.TimerHandle | None = None
         self._standing_back = False
@@ -93,12 +99,21 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                _log.error("no client can be accepted: {error}", error=error.strerror)
+                self._complain(error)
                 self._wait(_EXHAUSTED, self._go_on)
                 return
             self._open(socket.socket(*self._kind, descriptor))
 
+    def _complain(self, error: OSError) -> None:
+        now = self._loop.time()
+        if now - self._complained >= _COMPLAIN:
+            self._complained = now
+            _log.error("no client can be accepted: {error}", error=error.strerror)
+
     def _open(self, connection: socket.socket) -> None:
+        if self._tls is not None and self._place.mine >= self._tls.most:
+            connection.close()
+            return
         connection.setblocking(False)
         if self._kind[0] != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer is written at once
@@ -108,7 +123,7 @@ class Acceptor:
             connection.close()
             return
         self._place.came()
-        _Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._tls), gone)
+        _Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
 
     def _gone(self) -> None:
         place = self._place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -15,6 +14,7 @@ from zope.interface import implementer
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.socket.accepting import Acceptor
 from unixsvc.socket.tally import Place
+from unixsvc.socket.tls import Encryption
 from unixsvc.socket.transport import LoopTransport, SecureLoopTransport, address_of
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
@@ -38,7 +38,7 @@ class AdoptedServerEndpoint:
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
         place: Place,
-        tls: ssl.SSLContext | None = None,
+        tls: Encryption | None = None,
     ) -> None:
         self._loop = loop
         self._listening = listening

@@ -37,7 +37,8 @@ class Handling(Struct, frozen=True):
     :ivar http: how it answers over HTTP, for a handler that does.
     :ivar answers: whether a path is one of the service's own, or under a mount: whatever the method.
     :ivar contracts: asks for what it promises, and for what those promise that it mounts, as
-        :func:`unixsvc.routing.contract.describe` gives it; paths are those under which it answers.
+        :func:`unixsvc.routing.contract.describe` gives it; paths are those under which it answers. Of a mount
+        that cannot tell now, there is only its prefix, as ``untold``.
     :ivar web: adds routes of the application's own to the Klein application of a handler that has one.
     """
 
@@ -119,8 +120,10 @@ class SocketRequestHandler(Service):
         :param patient: whether those are waited for that neither go nor ask for anything.
         """
         gone = self._clients.leave(patient=patient)
-        if not patient and self._checks.running:
-            self._checks.stop()
+        if not patient:
+            # Also where we never listened: our own question to ourselves is a connection too.
+            if self._checks.running:
+                self._checks.stop()
             self._checks.start(min(_HURRIED, self._check_every), now=False)
         await gone
         if self._checks.running:

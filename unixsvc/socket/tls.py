@@ -5,10 +5,27 @@ from __future__ import annotations
 import os
 import ssl
 
+from msgspec import Struct
+
 from unixsvc.config_http import Listen
 from unixsvc.errors import ConfigError
 
-__all__ = ["context_for"]
+__all__ = ["Encryption", "context_for"]
+
+
+class Encryption(Struct, frozen=True):
+    """How the connections of an endpoint are encrypted.
+
+    Until its handshake is done, nobody but the endpoint knows of a connection, so it sees to the limits.
+
+    :ivar context: with our key.
+    :ivar seconds: a handshake that takes longer is given up.
+    :ivar most: further connections are closed at once, before their handshake.
+    """
+
+    context: ssl.SSLContext
+    seconds: float
+    most: int
 
 
 def context_for(listen: Listen) -> ssl.SSLContext | None:

@@ -65,6 +65,13 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(found, {(method, re.sub(r":\w+\}", "}", path)) for method, path in wanted})
         self.assertEqual(len(found), len(contract["routes"]))
 
+    def test_untold(self) -> None:
+        """Where a mounted service cannot be asked what it has, that is said, and all else is there."""
+        document = describe([contract_of(*ROUTES), {"untold": "/users"}], token="private")
+        validate(document)
+        self.assertEqual(document["paths"], document_of(*ROUTES)["paths"])
+        self.assertIn("below `/users` is not known now", document["info"]["description"])
+
     def test_stable(self) -> None:
         """The same contracts give the same bytes, as they are and as they come over a socket."""
         contract = contract_of(*ROUTES)

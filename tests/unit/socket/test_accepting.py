@@ -46,6 +46,7 @@ class _Loop:
         self.readers: dict[int, Callable[[], None]] = {}
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.opened: list[socket.socket] = []
+        self.now = 100.0
 
     def add_reader(self, descriptor: int, call: Callable[[], None]) -> None:
         """Have it called when there is something to read."""
@@ -54,6 +55,10 @@ class _Loop:
     def remove_reader(self, descriptor: int) -> None:
         """Not any more."""
         self.readers.pop(descriptor, None)
+
+    def time(self) -> float:
+        """Now, in seconds."""
+        return self.now
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Any:
         """Have it called then."""
@@ -68,9 +73,7 @@ class _Loop:
 
         return _Handle()
 
-    async def connect_accepted_socket(
-        self, make: Callable[[], object], connection: socket.socket, ssl: object
-    ) -> None:
+    async def connect_accepted_socket(self, make: Callable[[], object], connection: socket.socket) -> None:
         """A connection is there."""
         make()
         self.opened.append(connection)
@@ -231,7 +234,13 @@ class AcceptorTests(SynchronousTestCase):
         self.connect()
         with capturedLogs() as events:
             self.loop.turn()
+            self.loop.wait()
+            self.loop.turn()
+            self.loop.now += 11
+            self.loop.wait()
+            self.loop.turn()
         self.assertIn("Too many open files", events[0]["error"])
+        self.assertEqual(len(events), 2)  # of three times, as two are soon one after the other
         self.assertEqual(self.loop.readers, {})
         self.acceptor._accept = working
         self.loop.wait()

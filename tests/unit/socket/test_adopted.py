@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.socket.certificates import write_certificate
-from unixsvc.config_http import parse_listen
+from unixsvc.config_http import Listen, parse_listen
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.errors import ConfigError
 from unixsvc.socket.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.socket.tally import Place
-from unixsvc.socket.tls import context_for
+from unixsvc.socket.tls import Encryption, context_for
 from unixsvc.socket.transport import address_of
 
 
@@ -30,6 +30,13 @@ class _Echo(Protocol):
         """Bytes have come."""
         transport: Any = self.transport
         transport.write(data)
+
+
+def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> Encryption:
+    """How the connections of an endpoint are encrypted."""
+    context = context_for(listen)
+    assert context is not None
+    return Encryption(context, seconds, most)
 
 
 class AdoptedTests(SynchronousTestCase):
@@ -115,7 +122,7 @@ class AdoptedTests(SynchronousTestCase):
         listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
         trusting = ssl.create_default_context(cafile=certificate)
         listening = self.listening()
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, context_for(listen))
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
         self.assertEqual(self.converse(endpoint, listening.getsockname()[1], tls=trusting), [b"hello"])
         self.assertTrue(self.secure)
 
@@ -125,7 +132,7 @@ class AdoptedTests(SynchronousTestCase):
         listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
         listening = self.listening()
         where = listening.getsockname()
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, context_for(listen))
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
 
         async def converse() -> bytes:
             await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
@@ -138,6 +145,31 @@ class AdoptedTests(SynchronousTestCase):
             return answer
 
         self.assertNotIn(b"GET", self.loop.run_until_complete(asyncio.wait_for(converse(), 10)))
+
+    def test_silent(self) -> None:
+        """Who does not come to the end of the handshake is given up, and too many are not even begun with."""
+        key, certificate = write_certificate(self.mktemp())
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        listening = self.listening()
+        where = listening.getsockname()
+        tls = encryption(listen, seconds=0.2, most=3)
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, tls)
+
+        async def converse() -> int:
+            await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
+            clients = [await asyncio.open_connection(*where) for _ in range(5)]
+            while self.place.mine < 3:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            begun = self.place.mine
+            for reader, writer in clients:
+                await reader.read()  # to its end
+                writer.close()
+            while self.place.mine:
+                await asyncio.sleep(0.001)
+            return begun
+
+        self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
 
     def test_keys(self) -> None:
         """Certificates that follow ours are taken from their own file; what is no certificate is named."""

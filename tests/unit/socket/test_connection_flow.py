@@ -55,7 +55,7 @@ class FlowTests(SynchronousTestCase):
         """The replies to what has come in one read go out in one write, in their order."""
         client = connect()
         written: list[bytes] = []
-        client.transport.write = written.append  # type: ignore[method-assign]  # to see each
+        client.transport.write = written.append  # type: ignore[method-assign, assignment]  # to see each
         client.send(
             {"id": 1}, wait(2, id=2), {"id": 3, "path": "/wrong"}, {"cancel": True, "id": 2}, {"id": 4}
         )

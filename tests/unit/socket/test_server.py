@@ -19,6 +19,7 @@ from unixsvc.errors import Forbidden
 from unixsvc.socket.clients import Clients
 from unixsvc.socket.server import Handling, SocketRequestHandler
 from unixsvc.testing import MemoryEndpoint
+from unixsvc.testing.memory import MemoryTransport
 
 
 class HandlerTests(SynchronousTestCase):
@@ -141,6 +142,18 @@ class HandlerTests(SynchronousTestCase):
         self.run_to_end(handler.close())
         self.run_to_end(handler.drain())
         self.successResultOf(handler.stopService())
+
+    def test_asks_itself(self) -> None:
+        """What is told to end while it still asks itself does not wait for that connection."""
+        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handler = SocketRequestHandler(handling)
+        connection, transport = handler._factory.buildProtocol(None), MemoryTransport()
+        connection.makeConnection(transport)
+        done = Deferred.fromCoroutine(handler.drain())
+        self.clock.pump([0.1] * 9)
+        self.assertEqual(transport.closed, "lose")
+        connection.connectionLost()
+        self.successResultOf(done)
 
 
 class AllowedTests(SynchronousTestCase):

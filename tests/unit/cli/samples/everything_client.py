@@ -199,6 +199,8 @@ class EverythingClient:
         """One thing.
 
         ``GET /things/{id:int}``.
+
+        Give a thing.
         """
         result: Thing = await self._client.call(
             "GET",
@@ -215,7 +217,10 @@ class EverythingClient:
         *,
         timeout: float | None = None,
     ) -> Any:
-        """``GET /files/{name}/é%20?/{rest:path}``."""
+        """``GET /files/{name}/é%20?/{rest:path}``.
+
+        Give anything.
+        """
         return await self._client.call(
             "GET",
             f"/files/{_quoted(name)}/%C3%A9%2520%3F/{_quoted(rest, safe='/')}",
@@ -230,7 +235,10 @@ class EverythingClient:
         *,
         timeout: float | None = None,
     ) -> AsyncIterator[dict[str, list[Circle | Square]]]:
-        """``GET /on/{day}/{colour}/{share:float}``."""
+        """``GET /on/{day}/{colour}/{share:float}``.
+
+        Give shapes, one after the other.
+        """
         return self._client.stream(
             "GET",
             f"/on/{_quoted(day)}/{_quoted(colour)}/{_quoted(share)}",
@@ -244,11 +252,17 @@ class EverythingClient:
         *,
         timeout: float | None = None,
     ) -> None:
-        """``PUT /settings``."""
+        """``PUT /settings``.
+
+        Take settings.
+        """
         await self._client.call("PUT", "/settings", data, timeout=timeout, type=None)
 
     async def post_things(self, data: Thing, *, timeout: float | None = None) -> Thing:
-        """``POST /things``."""
+        """``POST /things``.
+
+        Take what is also given.
+        """
         result: Thing = await self._client.call(
             "POST",
             "/things",
@@ -259,7 +273,10 @@ class EverythingClient:
         return result
 
     async def post_thi_ngs(self, data: Thing, *, timeout: float | None = None) -> Thing:
-        """``POST /thi-ngs``."""
+        """``POST /thi-ngs``.
+
+        Take what is also given.
+        """
         result: Thing = await self._client.call(
             "POST",
             "/thi-ngs",
@@ -275,7 +292,10 @@ class EverythingClient:
         *,
         timeout: float | None = None,
     ) -> Thing:
-        """``POST /thi_ngs``."""
+        """``POST /thi_ngs``.
+
+        Take what is also given.
+        """
         result: Thing = await self._client.call(
             "POST",
             "/thi_ngs",
@@ -294,6 +314,8 @@ class EverythingClient:
         """Forgets a thing.
 
         ``DELETE /things/{id:uuid}``.
+
+        Forget it.
         """
         result: bool | None = await self._client.call(
             "DELETE",

@@ -85,6 +85,8 @@ class UserClient:
 
         ``GET /user``.
 
+        List some users.
+
         :param limit: 20 if it is left out.
         :param offset: 0 if it is left out.
         """
@@ -102,6 +104,8 @@ class UserClient:
         """Adds a user.
 
         ``POST /user``.
+
+        Add a user.
         """
         result: User = await self._client.call(
             "POST",
@@ -116,6 +120,8 @@ class UserClient:
         """One user.
 
         ``GET /user/{id:int}``.
+
+        Show one user.
         """
         result: User = await self._client.call(
             "GET",
@@ -135,6 +141,8 @@ class UserClient:
         """Changes a user.
 
         ``PUT /user/{id:int}``.
+
+        Change a user.
         """
         result: User = await self._client.call(
             "PUT",
@@ -155,6 +163,8 @@ class UserClient:
         """Changes a user.
 
         ``PATCH /user/{id:int}``.
+
+        Change a user.
         """
         result: User = await self._client.call(
             "PATCH",
@@ -169,6 +179,8 @@ class UserClient:
         """Removes a user.
 
         ``DELETE /user/{id:int}``.
+
+        Remove a user.
         """
         await self._client.call(
             "DELETE",
