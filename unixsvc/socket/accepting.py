@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -15,7 +15,7 @@ from zope.interface import implementer
 from unixsvc.socket.courtesy import Courtesy, is_even
 from unixsvc.socket.tally import Place
 from unixsvc.socket.tls import Encryption
-from unixsvc.socket.transport import address_of
+from unixsvc.socket.transport import Opening, address_of
 
 __all__ = ["Acceptor"]
 
@@ -123,7 +123,7 @@ class Acceptor:
             connection.close()
             return
         self._place.came()
-        _Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
+        Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
 
     def _gone(self) -> None:
         place = self._place
@@ -156,34 +156,6 @@ class Acceptor:
         self._pause = None
         self._standing_back = False
         self._loop.add_reader(self._listening.fileno(), self._ready)
-
-
-class _Opening:
-    """Drives the loop's coroutine that opens a transport, without the price of a Task.
-
-    A Task for each connection cost a fifth of the connections a second.
-
-    :param failed: called if there will be no connection, as where a client knows nothing of encryption.
-    """
-
-    __slots__ = ("_coroutine", "_failed")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], failed: Callable[[], object]) -> None:
-        self._coroutine = coroutine
-        self._failed = failed
-        self(None)
-
-    def __call__(self, _: object) -> None:
-        try:
-            future = self._coroutine.send(None)
-        except StopIteration:
-            return
-        except OSError as error:  # also what ssl raises
-            _log.debug("a connection cannot be opened: {error}", error=error)
-            self._failed()
-            return
-        future._asyncio_future_blocking = False  # how a future is told that it is waited for
-        future.add_done_callback(self)
 
 
 class _Once:

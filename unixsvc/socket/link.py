@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Created
@@ -21,32 +20,51 @@ from unixsvc.socket.inbox import Inbox
 from unixsvc.socket.place import Shown
 from unixsvc.socket.reading import Stream
 
-__all__ = ["TwistedLink"]
+__all__ = ["Clock", "TwistedLink"]
+
+
+class Clock(Protocol):
+    """Tells the time, and calls something later."""
+
+    def seconds(self) -> float:
+        """The time, in seconds."""
+
+    def callLater(self, delay: float, call: Callable[..., object], /, *arguments: Any) -> Any:
+        """Call something after so many seconds; what is given has a method ``cancel``."""
 
 
 class _Waiting:
-    """One call that is not answered yet."""
+    """One call that is not answered yet.
 
-    __slots__ = ("done", "longer", "stream", "timer")
+    :ivar ends: when it has to be over, if it turns out to be a stream; 0 if that is not asked.
+    """
 
-    def __init__(
-        self, done: Deferred[Any], timer: IDelayedCall, stream: Inbox | None, longer: float | None
-    ) -> None:
+    __slots__ = ("done", "ends", "stream", "timer")
+
+    def __init__(self, done: Deferred[Any], timer: Any, stream: Inbox | None, ends: float) -> None:
         self.done = done
         self.timer = timer
         self.stream = stream
-        self.longer = longer
+        self.ends = ends
 
 
-class TwistedLink(Protocol):
-    """One connection to a service, and who waits for what on it."""
+class TwistedLink(TwistedProtocol):
+    """One connection to a service, and who waits for what on it.
 
-    transport: Any
+    It may be asked before it has its transport.
 
-    def __init__(self, shown: Shown, reactor: Any, gone: Callable[[TwistedLink], None]) -> None:
+    :param clock: tells the time, and calls something later; of IReactorTime that is all that is needed.
+    :param gone: called when the connection is lost.
+    """
+
+    transport: Any = None
+
+    def __init__(self, shown: Shown, clock: Clock, gone: Callable[[TwistedLink], None]) -> None:
         self.conversation = Conversation(shown)
-        self._reactor = reactor
+        self._clock = clock
         self._gone = gone
+        self._early: list[bytes] = []
+        self._closed = False
         self._waiting: dict[int, _Waiting] = {}
         self._refusal: ServiceError | None = None
 
@@ -65,16 +83,33 @@ class TwistedLink(Protocol):
         credit = None if stream is None and longer is None else WINDOW
         number, message = self.conversation.ask(call, limit, credit, either=longer is not None)
         done: Deferred[Any] = Deferred(lambda _: self._give_up(number))
-        timer = self._reactor.callLater(seconds, self._too_late, number)
-        self._waiting[number] = _Waiting(done, timer, stream, longer)
+        timer = self._clock.callLater(min(seconds, FOR_EVER), self._too_late, number)
+        ends = 0.0 if longer is None else self._clock.seconds() + seconds + longer
+        self._waiting[number] = _Waiting(done, timer, stream, ends)
         if stream is not None:
-            stream.began(lambda items: self.transport.write(self.conversation.grant(number, items)))
-        self.transport.write(message)
+            stream.began(lambda items: self._send(self.conversation.grant(number, items)))
+        self._send(message)
         return done
 
     def close(self) -> None:
         """End it."""
-        self.transport.loseConnection()
+        self._closed = True
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def connectionMade(self) -> None:
+        """It has its transport."""
+        early, self._early = self._early, []
+        if early:
+            self.transport.write(b"".join(early))
+        if self._closed:
+            self.transport.loseConnection()
+
+    def _send(self, data: bytes) -> None:
+        if self.transport is None:
+            self._early.append(data)
+        else:
+            self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
         """Something has come."""
@@ -101,7 +136,7 @@ class TwistedLink(Protocol):
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:  # else it was given up
             waiting.timer.cancel()
-            made = event.location is not None and waiting.longer is not None
+            made = event.location is not None and waiting.ends
             waiting.done.callback(Created(event.data, event.location or "") if made else event.data)
 
     def _has_failed(self, event: Failed) -> None:
@@ -116,18 +151,20 @@ class TwistedLink(Protocol):
         if waiting.stream is not None:
             waiting.stream.put(event.data)
             return
-        if waiting.longer is not None:
-            self._open(event, waiting, waiting.longer)
+        if waiting.ends:
+            self._open(event, waiting)
             return
         del self._waiting[event.id]
-        self.transport.write(self.conversation.cancel(event.id))
+        self._send(self.conversation.cancel(event.id))
         self._end(waiting, is_stream())
 
-    def _open(self, event: Item, waiting: _Waiting, longer: float) -> None:
+    def _open(self, event: Item, waiting: _Waiting) -> None:
         """What was asked turns out to be a stream: who waited gets that, and its end is waited for."""
-        waiting.timer.delay(min(longer, FOR_EVER))
+        waiting.timer.cancel()
+        left = min(max(waiting.ends - self._clock.seconds(), 0.0), FOR_EVER)
+        waiting.timer = self._clock.callLater(left, self._too_late, event.id)
         inbox = waiting.stream = Inbox()
-        inbox.began(lambda items: self.transport.write(self.conversation.grant(event.id, items)))
+        inbox.began(lambda items: self._send(self.conversation.grant(event.id, items)))
         inbox.put(event.data)
         begun, waiting.done = waiting.done, Deferred(lambda _: self._give_up(event.id))
         begun.callback(Stream(Raw, inbox, waiting.done.addErrback(_plainly)))
@@ -137,18 +174,17 @@ class TwistedLink(Protocol):
 
     def _too_late(self, id: int) -> None:
         waiting = self._waiting.pop(id)
-        self.transport.write(self.conversation.cancel(id))
+        self._send(self.conversation.cancel(id))
         waiting.done.errback(Failure(DeadlineExceeded()))
 
     def _give_up(self, id: int) -> None:
         waiting = self._waiting.pop(id, None)
         if waiting is not None:
             waiting.timer.cancel()
-            self.transport.write(self.conversation.cancel(id))
+            self._send(self.conversation.cancel(id))
 
     def _end(self, waiting: _Waiting, error: Exception) -> None:
-        if waiting.timer.active():
-            waiting.timer.cancel()
+        waiting.timer.cancel()
         waiting.done.errback(Failure(error))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -18,10 +18,13 @@ from twisted.internet.interfaces import (
     ISystemHandle,
     ITransport,
 )
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["LoopTransport", "SecureLoopTransport", "address_of"]
+__all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
+
+_log = Logger()
 
 # As many bytes as Twisted's own transports take before they pause a producer.
 _FULL = 65_536
@@ -164,6 +167,36 @@ class SecureLoopTransport(LoopTransport):
         """That of the other end, as DER, if it has shown one."""
         connection = self._transport.get_extra_info("ssl_object")
         return connection.getpeercert(binary_form=True)
+
+
+class Opening:
+    """Drives the loop's coroutine that opens a transport, without the price of a Task.
+
+    A Task for each connection cost a fifth of the connections a second.
+
+    :param coroutine: as ``connect_accepted_socket`` gives it.
+    :param failed: called if there will be no connection, as where a client knows nothing of encryption.
+    """
+
+    __slots__ = ("_coroutine", "_failed")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], failed: Callable[[], object]) -> None:
+        self._coroutine = coroutine
+        self._failed = failed
+        self(None)
+
+    def __call__(self, _: object) -> None:
+        """Go on, as what was waited for is there."""
+        try:
+            future = self._coroutine.send(None)
+        except StopIteration:
+            return
+        except OSError as error:  # also what ssl raises
+            _log.debug("a connection cannot be opened: {error}", error=error)
+            self._failed()
+            return
+        future._asyncio_future_blocking = False  # how a future is told that it is waited for
+        future.add_done_callback(self)
 
 
 def address_of(name: Any) -> IAddress:
