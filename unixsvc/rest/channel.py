@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IAddress, ISSLTransport, ITCPTransport
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel
+from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from unixsvc.domain import message
-from unixsvc.errors import Incomplete, ServiceError, Unavailable
+from unixsvc.domain.handle import reply_for
+from unixsvc.errors import Incomplete, ServiceError
 from unixsvc.rest.checks import says_close
 from unixsvc.rest.framing import Framer
-from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.rest.incoming import meta_of
+from unixsvc.rest.outgoing import terms_of
 from unixsvc.rest.request import FrontRequest
+from unixsvc.rest.sending import last_answer
 from unixsvc.rest.watch import Phase, Watch, gone, unsent
 from unixsvc.socket.peer import has_more
 
@@ -164,23 +167,16 @@ class FrontChannel(HTTPChannel):
 
     def leave(self) -> None:
         """Have the client go: now, if it has nothing to wait for, else with its next answer."""
-        idle = self._phase() is Phase.IDLE
-        if idle and not has_more(self.transport):
-            self._close()
+        if self._phase() is Phase.PARTING:
+            self._close_silent()
 
     def refuse(self, error: ServiceError) -> None:
         """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
-        request_id = message.Request("", "").request_id
-        body = problem(error.code, error.message, error.detail, request_id)
-        retry = b"Retry-After: 1\r\n" if error.code == Unavailable.code else b""
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\n%bContent-Type: %b\r\nContent-Length: %d\r\nX-Request-Id: %b\r\n"
-            b"Connection: close\r\n%b\r\n%b"
-            % (
-                error.code, RESPONSES.get(error.code, error.message.encode()), self._front.date, PROBLEM,
-                len(body), request_id.encode(), retry, body,
-            )
-        )  # fmt: skip
+        head = self._framer.head
+        method, fields = (b"", {}) if head is None else (head.method, head.fields)
+        asked = message.Request("", "", meta=meta_of(fields))
+        answer = self._front.answering.answer(reply_for(error), terms_of(method, fields, asked))
+        self.transport.write(last_answer(answer, self._front.date))
         self._linger()
 
     def cut_off(self) -> None:
@@ -197,7 +193,7 @@ class FrontChannel(HTTPChannel):
         waiting = unsent(self.transport) if phase.sends else 0
         if self._watch.look(phase, self._served, waiting, now) >= self._front.limit(phase):
             if phase.silent:
-                self._close()
+                self._close_silent()
             elif phase.sends:
                 self.cut_off()
             else:
@@ -215,7 +211,14 @@ class FrontChannel(HTTPChannel):
             return Phase.BODY
         if self._framer.arrived:
             return Phase.HEAD
-        return Phase.IDLE if self._served else Phase.FRESH
+        if not self._served:
+            return Phase.FRESH
+        return Phase.PARTING if self._front.leaving else Phase.IDLE
+
+    def _close_silent(self) -> None:
+        """Close, unless the client has said something just now: that is read in a moment."""
+        if not has_more(self.transport):
+            self._close()
 
     def _close(self) -> None:
         """Close when all is sent.

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from msgspec import Struct
+from twisted.internet.abstract import isIPv6Address
 from twisted.web.http_headers import Headers
 
 from unixsvc.errors import Malformed, ServiceError
@@ -26,9 +27,13 @@ _KEPT_NAMES: Final = 1000  # a client can think of any number of names
 _LEGAL: Final = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ILLEGAL: Final = re.compile(rb"[^\t\r\n\x20-\x7e\x80-\xff]|(?<!\r)\n|\r(?=[^\n])")
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21\x22\x24-\x7e]+) (HTTP/[0-9]\.[0-9])")
-_AUTHORITY: Final = rb"(?:\[[0-9A-Fa-f:.]{2,}\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]{0,5})?"
-_HOST: Final = re.compile(_AUTHORITY)
-_ABSOLUTE: Final = re.compile(rb"https?://(" + _AUTHORITY + rb")([/?].*)?", re.IGNORECASE)
+# Labels as RFC 1035 has them, 63 bytes at most, of any characters that RFC 3986 lets be in a name.
+_LABEL: Final = rb"[A-Za-z0-9_~%!$&'()*+,;=-]{1,63}"
+_NAME: Final = rb"(?:" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?)?"
+_PORT: Final = rb"(?::[0-9]{0,5})?"
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|" + _NAME + rb")" + _PORT)
+_HOST_BYTES: Final = 253
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?]+)([/?].*)?", re.IGNORECASE)
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 
 
@@ -194,15 +199,25 @@ def _check_host(fields: dict[bytes, list[bytes]], *, required: bool) -> None:
     hosts = fields.get(b"Host", ())
     if len(hosts) > 1 or (required and not hosts):
         raise Malformed("there has to be one Host")
-    if hosts and not _HOST.fullmatch(hosts[0]):
+    if hosts and not _is_host(hosts[0]):
         raise Malformed("a Host that is none")
+
+
+def _is_host(text: bytes) -> bool:
+    """Whether it is a name or an address that could be there, with a port or without."""
+    found = _HOST.fullmatch(text)
+    if found is None:
+        return False
+    if text.startswith(b"["):
+        return isIPv6Address(found[1][1:-1].decode())
+    return len(text) <= _HOST_BYTES or len(found[1].removesuffix(b".")) <= _HOST_BYTES
 
 
 def _origin_form(method: bytes, target: bytes, fields: dict[bytes, list[bytes]]) -> bytes:
     if target == b"*" and method == b"OPTIONS":
         return target
     found = _ABSOLUTE.fullmatch(target)
-    if found is None or not found[1]:
+    if found is None or not _is_host(found[1]):
         raise Malformed("a target that is no path")
     fields[b"Host"] = [found[1]]  # which counts, RFC 9112 says, whatever Host was
     path: bytes = found[2] or b"/"

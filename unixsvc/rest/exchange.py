@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.message import Reply
@@ -67,7 +68,9 @@ class Exchange:
 
     def _begin(self, stream: Stream) -> None:
         if self._gone or self._terms.method == b"HEAD":
-            stream.refuse(Cancelled())  # nobody will take an item
+            # Nobody will take an item. Closed, not only refused: one that has come from another service is
+            # under way there, and has to end there.
+            stream.context.run(Deferred.fromCoroutine, stream.close(Cancelled()))
             if not self._gone:
                 form = form_for(self._terms)
                 send(self._request, self._answering.stream(form.content_type, self._terms))

@@ -36,10 +36,20 @@ def query_of_form(content_type: bytes, body: bytes) -> str:
         name, is_file, content = _read(part)
         if is_file:
             files.append(name)
+        elif not _is_text(content):
+            raise Malformed("body: a part of the form is no UTF-8")
         fields.append((name, content))
     if files:
         raise Invalid([{"field": each, "message": "is a file, and only text is taken"} for each in files])
     return urlencode(fields)
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read(part: bytes) -> tuple[str, bool, bytes]:

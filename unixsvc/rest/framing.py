@@ -22,7 +22,7 @@ class Framer:
     :param max_head: the longest head, in bytes.
     :param max_body: the longest body, in bytes.
     :ivar arrived: what has come and is not taken yet.
-    :ivar head: of the request whose body is awaited.
+    :ivar head: of the request whose body is awaited, or is refused.
     """
 
     __slots__ = ("_blank", "_chunks", "_max_body", "_max_head", "_seen", "arrived", "head")
@@ -55,7 +55,6 @@ class Framer:
                 return None
         body = self._take_body(head)
         if body is None:
-            self.head = head
             return None
         self.head = self._chunks = None
         self._blank = False
@@ -74,6 +73,7 @@ class Framer:
         head = parse_head(bytes(arrived[:end]), self._max_head)
         del arrived[: end + 4]
         self._seen = 0
+        self.head = head
         if head.length is None:
             self._chunks = ChunkedBody(self._max_body, self._max_head)
         elif head.length > self._max_body:

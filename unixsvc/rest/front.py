@@ -16,6 +16,7 @@ from unixsvc.config import Limits
 from unixsvc.config_http import Http
 from unixsvc.errors import Unavailable
 from unixsvc.rest.channel import FrontChannel
+from unixsvc.rest.outgoing import Answering
 from unixsvc.rest.request import FrontRequest
 from unixsvc.rest.watch import Phase
 
@@ -25,6 +26,9 @@ __all__ = ["Front"]
 _LINGER: Final = 2.0
 # Where nobody serves in our place, a client that has said nothing yet is given so long to do so.
 _HURRIED: Final = 0.5
+# Where others serve in our place, a client that waits for nothing is kept so long: what it has sent by now is
+# on its way, and would be lost. Round the Earth and back takes less.
+_ON_ITS_WAY: Final = 1.0
 # So many clients that are one too many are told so at a time; further ones are cut off.
 _TURNED_AWAY: Final = 64
 # A limit of time is kept to a fourth of it, or to a second.
@@ -35,6 +39,7 @@ class Front(Site):
     """Makes the server's side of HTTP connections, and has all of them keep their limits.
 
     :param gateway: answers all requests.
+    :ivar answering: makes the answers to what never becomes a request.
     :ivar date: the line that tells the time.
     :ivar leaving: whether each connection is to end with its next answer.
     """
@@ -46,6 +51,7 @@ class Front(Site):
         super().__init__(gateway, reactor=reactor, timeout=None)
         self.http = http
         self.limits = limits
+        self.answering = Answering(http)
         self.leaving = False
         self.date = b""
         self._channels: set[FrontChannel] = set()
@@ -54,6 +60,7 @@ class Front(Site):
         self._seconds = {
             Phase.FRESH: http.header_timeout,
             Phase.IDLE: limits.idle_timeout,
+            Phase.PARTING: 0.0,
             Phase.HEAD: http.header_timeout,
             Phase.BODY: limits.message_timeout,
             Phase.ANSWERING: math.inf,  # HandleMessage sees to it
@@ -61,6 +68,7 @@ class Front(Site):
             Phase.CLOSING: http.send_timeout,
             Phase.LINGERING: _LINGER,
         }
+        self._hurried = False
         self._checks = LoopingCall(self._check_time)
         self._checks.clock = reactor
 
@@ -93,18 +101,22 @@ class Front(Site):
     def leave(self, patient: bool) -> Deferred[None]:
         """Have every client go.
 
-        Who waits for nothing goes at once; who waits for an answer, with that; and what is still asked is
-        answered, once.
+        Who waits for nothing goes at once, or after a second if we are patient; who waits for an answer, with
+        that; and what is still asked is answered, once. It may be called again, when there is a hurry.
 
-        :param patient: whether those are waited for that have connected and not said anything.
+        :param patient: whether there is time to wait for those that have connected and not said anything, and
+            for what is on its way.
         :returns: fires when the last is gone.
         """
         self.leaving = True
-        if not patient:
+        self._hurried = self._hurried or not patient
+        if self._hurried:
             self._seconds[Phase.FRESH] = min(_HURRIED, self.http.header_timeout)
-        self._seconds[Phase.IDLE] = 0.0
-        for each in list(self._channels):
-            each.leave()
+            self._seconds[Phase.PARTING] = 0.0
+            for each in list(self._channels):
+                each.leave()
+        else:
+            self._seconds[Phase.PARTING] = min(_ON_ITS_WAY, self.limits.idle_timeout)
         if not self.connections:
             self._rest()
             return succeed(None)

@@ -17,7 +17,7 @@ from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
 from unixsvc.rest.exchange import Exchange
 from unixsvc.rest.incoming import Fields, meta_of, path_of, request_of
 from unixsvc.rest.openapi import describe
-from unixsvc.rest.outgoing import Answering, Terms, allowed_by
+from unixsvc.rest.outgoing import Answering, Terms, allowed_by, terms_of
 from unixsvc.rest.pages import add_pages
 from unixsvc.rest.sending import send
 from unixsvc.rest.web import Web
@@ -47,6 +47,7 @@ class Gateway(Resource):
         self._answers = handling.answers
         self._reactor = handling.reactor
         self._answering = Answering(handling.http)
+        self._tokens = handling.http.token != "off"
         self._waiting: set[Exchange] = set()
         failures = FailureLog(handling.service)
         self._web = Web(self._answering, failures, handling.reactor, handling.limits.request_timeout)
@@ -80,14 +81,15 @@ class Gateway(Resource):
             path = path_of(request.path, len(request.prepath) if request.prepath else 0)
             if not self._answers(path) and self._web.has(method, path.encode()):
                 asked = Request(method.decode("latin-1"), path, meta=meta)
-                self._web.render(request, asked, _terms(method, headers, asked))
+                self._web.render(request, asked, terms_of(method, headers, asked))
                 return NOT_DONE_YET
             query = request.uri.partition(b"?")[2]
             asked = request_of(method, path, query, headers, request.content.read(), meta)
         except ServiceError as error:
             self._refuse(request, headers, meta, error)
             return NOT_DONE_YET
-        self._serve(request, asked, _terms(method, headers, asked))
+        tokenless = self._tokens and asked.auth_token is None
+        self._serve(request, asked, terms_of(method, headers, asked, tokenless=tokenless))
         return NOT_DONE_YET
 
     def _serve(self, request: Any, asked: Request, terms: Terms) -> None:
@@ -112,18 +114,7 @@ class Gateway(Resource):
         """Answer what never becomes a message."""
         method = request.method
         asked = Request(method.decode("latin-1"), "/", meta=meta)
-        send(request, self._answering.answer(reply_for(error), _terms(method, headers, asked)))
-
-
-def _terms(method: bytes, headers: Fields, asked: Request) -> Terms:
-    traceparent = asked.meta.get("traceparent", "")
-    return Terms(
-        method,
-        headers,
-        asked.request_id.encode(),
-        traceparent.encode() if traceparent else b"",
-        b"Authorization" in headers,
-    )
+        send(request, self._answering.answer(reply_for(error), terms_of(method, headers, asked)))
 
 
 async def _head(handle: Handle, asked: Request) -> Reply | Stream:

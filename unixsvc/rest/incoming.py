@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -17,7 +18,8 @@ __all__ = ["Fields", "UnsupportedMediaType", "meta_of", "path_of", "request_of"]
 # The headers of a request, by their names as Twisted writes them.
 Fields = Mapping[bytes, Sequence[bytes]]
 
-_MAX_ID: Final = 128
+# No spaces and no brackets: it stands in the log, in brackets, and could forge what else stands there.
+_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _SECONDS: Final = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
 # https://www.w3.org/TR/trace-context/#traceparent-header: later versions may go on after the flags.
 _IDS: Final = "-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -25,7 +27,10 @@ _TRACE: Final = re.compile(rf"00{_IDS}|(?!00|ff)[0-9a-f]{{2}}{_IDS}(?:-[\x21-\x7
 _METHODS: Final = {
     each.encode(): each for each in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
-_CHARSET: Final = re.compile(rb';[ \t]*charset="?([^\s;"]*)', re.IGNORECASE)
+# Whatever speaks of a charset says that it is UTF-8, in this way and no other.
+_CHARSET: Final = re.compile(rb"charset", re.IGNORECASE)
+_UTF_8: Final = re.compile(rb';[ \t]*charset=(?:utf-?8|"utf-?8")[ \t]*(?=;|$)', re.IGNORECASE)
+_MAX_FIELDS: Final = 1000  # as of a query
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MEANT: Final = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -42,7 +47,7 @@ def meta_of(headers: Fields) -> dict[str, str]:
     meta: dict[str, str] = {}
     if b"X-Request-Id" in headers:
         name = headers[b"X-Request-Id"][-1].decode("latin-1")
-        if 0 < len(name) <= _MAX_ID and name.isascii() and name.isprintable():
+        if _ID.fullmatch(name):
             meta["request_id"] = name
     if b"Traceparent" in headers:
         trace = headers[b"Traceparent"][-1].decode("latin-1")
@@ -121,16 +126,17 @@ def _read_body(headers: Fields, body: bytes, query: str) -> tuple[msgspec.Raw, s
 
     :param query: that of the URL.
     """
-    given = headers.get(b"Content-Type", (b"",))[-1]
+    given, *others = headers.get(b"Content-Type", (b"",))
+    if others:
+        raise Malformed("Content-Type: is there twice")
     kind = given.partition(b";")[0].strip().lower()
-    charset = _CHARSET.search(given)
     encoded = headers.get(b"Content-Encoding", (b"identity",))[-1].strip().lower()
     reader = _READERS.get(kind)
     if reader is None and kind.startswith(b"application/") and kind.endswith(b"+json"):
         reader = _read_json
     if reader is None:
         raise UnsupportedMediaType("the Content-Type is one of " + ", ".join(_MEANT))
-    if charset is not None and charset[1].lower() not in (b"utf-8", b"utf8"):
+    if len(_CHARSET.findall(given)) != len(_UTF_8.findall(given)):
         raise UnsupportedMediaType("the charset is utf-8")
     if encoded != b"identity":
         raise UnsupportedMediaType("a body is not compressed")
@@ -155,7 +161,14 @@ def _read_json(given: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]
 
 
 def _read_fields(given: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
-    return EMPTY, _decoded(body, "body")
+    text = _decoded(body, "body")
+    if text.startswith("{") and text.rstrip().endswith("}"):  # a form would have these escaped
+        raise Malformed("body: the Content-Type says that it is a form; is it JSON?")
+    if text.count("&") >= _MAX_FIELDS:
+        raise Malformed(f"body: the form has more than {_MAX_FIELDS} fields")
+    if "%" in text:
+        _decoded(unquote_to_bytes(text), "body")
+    return EMPTY, text
 
 
 def _read_parts(given: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:

@@ -11,14 +11,15 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from unixsvc.config_http import Http
-from unixsvc.domain.message import Reply
+from unixsvc.domain.message import Reply, Request
 from unixsvc.rest.accept import accepts_gzip
 from unixsvc.rest.cors import CorsRules, Pairs
 from unixsvc.rest.etags import etag_of, is_known
 from unixsvc.rest.incoming import Fields
 from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.socket.security import MISSING
 
-__all__ = ["BARE", "JSON", "REASONS", "Answer", "Answering", "Kind", "Terms", "allowed_by"]
+__all__ = ["BARE", "JSON", "REASONS", "Answer", "Answering", "Kind", "Terms", "allowed_by", "terms_of"]
 
 REASONS: Final[dict[int, bytes]] = {
     **{each.value: each.phrase.encode() for each in HTTPStatus},
@@ -30,9 +31,11 @@ REASONS: Final[dict[int, bytes]] = {
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _FAILURE: Final = 400
+_UNAUTHORIZED: Final = 401
 _NOT_ALLOWED: Final = 405
 _LAST: Final = 599
 _LEVEL: Final = 1  # of compression: the others cost several times as much, and bring a tenth
+_SHOW_IT: Final = "show the token as Authorization: Bearer TOKEN"
 _IN_A_URL: Final = "/%:?#[]@!$&'()*+,;=-._~"
 
 
@@ -71,6 +74,7 @@ class Terms(Struct, frozen=True):
     :ivar request_id: the name of the request.
     :ivar traceparent: that of the request, if it is well-formed.
     :ivar private: whether the request showed a token.
+    :ivar tokenless: whether it should have shown one, if it is refused.
     """
 
     method: bytes
@@ -78,6 +82,23 @@ class Terms(Struct, frozen=True):
     request_id: bytes
     traceparent: bytes = b""
     private: bool = False
+    tokenless: bool = False
+
+
+def terms_of(method: bytes, headers: Fields, asked: Request, *, tokenless: bool = False) -> Terms:
+    """The terms of a request.
+
+    :param asked: the request as a message, or at least its ``meta``.
+    """
+    traceparent = asked.meta.get("traceparent", "")
+    return Terms(
+        method,
+        headers,
+        asked.request_id.encode(),
+        traceparent.encode() if traceparent else b"",
+        b"Authorization" in headers,
+        tokenless,
+    )
 
 
 class Answer(Struct, frozen=True):
@@ -175,7 +196,10 @@ class Answering:
         if reply.code == _NOT_ALLOWED and terms.method == b"OPTIONS":
             return Answer(_NO_CONTENT, BARE, extra + self.any(terms))
         code = reply.code if reply.code <= _LAST else 500
-        text = problem(code, reply.message, reply.detail, terms.request_id.decode())
+        detail = reply.detail
+        if code == _UNAUTHORIZED and terms.tokenless and detail in (None, MISSING):
+            detail = _SHOW_IT
+        text = problem(code, reply.message, detail, terms.request_id.decode())
         return self.body(code, _PROBLEM, text, terms, extra)
 
 

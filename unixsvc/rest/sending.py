@@ -10,7 +10,7 @@ from twisted.web.http import datetimeToString
 from unixsvc.rest.cors import Pairs
 from unixsvc.rest.outgoing import REASONS, Answer
 
-__all__ = ["begin", "send", "set_headers"]
+__all__ = ["begin", "last_answer", "send", "set_headers"]
 
 # What twisted.web sets and we set ourselves, or do not want.
 _NOT_WANTED: Final = frozenset({b"Connection", b"Content-Type", b"Date", b"Server"})
@@ -65,6 +65,16 @@ def send(request: Any, answer: Answer) -> None:
     request.sentLength = len(answer.body)
     channel.write(b"".join(lines))
     request.finish()
+
+
+def last_answer(answer: Answer, date: bytes) -> bytes:
+    """The bytes of an answer behind which its connection is closed.
+
+    :param date: the line that tells the time.
+    """
+    headers = b"".join(b"%b: %b\r\n" % each for each in answer.headers)
+    start = _start(b"HTTP/1.1", answer.code)
+    return b"".join((start, answer.kind.block, date, headers, b"Connection: close\r\n\r\n", answer.body))
 
 
 def begin(request: Any, answer: Answer, data: bytes = b"") -> None:

@@ -25,6 +25,7 @@ class Phase(Enum):
 
     FRESH = "the first byte", True, False
     IDLE = "the next request", True, False
+    PARTING = "a next request that is on its way, as we leave", True, False
     HEAD = "the rest of a head", False, False
     BODY = "the rest of a body", False, False
     ANSWERING = "us", False, False

@@ -172,7 +172,12 @@ class Web:
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein wants one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         request.notifyFinish().addBoth(self._gone, page)
-        self._resource.render(request)
+        try:
+            self._resource.render(request)
+        except Exception:  # before Klein waits for anything, as for a Host that is none
+            body = self._failed(request, Failure())
+            request.write(body)
+            request.finish()
 
     def give_up(self, reason: ServiceError) -> None:
         """Answer what is unanswered with that."""

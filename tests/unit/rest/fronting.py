@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -15,7 +16,7 @@ from unixsvc.config_http import Http
 from unixsvc.rest.front import Front
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["Answer", "Fronting", "Gateway", "Wire", "answers_in", "ask"]
+__all__ = ["Answer", "FrontTestCase", "Fronting", "Gateway", "Wire", "answers_in", "ask"]
 
 HTTP = Http(header_timeout=4, send_timeout=8, max_header_bytes=1024)
 LIMITS = Limits(message_timeout=4, idle_timeout=16, max_message_bytes=100, max_connections=100)
@@ -156,3 +157,21 @@ def answers_in(data: bytes) -> list[Answer]:
         found.append(Answer(int(line.split()[1]), headers, data[:length]))
         data = data[length:]
     return found
+
+
+class FrontTestCase(SynchronousTestCase):
+    """Has a front."""
+
+    def setUp(self) -> None:
+        """Nobody is connected."""
+        self.fronting = Fronting()
+        self.front, self.gateway = self.fronting.front, self.fronting.gateway
+
+    def codes(self, transport: Wire) -> list[int]:
+        """The codes of the answers."""
+        return [each.code for each in answers_in(transport.value())]
+
+    def after(self, transport: Wire, seconds: float) -> tuple[list[int], str]:
+        """What a client has got, and how it was closed, when some time has passed."""
+        self.fronting.wait(seconds)
+        return self.codes(transport), transport.closed

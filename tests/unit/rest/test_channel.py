@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.abuse import HEADS, LIMIT
 from tests.unit.rest.fronting import LIMITS, Fronting, answers_in, ask
+from unixsvc.config_http import Cors, Http
 
 POST = "POST / HTTP/1.1"
 
@@ -157,6 +158,36 @@ class RefusalTests(ChannelTestCase):
             (answer,) = answers_in(self.fronting.send(data).value())
             limit = msgspec.json.decode(answer.body)["max_message_bytes"]
             self.assertEqual((answer.code, limit), (413, LIMITS.max_message_bytes))
+
+    def test_words(self) -> None:
+        """The words beside the code are those of any other answer."""
+        for data, line in (
+            (ask(POST, "Content-Length: 101"), b"HTTP/1.1 413 Content Too Large\r\n"),
+            (ask(host=""), b"HTTP/1.1 400 Bad Request\r\n"),
+        ):
+            self.assertTrue(self.fronting.send(data).value().startswith(line))
+
+    def test_known(self) -> None:
+        """Once there is a head, the answer has the request's own id, and what CORS wants."""
+        fronting = Fronting(Http(cors=Cors(origins=("https://shop.test",))))
+        said = "X-Request-Id: r1", "Origin: https://shop.test"
+        for header, body in (
+            ("Content-Length: 101", b""), ("Content-Length: 9", b"a"),
+            ("Transfer-Encoding: chunked", b"101\r\n"), ("Transfer-Encoding: chunked", b"x"),
+        ):  # fmt: skip
+            transport = fronting.send(ask(POST, header, *said, body=body))
+            fronting.wait(6)
+            (answer,) = answers_in(transport.value())
+            self.assertGreaterEqual(answer.code, 400)
+            self.assertEqual(answer.headers["X-Request-Id"], "r1")
+            self.assertEqual(msgspec.json.decode(answer.body)["instance"], "urn:unixsvc:request:r1")
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://shop.test")
+            self.assertEqual((answer.headers["Vary"], answer.headers["Connection"]), ("Origin", "close"))
+
+    def test_not_known(self) -> None:
+        """What is refused later has nothing of an earlier request."""
+        transport = self.fronting.send(ask("GET / HTTP/1.1", "X-Request-Id: r1") + ask(host=""))
+        self.assertNotEqual(answers_in(transport.value())[1].headers["X-Request-Id"], "r1")
 
 
 class ContinueTests(ChannelTestCase):

@@ -69,7 +69,10 @@ class ServedTests(SynchronousTestCase):
 
     def test_hosts(self) -> None:
         """Names, addresses of both kinds, ports, and nothing."""
-        for host in ("a.example:8080", "127.0.0.1", "[::1]:80", "", "a_b"):
+        for host in (
+            "a.example:8080", "127.0.0.1", "[::1]:80", "[::ffff:1.2.3.4]", "", ":80", "a_b", "a.example.",
+            "a" * 63, "a." * 126 + "b:80",
+        ):  # fmt: skip
             self.assertEqual(read(ask(host=f"Host: {host}")).fields[b"Host"], [host.encode()])
 
     def test_star(self) -> None:

@@ -12,7 +12,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.test.requesthelper import DummyRequest
 
-from tests.unit.rest.asking import Wire, World, header_of
+from tests.unit.rest.asking import FakeHandle, Wire, World, header_of
+from unixsvc.domain.message import Reply
+from unixsvc.domain.stream import Stream
 from unixsvc.errors import ServiceError
 from unixsvc.rest.front import Front
 from unixsvc.routing.route import GET, Group, Route
@@ -55,6 +57,25 @@ class Waiting:
         except ServiceError as error:
             self.raised = error
             raise
+
+
+class Elsewhere:
+    """Items that come from another service.
+
+    :ivar called: what of it was.
+    """
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    async def __anext__(self) -> bytes:
+        """An item."""
+        self.called.append("anext")
+        return b"1"
+
+    async def aclose(self) -> None:
+        """No more."""
+        self.called.append("aclose")
 
 
 WAIT = Group("/wait", Waiting, [GET("", Waiting.wait, public=True)])
@@ -102,6 +123,21 @@ class WaitingTests(SynchronousTestCase):
         self.assertIn(b" 503 ", answer)
         self.assertEqual(header_of(answer, b"Retry-After"), [b"1"])
         self.assertEqual(self.world.gateway.unanswered, 0)
+
+    def test_head(self) -> None:
+        """To HEAD, a stream is closed without being asked for an item: it may be under way elsewhere."""
+        elsewhere: Any = Elsewhere()
+        ended: list[Any] = []
+
+        def end(error: BaseException | None) -> Reply:
+            ended.append(error)
+            return Reply()
+
+        stream = Stream(elsewhere, end, seconds=None, item_seconds=1.0)
+        there = World(handle=FakeHandle(stream))
+        wire = Wire(Front(there.gateway, there.http, there.limits, there.clock))
+        self.assertIn(b" 200 ", wire.ask("HEAD", "/stream"))
+        self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
 
     def test_does_not_pay(self) -> None:
         """An action that does not wait pays for no timer and no notice of the client's going."""

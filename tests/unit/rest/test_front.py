@@ -1,4 +1,4 @@
-"""What all HTTP connections share: limits of time and number, and the way to the end."""
+"""What all HTTP connections share: limits of time and number."""
 
 from __future__ import annotations
 
@@ -8,27 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 from zope.interface.verify import verifyObject
 
-from tests.unit.rest.fronting import LIMITS, Fronting, Wire, answers_in, ask
+from tests.unit.rest.fronting import LIMITS, Fronting, FrontTestCase, answers_in, ask
 
 POST = "POST / HTTP/1.1"
-
-
-class FrontTestCase(SynchronousTestCase):
-    """Has a front."""
-
-    def setUp(self) -> None:
-        """Nobody is connected."""
-        self.fronting = Fronting()
-        self.front, self.gateway = self.fronting.front, self.fronting.gateway
-
-    def codes(self, transport: Wire) -> list[int]:
-        """The codes of the answers."""
-        return [each.code for each in answers_in(transport.value())]
-
-    def after(self, transport: Wire, seconds: float) -> tuple[list[int], str]:
-        """What a client has got, and how it was closed, when some time has passed."""
-        self.fronting.wait(seconds)
-        return self.codes(transport), transport.closed
 
 
 class SiteTests(FrontTestCase):
@@ -173,79 +155,3 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(self.fronting.front.connections, 2 + 64)
         self.fronting.wait(4)
         self.assertEqual(self.fronting.front.connections, 2)
-
-
-class LeavingTests(FrontTestCase):
-    """The way to the end."""
-
-    def test_nobody(self) -> None:
-        """It is at its end at once where nobody is."""
-        self.successResultOf(self.front.leave(True))
-
-    def test_idle(self) -> None:
-        """Who waits for nothing is closed at once, and told nothing."""
-        transport = self.fronting.send(ask())
-        self.successResultOf(self.front.leave(True))
-        self.assertEqual((self.codes(transport), transport.closed), ([200], "lose"))
-        self.assertEqual(self.fronting.clock.getDelayedCalls(), [])
-
-    def test_in_flight(self) -> None:
-        """Who waits for an answer gets it, learns that it is the last, and is closed then."""
-        transport = self.fronting.send(ask("GET /wait HTTP/1.1"))
-        done = self.front.leave(False)
-        self.assertEqual((self.after(transport, 30), done.called), (([], ""), False))
-        self.gateway.answer()
-        (answer,) = answers_in(transport.value())
-        self.assertEqual((answer.body, answer.headers["Connection"]), (b"waited", "close"))
-        self.assertEqual(transport.closed, "lose")
-        self.successResultOf(done)
-
-    def test_half_answered(self) -> None:
-        """An answer that had begun is sent to its end, and the connection closed then."""
-        transport = self.fronting.send(ask("GET /wait HTTP/1.1"))
-        request = self.gateway.waiting.pop()
-        request.write(b"a")
-        done = self.front.leave(False)
-        request.write(b"b")
-        request.finish()
-        self.assertTrue(transport.value().endswith(b"1\r\nb\r\n0\r\n\r\n"))
-        self.successResultOf(done)
-
-    def test_half_asked(self) -> None:
-        """What has been asked in part is listened to, and answered, once."""
-        channel, transport = self.fronting.connect()
-        channel.dataReceived(ask() + ask()[:5])
-        done = self.front.leave(False)
-        channel.dataReceived(ask()[5:] + ask())
-        self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
-        transport.lost()
-        self.successResultOf(done)
-
-    def test_fresh(self) -> None:
-        """Who has only just connected is listened to: as long as ever, or half a second in a hurry."""
-        channel, _ = self.fronting.connect()
-        _, silent = self.fronting.connect()
-        done = self.front.leave(True)
-        self.fronting.wait(2)
-        channel.dataReceived(ask())
-        self.assertEqual((silent.closed, done.called), ("", False))
-        hurried = self.front.leave(False)
-        self.fronting.wait(1)
-        self.assertEqual(silent.closed, "lose")
-        self.successResultOf(done)
-        self.successResultOf(hurried)
-
-    def test_connects_late(self) -> None:
-        """Who connects meanwhile is answered once too."""
-        self.fronting.send(ask("GET /wait HTTP/1.1"))
-        self.front.leave(False)
-        transport = self.fronting.send(ask() + ask())
-        self.assertEqual(self.codes(transport), [200])
-        self.assertEqual(answers_in(transport.value())[0].headers["Connection"], "close")
-
-    def test_abort(self) -> None:
-        """In the end, all are cut off."""
-        transports = [self.fronting.send(ask(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
-        self.front.abort()
-        self.assertEqual([each.closed for each in transports], ["abort", "abort"])
-        self.assertEqual(self.front.connections, 0)

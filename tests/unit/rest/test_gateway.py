@@ -142,6 +142,24 @@ class AnswersTests(SynchronousTestCase):
             found = self.ask("POST", "/hello", token, json={"name": "a"})
             self.assertEqual((found.code, found.header("WWW-Authenticate")), (401, "Bearer"))
 
+    def test_how_to_show(self) -> None:
+        """Who has shown no token is told how; who has shown a wrong one, nothing new."""
+        there = World(*ROUTES, policy="required")
+        for found in (self.ask("POST", "/hello", json={"name": "a"}), there.ask("GET", "/hello")):
+            self.assertEqual(found.json["detail"], "show the token as Authorization: Bearer TOKEN")
+        basic = self.ask("POST", "/hello", json={"name": "a"}, headers={"Authorization": "Basic abc"})
+        self.assertIn("Bearer", basic.json["detail"])
+        self.assertEqual(self.ask("POST", "/hello", "wrong", json={}).json["detail"], "auth_token is wrong")
+
+    def test_own_401(self) -> None:
+        """An application's own 401 keeps its words; without tokens, there is none to show."""
+        for reply, http in (
+            (Reply(401, b"", "Unauthorized", "no such user"), Http(docs=False)),
+            (Reply(401, b"", "Unauthorized"), Http(docs=False, token="off")),
+        ):
+            found = World(handle=FakeHandle(reply), http=http).ask("GET", "/x")
+            self.assertEqual(found.json.get("detail"), reply.detail)
+
     def test_not_kept_authenticated(self) -> None:
         """On one connection, each request shows the token for itself."""
         wire = Wire(Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock))

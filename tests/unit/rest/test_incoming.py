@@ -41,13 +41,25 @@ class PathTests(SynchronousTestCase):
 class MetaTests(SynchronousTestCase):
     def test_taken(self) -> None:
         """The id, the trace and the key of a request are its meta."""
-        headers = {b"X-Request-Id": [b"r 1"], b"Traceparent": [TRACE.encode()], b"Idempotency-Key": [b"k"]}
-        expected = {"request_id": "r 1", "traceparent": TRACE, "idempotency_key": "k"}
+        headers = {
+            b"X-Request-Id": [b"r:1/a+b=@.-_"],
+            b"Traceparent": [TRACE.encode()],
+            b"Idempotency-Key": [b"k"],
+        }
+        expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
         self.assertEqual(meta_of(headers), expected)
 
     def test_wrong_id(self) -> None:
-        """An id that is empty, too long or not to be printed is not taken."""
-        for value in (b"", b"x" * 129, b"\xe4", b"a\x01b"):
+        """An id that is empty, too long, or could pass for something else in the log is not taken."""
+        for value in (
+            b"",
+            b"x" * 129,
+            b"\xe4",
+            b"a\x01b",
+            b"a b",
+            b"1] GET /admin failed: hacked [2",
+            b"a\n",
+        ):
             self.assertEqual(meta_of({b"X-Request-Id": [value]}), {})
         self.assertEqual(meta_of({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
 
@@ -155,12 +167,45 @@ class BodyTests(SynchronousTestCase):
             b"application/xml",
             b"text/x+json",
             b"application/json; charset=latin1",
+            b'application/json; Charset="utf-16"',
+            b"application/json; charset =utf-16",
+            b"application/json; charset = utf-8",
+            b"application/json; charset*=us-ascii''utf-16",
+            b"application/json; charset=utf-8; charset=utf-16",
+            b'application/json; charset="utf-8',
+            b"application/json; charset=utf-8x",
         ):
             self.assertRaises(UnsupportedMediaType, read, b"{}", kind)
         error = self.assertRaises(
             UnsupportedMediaType, read, b"{}", b"application/json", Content_Encoding=b"gzip"
         )
         self.assertEqual(error.code, 415)
+
+    def test_charset(self) -> None:
+        """UTF-8 may be said, however it is written."""
+        for said in (b"charset=utf-8", b'CHARSET="UTF-8"', b"charset=utf8; a=b"):
+            self.assertEqual(bytes(read(b"{}", b"application/json; " + said).data), b"{}")
+
+    def test_two_kinds(self) -> None:
+        """Two kinds are none."""
+        kinds = [b"text/plain", b"application/json"]
+        self.assertRaises(Malformed, read, b"{}", Content_Type=kinds)
+        self.assertRaises(Malformed, read, b"{}", Content_Type=kinds[1:] * 2)
+
+    def test_bad_form(self) -> None:
+        """A form that cannot be read is told so here: further on, it would be called a query."""
+        for body, said in (
+            (b"&".join([b"a=1"] * 1001), "more than 1000 fields"),
+            (b"a=%FF", "no UTF-8"),
+            (b"a=\xff", "no UTF-8"),
+            (b'{"name": "x"}\n', "is it JSON?"),
+        ):
+            error = self.assertRaises(Malformed, read, body, b"application/x-www-form-urlencoded")
+            self.assertTrue(error.detail.startswith("body: "), error.detail)
+            self.assertIn(said, error.detail)
+        most = b"&".join([b"a=%C3%BC"] * 1000)
+        self.assertEqual(read(most, b"application/x-www-form-urlencoded").query, most.decode())
+        self.assertEqual(read(b"{=1", b"application/x-www-form-urlencoded").query, "{=1")
 
 
 def form(*parts: bytes) -> bytes:
@@ -204,6 +249,7 @@ class MultipartTests(SynchronousTestCase):
             (form(b'name="a"'), KIND),
             (b"--xx\r\nA: b\r\n\r\n1\r\n--xx--", KIND),
             (form(*[b'name="a"\r\n\r\n1'] * 1001), KIND),
+            (form(b'name="a"\r\n\r\n\xff'), KIND),
         ):
             self.assertRaises(Malformed, read, body, kind)
 

@@ -22,6 +22,7 @@ from unixsvc.errors import (
 )  # fmt: skip
 from unixsvc.routing.app import App
 from unixsvc.routing.route import DELETE, GET, POST, Group
+from unixsvc.socket.security import MISSING
 from unixsvc.testing import MemoryService
 
 RAISED: dict[str, ServiceError | Exception] = {
@@ -87,6 +88,8 @@ def over_http(found: Any) -> tuple[int, Any]:
     problem = found.json
     known = {name: problem.pop(name) for name in ("type", "title", "status", "instance")}
     assert known["status"] == found.code
+    if problem.get("detail", "").startswith("show the token as "):  # how that is done is HTTP's own affair
+        return found.code, None
     return found.code, problem.get("errors") or problem.get("detail") or problem or None
 
 
@@ -94,7 +97,7 @@ def over_socket(result: Any) -> tuple[int, Any]:
     """Likewise."""
     if isinstance(result, Failure):
         error: Any = result.value
-        return error.code, error.detail
+        return error.code, None if error.detail == MISSING else error.detail
     return 200, result
 
 

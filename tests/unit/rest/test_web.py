@@ -8,10 +8,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Site
 from twisted.web.static import Data
 from werkzeug.exceptions import Conflict, TooManyRequests, abort
 
-from tests.unit.rest.asking import Wire, World
+from tests.unit.rest.asking import Wire, World, header_of
 from unixsvc.config_http import Cors, Http
 from unixsvc.errors import NotFound, RateLimited
 from unixsvc.rest.front import Front
@@ -231,6 +232,16 @@ class FailuresTests(WebCase):
         self.assertEqual(self.ask("GET", "/raise/notfound").json["detail"], "x")
         found = self.ask("GET", "/raise/limited")
         self.assertEqual((found.code, found.header("Retry-After")), (429, "2"))
+
+    def test_no_host(self) -> None:
+        """A Host that is none, which another site lets pass, is the client's failure; nothing is logged."""
+        wire = Wire(Site(self.world.gateway, reactor=self.world.clock))
+        wire.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
+        answer = wire.taken()
+        self.assertIn(b" 400 ", answer)
+        self.assertEqual(header_of(answer, b"Content-Type"), [b"application/problem+json"])
+        self.assertEqual(header_of(answer, b"X-Request-Id"), [b"r1"])
+        self.assertEqual((self.world.gateway.unanswered, self.flushLoggedErrors()), (0, []))
 
     def test_half(self) -> None:
         """Half an answer is broken off."""
