@@ -34,7 +34,7 @@ is not done again, but gets the first answer.
 
 
 # What is said of a mount whose service cannot be asked.
-_UNTOLD: Final = "What there is below `%s` is not known now: the service that answers there cannot be asked.\n"
+_UNTOLD: Final = "What there is below `%s` is not known now: the service behind it cannot be asked.\n"
 
 
 class Contract(Struct, frozen=True):
