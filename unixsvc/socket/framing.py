@@ -103,14 +103,13 @@ class _ObjectScanner:
             return False
         if self._in_string:
             data = self._leave_string(data)
-        outside = self._STRINGS.sub(rb"\1", data)
-        start = outside.find(b'"')
-        if start >= 0:
+        # What is outside of strings, and what each string has left between: nothing, or all of the last one.
+        parts = self._STRINGS.split(data)
+        tail = parts[-2] if len(parts) > 1 else None
+        if tail is not None:
             self._in_string = True
-            tail = outside[start:]
             self._escaped = (len(tail) - len(tail.rstrip(b"\\"))) % 2 == 1
-            outside = outside[:start]
-        self._done = self._closes(outside.translate(None, self._NO_BRACES))
+        self._done = self._closes(b"".join(parts[::2]).translate(None, self._NO_BRACES))
         return self._done
 
     def _leave_string(self, data: bytes) -> bytes:
