@@ -13,14 +13,14 @@ import psutil
 from tests.functional.running import RunningTestCase
 
 _NOBODY = 65534
-_OF_SOMEBODY = ("socket:", "pipe:", "/tmp/")  # noqa: S108  # not those that look alike, as /dev/null
+_OF_SOMEBODY = ("socket:", "pipe:", "/tmp/", "/memfd:")  # noqa: S108  # not those that look alike, as /dev/null
 
 
 class PrivilegeTests(RunningTestCase):
     """Users, groups, umasks, limits and descriptors of workers."""
 
     def test_descriptors(self) -> None:
-        """A worker has the standard three, the listening socket, its two pipes, and what its loop opens."""
+        """A worker has the standard three, two pipes, the page of counts, the listening socket, and its loop's own."""
         self.configure(self.config + '[services.other]\napp = "codes:app"\n')
         running = self.start()
         (pid,) = self.worker_pids()
@@ -28,8 +28,9 @@ class PrivilegeTests(RunningTestCase):
         links = self.links(pid)
         self.assertEqual(links[0], "/dev/null")
         shared = [n for n, link in links.items() if link in theirs and link.startswith(_OF_SOMEBODY)]
-        self.assertEqual(sorted(shared), [1, 2, 3, 4, 5])
-        self.assertTrue(links[3].startswith("socket:"))
+        self.assertEqual(sorted(shared), [1, 2, 3, 4, 5, 6])
+        self.assertTrue(links[5].startswith("/memfd:unixsvc-tally"))
+        self.assertTrue(links[6].startswith("socket:"))
 
     def links(self, pid: int) -> dict[int, str]:
         """What each descriptor of a process is."""
