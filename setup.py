@@ -14,6 +14,7 @@ REQUIREMENTS = [
     "treq>=24.9.1",
     "twisted>=26.10",
     "uvloop>=0.23",  # before: crashes and double closes of sockets (its issues 706, 738, 740)
+    "werkzeug>=3.0",  # as Klein has it
     "zope.interface>=8.0",
 ]
 TEST = ["hypothesis>=6.100", "openapi-spec-validator>=0.7"]
