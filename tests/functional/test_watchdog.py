@@ -98,7 +98,7 @@ class RecyclingTests(RunningTestCase):
         running = self.recycled("max_memory = 150_000_000")
         before = self.worker_pids()
         with self.talk() as talk:
-            talk.ask(id=1, method="POST", path="/leak", data={"size": 120_000_000})
+            talk.ask(id=1, method="POST", path="/leak", data={"size": 150_000_000})
         running.until("max_memory is 1.5e+08")
         self.eventually(lambda: set(self.worker_pids()) != set(before) and len(self.worker_pids()) == 2)
         self.assertEqual(len(set(self.worker_pids()) & set(before)), 1)
