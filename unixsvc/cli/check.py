@@ -41,7 +41,8 @@ def check(session: Session, file: str | None) -> int:
         try:
             count = _check(settings, name, service)
         except ConfigError as error:
-            complain(f"{settings.source}: services.{name}: {error}")
+            table = name if settings.http and name == HTTP_SERVICE else f"services.{name}"
+            complain(f"{settings.source}: {table}: {error}")
             problems += 1
         else:
             click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")

@@ -46,6 +46,8 @@ def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str,
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE + "{name}")
     for each in components.values():
         _order_defaults(each, components)
+        if "description" in each:
+            each["description"] = _for_callers(each["description"])
     # The parameters of one action have no name of their own that could be referred to.
     remaining = iter(schemas)
     routes = []
@@ -84,9 +86,13 @@ def _describe_error(error: type[ServiceError]) -> dict[str, Any]:
 
 
 def _told_by(action: Any) -> str:
-    """The docstring of an action, up to what is for whoever reads the code."""
-    text = inspect.getdoc(action) or ""
-    return re.split(r"\n\s*\n:|\n:|\n\.\. ", f"\n{text}", maxsplit=1)[0].strip()
+    return _for_callers(inspect.getdoc(action) or "")
+
+
+def _for_callers(docstring: str) -> str:
+    """A docstring, up to the fields and directives that are for whoever reads the code."""
+    text = inspect.cleandoc(docstring)
+    return re.split(r"\n(?::|\.\. )", f"\n{text}", maxsplit=1)[0].strip()
 
 
 def _order_defaults(schema: dict[str, Any], components: dict[str, Any]) -> None:

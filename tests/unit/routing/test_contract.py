@@ -122,6 +122,25 @@ def resolve(contract: dict[str, Any], schema: Any) -> Any:
     return contract["schemas"][schema["$ref"].removeprefix(prefix)]
 
 
+class Thing(Struct):
+    """A thing.
+
+    It is one of many.
+
+    :ivar id: secret.
+    """
+
+    id: int
+
+
+def give() -> Thing:
+    """Give a thing.
+
+    :raises KeyError: never.
+    """
+    return Thing(7)
+
+
 class ContractTests(SynchronousTestCase):
     """Contracts."""
 
@@ -148,6 +167,12 @@ class ContractTests(SynchronousTestCase):
         properties = resolve(contract, data)["properties"]
         self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
         self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
+
+    def test_told(self) -> None:
+        """Docstrings are for callers, too, but what they say to whoever reads the code is not."""
+        contract = Serving(GET("/thing", give)).router.contract()
+        self.assertEqual(contract["schemas"]["Thing"]["description"], "A thing.\n\nIt is one of many.")
+        self.assertEqual(contract["routes"][0]["description"], "Give a thing.")
 
     def test_errors(self) -> None:
         """What an action raises is described by the class, up to its first empty line, by rising code."""

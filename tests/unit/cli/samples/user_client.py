@@ -16,10 +16,7 @@ __all__ = ["Caller", "NewUser", "User", "UserChange", "UserClient"]
 
 
 class User(Struct, kw_only=True):
-    """Somebody we know.
-
-    :ivar id: given by the store, and never given again.
-    """
+    """Somebody we know."""
 
     id: int
     name: str
