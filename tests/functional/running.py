@@ -64,8 +64,9 @@ class Running:
         if handed:
             # As systemd does it: from 3 on, and LISTEN_PID is that of the process that gets them. They are
             # put out of each other's way first.
-            away = [f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(handed, 50)]
-            back = [f"{at - 47}<&{at} {at}<&-" for at, _ in enumerate(handed, 50)]
+            free = max(each.fileno() for each in handed) + 50
+            away = [f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(handed, free)]
+            back = [f"{3 + at}<&{free + at} {free + at}<&-" for at, _ in enumerate(handed)]
             script = f'exec {" ".join(away + back)}; export LISTEN_PID=$$; exec "$@"'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(
