@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 from zope.interface import implementer
 
@@ -24,6 +23,6 @@ class LibraryDatasource:
     def __init__(self, router: Router) -> None:
         self._router = router
 
-    def handle(self, request: Request) -> Coroutine[Any, Any, Reply]:
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
         """Have the request answered by its action."""
         return self._router.dispatch(request)

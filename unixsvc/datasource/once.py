@@ -64,7 +64,7 @@ class OnceDatasource:
         # By key: what has begun here, and who waits for it.
         self._running: dict[bytes, list[Deferred[Reply]]] = {}
 
-    def handle(self, request: Request) -> Awaitable[Reply]:
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
         """Have the request answered, or give the answer that there is."""
         if _NAME in request.meta and request.method not in _SAFE:
             return self._once(request)
@@ -93,7 +93,8 @@ class OnceDatasource:
         self._running[key] = []
         kept = UNKNOWN
         try:
-            reply = await self._handle(request)
+            answer = self._handle(request)
+            reply = answer if isinstance(answer, Reply) else await answer
             if reply.items is None:  # else a stream, which nobody can give again
                 kept = reply
             return reply

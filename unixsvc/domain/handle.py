@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
 import msgspec
 from zope.interface import implementer
 
-from unixsvc.domain.current import get_current, leave, set_current
+from unixsvc.domain.begun import Begun, begin
+from unixsvc.domain.current import Current, get_current, leave, set_current
 from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IHandleMessage, IRouterRepository
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream
@@ -71,30 +72,45 @@ class HandleMessage:
             return self._request_timeout
         return min(request.timeout, self._request_timeout)
 
-    async def __call__(self, request: Request) -> Reply | Stream:
-        """Answer a request; whatever goes wrong is a reply too.
+    def __call__(self, request: Request) -> Reply | Stream | Begun[Reply | Stream]:
+        """Begin to answer a request; whatever goes wrong is a reply too.
 
         A stream is counted when it has ended, with the code of its end.
         """
         started = self._now()
-        self.inflight += 1
-        if self._keep_current:
-            outer = get_current()
-            set_current((request, started + self.seconds_for(request)))
+        outer = self._enter(request, started) if self._keep_current else None
         try:
-            if self.inflight > self._max_inflight:
+            if self.inflight >= self._max_inflight:
                 raise Unavailable
-            self._admit(request)
+            if not request.caller.trusted:
+                self._admit(request)
             if request.timeout is not None and request.timeout <= 0:
                 raise DeadlineExceeded
-            reply = await self._datasource_for(request).handle(request)
+            answer = self._datasource_for(request).handle(request)
+        # The border: past it, a peer learns nothing of our insides. What is no Exception, as asyncio's
+        # CancelledError or an action's sys.exit(), must not leave a request unanswered either.
+        except BaseException as error:
+            answer = self._told(request, error)
+        if not isinstance(answer, Reply):
+            self.inflight += 1
+            return begin(self._wait(request, started, outer, answer))
+        if answer.items is not None:
+            return self._stream(request, answer.items, started)
+        if self._keep_current:
+            set_current(outer)
+        self._count(answer.code, self._now() - started)
+        return answer
+
+    async def _wait(
+        self, request: Request, started: float, outer: Current | None, answer: Awaitable[Reply]
+    ) -> Reply | Stream:
+        try:
+            reply = await answer
             if reply.items is not None:
                 return self._stream(request, reply.items, started)
         except GeneratorExit:  # nobody waits any more
             raise
-        # The border: past it, a peer learns nothing of our insides. What is no Exception, as asyncio's
-        # CancelledError or an action's sys.exit(), must not leave a request unanswered either.
-        except BaseException as error:
+        except BaseException as error:  # the border, as above
             reply = self._told(request, error)
         finally:
             self.inflight -= 1
@@ -102,6 +118,11 @@ class HandleMessage:
             set_current(outer)
         self._count(reply.code, self._now() - started)
         return reply
+
+    def _enter(self, request: Request, started: float) -> Current | None:
+        outer = get_current()
+        set_current((request, started + self.seconds_for(request)))
+        return outer
 
     def _stream(self, request: Request, items: AsyncGenerator[bytes, None], started: float) -> Stream:
         self.inflight += 1

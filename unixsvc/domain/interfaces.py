@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from socket import socket
 from typing import Any
 
 from zope.interface import Interface
 
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream
 
@@ -33,11 +34,12 @@ __all__ = [
 class IHandleMessage(Interface):
     """The one use case: a request becomes a reply, or a stream. The same for every transport."""
 
-    def __call__(request: Request) -> Coroutine[Any, Any, Reply | Stream]:
-        """Answer a request.
+    def __call__(request: Request) -> Reply | Stream | Begun[Reply | Stream]:
+        """Begin to answer a request: most are answered by that, and there is nothing to wait for.
 
-        The coroutine may be stepped by anyone who can wait for what it yields. It never raises because
-        of what the request or the action did: failures are replies.
+        What is only begun may be carried on by anyone who can wait for what its coroutine yields; who is a
+        coroutine himself has :func:`unixsvc.domain.begun.finish` for it. Neither ever raises because of what
+        the request or the action did: failures are replies.
         """
 
     def seconds_for(request: Request) -> float:
@@ -57,8 +59,8 @@ class IRouterRepository(Interface):
 class IRouterDatasource(Interface):
     """Somewhere that answers requests: a router in this process, or another service."""
 
-    def handle(request: Request) -> Awaitable[Reply]:
-        """Have it answered.
+    def handle(request: Request) -> Reply | Awaitable[Reply]:
+        """Have it answered, at once or later.
 
         :raises unixsvc.errors.ServiceError: for every failure that the caller may know of.
         """
@@ -78,7 +80,7 @@ class IGuard(Interface):
     """Decides who may ask."""
 
     def admit(request: Request) -> None:
-        """Let a request pass, and note on its caller what was learnt.
+        """Let a request pass, and note on its caller what was learnt. One that is trusted is not asked for.
 
         :raises unixsvc.errors.Unauthorized: if it may not pass.
         """

@@ -40,10 +40,6 @@ class Caller:
         self.wrong_tokens = 0
 
 
-def _next_number() -> int:
-    return next(_numbers)
-
-
 class Request(msgspec.Struct, frozen=True):
     """One message to an action.
 
@@ -66,7 +62,7 @@ class Request(msgspec.Struct, frozen=True):
     timeout: float | None = None
     meta: dict[str, str] = {}
     caller: Caller = msgspec.field(default_factory=Caller)
-    number: int = msgspec.field(default_factory=_next_number)
+    number: int = msgspec.field(default_factory=_numbers.__next__)
     route_meta: dict[str, Any] = {}
 
     @property

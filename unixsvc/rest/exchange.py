@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import Stream
 from unixsvc.errors import Cancelled, ServiceError
@@ -42,13 +43,12 @@ class Exchange:
         self._gone = False
         request.notifyFinish().addErrback(self._lost)
 
-    def wait(self, coroutine: Coroutine[Any, Any, Reply | Stream], waiting: Any, seconds: float) -> None:
+    def wait(self, begun: Begun[Reply | Stream], seconds: float) -> None:
         """Wait for the answer.
 
-        :param waiting: what the coroutine's first step yielded.
         :param seconds: how long the answer may take.
         """
-        running = Running(coroutine, waiting, self._reactor, seconds, self.answer)
+        running = Running(begun, self._reactor, seconds, self.answer)
         if self._running is None:  # else it was a stream before that came back
             self._running = running
 

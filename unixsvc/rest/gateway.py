@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from unixsvc.domain.begun import Begun, begin, finish
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream
@@ -26,7 +27,7 @@ from unixsvc.telemetry.logs import FailureLog
 
 __all__ = ["Gateway"]
 
-Handle = Callable[[Request], Coroutine[Any, Any, Reply | Stream]]
+Handle = Callable[[Request], Reply | Stream | Begun[Reply | Stream]]
 
 
 class Gateway(Resource):
@@ -93,17 +94,14 @@ class Gateway(Resource):
         return NOT_DONE_YET
 
     def _serve(self, request: Any, asked: Request, terms: Terms) -> None:
-        """Step the action once; only one that waits pays for more."""
-        coroutine = self._handle(asked) if asked.method != "HEAD" else _head(self._handle, asked)
-        try:
-            waiting = coroutine.send(None)
-        except StopIteration as stop:
-            if type(stop.value) is Stream:
-                self._exchange(request, terms).answer(stop.value)
-            else:
-                send(request, self._answering.answer(stop.value, terms))
-            return
-        self._exchange(request, terms).wait(coroutine, waiting, self._seconds_for(asked))
+        """Begin the action; only one that waits pays for more."""
+        answer = self._handle(asked) if asked.method != "HEAD" else begin(_head(self._handle, asked))
+        if isinstance(answer, Reply):
+            send(request, self._answering.answer(answer, terms))
+        elif isinstance(answer, Stream):
+            self._exchange(request, terms).answer(answer)
+        else:
+            self._exchange(request, terms).wait(answer, self._seconds_for(asked))
 
     def _exchange(self, request: Any, terms: Terms) -> Exchange:
         exchange = Exchange(request, terms, self._answering, self._reactor, self._waiting.discard)
@@ -119,11 +117,11 @@ class Gateway(Resource):
 
 async def _head(handle: Handle, asked: Request) -> Reply | Stream:
     """The answer to HEAD: that to GET, unless there is a route of its own; its body is left out later."""
-    answer = await handle(asked)
+    answer: Reply | Stream = await finish(handle(asked))
     if isinstance(answer, Stream) or answer.code != MethodNotAllowed.code:
         return answer
     if "GET" in allowed_by(answer.detail):
-        return await handle(replace(asked, method="GET"))
+        answer = await finish(handle(replace(asked, method="GET")))
     return answer
 
 

@@ -1,104 +1,25 @@
-"""From an action's signature to its arguments: worked out once, when the route table is built."""
+"""From a request to the arguments of an action."""
 
 from __future__ import annotations
 
-import inspect
 import math
-import re
-import types
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Mapping,
-    MutableSequence,
-    MutableSet,
-    Sequence,
-    Set,
-)
+from collections.abc import Mapping
 from itertools import islice
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
-import svcs
 from msgspec import Struct
 
 from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
-from unixsvc.domain.message import EMPTY, Created, Request
+from unixsvc.domain.message import EMPTY, Request
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
-from unixsvc.routing.table import KINDS, Variable
+from unixsvc.routing.signature import Signature, is_list
 
-__all__ = ["Binder", "Signature", "read_signature", "resolve_hints"]
+__all__ = ["Binder"]
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_LISTS: Final = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, MutableSet)
-_STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
-
-
-class Signature(Struct, frozen=True):
-    """Where each parameter of an action comes from.
-
-    :ivar path: the annotations of those that come from the path, by name, in the pattern's order.
-    :ivar refined: which of these ask for more than the pattern's kind ensures.
-    :ivar data: the struct that ``data`` is decoded into; None if the action takes nothing from it.
-    :ivar whole: the parameter that takes all of ``data``; empty if its fields are parameters.
-    :ivar request: the parameter that takes the message; empty if none does.
-    :ivar container: the parameter that takes a container of its own; empty if none does.
-    :ivar returns: what the action gives; of a stream, each item.
-    :ivar stream: whether the action gives a stream.
-    :ivar created: whether it gives a :class:`~unixsvc.domain.message.Created`; ``returns`` is what is in it.
-    """
-
-    path: dict[str, Any]
-    refined: tuple[str, ...]
-    data: type[Struct] | None
-    whole: str
-    request: str
-    container: str
-    returns: Any
-    stream: bool
-    created: bool = False
-
-
-def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable], where: str) -> Signature:
-    """Work out where an action's parameters come from.
-
-    :param action: as it will be called, so a bound method where there is a controller.
-    :param variables: of the route's pattern.
-    :param where: the route, for messages.
-    :raises ConfigError: if the route can never work.
-    """
-    hints = resolve_hints(getattr(action, "__func__", action), where)
-    parameters = inspect.signature(action).parameters
-    for name, parameter in parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise ConfigError(where, f"the parameter {name!r} cannot be passed by name")
-    for name in [*parameters, "return"]:
-        if name not in hints:
-            what = "the return value" if name == "return" else f"the parameter {name!r}"
-            raise ConfigError(where, f"{what} has no annotation")
-    for name in variables:
-        if name not in parameters:
-            raise ConfigError(where, f"the action has no parameter {name!r} for the path's variable")
-    rest = [name for name in parameters if name not in variables]
-    request = _only(rest, hints, lambda kind: kind is Request, where)
-    container = _only(rest, hints, lambda kind: kind is svcs.Container, where)
-    whole = _only(rest, hints, _is_struct, where)
-    fields = [name for name in rest if name not in (request, container, whole)]
-    if whole and fields:
-        raise ConfigError(where, f"{whole!r} takes all of data, so nothing is left for {fields[0]!r}")
-    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
-    refined = tuple(name for name, each in variables.items() if path[name] is not KINDS[each.kind].type)
-    data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
-    _require_known(data, where)
-    returns, stream = _result_of(action, hints["return"], where)
-    created = (get_origin(returns) or returns) is Created
-    if created:
-        returns = _made(returns, stream, where)
-    return Signature(path, refined, data, whole, request, container, returns, stream, created)
 
 
 class Binder:
@@ -134,7 +55,8 @@ class Binder:
             if self._whole:
                 arguments[self._whole] = data
             elif data is not None:
-                arguments.update(msgspec.structs.asdict(data))
+                for name in self._data.names:
+                    arguments[name] = getattr(data, name)
         if problems:
             shown = problems[:MAX_PROBLEMS]
             raise Invalid([{"field": each.field, "message": each.message} for each in shown])
@@ -170,7 +92,8 @@ class _Data:
         self._kind = kind
         self._decode = msgspec.json.Decoder(kind).decode
         self._check = checker_for(kind)
-        self._lists = {each.encode_name for each in msgspec.structs.fields(kind) if _is_list(each.type)}
+        self.names = kind.__struct_fields__
+        self._lists = {each.encode_name for each in msgspec.structs.fields(kind) if is_list(each.type)}
 
     def read(self, request: Request, problems: list[Problem]) -> Any:
         value: Any = request.data
@@ -187,7 +110,8 @@ class _Data:
             return None
         except _NOT_JSON:
             raise Malformed("data: is not JSON") from None
-        problems += islice(self._check(result, ""), MAX_PROBLEMS) if self._check else []
+        if self._check is not None:
+            problems += islice(self._check(result, ""), MAX_PROBLEMS)
         return result
 
     def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[Problem]:
@@ -212,18 +136,6 @@ def _explained(kind: type[Struct], value: Any, form: Any) -> list[Problem]:
         raise Malformed("data: is not JSON") from None
 
 
-def resolve_hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
-    """The annotations of a function.
-
-    :param where: what to name in messages.
-    :raises ConfigError: if they cannot be found out.
-    """
-    try:
-        return get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError, SyntaxError, TypeError) as error:
-        raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
-
-
 def _is_endless(value: Any) -> bool:
     """Whether it is a number that text can say and JSON cannot: infinity, or none at all."""
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -233,85 +145,3 @@ def _is_endless(value: Any) -> bool:
 
 def _endless(field: str) -> Problem:
     return Problem(field, "Expected a finite number")
-
-
-def _only(names: list[str], hints: Mapping[str, Any], test: Callable[[Any], bool], where: str) -> str:
-    found = [name for name in names if test(hints[name])]
-    if len(found) > 1:
-        raise ConfigError(where, f"{found[0]!r} and {found[1]!r} would take the same")
-    return found[0] if found else ""
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _is_struct(kind: Any) -> bool:
-    bare = _bare(kind)
-    return isinstance(bare, type) and issubclass(bare, Struct) and bare is not Request
-
-
-def _result_of(action: Callable[..., Any], kind: Any, where: str) -> tuple[Any, bool]:
-    """What an action gives, of a stream each item; and whether it is a stream."""
-    bare = _bare(kind)
-    stream = (get_origin(bare) or bare) in _STREAMS
-    if inspect.isasyncgenfunction(action) and not stream:
-        raise ConfigError(where, "what an async generator gives is annotated as AsyncIterator[...]")
-    if stream and not get_args(bare):
-        raise ConfigError(where, "the annotation of a stream says of what: AsyncIterator[...]")
-    if stream and inspect.iscoroutinefunction(action):
-        raise ConfigError(where, "an async action gives a stream if it yields the items itself")
-    return (get_args(bare)[0] if stream else kind), stream
-
-
-def _made(kind: Any, stream: bool, where: str) -> Any:
-    if stream or not get_args(kind):
-        remedy = "annotate the result as Created[...], and streams as something else"
-        raise ConfigError(where, "what is created is not said, or is a stream", remedy)
-    return get_args(kind)[0]
-
-
-def _is_list(kind: Any) -> bool:
-    bare = _bare(kind)
-    if get_origin(bare) in (Union, types.UnionType):
-        return any(map(_is_list, get_args(bare)))
-    return (get_origin(bare) or bare) in _LISTS
-
-
-def _path_annotation(variable: Variable, kind: Any, where: str) -> Any:
-    given = KINDS[variable.kind].type
-    if given is not str and _bare(kind) is not given:
-        wanted = getattr(kind, "__name__", kind)
-        raise ConfigError(where, f"{variable.name!r} is {variable.kind} in the path, {wanted} in the action")
-    _require_known(kind, where)
-    return kind
-
-
-def _struct_of(
-    names: list[str], hints: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str
-) -> type[Struct] | None:
-    if not names:
-        return None
-    fields: list[tuple[Any, ...]] = []
-    for name in names:
-        default = parameters[name].default
-        fields.append(
-            (name, hints[name]) if default is inspect.Parameter.empty else (name, hints[name], default)
-        )
-    try:
-        return msgspec.defstruct(_struct_name(where), fields, kw_only=True)
-    except TypeError as error:
-        raise ConfigError(where, str(error)) from None
-
-
-def _struct_name(where: str) -> str:
-    """A name for the arguments of a route: schemas are told apart by names, so no two may have the same."""
-    escaped = re.sub(r"[^A-Za-z0-9/-]", lambda found: f"_{ord(found[0]):x}_", where.replace(" ", "", 1))
-    return escaped.replace("/", ".")
-
-
-def _require_known(kind: Any, where: str) -> None:
-    try:
-        msgspec.json.schema(kind)
-    except (TypeError, NameError) as error:
-        raise ConfigError(where, f"a parameter is of a type that no JSON becomes: {error}") from None

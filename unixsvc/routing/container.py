@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from unixsvc.config import ServiceSettings
 from unixsvc.errors import ConfigError
-from unixsvc.routing.binding import resolve_hints
+from unixsvc.routing.signature import resolve_hints
 
 __all__ = ["ServiceContext", "Services"]
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.errors import ServiceError
-from unixsvc.routing.binding import Signature
 from unixsvc.routing.route import Route
+from unixsvc.routing.signature import Signature
 
 __all__ = ["Promise", "describe"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
+from types import CoroutineType
 from typing import Any, Final
 
 import msgspec
@@ -13,16 +14,18 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.config import ServiceSettings
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.current import set_shielded
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
 from unixsvc.routing.app import App
-from unixsvc.routing.binding import Binder, read_signature
+from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContext, Services
 from unixsvc.routing.contract import Promise, describe
 from unixsvc.routing.reserved import PREFIX, Reserved, reserved_group
 from unixsvc.routing.route import Group, Route
+from unixsvc.routing.signature import is_plain, read_signature
 from unixsvc.routing.table import Table, variables_of
 
 __all__ = ["Router"]
@@ -33,17 +36,19 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Endpoint(Struct, frozen=True):
     """One action, ready to be called.
 
+    :ivar plain: whether the action takes the path's variables and nothing else, in their order.
     :ivar awaited: whether the call gives something to wait for.
     :ivar stream: whether it gives items one by one.
-    :ivar created: whether it gives something that it has made.
+    :ivar odd: whether it gives these, or something that it has made.
     """
 
     public: bool
     bind: Binder
     action: Callable[..., Any]
+    plain: bool
     awaited: bool
     stream: bool
-    created: bool
+    odd: bool
     meta: dict[str, Any]
 
 
@@ -85,28 +90,34 @@ class Router:
         self._opens_containers = any(each.signature.container for each in self._promises)
         self._add(reserved_group(reserved, self.contract), own=False)
 
-    async def dispatch(self, request: Request) -> Reply:
-        """Have a request answered by its action.
+    def dispatch(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Have a request answered by its action: at once, if that does not wait.
 
         :raises unixsvc.errors.ServiceError: for whatever the caller may know of.
         """
         endpoint, values = self._table.match(request.method, request.path)
         if not (endpoint.public or request.caller.trusted):
             raise Unauthorized
-        if endpoint.meta:
-            request = msgspec.structs.replace(request, route_meta=endpoint.meta)
-        arguments = endpoint.bind(request, values)
-        result = endpoint.action(**arguments)
+        if endpoint.plain:
+            result = endpoint.action(*values)
+        else:
+            if endpoint.meta:
+                request = msgspec.structs.replace(request, route_meta=endpoint.meta)
+            result = endpoint.action(**endpoint.bind(request, values))
+        if type(result) is CoroutineType:
+            try:  # as begin() does, for which every request would pay with a call
+                waiting = result.send(None)
+            except StopIteration as stop:
+                result = stop.value
+            else:
+                return _wait(endpoint, Begun(result, waiting))
         # A decorator may hide that an action is async, so what comes back is looked at as well.
-        if endpoint.awaited or hasattr(result, "__await__"):
-            result = await result
-        if endpoint.stream:
-            return Reply(items=_encoded(result))
-        location = None
-        if endpoint.created:
-            result, location = result.value, result.location
+        elif endpoint.awaited or hasattr(result, "__await__"):
+            return _wait(endpoint, result)
+        if endpoint.odd:
+            return _odd_reply(endpoint, result)
         # Only a msgspec.Raw of the action's own has line ends, and they would end the message.
-        return Reply(200, _encode(result).replace(b"\n", b" "), location=location)
+        return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def check(self, request: Request) -> bool:
         """Do all that :meth:`dispatch` does before it calls the action.
@@ -189,9 +200,10 @@ class Router:
             public=route.public,
             bind=Binder(signature, where),
             action=action,
+            plain=is_plain(signature, action),
             awaited=awaited,
             stream=signature.stream,
-            created=signature.created,
+            odd=signature.stream or signature.created,
             meta=route.meta,
         )
 
@@ -272,6 +284,17 @@ def _require_errors(route: Route, where: str) -> None:
 def _closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
     # A decorator may give something else than a generator, that need not be closed.
     return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
+
+
+async def _wait(endpoint: _Endpoint, result: Awaitable[Any]) -> Reply:
+    answer = await result
+    return _odd_reply(endpoint, answer) if endpoint.odd else Reply(200, _encode(answer).replace(b"\n", b" "))
+
+
+def _odd_reply(endpoint: _Endpoint, result: Any) -> Reply:
+    if endpoint.stream:
+        return Reply(items=_encoded(result))
+    return Reply(200, _encode(result.value).replace(b"\n", b" "), location=result.location)
 
 
 async def _encoded(items: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:

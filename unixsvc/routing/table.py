@@ -74,11 +74,17 @@ _ORDER: Final = list(KINDS)
 
 
 class _Node(Generic[Leaf]):
-    __slots__ = ("leaves", "statics", "variables")
+    """Where paths go on, or end.
+
+    :ivar segments: of the variables, those that take one segment: how to convert it, and where that leads.
+    """
+
+    __slots__ = ("leaves", "segments", "statics", "variables")
 
     def __init__(self) -> None:
         self.statics: dict[str, _Node[Leaf]] = {}
         self.variables: list[tuple[str, Callable[[str], Any], _Node[Leaf]]] = []
+        self.segments: list[tuple[Callable[[str], Any], _Node[Leaf]]] = []
         self.leaves: dict[str, Leaf] = {}
 
 
@@ -90,6 +96,7 @@ class Table(Generic[Leaf]):
 
     def __init__(self, reserved: str | None = None) -> None:
         self._root: _Node[Leaf] = _Node()
+        self._static = {"": self._root}  # what can be reached without a variable, by its path
         self._reserved = reserved
 
     def add(self, method: str, pattern: str, leaf: Leaf) -> None:
@@ -97,9 +104,13 @@ class Table(Generic[Leaf]):
 
         :raises ConfigError: if the pattern is wrong, or taken.
         """
-        node = self._root
+        node, path = self._root, ""
         for segment in _segments_of(pattern):
+            static = self._static.get(path) is node and isinstance(segment, str)
             node = self._child(node, segment)
+            if static:
+                path = f"{path}/{segment}"
+                self._static[path] = node
         if method in node.leaves:
             raise ConfigError(f"{method} {pattern}", "is defined twice", "two patterns match the same paths")
         node.leaves[method] = leaf
@@ -111,16 +122,31 @@ class Table(Generic[Leaf]):
         :raises MethodNotAllowed: if the path is there, but not with this method.
         :raises Malformed: if a percent-escape is no UTF-8.
         """
-        segments = path.split("/")
         if "%" in path:
-            segments = _unquoted(segments)
+            return self._walk(method, _unquoted(path.split("/")))
+        # Most paths have no variable, or one at the end: those are looked up, and need no walk.
+        node = self._static.get(path)
+        if node is not None:
+            if (leaf := node.leaves.get(method)) is not None:
+                return leaf, []
+        else:
+            start, _, last = path.rpartition("/")
+            if (node := self._static.get(start)) is not None:
+                for convert, child in node.segments:
+                    if (value := convert(last)) is not None:
+                        if (leaf := child.leaves.get(method)) is not None:
+                            return leaf, [value]
+                        break
+        return self._walk(method, path.split("/"))
+
+    def _walk(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
         node = self._root
         values: list[Any] = []
         for segment in segments[1:]:
             child = node.statics.get(segment)
             if child is None:
-                for kind, convert, candidate in node.variables:
-                    if kind != "path" and (value := convert(segment)) is not None:
+                for convert, candidate in node.segments:
+                    if (value := convert(segment)) is not None:
                         values.append(value)
                         child = candidate
                         break
@@ -149,8 +175,8 @@ class Table(Generic[Leaf]):
         for segment in path.split("/")[1:]:
             child = node.statics.get(segment)
             if child is None:
-                for kind, convert, candidate in node.variables:
-                    if kind != "path" and convert(segment) is not None:
+                for convert, candidate in node.segments:
+                    if convert(segment) is not None:
                         child = candidate
                         break
                 else:
@@ -167,6 +193,7 @@ class Table(Generic[Leaf]):
         child = _Node()
         node.variables.append((segment.kind, KINDS[segment.kind].convert, child))
         node.variables.sort(key=lambda each: _ORDER.index(each[0]))
+        node.segments = [(convert, each) for kind, convert, each in node.variables if kind != "path"]
         return child
 
     def _search(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:

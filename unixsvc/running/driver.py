@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.current import is_shielded, leave
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.message import Reply
@@ -76,26 +77,24 @@ class Driver(Generic[_T]):
 class Running(Driver[Reply | Stream]):
     """A request whose action waits. Tells its reply once, however it comes about.
 
-    :param coroutine: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it, stepped once.
-    :param waiting: what that step yielded.
+    :param begun: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it.
     :param seconds: the time for the answer.
     :param finished: called with the reply; or with the stream that it turns out to be, not yet begun.
     """
 
     def __init__(
         self,
-        coroutine: Coroutine[Any, Any, Reply | Stream],
-        waiting: Any,
+        begun: Begun[Reply | Stream],
         reactor: IReactorTime,
         seconds: float,
         finished: Callable[[Reply | Stream], None],
     ) -> None:
         super().__init__()
-        self._coroutine = coroutine
+        self._coroutine = begun.coroutine
         self._finished: Callable[[Reply | Stream], None] | None = finished
         self._why: ServiceError | None = None
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
-        self._follow(waiting)
+        self._follow(begun.waiting)
 
     def cancel(self, reason: ServiceError) -> None:
         """Stop the action: ``reason`` is raised in it where it waits.

@@ -49,7 +49,11 @@ class Answering(Protocol):
         if id is None and self._unanswered.any_bare:
             self._unanswered.add_done(reply)
         else:
-            self._write(encode(id, reply) + self._end)
+            data = encode(id, reply, self._end)
+            if self._gathering:
+                self._write(data)
+            else:
+                self.transport.write(data)
 
     def _write(self, data: bytes) -> None:
         """Send something, or have it sent with what else there is to send in this turn."""
@@ -81,7 +85,7 @@ class Answering(Protocol):
             reply = reply.refuse(refusal)
         ready = self._unanswered.settle(pending, reply)
         if self._stage is not Stage.LOST:
-            self._write(b"".join(encode(*each) + self._end for each in ready))
+            self._write(b"".join(encode(name, each, self._end) for name, each in ready))
             self._go_on()
 
     def _begin_stream(self, pending: Pending, stream: Stream) -> None:

@@ -10,10 +10,20 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.handle import reply_for
-from unixsvc.domain.message import Caller
+from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import Stream
-from unixsvc.errors import Cancelled, Incomplete, Malformed, NotJSON, ServiceError, TooLarge, Unavailable
+from unixsvc.errors import (
+    Cancelled,
+    Incomplete,
+    Malformed,
+    NotJSON,
+    ServiceError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
 from unixsvc.running.driver import Running
 from unixsvc.socket.answering import Answering
 from unixsvc.socket.clients import Clients
@@ -29,7 +39,9 @@ __all__ = ["Connection"]
 _TURN: Final = 64
 _GOAWAY: Final = b'{"goaway":true}\n'
 _IN_USE: Final = [{"field": "id", "message": "is that of an unanswered request"}]
-_CLOSING: Final = Stage.CLOSING  # compared with for each message, so it stands where it is found at once
+# Compared with for each message, so they stand where they are found at once.
+_CLOSING: Final = Stage.CLOSING
+_UNAUTHORIZED: Final = Unauthorized.code
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -65,9 +77,15 @@ class Connection(Answering):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._stage < _CLOSING:
-            self._framer.feed(data)
-            self._serve_all()
+        if self._stage or self._full or self._later or self._unanswered.requests:
+            if self._stage < _CLOSING:
+                self._serve_all(data)
+        elif self._framer.is_message(data):  # most often, with nothing else to think of
+            self._serve(data)
+            if self._stage or self._full:
+                self._serve_all()
+        else:
+            self._serve_all(data)
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may be gone, or wait for its replies."""
@@ -158,32 +176,47 @@ class Connection(Answering):
 
     # Messages in.
 
-    def _serve_all(self) -> None:
-        """Serve messages until there is none, or it is time to let others have their turn."""
-        self._gathering = True
-        for _ in range(_TURN):
-            if self._stage >= _CLOSING or self._full or self._unanswered.crowded:
-                break
+    def _serve_all(self, data: bytes = b"") -> None:
+        """Serve messages until there is none, or it is time to let others have their turn.
+
+        :param data: what has arrived.
+        """
+        if self._full or self._stage >= _CLOSING or self._unanswered.crowded:
+            self._framer.keep(data)
+        else:
             try:
-                message = self._framer.next()
+                messages = self._framer.take(_TURN, data)
             except TooLarge as error:
                 self._refuse(error)
-                break
-            if message is None:
-                if not self._framer.framed:
-                    self._serve_unframed()
-                if self._stage and self._is_over():
-                    self._stage = _CLOSING
-                break
-            if message.strip():
-                self._serve(message)
-        else:
+            else:
+                self._gathering = len(messages) > 1
+                if self._serve_each(messages) and len(messages) < _TURN:
+                    self._served_all()
+                self._gathering = False
+                if self._gathered:
+                    self._flush()
+        if self._later or self._full or self._stage or self._unanswered.crowded or not self._reading:
+            self._hold_or_read()
+            if self._stage:
+                self._go_further()
+
+    def _serve_each(self, messages: list[bytes]) -> bool:
+        """Serve them; false if more would have to be served in a later turn, or none any more."""
+        for at, message in enumerate(messages):
+            if self._full or self._stage >= _CLOSING or self._unanswered.crowded:
+                self._framer.put_back(messages[at:])
+                return False
+            self._serve(message)
+        if len(messages) == _TURN:
             self._serve_later()
-        self._gathering = False
-        self._flush()
-        self._hold_or_read()
-        if self._stage:
-            self._go_further()
+        return True
+
+    def _served_all(self) -> None:
+        """See whether what has come besides whole messages is one as well, or is the end."""
+        if not self._framer.framed:
+            self._serve_unframed()
+        if self._stage and self._is_over():
+            self._stage = _CLOSING
 
     def _is_over(self) -> bool:
         # What has been sent by now is served too, before nothing more is.
@@ -200,42 +233,51 @@ class Connection(Answering):
             self._serve(message)
 
     def _serve(self, message: bytes) -> None:
-        self._served += 1
         try:
             wire = decode(message)
-        except NotJSON as error:
-            self._refuse(error)
-        except Malformed as error:
-            self._named |= find_id(message) is not None
-            if not is_oneway(message):
-                self._answer(find_id(message), reply_for(error))
-        else:
-            if wire.id is not None:
-                self._named = True
-            if wire.cancel or (wire.credit is not None and is_grant(message)):
-                self._unanswered.steer(wire)
-            elif wire.id not in self._unanswered:
-                self._begin(wire)
-            elif not wire.oneway:
-                self._answer(wire.id, reply_for(Malformed(_IN_USE)))
-
-    def _begin(self, wire: WireRequest) -> None:
-        request = request_from(wire, self._caller)
-        coroutine = self._handle(request)
-        try:
-            waiting = coroutine.send(None)
-        except StopIteration as stop:
-            if type(stop.value) is Stream:
-                self._done(self._unanswered.wait(wire), stop.value)
-            elif not wire.oneway:
-                self._answer(wire.id, stop.value)
-            if self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
-                self._stage = Stage.REFUSING
+        except (NotJSON, Malformed) as error:
+            self._serve_wrong(message, error)
             return
+        self._served += 1
+        name = wire.id
+        if name is not None:
+            self._named = True
+        if wire.cancel or (wire.credit is not None and is_grant(message)):
+            self._unanswered.steer(wire)
+        elif name in self._unanswered.requests:
+            if not wire.oneway:
+                self._answer(name, reply_for(Malformed(_IN_USE)))
+        else:
+            request = request_from(wire, self._caller)
+            answer = self._handle(request)
+            if isinstance(answer, Reply):
+                if not wire.oneway:
+                    self._answer(name, answer)
+                if answer.code == _UNAUTHORIZED and self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
+                    self._stage = Stage.REFUSING
+            else:
+                self._wait(wire, request, answer)
+
+    def _wait(self, wire: WireRequest, request: Request, answer: Stream | Begun[Reply | Stream]) -> None:
         pending = self._unanswered.wait(wire)
-        seconds = self._handle.seconds_for(request)
         done = partial(self._done, pending)
-        pending.running = Running(coroutine, waiting, self._clients.reactor, seconds, done)
+        if isinstance(answer, Stream):
+            done(answer)
+        else:
+            seconds = self._handle.seconds_for(request)
+            pending.running = Running(answer, self._clients.reactor, seconds, done)
+
+    def _serve_wrong(self, message: bytes, error: ServiceError) -> None:
+        if not message.strip():
+            return  # an empty line is nothing
+        self._served += 1
+        if isinstance(error, NotJSON):
+            self._refuse(error)
+            return
+        name = find_id(message)
+        self._named |= name is not None
+        if not is_oneway(message):
+            self._answer(name, reply_for(error))
 
     # Flow.
 

@@ -78,17 +78,18 @@ def decode(message: bytes) -> WireRequest:
         raise NotJSON(_PLAINLY) from None
     if wire.data is not EMPTY and memoryview(wire.data)[0] != 0x7B:
         raise Malformed([{"field": "data", "message": "Expected `object`"}])
-    if not wire.path.startswith("/"):
+    if wire.path[:1] != "/":
         raise Malformed([{"field": "path", "message": "starts with '/'"}])
     return wire
 
 
 def request_from(wire: WireRequest, caller: Caller) -> Request:
     """The request for the domain."""
-    path, _, query = wire.path.partition("?")
-    return Request(
-        wire.method.upper(), path, wire.data, query, wire.auth_token, wire.timeout, wire.meta, caller
-    )
+    path, query = wire.path, ""
+    if "?" in path:
+        path, _, query = path.partition("?")
+    method = wire.method.upper()
+    return Request(method, path, wire.data, query, wire.auth_token, wire.timeout, wire.meta, caller)
 
 
 def is_oneway(message: bytes) -> bool:
@@ -112,8 +113,17 @@ def find_id(message: bytes) -> Id:
         return None
 
 
-def encode(id: Id, reply: Reply) -> bytes:
-    """A reply as it goes on the wire, without a line end: an envelope if there is an id, else bare."""
+def encode(id: Id, reply: Reply, end: bytes = b"") -> bytes:
+    """A reply as it goes on the wire: an envelope if there is an id, else bare.
+
+    :param end: what follows it.
+    """
+    if type(id) is int and reply.code == 200 and reply.location is None:
+        return b'{"id":%d,"code":200,"data":%b}%b' % (id, reply.body, end)
+    return _encode_reply(id, reply) + end
+
+
+def _encode_reply(id: Id, reply: Reply) -> bytes:
     if reply.code >= 400:
         failure: dict[str, Any] = {} if id is None else {"id": id}
         failure |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
@@ -123,8 +133,6 @@ def encode(id: Id, reply: Reply) -> bytes:
     if reply.location is not None:
         where = _encode(reply.location)
         return b'{"id":%b,"code":%d,"location":%b,"data":%b}' % (_encode(id), reply.code, where, reply.body)
-    if type(id) is int:
-        return b'{"id":%d,"code":%d,"data":%b}' % (id, reply.code, reply.body)
     return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
 
 

@@ -13,17 +13,17 @@ __all__ = ["Framer"]
 class Framer:
     """One message on a line; or, from a client of the original system, one object and no line end.
 
-    Bytes are fed in as they come, and messages are taken out one by one, so that a caller that cannot
+    Bytes are fed in as they come, and messages are taken out some at a time, so that a caller that cannot
     go on leaves the rest where it is.
 
     :param max_bytes: the largest message.
+    :ivar framed: whether there has ever been a whole message.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._chunk = b""  # what came last, cut up to _at
-        self._at = 0
-        self._partial = bytearray()  # the message that has begun and not ended
+        self._uncut = b""  # whole messages, and what follows them
+        self._partial = bytearray()  # the message that has begun and not ended; all of it was looked at
         self._scanned = 0
         self._scanner = _ObjectScanner()
         self.framed = False
@@ -33,34 +33,64 @@ class Framer:
         """Whether a message has begun and not ended."""
         return bool(self._partial)
 
-    def feed(self, data: bytes) -> None:
-        """Take in what has arrived."""
-        if self._at < len(self._chunk):
-            data = self._chunk[self._at :] + data
-        self._chunk = data
-        self._at = 0
+    def is_message(self, data: bytes) -> bool:
+        """Whether what has arrived is one whole message with its line end, and nothing came before it.
 
-    def next(self) -> bytes | None:
-        """The next whole message, without its line end; None if there is none yet.
-
-        :raises TooLarge: as soon as a message exceeds the limit, whether it has ended or not.
+        Then it is served as it is, and not to be taken in.
         """
-        chunk = self._chunk
-        end = chunk.find(b"\n", self._at)
-        if len(self._partial) + (len(chunk) if end < 0 else end) - self._at > self._max_bytes:
-            raise TooLarge(self._max_bytes)
-        if end < 0:
-            if self._at < len(chunk):
-                self._partial += chunk[self._at :]
-                self._chunk, self._at = b"", 0
-            return None
-        message = chunk[self._at : end]
-        self._at = end + 1
+        end = data.find(b"\n")
+        if end < 0 or end != len(data) - 1 or end > self._max_bytes or self._uncut or self._partial:
+            return False
         self.framed = True
-        if self._partial:
-            message = bytes(self._partial) + message
-            self._partial.clear()
-        return message
+        return True
+
+    def take(self, most: int, data: bytes = b"") -> list[bytes]:
+        """The next whole messages, without their line ends: so many at most, and none if none is whole yet.
+
+        :param data: what has arrived.
+        :raises TooLarge: as soon as the next one exceeds the limit, whether it has ended or not.
+        """
+        if self._uncut:
+            data = self._uncut + data
+        if len(self._partial) + len(data) > self._max_bytes:
+            self._uncut = data
+            most = self._count_small(most)
+        messages = data.split(b"\n", most)
+        rest = messages.pop()
+        if messages:
+            self.framed = True
+            if self._partial:
+                messages[0] = bytes(self._partial) + messages[0]
+                self._partial.clear()
+        if rest and len(messages) < most:
+            self._partial += rest
+            rest = b""
+        self._uncut = rest
+        return messages
+
+    def keep(self, data: bytes) -> None:
+        """Take in what has arrived, for later."""
+        self._uncut += data
+
+    def put_back(self, messages: list[bytes]) -> None:
+        """Give back the last ones that were taken: they are the next ones again."""
+        self._uncut = b"\n".join([*messages, bytes(self._partial) + self._uncut])
+        self._partial.clear()
+
+    def _count_small(self, most: int) -> int:
+        """How many messages there are, up to so many, before one that is too large."""
+        start, length = 0, len(self._partial)
+        for count in range(most):
+            end = self._uncut.find(b"\n", start)
+            length += (len(self._uncut) if end < 0 else end) - start
+            if length > self._max_bytes:
+                if not count:
+                    raise TooLarge(self._max_bytes)
+                return count
+            if end < 0:
+                break
+            start, length = end + 1, 0
+        return most
 
     def unframed(self) -> bytes | None:
         """All bytes so far, if they are one complete object, no line end has ever come, and this is new.

@@ -46,8 +46,6 @@ class TokenGuard:
         :raises Unauthorized: for a wrong token, or if one is required and missing.
         """
         caller = request.caller
-        if caller.trusted:
-            return
         if self._off:
             caller.trusted = True
         elif request.auth_token is None:

@@ -39,6 +39,7 @@ class Pending:
 class Unanswered:
     """All of them. A request that is answered at once, and need not wait for others, never comes here.
 
+    :ivar requests: by id; those that have none, by themselves.
     :ivar crowded: whether nothing more is to be read before some are answered. Streams do not count: those
         that wait for credit would otherwise keep it from being read.
     """
@@ -46,14 +47,11 @@ class Unanswered:
     def __init__(self) -> None:
         self.crowded = False
         self._streams: set[Pending] = set()
-        self._all: dict[int | str | Pending, Pending] = {}
+        self.requests: dict[int | str | Pending, Pending] = {}
         self._bare: deque[Pending] = deque()
 
     def __len__(self) -> int:
-        return len(self._all)
-
-    def __contains__(self, id: Id) -> bool:
-        return id is not None and id in self._all
+        return len(self.requests)
 
     @property
     def any_bare(self) -> bool:
@@ -68,7 +66,7 @@ class Unanswered:
 
     def add(self, pending: Pending) -> None:
         """Wait for a request's reply."""
-        self._all[pending if pending.id is None else pending.id] = pending
+        self.requests[pending if pending.id is None else pending.id] = pending
         if pending.id is None and not pending.oneway:
             self._bare.append(pending)
         self._count()
@@ -97,7 +95,7 @@ class Unanswered:
 
         One that is answered by now is no error: its reply has crossed what is wanted of it.
         """
-        pending = None if wire.id is None else self._all.get(wire.id)
+        pending = None if wire.id is None else self.requests.get(wire.id)
         running = None if pending is None else pending.running
         if running is not None and wire.cancel:
             running.cancel(Cancelled())
@@ -117,21 +115,21 @@ class Unanswered:
 
     def all_running(self) -> list[Running | Streaming]:
         """The actions that wait."""
-        return [each.running for each in self._all.values() if each.running is not None]
+        return [each.running for each in self.requests.values() if each.running is not None]
 
     def settle(self, pending: Pending, reply: Reply) -> list[tuple[Id, Reply]]:
         """Note a reply, and give those that can be sent by now, in their order."""
         pending.reply = reply
         ready: list[tuple[Id, Reply]] = []
         if pending.id is not None or pending.oneway:
-            self._all.pop(pending if pending.id is None else pending.id)
+            self.requests.pop(pending if pending.id is None else pending.id)
             ready += [] if pending.oneway else [(pending.id, reply)]
         while self._bare and (first := self._bare[0].reply) is not None:
-            self._all.pop(self._bare.popleft())
+            self.requests.pop(self._bare.popleft())
             ready.append((None, first))
         self._streams.discard(pending)
         self._count()
         return ready
 
     def _count(self) -> None:
-        self.crowded = len(self._all) - len(self._streams) >= MAX_UNANSWERED
+        self.crowded = len(self.requests) - len(self._streams) >= MAX_UNANSWERED

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -102,22 +103,24 @@ class Figures:
     def count(self, code: int, seconds: float) -> None:
         """One more reply."""
         self._seconds += seconds
-        codes, buckets = self._codes, self._buckets
-        codes[code] = codes.get(code, 0) + 1
-        bucket = _bucket(int(seconds * 1e6))
-        buckets[bucket] = buckets.get(bucket, 0) + 1
+        if code != 200:
+            self._others[code] += 1
+        micros = int(seconds * 1e6)
+        self._buckets[_FIRST[micros] if micros < _MANY else _bucket(micros)] += 1
 
     def clear(self) -> None:
         """Begin at nothing."""
-        self._codes: dict[int, int] = {}
-        self._buckets: dict[int, int] = {}
+        self._others: defaultdict[int, int] = defaultdict(int)  # replies by code, but for 200
+        self._buckets: defaultdict[int, int] = defaultdict(int)
         self._seconds = 0.0
 
     def snapshot(self) -> Snapshot:
         """The figures as they are now."""
-        codes = dict(self._codes)
+        requests, others = sum(self._buckets.values()), dict(self._others)
+        succeeded = requests - sum(others.values())
+        codes = ({200: succeeded} if succeeded else {}) | others
         errors = sum(count for code, count in codes.items() if code >= 500)
-        return Snapshot(sum(codes.values()), errors, self._seconds, codes, dict(self._buckets))
+        return Snapshot(requests, errors, self._seconds, codes, dict(self._buckets))
 
 
 def _added(
@@ -131,6 +134,11 @@ def _added(
 def _bucket(micros: int) -> int:
     shift = micros.bit_length() - _BITS - 1
     return micros if shift <= 0 else (shift << _BITS) + (micros >> shift)
+
+
+# Nearly every action takes less time than a millisecond, and looking up is cheaper than calling.
+_MANY: Final = 1024
+_FIRST: Final = [_bucket(micros) for micros in range(_MANY)]
 
 
 def _upper(bucket: int) -> int:

@@ -6,14 +6,15 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import Int32StringReceiver
 from zope.interface import implementer
 
+from unixsvc.domain.begun import finish
 from unixsvc.domain.interfaces import IRequestHandler
-from unixsvc.domain.message import Caller, Request
-from unixsvc.domain.stream import whole
+from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.stream import Stream, whole
 from unixsvc.errors import error_from
 from unixsvc.socket.envelope import decode, encode, request_from
 from unixsvc.socket.server import Handling
@@ -41,9 +42,11 @@ class _Connection(Int32StringReceiver):
         transport.abortConnection()
 
     def stringReceived(self, string: bytes) -> None:
-        wire = decode(string)
+        wire, handle = decode(string), self._handler.handling.handle
         self._handler.begin()
-        answer = ensureDeferred(self._handler.handling.handle(request_from(wire, self._caller)))
+        answer: Deferred[Reply | Stream] = Deferred.fromCoroutine(
+            finish(handle(request_from(wire, self._caller)))
+        )
         answer.addCallback(lambda reply: self.sendString(encode(wire.id, whole(reply))))
         answer.addBoth(self._handler.end)
 
@@ -74,7 +77,7 @@ class PrefixedRequestHandler(Service):
     async def probe(self) -> None:
         """Ask for our health, without a socket."""
         request = Request("GET", "/-/health", auth_token=self.handling.token)
-        reply = whole(await self.handling.handle(request))
+        reply = whole(await finish(self.handling.handle(request)))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.routing.serving import Serving
+from tests.unit.routing.serving import Serving, dispatched
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.message import Reply, Request
@@ -34,9 +33,9 @@ class LibraryTests(SynchronousTestCase):
 
     def test_answers(self) -> None:
         """The application's action answers."""
-        reply = Deferred.fromCoroutine(self.datasource.handle(Request("GET", "/Ada")))
+        reply = dispatched(self.datasource.handle, Request("GET", "/Ada"))
         self.assertEqual(self.successResultOf(reply), Reply(200, b'"Hello Ada"'))
 
     def test_failure(self) -> None:
         """What is not there is an error, for the use case to turn into a reply."""
-        self.failureResultOf(Deferred.fromCoroutine(self.datasource.handle(Request("GET", "/a/b"))), NotFound)
+        self.failureResultOf(dispatched(self.datasource.handle, Request("GET", "/a/b")), NotFound)

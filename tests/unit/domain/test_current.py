@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.domain.test_handle import Surroundings
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.current import get_current, set_shielded
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -32,7 +33,7 @@ class Seeing(Surroundings):
         self.shield = False
         self.items: AsyncGenerator[bytes, None] | None = None
 
-    async def handle(self, request: Request) -> Reply:
+    async def _answer(self, request: Request) -> Reply:
         """Note."""
         self.see()
         if self.items is not None:
@@ -41,7 +42,7 @@ class Seeing(Surroundings):
             set_shielded(True)
         if self.inner is not None:
             Deferred.fromCoroutine(self.aside(self.inner))
-        reply = await super().handle(request)
+        reply = await super()._answer(request)
         self.see()
         return reply
 
@@ -72,13 +73,11 @@ class CurrentTestCase(SynchronousTestCase):
 
     def start(self, request: Request = REQUEST) -> Running | None:
         """Begin, as a connection does."""
-        coroutine = self.handle(request)
-        try:
-            waiting = coroutine.send(None)
-        except StopIteration as stop:
-            self.replies.append(stop.value)
+        answer = self.handle(request)
+        if not isinstance(answer, Begun):
+            self.replies.append(answer)
             return None
-        return Running(coroutine, waiting, self.clock, 4.0, self.replies.append)
+        return Running(answer, self.clock, 4.0, self.replies.append)
 
     def waiting(self, request: Request = REQUEST) -> Running:
         """Begin something that waits."""
@@ -196,3 +195,12 @@ class GivenUpTests(CurrentTestCase):
         self.around.shield = False
         self.waiting().cancel(Cancelled())
         self.assertEqual([each.code for each in self.replies], [504, 499])
+
+
+class LaterTests(CurrentTests):
+    """The same, where the datasource gives something to await, whether it waits or not."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        super().setUp()
+        self.around.later = True

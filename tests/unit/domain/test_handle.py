@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from unixsvc.domain.begun import Begun, finish
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.errors import (
     ConfigError,
     Conflict,
@@ -45,6 +46,7 @@ class Surroundings:
     :ivar refusal: what the guard raises.
     :ivar nowhere: what the repository raises.
     :ivar waits: what the action waits for.
+    :ivar later: whether there is something to await even if that has no need to wait.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class Surroundings:
         self.failures: list[BaseException] = []
         self.given_up: list[int] = []
         self.time = 100.0
+        self.later = False
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
         """This."""
@@ -65,8 +68,17 @@ class Surroundings:
         datasource: IRouterDatasource = self
         return datasource
 
-    async def handle(self, request: Request) -> Reply:
-        """Answer, after half a second, as the test says."""
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Answer, after half a second, as the test says: at once, if there is nothing to wait for."""
+        if self.waits is not None or self.later:
+            return self._answer(request)
+        try:
+            self._answer(request).send(None)
+        except StopIteration as stop:
+            reply: Reply = stop.value
+        return reply
+
+    async def _answer(self, request: Request) -> Reply:
         self.handled.append(request)
         if self.waits is not None:
             await self.waits
@@ -111,7 +123,7 @@ class HandleTests(SynchronousTestCase):
 
     def start(self, request: Request | None = None) -> Deferred[Reply]:
         """Have a request answered."""
-        coroutine: Coroutine[Any, Any, Any] = self.handle(request or Request("GET", "/"))
+        coroutine: Coroutine[Any, Any, Any] = finish(self.handle(request or Request("GET", "/")))
         return Deferred.fromCoroutine(coroutine)
 
     def reply(self, request: Request | None = None) -> Reply:
@@ -224,13 +236,19 @@ class HandleTests(SynchronousTestCase):
             self.raising(error)
             self.assertEqual(self.handle.inflight, 0)
 
+    def test_trusted_once(self) -> None:
+        """A caller that is trusted is not asked for its token any more; others are."""
+        self.around.refusal = Unauthorized("no")
+        self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 200)
+        self.assertEqual(self.reply(Request("GET", "/", caller=Caller())).code, 401)
+
     def test_given_up(self) -> None:
         """A coroutine that is closed gives up its place, and counts as no reply."""
         self.around.waits = Deferred()
-        coroutine = self.handle(Request("GET", "/"))
-        coroutine.send(None)
+        begun = self.handle(Request("GET", "/"))
+        assert isinstance(begun, Begun)
         self.assertEqual(self.handle.inflight, 1)
-        coroutine.close()
+        begun.coroutine.close()
         self.assertEqual(self.handle.inflight, 0)
         self.assertEqual((self.around.counted, self.around.failures), ([], []))
 
@@ -238,3 +256,12 @@ class HandleTests(SynchronousTestCase):
         """The time for an answer is the caller's or ours, whichever is less."""
         for timeout, seconds in ((None, 30.0), (2.5, 2.5), (31.0, 30.0), (-1.0, -1.0)):
             self.assertEqual(self.handle.seconds_for(Request("GET", "/", timeout=timeout)), seconds)
+
+
+class LaterTests(HandleTests):
+    """The same, where a datasource gives something to await, whether it waits or not."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        super().setUp()
+        self.around.later = True

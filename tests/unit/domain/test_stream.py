@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.domain.test_handle import SECRET, Surroundings
+from unixsvc.domain.begun import finish
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream, whole
@@ -25,9 +26,9 @@ class Streams(Surroundings):
         super().__init__()
         self.closed = False
 
-    async def handle(self, request: Request) -> Reply:
+    async def _answer(self, request: Request) -> Reply:
         """Answer with a stream."""
-        await super().handle(request)
+        await super()._answer(request)
         return Reply(items=self._items())
 
     async def _items(self) -> AsyncGenerator[bytes, None]:
@@ -59,7 +60,7 @@ class StreamTests(SynchronousTestCase):
 
     def start(self, timeout: float | None = None) -> Stream:
         """A stream."""
-        stream = self.result(self.handle(Request("GET", "/", timeout=timeout)))
+        stream = self.result(finish(self.handle(Request("GET", "/", timeout=timeout))))
         assert isinstance(stream, Stream)
         return stream
 
@@ -72,7 +73,7 @@ class StreamTests(SynchronousTestCase):
         stream = self.start()
         self.assertEqual(self.result(stream.next()), b"1")
         self.assertEqual((self.around.counted, self.handle.inflight), ([], 1))
-        self.assertEqual(self.result(self.handle(Request("GET", "/"))).code, 503)
+        self.assertEqual(self.result(finish(self.handle(Request("GET", "/")))).code, 503)
         self.around.counted.clear()
         self.assertEqual(self.result(stream.next()), Reply())
         self.assert_counted(200, 2.5)
@@ -135,3 +136,12 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(whole(self.start()).code, 400)
         self.assert_counted(400, 0.5)
         self.assertEqual(whole(Reply(200, b"1")), Reply(200, b"1"))
+
+
+class LaterTests(StreamTests):
+    """The same, where the datasource gives something to await."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        super().setUp()
+        self.around.later = True

@@ -18,6 +18,7 @@ from unixsvc.config import Limits, Security
 from unixsvc.config_http import Http
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
+from unixsvc.domain.begun import Begun, begin
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -197,8 +198,11 @@ class FakeHandle:
         """How long the answer may take."""
         return 30.0
 
-    async def __call__(self, request: Request) -> Reply | Stream:
+    def __call__(self, request: Request) -> Reply | Stream | Begun[Reply | Stream]:
         """Answer a request."""
+        return begin(self._answer(request))
+
+    async def _answer(self, request: Request) -> Reply | Stream:
         asked = Asked(request, Deferred())
         self.asked.append(asked)
         if self.reply is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,14 +13,14 @@ from zope.interface import implementer
 
 from unixsvc.config import ServiceSettings
 from unixsvc.domain.interfaces import IBlockingRunner
-from unixsvc.domain.message import EMPTY, Caller, Request
+from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.reserved import Reserved
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.router import Router
 
-__all__ = ["Runner", "Serving"]
+__all__ = ["Runner", "Serving", "dispatched"]
 
 
 @implementer(IBlockingRunner)
@@ -85,8 +85,18 @@ class Serving:
         raw = EMPTY if data is None else msgspec.Raw(json.dumps(data).encode())
         caller = Caller(trusted=trusted)
         request = Request(method, path, raw, query, meta=meta or {}, caller=caller)
-        deferred: Deferred[Any] = Deferred.fromCoroutine(self.router.dispatch(request))
+        deferred: Deferred[Any] = dispatched(self.router.dispatch, request)
         return deferred.addCallback(lambda reply: (reply.code, json.loads(reply.body)))
+
+
+def dispatched(dispatch: Callable[[Request], Reply | Awaitable[Reply]], request: Request) -> Deferred[Reply]:
+    """What a router, or a datasource, answers: at once or later, and also where it raises at once."""
+
+    async def answered() -> Reply:
+        answer = dispatch(request)
+        return answer if isinstance(answer, Reply) else await answer
+
+    return Deferred.fromCoroutine(answered())
 
 
 async def _healthy(container: svcs.Container) -> dict[str, Any]:

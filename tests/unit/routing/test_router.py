@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.routing.serving import Serving
+from tests.unit.routing.serving import Serving, dispatched
 from unixsvc.domain.message import Caller, Created, Request
 from unixsvc.errors import ConfigError, Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
@@ -97,6 +99,14 @@ def one_text(all: str) -> str:
     return all
 
 
+class Both:
+    """A controller of two variables."""
+
+    def show(self, a: int, b: str) -> list[Any]:
+        """Give them."""
+        return [a, b]
+
+
 WAITING: list[Deferred[int]] = []
 
 
@@ -126,6 +136,38 @@ class DispatchTests(RouterTestCase):
         for path in ("/now/7", "/later/7"):
             self.assertEqual(self.ask(serving, "GET", path), {"id": 7, "name": "Pen"})
 
+    def test_arguments_by_name(self) -> None:
+        """Each variable goes to the parameter of its name, in whatever order and however it is to be passed."""
+
+        def in_order(a: int, b: str) -> list[Any]:
+            return [a, b]
+
+        def reversed_(b: str, a: int) -> list[Any]:
+            return [a, b]
+
+        def by_name(*, a: int, b: str) -> list[Any]:
+            return [a, b]
+
+        def with_more(a: int, b: str, request: Request) -> list[Any]:
+            return [a, b] if request.path else []
+
+        def narrow(a: int, b: Annotated[str, Meta(max_length=1)]) -> list[Any]:
+            return [a, b]
+
+        @functools.wraps(in_order)
+        def wrapped(**arguments: Any) -> list[Any]:
+            return in_order(**arguments)
+
+        def alike(**arguments: Any) -> list[Any]:
+            return in_order(**arguments)
+
+        alike.__signature__ = inspect.signature(in_order)  # type: ignore[attr-defined]
+        alike.__annotations__ = in_order.__annotations__
+        for action in (in_order, reversed_, by_name, with_more, narrow, wrapped, alike, Both().show):
+            serving = Serving(GET("/{a:int}/{b}", action))
+            self.assertEqual(self.ask(serving, "GET", "/7/x"), [7, "x"], action)
+        self.refused(Invalid, Serving(GET("/{a:int}/{b}", narrow)), "GET", "/7/xx")
+
     def test_created(self) -> None:
         """What an action has made is its result; where that is goes with the reply."""
 
@@ -134,7 +176,7 @@ class DispatchTests(RouterTestCase):
 
         router = Serving(POST("/product", add)).router
         request = Request("POST", "/product", Raw(b'{"name":"Ink"}'), caller=Caller(trusted=True))
-        reply = self.successResultOf(Deferred.fromCoroutine(router.dispatch(request)))
+        reply = self.successResultOf(dispatched(router.dispatch, request))
         self.assertEqual((json.loads(reply.body), reply.location), ({"id": 7, "name": "Ink"}, "/product/7"))
         (route,) = [each for each in router.contract()["routes"] if each["path"] == "/product"]
         self.assertEqual((route["created"], route["result"]), (True, {"$ref": "#/schemas/Product"}))

@@ -11,7 +11,7 @@ import svcs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.routing.serving import Serving
+from tests.unit.routing.serving import Serving, dispatched
 from unixsvc.domain.message import Caller, Request
 from unixsvc.errors import Invalid
 from unixsvc.routing.container import ServiceContext
@@ -95,7 +95,7 @@ class StreamTests(SynchronousTestCase):
         router = Serving(GET("/x", action), container=register).router
         raw = msgspec.Raw(msgspec.json.encode(data))
         request = Request("GET", "/x", raw, caller=Caller(trusted=True))
-        reply = self.successResultOf(Deferred.fromCoroutine(router.dispatch(request)))
+        reply = self.successResultOf(dispatched(router.dispatch, request))
         self.assertEqual(reply.code, 200)
         assert reply.items is not None
         return reply.items

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.running.waiting import Service
+from unixsvc.domain.begun import begin
 from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import Stream
 from unixsvc.errors import Cancelled, DeadlineExceeded, NotFound, ServiceError
@@ -263,8 +264,9 @@ class DeadlineTests(WaitingTestCase):
                     await second
                 return Stream(none(), ended, seconds=None, item_seconds=1.0)
 
-            coroutine, told = handle(), list[Reply | Stream]()
-            running = Running(coroutine, coroutine.send(None), Clock(), 5.0, told.append)
+            begun: Any = begin(handle())
+            told = list[Reply | Stream]()
+            running = Running(begun, Clock(), 5.0, told.append)
             reason = Cancelled()
             running.cancel(reason)
             second.callback(None)

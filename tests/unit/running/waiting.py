@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from unixsvc.domain.begun import Begun
 from unixsvc.domain.handle import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Reply, Request
@@ -62,9 +63,9 @@ class Service:
 
     def start(self, seconds: float = 5.0) -> Running:
         """Start the action, which has to wait."""
-        coroutine = self.handle_message(Request("GET", "/"))
-        waiting = coroutine.send(None)
-        return Running(coroutine, waiting, self.clock, seconds, self._told)
+        begun = self.handle_message(Request("GET", "/"))
+        assert isinstance(begun, Begun)
+        return Running(begun, self.clock, seconds, self._told)
 
     def _told(self, reply: Reply | Stream) -> None:
         assert isinstance(reply, Reply)

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from unixsvc.config import Limits, Security
+from unixsvc.domain.begun import Begun, begin
 from unixsvc.domain.handle import reply_for
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -40,8 +41,11 @@ class Actions:
         """As long as the test says."""
         return self.seconds
 
-    async def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: Request) -> Reply | Begun[Reply]:
         """Answer by the path."""
+        return begin(self._answer(request))
+
+    async def _answer(self, request: Request) -> Reply:
         self.seen.append(request)
         if request.path == "/wrong":
             request.caller.wrong_tokens += 1

@@ -35,12 +35,13 @@ def _cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     return pieces
 
 
-def _messages(framer: Framer, pieces: Iterable[bytes]) -> list[bytes]:
+def _messages(framer: Framer, pieces: Iterable[bytes], most: int = 3) -> list[bytes]:
     found = []
     for piece in pieces:
-        framer.feed(piece)
-        while (message := framer.next()) is not None:
-            found.append(message)
+        messages = framer.take(most, piece)
+        while messages:
+            found += messages
+            messages = framer.take(most)
     return found
 
 
@@ -64,11 +65,38 @@ class LinesTests(SynchronousTestCase):
 
     def test_fed_before_all_is_taken(self) -> None:
         """What is fed while messages are still there comes after them."""
-        framer = Framer(100)
-        framer.feed(b"1\n2\n3")
-        self.assertEqual(framer.next(), b"1")
-        framer.feed(b"3\n4\n")
-        self.assertEqual([framer.next() for _ in range(4)], [b"2", b"33", b"4", None])
+        for most in (1, 2, 3):
+            framer = Framer(100)
+            self.assertEqual(framer.take(1, b"1\n2\n3"), [b"1"])
+            framer.keep(b"3\n")
+            found = framer.take(most, b"4\n")
+            self.assertEqual((found + framer.take(3), framer.take(3)), ([b"2", b"33", b"4"], []))
+
+    @given(st.lists(st.binary(max_size=3), max_size=9), st.integers(0, 9), st.integers(1, 9))
+    def test_put_back(self, parts: list[bytes], served: int, most: int) -> None:
+        """What is put back comes again, before what came after it and what has only begun."""
+        stream = b"\n".join(parts)
+        framer, found = Framer(3), list[bytes]()
+        taken = framer.take(most, stream)
+        framer.put_back(taken[served:])
+        found += taken[:served]
+        framer.keep(b"\n7\n")
+        found += _messages(framer, [b""])
+        self.assertEqual(found, (stream + b"\n7\n").split(b"\n")[:-1])
+        self.assertFalse(framer.partial)
+
+    def test_one_message(self) -> None:
+        """Whether all that has come is one message is seen at once; after something else it is not."""
+        framer = Framer(5)
+        for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
+            self.assertEqual(framer.is_message(data), whole, data)
+        self.assertFalse(framer.is_message(b"123456\n"))
+        framer.keep(b"1\n")
+        self.assertFalse(framer.is_message(b"2\n"))
+        self.assertEqual(framer.take(5, b"2"), [b"1"])
+        self.assertFalse(framer.is_message(b"3\n"))
+        self.assertEqual(framer.take(5, b"3\n"), [b"23"])
+        self.assertTrue(framer.is_message(b"4\n"))
 
     def test_partial(self) -> None:
         """A message that has begun is known as such until it ends."""
@@ -106,6 +134,18 @@ class LimitTests(SynchronousTestCase):
             _messages(Framer(5), [b"123456"])
         self.assertEqual(caught.exception.detail, {"max_message_bytes": 5})
 
+    def test_after_others(self) -> None:
+        """Those before it are served first, whether it has ended or not, and however many are taken."""
+        for large in (b"123456\n", b"123456", b"123456\n1\n"):
+            for most in (1, 2, 9):
+                framer, found = Framer(5), list[bytes]()
+                found += framer.take(most, b"1\n2\n" + large)
+                while len(found) < 2:
+                    found += framer.take(most)
+                self.assertEqual(found, [b"1", b"2"])
+                with self.assertRaises(TooLarge):
+                    framer.take(most)
+
     def test_many_small(self) -> None:
         """The limit is for one message: a chunk with many small ones may be larger."""
         self.assertEqual(_messages(Framer(5), [b"123\n" * 100]), [b"123"] * 100)
@@ -115,8 +155,7 @@ def _first_whole(pieces: Iterable[bytes]) -> tuple[int, bytes] | None:
     """After which piece an object without a line end was found whole, and the object."""
     framer = Framer(1 << 21)
     for at, piece in enumerate(pieces):
-        framer.feed(piece)
-        assert framer.next() is None
+        assert framer.take(9, piece) == []
         found = framer.unframed()
         if found is not None:
             return at, found

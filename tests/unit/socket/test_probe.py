@@ -37,7 +37,7 @@ class Health:
         """Long enough."""
         return 30.0
 
-    async def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: Request) -> Reply:
         """Answer."""
         self.seen.append(request)
         return self._reply

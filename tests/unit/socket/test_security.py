@@ -56,15 +56,6 @@ class GuardTests(SynchronousTestCase):
         for token in ("", TOKEN, None):
             self.assertNotEqual(self.admit(TokenGuard("required", []), token), "trusted")
 
-    def test_trusted_once(self) -> None:
-        """A caller that has shown the token need not show it again, and is not asked for it."""
-        guard, caller = TokenGuard("required", [TOKEN]), Caller()
-        self.assertEqual(self.admit(guard, TOKEN, caller), "trusted")
-        for token in (None, "wrong"):
-            self.assertEqual(self.admit(guard, token, caller), "trusted")
-        self.assertEqual(caller.wrong_tokens, 0)
-        self.assertEqual(self.admit(guard, None), "auth_token is missing")
-
     def test_wrong_tokens_are_counted(self) -> None:
         """Each wrong token counts against its caller; a missing one does not."""
         for policy in ("required", "private"):
