@@ -38,7 +38,8 @@ class Budget:
 
     def deposit(self) -> None:
         """A call is made for the first time."""
-        self._left = min(self._left + self._share, self._most)
+        if self._left < self._most:
+            self._left = min(self._left + self._share, self._most)
 
     def withdraw(self) -> bool:
         """Whether one more may be made again; it counts then."""
@@ -57,6 +58,7 @@ class Breaker:
     :param failures: so many in a row.
     :param pause: the first pause, in seconds.
     :param longest: the longest one.
+    :ivar failures: how many there have been in a row, as far as that matters; 0 where all is well.
     :ivar refused: how many calls were refused.
     """
 
@@ -64,38 +66,38 @@ class Breaker:
         self._limit = failures
         self._first = self._pause = pause
         self._longest = longest
-        self._failures = 0
+        self.failures = 0
         self._until = 0.0
         self._trial = False
         self.refused = 0
 
     def is_open(self, now: float) -> bool:
         """Whether calls are refused."""
-        return self._failures >= self._limit and now < self._until
+        return self.failures >= self._limit and now < self._until
 
     def admit(self, now: float) -> None:
         """Let a call pass, or not.
 
         :raises Unavailable: if it is refused.
         """
-        if self._failures < self._limit:
+        if self.failures < self._limit:
             return
         if now < self._until:
             self.refused += 1
-            words = f"not asked: {self._failures} calls in a row have not found the service"
+            words = f"not asked: {self.failures} calls in a row have not found the service"
             raise error_from(Unavailable.code, {"retry_after": round(self._until - now, 3), "reason": words})
         self._trial = True
         self._until = now + self._pause  # others wait for how it ends
 
     def succeeded(self) -> None:
         """The service has answered, whatever it has said."""
-        self._failures = 0
+        self.failures = 0
         self._pause = self._first
 
     def failed(self, now: float) -> None:
         """A call has ended without finding the service."""
-        if self._failures < self._limit:
-            self._failures += 1
+        if self.failures < self._limit:
+            self.failures += 1
         elif self._trial:
             self._pause = min(2 * self._pause, self._longest)
         else:
@@ -112,6 +114,7 @@ class Course:
     :param clock: seconds that only ever go forward.
     :param chance: a random number from 0 to 1, for pauses: clients that have failed together are not to come
         again together.
+    :param begun: when it was tried first, and counted in the budget, if that was before.
     """
 
     def __init__(
@@ -122,16 +125,18 @@ class Course:
         budget: Budget,
         clock: Callable[[], float],
         chance: Callable[[], float],
+        begun: float | None = None,
     ) -> None:
         self._deadline = deadline
         self._patience = patience
         self._budget = budget
         self._clock = clock
         self._chance = chance
-        self._begun = clock()
+        self._begun = clock() if begun is None else begun
         self._repeatable = call.method in _REPEATABLE or "idempotency_key" in call.meta
         self._tries = 0
-        budget.deposit()
+        if begun is None:
+            budget.deposit()
 
     def left(self) -> float:
         """What is left of the time, in seconds.

@@ -19,16 +19,16 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Created
-from unixsvc.errors import ServiceError
+from unixsvc.errors import BadGateway, ServiceError
 from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
 from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
-from unixsvc.socket.conversation import Call
+from unixsvc.socket.conversation import Answered, Call
 from unixsvc.socket.dialing import Unreached, dial
 from unixsvc.socket.inbox import Inbox
 from unixsvc.socket.link import TwistedLink
 from unixsvc.socket.links import Links
 from unixsvc.socket.noticing import change_in
-from unixsvc.socket.place import Place, Shown, place_of
+from unixsvc.socket.place import Place, place_of
 from unixsvc.socket.reading import Stream
 from unixsvc.socket.transport import LoopTransport, Opening
 
@@ -61,6 +61,7 @@ class Client(Verbs[Deferred[Any]]):
         self._token = token
         self._timeout = timeout
         self._reactor = reactor
+        self._clock: Any = None  # until the reactor is known for sure
         self._links: Links[TwistedLink] = Links(connections)
         self._place: Place | None = None
         self._budget = Budget()
@@ -89,7 +90,12 @@ class Client(Verbs[Deferred[Any]]):
             Unavailable if it cannot be asked, with DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        return Deferred.fromCoroutine(self._call(asked, seconds_of(timeout, self._timeout), type))
+        seconds = seconds_of(timeout, self._timeout)
+        link = None if self._closed or self.breaker.failures else self._links.choose()
+        if link is None:
+            return Deferred.fromCoroutine(self._call(asked, seconds, type))
+        self._budget.deposit()
+        return _Called(self, link, asked, seconds, type)
 
     def stream(
         self,
@@ -137,7 +143,7 @@ class Client(Verbs[Deferred[Any]]):
 
     def figures(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
-        is_open = self._reactor is not None and self.breaker.is_open(self._reactor.seconds())
+        is_open = self._clock is not None and self.breaker.is_open(self._clock.seconds())
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._links)}
 
     def close(self) -> None:
@@ -157,6 +163,14 @@ class Client(Verbs[Deferred[Any]]):
     async def _call(self, call: Call, seconds: float, kind: Any) -> Any:
         return result_of(await self._ask(call, seconds, None), kind)
 
+    async def _again(self, called: _Called, problem: Unreached | Lost | ServiceError) -> Any:
+        """Go on with a call whose first try has failed."""
+        call, seconds, begun = called.call, called.seconds, called.deadline - called.seconds
+        clock = self._clock.seconds
+        course = Course(call, called.deadline, seconds, self._budget, clock, random.random, begun)
+        await self._pause(problem, course, None)
+        return result_of(await self._try(call, course, None, None), called.kind)
+
     def _course(self, call: Call, seconds: float) -> Course:
         if self._closed:
             raise closed()
@@ -164,27 +178,38 @@ class Client(Verbs[Deferred[Any]]):
             from twisted.internet import reactor  # only now is it the one that the program has installed
 
             self._reactor = reactor
-        now = self._reactor.seconds
+        if self._clock is None:
+            loop = getattr(self._reactor, "_asyncioEventloop", None)
+            self._clock = self._reactor if loop is None else _LoopClock(loop)
+        now = self._clock.seconds
         self.breaker.admit(now())
         return Course(call, now() + seconds, seconds, self._budget, now, random.random)
 
     async def _ask(
         self, call: Call, seconds: float, stream: Inbox | None, longer: float | None = None
     ) -> Any:
-        course = self._course(call, seconds)
+        return await self._try(call, self._course(call, seconds), stream, longer)
+
+    async def _try(self, call: Call, course: Course, stream: Inbox | None, longer: float | None) -> Any:
         while True:
             try:
                 data = await self._link().ask(call, course.left(), stream, longer)
             except (Unreached, Lost, ServiceError) as error:
-                again = not self._closed and (stream is None or not stream.seen)
-                pause = pause_or_raise(error, course, self.breaker, self._reactor.seconds(), again=again)
                 problem = error
             else:
                 self.breaker.succeeded()
                 return data
-            await self._wait(problem, pause)
-            if self._closed:
-                raise closed()
+            await self._pause(problem, course, stream)
+
+    async def _pause(
+        self, problem: Unreached | Lost | ServiceError, course: Course, stream: Inbox | None
+    ) -> None:
+        """Wait until there may be another try; if there is to be none, the problem is raised."""
+        again = not self._closed and (stream is None or not stream.seen)
+        pause = pause_or_raise(problem, course, self.breaker, self._clock.seconds(), again=again)
+        await self._wait(problem, pause)
+        if self._closed:
+            raise closed()
 
     def _wait(self, problem: Exception, seconds: float) -> Deferred[None]:
         if isinstance(problem, Unreached) and problem.absent and self._place is not None:
@@ -202,23 +227,23 @@ class Client(Verbs[Deferred[Any]]):
         if self._place is None:
             self._place = place_of(self._socket_dir, self._token)
         connection = dial(self._place.socket_dir, self._service)
+        link = TwistedLink(self._place.shown, self._clock, self._links.discard)
         loop = getattr(self._reactor, "_asyncioEventloop", None)
         if loop is not None:
-            return self._join(loop, connection, self._place.shown)
-        link = TwistedLink(self._place.shown, self._reactor, self._links.discard)
+            _join(loop, connection, link)
+            return link
         with connection:  # the reactor has a descriptor of its own
             factory = Factory.forProtocol(lambda: link)
             factory.noisy = False
             self._reactor.adoptStreamConnection(connection.fileno(), socket.AF_UNIX, factory)
         return link
 
-    def _join(self, loop: asyncio.AbstractEventLoop, connection: socket.socket, shown: Shown) -> TwistedLink:
-        """Have the loop under the reactor carry the bytes and count the time: half of what a call costs."""
-        link = TwistedLink(shown, _LoopClock(loop), self._links.discard)
-        transport = LoopTransport(link, UNIXAddress(None), bool)
-        lost = partial(link.connectionLost, Failure(ConnectionLost()))
-        Opening(loop.connect_accepted_socket(lambda: transport, connection), lost)
-        return link
+
+def _join(loop: asyncio.AbstractEventLoop, connection: socket.socket, link: TwistedLink) -> None:
+    """Have the loop under the reactor carry the bytes: that takes half of what it costs the reactor."""
+    transport = LoopTransport(link, UNIXAddress(None), bool)
+    lost = partial(link.connectionLost, Failure(ConnectionLost()))
+    Opening(loop.connect_accepted_socket(lambda: transport, connection), lost)
 
 
 class _LoopClock:
@@ -227,3 +252,53 @@ class _LoopClock:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.seconds = loop.time
         self.callLater = loop.call_later
+
+
+class _Called(Deferred[Any]):
+    """A call whose first try is under way. Only if that fails there is a coroutine that goes on with it.
+
+    :param link: where it is tried.
+    :param kind: what the result is to be.
+    """
+
+    stream: Inbox | None = None
+    ends = 0.0  # for a link it is no stream
+
+    def __init__(self, client: Client, link: TwistedLink, call: Call, seconds: float, kind: Any) -> None:
+        super().__init__(_take_back)
+        self.call = call
+        self.seconds = seconds
+        self.kind = kind
+        self.deadline = client._clock.seconds() + seconds
+        self._client = client
+        self._link = link
+        self._rest: Deferred[Any] | None = None
+        self._number = link.begin(call, seconds, self)
+
+    def answered(self, event: Answered) -> None:
+        """The service has given a result."""
+        if self._client.breaker.failures:
+            self._client.breaker.succeeded()
+        try:
+            result = result_of(event.data, self.kind)
+        except BadGateway as error:
+            self.errback(Failure(error))
+        else:
+            self.callback(result)
+
+    def failed(self, error: Lost | ServiceError) -> None:
+        """It has given none: its failure is told, or it is asked again."""
+        self._rest = Deferred.fromCoroutine(self._client._again(self, error))
+        self._rest.addCallbacks(self.callback, self.errback)
+
+    def give_up(self) -> None:
+        """Whoever has asked does not wait any longer."""
+        if self._rest is None:
+            self._link.give_up(self._number)
+        else:
+            self._rest.cancel()
+
+
+def _take_back(called: Any) -> None:
+    """What is called when it is cancelled: no method of its own, as that would make a circle of each call."""
+    called.give_up()

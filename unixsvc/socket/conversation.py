@@ -96,6 +96,7 @@ class _Line(Struct):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Line).decode
+_NO_ANSWER: Final = "what the service sent is no answer"
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -162,33 +163,39 @@ class Conversation:
         if b"\n" not in data:
             self._rest.append(data)
             return []
-        *lines, rest = b"".join((*self._rest, data)).split(b"\n")
+        if self._rest:
+            data = b"".join((*self._rest, data))
+        *lines, rest = data.split(b"\n")
         self._rest = [rest] if rest else []
+        if not data.isascii():
+            _check(lines)
         return [event for line in lines if line and (event := self._understand(line)) is not None]
 
     def _understand(self, line: bytes) -> Event | None:
         try:
-            line.decode()  # the decoder below does not look into data
             found = _decode(line)
         except _NOT_JSON:
-            raise BadGateway("what the service sent is no answer") from None
+            raise BadGateway(_NO_ANSWER) from None
         if found.goaway:
             self.leaving = True
             return GoAway()
-        if found.id is None and found.status == "error":
+        number = found.id
+        if number is None and found.status == "error":
             # It could not even read what we asked, or wants no connection of ours: that ends all of it.
             return self._refused(self._told(error_from(found.code, found.detail, found.message)))
-        if not isinstance(found.id, int) or found.id not in self._unanswered:
+        if number not in self._unanswered:
             raise BadGateway("the service answered what was not asked")
         if found.more:
-            return Item(found.id, found.data)
-        return self._end(found.id, found)
+            return Item(number, found.data)
+        return self._end(number, found)
 
     def _end(self, id: int, found: _Line) -> Event:
         """The last that comes of a call."""
         del self._unanswered[id]
-        stream = bool(self._streams) and id in self._streams
-        self._streams.discard(id)
+        stream = False
+        if self._streams:
+            stream = id in self._streams
+            self._streams.discard(id)
         if found.status == "error":
             return Failed(id, self._told(error_from(found.code, found.detail, found.message)))
         self._token = None  # it was accepted, and holds for the connection
@@ -206,3 +213,15 @@ class Conversation:
                 del self._unanswered[guilty]
                 return Failed(guilty, error)
         raise error
+
+
+def _check(lines: list[bytes]) -> None:
+    """They are text; the decoder does not look into data.
+
+    :raises BadGateway: if they are not.
+    """
+    try:
+        for line in lines:
+            line.decode()
+    except UnicodeDecodeError:
+        raise BadGateway(_NO_ANSWER) from None

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Created
 from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.socket.alarm import Alarm
 from unixsvc.socket.asking import FOR_EVER, is_stream
 from unixsvc.socket.attempts import Lost, reason_of
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
@@ -20,7 +21,9 @@ from unixsvc.socket.inbox import Inbox
 from unixsvc.socket.place import Shown
 from unixsvc.socket.reading import Stream
 
-__all__ = ["Clock", "TwistedLink"]
+__all__ = ["Clock", "TwistedLink", "Waiting"]
+
+_ENOUGH: Final = 16_384  # bytes that are sent without waiting for more
 
 
 class Clock(Protocol):
@@ -33,25 +36,49 @@ class Clock(Protocol):
         """Call something after so many seconds; what is given has a method ``cancel``."""
 
 
-class _Waiting:
-    """One call that is not answered yet.
+class Waiting(Protocol):
+    """Who waits for the answer to one call.
 
+    :ivar deadline: when it has to be there, on the link's clock.
+    :ivar stream: where items are put; None if there are to be none, or it is not known.
     :ivar ends: when it has to be over, if it turns out to be a stream; 0 if that is not asked.
     """
 
-    __slots__ = ("done", "ends", "stream", "timer")
+    deadline: float
+    stream: Inbox | None
+    ends: float
 
-    def __init__(self, done: Deferred[Any], timer: Any, stream: Inbox | None, ends: float) -> None:
+    def answered(self, event: Answered) -> None:
+        """The call has succeeded."""
+
+    def failed(self, error: Lost | ServiceError) -> None:
+        """It has failed, or the connection has ended before its answer: that is Lost."""
+
+
+class _Waiting:
+    """A Deferred that waits, and what it is to get."""
+
+    __slots__ = ("deadline", "done", "ends", "stream")
+
+    def __init__(self, done: Deferred[Any], deadline: float, stream: Inbox | None, ends: float) -> None:
         self.done = done
-        self.timer = timer
+        self.deadline = deadline
         self.stream = stream
         self.ends = ends
+
+    def answered(self, event: Answered) -> None:
+        made = event.location is not None and self.ends
+        self.done.callback(Created(event.data, event.location or "") if made else event.data)
+
+    def failed(self, error: Lost | ServiceError) -> None:
+        self.done.errback(Failure(error))
 
 
 class TwistedLink(TwistedProtocol):
     """One connection to a service, and who waits for what on it.
 
-    It may be asked before it has its transport.
+    It may be asked before it has its transport. What is asked while answers are handed out goes out when all
+    of them are: one ``write`` for the calls that one read brings about, and no other call is later for it.
 
     :param clock: tells the time, and calls something later; of IReactorTime that is all that is needed.
     :param gone: called when the connection is lost.
@@ -63,10 +90,24 @@ class TwistedLink(TwistedProtocol):
         self.conversation = Conversation(shown)
         self._clock = clock
         self._gone = gone
-        self._early: list[bytes] = []
+        self._alarm = Alarm(clock.seconds, clock.callLater, self._end_late)
+        self._unsent: list[bytes] | None = []  # None where what is said is sent at once
+        self._size = 0  # of it
         self._closed = False
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._refusal: ServiceError | None = None
+
+    def begin(self, call: Call, seconds: float, waiting: Waiting) -> int:
+        """Ask what is no stream.
+
+        :returns: the call's id, by which it can be given up.
+        """
+        number, message = self.conversation.ask(call, seconds)
+        self._waiting[number] = waiting
+        if waiting.deadline < self._alarm.at:
+            self._alarm.set(waiting.deadline)
+        self._send(message)
+        return number
 
     def ask(
         self, call: Call, seconds: float, stream: Inbox | None = None, longer: float | None = None
@@ -82,33 +123,52 @@ class TwistedLink(TwistedProtocol):
         limit = seconds if longer is None else None if longer == math.inf else seconds + longer
         credit = None if stream is None and longer is None else WINDOW
         number, message = self.conversation.ask(call, limit, credit, either=longer is not None)
-        done: Deferred[Any] = Deferred(lambda _: self._give_up(number))
-        timer = self._clock.callLater(min(seconds, FOR_EVER), self._too_late, number)
-        ends = 0.0 if longer is None else self._clock.seconds() + seconds + longer
-        self._waiting[number] = _Waiting(done, timer, stream, ends)
+        done: Deferred[Any] = Deferred(lambda _: self.give_up(number))
+        now = self._clock.seconds()
+        ends = 0.0 if longer is None else now + seconds + longer
+        waiting = self._waiting[number] = _Waiting(done, now + min(seconds, FOR_EVER), stream, ends)
+        if waiting.deadline < self._alarm.at:
+            self._alarm.set(waiting.deadline)
         if stream is not None:
             stream.began(lambda items: self._send(self.conversation.grant(number, items)))
         self._send(message)
         return done
 
+    def give_up(self, id: int) -> None:
+        """Nobody waits for that call any more."""
+        if self._waiting.pop(id, None) is not None:
+            self._send(self.conversation.cancel(id))
+            self._rest()
+
     def close(self) -> None:
         """End it."""
         self._closed = True
         if self.transport is not None:
+            self._flush()
             self.transport.loseConnection()
 
     def connectionMade(self) -> None:
         """It has its transport."""
-        early, self._early = self._early, []
-        if early:
-            self.transport.write(b"".join(early))
+        self._flush()
+        self._unsent = None
         if self._closed:
             self.transport.loseConnection()
 
     def _send(self, data: bytes) -> None:
-        if self.transport is None:
-            self._early.append(data)
-        else:
+        if self._unsent is None:
+            self.transport.write(data)
+            return
+        self._unsent.append(data)
+        self._size += len(data)
+        if self._size > _ENOUGH and self.transport is not None:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what waits for it."""
+        if self._unsent:
+            data = b"".join(self._unsent)
+            self._unsent.clear()
+            self._size = 0
             self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
@@ -120,29 +180,35 @@ class TwistedLink(TwistedProtocol):
             self.conversation.leaving = True  # it is of no use, and gone only in the next turn
             self.transport.abortConnection()
             return
+        gathers = self._unsent is None  # else it does already: a transport in memory answers while it writes
+        if gathers:
+            self._unsent = []
         for event in events:
             _REACTIONS[type(event)](self, event)
+        if gathers:
+            self._flush()
+            self._unsent = None
+        self._rest()
         if self.conversation.leaving and not self.conversation:
             self.close()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """It is over; who still waits is told."""
         self._gone(self)
+        self._alarm.rest()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
-            self._end(each, self._refusal or Lost())
+            each.failed(self._refusal or Lost())
 
     def _is_answered(self, event: Answered) -> None:
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:  # else it was given up
-            waiting.timer.cancel()
-            made = event.location is not None and waiting.ends
-            waiting.done.callback(Created(event.data, event.location or "") if made else event.data)
+            waiting.answered(event)
 
     def _has_failed(self, event: Failed) -> None:
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:
-            self._end(waiting, event.error)
+            waiting.failed(event.error)
 
     def _has_item(self, event: Item) -> None:
         waiting = self._waiting.get(event.id)
@@ -150,42 +216,42 @@ class TwistedLink(TwistedProtocol):
             return  # it was given up
         if waiting.stream is not None:
             waiting.stream.put(event.data)
-            return
-        if waiting.ends:
+        elif isinstance(waiting, _Waiting) and waiting.ends:
             self._open(event, waiting)
-            return
-        del self._waiting[event.id]
-        self._send(self.conversation.cancel(event.id))
-        self._end(waiting, is_stream())
+        else:
+            del self._waiting[event.id]
+            self._send(self.conversation.cancel(event.id))
+            waiting.failed(is_stream())
 
     def _open(self, event: Item, waiting: _Waiting) -> None:
         """What was asked turns out to be a stream: who waited gets that, and its end is waited for."""
-        waiting.timer.cancel()
-        left = min(max(waiting.ends - self._clock.seconds(), 0.0), FOR_EVER)
-        waiting.timer = self._clock.callLater(left, self._too_late, event.id)
+        now = self._clock.seconds()
+        waiting.deadline = min(max(waiting.ends, now), now + FOR_EVER)
+        if waiting.deadline < self._alarm.at:
+            self._alarm.set(waiting.deadline)
         inbox = waiting.stream = Inbox()
         inbox.began(lambda items: self._send(self.conversation.grant(event.id, items)))
         inbox.put(event.data)
-        begun, waiting.done = waiting.done, Deferred(lambda _: self._give_up(event.id))
+        begun, waiting.done = waiting.done, Deferred(lambda _: self.give_up(event.id))
         begun.callback(Stream(Raw, inbox, waiting.done.addErrback(_plainly)))
 
     def _is_to_go(self, event: GoAway) -> None:
         """Nothing new is asked here, as the conversation knows by now."""
 
-    def _too_late(self, id: int) -> None:
-        waiting = self._waiting.pop(id)
-        self._send(self.conversation.cancel(id))
-        waiting.done.errback(Failure(DeadlineExceeded()))
+    def _rest(self) -> None:
+        """Where nobody waits, no time is counted: a program's reactor is to be clean then."""
+        if not self._waiting:
+            self._alarm.rest()
 
-    def _give_up(self, id: int) -> None:
-        waiting = self._waiting.pop(id, None)
-        if waiting is not None:
-            waiting.timer.cancel()
-            self._send(self.conversation.cancel(id))
-
-    def _end(self, waiting: _Waiting, error: Exception) -> None:
-        waiting.timer.cancel()
-        waiting.done.errback(Failure(error))
+    def _end_late(self, now: float) -> float:
+        """End the calls whose time is over; the next deadline."""
+        late = [number for number, each in self._waiting.items() if each.deadline <= now]
+        for number in late:
+            waiting = self._waiting.pop(number, None)
+            if waiting is not None:  # else another of them has brought about its end
+                self._send(self.conversation.cancel(number))
+                waiting.failed(DeadlineExceeded())
+        return min((each.deadline for each in self._waiting.values()), default=math.inf)
 
 
 def _plainly(failure: Failure) -> Failure:

@@ -33,11 +33,18 @@ class Links(Generic[L]):
 
     def choose(self) -> L | None:
         """The one with the fewest calls; None where a new one is better: all are busy, and more may be."""
-        usable = [each for each in self._links if not each.conversation.leaving]
-        least = min(usable, key=lambda link: len(link.conversation), default=None)
-        if least is None or (len(least.conversation) and len(usable) < self._most):
-            return None
-        return least
+        least, fewest, usable = None, 0, 0
+        for each in self._links:  # a loop, as it is done for each call
+            conversation = each.conversation
+            if conversation.leaving:
+                continue
+            usable += 1
+            calls = len(conversation)
+            if not calls:
+                return each
+            if least is None or calls < fewest:
+                least, fewest = each, calls
+        return least if usable >= self._most else None
 
     def add(self, link: L) -> None:
         """There is one more."""
