@@ -87,7 +87,25 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        return result_of(await self._ask(asked, seconds_of(timeout, self._timeout), None), type)
+        seconds = seconds_of(timeout, self._timeout)
+        link = self._link_at_hand()
+        if link is None:
+            return result_of(await self._ask(asked, seconds, None), type)
+        begun = time.monotonic()
+        self._budget.deposit()
+        number, done = link.begin(asked, seconds)
+        try:
+            data = await done
+        except (Lost, ServiceError) as error:
+            problem = error
+        except BaseException:  # whoever asked was cancelled
+            link.give_up(number)
+            raise
+        else:
+            if self.breaker.failures:
+                self.breaker.succeeded()
+            return result_of(data, type)
+        return result_of(await self._again(problem, asked, seconds, begun), type)
 
     def stream(
         self,
@@ -138,27 +156,48 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         self.breaker.admit(now)
         return Course(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
 
+    async def _again(self, problem: Lost | ServiceError, call: Call, seconds: float, begun: float) -> Raw:
+        """Go on with a call whose first try has failed."""
+        now = time.monotonic
+        course = Course(call, begun + seconds, seconds, self._budget, now, random.random, begun)
+        await self._pause(problem, course, None)
+        return await self._try(call, course, None)
+
     async def _ask(self, call: Call, seconds: float, inbox: Inbox | None) -> Raw:
-        course = self._course(call, seconds)
+        return await self._try(call, self._course(call, seconds), inbox)
+
+    async def _try(self, call: Call, course: Course, inbox: Inbox | None) -> Raw:
         while True:
             try:
                 data = await self._link().ask(call, course.left(), inbox)
             except (Unreached, Lost, ServiceError) as error:
-                again = not self._closed and (inbox is None or not inbox.seen)
-                pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
                 problem = error
             else:
                 self.breaker.succeeded()
                 return data
-            await self._wait(problem, pause)
-            if self._closed:
-                raise closed()
+            await self._pause(problem, course, inbox)
+
+    async def _pause(
+        self, problem: Unreached | Lost | ServiceError, course: Course, inbox: Inbox | None
+    ) -> None:
+        """Wait until there may be another try; if there is to be none, the problem is raised."""
+        again = not self._closed and (inbox is None or not inbox.seen)
+        pause = pause_or_raise(problem, course, self.breaker, time.monotonic(), again=again)
+        await self._wait(problem, pause)
+        if self._closed:
+            raise closed()
 
     async def _wait(self, problem: Exception, seconds: float) -> None:
         if isinstance(problem, Unreached) and problem.absent and self._place is not None:
             await change_in(self._place.socket_dir, seconds)
         else:
             await asyncio.sleep(seconds)
+
+    def _link_at_hand(self) -> AioLink | None:
+        """One on which a call can begin, where nothing is to be considered first; None else."""
+        if self._closed or self.breaker.failures or asyncio.get_running_loop() is not self._loop:
+            return None
+        return self._links.choose()
 
     def _link(self) -> AioLink:
         loop = asyncio.get_running_loop()

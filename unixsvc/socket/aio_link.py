@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
@@ -13,6 +15,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from unixsvc.errors import DeadlineExceeded, ServiceError
+from unixsvc.socket.alarm import Alarm
 from unixsvc.socket.asking import is_stream, result_of
 from unixsvc.socket.attempts import Lost
 from unixsvc.socket.conversation import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
@@ -22,21 +25,28 @@ from unixsvc.socket.place import Shown
 
 __all__ = ["AioLink", "Stream", "change_in"]
 
+_ENOUGH: Final = 16_384  # bytes that are sent without waiting for more
+
 
 class _Waiting:
-    """One call that is not answered yet."""
+    """One call that is not answered yet.
 
-    __slots__ = ("done", "inbox")
+    :ivar deadline: when it has to be, in seconds of ``time.monotonic``.
+    """
 
-    def __init__(self, done: asyncio.Future[Raw], inbox: Inbox | None) -> None:
+    __slots__ = ("deadline", "done", "inbox")
+
+    def __init__(self, done: asyncio.Future[Raw], deadline: float, inbox: Inbox | None) -> None:
         self.done = done
+        self.deadline = deadline
         self.inbox = inbox
 
 
 class AioLink(asyncio.Protocol):
     """One connection to a service, and who waits for what on it.
 
-    It can be asked before the loop has taken the connection over: what is said by then is sent first.
+    It can be asked before the loop has taken the connection over: what is said by then is sent first. What
+    those ask to whom one read has brought answers goes out in one ``write``, when all have had their turn.
 
     :param gone: called when it is of no use any more.
     """
@@ -49,7 +59,9 @@ class AioLink(asyncio.Protocol):
         self._gone = gone
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._unsent: list[bytes] = []
+        self._alarm = Alarm(time.monotonic, loop.call_later, self._end_late)
+        self._unsent: list[bytes] | None = []  # None where what is said is sent at once
+        self._size = 0  # of it
         self._waiting: dict[int, _Waiting] = {}
         self._refusal: ServiceError | None = None
 
@@ -66,29 +78,47 @@ class AioLink(asyncio.Protocol):
             if not isinstance(error, OSError):
                 raise
 
+    def begin(
+        self, call: Call, seconds: float, inbox: Inbox | None = None
+    ) -> tuple[int, asyncio.Future[Raw]]:
+        """Ask.
+
+        :returns: the call's id, by which it can be given up; and what gets the answer, for a stream its end.
+            It fails with Lost if the connection ends before that.
+        """
+        number, message = self.conversation.ask(call, seconds, None if inbox is None else WINDOW)
+        done: asyncio.Future[Raw] = self._loop.create_future()
+        deadline = time.monotonic() + seconds
+        self._waiting[number] = _Waiting(done, deadline, inbox)
+        if deadline < self._alarm.at:
+            self._alarm.set(deadline)
+        if inbox is not None:
+            inbox.began(lambda items: self._write(self.conversation.grant(number, items)))
+        self._write(message)
+        return number, done
+
     async def ask(self, call: Call, seconds: float, inbox: Inbox | None = None) -> Raw:
         """Ask, and wait for the answer; for a stream, for its end.
 
         :raises Lost: if the connection ends before that.
         """
-        number, message = self.conversation.ask(call, seconds, None if inbox is None else WINDOW)
-        done: asyncio.Future[Raw] = self._loop.create_future()
-        self._waiting[number] = _Waiting(done, inbox)
-        timer = self._loop.call_later(seconds, self._too_late, number)
-        if inbox is not None:
-            inbox.began(lambda items: self._write(self.conversation.grant(number, items)))
-        self._write(message)
+        number, done = self.begin(call, seconds, inbox)
         try:
             return await done
         finally:
-            timer.cancel()
-            if self._waiting.pop(number, None) is not None:  # whoever asked was cancelled
-                self._write(self.conversation.cancel(number))
+            self.give_up(number)
+
+    def give_up(self, id: int) -> None:
+        """Nobody waits for that call any more, if it is still unanswered."""
+        if self._waiting.pop(id, None) is not None:
+            self._write(self.conversation.cancel(id))
+            self._rest()
 
     def close(self) -> None:
         """End it."""
         self.conversation.leaving = True
         if self._transport is not None:
+            self._flush()
             self._transport.close()
         elif self._opening is not None:
             self._opening.cancel()
@@ -96,9 +126,7 @@ class AioLink(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:  # uvloop's is no asyncio.Transport by name
         """The loop has taken it over."""
         self._transport = transport
-        if self._unsent:
-            transport.write(b"".join(self._unsent))
-            self._unsent.clear()
+        self._send_on()
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
@@ -110,8 +138,15 @@ class AioLink(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.abort()
             return
-        for event in events:
-            _REACTIONS[type(event)](self, event)
+        if len(events) > 1 and self._unsent is None:
+            self._unsent = []
+            for event in events:
+                _REACTIONS[type(event)](self, event)
+            self._loop.call_soon(self._send_on)  # comes behind all whom the answers have woken
+        else:
+            for event in events:
+                _REACTIONS[type(event)](self, event)
+        self._rest()
         if self.conversation.leaving and not self.conversation:
             self.close()
 
@@ -119,16 +154,34 @@ class AioLink(asyncio.Protocol):
         """It is over; who still waits is told."""
         self.conversation.leaving = True
         self._gone(self)
+        self._alarm.rest()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
             if not each.done.done():
                 each.done.set_exception(self._refusal or Lost())
 
     def _write(self, data: bytes) -> None:
-        if self._transport is None:
+        if self._unsent is not None:
             self._unsent.append(data)
-        elif not self._transport.is_closing():
+            self._size += len(data)
+            if self._size > _ENOUGH and self._transport is not None:
+                self._flush()
+        elif self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def _flush(self) -> None:
+        """Send what waits for it."""
+        if self._unsent and self._transport is not None:
+            data = b"".join(self._unsent)
+            self._unsent.clear()
+            self._size = 0
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+    def _send_on(self) -> None:
+        """Send what waits for it, and from now on at once."""
+        self._flush()
+        self._unsent = None
 
     def _is_answered(self, event: Answered) -> None:
         waiting = self._waiting.get(event.id)
@@ -157,12 +210,19 @@ class AioLink(asyncio.Protocol):
     def _is_to_go(self, event: GoAway) -> None:
         """Nothing new is asked here, as the conversation knows by now."""
 
-    def _too_late(self, id: int) -> None:
-        waiting = self._waiting.pop(id, None)
-        if waiting is not None:
-            self._write(self.conversation.cancel(id))
+    def _rest(self) -> None:
+        """Where nobody waits, no time is counted."""
+        if not self._waiting:
+            self._alarm.rest()
+
+    def _end_late(self, now: float) -> float:
+        """End the calls whose time is over; the next deadline."""
+        for number in [number for number, each in self._waiting.items() if each.deadline <= now]:
+            waiting = self._waiting.pop(number)
+            self._write(self.conversation.cancel(number))
             if not waiting.done.done():
                 waiting.done.set_exception(DeadlineExceeded())
+        return min((each.deadline for each in self._waiting.values()), default=math.inf)
 
 
 _REACTIONS: Final[dict[type[Event], Callable[[AioLink, Any], None]]] = {

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 __all__ = ["SLACK", "Alarm"]
 
-# By so much a deadline may be early: loops count milliseconds, and must not be asked again for a part of one.
-SLACK: Final = 0.0005
+# By so much a deadline may be early, in seconds: uvloop counts whole milliseconds, and rounds them twice. Who
+# asked it again for the part of one that is left would be called in each turn until that is over.
+SLACK: Final = 0.0015
 
 
 class Alarm:

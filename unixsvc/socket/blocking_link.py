@@ -42,10 +42,10 @@ class BlockingLink:
 
     def is_fit(self) -> bool:
         """Whether another call can be made on it, after it has been idle."""
+        if not self._readable.poll(0):  # a third of what it costs to have nothing to read raised
+            return not self.conversation and not self.conversation.leaving
         try:
             data = self._socket.recv(_SIZE)
-        except BlockingIOError:
-            return not self.conversation and not self.conversation.leaving
         except OSError:
             return False
         try:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import socket
+import time
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -247,10 +248,10 @@ def _join(loop: asyncio.AbstractEventLoop, connection: socket.socket, link: Twis
 
 
 class _LoopClock:
-    """The clock of a loop, as a link wants it."""
+    """The clock of a loop, as a link wants it. What uvloop's own tells is when its turn has begun."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.seconds = loop.time
+        self.seconds = time.monotonic
         self.callLater = loop.call_later
 
 

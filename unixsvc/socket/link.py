@@ -77,8 +77,8 @@ class _Waiting:
 class TwistedLink(TwistedProtocol):
     """One connection to a service, and who waits for what on it.
 
-    It may be asked before it has its transport. What is asked while answers are handed out goes out when all
-    of them are: one ``write`` for the calls that one read brings about, and no other call is later for it.
+    It may be asked before it has its transport. What is asked while several answers are handed out goes out
+    when all of them are, in one ``write``; any other call at once.
 
     :param clock: tells the time, and calls something later; of IReactorTime that is all that is needed.
     :param gone: called when the connection is lost.
@@ -180,7 +180,8 @@ class TwistedLink(TwistedProtocol):
             self.conversation.leaving = True  # it is of no use, and gone only in the next turn
             self.transport.abortConnection()
             return
-        gathers = self._unsent is None  # else it does already: a transport in memory answers while it writes
+        # It may be gathering already, as a transport in memory answers while it writes.
+        gathers = len(events) > 1 and self._unsent is None
         if gathers:
             self._unsent = []
         for event in events:
