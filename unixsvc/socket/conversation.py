@@ -104,13 +104,14 @@ class Conversation:
     """One connection.
 
     :param shown: the token, shown until the service has once accepted it.
+    :ivar sizes: how long each message is that is unanswered, by its id.
     :ivar leaving: whether the service wants us to go.
     """
 
     def __init__(self, shown: Shown) -> None:
         self._token = shown.token
         self._told = shown.told
-        self._unanswered: dict[int, int] = {}  # how long each message is
+        self.sizes: dict[int, int] = {}
         self._streams: set[int] = set()  # those whose answer must be a stream
         self._last = 0
         self._rest: list[bytes] = []  # of a line that has begun; joined once, as an answer may be long
@@ -118,12 +119,12 @@ class Conversation:
 
     def __len__(self) -> int:
         """How many calls are unanswered."""
-        return len(self._unanswered)
+        return len(self.sizes)
 
     @property
     def unanswered(self) -> list[int]:
         """Those, by id."""
-        return list(self._unanswered)
+        return list(self.sizes)
 
     def ask(
         self, call: Call, timeout: float | None = None, credit: int | None = None, *, either: bool = False
@@ -140,7 +141,7 @@ class Conversation:
             self._last, call.method, call.path, call.data, self._token, timeout, call.meta, credit=credit
         )
         encoded = _encode(message)
-        self._unanswered[self._last] = len(encoded)
+        self.sizes[self._last] = len(encoded)
         if credit is not None and not either:
             self._streams.add(self._last)
         return self._last, encoded + b"\n"
@@ -183,7 +184,7 @@ class Conversation:
         if number is None and found.status == "error":
             # It could not even read what we asked, or wants no connection of ours: that ends all of it.
             return self._refused(self._told(error_from(found.code, found.detail, found.message)))
-        if number not in self._unanswered:
+        if number not in self.sizes:
             raise BadGateway("the service answered what was not asked")
         if found.more:
             return Item(number, found.data)
@@ -191,7 +192,7 @@ class Conversation:
 
     def _end(self, id: int, found: _Line) -> Event:
         """The last that comes of a call."""
-        del self._unanswered[id]
+        del self.sizes[id]
         stream = False
         if self._streams:
             stream = id in self._streams
@@ -207,10 +208,10 @@ class Conversation:
         """Nothing more is served here. Of a message that is too large, the others are not guilty."""
         limit = error.detail.get("max_message_bytes") if isinstance(error.detail, dict) else None
         if isinstance(error, TooLarge) and isinstance(limit, int):
-            guilty = next((each for each, size in self._unanswered.items() if size > limit), None)
+            guilty = next((each for each, size in self.sizes.items() if size > limit), None)
             if guilty is not None:
                 self.leaving = True
-                del self._unanswered[guilty]
+                del self.sizes[guilty]
                 return Failed(guilty, error)
         raise error
 

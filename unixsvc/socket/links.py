@@ -39,7 +39,7 @@ class Links(Generic[L]):
             if conversation.leaving:
                 continue
             usable += 1
-            calls = len(conversation)
+            calls = len(conversation.sizes)  # it has a length itself, at twice the price
             if not calls:
                 return each
             if least is None or calls < fewest:
