@@ -11,6 +11,7 @@ __all__ = ["SLACK", "Alarm"]
 # By so much a deadline may be early, in seconds: uvloop counts whole milliseconds, and rounds them twice. Who
 # asked it again for the part of one that is left would be called in each turn until that is over.
 SLACK: Final = 0.0015
+_LONGEST: Final = 1e6  # seconds that are waited at a time; what is longer may be more than a loop can count
 
 
 class Alarm:
@@ -40,7 +41,7 @@ class Alarm:
         """Ring then, and no longer when it would have."""
         self.rest()
         self.at = deadline
-        self._timer = self._later(max(deadline - self._seconds(), 0.0), self._rings)
+        self._timer = self._later(min(max(deadline - self._seconds(), 0.0), _LONGEST), self._rings)
 
     def rest(self) -> None:
         """There is nothing to ring for."""

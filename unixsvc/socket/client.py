@@ -166,9 +166,9 @@ class Client(Verbs[Deferred[Any]]):
 
     async def _again(self, called: _Called, problem: Unreached | Lost | ServiceError) -> Any:
         """Go on with a call whose first try has failed."""
-        call, seconds, begun = called.call, called.seconds, called.deadline - called.seconds
+        call, seconds, begun = called.call, called.seconds, called.begun
         clock = self._clock.seconds
-        course = Course(call, called.deadline, seconds, self._budget, clock, random.random, begun)
+        course = Course(call, begun + seconds, seconds, self._budget, clock, random.random, begun)
         await self._pause(problem, course, None)
         return result_of(await self._try(call, course, None, None), called.kind)
 
@@ -270,7 +270,8 @@ class _Called(Deferred[Any]):
         self.call = call
         self.seconds = seconds
         self.kind = kind
-        self.deadline = client._clock.seconds() + seconds
+        self.begun = client._clock.seconds()
+        self.deadline = self.begun + seconds
         self._client = client
         self._link = link
         self._rest: Deferred[Any] | None = None

@@ -53,6 +53,17 @@ class AlarmTests(SynchronousTestCase):
         self.clock.advance(3.0)
         self.assertEqual(self.rung, [3.0])
 
+    def test_far(self) -> None:
+        """A deadline that is farther than a loop can count is met all the same; infinity needs no timer."""
+        self.by(math.inf)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.by(1e6 + 5.0)
+        self.assertEqual(self.clock.getDelayedCalls()[0].getTime(), 1e6)
+        self.clock.advance(1e6)
+        self.assertEqual(self.rung, [])
+        self.clock.advance(5.0)
+        self.assertEqual((self.rung, self.clock.getDelayedCalls()), ([1e6 + 5.0], []))
+
     def test_early_loop(self) -> None:
         """A loop that rings up to a millisecond and a half early is not asked again for the rest."""
         alarm = Alarm(lambda: self.clock.seconds() - SLACK, self.clock.callLater, self.ring)
