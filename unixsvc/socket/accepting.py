@@ -15,7 +15,7 @@ from zope.interface import implementer
 from unixsvc.socket.courtesy import Courtesy, is_even
 from unixsvc.socket.tally import Place
 from unixsvc.socket.tls import Encryption
-from unixsvc.socket.transport import Opening, address_of
+from unixsvc.socket.transport import LoopTransport, Opening, address_of
 
 __all__ = ["Acceptor"]
 
@@ -23,6 +23,9 @@ _log = Logger()
 
 # So many clients are accepted before those that are here have their turn.
 _TURN: Final = 8
+# To find that nobody else waits costs half as much as to accept, so where that was so, only one is accepted in so
+# many turns.
+_SINGLY: Final = 16
 # How long others are let go first, and how long is waited where no descriptor is left; in seconds.
 _MOMENT: Final = 0.01
 _EXHAUSTED: Final = 0.1
@@ -61,6 +64,7 @@ class Acceptor:
         self._options: dict[str, Any] = {}
         if tls is not None:
             self._options = {"ssl": tls.context, "ssl_handshake_timeout": tls.seconds}
+        self._singly = 0
         self._complained = -_COMPLAIN
         self._courtesy = Courtesy()
         self._pause: asyncio.TimerHandle | None = None
@@ -69,6 +73,7 @@ class Acceptor:
         # Bound once, as each connection takes this way.
         self._accept: Callable[[], tuple[int, Any]] = listening._accept  # type: ignore[attr-defined]
         self._kind = listening.family, listening.type, listening.proto
+        self._make: type[socket.socket] = _Local if listening.family == socket.AF_UNIX else socket.socket
 
     def startListening(self) -> None:
         """Begin to accept."""
@@ -90,19 +95,24 @@ class Acceptor:
     def _ready(self) -> None:
         """Somebody waits to be accepted."""
         place, stands_back = self._place, self._courtesy.stands_back
-        for _ in range(_TURN):
+        most = _TURN
+        if self._singly:
+            self._singly -= 1
+            most = 1
+        for _ in range(most):
             if stands_back(place.mine, place.least()):
                 self._stand_back()
                 return
             try:
                 descriptor, _ = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._singly = _SINGLY
                 return
             except OSError as error:
                 self._complain(error)
                 self._wait(_EXHAUSTED, self._go_on)
                 return
-            self._open(socket.socket(*self._kind, descriptor))
+            self._open(self._make(*self._kind, descriptor))
 
     def _complain(self, error: OSError) -> None:
         now = self._loop.time()
@@ -122,6 +132,8 @@ class Acceptor:
         if protocol is None:
             connection.close()
             return
+        if isinstance(protocol, LoopTransport):
+            protocol.connection = connection
         self._place.came()
         Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
 
@@ -156,6 +168,14 @@ class Acceptor:
         self._pause = None
         self._standing_back = False
         self._loop.add_reader(self._listening.fileno(), self._ready)
+
+
+class _Local(socket.socket):
+    """Of the one kind there is: the loop asks, and to make members of an Enum for it costs a microsecond."""
+
+    __slots__ = ()
+    family = socket.AF_UNIX  # type: ignore[assignment]  # a property
+    type = socket.SOCK_STREAM  # type: ignore[assignment]  # likewise
 
 
 class _Once:

@@ -97,6 +97,9 @@ class Place:
 
     def least(self) -> int:
         """How many connections the worker has that has the fewest, of those that accept."""
+        entries = self._entries
+        if entries[0] == 1:
+            return entries[1]  # for each client, so what is usual is not made a list of
         return min(self._counts(), default=_NOBODY)
 
     def neediest(self) -> tuple[int, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     ISystemHandle,
     ITransport,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -26,7 +27,8 @@ __all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
 
 _log = Logger()
 
-# As many bytes as Twisted's own transports take before they pause a producer.
+# As many bytes as Twisted's own transports take before they pause a producer, and the loops' own, if they do
+# not encrypt.
 _FULL = 65_536
 
 
@@ -38,9 +40,11 @@ class LoopTransport(asyncio.Protocol):
     to each other's methods. Everything else is translated.
 
     :param gone: called when the connection is lost.
+    :ivar connection: the socket, where it is known; to ask the loop's transport for it costs a system call.
     """
 
     write: Callable[[bytes], None]
+    connection: socket.socket | None = None
 
     def __init__(self, protocol: IProtocol, address: IAddress, gone: Callable[[], object]) -> None:
         self._protocol = protocol
@@ -55,7 +59,6 @@ class LoopTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has a connection."""
         self._transport = transport
-        self._transport.set_write_buffer_limits(high=_FULL)
         self.write = self._transport.write
         self._protocol.makeConnection(self)
 
@@ -69,7 +72,10 @@ class LoopTransport(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
         self._gone()
-        self._protocol.connectionLost(Failure(ConnectionDone() if exc is None else ConnectionLost(str(exc))))
+        self._protocol.connectionLost(connectionDone if exc is None else Failure(ConnectionLost(str(exc))))
+        # They know each other: what is left of a connection would stay until the collector finds it.
+        self._producer = None
+        del self._protocol, self.data_received
 
     def pause_writing(self) -> None:
         """More waits to be sent than should."""
@@ -134,12 +140,17 @@ class LoopTransport(asyncio.Protocol):
 
     def getHandle(self) -> Any:
         """The socket."""
-        return self._transport.get_extra_info("socket")
+        return self.connection or self._transport.get_extra_info("socket")
 
 
 @implementer(ISSLTransport)
 class SecureLoopTransport(LoopTransport):
     """One whose bytes are encrypted on their way; under that is TCP, which the acceptor has set up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop has a connection."""
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=_FULL)
+        super().connection_made(transport)
 
     def getTcpNoDelay(self) -> bool:
         """Whether what is written is sent at once."""
