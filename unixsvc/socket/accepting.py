@@ -23,8 +23,7 @@ _log = Logger()
 
 # So many clients are accepted before those that are here have their turn.
 _TURN: Final = 8
-# To find that nobody else waits costs half as much as to accept, so where that was so, only one is accepted in so
-# many turns.
+# To find that nobody else waits costs half as much as to accept: after that, in so many turns only one is.
 _SINGLY: Final = 16
 # How long others are let go first, and how long is waited where no descriptor is left; in seconds.
 _MOMENT: Final = 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import lru_cache
 from typing import Final
 
 from unixsvc.domain.message import Peer
@@ -15,5 +16,10 @@ _UCRED: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
 
 def credentials_of(connection: socket.socket) -> Peer:
     """The process that connected, or that called ``listen()``."""
-    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return _peer(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+
+
+@lru_cache(1024)  # whoever connects often is one object, not many
+def _peer(credentials: bytes) -> Peer:
+    pid, uid, gid = _UCRED.unpack(credentials)
     return Peer(uid, gid, pid)

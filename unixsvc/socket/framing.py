@@ -20,12 +20,14 @@ class Framer:
     :ivar framed: whether there has ever been a whole message.
     """
 
+    __slots__ = ("_max_bytes", "_partial", "_scanned", "_scanner", "_uncut", "framed")
+
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._uncut = b""  # whole messages, and what follows them
         self._partial = bytearray()  # the message that has begun and not ended; all of it was looked at
         self._scanned = 0
-        self._scanner = _ObjectScanner()
+        self._scanner: _ObjectScanner | None = None  # whoever ends lines needs none
         self.framed = False
 
     @property
@@ -103,6 +105,8 @@ class Framer:
             return None
         fresh = bytes(self._partial[self._scanned :])
         self._scanned = len(self._partial)
+        if self._scanner is None:
+            self._scanner = _ObjectScanner()
         return bytes(self._partial) if self._scanner.feed(fresh) else None
 
     def rest(self) -> bytes:
@@ -120,6 +124,8 @@ class _ObjectScanner:
     _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(".*)', re.DOTALL)
     _INSIDE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
     _NO_BRACES: Final = bytes(set(range(256)) - set(b"{}"))
+
+    __slots__ = ("_depth", "_done", "_escaped", "_in_string")
 
     def __init__(self) -> None:
         self._depth = 0

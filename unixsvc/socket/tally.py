@@ -88,12 +88,16 @@ class Place:
 
     def came(self) -> None:
         """One more is here."""
+        self.mine += 1
         self._entries[_PLACES + self._number] += 1
-        self._count(1)
+        if self._joined:
+            self._entries[self._number] = self.mine
 
     def went(self) -> None:
         """One is gone."""
-        self._count(-1)
+        self.mine -= 1
+        if self._joined:
+            self._entries[self._number] = self.mine
 
     def least(self) -> int:
         """How many connections the worker has that has the fewest, of those that accept."""
@@ -110,11 +114,6 @@ class Place:
 
     def _counts(self) -> list[int]:
         return self._entries[1 : self._entries[0] + 1].tolist()
-
-    def _count(self, more: int) -> None:
-        self.mine += more
-        if self._joined:
-            self._entries[self._number] = self.mine
 
 
 def _entries(file: int | None) -> memoryview[int]:

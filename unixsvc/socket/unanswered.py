@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from unixsvc.domain.message import Reply
@@ -44,11 +43,14 @@ class Unanswered:
         that wait for credit would otherwise keep it from being read.
     """
 
+    __slots__ = ("_bare", "_streams", "crowded", "requests")
+
     def __init__(self) -> None:
         self.crowded = False
-        self._streams: set[Pending] = set()
+        # What is empty for nearly every connection is of kinds that are small then.
+        self._streams: dict[Pending, None] = {}
         self.requests: dict[int | str | Pending, Pending] = {}
-        self._bare: deque[Pending] = deque()
+        self._bare: list[Pending] = []
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -80,7 +82,7 @@ class Unanswered:
             return Malformed(_NO_ID)
         if len(self._streams) >= MAX_STREAMS:
             return Unavailable()
-        self._streams.add(pending)
+        self._streams[pending] = None
         self._count()
         return None
 
@@ -125,9 +127,9 @@ class Unanswered:
             self.requests.pop(pending if pending.id is None else pending.id)
             ready += [] if pending.oneway else [(pending.id, reply)]
         while self._bare and (first := self._bare[0].reply) is not None:
-            self.requests.pop(self._bare.popleft())
+            self.requests.pop(self._bare.pop(0))
             ready.append((None, first))
-        self._streams.discard(pending)
+        self._streams.pop(pending, None)
         self._count()
         return ready
 
