@@ -173,8 +173,8 @@ class _Local(socket.socket):
     """Of the one kind there is: the loop asks, and to make members of an Enum for it costs a microsecond."""
 
     __slots__ = ()
-    family = socket.AF_UNIX  # type: ignore[assignment]  # a property
-    type = socket.SOCK_STREAM  # type: ignore[assignment]  # likewise
+    family = socket.AF_UNIX
+    type = socket.SOCK_STREAM
 
 
 class _Once:
