@@ -216,6 +216,24 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 20)
 
+    def test_singly(self) -> None:
+        """Where clients come one by one, it does not look each time for another; it does again later."""
+        self.sibling.leave()
+        working, calls = self.acceptor._accept, list[None]()
+
+        def accept() -> tuple[int, Any]:
+            calls.append(None)
+            return working()
+
+        self.acceptor._accept = accept
+        for _ in range(1 + 16):
+            self.connect()
+            self.loop.turn()
+        self.assertEqual((len(self.loop.opened), len(calls)), (17, 18))
+        self.connect(8)
+        self.loop.turn()
+        self.assertEqual(len(self.loop.opened), 25)
+
     def test_unwanted(self) -> None:
         """A client that the factory does not want is closed, and not counted."""
         self.wanted = False

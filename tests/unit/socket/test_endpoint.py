@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -122,6 +124,19 @@ class LoopTransportTests(SynchronousTestCase):
             transport.connection_lost(error)
             self.assertEqual((self.protocol.heard, self.gone), ([kind], [1]))
 
+    def test_nothing_is_left(self) -> None:
+        """When it is over, nobody but the loop knows it: it goes at once, without the garbage collector."""
+        transport: Any = self.connect(_Plain())
+        gone = weakref.ref(transport)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        transport.connection_lost(None)
+        transport.data_received(b"late")
+        transport.resume_writing()
+        self.assertEqual(self.protocol.heard, [ConnectionDone])
+        del transport, self.protocol
+        self.assertIsNone(gone())
+
     def test_half_closed(self) -> None:
         """Who can deal with one side closed goes on with the other; who can't is closed."""
         self.assertFalse(self.connect(_Plain()).eof_received())
@@ -160,6 +175,9 @@ class LoopTransportTests(SynchronousTestCase):
         self.assertEqual(transport.getHost(), UNIXAddress("/run/x.sock"))
         self.assertEqual(transport.getPeer(), UNIXAddress(None))
         self.assertEqual(transport.getHandle(), "the socket")
+        with socket.socket() as known:
+            transport.connection = known
+            self.assertIs(transport.getHandle(), known)
 
 
 class _Sockets:

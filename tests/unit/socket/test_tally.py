@@ -30,6 +30,14 @@ class TallyTests(SynchronousTestCase):
         self.second.went()
         self.assertEqual(self.first.least(), 1)
 
+    def test_one_that_is_going(self) -> None:
+        """One that accepts nobody any more is no sibling, even if its place is the only one."""
+        self.tally.free(2)
+        came(self.first, 3)
+        self.assertEqual(self.first.least(), 3)
+        self.first.leave()
+        self.assertGreater(self.first.least(), 1_000_000)
+
     def test_neediest(self) -> None:
         """Who has the fewest, and how many it has ever had, by which it is seen whether it takes any."""
         came(self.first, 3)
