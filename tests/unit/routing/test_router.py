@@ -137,7 +137,7 @@ class DispatchTests(RouterTestCase):
             self.assertEqual(self.ask(serving, "GET", path), {"id": 7, "name": "Pen"})
 
     def test_arguments_by_name(self) -> None:
-        """Each variable goes to the parameter of its name, in whatever order and however it is to be passed."""
+        """Each variable goes to the parameter of its name, in whatever order, and however it is passed."""
 
         def in_order(a: int, b: str) -> list[Any]:
             return [a, b]
