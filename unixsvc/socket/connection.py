@@ -89,7 +89,8 @@ class Connection(Answering):
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may be gone, or wait for its replies."""
-        if self._stage is Stage.LINGERING or has_gone(self.transport):
+        unanswered = self._full or self._later or self._unanswered.requests or self._framer.pending
+        if not unanswered or self._stage is Stage.LINGERING or has_gone(self.transport):
             self.transport.loseConnection()
             return
         rest = self._framer.rest()

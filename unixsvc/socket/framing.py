@@ -31,6 +31,11 @@ class Framer:
         self.framed = False
 
     @property
+    def pending(self) -> bool:
+        """Whether anything has come that was not taken out."""
+        return bool(self._uncut or self._partial)
+
+    @property
     def partial(self) -> bool:
         """Whether a message has begun and not ended."""
         return bool(self._partial)
