@@ -14,7 +14,7 @@ from bench.systems import FLOOR, OURS, SYSTEMS, Started, System, missing
 __all__ = ["Case", "Group", "Options", "Row", "Stage", "alternate"]
 
 _WARM = 0.2  # seconds of each measurement before the first that counts, at most
-_FIRST = ("echo", FLOOR, OURS, "twisted", "amp")  # they need nothing that the project does not
+_FIRST = ("echo", FLOOR, "json", OURS, "twisted", "amp")  # they need nothing that the project does not
 
 
 class Options(Struct, frozen=True):

@@ -206,6 +206,10 @@ SYSTEMS: Final = (
         lambda started, work: talking.lines(started.address, work, token="x" * 43),
     ),
     System(
+        "json", "decodes lines, encodes each answer and writes it, on uvloop", _module("json_lines"),
+        lambda started, work: talking.lines(started.address, work, token="x" * 43),
+    ),
+    System(
         OURS, "this framework: one worker, token on", start_ours, _talk_ours,
         (("unixsvc", "bench.callers.ours"), ("unixsvc.aio", "bench.callers.ours_aio")), routes=True,
     ),

@@ -42,7 +42,7 @@ class MountedStreamsTests(RunningTestCase):
 
     def is_idle(self, service: str) -> bool:
         """Whether one is."""
-        return bool(self.ask(service, "/-/stats")["inflight"] <= 1)
+        return bool(self.ask(service, "/-/stats")["inflight"] == 0)
 
     def read(self, talk: Talk, id: int, credit: int) -> tuple[list[int], Any]:
         """Read a stream, with so much credit at a time; its numbers, and its last line."""

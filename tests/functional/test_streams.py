@@ -160,7 +160,7 @@ class StreamTests(RunningTestCase):
                     self.assertTrue(talk.receive()["more"])
                 self.assertEqual(self.seen()["ended"], "")
             self.eventually(lambda: self.seen()["ended"] == "stopped")
-        self.eventually(lambda: self.ask("streaming", "/-/stats")["inflight"] <= 1)
+        self.eventually(lambda: self.ask("streaming", "/-/stats")["inflight"] == 0)
 
     def test_failures(self) -> None:
         """What goes wrong in the middle ends a stream, and says no more than it should."""
