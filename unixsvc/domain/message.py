@@ -40,7 +40,9 @@ class Caller:
         self.wrong_tokens = 0
 
 
-class Request(msgspec.Struct, frozen=True):
+# Of these there is one for each message, and none is in a cycle of references: to have the collector look after
+# them (gc=True) would cost each message some 4 % of our part.
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One message to an action.
 
     :ivar method: upper-cased.
@@ -80,7 +82,7 @@ class Request(msgspec.Struct, frozen=True):
         return f"<Request {self.request_id} {self.method} {self.path}>"
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """The answer to one request.
 
     :ivar code: 200, or the code of a failure.

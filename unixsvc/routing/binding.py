@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -39,7 +39,7 @@ class Binder:
         except TypeError as error:
             raise ConfigError(where, str(error)) from None
 
-    def __call__(self, request: Request, values: list[Any]) -> dict[str, Any]:
+    def __call__(self, request: Request, values: Sequence[Any]) -> dict[str, Any]:
         """Make the arguments by name.
 
         :param values: of the path's variables, in their order.

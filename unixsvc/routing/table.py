@@ -115,7 +115,7 @@ class Table(Generic[Leaf]):
             raise ConfigError(f"{method} {pattern}", "is defined twice", "two patterns match the same paths")
         node.leaves[method] = leaf
 
-    def match(self, method: str, path: str) -> tuple[Leaf, list[Any]]:
+    def match(self, method: str, path: str) -> tuple[Leaf, tuple[Any, ...]]:
         """Find what answers, and the values of the pattern's variables, in their order.
 
         :raises NotFound: if there is no such path.
@@ -128,18 +128,18 @@ class Table(Generic[Leaf]):
         node = self._static.get(path)
         if node is not None:
             if (leaf := node.leaves.get(method)) is not None:
-                return leaf, []
+                return leaf, ()
         else:
             start, _, last = path.rpartition("/")
             if (node := self._static.get(start)) is not None:
                 for convert, child in node.segments:
                     if (value := convert(last)) is not None:
                         if (leaf := child.leaves.get(method)) is not None:
-                            return leaf, [value]
+                            return leaf, (value,)
                         break
         return self._walk(method, path.split("/"))
 
-    def _walk(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
+    def _walk(self, method: str, segments: list[str]) -> tuple[Leaf, tuple[Any, ...]]:
         node = self._root
         values: list[Any] = []
         for segment in segments[1:]:
@@ -155,7 +155,7 @@ class Table(Generic[Leaf]):
             node = child
         leaf = node.leaves.get(method)
         # The first branch that fits is nearly always the one. Where it leads nowhere, try all.
-        return self._search(method, segments) if leaf is None else (leaf, values)
+        return self._search(method, segments) if leaf is None else (leaf, tuple(values))
 
     def methods(self, path: str) -> list[str]:
         """The methods that there are for a path, sorted; none if there is no such path.
@@ -196,11 +196,11 @@ class Table(Generic[Leaf]):
         node.segments = [(convert, each) for kind, convert, each in node.variables if kind != "path"]
         return child
 
-    def _search(self, method: str, segments: list[str]) -> tuple[Leaf, list[Any]]:
+    def _search(self, method: str, segments: list[str]) -> tuple[Leaf, tuple[Any, ...]]:
         allowed: set[str] = set()
         for leaves, values in self._leaves(segments):
             if method in leaves:
-                return leaves[method], values
+                return leaves[method], tuple(values)
             allowed.update(leaves)
         if allowed:
             raise MethodNotAllowed(sorted(allowed))

@@ -27,7 +27,7 @@ __all__ = [
 Id = int | str | None
 
 
-class WireRequest(Struct, frozen=True):
+class WireRequest(Struct, frozen=True, gc=False):
     """A request as it stands on the wire."""
 
     id: Id = None

@@ -46,10 +46,10 @@ class Framer:
         Then it is served as it is, and not to be taken in.
         """
         end = data.find(b"\n")
-        if end < 0 or end != len(data) - 1 or end > self._max_bytes or self._uncut or self._partial:
-            return False
-        self.framed = True
-        return True
+        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self._uncut or self._partial):
+            self.framed = True
+            return True
+        return False
 
     def take(self, most: int, data: bytes = b"") -> list[bytes]:
         """The next whole messages, without their line ends: so many at most, and none if none is whole yet.
