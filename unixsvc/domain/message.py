@@ -40,7 +40,7 @@ class Caller:
         self.wrong_tokens = 0
 
 
-# Of these there is one for each message, and none is in a cycle of references: to have the collector look after
+# There is one for each message, and none is in a cycle of references: to have the collector look after
 # them (gc=True) would cost each message some 4 % of our part.
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One message to an action.
