@@ -36,6 +36,11 @@ class Framer:
         return bool(self._uncut or self._partial)
 
     @property
+    def more(self) -> bool:
+        """Whether something is left that was not looked at when messages were taken."""
+        return bool(self._uncut)
+
+    @property
     def partial(self) -> bool:
         """Whether a message has begun and not ended."""
         return bool(self._partial)

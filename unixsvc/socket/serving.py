@@ -83,7 +83,7 @@ class Serving(Answering):
                 self._refuse(error)
             else:
                 self._gathering = len(messages) > 1
-                if self._serve_each(messages) and len(messages) < _TURN:
+                if self._serve_each(messages):
                     self._served_all()
                 self._gathering = False
                 if self._gathered:
@@ -94,14 +94,15 @@ class Serving(Answering):
                 self._go_further()
 
     def _serve_each(self, messages: list[bytes]) -> bool:
-        """Serve them; false if more would have to be served in a later turn, or none any more."""
+        """Serve them; false if there is more, for a later turn, or for none any more."""
         for at, message in enumerate(messages):
             if self._full or self._stage >= _CLOSING or self._unanswered.crowded:
                 self._framer.put_back(messages[at:])
                 return False
             self._serve(message)
-        if len(messages) == _TURN:
+        if self._framer.more:
             self._serve_later()
+            return False
         return True
 
     def _served_all(self) -> None:

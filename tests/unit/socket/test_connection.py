@@ -181,6 +181,15 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual((client.received(), client.transport.closed), ([], "half"))
         self.assertFalse(client.connection._framer.partial)
 
+    def test_too_large_after_others(self) -> None:
+        """What has come before it in the same bytes is answered, and it is refused without waiting for more."""
+        for large in (b"x" * 65, b"x" * 65 + b"\n"):
+            client = connect(Limits(max_message_bytes=64))
+            client.raw(b'{"id":1}\n{"id":2}\n' + large)
+            client.turn()
+            self.assertEqual([each["code"] for each in client.received()], [200, 200, 413])
+            self.assertEqual(client.transport.closed, "half")
+
     def test_answered_first(self) -> None:
         """What was asked before is answered before the connection closes."""
         client = connect()
