@@ -1,4 +1,4 @@
-"""Accepts clients from a listening socket that several workers share."""
+"""Accepts clients by hand, from a listening socket that several workers share."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _log = Logger()
 _TURN: Final = 8
 # To find that nobody else waits costs half as much as to accept: after that, in so many turns only one is.
 _SINGLY: Final = 16
+# And so many are accepted at the end.
+_LAST: Final = 1024
 # How long others are let go first, and how long is waited where no descriptor is left; in seconds.
 _MOMENT: Final = 0.01
 _EXHAUSTED: Final = 0.1
@@ -55,7 +57,6 @@ class Acceptor:
         tls: Encryption | None = None,
     ) -> None:
         self._loop = loop
-        self._listening = listening
         self._address = listening.getsockname()
         self._build = build
         self._place = place
@@ -70,26 +71,58 @@ class Acceptor:
         self._standing_back = False
         self._neediest = place.neediest()
         # Bound once, as each connection takes this way.
-        self._accept: Callable[[], tuple[int, Any]] = listening._accept  # type: ignore[attr-defined]
+        self._accept: Callable[[], tuple[int, Any]]
+        self._hold(listening)
         self._kind = listening.family, listening.type, listening.proto
         self._make: type[socket.socket] = _Local if listening.family == socket.AF_UNIX else socket.socket
 
     def startListening(self) -> None:
         """Begin to accept."""
         self._place.join()
-        self._loop.add_reader(self._listening.fileno(), self._ready)
+        self.resume(self._listening)
 
     def stopListening(self) -> None:
         """Accept nothing more. A path stays: it belongs to the orchestrator."""
         self._place.leave()
-        self._standing_back = False
-        self._stop_waiting()
-        self._loop.remove_reader(self._listening.fileno())
-        self._listening.close()
+        self.pause().close()
 
     def getHost(self) -> IAddress:
         """Where it listens."""
         return address_of(self._address)
+
+    def resume(self, listening: socket.socket) -> None:
+        """Accept again, from this socket."""
+        self._hold(listening)
+        self._loop.add_reader(listening.fileno(), self._ready)
+
+    def pause(self) -> socket.socket:
+        """Accept nobody for now, and give the socket to whoever accepts instead."""
+        self._standing_back = False
+        self._stop_waiting()
+        self._loop.remove_reader(self._listening.fileno())
+        return self._listening
+
+    def take_waiting(self) -> None:
+        """Accept those who wait at this moment, as nobody else will."""
+        for _ in range(_LAST):
+            try:
+                descriptor, _ = self._accept()
+            except OSError:
+                return
+            self._open(self._make(*self._kind, descriptor))
+
+    def gone(self) -> None:
+        """A connection is gone, whoever has accepted it."""
+        place = self._place
+        place.went()
+        if self._standing_back and is_even(place.mine, place.least()):
+            # At once: by now another may be standing back for us.
+            self._stop_waiting()
+            self._go_on()
+
+    def _hold(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._accept = listening._accept  # type: ignore[attr-defined]
 
     def _ready(self) -> None:
         """Somebody waits to be accepted."""
@@ -126,7 +159,7 @@ class Acceptor:
         connection.setblocking(False)
         if self._kind[0] != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer is written at once
-        gone = self._gone if self._tls is None else _Once(self._gone)
+        gone = self.gone if self._tls is None else _Once(self.gone)
         protocol = self._build(gone)
         if protocol is None:
             connection.close()
@@ -135,14 +168,6 @@ class Acceptor:
             protocol.connection = connection
         self._place.came()
         Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
-
-    def _gone(self) -> None:
-        place = self._place
-        place.went()
-        if self._standing_back and is_even(place.mine, place.least()):
-            # At once: by now another may be standing back for us.
-            self._stop_waiting()
-            self._go_on()
 
     def _stand_back(self) -> None:
         self._standing_back = True

@@ -13,9 +13,11 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.socket.accepting import Acceptor
+from unixsvc.socket.by_loop import may_be_served
+from unixsvc.socket.port import Port
 from unixsvc.socket.tally import Place
 from unixsvc.socket.tls import Encryption
-from unixsvc.socket.transport import LoopTransport, SecureLoopTransport, address_of
+from unixsvc.socket.transport import ArrivingTransport, LoopTransport, SecureLoopTransport, address_of
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
 
@@ -51,9 +53,14 @@ class AdoptedServerEndpoint:
         protocolFactory.doStart()
         kind = LoopTransport if self._tls is None else SecureLoopTransport
         build = partial(self._build, kind, protocolFactory)
-        acceptor = Acceptor(self._loop, self._listening, build, self._place, self._tls)
-        acceptor.startListening()
-        return succeed(acceptor)
+        port: Acceptor | Port
+        if self._tls is None and may_be_served(self._loop, self._listening):
+            build_arriving = partial(self._build, ArrivingTransport, protocolFactory)
+            port = Port(self._loop, self._listening, build, build_arriving, self._place)
+        else:
+            port = Acceptor(self._loop, self._listening, build, self._place, self._tls)
+        port.startListening()
+        return succeed(port)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
         """Serve a connection that is there already; it is not encrypted."""
@@ -70,10 +77,10 @@ class AdoptedServerEndpoint:
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
     def _build(
-        self, kind: type[LoopTransport], factory: IProtocolFactory, gone: Callable[[], object]
+        self, kind: Callable[..., LoopTransport], factory: IProtocolFactory, *calls: Callable[..., object]
     ) -> LoopTransport | None:
         protocol = factory.buildProtocol(self._address)
-        return None if protocol is None else kind(protocol, self._address, gone)
+        return None if protocol is None else kind(protocol, self._address, *calls)
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import select
+import socket
 from typing import Any
 
 from twisted.internet.interfaces import ISystemHandle
 
 from unixsvc.domain.message import Peer
-from unixsvc.socket.credentials import credentials_of
+from unixsvc.socket.credentials import credentials_at, credentials_of
 
 __all__ = ["has_gone", "has_more", "peer_of"]
 
@@ -18,7 +19,8 @@ def peer_of(transport: Any) -> Peer:
     if not ISystemHandle.providedBy(transport):
         return Peer()
     handle: Any = transport.getHandle()
-    return credentials_of(handle)
+    # What the loop gives out as a socket makes a real one for each question, and of the dearer kind.
+    return credentials_of(handle) if isinstance(handle, socket.socket) else credentials_at(handle.fileno())
 
 
 def has_gone(transport: Any) -> bool:

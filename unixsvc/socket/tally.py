@@ -67,6 +67,7 @@ class Place:
     """
 
     def __init__(self, file: int | None = None, number: int = 0) -> None:
+        self._apart = file is not None and not number  # there are more siblings than places
         if file is None or not number:
             file, number = None, 1
         self._entries = _entries(file)
@@ -105,6 +106,14 @@ class Place:
         if entries[0] == 1:
             return entries[1]  # for each client, so what is usual is not made a list of
         return min(self._counts(), default=_NOBODY)
+
+    def is_alone(self) -> bool:
+        """Whether nobody else accepts."""
+        entries, mine = self._entries, self._number
+        if self._apart:
+            return False
+        # For each client, so what is usual is not made a list of.
+        return all(entries[each] == _NOBODY for each in range(1, entries[0] + 1) if each != mine)
 
     def neediest(self) -> tuple[int, int]:
         """The place of that worker, and how many connections it has ever accepted."""

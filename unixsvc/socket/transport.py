@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
+__all__ = ["ArrivingTransport", "LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
 
 _log = Logger()
 
@@ -44,7 +44,7 @@ class LoopTransport(asyncio.Protocol):
     """
 
     write: Callable[[bytes], None]
-    connection: socket.socket | None = None
+    connection: Any = None
 
     def __init__(self, protocol: IProtocol, address: IAddress, gone: Callable[[], object]) -> None:
         self._protocol = protocol
@@ -141,6 +141,29 @@ class LoopTransport(asyncio.Protocol):
     def getHandle(self) -> Any:
         """The socket."""
         return self.connection or self._transport.get_extra_info("socket")
+
+
+class ArrivingTransport(LoopTransport):
+    """One that the loop accepts by itself, so that only this tells of it.
+
+    :param arrived: called when the connection is there, with the number of its descriptor.
+    """
+
+    def __init__(
+        self,
+        protocol: IProtocol,
+        address: IAddress,
+        gone: Callable[[], object],
+        arrived: Callable[[int], object],
+    ) -> None:
+        super().__init__(protocol, address, gone)
+        self._arrived = arrived
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop has a connection."""
+        self.connection = transport.get_extra_info("socket")
+        self._arrived(self.connection.fileno())
+        super().connection_made(transport)
 
 
 @implementer(ISSLTransport)
