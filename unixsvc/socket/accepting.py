@@ -33,7 +33,7 @@ _EXHAUSTED: Final = 0.1
 # Of which is complained once in so many seconds.
 _COMPLAIN: Final = 10.0
 
-Build = Callable[[Callable[[], object]], asyncio.BaseProtocol | None]
+Build = Callable[..., asyncio.BaseProtocol | None]
 
 
 @implementer(IListeningPort)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
@@ -17,7 +18,7 @@ from unixsvc.socket.by_loop import may_be_served
 from unixsvc.socket.port import Port
 from unixsvc.socket.tally import Place
 from unixsvc.socket.tls import Encryption
-from unixsvc.socket.transport import ArrivingTransport, LoopTransport, SecureLoopTransport, address_of
+from unixsvc.socket.transport import LoopTransport, SecureLoopTransport, address_of
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
 
@@ -55,8 +56,7 @@ class AdoptedServerEndpoint:
         build = partial(self._build, kind, protocolFactory)
         port: Acceptor | Port
         if self._tls is None and may_be_served(self._loop, self._listening):
-            build_arriving = partial(self._build, ArrivingTransport, protocolFactory)
-            port = Port(self._loop, self._listening, build, build_arriving, self._place)
+            port = Port(self._loop, self._listening, build, self._place)
         else:
             port = Acceptor(self._loop, self._listening, build, self._place, self._tls)
         port.startListening()
@@ -77,7 +77,7 @@ class AdoptedServerEndpoint:
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
     def _build(
-        self, kind: Callable[..., LoopTransport], factory: IProtocolFactory, *calls: Callable[..., object]
+        self, kind: type[LoopTransport], factory: IProtocolFactory, *calls: Any
     ) -> LoopTransport | None:
         protocol = factory.buildProtocol(self._address)
         return None if protocol is None else kind(protocol, self._address, *calls)

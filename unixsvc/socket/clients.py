@@ -42,6 +42,7 @@ class Clients:
         self.limits = limits
         self.reactor = reactor
         self._security = security
+        self._limited = bool(security.allow_uids or security.allow_gids)
         self._clients: set[Client] = set()
         self._gone: Deferred[None] | None = None
         self._leaving = False
@@ -61,7 +62,7 @@ class Clients:
             self.reactor.callLater(0, client.leave)
         if len(self._clients) > self.limits.max_connections:
             return Unavailable()
-        if not self._allowed(peer):
+        if self._limited and not self._allowed(peer):
             return Forbidden("this user may not connect")
         return None
 
@@ -101,7 +102,6 @@ class Clients:
             each.give_up()
 
     def _allowed(self, peer: Peer) -> bool:
-        uids, gids = self._security.allow_uids, self._security.allow_gids
-        if not (uids or gids) or peer.uid in uids or peer.gid in gids:
+        if peer.uid in self._security.allow_uids or peer.gid in self._security.allow_gids:
             return True
         return peer.pid == os.getpid()  # we may always see whether we are well

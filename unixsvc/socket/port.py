@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -25,8 +24,6 @@ _FEW: Final = 32
 # How often is looked whether the loop could accept, in seconds.
 _LOOK: Final = 1.0
 
-BuildArriving = Callable[[Callable[[], object], Callable[[int], object]], asyncio.BaseProtocol | None]
-
 
 @implementer(IListeningPort)
 class Port:
@@ -35,9 +32,8 @@ class Port:
     The signs that something has changed come with each client that the loop accepts.
 
     :param listening: which :func:`unixsvc.socket.by_loop.may_be_served`.
-    :param build: makes the protocol of a connection that is accepted by hand, as an Acceptor wants it.
-    :param build_arriving: likewise of one that the loop accepts; it is given what to call when the
-        connection is gone, and what to call when it is there, with its descriptor.
+    :param build: as an Acceptor wants it; for a connection that the loop accepts, it is given also what to
+        call when that is there, with the number of its descriptor.
     :param place: where the connections are counted.
     """
 
@@ -46,13 +42,12 @@ class Port:
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
         build: Build,
-        build_arriving: BuildArriving,
         place: Place,
     ) -> None:
         self._loop = loop
         self._place = place
         self._by_hand = Acceptor(loop, listening, build, place)
-        self._by_loop = LoopServer(loop, partial(build_arriving, self._by_hand.gone, self._arrived))
+        self._by_loop = LoopServer(loop, partial(build, self._by_hand.gone, self._arrived))
         self._last = 0
         self._looking: asyncio.TimerHandle | None = None
 

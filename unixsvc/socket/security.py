@@ -60,7 +60,10 @@ class TokenGuard:
     def _known(self, token: str) -> bool:
         shown = token.encode("utf-8", "surrogatepass")
         # Every token is compared, in constant time, so that the time tells nothing of any of them.
-        return sum(hmac.compare_digest(shown, each) for each in self._tokens) > 0
+        known = 0
+        for each in self._tokens:
+            known += hmac.compare_digest(shown, each)
+        return known > 0
 
 
 def load_or_create_token(path: str) -> str:

@@ -75,6 +75,7 @@ class Place:
         if file is None:
             self._entries[0] = 1
         self._joined = False
+        self._ever = self._entries[_PLACES + number]
         self.mine = 0
 
     def join(self) -> None:
@@ -90,7 +91,8 @@ class Place:
     def came(self) -> None:
         """One more is here."""
         self.mine += 1
-        self._entries[_PLACES + self._number] += 1
+        self._ever += 1
+        self._entries[_PLACES + self._number] = self._ever
         if self._joined:
             self._entries[self._number] = self.mine
 
@@ -112,8 +114,10 @@ class Place:
         entries, mine = self._entries, self._number
         if self._apart:
             return False
-        # For each client, so what is usual is not made a list of.
-        return all(entries[each] == _NOBODY for each in range(1, entries[0] + 1) if each != mine)
+        for number in range(1, entries[0] + 1):  # noqa: SIM110  # for each client, and a generator is dearer
+            if number != mine and entries[number] != _NOBODY:
+                return False
+        return True
 
     def neediest(self) -> tuple[int, int]:
         """The place of that worker, and how many connections it has ever accepted."""

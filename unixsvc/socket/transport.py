@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
+from functools import cache
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -23,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["ArrivingTransport", "LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
+__all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
 
 _log = Logger()
 
@@ -40,16 +41,25 @@ class LoopTransport(asyncio.Protocol):
     to each other's methods. Everything else is translated.
 
     :param gone: called when the connection is lost.
+    :param arrived: called when the connection is there, with the number of its descriptor, if the loop
+        accepts it by itself: then only this tells of it.
     :ivar connection: the socket, where it is known; to ask the loop's transport for it costs a system call.
     """
 
     write: Callable[[bytes], None]
     connection: Any = None
 
-    def __init__(self, protocol: IProtocol, address: IAddress, gone: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        protocol: IProtocol,
+        address: IAddress,
+        gone: Callable[[], object],
+        arrived: Callable[[int], object] | None = None,
+    ) -> None:
         self._protocol = protocol
         self._address = address
         self._gone = gone
+        self._arrived = arrived
         self._transport: Any = None
         self._producer: Any = None
         self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # past it, see above
@@ -60,13 +70,17 @@ class LoopTransport(asyncio.Protocol):
         """The loop has a connection."""
         self._transport = transport
         self.write = self._transport.write
+        if self._arrived is not None:
+            self.connection = transport.get_extra_info("socket")
+            self._arrived(self.connection.fileno())
         self._protocol.makeConnection(self)
 
     def eof_received(self) -> bool:
         """The peer sends no more; True keeps our side open."""
-        if not IHalfCloseableProtocol.providedBy(self._protocol):
+        protocol: Any = self._protocol
+        if not _is_half_closeable(protocol.__class__):
             return False
-        IHalfCloseableProtocol(self._protocol).readConnectionLost()
+        protocol.readConnectionLost()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -143,29 +157,6 @@ class LoopTransport(asyncio.Protocol):
         return self.connection or self._transport.get_extra_info("socket")
 
 
-class ArrivingTransport(LoopTransport):
-    """One that the loop accepts by itself, so that only this tells of it.
-
-    :param arrived: called when the connection is there, with the number of its descriptor.
-    """
-
-    def __init__(
-        self,
-        protocol: IProtocol,
-        address: IAddress,
-        gone: Callable[[], object],
-        arrived: Callable[[int], object],
-    ) -> None:
-        super().__init__(protocol, address, gone)
-        self._arrived = arrived
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop has a connection."""
-        self.connection = transport.get_extra_info("socket")
-        self._arrived(self.connection.fileno())
-        super().connection_made(transport)
-
-
 @implementer(ISSLTransport)
 class SecureLoopTransport(LoopTransport):
     """One whose bytes are encrypted on their way; under that is TCP, which the acceptor has set up."""
@@ -231,6 +222,11 @@ class Opening:
             return
         future._asyncio_future_blocking = False  # how a future is told that it is waited for
         future.add_done_callback(self)
+
+
+@cache  # there are few kinds, and many connections
+def _is_half_closeable(kind: Hashable) -> bool:
+    return bool(IHalfCloseableProtocol.implementedBy(kind))
 
 
 def address_of(name: Any) -> IAddress:
