@@ -33,7 +33,7 @@ class Connection(Serving):
 
     def __init__(self, clients: Clients) -> None:
         super().__init__(clients)
-        self._watch = Watch()
+        self._watch: Watch | None = None  # most are gone before anybody looks at them
 
     # What the transport calls.
 
@@ -65,8 +65,9 @@ class Connection(Serving):
         """The client is gone: nobody wants the replies any more."""
         self._stage = Stage.LOST
         self._clients.closed(self)
-        for each in self._unanswered.all_running():
-            each.cancel(Cancelled())
+        if self._unanswered.requests:
+            for each in self._unanswered.all_running():
+                each.cancel(Cancelled())
 
     def pauseProducing(self) -> None:
         """More is waiting to be sent than the client takes."""
@@ -86,7 +87,7 @@ class Connection(Serving):
     def leave(self) -> None:
         """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
         self._stage = max(self._stage, Stage.LEAVING)
-        self._watch = Watch()
+        self._watch = None
         self._serve_all()
 
     def finish(self) -> None:
@@ -97,7 +98,7 @@ class Connection(Serving):
     def give_up(self) -> None:
         """Answer what is unanswered with 503, and close."""
         self._stage = max(self._stage, Stage.GIVEN_UP)
-        self._watch = Watch()
+        self._watch = None
         for each in self._unanswered.all_running():
             each.cancel(Unavailable())
         self._go_further()
@@ -109,6 +110,8 @@ class Connection(Serving):
         framer, busy, held = self._framer, bool(self._unanswered), self._unanswered.held
         gone = not self._reading and has_gone(self.transport)  # else the transport tells
         sight = Sight(self._stage, self._served, busy, held, framer.partial, framer.framed, self._full, gone)
+        if self._watch is None:
+            self._watch = Watch()
         _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
 
     def _go_further(self) -> None:
@@ -130,7 +133,7 @@ class Connection(Serving):
 
     def _linger(self) -> None:
         self._stage = Stage.LINGERING
-        self._watch = Watch()
+        self._watch = None
         self.transport.loseWriteConnection()
         self._hold_or_read()
 
