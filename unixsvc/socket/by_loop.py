@@ -41,6 +41,7 @@ class LoopServer:
 
     :param loop: uvloop's.
     :param build: makes the protocol of a connection, or None for one that is not wanted.
+    :ivar usable: false once it has been seen that it cannot accept, and never will.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class LoopServer:
         self._loop = loop
         self._build = build
         self._server: asyncio.AbstractServer | None = None
+        self.usable = True
 
     @property
     def serves(self) -> bool:
@@ -61,14 +63,20 @@ class LoopServer:
         :returns: if that cannot be, the socket to accept from in another way.
         """
         backlog = backlog_of(listening)
-        if backlog is None:
-            return listening
         try:
             spare = _copy(listening)
         except OSError:
             return listening
-        server = _at_once(self._loop.create_server(self._make, sock=listening, backlog=backlog))
-        if listening.fileno() < 0:  # one that cannot listen is closed, and nothing is said
+        try:
+            if backlog is None:
+                raise RuntimeError("nobody knows the backlog")
+            server = _at_once(self._loop.create_server(self._make, sock=listening, backlog=backlog))
+            if listening.fileno() < 0:  # what the loop does then, and says nothing
+                raise RuntimeError("it cannot listen")
+        except (OSError, RuntimeError) as error:
+            _log.warn("clients are accepted by hand: {error}", error=error)
+            self.usable = False
+            listening.close()
             return spare
         spare.close()
         self._server, self._listening = server, listening

@@ -84,7 +84,8 @@ class Port:
             if listening is None:
                 return
             self._by_hand.resume(listening)
-        self._look_later()
+        if self._by_loop.usable:
+            self._look_later()
 
     def _look_later(self) -> None:
         self._looking = self._loop.call_later(_LOOK, self._look)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Hashable
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -41,8 +42,9 @@ class LoopTransport(asyncio.Protocol):
     to each other's methods. Everything else is translated.
 
     :param gone: called when the connection is lost.
-    :param arrived: called when the connection is there, with the number of its descriptor, if the loop
-        accepts it by itself: then only this tells of it.
+    :param arrived: called when the connection is there, with the number of its descriptor, if the loop's
+        own server accepts it: then only this tells of it. All connections of such a server have one context,
+        so what an action sets in it would be found by everybody's: they are given one each.
     :ivar connection: the socket, where it is known; to ask the loop's transport for it costs a system call.
     """
 
@@ -60,9 +62,15 @@ class LoopTransport(asyncio.Protocol):
         self._address = address
         self._gone = gone
         self._arrived = arrived
+        self._run: Callable[..., Any] = _run
         self._transport: Any = None
         self._producer: Any = None
-        self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # past it, see above
+        # Past it, see above.
+        if arrived is None:
+            self.data_received = protocol.dataReceived  # type: ignore[method-assign]
+        else:
+            self._run = copy_context().run
+            self.data_received = partial(self._run, protocol.dataReceived)  # type: ignore[method-assign,call-arg]
 
     # What the loop calls.
 
@@ -80,13 +88,14 @@ class LoopTransport(asyncio.Protocol):
         protocol: Any = self._protocol
         if not _is_half_closeable(protocol.__class__):
             return False
-        protocol.readConnectionLost()
+        self._run(protocol.readConnectionLost)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
         self._gone()
-        self._protocol.connectionLost(connectionDone if exc is None else Failure(ConnectionLost(str(exc))))
+        reason = connectionDone if exc is None else Failure(ConnectionLost(str(exc)))
+        self._run(self._protocol.connectionLost, reason)
         # They know each other: what is left of a connection would stay until the collector finds it.
         self._producer = None
         del self._protocol, self.data_received
@@ -222,6 +231,11 @@ class Opening:
             return
         future._asyncio_future_blocking = False  # how a future is told that it is waited for
         future.add_done_callback(self)
+
+
+def _run(call: Callable[..., object], *arguments: object) -> object:
+    """Where the loop has seen to the context."""
+    return call(*arguments)
 
 
 @cache  # there are few kinds, and many connections

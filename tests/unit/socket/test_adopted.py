@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import Any
 
+import uvloop
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IListeningPort, ISSLTransport, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -42,9 +43,13 @@ def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> Encryp
 class AdoptedTests(SynchronousTestCase):
     """Clients of TCP, encrypted or not."""
 
+    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
+        """Python's own."""
+        return asyncio.new_event_loop()
+
     def setUp(self) -> None:
         """A loop, and what listens on it."""
-        self.loop = asyncio.new_event_loop()
+        self.loop = self.loop_of_a_kind()
         self.addCleanup(self.loop.close)
         self.place = Place()
         self.connections: list[Any] = []
@@ -186,3 +191,11 @@ class AdoptedTests(SynchronousTestCase):
         self.assertEqual(address_of(("127.0.0.1", 80)), IPv4Address("TCP", "127.0.0.1", 80))
         self.assertEqual(address_of(("::1", 80, 0, 0)), IPv6Address("TCP", "::1", 80, 0, 0))
         self.assertEqual((address_of("/x"), address_of("")), (UNIXAddress("/x"), UNIXAddress(None)))
+
+
+class WorkerTests(AdoptedTests):
+    """The same on the loop that workers have, whose own server accepts what is not encrypted."""
+
+    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
+        """That of workers."""
+        return uvloop.new_event_loop()

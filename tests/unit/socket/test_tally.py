@@ -84,8 +84,22 @@ class TallyTests(SynchronousTestCase):
         alone.join()
         came(alone, 9)
         self.assertEqual((alone.least(), self.first.least()), (9, 0))
+        self.assertFalse(alone.is_alone())
         self.tally.free(0)
         self.assertEqual(self.tally.take(), 0)
+
+    def test_is_alone(self) -> None:
+        """One is alone while nobody else accepts, wherever one's place is."""
+        self.assertEqual((self.first.is_alone(), self.second.is_alone()), (False, False))
+        self.first.leave()
+        self.assertTrue(self.second.is_alone())
+        self.first.join()
+        self.tally.free(2)
+        self.assertTrue(self.first.is_alone())
+        starting = Place(self.tally.fileno(), self.tally.take())
+        self.assertTrue(self.first.is_alone())
+        starting.join()
+        self.assertFalse(self.first.is_alone())
 
     def test_alone(self) -> None:
         """Without a page, one's own count is the least."""
@@ -93,6 +107,7 @@ class TallyTests(SynchronousTestCase):
         alone.join()
         came(alone, 5)
         self.assertEqual((alone.least(), alone.neediest()), (5, (1, 5)))
+        self.assertTrue(alone.is_alone())
 
 
 def came(place: Place, connections: int) -> None:

@@ -1,0 +1,56 @@
+"""A worker's loop whose time the test has in its hands, and what is served on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import uvloop
+from twisted.internet.protocol import Protocol
+
+
+class Loop(uvloop.Loop):
+    """Its timers are ours."""
+
+    def __init__(self) -> None:
+        self.later: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, call: Any) -> Any:  # type: ignore[override]
+        """Have it called when the test wants it."""
+        self.later.append(call)
+        return _Timer(self.later, call)
+
+    def wait(self) -> None:
+        """The time has come."""
+        later = self.later[:]
+        self.later.clear()
+        for call in later:
+            call()
+
+    def turn(self) -> None:
+        """What is ready now."""
+        self.call_soon(self.stop)
+        self.run_forever()
+
+
+class _Timer:
+    def __init__(self, later: list[Callable[[], None]], call: Callable[[], None]) -> None:
+        self._later, self._call = later, call
+
+    def cancel(self) -> None:
+        """Not any more."""
+        if self._call in self._later:
+            self._later.remove(self._call)
+
+
+class Echo(Protocol):
+    """Sends back what it gets, behind what others have left in the context."""
+
+    left: ContextVar[bytes] = ContextVar("left", default=b"")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes have come."""
+        transport: Any = self.transport
+        transport.write(self.left.get() + data)
+        self.left.set(data)
