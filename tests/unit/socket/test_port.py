@@ -134,24 +134,31 @@ class PortTests(SynchronousTestCase):
 
     def test_as_it_was(self) -> None:
         """The socket stays as the others have it: its backlog, and that it does not block."""
-        for changed in (self.sibling.join, self.sibling.leave):
-            self.assertEqual(backlog_of(self.theirs), 123)
-            self.assertTrue(fcntl.fcntl(self.theirs, fcntl.F_GETFL) & os.O_NONBLOCK)
-            changed()
-            self.assertConverses()
-            self.loop.wait()
+        self.assertAsItWas()
+        self.sibling.join()
+        self.assertConverses()
+        self.eventually(lambda: not self.by_loop())
+        self.assertAsItWas()
+        self.sibling.leave()
+        self.loop.wait()
+        self.assertTrue(self.by_loop())
+        self.assertAsItWas()
         self.port.stopListening()
         self.stopped = True
-        self.assertEqual(backlog_of(self.theirs), 123)
-        self.assertTrue(fcntl.fcntl(self.theirs, fcntl.F_GETFL) & os.O_NONBLOCK)
+        self.assertAsItWas()
         self.connect()  # the siblings still listen
         self.theirs.accept()[0].close()
 
+    def assertAsItWas(self) -> None:
+        """For the others, nothing has changed."""
+        self.assertEqual(backlog_of(self.theirs), 123)
+        self.assertTrue(fcntl.fcntl(self.theirs, fcntl.F_GETFL) & os.O_NONBLOCK)
+
     def test_peer(self) -> None:
         """Of a connection that the loop has accepted, the other end is known."""
-        self.assertConverses()
+        client = self.assertConverses()
         self.assertEqual(peer_of(self.made[0]), Peer(os.geteuid(), os.getegid(), os.getpid()))
-        self.assertConverses()  # nothing has been closed by that
+        self.assertEqual(self.answer(client, b"x"), b"hellox")  # nothing has been closed by that
 
     def test_sibling(self) -> None:
         """While there is a sibling, clients are accepted by hand, and so may be left to it."""
