@@ -182,7 +182,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertFalse(client.connection._framer.partial)
 
     def test_too_large_after_others(self) -> None:
-        """What has come before it in the same bytes is answered, and it is refused without waiting for more."""
+        """What came before it in the same bytes is answered, and it is refused without waiting for more."""
         for large in (b"x" * 65, b"x" * 65 + b"\n"):
             client = connect(Limits(max_message_bytes=64))
             client.raw(b'{"id":1}\n{"id":2}\n' + large)
