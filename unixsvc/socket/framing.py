@@ -9,6 +9,8 @@ from unixsvc.errors import TooLarge
 
 __all__ = ["Framer"]
 
+_LARGE: Final = 16_384  # bytes, from which on a copy of them is felt
+
 
 class Framer:
     """One message on a line; or, from a client of the original system, one object and no line end.
@@ -67,12 +69,17 @@ class Framer:
         if len(self._partial) + len(data) > self._max_bytes:
             self._uncut = data
             most = self._count_small(most)
+        if len(data) > _LARGE and data.find(b"\n") < 0:
+            self._partial += data  # as below would be done too, with one copy more
+            self._uncut = b""
+            return []
         messages = data.split(b"\n", most)
         rest = messages.pop()
         if messages:
             self.framed = True
             if self._partial:
-                messages[0] = bytes(self._partial) + messages[0]
+                self._partial += messages[0]
+                messages[0] = bytes(self._partial)
                 self._partial.clear()
         if rest and len(messages) < most:
             self._partial += rest

@@ -63,6 +63,20 @@ class LinesTests(SynchronousTestCase):
         pieces = [stream[at : at + 1] for at in range(len(stream))]
         self.assertEqual(_messages(Framer(1 << 20), pieces), messages)
 
+    def test_large_pieces(self) -> None:
+        """Large messages in large pieces as well, whether a piece has an end in it or not."""
+        messages = [bytes([65 + number]) * 50_000 for number in range(4)]
+        stream = b"".join(each + b"\n" for each in messages)
+        for size in (17_000, 20_000, 50_001, 120_000, len(stream)):
+            pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+            self.assertEqual(_messages(Framer(60_000), pieces), messages, size)
+            with self.assertRaises(TooLarge):
+                _messages(Framer(49_999), pieces)
+        framer = Framer(60_000)
+        framer.keep(messages[0][:20_000])
+        self.assertEqual(framer.take(9, messages[0][20_000:]), [])
+        self.assertEqual(framer.take(9, b"\n"), messages[:1])
+
     def test_fed_before_all_is_taken(self) -> None:
         """What is fed while messages are still there comes after them."""
         for most in (1, 2, 3):
