@@ -89,7 +89,9 @@ class Worker:
 
     def start(self) -> None:
         """Load the application, listen, and say so."""
-        self._loop.add_signal_handler(signal.SIGTERM, self.terminate)
+        # In the loop's first turn: uvloop notes a signal that comes before that, and tells of it only with
+        # the next one. Until then, while the application is loaded, TERM ends this process, unheard.
+        self._loop.call_soon(self._loop.add_signal_handler, signal.SIGTERM, self.terminate)
         StandardIO(self._line, stdin=COMMANDS_FD, stdout=REPORTS_FD, reactor=self._reactor)
         try:
             self._hosted = self._make()
