@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
+
+import psutil
 
 from tests.functional.running import RunningTestCase
 
@@ -89,3 +92,15 @@ class OrphanTests(RunningTestCase):
         running.signal(signal.SIGKILL)
         running.process.wait()
         self.eventually(lambda: running.left() == [], 2.0)
+
+    def test_told_while_starting(self) -> None:
+        """A worker that is told to end while it loads its application ends at once."""
+        Path(self.folder, "mode").write_text("hang")
+        running = self.start(ready=False)
+        running.until("worker 2 is ready")
+        self.eventually(lambda: "unixsvc: versioned [1]" in running.left())
+        time.sleep(0.5)  # as above
+        for each in psutil.Process(running.process.pid).children():
+            if "versioned" in " ".join(each.cmdline()):
+                os.kill(each.pid, signal.SIGTERM)
+        running.until("worker 1: ended with signal 15")
