@@ -47,8 +47,8 @@ class Connection(Serving):
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may be gone, or wait for its replies."""
-        unanswered = self._full or self._later or self._unanswered.requests or self._framer.pending
-        if not unanswered or self._stage is Stage.LINGERING or has_gone(self.transport):
+        busy = self._full or self._later or self._unanswered.requests or self._framer.pending
+        if not busy or self._stage is Stage.LINGERING or has_gone(self.transport):
             self._stage = max(self._stage, Stage.CLOSING)
             self.transport.loseConnection()
             return
