@@ -31,7 +31,7 @@ from unixsvc import (
 from unixsvc.config import Limits, Security
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.errors import Internal
-from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService
+from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService, MemoryTransport
 
 
 def _decorated(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,6 +193,12 @@ class MemoryServiceTests(SynchronousTestCase):
         waiting = service.post("/thing/wait", seconds=5)
         service.clock.advance(1)
         self.failureResultOf(waiting, DeadlineExceeded)
+
+    def test_collected(self) -> None:
+        """What the collector takes apart in whatever order may still be written to, and makes no noise."""
+        transport = MemoryTransport()
+        transport.io.close()
+        transport.write(b"goodbye")
 
     def test_close(self) -> None:
         """It ends as a worker does, whether it was asked anything or not."""

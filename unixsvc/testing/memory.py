@@ -39,6 +39,8 @@ class MemoryTransport(StringTransport):
 
     def write(self, data: bytes) -> None:
         """Keep what is written."""
+        if self.io.closed:  # the collector has found both ends, and this one first: a stream may say goodbye
+            return
         super().write(data)
         if self.slow and data and self.producer is not None:
             self.producer.pauseProducing()
