@@ -61,9 +61,9 @@ def _ours(transport: Any) -> Callable[[bytes], None]:
     from twisted.internet.task import Clock
 
     from bench.app import app
-    from unixsvc.config import Limits, Log, Security, ServiceSettings
-    from unixsvc.orchestrator.hosting import Hosted
-    from unixsvc.orchestrator.messages import Orders
+    from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+    from unixsvc.service.host import Hosted
+    from unixsvc.service.spec import Orders
     from unixsvc.testing.memory import MemoryEndpoint
 
     endpoint, clock = MemoryEndpoint(), Clock()

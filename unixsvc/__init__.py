@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from unixsvc.client.twisted.client import Client
     from unixsvc.domain.interfaces import IServices
     from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.errors import (
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
         Unauthorized,
         Unavailable,
     )
+    from unixsvc.execution.action_driver import from_asyncio
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
     from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
-    from unixsvc.running.driver import from_asyncio
-    from unixsvc.socket.client import Client
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
@@ -51,8 +51,8 @@ _HOMES: Final = {
     "unixsvc.routing.route": (
         "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
     ),
-    "unixsvc.running.driver": ("from_asyncio",),
-    "unixsvc.socket.client": ("Client",),
+    "unixsvc.execution.action_driver": ("from_asyncio",),
+    "unixsvc.client.twisted.client": ("Client",),
 }  # fmt: skip
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

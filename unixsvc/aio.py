@@ -17,15 +17,15 @@ from typing import Any
 
 from msgspec import Raw
 
+from unixsvc.client.aio.protocol import AioLink, Stream, change_in
+from unixsvc.client.calls import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
+from unixsvc.client.connect import Unreached, dial
+from unixsvc.client.connection import Call
+from unixsvc.client.location import Place, place_of
+from unixsvc.client.pool import Links
+from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.client.stream_buffer import Inbox
 from unixsvc.errors import ServiceError
-from unixsvc.socket.aio_link import AioLink, Stream, change_in
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
-from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
-from unixsvc.socket.conversation import Call
-from unixsvc.socket.dialing import Unreached, dial
-from unixsvc.socket.inbox import Inbox
-from unixsvc.socket.links import Links
-from unixsvc.socket.place import Place, place_of
 
 __all__ = ["Client"]
 

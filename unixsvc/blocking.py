@@ -20,14 +20,14 @@ from typing import Any
 
 from msgspec import Raw
 
+from unixsvc.client.blocking.connection import BlockingLink, Pool
+from unixsvc.client.calls import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
+from unixsvc.client.connect import Unreached, dial
+from unixsvc.client.connection import Call
+from unixsvc.client.inotify import wait_for_change
+from unixsvc.client.location import Place, place_of
+from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
 from unixsvc.errors import ServiceError
-from unixsvc.socket.asking import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
-from unixsvc.socket.attempts import Breaker, Budget, Course, Lost, pause_or_raise
-from unixsvc.socket.blocking_link import BlockingLink, Pool
-from unixsvc.socket.conversation import Call
-from unixsvc.socket.dialing import Unreached, dial
-from unixsvc.socket.inotify import wait_for_change
-from unixsvc.socket.place import Place, place_of
 
 __all__ = ["Client", "Stream"]
 

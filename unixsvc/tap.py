@@ -13,14 +13,14 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
-from unixsvc.config import Settings
-from unixsvc.config_file import load_settings
+from unixsvc.config.loader import load_settings
+from unixsvc.config.settings import Settings
 from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.notifying import SystemdService
-from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
-from unixsvc.orchestrator.systemd import Activation, restore, take
+from unixsvc.orchestrator.systemd.notify import Activation, restore, take
+from unixsvc.orchestrator.systemd.service import SystemdService
 from unixsvc.telemetry.logs import FORMATS, Level, observer
 
 __all__ = ["Options", "makeService"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response
 
-from tests.browser.serving import Trial
+from tests.browser.demo_server import Trial
 
 __all__ = ["DocsPage"]
 

@@ -13,7 +13,7 @@ from klein import Klein
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from unixsvc.rest.pages import add_pages
+from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.problem import PROBLEM, problem
 
 __all__ = ["DOCUMENT", "ITEMS", "TOKEN", "main"]

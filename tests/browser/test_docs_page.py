@@ -14,8 +14,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.chromium import browser
+from tests.browser.demo_server import Served, serving_demo, serving_small
 from tests.browser.docs_page import DocsPage
-from tests.browser.serving import Served, serving_demo, serving_small
 
 _FILES = ("/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/init.js", "/openapi.json")
 _ICON = "/docs/favicon-32x32.png"  # a browser without a window need not ask for it

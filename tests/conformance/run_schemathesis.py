@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.functional.running import Running
+from tests.functional.orchestrator_process import Running
 
 _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
 _PATIENCE: Final = 1800.0  # seconds; only ever waited for when something is broken

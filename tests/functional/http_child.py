@@ -16,8 +16,8 @@ import uvloop
 from msgspec import Struct
 from twisted.internet import asyncioreactor
 
-from unixsvc.config import Limits
-from unixsvc.config_http import Http
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits
 
 __all__ = ["Settings", "main"]
 
@@ -47,9 +47,9 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
     from twisted.web.resource import Resource
     from twisted.web.server import NOT_DONE_YET
 
-    from unixsvc.rest.front import Front
-    from unixsvc.socket.adopted import AdoptedServerEndpoint
-    from unixsvc.socket.tally import Place
+    from unixsvc.listen.adopted import AdoptedServerEndpoint
+    from unixsvc.listen.connection_counts import Place
+    from unixsvc.rest.server.site import Front
 
     class Gateway(Resource):
         """``/big/N`` is so many bytes, ``/slow`` takes a second, and everything else says how long it was."""

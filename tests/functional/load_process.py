@@ -1,4 +1,4 @@
-"""The process that makes the load: what :class:`tests.functional.loading.Load` starts.
+"""The process that makes the load: what :class:`tests.functional.load_harness.Load` starts.
 
 Plain sockets on uvloop's readers, below asyncio's transports: when a write fails, those drop what was not
 read yet, and a reply that the server did send must not be taken for lost.
@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from tests.functional.loading import Outcome, Progress, Reply, Settings, Tally
+from tests.functional.load_harness import Outcome, Progress, Reply, Settings, Tally
 
 __all__: list[str] = []
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.running import RunningTestCase
-from tests.functional.talking import Talk
+from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.raw_client import Talk
 
 
 class DescriptorTests(RunningTestCase):

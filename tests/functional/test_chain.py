@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Any
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _SERVICES = "".join(
     f'[services.{each}]\napp = "chain:{each}"\nrequest_timeout = 20.0\n'

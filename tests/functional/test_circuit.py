@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _CLOSED = {"open": 0, "half_open": 0, "closed": 1, "refused": 0, "connections": 1}
 

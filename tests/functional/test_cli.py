@@ -9,9 +9,9 @@ import stat
 import subprocess
 import time
 
-from tests.functional.commanding import HELLO, CommandLineTestCase, answering, read_line
+from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
 from unixsvc.cli.exchange import Call, exchange
-from unixsvc.socket.dialing import Unreachable
+from unixsvc.client.connect import Unreachable
 
 
 class Answers(CommandLineTestCase):

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 
-from tests.functional.commanding import HELLO, CommandLineTestCase, read_line
+from tests.functional.cli_process import HELLO, CommandLineTestCase, read_line
 
 _BUSY = b'{"id": 1, "status": "error", "code": 503, "message": "?", "detail": {"retry_after": 1.0}}\n'
 _POST = ("call", "home", "POST", "/x", "--timeout", "10")

@@ -11,7 +11,7 @@ import sys
 import threading
 from unittest import skipIf
 
-from tests.functional.commanding import HELLO, CommandLineTestCase, answering, read_line
+from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
 
 
 class TheProcess(CommandLineTestCase):

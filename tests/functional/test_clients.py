@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.functional import clients_in_trouble as suite  # a class that is imported itself would be run
-from tests.functional.driving import AioDriver, BlockingDriver, TwistedDriver
+from tests.functional import client_fault_suite as suite  # a class that is imported itself would be run
+from tests.functional.client_drivers import AioDriver, BlockingDriver, TwistedDriver
 from unixsvc.blocking import Client
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.functional.apps.codes import SECRET
-from tests.functional.running import RunningTestCase
-from tests.functional.talking import Talk
+from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.raw_client import Talk
 
 _LIMITS = """
 [services.codes]

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from tests.functional.running import RunningTestCase
-from tests.functional.talking import Talk
+from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.raw_client import Talk
 
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n[services.other]\napp = "codes:app"\n'
 

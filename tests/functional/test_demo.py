@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 DEMO = '[services.home]\napp = "unix_app.home:app"\n[services.user]\napp = "unix_app.user:app"\nworkers = 2\n'
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _PROGRAM = """
 import signal, sys
@@ -16,9 +16,9 @@ import signal, sys
 from twisted.application.service import Application
 from twisted.internet import reactor
 
-from unixsvc.config import ServiceSettings
-from unixsvc.config_file import load_settings
-from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.config.loader import load_settings
+from unixsvc.orchestrator.orchestrator import Orchestrator
 
 application = Application("embedding")
 orchestrator = Orchestrator(load_settings("unixsvc.toml"), reactor)

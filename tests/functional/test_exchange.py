@@ -12,7 +12,7 @@ from unittest import skipUnless
 
 import psutil
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _MANY = 10_000
 

@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import Any
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 
 class PrefixedTests(RunningTestCase):

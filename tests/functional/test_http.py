@@ -11,8 +11,8 @@ import threading
 import time
 from typing import Any
 
-from tests.functional.webbing import WebTestCase
-from tests.unit.socket.certificates import write_certificate
+from tests.functional.http_stack import WebTestCase
+from tests.unit.support.certificates import write_certificate
 
 _DEMO = """
 [services.user]

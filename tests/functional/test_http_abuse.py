@@ -10,11 +10,11 @@ import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.functional.http_child import Settings
-from tests.functional.http_dripping import Dripping, percentile
-from tests.functional.http_talking import Answer, HttpTalk, get, start_http
+from tests.functional.raw_http_client import Answer, HttpTalk, get, start_http
+from tests.functional.slow_http_client import Dripping, percentile
 from tests.unit.rest.abuse import HEADS, LIMIT, bodies
-from unixsvc.config import Limits
-from unixsvc.config_http import Http
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits
 
 BODY = 100_000
 HTTP = Http(header_timeout=1.0, send_timeout=2.0, max_header_bytes=LIMIT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.functional.webbing import Answer, WebTestCase
+from tests.functional.http_stack import Answer, WebTestCase
 
 _CONFIG = """
 [limits]

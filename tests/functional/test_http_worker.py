@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 
-from tests.functional.http_dripping import Dripping, percentile
-from tests.functional.http_talking import HttpTalk, get
-from tests.functional.webbing import WebTestCase
+from tests.functional.http_stack import WebTestCase
+from tests.functional.raw_http_client import HttpTalk, get
+from tests.functional.slow_http_client import Dripping, percentile
 from tests.unit.rest.abuse import HEADS, LIMIT, bodies
 
 _BODY = 100_000

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import skipIf
 
-from tests.functional.running import RunningTestCase, full
-from tests.functional.talking import Talk
+from tests.functional.orchestrator_process import RunningTestCase, full
+from tests.functional.raw_client import Talk
 
 _KEYS = 2000 if full() else 200
 _THREADS = 8

@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from tests.functional.driving import TwistedDriver
-from tests.functional.running import RunningTestCase, full
+from tests.functional.client_drivers import TwistedDriver
+from tests.functional.orchestrator_process import RunningTestCase, full
 from unixsvc import ServiceError
 
 _CALLS = 100_000 if full() else 12_000

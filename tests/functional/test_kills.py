@@ -9,7 +9,7 @@ import time
 
 import psutil
 
-from tests.functional.running import Running, RunningTestCase, full
+from tests.functional.orchestrator_process import Running, RunningTestCase, full
 
 _FOUR = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
 

@@ -8,11 +8,11 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.socket.certificates import write_certificate
+from tests.unit.support.certificates import write_certificate
 
 _PROGRAM = """
 import sys
-from unixsvc.orchestrator.lazy_tls import tls_when_needed
+from unixsvc.transport.lazy_tls import tls_when_needed
 with tls_when_needed():
     from twisted.internet import asyncioreactor
 asyncioreactor.install()

@@ -7,9 +7,9 @@ import time
 from functools import partial
 from typing import Any
 
-from tests.functional.running import RunningTestCase, full
-from tests.functional.talking import Talk
-from unixsvc.socket.conversation import WINDOW
+from tests.functional.orchestrator_process import RunningTestCase, full
+from tests.functional.raw_client import Talk
+from unixsvc.client.connection import WINDOW
 
 _ITEMS = 1_000_000 if full() else 50_000
 

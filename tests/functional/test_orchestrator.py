@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.running import Running, RunningTestCase
-from tests.functional.talking import Talk
+from tests.functional.orchestrator_process import Running, RunningTestCase
+from tests.functional.raw_client import Talk
 
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _CONFIG = """
 [services.codes]

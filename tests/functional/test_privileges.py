@@ -10,7 +10,7 @@ from unittest import skipIf
 
 import psutil
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 _NOBODY = 65534
 _OF_SOMEBODY = ("socket:", "pipe:", "/tmp/", "/memfd:")  # noqa: S108  # not those that look alike, as /dev/null

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.running import Running, RunningTestCase, full
+from tests.functional.orchestrator_process import Running, RunningTestCase, full
 
 _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 
 
 class SpreadTests(RunningTestCase):

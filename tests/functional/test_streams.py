@@ -7,9 +7,9 @@ from typing import Any
 
 import psutil
 
-from tests.functional.commanding import start_command
-from tests.functional.running import RunningTestCase, full
-from tests.functional.talking import Talk
+from tests.functional.cli_process import start_command
+from tests.functional.orchestrator_process import RunningTestCase, full
+from tests.functional.raw_client import Talk
 
 _MIB = 1 << 20
 _GROWTH = 4 * _MIB

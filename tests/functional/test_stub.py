@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import unixsvc
-from tests.functional.running import RunningTestCase
+from tests.functional.orchestrator_process import RunningTestCase
 from tests.unit.cli.samples.user_client import NewUser, User, UserClient
 from unixsvc import aio
 

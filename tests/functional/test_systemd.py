@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.functional.running import Running, RunningTestCase
+from tests.functional.orchestrator_process import Running, RunningTestCase
 
 
 class SystemdTests(RunningTestCase):

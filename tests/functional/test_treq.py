@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from twisted.web.client import HTTPConnectionPool
 
-from tests.functional.webbing import WebTestCase
+from tests.functional.http_stack import WebTestCase
 from unixsvc import NotFound, Request
 from unixsvc.datasource.http import HttpDatasource, client_over_unix
 from unixsvc.domain.message import Caller

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
-from unixsvc.config_http import Cors, Http
+from unixsvc.config.http import Cors, Http
+from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "configuration.rst"

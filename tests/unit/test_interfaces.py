@@ -13,18 +13,18 @@ from zope.interface import Interface, implementedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.domain.test_handle import Surroundings
-from tests.unit.orchestrator.fleets import Watcher
-from tests.unit.orchestrator.pools import version_for
-from tests.unit.orchestrator.processes import Processes
+from tests.unit.domain.test_handle_message import Surroundings
+from tests.unit.execution.test_threads import Turns
+from tests.unit.orchestrator.fake_pools import Watcher
+from tests.unit.orchestrator.pool.fake_processes import Processes
+from tests.unit.orchestrator.pool.pool_harness import version_for
 from tests.unit.orchestrator.test_control import FakeOrchestrator
 from tests.unit.routing.serving import Runner, Serving
-from tests.unit.running.test_threads import Turns
-from unixsvc.config import Limits, Log, Security, Settings
+from unixsvc.config.settings import Limits, Log, Security, Settings
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain import interfaces
-from unixsvc.domain.handle import HandleMessage
+from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import (
     IAdoptingEndpoint,
     IBlockingRunner,
@@ -39,16 +39,16 @@ from unixsvc.domain.interfaces import (
     IRouterRepository,
     IServicePool,
 )
-from unixsvc.orchestrator.inline import Inline
-from unixsvc.orchestrator.listen import Door
-from unixsvc.orchestrator.pool import Pool
-from unixsvc.orchestrator.service import Orchestrator
-from unixsvc.running.threads import ThreadRunner
-from unixsvc.socket.adopted import AdoptedServerEndpoint
-from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.socket.security import TokenGuard
-from unixsvc.socket.server import Handling, SocketRequestHandler
-from unixsvc.socket.tally import Place
+from unixsvc.execution.threads import ThreadRunner
+from unixsvc.listen.adopted import AdoptedServerEndpoint
+from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.orchestrator.orchestrator import Orchestrator
+from unixsvc.orchestrator.pool.inline import Inline
+from unixsvc.orchestrator.pool.pool import Pool
+from unixsvc.orchestrator.sockets.binding import Door
+from unixsvc.security.tokens import TokenGuard
+from unixsvc.server.handler import Handling, SocketRequestHandler
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import Figures
 

@@ -17,8 +17,8 @@ from twisted.python.usage import Options as TwistdOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.notifying import SystemdService
-from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.orchestrator import Orchestrator
+from unixsvc.orchestrator.systemd.service import SystemdService
 from unixsvc.tap import Options, makeService
 
 CONFIG = """

@@ -28,7 +28,7 @@ from unixsvc import (
     NotFound,
     Unauthorized,
 )
-from unixsvc.config import Limits, Security
+from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.errors import Internal
 from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService, MemoryTransport

@@ -16,11 +16,11 @@ from zope.interface import implementer
 from unixsvc.cli.options import located
 from unixsvc.cli.output import complain
 from unixsvc.cli.session import Session
-from unixsvc.config import HTTP_SERVICE, ServiceSettings, Settings
-from unixsvc.config_http import Http
+from unixsvc.config.http import Http
+from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
 from unixsvc.errors import ConfigError
-from unixsvc.socket.directory import socket_path
+from unixsvc.socket_directory import socket_path
 
 __all__ = ["check"]
 
@@ -59,11 +59,11 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     from twisted.internet.interfaces import IReactorTime
     from twisted.internet.task import Clock
 
-    from unixsvc.datasource.services import NoServices
+    from unixsvc.datasource.service_clients import NoServices
     from unixsvc.datasource.unix import mounted
     from unixsvc.domain.interfaces import IServices
     from unixsvc.routing.app import load_app, load_object
-    from unixsvc.routing.reserved import PREFIX, Reserved
+    from unixsvc.routing.builtin_routes import PREFIX, Reserved
     from unixsvc.routing.router import Router
 
     socket_path(settings.socket_dir, name)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from unixsvc.cli.session import Session
 from unixsvc.errors import ConfigError, ServiceError
-from unixsvc.socket.directory import service_names
+from unixsvc.socket_directory import service_names
 
 __all__ = ["complete_service", "complete_words"]
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from unixsvc.client import connection
+from unixsvc.client.connect import Unreachable, Unreached, dial_path
+from unixsvc.client.retry import Budget, Course, Lost
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable, error_from
-from unixsvc.socket import conversation
-from unixsvc.socket.attempts import Budget, Course, Lost
-from unixsvc.socket.dialing import Unreachable, Unreached, dial_path
 
 __all__ = ["Answer", "Call", "Exchange", "exchange", "is_listening", "read_answer"]
 
@@ -22,7 +22,7 @@ _ID: Final = 1
 _RETRY: Final = 0.01  # seconds
 
 
-class Call(conversation.Call, frozen=True, omit_defaults=True):
+class Call(connection.Call, frozen=True, omit_defaults=True):
     """What is asked, as it goes on the wire but for the id."""
 
     auth_token: str | None = None

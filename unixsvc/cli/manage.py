@@ -11,7 +11,7 @@ from msgspec import Raw
 from unixsvc.cli.completion import complete_service
 from unixsvc.cli.options import located
 from unixsvc.cli.session import Session
-from unixsvc.config import CONTROL_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE
 
 __all__ = ["COMMANDS"]
 

@@ -15,7 +15,7 @@ from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_table
 from unixsvc.cli.session import Session
 from unixsvc.errors import BadGateway, ConfigError
-from unixsvc.socket.directory import service_names, socket_path
+from unixsvc.socket_directory import service_names, socket_path
 
 __all__ = ["ls", "routes"]
 

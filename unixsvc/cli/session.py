@@ -9,13 +9,13 @@ from functools import cached_property
 from msgspec import Raw
 
 from unixsvc.cli.exchange import Call, Exchange, exchange
-from unixsvc.config import Settings
-from unixsvc.config_file import load_settings
+from unixsvc.client.connect import Unreachable
+from unixsvc.client.location import token_for
+from unixsvc.config.loader import load_settings
+from unixsvc.config.settings import Settings
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, error_from
-from unixsvc.socket.dialing import Unreachable
-from unixsvc.socket.directory import service_names, socket_path
-from unixsvc.socket.place import token_for
+from unixsvc.socket_directory import service_names, socket_path
 
 __all__ = ["Session"]
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_line, echo_table
 from unixsvc.cli.session import Session
-from unixsvc.config import CONTROL_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.errors import BadGateway
 
 __all__ = ["status"]

@@ -15,8 +15,8 @@ __all__ = ["stub"]
 def _class(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is None:
         return None
-    from unixsvc.cli.stubbing.text import class_name  # late: only this one command needs it
-    from unixsvc.cli.stubbing.types import RESERVED
+    from unixsvc.stubs.text import class_name  # late: only this one command needs it
+    from unixsvc.stubs.types import RESERVED
 
     if class_name(value) != value or value in RESERVED:
         raise click.BadParameter(f"{value!r} is no name for a class here")
@@ -39,8 +39,8 @@ def stub(session: Session, service: str, name: str | None) -> None:
 
     unixsvc stub user > user_client.py
     """
-    from unixsvc.cli.stubbing.contract import Contract
-    from unixsvc.cli.stubbing.module import client_name, write_module
+    from unixsvc.stubs.contract import Contract
+    from unixsvc.stubs.module import client_name, write_module
 
     told = session.ask(service, "/-/routes")
     try:

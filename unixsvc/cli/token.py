@@ -6,7 +6,7 @@ import click
 
 from unixsvc.cli.options import located
 from unixsvc.cli.session import Session
-from unixsvc.socket.security import read_token
+from unixsvc.security.tokens import read_token
 
 __all__ = ["token"]
 

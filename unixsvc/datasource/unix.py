@@ -12,13 +12,13 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.config import CONTROL_SERVICE
-from unixsvc.domain.handle import reply_for
+from unixsvc.client.connect import Unreachable
+from unixsvc.config.settings import CONTROL_SERVICE
+from unixsvc.domain.handle_message import reply_for
 from unixsvc.domain.interfaces import IContracted, IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
-from unixsvc.routing.reserved import PREFIX, ROUTES
-from unixsvc.socket.dialing import Unreachable
+from unixsvc.routing.builtin_routes import PREFIX, ROUTES
 
 __all__ = ["UnixDatasource", "mounted"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from zope.interface import Interface
 
-from unixsvc.domain.begun import Begun
+from unixsvc.domain.coroutine import Begun
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream
 
@@ -38,8 +38,8 @@ class IHandleMessage(Interface):
         """Begin to answer a request: most are answered by that, and there is nothing to wait for.
 
         What is only begun may be carried on by anyone who can wait for what its coroutine yields; who is a
-        coroutine himself has :func:`unixsvc.domain.begun.finish` for it. Neither ever raises because of what
-        the request or the action did: failures are replies.
+        coroutine himself has :func:`unixsvc.domain.coroutine.finish` for it. Neither ever raises because of
+        what the request or the action did: failures are replies.
         """
 
     def seconds_for(request: Request) -> float:
@@ -70,7 +70,7 @@ class IContracted(Interface):
     """A datasource that can tell what it answers."""
 
     def contract() -> Awaitable[dict[str, Any]]:
-        """Its contract, as :func:`unixsvc.routing.contract.describe` gives it; paths are those of requests.
+        """Its contract, as :func:`unixsvc.contract.describe.describe` gives it; paths are those of requests.
 
         :raises unixsvc.errors.ServiceError: if it cannot be had now.
         """
@@ -117,7 +117,7 @@ class IRequestHandler(Interface):
     """One service on one listening endpoint: the extension point for other transports.
 
     Made by calling what the configuration names under ``handler`` with a
-    :class:`unixsvc.socket.server.Handling`. It is a Twisted service as well, whose
+    :class:`unixsvc.server.handler.Handling`. It is a Twisted service as well, whose
     ``stopService`` drains and returns a Deferred.
     """
 
@@ -183,7 +183,7 @@ class IServicePool(Interface):
         """
 
     def reload(version: Any) -> Awaitable[None]:
-        """Have what serves replaced by another :class:`unixsvc.orchestrator.member.Version`.
+        """Have what serves replaced by another :class:`unixsvc.orchestrator.pool.worker_record.Version`.
 
         :raises unixsvc.errors.ConfigError: if that cannot start; then the old one stays.
         """
@@ -198,7 +198,7 @@ class IServicePool(Interface):
         """
 
     def tell(command: Any) -> None:
-        """Tell every worker something: one of :mod:`unixsvc.orchestrator.messages`."""
+        """Tell every worker something: one of :mod:`unixsvc.orchestrator.worker.messages`."""
 
     def figures() -> Any:
         """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolFigures`."""
@@ -216,7 +216,7 @@ class IOrchestrator(Interface):
     def register(name: str, settings: Any) -> None:
         """Have a service run, or have it run otherwise from the next reload on.
 
-        :param settings: a :class:`unixsvc.config.ServiceSettings`.
+        :param settings: a :class:`unixsvc.config.settings.ServiceSettings`.
         """
 
     def status() -> Awaitable[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import svcs
 from msgspec import Meta, Struct
 
-from unixsvc.config import ServiceSettings
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.domain.interfaces import IOrchestrator
 from unixsvc.errors import ConfigError, Conflict
 from unixsvc.orchestrator.status import ServiceStatus

@@ -7,9 +7,9 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from unixsvc.config import Settings
+from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.outcome import Outcome
+from unixsvc.orchestrator.shared_result import Outcome
 
 __all__ = ["Reloads", "check_reloadable"]
 

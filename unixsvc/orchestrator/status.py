@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 from msgspec import Struct, field
 
-from unixsvc.orchestrator.messages import Status
+from unixsvc.service.spec import Status
 from unixsvc.telemetry.metrics import Asked, Snapshot
 
 __all__ = ["Latency", "PoolFigures", "ServiceStatus", "WorkerFigures", "WorkerStatus", "describe"]

@@ -10,19 +10,19 @@ from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from unixsvc.domain.begun import Begun, begin, finish
-from unixsvc.domain.handle import reply_for
+from unixsvc.domain.coroutine import Begun, begin, finish
+from unixsvc.domain.handle_message import reply_for
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream
 from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
-from unixsvc.rest.exchange import Exchange
-from unixsvc.rest.incoming import Fields, meta_of, path_of, request_of
-from unixsvc.rest.openapi import describe
-from unixsvc.rest.outgoing import Answering, Terms, allowed_by, terms_of
-from unixsvc.rest.pages import add_pages
-from unixsvc.rest.sending import send
-from unixsvc.rest.web import Web
-from unixsvc.socket.server import Handling
+from unixsvc.rest.decode import Fields, meta_of, path_of, request_of
+from unixsvc.rest.docs_pages import add_pages
+from unixsvc.rest.encode import Answering, Terms, allowed_by, terms_of
+from unixsvc.rest.klein_bridge import Web
+from unixsvc.rest.openapi.document import describe
+from unixsvc.rest.pending import Exchange
+from unixsvc.rest.server.writer import send
+from unixsvc.server.handler import Handling
 from unixsvc.telemetry.logs import FailureLog
 
 __all__ = ["Gateway"]

@@ -17,9 +17,9 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint, IRequestHandler
 from unixsvc.errors import BadGateway, error_from
-from unixsvc.rest.front import Front
 from unixsvc.rest.gateway import Gateway
-from unixsvc.socket.server import Handling
+from unixsvc.rest.server.site import Front
+from unixsvc.server.handler import Handling
 
 __all__ = ["HttpRequestHandler"]
 

@@ -9,15 +9,15 @@ from typing import Any
 from twisted.application.service import Service
 from zope.interface import implementer
 
-from unixsvc.config import Limits, Log, Security, ServiceSettings
-from unixsvc.config_http import Http
+from unixsvc.client.location import place_of
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.domain.interfaces import IRequestHandler
-from unixsvc.orchestrator.hosting import Hosted
-from unixsvc.orchestrator.messages import Orders
 from unixsvc.rest.gateway import Gateway
 from unixsvc.routing.app import App
-from unixsvc.socket.place import place_of
-from unixsvc.socket.server import Handling
+from unixsvc.server.handler import Handling
+from unixsvc.service.host import Hosted
+from unixsvc.service.spec import Orders
 
 __all__ = ["resource"]
 

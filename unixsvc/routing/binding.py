@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
-from unixsvc.domain.checking import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
 from unixsvc.domain.message import EMPTY, Request
+from unixsvc.domain.validation import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.signature import Signature, is_list

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, 
 
 import msgspec
 
-from unixsvc.domain.checking import Problem, join, problem_at
+from unixsvc.domain.validation import Problem, join, problem_at
 from unixsvc.errors import ConfigError
 
 __all__ = ["Check", "Checker", "checker_for"]

@@ -9,7 +9,7 @@ from typing import Any
 import svcs
 from msgspec import Struct
 
-from unixsvc.config import ServiceSettings
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.routing.signature import resolve_hints
 

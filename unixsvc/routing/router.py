@@ -13,17 +13,17 @@ import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.config import ServiceSettings
-from unixsvc.domain.begun import Begun
-from unixsvc.domain.current import set_shielded
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.contract.describe import Promise, describe
+from unixsvc.domain.coroutine import Begun
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.request_context import set_shielded
 from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
 from unixsvc.routing.app import App
 from unixsvc.routing.binding import Binder
+from unixsvc.routing.builtin_routes import PREFIX, Reserved, reserved_group
 from unixsvc.routing.container import ServiceContext, Services
-from unixsvc.routing.contract import Promise, describe
-from unixsvc.routing.reserved import PREFIX, Reserved, reserved_group
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.signature import is_plain, read_signature
 from unixsvc.routing.table import Table, variables_of
@@ -141,7 +141,7 @@ class Router:
             return True  # and the answer is what is wrong with it
 
     def contract(self) -> dict[str, Any]:
-        """The routes with their schemas, as :func:`unixsvc.routing.contract.describe` gives them."""
+        """The routes with their schemas, as :func:`unixsvc.contract.describe.describe` gives them."""
         return describe(self._app.title, self._app.version, self._promises)
 
     @property

@@ -13,7 +13,7 @@ No process, no socket, no thread, and no waiting: time passes when the test says
 
 from __future__ import annotations
 
-from unixsvc.datasource.services import NoServices
+from unixsvc.datasource.service_clients import NoServices
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
 from unixsvc.testing.service import MemoryService, MemoryStream
 

@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from unixsvc.socket.client import Client
-from unixsvc.socket.link import TwistedLink
-from unixsvc.socket.place import Shown
+from unixsvc.client.location import Shown
+from unixsvc.client.twisted.client import Client
+from unixsvc.client.twisted.protocol import TwistedLink
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
 
 __all__ = ["MemoryClient"]

@@ -10,14 +10,14 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from unixsvc.config import Limits, Log, Security, ServiceSettings
-from unixsvc.datasource.services import NoServices
+from unixsvc.client.twisted.client import Client
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
 from unixsvc.errors import error_from
-from unixsvc.orchestrator.hosting import Hosted
-from unixsvc.orchestrator.messages import Orders
 from unixsvc.routing.app import App
-from unixsvc.socket.client import Client
+from unixsvc.service.host import Hosted
+from unixsvc.service.spec import Orders
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
 

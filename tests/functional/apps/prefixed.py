@@ -11,13 +11,13 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import Int32StringReceiver
 from zope.interface import implementer
 
-from unixsvc.domain.begun import finish
+from unixsvc.domain.coroutine import finish
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import Stream, whole
 from unixsvc.errors import error_from
-from unixsvc.socket.envelope import decode, encode, request_from
-from unixsvc.socket.server import Handling
+from unixsvc.server.handler import Handling
+from unixsvc.wire.messages import decode, encode, request_from
 
 
 class _Connection(Int32StringReceiver):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tests.unit.cli.commands import TOKEN, CommandTestCase, failure, success
+from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure, success
 from unixsvc.cli.call import Words, parse_words
 from unixsvc.errors import DeadlineExceeded
 

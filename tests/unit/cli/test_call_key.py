@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.unit.cli.commands import TOKEN, CommandTestCase, failure
+from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure
 
 
 class Key(CommandTestCase):

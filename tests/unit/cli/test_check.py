@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.unit.cli.commands import CommandTestCase
+from tests.unit.cli.command_runner import CommandTestCase
 
 
 class Check(CommandTestCase):

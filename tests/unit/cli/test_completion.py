@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from click.shell_completion import ShellComplete
 
-from tests.unit.cli.commands import CommandTestCase, failure, success
+from tests.unit.cli.command_runner import CommandTestCase, failure, success
 from unixsvc.cli.command import unixsvc
 from unixsvc.cli.session import Session
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tests.unit.cli.commands import CommandTestCase, failure
+from tests.unit.cli.command_runner import CommandTestCase, failure
 
 
 class ManageTests(CommandTestCase):

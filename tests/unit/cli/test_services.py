@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from tests.unit.cli.commands import TOKEN, CommandTestCase, failure, success
+from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure, success
 
 PAGE = {"$ref": "#/schemas/Page"}
 CONTRACT: dict[str, Any] = {

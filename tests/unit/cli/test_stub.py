@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.cli.commands import CommandTestCase, failure, success
+from tests.unit.cli.command_runner import CommandTestCase, failure, success
 from tests.unit.cli.samples import everything_client, user_client
-from tests.unit.cli.stubs import (
+from tests.unit.stubs.stub_harness import (
     Recorder,
     everything_contract,
     load_module,

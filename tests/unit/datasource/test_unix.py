@@ -12,6 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
+from unixsvc.client.connect import Unreachable
+from unixsvc.client.connection import Call, Conversation, Failed
+from unixsvc.client.location import Shown
 from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
@@ -27,9 +30,6 @@ from unixsvc.errors import (
     Unavailable,
     error_from,
 )
-from unixsvc.socket.conversation import Call, Conversation, Failed
-from unixsvc.socket.dialing import Unreachable
-from unixsvc.socket.place import Shown
 from unixsvc.testing import MemoryService, NoServices
 
 TRUSTED = Caller(trusted=True)

@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.domain.test_handle import SECRET, Surroundings
-from unixsvc.domain.begun import finish
-from unixsvc.domain.handle import HandleMessage
+from tests.unit.domain.test_handle_message import SECRET, Surroundings
+from unixsvc.domain.coroutine import finish
+from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import Stream, whole
 from unixsvc.errors import Cancelled, NotFound

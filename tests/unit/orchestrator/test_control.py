@@ -9,13 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
-from unixsvc.config import CONTROL_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.domain.interfaces import IOrchestrator
 from unixsvc.errors import ConfigError, Conflict, Internal, Invalid, NotFound, Unauthorized
 from unixsvc.orchestrator.control import control_app, control_settings
-from unixsvc.orchestrator.messages import Status
-from unixsvc.orchestrator.service import Orchestrator
+from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
+from unixsvc.service.spec import Status
 from unixsvc.telemetry.metrics import Snapshot
 from unixsvc.testing import MemoryService
 

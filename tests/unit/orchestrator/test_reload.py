@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config import Limits, Log, Security, ServiceSettings, Settings
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.reload import Reloads, check_reloadable
 

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.datasource.test_unix import FakeServices
 from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request, ServiceContext
-from unixsvc.domain.current import get_current
+from unixsvc.domain.request_context import get_current
 from unixsvc.errors import ConfigError, Internal
-from unixsvc.orchestrator.messages import encode_line
+from unixsvc.orchestrator.worker.messages import encode_line
 from unixsvc.telemetry.metrics import Asked
 from unixsvc.testing import MemoryService
 

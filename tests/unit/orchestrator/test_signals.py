@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.orchestrator.processes import Processes
+from tests.unit.orchestrator.pool.fake_processes import Processes
 from unixsvc.orchestrator.signals import STUCK, ExitCode, Signals
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

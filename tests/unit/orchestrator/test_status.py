@@ -7,8 +7,8 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.messages import Status
 from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
+from unixsvc.service.spec import Status
 from unixsvc.telemetry.metrics import Asked, Figures, Snapshot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from tests.unit.rest.fronting import ask
+from tests.unit.rest.http_connection import ask
 
 __all__ = ["CHUNKED", "HEADS", "LIMIT", "Abuse", "bodies"]
 

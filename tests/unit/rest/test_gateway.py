@@ -5,11 +5,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.unit.rest.asking import TOKEN, FakeHandle, Wire, World, header_of
-from unixsvc.config_http import Http
+from tests.unit.rest.http_requests import TOKEN, FakeHandle, Wire, World, header_of
+from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import Conflict
-from unixsvc.rest.front import Front
+from unixsvc.rest.server.site import Front
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, POST, Group, Route
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -13,16 +13,16 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 from zope.interface.verify import verifyObject
 
-from tests.unit.rest.fronting import Gateway, answers_in, ask
-from tests.unit.socket.memory import Actions
-from tests.unit.socket.test_probe import Saying
-from unixsvc.config import Limits, Security
+from tests.unit.rest.http_connection import Gateway, answers_in, ask
+from tests.unit.server.test_probe import Saying
+from tests.unit.support.memory_connection import Actions
+from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.errors import BadGateway, Unavailable
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
-from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.socket.server import Handling
+from unixsvc.server.handler import Handling
 from unixsvc.testing import MemoryEndpoint
 
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 from unixsvc import GET, POST, App, NotFound
-from unixsvc.config_http import Http
+from unixsvc.config.http import Http
 from unixsvc.errors import ConfigError
 from unixsvc.rest import resource
 

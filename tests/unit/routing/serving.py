@@ -11,12 +11,12 @@ import svcs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from unixsvc.config import ServiceSettings
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.routing.app import App
+from unixsvc.routing.builtin_routes import Reserved
 from unixsvc.routing.container import ServiceContext
-from unixsvc.routing.reserved import Reserved
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.router import Router
 

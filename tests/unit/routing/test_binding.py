@@ -13,8 +13,8 @@ from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.actions import Colour, Even, Limit, New, Tree, Unit, binder, bound, taking
-from unixsvc.domain.checking import MAX_PROBLEMS
 from unixsvc.domain.message import Request
+from unixsvc.domain.validation import MAX_PROBLEMS
 from unixsvc.errors import Invalid, Malformed
 
 

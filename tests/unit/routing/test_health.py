@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc import App
-from unixsvc.config import Limits, Log, Security, ServiceSettings
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
-from unixsvc.orchestrator.hosting import Hosted
-from unixsvc.orchestrator.messages import Orders
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.routing.container import ServiceContext
-from unixsvc.socket.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.service.host import Hosted
+from unixsvc.service.spec import Orders
 from unixsvc.testing import ImmediateRunner, MemoryService
 
 Ping = Callable[[Any], Awaitable[None] | None]

@@ -200,7 +200,7 @@ class LevelTests(SynchronousTestCase):
         self.level.set("info")
         later = self.level.filter(_collector(other))
         self.level.set("error")
-        for namespace in ("shop", "unixsvc.socket.server", "-"):
+        for namespace in ("shop", "unixsvc.server.handler", "-"):
             for observe in (self.observe, later):
                 observe(event("unwanted", LogLevel.warn, log_namespace=namespace))
                 observe(event("wanted", LogLevel.error, log_namespace=namespace))

@@ -13,7 +13,7 @@ import unix_app.user
 from unix_app.user.memory import MemoryUsers
 from unix_app.user.users import IUsers
 from unixsvc import App, Group, Invalid, NotFound, ServiceContext, ServiceError, Unauthorized
-from unixsvc.config import Security
+from unixsvc.config.settings import Security
 from unixsvc.errors import ConfigError
 from unixsvc.testing import MemoryService
 

@@ -1,0 +1,172 @@
+"""What every client promises where services change, are absent, or are not what they seem."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any
+from unittest import skipIf
+
+from tests.functional.client_suite import AnswersSuite, ClientTestCase, StreamsSuite
+from unixsvc.client.connect import Unreachable
+from unixsvc.errors import DeadlineExceeded, MethodNotAllowed, ServiceError, Unavailable
+
+__all__ = ["Suite"]
+
+
+class ChangesSuite(ClientTestCase):
+    """What happens to services while they are called."""
+
+    def test_reload(self) -> None:
+        """A reload in the middle of 2,000 calls loses none, and the old worker is not kept."""
+        self.start()
+        client = self.client()
+        before = self.worker_pids()
+        reload = threading.Timer(0.1, self.command, ["reload"])
+        reload.start()
+        calls = [("GET", f"/wait?seconds={0.005 + number % 2 / 100}") for number in range(2000)]
+        outcomes = client.outcomes(calls, 20)
+        reload.join()
+        self.assertEqual([each for each in outcomes if isinstance(each, Exception)], [])
+        self.assertEqual(client.outcomes([("GET", "/item/7")] * 64), [{"id": 7}] * 64)
+        self.assertNotEqual(self.worker_pids(), before)
+        self.eventually(lambda: not os.path.exists(f"/proc/{before[0]}"), 5.0)
+
+    def test_kill(self) -> None:
+        """A worker is killed: every GET is answered; a POST is, or is said to be lost; none runs twice."""
+        self.start()
+        client = self.client("ledger", connections=8)
+        killing = threading.Thread(target=self.kill_busiest)
+        killing.start()
+        calls: list[tuple[Any, ...]] = []
+        for number in range(3000):
+            data = {"name": f"note {number}", "seconds": 0.02}
+            calls.append(("POST", "/note", data) if number % 4 == 0 else ("GET", f"/item/{number}"))
+        outcomes = client.outcomes(calls, 40)
+        killing.join()
+        notes = self.ledger()
+        self.assertEqual(len(set(notes)), len(notes))
+        for number, outcome in enumerate(outcomes):
+            if number % 4:
+                self.assertEqual(outcome, {"id": number})
+            elif isinstance(outcome, Exception):
+                self.assertIsInstance(outcome, Unavailable)
+            else:
+                self.assertIn(outcome, notes)
+        self.assertTrue([each for each in outcomes if isinstance(each, Exception)])
+
+    def kill_busiest(self) -> None:
+        """Once there are some notes, kill the worker of "ledger" that has the most connections."""
+        self.eventually(lambda: len(self.ledger()) > 100)
+        workers = self.status("ledger")["workers"]
+        os.kill(max(workers, key=lambda each: each["connections"])["pid"], signal.SIGKILL)
+
+    def test_restart(self) -> None:
+        """What is asked while the orchestrator is restarted is answered when it is back."""
+        running = self.start()
+        client = self.client()
+        client.call("GET", "/item/7")
+        running.signal(signal.SIGTERM)
+        running.wait()
+        futures: list[Future[Any]] = []
+        again = self.start(ready=False)
+        for number in range(10):
+            futures.append(client.begin("POST" if number % 2 else "GET", "/item/7"))
+        again.until("ready: ")
+        for number, each in enumerate(futures):
+            if number % 2:
+                self.assertIsInstance(each.exception(10.0), MethodNotAllowed)
+            else:
+                self.assertEqual(each.result(10.0), {"id": 7})
+
+
+class NobodySuite(ClientTestCase):
+    """No service, or none that may be asked."""
+
+    def setUp(self) -> None:
+        """Have a place for sockets."""
+        super().setUp()
+        self.place = tempfile.mkdtemp(dir=self.folder)
+
+    def listen(self, name: str, backlog: int = 5) -> socket.socket:
+        """Listen there."""
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(listening.close)
+        listening.bind(os.path.join(self.place, f"service_{name}.sock"))
+        listening.listen(backlog)
+        return listening
+
+    def test_none(self) -> None:
+        """A service that is not there is not waited for any longer than a restart takes; others are named."""
+        self.listen("others")
+        begun = time.monotonic()
+        with self.assertRaises(ServiceError) as caught:
+            self.client("nobody", socket_dir=self.place, token="t").call("GET", "/item/7")
+        self.assertLess(time.monotonic() - begun, 3.0)
+        self.assertIn("there is no service 'nobody'; there are: others", str(caught.exception))
+
+    def test_appears(self) -> None:
+        """One that appears is asked at once, also where it was waited for in vain for a while."""
+        call = self.client("late", socket_dir=self.place, token="t").begin("GET", "/item/7")
+        time.sleep(1.2)  # by then the pauses are long
+        self.assertFalse(call.done())
+        listening = self.listen("late")
+        begun = time.monotonic()
+        listening.settimeout(5.0)
+        with listening.accept()[0] as connection:
+            self.assertLess(time.monotonic() - begun, 0.1)
+            connection.recv(1000)
+            connection.sendall(b'{"id":1,"code":200,"data":"there"}\n')
+            self.assertEqual(call.result(5.0), "there")
+
+    def test_backlog(self) -> None:
+        """A listener whose queue is full is tried again, and asked as soon as there is room."""
+        listening = self.listen("full", backlog=0)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.connect(listening.getsockname())
+            future = self.client("full", socket_dir=self.place, token="t").begin("GET", "/item/7")
+            time.sleep(0.1)
+            self.assertFalse(future.done())
+            listening.accept()[0].close()
+            listening.settimeout(2.0)
+            with listening.accept()[0] as connection:
+                self.assertIn(b"/item/7", connection.recv(1000))
+                connection.sendall(b'{"id":1,"code":200,"data":"there"}\n')
+                self.assertEqual(future.result(5.0), "there")
+
+    def test_never_accepted(self) -> None:
+        """A deadline is kept also where the connection is never accepted."""
+        self.listen("hanging")
+        client = self.client("hanging", socket_dir=self.place, token="t")
+        begun = time.monotonic()
+        with self.assertRaises(DeadlineExceeded):
+            client.call("GET", "/item/7", timeout=0.2)
+        self.assertLess(time.monotonic() - begun, 0.25)
+
+    @skipIf(os.geteuid() != 0, "only root can listen as another user")
+    def test_other_user(self) -> None:
+        """Where another user listens, the token is not shown: nothing is sent at all."""
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.place, 0o777)
+        os.seteuid(65534)
+        try:
+            listening = self.listen("false")
+        finally:
+            os.seteuid(0)
+        client = self.client("false", socket_dir=self.place, token="secret")
+        with self.assertRaises(Unreachable) as caught:
+            client.call("GET", "/item/7")
+        self.assertIn("another user listens there (uid 65534)", str(caught.exception))
+        listening.settimeout(2.0)
+        with listening.accept()[0] as connection:
+            connection.settimeout(2.0)
+            self.assertEqual(connection.recv(1000), b"")
+
+
+class Suite(AnswersSuite, StreamsSuite, ChangesSuite, NobodySuite):
+    """All of it."""

@@ -1,0 +1,273 @@
+"""What every client promises, against the real services; each client's own tests are in ``test_clients``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from tests.functional.apps.codes import SECRET
+from tests.functional.client_drivers import Driver
+from tests.functional.orchestrator_process import RunningTestCase
+from unixsvc.client.connection import WINDOW
+from unixsvc.errors import (
+    BadGateway,
+    Conflict,
+    DeadlineExceeded,
+    Internal,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+
+__all__ = ["AnswersSuite", "ClientTestCase", "StreamsSuite"]
+
+_CONFIG = """
+[services.codes]
+app = "codes:app"
+[services.ledger]
+app = "ledger:app"
+workers = 2
+"""
+
+
+class _Item(Struct):
+    id: int
+
+
+class ClientTestCase(RunningTestCase):
+    """Has a client.
+
+    :cvar driver: which.
+    """
+
+    config = _CONFIG
+    driver: type[Driver]
+
+    def client(self, service: str = "codes", **options: Any) -> Driver:
+        """One that finds the services of this test."""
+        given = {"socket_dir": os.path.join(self.folder, "run")} | options
+        if "token" not in given:
+            given["token"] = self.token()
+        driver = self.driver(service, **given)
+        self.addCleanup(driver.close)
+        return driver
+
+    def run_program(self, program: str) -> str:
+        """Run a program in the folder of the configuration; what it prints. It has no complaints."""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def assertCancels(self) -> None:
+        """A call that is cancelled ends its action, and the client goes on."""
+        self.start()
+        client = self.client()
+        client.call("GET", "/item/7")
+        future = client.begin("GET", "/never")
+        time.sleep(0.05)
+        self.assertNotIn("499", self.codes())
+        future.cancel()
+        self.eventually(lambda: self.codes().get("499"), 2.0)
+        self.assertEqual(client.call("GET", "/item/8"), {"id": 8})
+
+    def codes(self) -> dict[str, int]:
+        """How many replies of ``codes`` had each code."""
+        codes: dict[str, int] = self.ask("codes", "/-/stats")["codes"]
+        return codes
+
+    def ledger(self) -> list[str]:
+        """What its workers have written down."""
+        file = Path(self.folder, "ledger")
+        return file.read_text().splitlines() if file.exists() else []
+
+
+class AnswersSuite(ClientTestCase):
+    """One service, as it should be."""
+
+    def test_result(self) -> None:
+        """A result is what the action has given, as the type that was asked for; data is what it gets."""
+        self.start()
+        client = self.client()
+        self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
+        self.assertEqual(client.call("get", "/item/7", type=_Item), _Item(7))
+        pen = {"name": "Pen", "price": 1.5}
+        self.assertEqual(client.call("POST", "/item", pen), pen)
+
+    def test_errors(self) -> None:
+        """A failure is raised as what it is, with its detail; of one inside, nothing more is known."""
+        self.start()
+        client = self.client()
+        for kind, call in (
+            (NotFound, ("GET", "/nothing")),
+            (MethodNotAllowed, ("PUT", "/item/7")),
+            (Conflict, ("GET", "/conflict")),
+        ):
+            with self.assertRaises(kind):
+                client.call(*call)
+        with self.assertRaises(Invalid) as invalid:
+            client.call("POST", "/item", {"name": "", "colour": "red"})
+        self.assertEqual({each["field"] for each in invalid.exception.detail}, {"name", "price", "colour"})
+        with self.assertRaises(Internal) as internal:
+            client.call("GET", "/fail")
+        self.assertIsNone(internal.exception.detail)
+        self.assertNotIn(SECRET, str(internal.exception))
+        self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
+
+    def test_wrong_token(self) -> None:
+        """A wrong token is refused; where it was found in a file, the file is named, and never the token."""
+        self.start()
+        with self.assertRaises(Unauthorized) as caught:
+            self.client(token="0" * 64).call("GET", "/item/7")
+        self.assertEqual(caught.exception.detail, "auth_token is wrong")
+        place = Path(tempfile.mkdtemp(dir=self.folder))
+        shutil.copy(Path(self.folder, "unixsvc.toml"), place)
+        file = place / ".auth_token"
+        file.touch(0o600)
+        file.write_text("0" * 64)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(place)
+        with self.assertRaises(Unauthorized) as caught:
+            self.client(token=None).call("GET", "/item/7")
+        self.assertIn(f"auth_token is wrong; the token was read from {file}", str(caught.exception))
+        self.assertNotIn("0" * 64, str(caught.exception))
+
+    def test_deadline(self) -> None:
+        """A call ends at its deadline, within 50 ms; so does its action, which is counted as cancelled."""
+        self.start()
+        client = self.client()
+        client.call("GET", "/item/7")
+        begun = time.monotonic()
+        with self.assertRaises(DeadlineExceeded) as caught:
+            client.call("GET", "/never", timeout=0.3)
+        took = time.monotonic() - begun
+        self.assertGreaterEqual(took, 0.299)
+        self.assertLess(took, 0.35)
+        self.assertIn("within 0.3 s", str(caught.exception))
+        self.eventually(lambda: {"499", "504"} & set(self.codes()), 1.0)
+        self.assertEqual(client.call("GET", "/item/8"), {"id": 8})
+
+    def test_many(self) -> None:
+        """Many calls at once, and each gets its own answer; they share a few connections."""
+        self.start()
+        client = self.client()
+        results = client.outcomes([("GET", f"/item/{number}") for number in range(2000)])
+        self.assertEqual(results, [{"id": number} for number in range(2000)])
+
+    def test_large(self) -> None:
+        """An answer of eight megabytes comes whole, and soon."""
+        self.start()
+        begun = time.monotonic()
+        self.assertEqual(len(self.client().call("GET", f"/large/{8 << 20}")), 8 << 20)
+        self.assertLess(time.monotonic() - begun, 2.0)
+
+    def test_too_large(self) -> None:
+        """A call that is too large is told so, and those that share its connection are answered."""
+        self.start()
+        client = self.client(connections=1)
+        before = [client.begin("GET", "/wait?seconds=0.2") for _ in range(5)]
+        time.sleep(0.05)
+        large = client.begin("POST", "/item", {"name": "x" * (2 << 20), "price": 1})
+        after = [client.begin("GET", "/item/7") for _ in range(5)]
+        self.assertIsInstance(large.exception(5.0), TooLarge)
+        self.assertEqual([each.result(5.0) for each in before], [0.2] * 5)
+        self.assertEqual([each.result(5.0) for each in after], [{"id": 7}] * 5)
+
+    def test_closed(self) -> None:
+        """Closing ends what is unanswered, and there is no call after it."""
+        self.start()
+        client = self.client()
+        client.call("GET", "/item/7")
+        unanswered = client.begin("GET", "/never")
+        self.eventually(lambda: self.status()["workers"][0]["requests"] >= 1)
+        client.close_client()
+        with self.assertRaises(Unavailable):
+            unanswered.result(5.0)
+        with self.assertRaises(Unavailable) as caught:
+            client.call("GET", "/item/7")
+        self.assertEqual(caught.exception.detail, "the client is closed")
+
+
+class StreamsSuite(ClientTestCase):
+    """Items, one after the other."""
+
+    def test_stream(self) -> None:
+        """Each item comes once, in order, also where there are more than fit into a window."""
+        self.start()
+        client = self.client("ledger")
+        for count in (0, 1, WINDOW, WINDOW + 1, 1000):
+            items = client.read("GET", "/numbers", {"count": count}).result(10.0)
+            self.assertEqual(items, list(range(count)))
+
+    def test_stream_fails(self) -> None:
+        """A stream that fails gives what it had, and then says why."""
+        self.start()
+        client = self.client("ledger")
+        self.assertEqual(client.read("GET", "/broken", most=2).result(5.0), [0, 1])
+        failed = client.read("GET", "/broken")
+        self.assertEqual(getattr(failed.exception(5.0), "detail", None), "there are no more")
+        missing = client.read("GET", "/nothing")
+        self.assertIsInstance(missing.exception(5.0), NotFound)
+
+    def test_stream_for_a_call(self) -> None:
+        """A call whose answer is a stream fails, ends the generator, and harms no other."""
+        self.start()
+        client = self.client("ledger")
+        error = client.begin("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
+        self.assertIsInstance(error, BadGateway)
+        self.eventually(self.ledger, 2.0)
+        self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
+
+    def test_call_for_a_stream(self) -> None:
+        """A stream whose answer is none fails, and harms no other call; no result is no item, either."""
+        self.start()
+        client = self.client("ledger")
+        for method, path, data in (("GET", "/item/7", None), ("POST", "/note", {"name": "x"})):
+            error = client.read(method, path, data).exception(5.0)
+            self.assertIsInstance(error, BadGateway)
+            self.assertIn("no stream", str(error))
+        self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
+        self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
+
+    def test_wrong_timeout(self) -> None:
+        """What is no time is refused at once."""
+        self.start()
+        client = self.client("ledger")
+        for timeout in (0, -1, "x"):
+            self.assertIsInstance(client.begin("GET", "/-/ping", timeout=timeout).exception(5.0), ValueError)
+
+    def test_stream_is_left(self) -> None:
+        """To leave the loop ends the generator, which has not run further ahead than the window."""
+        self.start()
+        client = self.client("ledger")
+        items = client.read("GET", "/numbers", {"count": 1_000_000}, most=5).result(5.0)
+        self.assertEqual(items, [0, 1, 2, 3, 4])
+        self.eventually(self.ledger, 2.0)
+        furthest = int(self.ledger()[0].removeprefix("left at "))
+        self.assertLessEqual(furthest, WINDOW + 1)
+
+    def test_stream_deadline(self) -> None:
+        """A deadline holds for the stream as a whole."""
+        self.start()
+        client = self.client("ledger")
+        begun = time.monotonic()
+        read = client.read("GET", "/numbers", {"count": 100_000_000}, timeout=0.3)
+        self.assertIsInstance(read.exception(5.0), DeadlineExceeded)
+        self.assertLess(time.monotonic() - begun, 0.6)

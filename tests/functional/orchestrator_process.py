@@ -1,0 +1,260 @@
+"""The real ``twistd unixsvc``, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.functional.cli_process import Outcome as CommandOutcome
+from tests.functional.cli_process import outcome_of, start_command
+from tests.functional.load_harness import Load, Outcome
+from tests.functional.raw_client import Talk
+
+__all__ = ["Running", "RunningTestCase", "full"]
+
+_PATIENCE = 30.0  # seconds; only ever waited for when something is broken
+_APPS = Path(__file__).with_name("apps")
+
+
+def full() -> bool:
+    """Whether tests are to go on for as long as it takes, instead of as long as one wants to wait."""
+    return bool(os.environ.get("UNIXSVC_FULL"))
+
+
+class Running:
+    """One orchestrator, in a session of its own, so that what it leaves behind can be found.
+
+    :param folder: where its configuration is.
+    :param arguments: for ``twistd unixsvc``.
+    :param stdin: its standard input.
+    :param environment: besides our own.
+    :param handed: sockets that it finds as descriptors 3, 4, ….
+    :ivar log: every event that it has logged so far.
+    :ivar errors: what it has written to its standard error; complete after :meth:`wait`.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
+        handed: Sequence[socket.socket] = (),
+    ) -> None:
+        self.folder = folder
+        self.log: list[dict[str, Any]] = []
+        self.errors = ""
+        self._news = threading.Condition()
+        command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
+        if handed:
+            # As systemd does it: from 3 on, and LISTEN_PID is that of the process that gets them. They are
+            # put out of each other's way first.
+            free = max(each.fileno() for each in handed) + 50
+            away = [f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(handed, free)]
+            back = [f"{3 + at}<&{free + at} {free + at}<&-" for at, _ in enumerate(handed)]
+            script = f'exec {" ".join(away + back)}; export LISTEN_PID=$$; exec "$@"'
+            command = ["bash", "-c", script, "bash", *command]
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
+            stdin=stdin,
+            pass_fds=[each.fileno() for each in handed],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._readers = [threading.Thread(target=each) for each in (self._read_log, self._read_errors)]
+        for each in self._readers:
+            each.start()
+
+    def until(self, *words: str, times: int = 1) -> dict[str, Any]:
+        """Wait for an event whose message has all these words, so many times; give the last."""
+        deadline = time.monotonic() + _PATIENCE
+        with self._news:
+            while True:
+                found = self.logged(*words)
+                if len(found) >= times:
+                    return found[-1]
+                if self.process.poll() is not None or not self._news.wait(deadline - time.monotonic()):
+                    raise AssertionError(f"never logged {words}: {self.log} {self.errors}")
+
+    def logged(self, *words: str) -> list[dict[str, Any]]:
+        """The events so far whose message has all these words."""
+        return [each for each in list(self.log) if all(word in each["message"] for word in words)]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the orchestrator alone."""
+        self.process.send_signal(number)
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does: interrupt every process of the terminal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def wait(self) -> int:
+        """Wait for its end; its exit code."""
+        code = self.process.wait(_PATIENCE)
+        for each in self._readers:
+            each.join(_PATIENCE)
+        return code
+
+    def left(self) -> list[str]:
+        """The processes of its session that are still there, by name."""
+        found = []
+        for process in psutil.process_iter(["status"]):
+            try:
+                if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
+                    found.append(" ".join(process.cmdline()).strip() or str(process.pid))
+            except (ProcessLookupError, psutil.NoSuchProcess):
+                continue
+        return found
+
+    def end(self) -> None:
+        """End it and whatever is left of it, by force."""
+        if self.process.poll() is None:
+            self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _read_log(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._news:
+                self.log.append(json.loads(line))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors = self.process.stderr.read()
+
+
+class RunningTestCase(SynchronousTestCase):
+    """Has a folder with a configuration, and what runs there ends with the test.
+
+    :cvar config: the configuration; its applications are those of ``tests/functional/apps``.
+    """
+
+    config = '[services.codes]\napp = "codes:app"\n'
+
+    def setUp(self) -> None:
+        """Make the folder."""
+        self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
+        self.addCleanup(shutil.rmtree, self.folder)
+        for each in _APPS.glob("*.py"):
+            shutil.copy(each, self.folder)
+        self.configure(self.config)
+
+    def configure(self, text: str) -> None:
+        """Write the configuration."""
+        Path(self.folder, "unixsvc.toml").write_text('socket_dir = "run"\n' + text)
+
+    def start(self, *arguments: str, ready: bool = True, **options: Any) -> Running:
+        """Start an orchestrator there.
+
+        :param ready: whether to wait until it says that all its services are.
+        :param options: of :class:`Running`.
+        """
+        running = Running(self.folder, *arguments, **options)
+        self.addCleanup(running.end)
+        if ready:
+            running.until("ready: ")
+        return running
+
+    def token(self) -> str:
+        """The token that it has made."""
+        return Path(self.folder, ".auth_token").read_text().strip()
+
+    def path(self, service: str = "codes") -> str:
+        """Where a service listens."""
+        return os.path.join(self.folder, "run", f"service_{service}.sock")
+
+    def talk(self, service: str = "codes", *, token: bool = True) -> Talk:
+        """Connect to a service."""
+        talk = Talk(self.path(service), self.token() if token else None)
+        self.addCleanup(talk.close)
+        return talk
+
+    def ask(self, service: str, path: str, **message: Any) -> Any:
+        """Ask a service something on a connection of its own, and give the data of its reply."""
+        with self.talk(service) as talk:
+            return talk.ask(id=1, path=path, **message)["data"]
+
+    def load(self, service: str = "codes", connections: int = 20, **options: Any) -> Load:
+        """Clients that ask a service without a pause; it runs when they do.
+
+        :param options: of :class:`Load`.
+        """
+        load = Load(self.path(service), self.token(), connections, **options)
+        self.addCleanup(load.end)
+        load.started(50)
+        return load
+
+    def assertNothingLost(self, load: Load) -> Outcome:
+        """Have it end; every call was answered, and there were many. What came of it."""
+        load.further(50)
+        outcome = load.stop()
+        self.assertEqual((outcome.failures, outcome.failed), (0, []))
+        return outcome
+
+    def command(self, *arguments: str) -> CommandOutcome:
+        """Run ``unixsvc`` there, to its end."""
+        return outcome_of(start_command(self.folder, *arguments))
+
+    def assertDone(self, *arguments: str) -> None:
+        """The command ends with 0, and says nothing on standard error."""
+        done = self.command(*arguments)
+        self.assertEqual((done.code, done.err), (0, ""))
+
+    def assertRefuses(self, code: int, arguments: Sequence[str], *words: str) -> None:
+        """The command ends with this code and one line that has these words."""
+        done = self.command(*arguments)
+        self.assertEqual((done.code, done.err.count("\n")), (code, 1), done.err)
+        for word in words:
+            self.assertIn(word, done.err)
+
+    def figure(self, text: str) -> None:
+        """Note what was measured: it goes to the file that UNIXSVC_FIGURES names, if any."""
+        path = os.environ.get("UNIXSVC_FIGURES")
+        if path:
+            with open(path, "a") as file:
+                file.write(f"{self.id()}: {text}\n")
+
+    def status(self, service: str = "codes") -> Any:
+        """What the orchestrator tells of a service."""
+        return self.ask("orchestrator", "/status")[service]
+
+    def worker_pids(self, service: str = "codes") -> list[int]:
+        """The workers that are ready, as the orchestrator tells."""
+        workers = self.status(service)["workers"]
+        # One that has just died has no pid any more, before its end is noted.
+        return [each["pid"] for each in workers if each["status"] == "ready" and each["pid"]]
+
+    def eventually(self, test: Callable[[], object], seconds: float = _PATIENCE) -> None:
+        """Wait for what nobody announces, and fail if it does not come about in time."""
+        deadline = time.monotonic() + seconds
+        while not test():
+            if time.monotonic() > deadline:
+                self.fail("it did not come about in time")
+            time.sleep(0.01)

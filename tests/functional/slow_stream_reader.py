@@ -1,0 +1,122 @@
+"""A program that reads a long stream slowly: ``python -m tests.functional.slow_stream_reader …``.
+
+Its arguments are KIND DIR TOKEN ITEMS.
+
+It prints, as JSON, by how much its memory has grown, and how many seconds another call took meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import unixsvc.aio
+import unixsvc.blocking
+from unixsvc.telemetry.memory import ResidentMemory
+
+_NAPS = 5
+_NAP = 0.3  # seconds
+_WARM_UP = 5_000  # items
+
+
+class Reader:
+    """What is the same for all clients.
+
+    :param items: that are to come.
+    """
+
+    def __init__(self, items: int) -> None:
+        self._resident = ResidentMemory()
+        self._before = 0
+        self._every = items // _NAPS
+        self.items = items
+        self.grown = 0
+        self.call = 0.0
+
+    def item(self, number: int) -> bool:
+        """One has come; whether it is time to sleep."""
+        if number == 0:
+            self._before = self._resident()
+        nap = number % self._every == self._every - 1
+        if nap:
+            self.look()
+        return nap
+
+    def look(self) -> None:
+        """Note the memory."""
+        self.grown = max(self.grown, self._resident() - self._before)
+
+
+def read_blocking(client: unixsvc.blocking.Client, reader: Reader) -> None:
+    """With the client that blocks: each call has a connection of its own."""
+    for number, each in enumerate(client.stream("GET", "/count", {"to": reader.items})):
+        assert each["number"] == number
+        if reader.item(number):
+            begun = time.monotonic()
+            client.get("/-/ping")
+            reader.call = max(reader.call, time.monotonic() - begun)
+            time.sleep(_NAP)
+            reader.look()
+
+
+async def read_async(client: Any, reader: Reader, sleep: Any) -> None:
+    """With the others, on one connection."""
+    number = 0
+    async for each in client.stream("GET", "/count", {"to": reader.items}):
+        assert each["number"] == number
+        if reader.item(number):
+            begun = time.monotonic()
+            await client.get("/-/ping")
+            reader.call = max(reader.call, time.monotonic() - begun)
+            await sleep(_NAP)
+            reader.look()
+        number += 1
+    assert number == reader.items
+
+
+async def _aio(options: dict[str, Any], readers: list[Reader]) -> None:
+    async with unixsvc.aio.Client("streaming", **options) as client:
+        for each in readers:
+            await read_async(client, each, asyncio.sleep)
+
+
+def _twisted(options: dict[str, Any], readers: list[Reader]) -> None:
+    from twisted.internet import reactor, task
+    from twisted.internet.defer import Deferred
+
+    from unixsvc import Client
+
+    async def main() -> None:
+        async with Client("streaming", **options) as client:
+            for each in readers:
+                await read_async(client, each, lambda seconds: task.deferLater(reactor, seconds))
+
+    task.react(lambda _: Deferred.fromCoroutine(main()).addCallback(lambda _: _tell(readers[-1])))
+
+
+def _tell(reader: Reader) -> None:
+    sys.stdout.write(json.dumps({"grown": reader.grown, "call": reader.call}) + "\n")
+    sys.stdout.flush()
+
+
+def main(kind: str, socket_dir: str, token: str, items: str) -> None:
+    """Read twice: the first time so that all is there that is ever needed."""
+    options: dict[str, Any] = {"socket_dir": socket_dir, "token": token, "connections": 1}
+    readers = [Reader(_WARM_UP), Reader(int(items))]
+    if kind == "twisted":
+        _twisted(options, readers)
+        return
+    if kind == "aio":
+        asyncio.run(_aio(options, readers))
+    else:
+        with unixsvc.blocking.Client("streaming", **options) as client:
+            for each in readers:
+                read_blocking(client, each)
+    _tell(readers[-1])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

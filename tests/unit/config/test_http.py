@@ -1,0 +1,111 @@
+"""Where to listen for HTTP, and what else ``[http]`` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.config.http import Listen, parse_listen
+from unixsvc.config.loader import load_settings
+from unixsvc.errors import ConfigError
+
+USER = '[services.user]\napp = "user:app"\n'
+HTTP = USER + '[http]\napp = "shop:app"\n'
+
+
+class ListenTests(SynchronousTestCase):
+    """Twisted's endpoint strings."""
+
+    def test_tcp(self) -> None:
+        """A port, by its place or by its name, an interface and a backlog."""
+        expected = Listen("tcp", port=8080, interface="127.0.0.1", backlog=7)
+        for text in ("tcp:8080:127.0.0.1:7", "tcp:port=8080:backlog=7:interface=127.0.0.1"):
+            self.assertEqual(parse_listen(text), expected)
+        self.assertEqual(parse_listen("tcp:0"), Listen("tcp"))
+
+    def test_escapes(self) -> None:
+        """What separates can be part of a value, as in an address of IPv6."""
+        self.assertEqual(parse_listen(r"tcp6:80:interface=\:\:1").interface, "::1")
+        self.assertEqual(parse_listen(r"unix:/a\:b\=c\\d").path, r"/a:b=c\d")
+
+    def test_unix(self) -> None:
+        """A path is relative to the configuration; it has a mode."""
+        found = parse_listen("unix:web.sock:mode=600", "/srv")
+        self.assertEqual(found, Listen("unix", path="/srv/web.sock", mode=0o600))
+
+    def test_ssl(self) -> None:
+        """A key, its certificate in the same file or in another, and those that lead to the authority."""
+        for text, expected in (
+            ("ssl:443:privateKey=k.pem", ("/etc/k.pem", "/etc/k.pem", "")),
+            ("ssl:443:privateKey=/k:certKey=c.pem:extraCertChain=i", ("/k", "/etc/c.pem", "/etc/i")),
+        ):
+            found = parse_listen(text, "/etc")
+            self.assertEqual((found.private_key, found.certificate, found.chain), expected)
+
+    def test_wrong(self) -> None:
+        """What cannot be meant is named, with what could be."""
+        for text, words in (
+            ("", "kind"), ("http:80", "kind"), ("tcp", "no port"), ("tcp:eighty", "int"),
+            ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2:3:4", "'4'"),
+            ("ssl:443", "privateKey"), ("unix", "address"),
+            ("unix:/x:mode=9", "base 8"), ("tcp:80:backlog=0", "backlog"),
+        ):  # fmt: skip
+            self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)), text)
+
+    def test_told(self) -> None:
+        """A person is told what to type into a browser."""
+        told = {text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")}
+        self.assertEqual(list(told.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
+
+
+class TableTests(SynchronousTestCase):
+    """``[http]`` in the file."""
+
+    def load(self, text: str, http: tuple[str, ...] | None = None) -> object:
+        """Read a configuration."""
+        folder = self.mktemp()
+        Path(folder).mkdir()
+        Path(folder, "unixsvc.toml").write_text(text)
+        return load_settings(cwd=folder, http=http)
+
+    def test_service(self) -> None:
+        """It is a service with all that any service may say, and what is particular to HTTP."""
+        folder = self.mktemp()
+        Path(folder).mkdir()
+        more = 'workers = 3\nmounts = {"/u" = "user"}\ntoken = "off"\n'
+        Path(folder, "unixsvc.toml").write_text(HTTP + more)
+        settings = load_settings(cwd=folder)
+        service = settings.services["http"]
+        self.assertEqual((service.app, service.workers), ("shop:app", 3))
+        self.assertEqual(service.handler, "unixsvc.rest.handler:HttpRequestHandler")
+        assert settings.http is not None
+        self.assertEqual((settings.http.mounts, settings.http.token), ({"/u": "user"}, "off"))
+
+    def test_without_app(self) -> None:
+        """One that only mounts others needs no application."""
+        folder = self.mktemp()
+        Path(folder).mkdir()
+        Path(folder, "unixsvc.toml").write_text(USER + '[http]\nmounts = {"/u" = "user"}\n')
+        self.assertEqual(load_settings(cwd=folder).services["http"].app, "unixsvc.routing.app:NOTHING")
+
+    def test_wrong(self) -> None:
+        """A mistake is named: where it stands, and what it is."""
+        for text, words in (
+            (HTTP + "listen = []", "http.listen: is empty"),
+            (HTTP + 'listen = ["tcp:x"]', "http.listen: 'tcp:x'"),
+            (HTTP + 'handler = "x:y"', "http.handler is unknown"),
+            (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
+            (HTTP + '[services.http]\napp = "x:y"', "rename it"),
+            (HTTP + '[http.cors]\norigins = ["*"]\ncredentials = true', "list the origins"),
+            ("[http]\nworkers = 2", "neither an app nor mounts"),
+            (HTTP + 'mounts = {"/u" = "uzer:/x"}', "'/u' leads to 'uzer:/x'; there are: user"),
+            (HTTP + 'mounts = {"/u/{id}" = "user"}', "has a variable"),
+            (HTTP + 'mounts = {"/docs" = "user"}', "hides the documentation"),
+            (HTTP + '[http.cors]\norigins = ["shop.example"]', "'shop.example' is no origin"),
+            (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is no origin"),
+            (HTTP + '[http.cors]\norigins = ["null"]', "is no origin"),
+            (HTTP + '[http.cors]\nmethods = ["GET\\r\\nX: y"]', "cannot be in a header"),
+            (HTTP + 'workers = "x"\ntoken = "y"', "http.token"),
+        ):
+            self.assertIn(words, str(self.assertRaises(ConfigError, self.load, text)), text)

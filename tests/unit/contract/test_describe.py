@@ -1,0 +1,277 @@
+"""What a service says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.routing.serving import Serving
+from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError, Conflict, NotFound, ServiceError
+from unixsvc.routing.route import GET, POST
+
+
+class Product(Struct):
+    """Something to sell."""
+
+    id: int
+    name: Annotated[str, Meta(max_length=80)] = ""
+
+
+class NoSuchProduct(NotFound):
+    """There is none.
+
+    :param id: what was asked for.
+    """
+
+
+class Sold(Conflict):
+    """It is sold, to
+    somebody else.
+    """  # noqa: D205 - a paragraph may have several lines
+
+
+def show(id: int, request: Request, limit: Annotated[int, Meta(ge=1)] = 20) -> Product:
+    """Show."""
+    return Product(id)
+
+
+def create(new: Product) -> Product:
+    """Create."""
+    return new
+
+
+def by_number(limit: int) -> None:
+    """Take a number."""
+
+
+def by_name(limit: str) -> list[Product]:
+    """Take a name."""
+    return []
+
+
+def nothing() -> None:
+    """Take nothing."""
+
+
+async def products() -> AsyncIterator[Product]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_generated() -> AsyncGenerator[Product, None]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_iterable() -> AsyncIterable[Product]:
+    """A stream."""
+    yield Product(1)
+
+
+async def products_annotated() -> Annotated[AsyncIterator[Product], "all"]:
+    """A stream."""
+    yield Product(1)
+
+
+_COLOURS = frozenset({"red", "green", "blue", "cyan", "pink", "grey"})
+_SORTED = sorted(_COLOURS)
+
+
+class Inside(Struct, frozen=True):
+    """Has a set as a default."""
+
+    colours: frozenset[str] = _COLOURS
+    order: tuple[str, ...] = ("c", "a", "b")
+    by_name: dict[str, frozenset[str]] = {}
+
+
+_INSIDE = Inside(by_name={"x": _COLOURS})
+
+
+def choose(
+    plain: frozenset[str] = _COLOURS,
+    maybe: frozenset[str] | None = _COLOURS,
+    numbers: frozenset[int] = frozenset({9, 10, 2}),
+    mixed: frozenset[int | str] = frozenset({"a", 1}),
+    inside: Inside | None = _INSIDE,
+    lists: tuple[frozenset[str], ...] = (_COLOURS,),
+    pair: tuple[frozenset[str], int] = (_COLOURS, 1),
+    order: tuple[str, ...] = ("c", "a", "b"),
+) -> None:
+    """Take sets."""
+
+
+def sets() -> dict[str, Any]:
+    """The contract of an application that is full of sets."""
+    return Serving(GET("/", choose, meta={"kinds": _COLOURS})).router.contract()
+
+
+def resolve(contract: dict[str, Any], schema: Any) -> Any:
+    """What a schema refers to."""
+    prefix = "#/schemas/"
+    assert schema["$ref"].startswith(prefix)
+    return contract["schemas"][schema["$ref"].removeprefix(prefix)]
+
+
+class Thing(Struct):
+    """A thing.
+
+    It is one of many.
+
+    :ivar id: secret.
+    """
+
+    id: int
+
+
+def give() -> Thing:
+    """Give a thing.
+
+    :raises KeyError: never.
+    """
+    return Thing(7)
+
+
+class ContractTests(SynchronousTestCase):
+    """Contracts."""
+
+    def own_routes(self, serving: Serving) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The contract, and its routes that are not reserved."""
+        contract = serving.router.contract()
+        json.dumps(contract)
+        return contract, [each for each in contract["routes"] if not each["path"].startswith("/-/")]
+
+    def test_route(self) -> None:
+        """A route is described with all that was said of it, and with what it takes and gives."""
+        route = GET("/{id:int}", show, public=True, title="One", description="Of many", meta={"a": 1})
+        contract, [found] = self.own_routes(Serving(route))
+        data, result = found.pop("data"), found.pop("result")
+        self.assertEqual(
+            found,
+            {
+                "method": "GET", "path": "/{id:int}", "title": "One", "description": "Of many",
+                "public": True, "meta": {"a": 1}, "stream": False, "created": False,
+                "deprecated": False, "tags": [], "errors": [],
+                "path_arguments": {"id": {"type": "integer"}},
+            },
+        )  # fmt: skip
+        properties = resolve(contract, data)["properties"]
+        self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
+        self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
+
+    def test_told(self) -> None:
+        """Docstrings are for callers, too, but what they say to whoever reads the code is not."""
+        contract = Serving(GET("/thing", give)).router.contract()
+        self.assertEqual(contract["schemas"]["Thing"]["description"], "A thing.\n\nIt is one of many.")
+        self.assertEqual(contract["routes"][0]["description"], "Give a thing.")
+
+    def test_errors(self) -> None:
+        """What an action raises is described by the class, up to its first empty line, by rising code."""
+        route = GET("/", nothing, errors=[Sold, NoSuchProduct, Conflict], tags=["a", "b"], deprecated=True)
+        _, [found] = self.own_routes(Serving(route))
+        self.assertEqual((found["tags"], found["deprecated"]), (["a", "b"], True))
+        missing = {"code": 404, "message": "Not found", "description": "There is none."}
+        sold = {"code": 409, "message": "Conflict", "description": "It is sold, to somebody else."}
+        self.assertEqual(found["errors"][:2], [missing, sold])
+        self.assertEqual([each["code"] for each in found["errors"]], [404, 409, 409])
+
+    def test_no_errors(self) -> None:
+        """Something else than a failure under errors is an error at start, that names the route."""
+        wrong: Any
+        for wrong in (ValueError, "404", type("Odd", (ServiceError,), {"code": 200})):
+            found = self.assertRaises(ConfigError, Serving, GET("/x", nothing, errors=[wrong]))
+            self.assertIn("GET /x", str(found))
+
+    def test_stream(self) -> None:
+        """A stream is marked as one, and what it gives is the item, however the annotation says that."""
+        for each in (products, products_generated, products_iterable, products_annotated):
+            contract, [found] = self.own_routes(Serving(GET("/", each)))
+            self.assertIs(found["stream"], True)
+            self.assertIn("name", resolve(contract, found["result"])["properties"])
+
+    def test_service(self) -> None:
+        """The application's title and version, and the reserved paths, are part of it."""
+        contract = Serving().router.contract()
+        self.assertEqual((contract["title"], contract["version"]), ("Shop", "1.0"))
+        paths = [each["path"] for each in contract["routes"]]
+        self.assertEqual(paths, ["/-/ping", "/-/health", "/-/routes", "/-/stats"])
+
+    def test_nothing_taken(self) -> None:
+        """An action that takes nothing says so, and so does one that gives nothing."""
+        _, [found] = self.own_routes(Serving(GET("/", nothing)))
+        self.assertEqual((found["path_arguments"], found["data"]), ({}, None))
+        self.assertEqual(found["result"], {"type": "null"})
+
+    def test_shared(self) -> None:
+        """A struct of several routes is described once."""
+        contract, [one, two] = self.own_routes(Serving(POST("/a", create), POST("/b", create)))
+        self.assertEqual((one["data"], one["result"]), (two["data"], two["result"]))
+        self.assertEqual(list(contract["schemas"]), ["Product"])
+
+    def test_arguments_of_the_same_names(self) -> None:
+        """Parameters of one name in different routes are different, however alike the routes' paths are."""
+        paths = ["/a/b", "/a-b", "/a.b", "/a_b", "/a b", "/a/b/", "/ab", "/é", "/a_2f_b"]
+        routes = []
+        for number, path in enumerate(paths):
+            routes.append(GET(path, by_name if number % 2 else by_number))
+            routes.append(POST(path, by_number if number % 2 else by_name))
+        contract, found = self.own_routes(Serving(*routes))
+        self.assertEqual(len({each["data"]["$ref"] for each in found}), len(routes))
+        for route, each in zip(routes, found, strict=True):
+            kind = "integer" if route.action is by_number else "string"
+            limit = resolve(contract, each["data"])["properties"]["limit"]
+            self.assertEqual(
+                (each["method"], each["path"], limit), (route.method, route.pattern, {"type": kind})
+            )
+
+    def test_names(self) -> None:
+        """Names of schemas are such as OpenAPI allows."""
+        contract, _ = self.own_routes(Serving(GET("/{id:int}/é%20 x", show), POST("/", create)))
+        for name in contract["schemas"]:
+            self.assertRegex(name, r"^[a-zA-Z0-9._-]+$")
+
+    def test_stable(self) -> None:
+        """It is the same in each process, byte for byte, though sets have another order in each."""
+        program = (
+            "import msgspec, tests.unit.contract.test_describe as it; print(msgspec.json.encode(it.sets()))"
+        )
+        found = set()
+        for seed in range(1, 6):
+            environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)}
+            done = subprocess.run(
+                [sys.executable, "-c", program], env=environment, capture_output=True, check=True, timeout=60
+            )
+            found.add(done.stdout)
+        self.assertEqual(len(found), 1)
+
+    def test_sets(self) -> None:
+        """Sets in defaults and in a route's meta are sorted, wherever they are; lists are left alone."""
+        contract = sets()
+        [route] = [each for each in contract["routes"] if each["path"] == "/"]
+        self.assertEqual(route["meta"], {"kinds": _SORTED})
+        fields = resolve(contract, route["data"])["properties"]
+        defaults = {name: each["default"] for name, each in fields.items()}
+        self.assertEqual(
+            defaults,
+            {
+                "plain": _SORTED, "maybe": _SORTED, "numbers": [2, 9, 10], "mixed": ["a", 1],
+                "inside": {"colours": _SORTED, "order": ["c", "a", "b"], "by_name": {"x": _SORTED}},
+                "lists": [_SORTED], "pair": [_SORTED, 1], "order": ["c", "a", "b"],
+            },
+        )  # fmt: skip
+        inside = contract["schemas"]["Inside"]["properties"]
+        self.assertEqual(inside["colours"]["default"], _SORTED)
+
+    def test_is_json(self) -> None:
+        """The contract can be sent as it is."""
+        contract = Serving(GET("/{id:int}", show)).router.contract()
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(contract)), contract)

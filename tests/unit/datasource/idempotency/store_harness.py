@@ -1,0 +1,102 @@
+"""A file of answers, the stores of two workers on it, and what stands behind them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from unixsvc.datasource.idempotency.datasource import OnceDatasource
+from unixsvc.datasource.idempotency.store import Answers, answers_path
+from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.message import Caller, Peer, Reply, Request
+from unixsvc.errors import ServiceError
+
+__all__ = ["Acting", "KeepingTestCase", "keyed"]
+
+
+def keyed(key: str = "k", data: str = '{"x":1}', **fields: Any) -> Request:
+    """A request with an idempotency key."""
+    uid = fields.pop("uid", None)
+    fields = {"method": "POST", "path": "/items", "meta": {"idempotency_key": key}} | fields
+    return Request(data=msgspec.Raw(data.encode()), caller=Caller(Peer(uid)), **fields)
+
+
+@implementer(IRouterDatasource)
+class Acting:
+    """Actions that do as the test says.
+
+    :ivar runs: the requests whose action was run.
+    :ivar waits: what the next ones wait for; None to answer at once.
+    :ivar error: what they raise then.
+    :ivar refusal: what keeps them from being run.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[Request] = []
+        self.waits: Deferred[Any] | None = None
+        self.error: BaseException | None = None
+        self.refusal: ServiceError | None = None
+
+    def check(self, request: Request) -> bool:
+        """Refuse, or not; the answer is no stream."""
+        if self.refusal is not None:
+            raise self.refusal
+        return False
+
+    async def handle(self, request: Request) -> Reply:
+        """Run."""
+        self.runs.append(request)
+        number = len(self.runs)
+        if self.waits is not None:
+            await self.waits
+        if self.error is not None:
+            raise self.error
+        return Reply(200, b'"run %d"' % number)
+
+
+class KeepingTestCase(SynchronousTestCase):
+    """Two workers, A and B; both are alive, unless a test says otherwise.
+
+    :ivar alive: the owners that are.
+    """
+
+    ttl = 100.0
+    most = 10
+
+    def setUp(self) -> None:
+        """A folder, with no file yet."""
+        self.clock = Clock()
+        self.clock.advance(1_000_000.0)
+        self.folder = self.mktemp()
+        os.mkdir(self.folder)
+        self.path = answers_path(os.path.abspath(self.folder), "items")
+        self.alive = {"A", "B"}
+        self.a, self.b = self.store("A"), self.store("B")
+
+    def store(self, owner: str, path: str | None = None) -> Answers:
+        """The store of a worker."""
+        store = Answers(
+            self.path if path is None else path,
+            ttl=self.ttl,
+            most=self.most,
+            owner=owner,
+            alive=lambda owner: owner in self.alive,
+            now=self.clock.seconds,
+        )
+        self.addCleanup(store.close)
+        return store
+
+    def once(self, store: Answers, acting: Acting) -> OnceDatasource:
+        """The datasource of a worker."""
+        return OnceDatasource(acting, acting.check, store, self.clock)
+
+    def start(self, datasource: OnceDatasource, request: Request) -> Deferred[Reply]:
+        """Have a request answered."""
+        coroutine: Any = datasource.handle(request)
+        return Deferred.fromCoroutine(coroutine)

@@ -1,0 +1,289 @@
+"""Each key's action runs once, whoever asks, and however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from msgspec import Meta
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyClass, verifyObject
+
+from tests.unit.datasource.idempotency.store_harness import Acting, KeepingTestCase, keyed
+from unixsvc.config.settings import Security
+from unixsvc.datasource.idempotency.datasource import OnceDatasource
+from unixsvc.datasource.idempotency.store import UNKNOWN
+from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.message import Reply, Request
+from unixsvc.errors import (
+    Cancelled,
+    Conflict,
+    DeadlineExceeded,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+    Unavailable,
+)
+from unixsvc.routing.app import App
+from unixsvc.routing.route import GET, POST
+from unixsvc.testing import MemoryService
+
+FIRST = Reply(200, b'"run 1"')
+
+
+class OnceTests(KeepingTestCase):
+    """Two workers, with one application."""
+
+    def setUp(self) -> None:
+        """Both share what acts, so that all runs are in one list."""
+        super().setUp()
+        self.acting = Acting()
+        self.here, self.there = self.once(self.a, self.acting), self.once(self.b, self.acting)
+
+    def reply(self, datasource: OnceDatasource, request: Request) -> Reply:
+        """The reply to what needs no waiting."""
+        return self.successResultOf(self.start(datasource, request))
+
+    def test_interface(self) -> None:
+        """It is a datasource."""
+        self.assertTrue(verifyObject(IRouterDatasource, self.here))
+        self.assertTrue(verifyClass(IRouterDatasource, OnceDatasource))
+        self.assertTrue(verifyObject(IRouterDatasource, self.acting))
+
+    def test_without_a_key(self) -> None:
+        """A request without a key, or that changes nothing, is run each time; nothing is kept of it."""
+        plain = [Request("POST", "/"), *(keyed(method=method) for method in ("GET", "HEAD", "OPTIONS"))]
+        for request in plain * 2:
+            self.reply(self.here, request)
+        self.assertEqual(self.acting.runs, plain * 2)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_again(self) -> None:
+        """Asked again, both workers give the first answer; another key is run."""
+        for each in (self.here, self.there, self.here):
+            self.assertEqual(self.reply(each, keyed()), FIRST)
+        self.assertEqual(self.reply(self.there, keyed("other")), Reply(200, b'"run 2"'))
+        self.assertEqual(len(self.acting.runs), 2)
+
+    def test_another_request(self) -> None:
+        """A key that was used for another method, path, query, data or user is refused."""
+        self.reply(self.here, keyed(uid=7))
+        others: list[dict[str, Any]] = [
+            {"method": "PUT"},
+            {"path": "/items/"},
+            {"query": "a=1"},
+            {"data": '{"x":2}'},
+            {"uid": 8},
+            {"uid": None},
+        ]
+        for other in others:
+            error = self.failureResultOf(self.start(self.there, keyed(**({"uid": 7} | other))), Invalid)
+            self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
+        self.assertEqual(self.reply(self.there, keyed(uid=7)), FIRST)
+        self.assertEqual(len(self.acting.runs), 1)
+
+    def test_keys(self) -> None:
+        """A key has 1 to 255 characters, whatever they are."""
+        for key in ("", "x" * 256):
+            error = self.failureResultOf(self.start(self.here, keyed(key)), Invalid)
+            self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
+        for key in ("x" * 255, "ä\0'\ud800"):
+            self.assertEqual(self.reply(self.here, keyed(key)), self.reply(self.there, keyed(key)))
+        self.assertEqual(len(self.acting.runs), 2)
+
+    def test_failures(self) -> None:
+        """What the action raised is told again, of anything unknown no more than the code."""
+        told = {
+            "a": (Conflict({"by": [1]}), Reply(409, b"", "Conflict", {"by": [1]})),
+            "b": (NotFound("x"), Reply(404, b"", "Not found", "x")),
+            "c": (ValueError("secret"), Reply(500, b"", "Internal Server Error", None)),
+            "d": (ServiceError("secret"), Reply(500, b"", "Internal Server Error", None)),
+            "e": (asyncio.CancelledError(), Reply(500, b"", "Internal Server Error", None)),
+            "f": (Conflict(object()), Reply(500, b"", "Internal Server Error", None)),
+        }
+        for key, (error, reply) in told.items():
+            self.acting.error = error
+            self.assertIs(self.failureResultOf(self.start(self.here, keyed(key))).value, error)
+            self.assertEqual(self.reply(self.there, keyed(key)), reply)
+        self.assertEqual(len(self.acting.runs), len(told))
+
+    def test_not_begun(self) -> None:
+        """What kept the action from being run is not kept; and it keeps the answer from being given."""
+        for refusal in (Unauthorized(), NotFound(), Invalid([]), Unavailable()):
+            self.acting.refusal = refusal
+            self.assertIs(self.failureResultOf(self.start(self.here, keyed())).value, refusal)
+        self.acting.refusal = None
+        self.assertEqual(self.reply(self.here, keyed()), FIRST)
+        self.acting.refusal = Unauthorized()
+        self.failureResultOf(self.start(self.there, keyed()), Unauthorized)
+
+    def test_waits_here(self) -> None:
+        """Those who ask a worker while it runs the action are answered with it, all at once."""
+        self.acting.waits = Deferred()
+        replies = [self.start(self.here, keyed()) for _ in range(5)]
+        for each in replies:
+            self.assertNoResult(each)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.acting.waits.callback(None)
+        for each in replies:
+            self.assertEqual(self.successResultOf(each), FIRST)
+        self.assertEqual(len(self.acting.runs), 1)
+
+    def test_waits_there(self) -> None:
+        """Those who ask another worker are answered by it soon after; it looks less and less often."""
+        self.acting.waits = Deferred()
+        self.start(self.here, keyed())
+        reply = self.start(self.there, keyed())
+        pauses = []
+        for _ in range(9):
+            (call,) = self.clock.getDelayedCalls()
+            pauses.append(round(call.getTime() - self.clock.seconds(), 3))
+            self.clock.advance(call.getTime() - self.clock.seconds())
+        self.assertEqual(pauses, [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25, 0.25])
+        self.assertNoResult(reply)
+        self.acting.waits.callback(None)
+        self.clock.advance(0.25)
+        self.assertEqual(self.successResultOf(reply), FIRST)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.acting.runs), 1)
+
+    def test_stops_waiting(self) -> None:
+        """Who gives up waits no more, here or there; the action and the others are not touched by it."""
+        self.acting.waits = Deferred()
+        first = self.start(self.here, keyed())
+        for datasource in (self.here, self.there):
+            coroutine: Any = datasource.handle(keyed())
+            waiting = coroutine.send(None)
+            waiting.addErrback(lambda _: None)
+            waiting.cancel()
+            self.assertRaises(DeadlineExceeded, coroutine.throw, DeadlineExceeded())
+        second = self.start(self.here, keyed())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.acting.waits.callback(None)
+        self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
+
+    def test_dead(self) -> None:
+        """Who waits for a worker that dies gets 409, and so does everyone after; the action is not run."""
+        self.acting.waits = Deferred()
+        self.start(self.here, keyed())
+        reply = self.start(self.there, keyed())
+        self.alive.remove("A")
+        self.clock.advance(0.005)
+        self.assertEqual(self.successResultOf(reply), UNKNOWN)
+        self.assertEqual(self.reply(self.there, keyed()), UNKNOWN)
+        self.assertEqual(len(self.acting.runs), 1)
+
+    def test_cut_short(self) -> None:
+        """An action that was cut short may have done anything: 409 for those who wait, and for later ones."""
+        for key, error in (("a", Cancelled()), ("b", DeadlineExceeded()), ("c", Unavailable())):
+            self.acting.waits = Deferred()
+            first, second = self.start(self.here, keyed(key)), self.start(self.here, keyed(key))
+            self.acting.waits.errback(error)
+            self.failureResultOf(first, type(error))
+            self.assertEqual(self.successResultOf(second), UNKNOWN)
+            self.assertEqual(self.reply(self.there, keyed(key)), UNKNOWN)
+        self.assertEqual(len(self.acting.runs), 3)
+
+    def test_given_up(self) -> None:
+        """So has one whose coroutine is closed."""
+        self.acting.waits = Deferred()
+        coroutine: Any = self.here.handle(keyed())
+        coroutine.send(None)
+        coroutine.close()
+        self.assertEqual(self.reply(self.here, keyed()), UNKNOWN)
+
+    def test_cannot_be_noted(self) -> None:
+        """Where the key cannot be noted, the action is not run."""
+        datasource = self.once(self.store("A", "/proc/none"), self.acting)
+        self.failureResultOf(self.start(datasource, keyed()), Unavailable)
+        self.assertEqual(self.acting.runs, [])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_cannot_be_kept(self) -> None:
+        """Where the answer cannot be kept, its caller and those who wait get it all the same."""
+        self.acting.waits = Deferred()
+        first, second = self.start(self.here, keyed()), self.start(self.here, keyed())
+        self.a.close()
+        self.patch(self.a, "_path", "/proc/none")
+        self.acting.waits.callback(None)
+        self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+
+class RealRouterTests(SynchronousTestCase):
+    """Through the protocol, the guard and the router, to actions and back."""
+
+    def setUp(self) -> None:
+        """An application that counts its runs."""
+        self.runs = 0
+        routes = [
+            POST("/add", self.add),
+            POST("/find", self.find),
+            POST("/public", self.add, public=True),
+            POST("/block", self.add, blocking=True),
+            GET("/add", self.add),
+            POST("/stream", self.stream),
+        ]
+        self.service = MemoryService(App(routes))
+        self.stranger = MemoryService(App(routes), token=None, security=Security("private"))
+
+    def add(self, by: Annotated[int, Meta(ge=1)] = 1) -> int:
+        """Run."""
+        self.runs += by
+        return self.runs
+
+    def find(self) -> None:
+        """Run, and find nothing."""
+        self.runs += 1
+        raise NotFound("no such thing")
+
+    async def stream(self) -> AsyncGenerator[int, None]:
+        """Give one number."""
+        self.runs += 1
+        yield self.runs
+
+    def call(self, path: str, key: str = "k", method: str = "POST", **data: Any) -> Deferred[Any]:
+        """Send a request with a key."""
+        return self.service.call(method, path, data, meta={"idempotency_key": key})
+
+    def test_once(self) -> None:
+        """An action runs once for a key, in a thread or not; without a key, or to read, each time."""
+        for path in ("/add", "/block"):
+            before = self.runs
+            for _ in range(3):
+                self.assertEqual(self.successResultOf(self.call(path, path)), before + 1)
+        for number in (3, 4):
+            self.assertEqual(self.successResultOf(self.service.post("/add")), number)
+        for number in (5, 6):
+            self.assertEqual(self.successResultOf(self.call("/add", method="GET")), number)
+
+    def test_not_begun(self) -> None:
+        """A wrong path, method or argument does not use the key up."""
+        self.failureResultOf(self.call("/nowhere"), NotFound)
+        self.failureResultOf(self.call("/add", method="DELETE"), MethodNotAllowed)
+        self.failureResultOf(self.call("/add", by=0), Invalid)
+        self.assertEqual(self.successResultOf(self.call("/add", by=5)), 5)
+
+    def test_failure_of_the_action(self) -> None:
+        """A failure that looks the same, but was raised by the action, is told again."""
+        for _ in range(3):
+            error = self.failureResultOf(self.call("/find"), NotFound)
+            self.assertEqual(error.value.detail, "no such thing")
+        self.assertEqual(self.runs, 1)
+
+    def test_not_for_strangers(self) -> None:
+        """Who may not run an action is refused before its key is looked at."""
+        meta = {"idempotency_key": "k"}
+        self.failureResultOf(self.stranger.call("POST", "/add", {}, meta=meta), Unauthorized)
+        self.assertEqual(self.successResultOf(self.stranger.call("POST", "/public", {}, meta=meta)), 1)
+
+    def test_no_streams(self) -> None:
+        """A stream is not kept, so it is not begun with a key either."""
+        error = self.failureResultOf(self.call("/stream"), Invalid)
+        self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
+        self.assertEqual(self.runs, 0)

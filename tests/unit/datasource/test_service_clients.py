@@ -1,0 +1,221 @@
+"""Calls to other services."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyClass, verifyObject
+
+from unixsvc.client.retry import Breaker
+from unixsvc.client.twisted.client import Client
+from unixsvc.datasource.service_clients import UnixServices
+from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.message import Request
+from unixsvc.domain.request_context import set_current
+from unixsvc.errors import DeadlineExceeded, Unavailable
+from unixsvc.telemetry.metrics import Asked
+from unixsvc.testing import NoServices
+
+
+class FakeClient:
+    """Notes what it is asked.
+
+    :ivar asked: method, path, data and options of each call.
+    """
+
+    def __init__(self, service: str, **options: Any) -> None:
+        self.service = service
+        self.options = options
+        self.asked: list[tuple[Any, ...]] = []
+        self.answers: list[Deferred[Any]] = []
+        self.closed = False
+        self.breaker = Breaker()
+        self.now = 1000.0
+
+    def call(self, *what: Any, **options: Any) -> Deferred[Any]:
+        """Note."""
+        self.asked.append((*what, options))
+        self.answers.append(Deferred())
+        return self.answers[-1]
+
+    def stream(self, *what: Any, **options: Any) -> str:
+        """Note."""
+        self.asked.append((*what, options))
+        return "stream"
+
+    open = call
+
+    def figures(self) -> dict[str, Any]:
+        """As a client's."""
+        is_open = self.breaker.is_open(self.now)
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.asked)}
+
+    def close(self) -> None:
+        """Note."""
+        self.closed = True
+
+
+class ServicesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Nothing is current."""
+        self.made: list[FakeClient] = []
+        self.services = UnixServices("/run/x", "secret", "reactor", lambda: 100.0, self.make)
+        self.addCleanup(set_current, None)
+
+    def make(self, *arguments: Any, **options: Any) -> FakeClient:
+        """A client."""
+        self.made.append(FakeClient(*arguments, **options))
+        return self.made[-1]
+
+    def carried(self, **options: Any) -> tuple[float | None, dict[str, str]]:
+        """With which time and meta a call goes out."""
+        self.services.call("shop", "GET", "/x", **options)
+        found = self.made[0].asked[-1][-1]
+        return found["timeout"], found["meta"]
+
+    def test_figures(self) -> None:
+        """How each that was asked is doing."""
+        services = self.services
+        self.assertEqual(services.figures(), {})
+        services.get("shop", "/")
+        expected = {"shop": {"open": False, "refused": 0, "connections": 1, "half_open": False}}
+        self.assertEqual(services.figures(), expected)
+
+    def test_breaker(self) -> None:
+        """It is open for a while, then half-open for as long as nobody asks, and closed after an answer."""
+        self.assertEqual(self.services.asked(), {})
+        self.services.get("shop", "/")
+        [client] = self.made
+        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, connections=1)})
+        for _ in range(5):
+            client.breaker.failed(client.now)
+        self.assertRaises(Unavailable, client.breaker.admit, client.now)
+        self.assertEqual(self.services.asked(), {"shop": Asked(open=1, refused=1, connections=1)})
+        for _ in range(2):
+            client.now += 60
+            self.assertEqual(self.services.asked(), {"shop": Asked(half_open=1, refused=1, connections=1)})
+            self.assertTrue(self.services.figures()["shop"]["half_open"])
+        client.breaker.succeeded()
+        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, refused=1, connections=1)})
+
+    def test_many(self) -> None:
+        """Names that callers made up make no report long: a hundred at most, that could be a service's."""
+        for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):
+            self.services.get(name, "/")
+        self.assertEqual(list(self.services.asked()), [f"shop-{number}" for number in range(100)])
+        self.assertEqual(len(self.services.figures()), 204)
+
+    def test_interface(self) -> None:
+        """It promises what controllers expect, and so does what stands in for it."""
+        for each in self.services, NoServices():
+            self.assertTrue(verifyObject(IServices, each))
+        self.assertTrue(verifyClass(IServices, UnixServices))
+
+    def test_clients(self) -> None:
+        """Each service has one client, made when it is first asked; it knows where, and who we are."""
+        self.assertEqual(self.made, [])
+        for service in ("shop", "user", "shop"):
+            self.services.get(service, "/x")
+        self.assertEqual([each.service for each in self.made], ["shop", "user"])
+        options = {"socket_dir": "/run/x", "token": "secret", "reactor": "reactor"}
+        self.assertEqual(self.made[0].options, options)
+        self.assertIsInstance(UnixServices("", "", None, float)._client("shop"), Client)
+
+    def test_methods(self) -> None:
+        """Each method has a name of its own; data may have any names."""
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            getattr(self.services, method.lower())("shop", "/x", service=1, path=2)
+            self.assertEqual(self.made[0].asked[-1][:3], (method, "/x", {"service": 1, "path": 2}))
+
+    def test_answer(self) -> None:
+        """What the client gives is given; to cancel it cancels the client's."""
+        asked = self.services.get("shop", "/x")
+        self.made[0].answers[0].callback(7)
+        self.assertEqual(self.successResultOf(asked), 7)
+        asked = self.services.get("shop", "/x")
+        asked.addErrback(lambda _: None)
+        asked.cancel()
+        self.assertTrue(self.made[0].answers[1].called)
+
+    def test_outside(self) -> None:
+        """Outside of an action a call has the time and the meta that it is given."""
+        self.assertEqual(self.carried(), (None, {}))
+        self.assertEqual(self.carried(timeout=3, meta={"a": "b"}), (3, {"a": "b"}))
+
+    def test_time(self) -> None:
+        """In an action, it has at most the time that is left."""
+        set_current((Request("GET", "/"), 105.0))
+        for given, had in ((None, 5.0), (3.0, 3.0), (9.0, 5.0)):
+            self.assertEqual(self.carried(timeout=given)[0], had)
+
+    def test_no_time(self) -> None:
+        """Without any time left, nothing is asked."""
+        self.carried()
+        self.failureResultOf(self.services.call("shop", "GET", "/x", timeout=0), DeadlineExceeded)
+        set_current((Request("GET", "/"), 100.0))
+        self.failureResultOf(self.services.get("shop", "/x"), DeadlineExceeded)
+        self.assertRaises(DeadlineExceeded, self.services.stream, "shop", "GET", "/x")
+        self.assertEqual(len(self.made[0].asked), 1)
+
+    def test_endless(self) -> None:
+        """In a stream whose caller has set no limit, a call has its own."""
+        set_current((Request("GET", "/"), float("inf")))
+        self.assertEqual(self.carried()[0], None)
+        self.assertEqual(self.carried(timeout=3)[0], 3)
+
+    def test_meta(self) -> None:
+        """Name and trace are carried on, and nothing else of the caller's; what is given goes before them."""
+        meta = {"request_id": "r", "traceparent": "t", "idempotency_key": "k", "own": "o"}
+        set_current((Request("GET", "/", meta=meta), 105.0))
+        self.assertEqual(self.carried()[1], {"request_id": "r", "traceparent": "t"})
+        self.assertEqual(self.carried(meta={"request_id": "s"})[1], {"request_id": "s", "traceparent": "t"})
+
+    def test_made_up_name(self) -> None:
+        """Where the caller has given no name, the one that stands in our log is carried on."""
+        request = Request("GET", "/")
+        set_current((request, 105.0))
+        self.assertEqual(self.carried()[1], {"request_id": request.request_id})
+
+    def test_stream(self) -> None:
+        """A stream is asked for likewise."""
+        set_current((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
+        options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
+        self.assertEqual(self.made[0].asked, [("GET", "/x", {"a": 1}, options)])
+
+    def test_open(self) -> None:
+        """Either is asked for likewise, but that a stream has the limit that it is given, and no other."""
+        set_current((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        for limit in (None, 9.0, 3.0):
+            self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
+            options = {"timeout": 5.0, "limit": limit, "meta": {"request_id": "r"}}
+            self.assertEqual(self.made[0].asked[-1], ("GET", "/x", {"a": 1}, options))
+        set_current((Request("GET", "/"), 100.0))
+        self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
+
+    def test_closed(self) -> None:
+        """Closed, all clients are, and nothing is asked any more."""
+        self.services.get("shop", "/x")
+        self.services.get("user", "/x")
+        self.services.close()
+        self.assertEqual([each.closed for each in self.made], [True, True])
+        self.failureResultOf(self.services.get("shop", "/x"), Unavailable)
+
+    def test_thread(self) -> None:
+        """A blocking action is told that this is not for it."""
+        problems: list[str] = []
+
+        def ask() -> None:
+            try:
+                self.services.get("shop", "/x")
+            except RuntimeError as error:
+                problems.append(str(error))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        self.assertEqual(len(problems), 1)
+        self.assertIn("unixsvc.blocking.Client", problems[0])

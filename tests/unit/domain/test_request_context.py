@@ -1,0 +1,206 @@
+"""For which request an action runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.domain.test_handle_message import Surroundings
+from unixsvc.domain.coroutine import Begun
+from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.request_context import get_current, set_shielded
+from unixsvc.domain.stream import Stream
+from unixsvc.errors import Cancelled, DeadlineExceeded
+from unixsvc.execution.action_driver import Running
+from unixsvc.execution.streaming import Streaming
+
+REQUEST = Request("GET", "/", timeout=4.0)
+
+
+class Seeing(Surroundings):
+    """Its action notes for which request it runs, before and after it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+        self.inner: Deferred[Any] | None = None
+        self.shield = False
+        self.items: AsyncGenerator[bytes, None] | None = None
+
+    async def _answer(self, request: Request) -> Reply:
+        """Note."""
+        self.see()
+        if self.items is not None:
+            return Reply(items=self.items)
+        if self.shield:
+            set_shielded(True)
+        if self.inner is not None:
+            Deferred.fromCoroutine(self.aside(self.inner))
+        reply = await super()._answer(request)
+        self.see()
+        return reply
+
+    async def aside(self, inner: Deferred[Any]) -> None:
+        """What an action starts besides."""
+        await inner
+        self.see()
+
+    def see(self) -> None:
+        """Note it."""
+        self.seen.append(get_current())
+
+
+class CurrentTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A use case that keeps it."""
+        self.around = Seeing()
+        self.clock = Clock()
+        self.replies: list[Any] = []
+        self.handle = self.make(keep_current=True)
+
+    def make(self, **options: Any) -> HandleMessage:
+        """A use case."""
+        around = self.around
+        return HandleMessage(
+            around, around, around, around, max_inflight=9, request_timeout=30.0, now=lambda: 100.0, **options
+        )
+
+    def start(self, request: Request = REQUEST) -> Running | None:
+        """Begin, as a connection does."""
+        answer = self.handle(request)
+        if not isinstance(answer, Begun):
+            self.replies.append(answer)
+            return None
+        return Running(answer, self.clock, 4.0, self.replies.append)
+
+    def waiting(self, request: Request = REQUEST) -> Running:
+        """Begin something that waits."""
+        self.around.waits = Deferred()
+        running = self.start(request)
+        assert running is not None
+        return running
+
+
+class CurrentTests(CurrentTestCase):
+    def test_at_once(self) -> None:
+        """An action that does not wait sees its request and when its time is over; afterwards nobody does."""
+        self.start()
+        self.assertEqual(self.around.seen, [(REQUEST, 104.0)] * 2)
+        self.assertIsNone(get_current())
+
+    def test_our_limit(self) -> None:
+        """The time is ours where the caller has set none, or a longer one."""
+        for timeout in (None, 31.0):
+            self.around.seen.clear()
+            self.start(Request("GET", "/", timeout=timeout))
+            self.assertEqual(self.around.seen[0][1], 130.0)
+
+    def test_refused(self) -> None:
+        """What is never begun leaves nothing either."""
+        self.start(Request("GET", "/", timeout=0.0))
+        self.assertIsNone(get_current())
+
+    def test_after_waiting(self) -> None:
+        """So does one that waits, in its later steps; in between and afterwards nobody does."""
+        self.waiting()
+        self.assertIsNone(get_current())
+        assert self.around.waits is not None
+        self.around.waits.callback(None)
+        self.assertEqual(self.around.seen, [(REQUEST, 104.0)] * 2)
+        self.assertIsNone(get_current())
+        self.assertEqual(len(self.replies), 1)
+
+    def test_two(self) -> None:
+        """Actions that wait at the same time see each its own, whichever goes on first."""
+        waits = []
+        requests = [Request("GET", f"/{number}") for number in range(3)]
+        for each in requests:
+            self.waiting(each)
+            waits.append(self.around.waits)
+        self.around.seen.clear()
+        for wait in (waits[1], waits[2], waits[0]):
+            assert wait is not None
+            wait.callback(None)
+        found = [each[0] for each in self.around.seen]
+        self.assertEqual(found, [requests[1], requests[2], requests[0]])
+
+    def test_started_besides(self) -> None:
+        """What an action starts in its first step, and goes on later, sees the action's."""
+        self.around.inner = Deferred()
+        self.start()
+        self.around.seen.clear()
+        self.start(Request("GET", "/other"))
+        self.around.seen.clear()
+        self.around.inner.callback(None)
+        self.assertIn(REQUEST, [each[0] for each in self.around.seen])
+
+    def test_not_kept(self) -> None:
+        """Where nobody asks for it, it is not kept."""
+        self.handle = self.make()
+        self.start()
+        self.assertEqual(self.around.seen, [None, None])
+
+    def test_stream(self) -> None:
+        """The generator of a stream sees it in every step, with the caller's time alone."""
+
+        async def items() -> AsyncGenerator[bytes, None]:
+            self.around.see()
+            yield b"1"
+            await waits
+            self.around.see()
+            yield b"2"
+
+        for timeout, until in ((4.0, 104.0), (None, math.inf)):
+            waits: Deferred[None] = Deferred()
+            self.around.seen.clear()
+            self.around.items = items()
+            request = Request("GET", "/", timeout=timeout)
+            self.start(request)
+            stream = self.replies.pop()
+            self.assertIsInstance(stream, Stream)
+            self.assertIsNone(get_current())
+            Streaming(stream, self.clock, None, lambda: False, lambda *_: None).start()
+            self.assertIsNone(get_current())
+            waits.callback(None)
+            self.assertEqual(self.around.seen[1:], [(request, until)] * 2)
+
+
+class GivenUpTests(CurrentTestCase):
+    def test_cancelled(self) -> None:
+        """An action that is cancelled, or runs out of time, is told to the log; others are not."""
+        self.waiting().cancel(Cancelled())
+        self.waiting()
+        self.clock.advance(4)
+        self.assertEqual(self.around.given_up, [499, 504])
+        self.around.waits = None
+        self.start()
+        self.start(Request("GET", "/", timeout=0.0))
+        self.assertEqual(self.around.given_up, [499, 504])
+        self.assertEqual(self.around.failures, [])
+
+    def test_shielded(self) -> None:
+        """A shield holds against the caller, not against the deadline; the next action has none."""
+        self.around.shield = True
+        running = self.waiting()
+        running.cancel(Cancelled())
+        self.assertEqual(self.replies, [])
+        running.cancel(DeadlineExceeded())
+        self.assertEqual([each.code for each in self.replies], [504])
+        self.around.shield = False
+        self.waiting().cancel(Cancelled())
+        self.assertEqual([each.code for each in self.replies], [504, 499])
+
+
+class LaterTests(CurrentTests):
+    """The same, where the datasource gives something to await, whether it waits or not."""
+
+    def setUp(self) -> None:
+        """Such a one."""
+        super().setUp()
+        self.around.later = True

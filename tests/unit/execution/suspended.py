@@ -1,0 +1,77 @@
+"""A service with one action, which waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from unixsvc.domain.coroutine import Begun
+from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
+from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.stream import Stream
+from unixsvc.execution.action_driver import Running
+
+__all__ = ["Action", "Service"]
+
+Action = Callable[[], Coroutine[Any, Any, Any]]
+
+
+@implementer(IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog)
+class Service:
+    """Runs one action as a service would.
+
+    :ivar replies: what was told, in order.
+    :ivar failures: what the log was told.
+    """
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+        self.clock = Clock()
+        self.replies: list[Reply] = []
+        self.failures: list[BaseException] = []
+        self.given_up: list[int] = []
+        self.codes: list[int] = []
+        self.handle_message = HandleMessage(self, self, self, self, max_inflight=9, request_timeout=30.0)
+
+    def datasource_for(self, request: Request) -> IRouterDatasource:
+        """This."""
+        datasource: IRouterDatasource = self
+        return datasource
+
+    async def handle(self, request: Request) -> Reply:
+        """Answer with the action's result."""
+        return Reply(200, repr(await self.action()).encode())
+
+    def admit(self, request: Request) -> None:
+        """Let everything pass."""
+
+    def count(self, code: int, seconds: float) -> None:
+        """Note."""
+        self.codes.append(code)
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        """Note."""
+        self.failures.append(error)
+
+    def gave_up(self, request: Request, code: int) -> None:
+        """Note."""
+        self.given_up.append(code)
+
+    def start(self, seconds: float = 5.0) -> Running:
+        """Start the action, which has to wait."""
+        begun = self.handle_message(Request("GET", "/"))
+        assert isinstance(begun, Begun)
+        return Running(begun, self.clock, seconds, self._told)
+
+    def _told(self, reply: Reply | Stream) -> None:
+        assert isinstance(reply, Reply)
+        self.replies.append(reply)
+
+    @property
+    def reply_codes(self) -> list[int]:
+        """The codes of what was told."""
+        return [each.code for each in self.replies]

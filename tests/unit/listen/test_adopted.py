@@ -1,0 +1,201 @@
+"""Endpoints of sockets that another process has bound."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+import uvloop
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IListeningPort, ISSLTransport, IStreamServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyClass, verifyObject
+
+from tests.unit.support.certificates import write_certificate
+from unixsvc.config.http import Listen, parse_listen
+from unixsvc.domain.interfaces import IAdoptingEndpoint
+from unixsvc.errors import ConfigError
+from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
+from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.tls import Encryption, context_for
+from unixsvc.transport.loop_transport import address_of
+
+
+class _Echo(Protocol):
+    """Sends back what it gets."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes have come."""
+        transport: Any = self.transport
+        transport.write(data)
+
+
+def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> Encryption:
+    """How the connections of an endpoint are encrypted."""
+    context = context_for(listen)
+    assert context is not None
+    return Encryption(context, seconds, most)
+
+
+class AdoptedTests(SynchronousTestCase):
+    """Clients of TCP, encrypted or not."""
+
+    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
+        """Python's own."""
+        return asyncio.new_event_loop()
+
+    def setUp(self) -> None:
+        """A loop, and what listens on it."""
+        self.loop = self.loop_of_a_kind()
+        self.addCleanup(self.loop.close)
+        self.place = Place()
+        self.connections: list[Any] = []
+
+    def listening(self) -> socket.socket:
+        """A socket that listens on any port."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        self.addCleanup(listening.close)
+        return listening
+
+    def connected(self) -> _Echo:
+        """The protocol of a connection."""
+        self.connections.append(_Echo())
+        protocol: _Echo = self.connections[-1]
+        return protocol
+
+    def converse(self, endpoint: Any, *ports: int, tls: ssl.SSLContext | None = None) -> list[bytes]:
+        """Say hello to each port; what each answers."""
+
+        async def hello(port: int) -> bytes:
+            name = "localhost" if tls else None
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
+            writer.write(b"hello")
+            answer = await reader.readexactly(5)
+            self.during()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+        async def converse() -> list[bytes]:
+            listening = await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
+            verifyObject(IListeningPort, listening)
+            answers = [await hello(port) for port in ports]
+            while self.place.mine:
+                await asyncio.sleep(0.001)
+            listening.stopListening()
+            return answers
+
+        return self.loop.run_until_complete(asyncio.wait_for(converse(), 10))
+
+    def during(self) -> None:
+        """Look, while there is a connection."""
+        self.assertEqual(self.place.mine, 1)
+        self.secure = ISSLTransport.providedBy(self.connections[-1].transport)
+        self.peer = self.connections[-1].transport.getPeer()
+        handle = self.connections[-1].transport.getHandle()
+        self.assertTrue(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def test_interfaces(self) -> None:
+        """One or several, it is an endpoint."""
+        for kind in (AdoptedServerEndpoint, JoinedServerEndpoint):
+            verifyClass(IStreamServerEndpoint, kind)
+            verifyClass(IAdoptingEndpoint, kind)
+
+    def test_tcp(self) -> None:
+        """A client is served, counted, and known by its address."""
+        listening = self.listening()
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place)
+        self.assertEqual(self.converse(endpoint, listening.getsockname()[1]), [b"hello"])
+        self.assertFalse(self.secure)
+        self.assertIsInstance(self.peer, IPv4Address)
+
+    def test_several(self) -> None:
+        """Several sockets are one endpoint, and are closed together."""
+        first, second = self.listening(), self.listening()
+        ports = [each.getsockname()[1] for each in (first, second)]
+        endpoints = [AdoptedServerEndpoint(self.loop, each, self.place) for each in (first, second)]
+        self.assertEqual(self.converse(JoinedServerEndpoint(endpoints), *ports), [b"hello"] * 2)
+        self.assertEqual((first.fileno(), second.fileno()), (-1, -1))
+
+    def test_tls(self) -> None:
+        """An encrypted connection is served, and says that it is one."""
+        key, certificate = write_certificate(self.mktemp())
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        trusting = ssl.create_default_context(cafile=certificate)
+        listening = self.listening()
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
+        self.assertEqual(self.converse(endpoint, listening.getsockname()[1], tls=trusting), [b"hello"])
+        self.assertTrue(self.secure)
+
+    def test_not_encrypted(self) -> None:
+        """A client that does not know of encryption is closed, and not counted any more."""
+        key, certificate = write_certificate(self.mktemp())
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        listening = self.listening()
+        where = listening.getsockname()
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
+
+        async def converse() -> bytes:
+            await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            while self.place.mine:
+                await asyncio.sleep(0.001)
+            return answer
+
+        self.assertNotIn(b"GET", self.loop.run_until_complete(asyncio.wait_for(converse(), 10)))
+
+    def test_silent(self) -> None:
+        """Who does not come to the end of the handshake is given up, and too many are not even begun with."""
+        key, certificate = write_certificate(self.mktemp())
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        listening = self.listening()
+        where = listening.getsockname()
+        tls = encryption(listen, seconds=0.2, most=3)
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, tls)
+
+        async def converse() -> int:
+            await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
+            clients = [await asyncio.open_connection(*where) for _ in range(5)]
+            while self.place.mine < 3:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            begun = self.place.mine
+            for reader, writer in clients:
+                await reader.read()  # to its end
+                writer.close()
+            while self.place.mine:
+                await asyncio.sleep(0.001)
+            return begun
+
+        self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
+
+    def test_keys(self) -> None:
+        """Certificates that follow ours are taken from their own file; what is no certificate is named."""
+        key, certificate = write_certificate(self.mktemp())
+        chained = f"ssl:0:privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
+        self.assertIsNotNone(context_for(parse_listen(chained)))
+        self.assertIsNone(context_for(parse_listen("tcp:0")))
+        for wrong in (f"ssl:0:privateKey={key}:certKey={key}", f"ssl:0:privateKey={key}x"):
+            error = self.assertRaises(ConfigError, context_for, parse_listen(wrong))
+            self.assertIn(key, str(error))
+
+    def test_addresses(self) -> None:
+        """What a socket calls an address is what Twisted calls one."""
+        self.assertEqual(address_of(("127.0.0.1", 80)), IPv4Address("TCP", "127.0.0.1", 80))
+        self.assertEqual(address_of(("::1", 80, 0, 0)), IPv6Address("TCP", "::1", 80, 0, 0))
+        self.assertEqual((address_of("/x"), address_of("")), (UNIXAddress("/x"), UNIXAddress(None)))
+
+
+class WorkerTests(AdoptedTests):
+    """The same on the loop that workers have, whose own server accepts what is not encrypted."""
+
+    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
+        """That of workers."""
+        return uvloop.new_event_loop()

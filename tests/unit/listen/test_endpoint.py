@@ -1,0 +1,239 @@
+"""What joins Twisted's protocols to the loop's transports."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import weakref
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IStreamServerEndpoint,
+    ISystemHandle,
+    ITransport,
+)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyClass, verifyObject
+
+from unixsvc.domain.interfaces import IAdoptingEndpoint
+from unixsvc.listen.adopted import AdoptedServerEndpoint
+from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.transport.loop_transport import LoopTransport
+
+
+class _FromLoop:
+    """A transport as a loop gives it: notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self.closing
+
+    def get_extra_info(self, name: str) -> str:
+        """Something that there is to know."""
+        return "" if name == "peername" else f"the {name}"
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **named: self.done.append((name, *arguments, *named.values()))
+
+
+class _Plain(Protocol):
+    """Notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes."""
+        self.heard.append(data)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """The end."""
+        self.heard.append(type(reason.value) if reason else None)
+
+
+@implementer(IHalfCloseableProtocol)
+class _HalfCloseable(_Plain):
+    def readConnectionLost(self) -> None:
+        """The end of one side."""
+        self.heard.append("half")
+
+    def writeConnectionLost(self) -> None:
+        """The end of the other."""
+
+
+class _Producer:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def pauseProducing(self) -> None:
+        """Wait."""
+        self.told.append("pause")
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        self.told.append("resume")
+
+
+class LoopTransportTests(SynchronousTestCase):
+    """In both directions."""
+
+    def connect(self, protocol: _Plain) -> LoopTransport:
+        """A connection; what the loop did to it so far is forgotten."""
+        self.protocol, self.loops, self.gone = protocol, _FromLoop(), list[int]()
+        transport: Any = LoopTransport(protocol, UNIXAddress("/run/x.sock"), lambda: self.gone.append(1))
+        transport.connection_made(self.loops)
+        self.loops.done.clear()
+        joined: LoopTransport = transport
+        return joined
+
+    def test_interfaces(self) -> None:
+        """It is what a Twisted protocol takes for a transport; the endpoints are endpoints."""
+        transport = self.connect(_Plain())
+        for interface in (ITransport, IConsumer, ISystemHandle):
+            verifyObject(interface, transport)
+        for kind in (AdoptedServerEndpoint, OwnedUNIXServerEndpoint):
+            verifyClass(IStreamServerEndpoint, kind)
+            verifyClass(IAdoptingEndpoint, kind)
+
+    def test_bytes(self) -> None:
+        """Bytes go through."""
+        transport = self.connect(_Plain())
+        transport.data_received(b"in")
+        transport.write(b"out")
+        transport.writeSequence([b"a", b"b"])
+        self.assertEqual(self.protocol.heard, [b"in"])
+        self.assertEqual(self.loops.done, [("write", b"out"), ("writelines", [b"a", b"b"])])
+
+    def test_end(self) -> None:
+        """A clean end and a broken one are told apart."""
+        for error, kind in ((None, ConnectionDone), (OSError("reset"), ConnectionLost)):
+            transport = self.connect(_Plain())
+            transport.connection_lost(error)
+            self.assertEqual((self.protocol.heard, self.gone), ([kind], [1]))
+
+    def test_nothing_is_left(self) -> None:
+        """When it is over, nobody but the loop knows it: it goes at once, without the garbage collector."""
+        transport: Any = self.connect(_Plain())
+        gone = weakref.ref(transport)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        transport.connection_lost(None)
+        transport.data_received(b"late")
+        transport.resume_writing()
+        self.assertEqual(self.protocol.heard, [ConnectionDone])
+        del transport, self.protocol
+        self.assertIsNone(gone())
+
+    def test_half_closed(self) -> None:
+        """Who can deal with one side closed goes on with the other; who can't is closed."""
+        self.assertFalse(self.connect(_Plain()).eof_received())
+        self.assertTrue(self.connect(_HalfCloseable()).eof_received())
+        self.assertEqual(self.protocol.heard, ["half"])
+
+    def test_producer(self) -> None:
+        """A streaming producer is paused while the peer takes nothing; no other kind is known."""
+        transport, producer = self.connect(_Plain()), _Producer()
+        transport.pause_writing()
+        transport.registerProducer(producer, True)
+        transport.pause_writing()
+        transport.resume_writing()
+        transport.unregisterProducer()
+        transport.pause_writing()
+        self.assertEqual(producer.told, ["pause", "resume"])
+        self.assertRaises(ValueError, transport.registerProducer, producer, False)
+
+    def test_orders(self) -> None:
+        """What the protocol wants is done; a connection that closes is left alone."""
+        for closing in (False, True):
+            transport = self.connect(_Plain())
+            self.loops.closing = closing
+            transport.pauseProducing()
+            transport.resumeProducing()
+            transport.loseWriteConnection()
+            expected = [] if closing else [("pause_reading",), ("resume_reading",), ("write_eof",)]
+            self.assertEqual(self.loops.done, expected)
+        transport.loseConnection()
+        transport.abortConnection()
+        self.assertEqual(self.loops.done, [("close",), ("abort",)])
+
+    def test_who(self) -> None:
+        """It knows its path and its socket; peers have no name."""
+        transport = self.connect(_Plain())
+        self.assertEqual(transport.getHost(), UNIXAddress("/run/x.sock"))
+        self.assertEqual(transport.getPeer(), UNIXAddress(None))
+        self.assertEqual(transport.getHandle(), "the socket")
+        with socket.socket() as known:
+            transport.connection = known
+            self.assertIs(transport.getHandle(), known)
+
+
+class _Sockets:
+    """A reactor that adopts connections: notes what they were at that moment."""
+
+    def __init__(self) -> None:
+        self.adopted: list[Any] = []
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
+        """Read what has arrived, as a reactor could."""
+        with socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM) as found:
+            self.adopted.append((found.recv(9), factory))
+
+
+class AdoptTests(SynchronousTestCase):
+    """Connections that an endpoint has not accepted itself."""
+
+    def setUp(self) -> None:
+        """Both ends of one, and a factory."""
+        self.ours, self.theirs = socket.socketpair()
+        self.addCleanup(self.ours.close)
+        self.theirs.setblocking(False)
+        self.ours.settimeout(5)
+        self.protocol = _HalfCloseable()
+        self.factory = Factory.forProtocol(lambda: self.protocol)
+
+    def test_owned(self) -> None:
+        """The reactor serves it, with a descriptor of its own: ours is closed."""
+        reactor = _Sockets()
+        endpoint = OwnedUNIXServerEndpoint(reactor, "/nowhere/x.sock", 1, 0o600)
+        self.ours.send(b"hello")
+        self.assertIsNone(self.successResultOf(endpoint.adopt(self.factory, self.theirs)))
+        self.assertEqual(reactor.adopted, [(b"hello", self.factory)])
+        self.assertEqual((self.theirs.fileno(), self.ours.recv(9)), (-1, b""))
+
+    def test_adopted(self) -> None:
+        """The loop serves it, in both directions and to its end, like those that it accepts."""
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        endpoint = AdoptedServerEndpoint(loop, listening, Place())
+
+        async def converse() -> None:
+            await endpoint.adopt(self.factory, self.theirs).asFuture(loop)
+            transport: Any = self.protocol.transport
+            self.assertEqual(transport.getHandle().fileno(), self.theirs.fileno())
+            transport.write(b"welcome")
+            self.ours.send(b"hello")
+            self.ours.shutdown(socket.SHUT_WR)
+            while len(self.protocol.heard) < 2:
+                await asyncio.sleep(0)
+            transport.loseConnection()
+            while len(self.protocol.heard) < 3:
+                await asyncio.sleep(0)
+
+        loop.run_until_complete(asyncio.wait_for(converse(), 5))
+        self.assertEqual(self.protocol.heard, [b"hello", "half", ConnectionDone])
+        self.assertEqual((self.ours.recv(9), self.ours.recv(9)), (b"welcome", b""))

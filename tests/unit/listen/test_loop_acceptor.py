@@ -1,0 +1,57 @@
+"""Whether the loop's own server may accept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+from unittest import skipIf
+
+import uvloop
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.listen.loop_acceptor import may_be_served
+
+_NOBODY = 65534
+
+
+class MayBeServedTests(SynchronousTestCase):
+    """As far as clients would not notice."""
+
+    def setUp(self) -> None:
+        """A loop, and what listens."""
+        self.loop = uvloop.new_event_loop()
+        self.addCleanup(self.loop.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listening.close)
+        self.listening.bind(os.path.join(folder.name, "x"))
+        self.listening.listen()
+
+    def test_ours(self) -> None:
+        """Where this user has listened."""
+        self.assertTrue(may_be_served(self.loop, self.listening))
+
+    def test_tcp(self) -> None:
+        """Where clients are not told of a user at all."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.assertTrue(may_be_served(self.loop, listening))
+
+    def test_another_loop(self) -> None:
+        """Not on a loop of another make."""
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        self.assertFalse(may_be_served(loop, self.listening))
+
+    @skipIf(os.geteuid() != 0, "only root can become another user")
+    def test_another_user(self) -> None:
+        """Not where another user or group has listened, whom clients trust, and not this one."""
+        for become in (os.seteuid, os.setegid):
+            become(_NOBODY)
+            try:
+                allowed = may_be_served(self.loop, self.listening)
+            finally:
+                become(0)
+            self.assertFalse(allowed)

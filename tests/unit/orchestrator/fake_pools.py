@@ -1,0 +1,213 @@
+"""Services with real sockets in a folder of their own, and processes that are only said to be there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.unit.orchestrator.pool.fake_processes import TOKEN, FakeProcess, Processes
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings, Settings, start_order
+from unixsvc.domain.interfaces import IOrchestratorWatcher
+from unixsvc.orchestrator.orchestrator import Orchestrator
+from unixsvc.orchestrator.pool_factory import Assembly
+from unixsvc.orchestrator.service_manager import Fleet
+from unixsvc.orchestrator.worker.messages import Draining, Ready
+from unixsvc.service.spec import Status
+from unixsvc.telemetry.logs import Level
+
+__all__ = ["FleetTestCase", "OrchestratorTestCase", "ServicesTestCase", "Watcher", "service"]
+
+
+def service(**settings: Any) -> ServiceSettings:
+    """One service."""
+    return ServiceSettings(**{"app": "shop:app", **settings})
+
+
+class ServicesTestCase(SynchronousTestCase):
+    """Has a folder for sockets, and a reactor that starts no processes."""
+
+    def setUp(self) -> None:
+        """Make them."""
+        self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.reactor = Processes()
+        self.reactor.advance(100)
+
+    def settings(self, **services: ServiceSettings) -> Settings:
+        """A configuration."""
+        return Settings(
+            source="/srv/unixsvc.toml",
+            folder=self.folder,
+            socket_dir=self.folder,
+            socket_mode=0o660,
+            token_file=os.path.join(self.folder, ".token"),
+            limits=Limits(),
+            security=Security(),
+            services=services,
+            log=Log(),
+        )
+
+    def sockets(self) -> list[str]:
+        """The services that have a socket."""
+        names = [each for each in os.listdir(self.folder) if each.endswith(".sock")]
+        return sorted(each.removeprefix("service_").removesuffix(".sock") for each in names)
+
+    def processes(self, *names: str) -> list[FakeProcess]:
+        """Those that run, of all services or of these."""
+        return [each for each in self.reactor.running if each.orders.service in names or not names]
+
+    def names(self) -> list[str]:
+        """The services of the processes that run, in the order in which they were started."""
+        return [each.orders.service for each in self.reactor.running]
+
+    def ready(self, *names: str) -> None:
+        """Have those that start be ready."""
+        for each in self.processes(*names):
+            each.report(Ready())
+
+    def obey(self, *names: str) -> None:
+        """Have those end that were told to."""
+        for each in self.processes(*names):
+            if each.signals or "drain" in each.told:
+                each.report(Draining())
+                each.end()
+        self.reactor.advance(0)
+
+    def settle(self) -> None:
+        """Have all processes do what they should, until nothing more happens."""
+        for _ in range(20):
+            self.ready()
+            self.obey()
+
+
+class FleetTestCase(ServicesTestCase):
+    """Has a fleet with nothing in it.
+
+    :ivar failures: the services that have failed, with the reasons.
+    """
+
+    def setUp(self) -> None:
+        """Make it."""
+        super().setUp()
+        self.failures: list[tuple[str, str]] = []
+        self.parent = MultiService()
+        self.assembly = Assembly(self.reactor, TOKEN, Level("info"), {})
+        self.fleet = Fleet(self.assembly, self.parent, lambda *failed: self.failures.append(failed))
+        self._done: list[Deferred[Any]] = []
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        """Let go of all sockets; what is not done by then is not looked at."""
+        self.fleet.release()
+        for each in self._done:
+            each.addErrback(lambda failure: None)
+
+    def do(self, coroutine: Any) -> Deferred[Any]:
+        """Have it done as far as it goes."""
+        self._done.append(Deferred.fromCoroutine(coroutine))
+        return self._done[-1]
+
+    def claim(self, **services: ServiceSettings) -> None:
+        """Have these services, not started."""
+        settings = self.settings(**services)
+        for name in start_order(services):
+            self.fleet.claim(name, settings)
+
+    def start(self, **services: ServiceSettings) -> None:
+        """Have these services, started and ready."""
+        self.claim(**services)
+        started = self.do(self.fleet.start_all())
+        self.settle()
+        self.successResultOf(started)
+
+    def renew(self, name: str, **services: ServiceSettings) -> Deferred[None]:
+        """Have one service be as it is configured in these."""
+        return self.do(self.fleet.renew(name, self.settings(**services)))
+
+    def statuses(self) -> dict[str, str]:
+        """How each service is."""
+        asked = self.do(self.fleet.status(stopping=False))
+        for each in self.processes():
+            each.report(Status())
+        return {name: each.status for name, each in self.successResultOf(asked).items()}
+
+
+@implementer(IOrchestratorWatcher)
+class Watcher:
+    """Notes what it is told.
+
+    :ivar told: that, in order.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def reloading(self) -> None:
+        """A reload begins."""
+        self.told.append("reloading")
+
+    def reloaded(self) -> None:
+        """It is over."""
+        self.told.append("reloaded")
+
+    def gave_up(self, name: str, reason: str) -> None:
+        """An essential service has failed."""
+        self.told.append((name, reason))
+
+
+class OrchestratorTestCase(ServicesTestCase):
+    """Has an orchestrator of two services.
+
+    :ivar loaded: what a reload will find.
+    """
+
+    def setUp(self) -> None:
+        """Make it; it has claimed nothing yet."""
+        super().setUp()
+        self.watcher, self.level = Watcher(), Level("info")
+        self.loaded: Any = self.settings(home=service(), user=service(depends_on=("home",)))
+        self.orchestrator = self.make()
+
+    def load(self) -> Settings:
+        """Read the configuration."""
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        loaded: Settings = self.loaded
+        return loaded
+
+    def make(self, **more: Any) -> Orchestrator:
+        """An orchestrator of what is loaded; it is stopped at the end, if it was started."""
+        usual: dict[str, Any] = {"load": self.load, "watcher": self.watcher, "level": self.level}
+        made = Orchestrator(self.loaded, self.reactor, **(usual | more))
+        for name, each in self.loaded.services.items():
+            made.register(name, each)
+        self.addCleanup(self.end, made)
+        return made
+
+    def boot(self, **services: ServiceSettings) -> None:
+        """Start it, with other services if any are given, and have all ready."""
+        if services:
+            self.loaded = self.settings(**services)
+            self.orchestrator = self.make()
+        self.orchestrator.startService()
+        self.settle()
+        self.successResultOf(self.orchestrator.booted())
+
+    def end(self, orchestrator: Orchestrator) -> None:
+        """Stop one, if it was started, with all that it has."""
+        if orchestrator.running:
+            orchestrator.stopService()
+        self.pass_time()
+
+    def pass_time(self) -> None:
+        """Have processes do what they should, while some seconds pass."""
+        for _ in range(20):
+            self.settle()
+            self.reactor.advance(0.25)

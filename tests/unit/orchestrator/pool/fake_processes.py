@@ -1,0 +1,152 @@
+"""A reactor that starts no processes, but says that it has."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import msgspec
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tests.unit.orchestrator.fake_sockets import Sockets
+from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, Report, encode_line
+from unixsvc.service.spec import Orders
+
+__all__ = ["TOKEN", "FakeProcess", "Processes", "orders_for"]
+
+TOKEN = "ab" * 32
+
+
+def orders_for(slot: int = 1, settings: ServiceSettings | None = None) -> Orders:
+    """What a worker of the service ``home`` is to be."""
+    return Orders(
+        "home", slot, "/srv", settings or ServiceSettings("home:app"), Limits(), Security(), Log(), TOKEN
+    )
+
+
+@implementer(IProcessTransport)
+class FakeProcess:
+    """The transport of a process that is only said to be there; a test says what it does.
+
+    :ivar arguments: all that it was started with.
+    :ivar closed: the descriptors of ours that were closed; ``all`` for those of its standard three.
+    :ivar signals: those that it was sent, as ``TERM``.
+    """
+
+    def __init__(self, pid: int, protocol: Any, **arguments: Any) -> None:
+        self.pid: int | None = pid
+        self.protocol = protocol
+        self.arguments = arguments
+        self.signals: list[str] = []
+        self.closed: list[int | str] = []
+        self._written = b""
+
+    # What its protocol calls.
+
+    def writeToChild(self, childFD: int, data: bytes) -> None:
+        """Take what the orchestrator says."""
+        assert childFD == COMMANDS_FD
+        self._written += data
+
+    def signalProcess(self, signalID: Any) -> None:
+        """Take a signal."""
+        if self.pid is None:
+            raise ProcessExitedAlready
+        self.signals.append(signal.Signals(signalID).name.removeprefix("SIG"))
+
+    def loseConnection(self) -> None:
+        """Close the standard pipes."""
+        self.closed.append("all")
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """Close one pipe."""
+        self.closed.append(descriptor)
+
+    # What a test calls.
+
+    @property
+    def told(self) -> list[str]:
+        """The tags of the commands that it was sent, after its orders."""
+        return [each["type"] for each in self.commands]
+
+    @property
+    def commands(self) -> list[dict[str, Any]]:
+        """Those commands as they were sent."""
+        return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
+
+    @property
+    def orders(self) -> Orders:
+        """The first line that it was sent."""
+        return msgspec.json.decode(self._written.splitlines()[0], type=Orders)
+
+    def report(self, report: Report) -> None:
+        """Say something to the orchestrator."""
+        self.protocol.childDataReceived(REPORTS_FD, encode_line(report))
+
+    def end(self, code: int | None = None, by: int | None = None) -> None:
+        """End with a code, or by a signal."""
+        self.pid = None
+        reason = ProcessTerminated(code, by) if code or by else ProcessDone(0)
+        self.protocol.processExited(Failure(reason))
+        self.protocol.processEnded(Failure(reason))
+
+    # The rest of the interface, which nobody uses.
+
+    def closeStdin(self) -> None:
+        """Not used."""
+
+    def closeStdout(self) -> None:
+        """Not used."""
+
+    def closeStderr(self) -> None:
+        """Not used."""
+
+    def write(self, data: bytes) -> None:
+        """Not used."""
+
+    def writeSequence(self, data: Any) -> None:
+        """Not used."""
+
+    def getPeer(self) -> Any:
+        """Not used."""
+
+    def getHost(self) -> Any:
+        """Not used."""
+
+
+class Processes(Sockets, Clock):
+    """A reactor with a clock that a test turns.
+
+    :ivar started: every process, in order.
+    :ivar refuse: raised instead of starting one, if not None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[FakeProcess] = []
+        self.refuse: OSError | None = None
+
+    @property
+    def running(self) -> list[FakeProcess]:
+        """The processes that have not ended."""
+        return [each for each in self.started if each.pid is not None]
+
+    def callFromThread(self, call: Any, *arguments: Any) -> None:
+        """Call it in the next turn."""
+        self.callLater(0, call, *arguments)
+
+    def spawnProcess(self, protocol: Any, executable: str, args: Any, env: Any, childFDs: Any) -> FakeProcess:
+        """Say that a process was started."""
+        if self.refuse is not None:
+            raise self.refuse
+        process = FakeProcess(
+            1000 + len(self.started), protocol, executable=executable, args=args, env=env, childFDs=childFDs
+        )
+        self.started.append(process)
+        protocol.makeConnection(process)
+        return process

@@ -1,0 +1,205 @@
+"""A pool in memory, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, cast
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.pool import Pool
+from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Recycling, Version
+from unixsvc.orchestrator.worker.messages import Draining, Ready
+from unixsvc.service.host import Hosted
+from unixsvc.service.spec import Status
+
+__all__ = ["RULES", "MemoryDoor", "PoolTestCase", "generation_of", "version_for"]
+
+RULES = Rules(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+_NO_LIMITS = Recycling()
+_STEP = 0.125  # seconds; floats add it up without a rest
+
+
+class MemoryDoor:
+    """Where a service would listen.
+
+    :ivar done: what was done with it, in order.
+    :ivar problem: why it cannot be opened; empty if it can.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.problem = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether clients could connect."""
+        return self.done[-1:] == ["open"]
+
+    def open(self) -> None:
+        """Listen, unless it does."""
+        if self.problem:
+            raise ConfigError("the door", self.problem)
+        if not self.is_open:
+            self.done.append("open")
+
+    def close(self) -> None:
+        """Have clients refused."""
+        if self.is_open:
+            self.done.append("close")
+
+    def remove(self) -> None:
+        """Somebody else removes its path."""
+        self.done.append("removed")
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Descriptors, for those who accept."""
+        if not self.is_open:
+            raise ValueError("it is not open")
+        return (7,)
+
+
+class MemoryTally:
+    """Gives places away.
+
+    :ivar taken: those that are not free.
+    """
+
+    def __init__(self) -> None:
+        self.taken: set[int] = set()
+        self.closed = False
+
+    def fileno(self) -> int:
+        """A descriptor, for the workers."""
+        return 8
+
+    def take(self) -> int:
+        """A place."""
+        place = next(each for each in range(1, 99) if each not in self.taken)
+        self.taken.add(place)
+        return place
+
+    def free(self, place: int) -> None:
+        """Not needed any more."""
+        self.taken.remove(place)
+
+    def close(self) -> None:
+        """The page is not needed any more."""
+        self.closed = True
+
+
+def version_for(
+    reactor: Processes,
+    number: int = 1,
+    wanted: int = 2,
+    rules: Rules = RULES,
+    recycling: Recycling = _NO_LIMITS,
+) -> Version:
+    """What the workers of the service ``home`` are; their orders say the number."""
+    settings = ServiceSettings("home:app", environment={"VERSION": str(number)})
+
+    def make(slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
+        return WorkerProcess(reactor, orders_for(slot, settings), seat, owner)
+
+    def host() -> Hosted:
+        raise AssertionError("it runs in workers")
+
+    return Version(number, settings, wanted, rules, recycling, make, host)
+
+
+def generation_of(process: FakeProcess) -> int:
+    """The number of the version that a process was started as."""
+    return int(process.orders.settings.environment["VERSION"])
+
+
+class PoolTestCase(SynchronousTestCase):
+    """Has a pool of two workers, and a clock.
+
+    :ivar failures: the reasons that it has failed for.
+    """
+
+    def setUp(self) -> None:
+        """Make it; it is not started yet."""
+        self.failures: list[str] = []
+        self.make_pool()
+
+    def make_pool(self, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS) -> None:
+        """A pool in a world of its own, with nothing started yet."""
+        self.reactor = Processes()
+        self.reactor.advance(100)  # so that no time is by chance that of the beginning
+        self.door = MemoryDoor()
+        self.tallies: list[MemoryTally] = []
+        self.pool = Pool(
+            "home",
+            self.reactor,
+            self.version(1, wanted, rules, recycling),
+            cast(Any, self.door),
+            self.note,
+            cast(Any, self.make_tally),
+        )
+
+    def make_tally(self) -> MemoryTally:
+        """A page for counts."""
+        self.tallies.append(MemoryTally())
+        return self.tallies[-1]
+
+    def version(
+        self, number: int, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS
+    ) -> Version:
+        """A version of the service."""
+        return version_for(self.reactor, number, wanted, rules, recycling)
+
+    def note(self, reason: str) -> None:
+        """Has failed."""
+        self.failures.append(reason)
+
+    def run_pool(self) -> list[FakeProcess]:
+        """Start it, and have its workers ready."""
+        self.pool.startService()
+        for each in self.reactor.started:
+            each.report(Ready())
+        return list(self.reactor.started)
+
+    def started_after(self, *known: FakeProcess) -> list[FakeProcess]:
+        """The processes that were started besides those."""
+        return [each for each in self.reactor.started if each not in known]
+
+    def last(self) -> FakeProcess:
+        """The process that was started last."""
+        return self.reactor.started[-1]
+
+    def phases(self) -> list[str]:
+        """Of the workers that there are."""
+        return [each.phase for each in self.pool.figures().workers]
+
+    def slots_and_generations(self) -> list[tuple[int, int]]:
+        """Of the processes that run and were not told to end."""
+        wanted = [each for each in self.reactor.running if "drain" not in each.told and not each.signals]
+        return sorted((each.orders.slot, generation_of(each)) for each in wanted)
+
+    def live(self, seconds: float, silent: Collection[FakeProcess] = ()) -> None:
+        """Let time pass, in which all workers but the silent ones answer what they are asked."""
+        for _ in range(round(seconds / _STEP)):
+            before = {each.protocol: each.told.count("figures") for each in self.reactor.running}
+            self.reactor.advance(_STEP)
+            for each in self.reactor.running:
+                asked = each.told.count("figures") > before.get(each.protocol, 0)
+                if asked and each not in silent:
+                    each.report(Status())
+
+    def close_drained(self) -> None:
+        """Have all that were told to drain say that nobody can connect to them any more."""
+        for each in self.reactor.running:
+            if "drain" in each.told:
+                each.report(Draining())
+
+    def drain(self, *processes: FakeProcess) -> None:
+        """Have processes end as they were told."""
+        for each in processes:
+            self.assertEqual([command for command in each.told if command != "figures"], ["drain"])
+            each.end()

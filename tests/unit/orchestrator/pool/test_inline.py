@@ -1,0 +1,282 @@
+"""A service in the orchestrator's own process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.unit.orchestrator.pool.fake_processes import Processes, orders_for
+from tests.unit.orchestrator.pool.pool_harness import version_for
+from unixsvc import GET, App, Unavailable
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.domain.interfaces import IServicePool
+from unixsvc.errors import ConfigError
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.orchestrator.pool.inline import Inline
+from unixsvc.orchestrator.pool.worker_record import Version
+from unixsvc.orchestrator.status import PoolFigures
+from unixsvc.orchestrator.worker.messages import SetLogLevel
+from unixsvc.service.host import Hosted
+from unixsvc.testing import ImmediateRunner
+
+PATH = "service_home.sock"
+
+
+def hello() -> str:
+    """Say hello."""
+    return "hello"
+
+
+def broken() -> Hosted:
+    """An application that raises what it likes."""
+    raise RuntimeError("no disk")
+
+
+def wrong() -> Hosted:
+    """One that is none."""
+    raise ConfigError("home:app", "is no App")
+
+
+class InlineTestCase(SynchronousTestCase):
+    """Has a service that is not started."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.reactor = Processes()
+        self.hosted: list[Hosted] = []
+        self.inline = Inline("home", self.reactor, self.version())
+
+    def version(self, host: Callable[[], Hosted] | None = None, **settings: Any) -> Version:
+        """What it is."""
+        version = version_for(self.reactor)
+        rules = replace(version.rules, drain_timeout=5)
+        changed = ServiceSettings(**{"app": "home:app", **settings})
+        return replace(version, host=host or self.make, rules=rules, settings=changed)
+
+    def make(self) -> Hosted:
+        """The service itself."""
+        endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
+        app = App([GET("/", hello)])
+        self.hosted.append(Hosted(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
+        return self.hosted[-1]
+
+    def start(self) -> None:
+        """Have it serve."""
+        self.inline.startService()
+        self.successResultOf(self.inline.booted())
+        self.reactor.advance(0)
+
+    def stop(self) -> None:
+        """Stop it, while nobody is connected."""
+        stopped = self.inline.stopService()
+        self.reactor.pump([0.1] * 3)
+        self.successResultOf(stopped)
+
+    def ask(self) -> tuple[Any, Any]:
+        """Have it answer something; the connection and its transport."""
+        connection, transport = self.reactor.ports[PATH].connect()
+        token = orders_for().token
+        connection.dataReceived(json.dumps({"id": 1, "auth_token": token}).encode() + b"\n")
+        self.assertEqual(transport.lines()[0]["data"], "hello")
+        return connection, transport
+
+
+class InlineTests(InlineTestCase):
+    """It looks like a pool."""
+
+    def test_interface(self) -> None:
+        """It is what the orchestrator takes for a service."""
+        verifyObject(IServicePool, self.inline)
+
+    def test_waits(self) -> None:
+        """Before it is started there is nothing of it; to claim it changes nothing."""
+        self.inline.claim()
+        self.assertEqual(self.inline.figures(), PoolFigures([], state="waiting"))
+        self.assertEqual(self.reactor.ports, {})
+
+    def test_serves(self) -> None:
+        """Once started it serves, and has figures as a worker has; what it asked itself does not count."""
+        self.start()
+        self.ask()
+        self.reactor.advance(3)
+        self.successResultOf(self.inline.refresh())
+        figures = self.inline.figures()
+        [worker] = figures.workers
+        self.assertEqual((worker.pid, worker.phase, worker.uptime), (os.getpid(), "ready", 3))
+        self.assertEqual((worker.status.snapshot.requests, worker.status.connections), (1, 1))
+        self.assertEqual((figures.state, figures.problem), ("", ""))
+
+    def test_goes_away(self) -> None:
+        """While it drains, its clients are asked to go; it is stopped when the last one has."""
+        self.start()
+        connection, transport = self.ask()
+        stopped = self.inline.stopService()
+        self.reactor.pump([0.1] * 3)
+        self.assertFalse(self.reactor.ports[PATH].open)
+        self.assertEqual(transport.lines(), [{"goaway": True}])
+        self.assertEqual(self.inline.figures().workers[0].phase, "draining")
+        self.assertNoResult(stopped)
+        connection.connectionLost()
+        self.successResultOf(stopped)
+        self.assertEqual(self.inline.figures().state, "stopped")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_nobody_goes(self) -> None:
+        """A client that does not go is cut off, after the drain time-out at the latest."""
+        self.start()
+        connection, transport = self.ask()
+        connection.pauseProducing()  # it does not take what is sent
+        self.inline.stopService()
+        self.reactor.pump([0.25] * 20)
+        self.assertEqual(transport.closed, "abort")
+
+    def test_twice(self) -> None:
+        """To stop twice is to stop once, and both wait for it."""
+        self.start()
+        both = [self.inline.stopService(), self.inline.stopService()]
+        self.reactor.pump([0.1] * 3)
+        for each in both:
+            self.successResultOf(each)
+
+    def test_start_again(self) -> None:
+        """After it was stopped it can be started."""
+        self.start()
+        self.stop()
+        self.start()
+        self.ask()
+        self.assertEqual(len(self.hosted), 2)
+
+    def test_restart(self) -> None:
+        """It is stopped and started, as another one."""
+        self.start()
+        restarted = Deferred.fromCoroutine(self.inline.restart())
+        self.reactor.pump([0.1] * 3)
+        self.successResultOf(restarted)
+        self.ask()
+        self.assertEqual(len(self.hosted), 2)
+
+    def test_abort(self) -> None:
+        """Who is in a hurry has every connection closed; what is not started has none."""
+        self.inline.abort()
+        self.start()
+        _, transport = self.ask()
+        self.inline.abort()
+        self.reactor.pump([0.1] * 10)
+        self.assertNotEqual(transport.closed, "")
+
+    def test_scale(self) -> None:
+        """There is one of it, and no more."""
+        self.start()
+        self.successResultOf(Deferred.fromCoroutine(self.inline.scale(1)))
+        refused = Deferred.fromCoroutine(self.inline.scale(2))
+        self.assertIn("services.home", str(self.failureResultOf(refused, ConfigError).value))
+
+    def test_tell(self) -> None:
+        """What workers are told, this process is told by others."""
+        self.inline.tell(SetLogLevel("debug"))
+
+
+class CannotStartTests(InlineTestCase):
+    """It does not get ready."""
+
+    def test_says_why(self) -> None:
+        """Why it cannot start is said with its name; what an application raises is in the log."""
+        for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
+            inline = Inline("home", self.reactor, self.version(host))
+            inline.startService()
+            error = self.failureResultOf(inline.booted(), ConfigError).value
+            self.assertIn("services.home", str(error))
+            self.assertIn(words, str(error))
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), logged)
+            self.assertEqual(inline.figures().state, "failed")
+            self.assertIn(words, inline.figures().problem)
+            self.successResultOf(inline.stopService())
+
+    def unwell(self) -> Hosted:
+        """A service that says of itself that it is not well."""
+        hosted = self.make()
+
+        async def probe() -> None:
+            raise Unavailable()
+
+        hosted.handler.probe = probe
+        return hosted
+
+    def test_not_well(self) -> None:
+        """One that does not answer itself does not listen, and nothing of it goes on."""
+        self.inline.set_version(self.version(self.unwell))
+        self.inline.startService()
+        self.failureResultOf(self.inline.booted(), ConfigError)
+        self.assertEqual(self.reactor.ports, {})
+        self.reactor.pump([0.1] * 3)
+        self.assertFalse(self.hosted[0].running)
+
+    def test_started_again(self) -> None:
+        """It can be started again, and then all is well."""
+        self.inline.set_version(self.version(wrong))
+        self.inline.startService()
+        self.failureResultOf(self.inline.booted(), ConfigError)
+        self.inline.set_version(self.version())
+        restarted = Deferred.fromCoroutine(self.inline.restart())
+        self.successResultOf(restarted)
+        self.assertEqual((self.inline.figures().state, self.inline.figures().problem), ("", ""))
+        self.stop()
+        self.assertEqual(self.inline.figures().problem, "")
+
+    def test_stopped(self) -> None:
+        """One that has failed, and then is stopped on purpose, is stopped."""
+        self.inline.set_version(self.version(wrong))
+        self.inline.startService()
+        self.failureResultOf(self.inline.booted(), ConfigError)
+        self.successResultOf(self.inline.stopService())
+        self.assertEqual(self.inline.figures().state, "stopped")
+
+
+class ReloadTests(InlineTestCase):
+    """It becomes another one."""
+
+    def setUp(self) -> None:
+        """Start it."""
+        super().setUp()
+        self.start()
+
+    def reload(self, version: Version) -> Deferred[None]:
+        """Have it be that, as far as that goes without waiting for clients."""
+        reloaded = Deferred.fromCoroutine(self.inline.reload(version))
+        self.reactor.pump([0.1] * 3)
+        return reloaded
+
+    def test_changed(self) -> None:
+        """With other settings it is started again."""
+        self.successResultOf(self.reload(self.version(threads=3)))
+        self.ask()
+        self.assertEqual(len(self.hosted), 2)
+
+    def test_unchanged(self) -> None:
+        """With the same ones nobody is disturbed: its code stays what this process has imported."""
+        _, transport = self.ask()
+        self.successResultOf(self.reload(self.version()))
+        self.assertEqual((len(self.hosted), transport.closed), (1, ""))
+
+    def test_fails(self) -> None:
+        """When it cannot be started with them, it is said why, and it serves as it was."""
+        reloaded = self.reload(self.version(wrong, threads=3))
+        self.assertIn("is no App", str(self.failureResultOf(reloaded, ConfigError).value))
+        self.ask()
+        self.assertEqual(self.inline.figures().state, "")
+
+    def test_set(self) -> None:
+        """A version that is only set is that of the next start."""
+        self.inline.set_version(self.version(wrong))
+        connection, _ = self.ask()
+        connection.connectionLost()
+        restarted = Deferred.fromCoroutine(self.inline.restart())
+        self.reactor.pump([0.1] * 3)
+        self.failureResultOf(restarted, ConfigError)

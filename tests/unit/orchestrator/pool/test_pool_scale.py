@@ -1,0 +1,175 @@
+"""Another number of workers, and workers that have done enough."""
+
+from __future__ import annotations
+
+from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.pool.worker_record import Recycling
+from unixsvc.orchestrator.worker.messages import Ready
+from unixsvc.service.spec import Status
+from unixsvc.telemetry.metrics import Snapshot
+
+
+class ScaleTests(PoolTestCase):
+    """More, or fewer."""
+
+    def setUp(self) -> None:
+        """Run it."""
+        super().setUp()
+        self.first, self.second = self.run_pool()
+
+    def test_up(self) -> None:
+        """Further slots get workers, all at once; it is done when they are ready, the others stay."""
+        done = self.pool.scale(4)
+        self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 3, 4])
+        self.reactor.started[3].report(Ready())
+        self.assertNoResult(done)
+        self.reactor.started[2].report(Ready())
+        self.successResultOf(done)
+        self.live(30)
+        self.assertEqual(self.slots_and_generations(), [(slot, 1) for slot in (1, 2, 3, 4)])
+        self.assertEqual(self.first.signals + self.second.signals, [])
+
+    def test_down(self) -> None:
+        """The highest slots drain, at once; their clients may stay, but no new ones come to them."""
+        done = self.pool.scale(1)
+        self.assertEqual((self.first.told, self.second.told), ([], ["drain"]))
+        self.assertNoResult(done)
+        self.close_drained()
+        self.successResultOf(done)
+        self.assertTrue(self.second.commands[0]["patient"])
+        self.second.end()
+        self.live(10)
+        self.assertEqual((len(self.reactor.started), self.phases()), (2, ["ready"]))
+
+    def test_same(self) -> None:
+        """What is so already is done at once."""
+        self.successResultOf(self.pool.scale(2))
+        self.assertEqual(len(self.reactor.started), 2)
+
+    def test_fails(self) -> None:
+        """If one cannot start, there are as many as before, and it is said why."""
+        done = self.pool.scale(4)
+        third, fourth = self.reactor.started[2:]
+        third.report(Ready())
+        fourth.end(code=3)
+        self.assertIn("exit code 3", str(self.failureResultOf(done, ConfigError).value))
+        self.assertEqual(third.told, ["drain"])
+        self.assertIn("exit code 3", self.pool.figures().problem)
+        third.end()
+        self.live(10)
+        self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
+        self.assertEqual(self.first.signals + self.second.signals, [])
+
+    def test_death_meanwhile(self) -> None:
+        """That one of the others dies meanwhile is not the new ones' fault."""
+        done = self.pool.scale(3)
+        self.first.end(by=9)
+        self.assertNoResult(done)
+        for each in self.reactor.running:
+            each.report(Ready())
+        self.successResultOf(done)
+
+    def test_down_while_one_is_missing(self) -> None:
+        """With fewer, none is ended before those that stay are ready."""
+        self.first.end(by=9)
+        done = self.pool.scale(1)
+        self.assertNoResult(done)
+        self.assertEqual(self.second.told, [])
+        self.last().report(Ready())
+        self.assertEqual(self.second.told, ["drain"])
+        self.close_drained()
+        self.successResultOf(done)
+
+    def test_restart(self) -> None:
+        """It stays so over a restart."""
+        self.pool.scale(3)
+        self.last().report(Ready())
+        known = list(self.reactor.started)
+        stopped = self.pool.stopService()
+        self.drain(*known)
+        self.successResultOf(stopped)
+        self.pool.startService()
+        self.assertEqual(len(self.started_after(*known)), 3)
+
+
+class RecyclingTests(PoolTestCase):
+    """Workers that have done enough are replaced, their successors first."""
+
+    def test_requests(self) -> None:
+        """One that has answered enough gets a successor, and drains when that is ready; the other stays."""
+        self.make_pool(recycling=Recycling(max_requests=100))
+        first, second = self.run_pool()
+        first.report(Status(Snapshot(requests=99)))
+        self.assertEqual(len(self.reactor.started), 2)
+        first.report(Status(Snapshot(requests=110)))
+        self.assertEqual((first.told, self.phases()), ([], ["ready", "starting", "ready"]))
+        self.last().report(Ready())
+        self.assertEqual((first.told, second.told), (["drain"], []))
+        first.end()
+        self.live(5)
+        self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
+
+    def test_memory(self) -> None:
+        """So does one that has taken enough."""
+        self.make_pool(recycling=Recycling(max_memory=1000))
+        first, _ = self.run_pool()
+        first.report(Status(memory=1100))
+        self.assertEqual(self.phases(), ["ready", "starting", "ready"])
+
+    def test_age(self) -> None:
+        """So does one that is old enough; it is found when it reports, and that is each second."""
+        self.make_pool(recycling=Recycling(max_age=60))
+        self.run_pool()
+        self.live(59)
+        self.assertEqual(len(self.reactor.started), 2)
+        self.live(8.5)
+        self.assertGreater(len(self.reactor.started), 2)
+
+    def test_all_at_once(self) -> None:
+        """When all have done enough, one after the other is replaced."""
+        self.make_pool(wanted=3, recycling=Recycling(max_requests=100))
+        workers = self.run_pool()
+        for each in workers:
+            each.report(Status(Snapshot(requests=110)))
+        for count in 1, 2, 3:
+            self.assertEqual(len(self.started_after(*workers)), count)
+            self.last().report(Ready())
+            self.assertEqual(sum(each.told == ["drain"] for each in workers), count)
+        self.assertEqual(len(self.started_after(*workers)), 3)
+
+    def test_not_twice(self) -> None:
+        """Further reports of the same worker start no further successor."""
+        self.make_pool(recycling=Recycling(max_requests=100))
+        first, _ = self.run_pool()
+        for requests in 110, 120, 130:
+            first.report(Status(Snapshot(requests=requests)))
+        self.assertEqual(len(self.reactor.started), 3)
+
+    def test_no_failure(self) -> None:
+        """To be replaced again and again, and soon, is no failure, and holds up no successor."""
+        self.make_pool(wanted=1, recycling=Recycling(max_requests=100))
+        self.run_pool()
+        for count in range(2, 9):
+            old = self.last()
+            old.report(Status(Snapshot(requests=110)))
+            self.assertEqual(len(self.reactor.started), count)
+            self.last().report(Ready())
+            self.drain(old)
+        self.assertEqual((self.pool.figures().problem, self.failures), ("", []))
+
+    def test_successor_dies(self) -> None:
+        """While no successor gets ready, the old one goes on, and it is tried ever more slowly."""
+        self.make_pool(recycling=Recycling(max_requests=100))
+        first, _ = self.run_pool()
+        first.report(Status(Snapshot(requests=110)))
+        self.last().end(code=1)
+        self.last().end(code=1)
+        self.assertEqual(len(self.reactor.started), 4)
+        self.reactor.advance(0.625)
+        self.assertEqual(len(self.reactor.started), 5)
+        for _ in range(4):
+            self.last().end(code=1)
+            self.live(5)
+        self.assertEqual((set(first.told), first.signals), ({"figures"}, []))
+        self.assertEqual((self.pool.figures().state, self.failures), ("", []))

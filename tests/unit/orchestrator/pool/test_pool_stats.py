@@ -1,0 +1,106 @@
+"""What is known of the workers of one service."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
+from unixsvc.orchestrator.worker.messages import Ready, SetLogLevel
+from unixsvc.service.spec import Status
+from unixsvc.telemetry.metrics import Snapshot
+
+
+class FiguresTests(PoolTestCase):
+    """Figures come with the heartbeat, and when they are asked for."""
+
+    def requests(self) -> int:
+        """How many were answered, as far as is known."""
+        figures = self.pool.figures()
+        return figures.ended.requests + sum(each.status.snapshot.requests for each in figures.workers)
+
+    def test_asked_each_second(self) -> None:
+        """Ready workers are asked for their figures each second, others are not."""
+        self.pool.startService()
+        first, second = self.reactor.started
+        first.report(Ready())
+        self.reactor.pump([1.0] * 3)
+        self.assertEqual(first.told, ["figures"] * 3)
+        self.assertEqual(second.told, [])
+
+    def test_asked_while_it_drains(self) -> None:
+        """One that drains is asked, too: what it does counts."""
+        first, _ = self.run_pool()
+        self.pool.scale(1)
+        self.reactor.pump([1.0] * 2)
+        self.assertEqual(self.reactor.started[1].told, ["drain", "figures", "figures"])
+        self.assertEqual(first.told, ["figures"] * 2)
+
+    def test_kept(self) -> None:
+        """What a worker had counted is not lost with it."""
+        first, second = self.run_pool()
+        first.report(Status(Snapshot(requests=3)))
+        second.report(Status(Snapshot(requests=4)))
+        first.end(by=9)
+        self.assertEqual(self.requests(), 7)
+        self.reactor.started[-1].report(Status(Snapshot(requests=1)))
+        self.assertEqual(self.requests(), 8)
+
+    def test_latest(self) -> None:
+        """A report replaces the one before it."""
+        first, _ = self.run_pool()
+        for count in 1, 2:
+            first.report(Status(Snapshot(requests=count), connections=count))
+        self.assertEqual(self.requests(), 2)
+        self.assertEqual(self.pool.figures().workers[0].status.connections, 2)
+
+    def test_refresh(self) -> None:
+        """It is done when every worker has answered."""
+        first, second = self.run_pool()
+        done = self.pool.refresh()
+        first.report(Status())
+        self.assertNoResult(done)
+        second.report(Status())
+        self.successResultOf(done)
+
+    def test_refresh_is_bounded(self) -> None:
+        """A worker that does not answer holds nobody up for longer than a second."""
+        self.run_pool()
+        done = self.pool.refresh()
+        self.reactor.advance(1)
+        self.successResultOf(done)
+
+    def test_nobody_waits_for_a_refresh(self) -> None:
+        """Who asks and goes away leaves no errors behind."""
+        self.run_pool()
+        done = self.pool.refresh()
+        done.cancel()
+        self.failureResultOf(done)
+        self.live(2)
+        del done
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_uptime(self) -> None:
+        """It is that of the worker, not of its service."""
+        first, _ = self.run_pool()
+        self.reactor.advance(5)
+        first.end(by=9)
+        self.reactor.advance(2)
+        uptimes: list[Any] = [each.uptime for each in self.pool.figures().workers]
+        self.assertEqual(uptimes, [2, 7])
+
+    def test_order(self) -> None:
+        """They stand in the order of their slots, and in one slot the older one first."""
+        first, _ = self.run_pool()
+        self.pool.reload(self.version(2))
+        pids = [each.pid for each in self.pool.figures().workers]
+        self.assertEqual(pids, [first.pid, self.last().pid, self.reactor.started[1].pid])
+
+    def test_tell(self) -> None:
+        """What all are told reaches each, whatever its phase."""
+        self.pool.startService()
+        first, second = self.reactor.started
+        first.report(Ready())
+        self.pool.tell(SetLogLevel("debug"))
+        self.assertEqual((first.told, second.told), (["log"], ["log"]))

@@ -1,0 +1,218 @@
+"""One worker, as the orchestrator sees it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.error import ProcessDone
+from twisted.logger import LogEvent, capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.orchestrator.pool.fake_processes import TOKEN, Processes, orders_for
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.orchestrator.pool.process import Seat, WorkerProcess
+from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, AskFigures, Draining, Failed, Ready
+from unixsvc.service.spec import Status
+from unixsvc.telemetry.metrics import Snapshot
+
+
+class Owner:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        """Clients can connect to it."""
+        self.heard.append("ready")
+
+    def worker_draining(self, worker: WorkerProcess) -> None:
+        """Somebody else has told it to end."""
+        self.heard.append("draining")
+
+    def worker_reported(self, worker: WorkerProcess) -> None:
+        """It has told its figures."""
+        self.heard.append("figures")
+
+    def worker_ended(self, worker: WorkerProcess, how: str) -> None:
+        """It is gone."""
+        self.heard.append(how)
+
+
+class WorkerProcessTests(SynchronousTestCase):
+    """From its start to its end."""
+
+    def setUp(self) -> None:
+        """Start one."""
+        self.reactor, self.owner = Processes(), Owner()
+        settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
+        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), Seat((7,), 8, 1), self.owner)
+        self.worker.start()
+        (self.process,) = self.reactor.started
+
+    def logged(self, descriptor: int, *data: bytes) -> list[LogEvent]:
+        """What is logged when the worker writes."""
+        with capturedLogs() as events:
+            for each in data:
+                self.worker.childDataReceived(descriptor, each)
+        return list(events)
+
+    def test_command(self) -> None:
+        """It is our interpreter, with the environment of its service besides ours."""
+        self.assertEqual(self.process.arguments["executable"], sys.executable)
+        self.assertEqual(self.process.arguments["args"][-2:], ["-m", "unixsvc.orchestrator.worker.__main__"])
+        self.assertEqual(self.process.arguments["env"]["COLOUR"], "red")
+        self.assertIn("PATH", self.process.arguments["env"])
+
+    def test_descriptors(self) -> None:
+        """It gets two pipes, the page of counts, the listening socket, and nothing for its standard input."""
+        descriptors: dict[int, Any] = self.process.arguments["childFDs"]
+        self.assertIsInstance(descriptors.pop(0), int)
+        self.assertEqual(descriptors, {1: "r", 2: "r", 3: "r", 4: "w", 5: 8, 6: 7})
+
+    def test_orders(self) -> None:
+        """The token goes through the pipe, and nowhere else: others can read arguments and environments."""
+        self.assertEqual(self.process.orders.token, TOKEN)
+        self.assertEqual(self.process.orders.slot, 2)
+        self.assertNotIn(TOKEN, repr(self.process.arguments))
+        self.assertNotIn(TOKEN, repr(self.process.orders))
+
+    def test_ready(self) -> None:
+        """That it is ready is passed on."""
+        self.process.report(Ready())
+        self.assertEqual(self.owner.heard, ["ready"])
+
+    def test_reports_in_pieces(self) -> None:
+        """A report may come in pieces, and several in one."""
+        for each in b'{"type":"re', b'ady"}\n{"type":"ready"}', b"\n":
+            self.worker.childDataReceived(REPORTS_FD, each)
+        self.assertEqual(self.owner.heard, ["ready", "ready"])
+
+    def test_nonsense(self) -> None:
+        """A report that is none is logged, and the next one is heard."""
+        (event,) = self.logged(REPORTS_FD, b"{]\n")
+        self.assertEqual(event["log_namespace"], "home[2]")
+        self.process.report(Ready())
+        self.assertEqual(self.owner.heard, ["ready"])
+
+    def test_figures(self) -> None:
+        """Its latest figures are kept, and that they came is passed on, as it is a sign of life."""
+        self.process.report(Status(Snapshot(requests=5), connections=1))
+        self.assertEqual(self.worker.status.snapshot.requests, 5)
+        self.assertEqual(self.owner.heard, ["figures"])
+
+    def test_draining(self) -> None:
+        """That somebody else has told it to end is passed on."""
+        self.process.report(Draining())
+        self.assertEqual(self.owner.heard, ["draining"])
+
+    def test_drain(self) -> None:
+        """It is told to drain, and whether that may take its time."""
+        self.worker.drain(patient=True)
+        self.worker.drain(patient=False)
+        expected = [{"type": "drain", "patient": True}, {"type": "drain", "patient": False}]
+        self.assertEqual(self.process.commands, expected)
+
+    def test_signals(self) -> None:
+        """Each signal has a name, also those that Twisted has none for."""
+        for name in "TERM", "QUIT", "KILL":
+            self.worker.signal(name)
+        self.assertEqual(self.process.signals, ["TERM", "QUIT", "KILL"])
+
+    def test_asked(self) -> None:
+        """Who asks for figures waits for them, at most as long as it said."""
+        late, answered = self.worker.ask(1), self.worker.ask(2)
+        self.reactor.advance(1)
+        self.successResultOf(late)
+        self.assertNoResult(answered)
+        self.process.report(Status())
+        self.successResultOf(answered)
+        self.assertEqual(self.process.told, ["figures", "figures"])
+
+    def test_gone(self) -> None:
+        """One that has ended hears nothing more, and that is no error."""
+        self.process.end()
+        self.worker.tell(AskFigures())
+        self.worker.signal("TERM")
+        self.assertEqual((self.process.told, self.process.signals), ([], []))
+
+    def test_how_it_ended(self) -> None:
+        """What is told of its end is its own reason, else the code or the signal."""
+        for code, by, words in [(None, 9, "signal 9"), (5, None, "exit code 5"), (None, None, "exit code 0")]:
+            self.setUp()
+            self.process.end(code, by)
+            self.assertIn(words, self.owner.heard[0])
+        self.setUp()
+        self.process.report(Failed("no such table"))
+        self.process.end(code=3)
+        self.assertEqual(self.owner.heard, ["no such table"])
+
+    def test_output(self) -> None:
+        """What it prints is logged line by line under its name: stdout as info, stderr as error."""
+        for descriptor, level in (1, "info"), (2, "error"):
+            events = self.logged(descriptor, b"one\ntw", b"o\n")
+            self.assertEqual([each["text"] for each in events], ["one", "two"])
+            self.assertEqual({each["log_level"].name for each in events}, {level})
+            self.assertEqual({each["log_namespace"] for each in events}, {"home[2]"})
+
+    def test_last_words(self) -> None:
+        """Its last line is logged also if it has no end."""
+        self.logged(2, b"Segmentation fault")
+        with capturedLogs() as events:
+            self.process.end(by=11)
+        self.assertEqual([each["text"] for each in events], ["Segmentation fault"])
+
+    def test_endless_line(self) -> None:
+        """A line without an end is not kept whole: memory is bounded."""
+        events = self.logged(1, *[b"x" * 100_000] * 20)
+        self.assertEqual([len(each["text"]) for each in events], [524_288] * 3)
+
+    def test_closed_its_commands(self) -> None:
+        """One that has closed the pipe of its commands is not written to; it is told to drain by signal."""
+        self.worker.childConnectionLost(COMMANDS_FD)
+        told = len(self.process.told)
+        self.worker.tell(AskFigures())
+        self.successResultOf(self.worker.ask(1.0))
+        self.worker.drain(patient=True)
+        self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))
+
+    def test_ends_while_asked(self) -> None:
+        """Who has asked it for its figures does not wait for one that has ended."""
+        asked = self.worker.ask(1.0)
+        self.assertNoResult(asked)
+        self.process.end(by=9)
+        self.successResultOf(asked)
+
+    def test_reports_before_it_ends(self) -> None:
+        """What it has reported last, without an end of the line, is heard before its end."""
+        self.worker.childDataReceived(REPORTS_FD, b'{"type":"failed","reason":"no disk"}')
+        self.process.end(code=3)
+        self.assertEqual(self.owner.heard, ["no disk"])
+
+    def test_its_child_keeps_the_pipes(self) -> None:
+        """After a moment its pipes are closed, whoever has them still: its end is not waited for for ever."""
+        self.worker.processExited(Failure(ProcessDone(0)))
+        self.reactor.advance(0.4)
+        self.assertEqual(self.process.closed, [])
+        self.reactor.advance(0.1)
+        self.assertEqual(self.process.closed, ["all", REPORTS_FD, COMMANDS_FD])
+
+    def test_report_of_bad_utf8(self) -> None:
+        """A report of bytes that are no UTF-8 is logged, and the next one heard."""
+        reports = b'{"type":"failed","reason":"\xff"}\n{"type":"ready"}\n'
+        self.assertEqual(len(self.logged(REPORTS_FD, reports)), 1)
+        self.assertEqual(self.owner.heard, ["ready"])
+
+    def test_not_started(self) -> None:
+        """One that is not started yet has no pid, and gets no signal."""
+        worker = WorkerProcess(self.reactor, orders_for(), Seat((7,), 8, 1), self.owner)
+        worker.signal("KILL")
+        self.assertIsNone(worker.pid)
+
+    def test_prints_an_event(self) -> None:
+        """What is printed is a line of text, even if it looks like an event of the worker's."""
+        text = b'{"time":1.0,"level":"critical","namespace":"x","message":"forged"}'
+        [found] = self.logged(1, text + b"\n")
+        self.assertEqual((found["text"], found["log_level"].name), (text.decode(), "info"))

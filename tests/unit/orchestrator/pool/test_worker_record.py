@@ -1,0 +1,98 @@
+"""One worker of a pool."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
+from tests.unit.orchestrator.pool.pool_harness import version_for
+from tests.unit.orchestrator.pool.test_process import Owner
+from unixsvc.orchestrator.pool.policy import Phase, Rules
+from unixsvc.orchestrator.pool.process import Seat, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Member, Recycling, reason_to_recycle
+from unixsvc.service.spec import Status
+from unixsvc.telemetry.metrics import Snapshot
+
+
+def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, chance: float = 0.0) -> str:
+    """Why a worker has done enough."""
+    return reason_to_recycle(limits, requests=requests, memory=memory, age=age, chance=chance)
+
+
+class ReasonTests(SynchronousTestCase):
+    """When a worker has done enough."""
+
+    def test_never(self) -> None:
+        """Without limits it never has."""
+        self.assertEqual(reason(Recycling(), 10**9, 10**12, 1e9), "")
+
+    def test_each(self) -> None:
+        """Each limit holds alone, and the reason names it with what there is."""
+        self.assertEqual(reason(Recycling(max_requests=100), 99), "")
+        self.assertEqual(reason(Recycling(max_requests=100), 100), "max_requests is 100, and it has 100")
+        self.assertEqual(reason(Recycling(max_memory=1000), memory=999), "")
+        self.assertIn("max_memory is 1000", reason(Recycling(max_memory=1000), memory=1001))
+        self.assertEqual(reason(Recycling(max_age=60), age=59.9), "")
+        self.assertIn("max_age is 60", reason(Recycling(max_age=60), age=60))
+
+    def test_chance(self) -> None:
+        """By chance a limit is up to a tenth higher, so that not all are replaced at once."""
+        limits = Recycling(max_requests=1000)
+        self.assertEqual(reason(limits, 1049, chance=0.5), "")
+        self.assertNotEqual(reason(limits, 1050, chance=0.5), "")
+        self.assertEqual(reason(limits, 1099, chance=1.0), "")
+        self.assertNotEqual(reason(limits, 1100, chance=1.0), "")
+
+
+class MemberTests(SynchronousTestCase):
+    """What is known of it."""
+
+    def setUp(self) -> None:
+        """One that has been started at 100."""
+        self.reactor = Processes()
+        self.version = version_for(self.reactor, 3, recycling=Recycling(max_requests=10))
+        process = WorkerProcess(self.reactor, orders_for(2), Seat((7,), 8, 1), Owner())
+        process.start()
+        self.process: FakeProcess = self.reactor.started[0]
+        self.member = Member(5, process, self.version, now=100, chance=0.0)
+
+    def test_view(self) -> None:
+        """The policy sees where it stands, under the rules that it was started with."""
+        view = self.member.view(self.version)
+        self.assertEqual((view.number, view.slot, view.phase), (5, 2, Phase.STARTING))
+        self.assertEqual((view.since, view.heard, view.ready_at), (100, 100, None))
+        self.assertEqual((view.rules, view.outdated, view.retiring), (self.version.rules, False, False))
+
+    def test_ready(self) -> None:
+        """That it is ready is a sign of life, too."""
+        self.member.enter(Phase.READY, 104)
+        view = self.member.view(self.version)
+        self.assertEqual((view.since, view.heard, view.ready_at), (104, 104, 104))
+        self.member.enter(Phase.DRAINING, 110)
+        view = self.member.view(self.version)
+        self.assertEqual((view.since, view.heard, view.ready_at), (110, 104, 104))
+
+    def test_outdated(self) -> None:
+        """It is out of date when another version is wanted; its rules stay its own."""
+        other = version_for(self.reactor, 4, rules=Rules(boot_timeout=1, drain_timeout=1, kill_timeout=1))
+        view = self.member.view(other)
+        self.assertTrue(view.outdated)
+        self.assertEqual(view.rules, self.version.rules)
+
+    def test_spent(self) -> None:
+        """Likewise when it has done enough, which is found once, and only of a ready one."""
+        self.process.report(Status(Snapshot(requests=10)))
+        self.assertFalse(self.member.find_if_spent(101))
+        self.member.enter(Phase.READY, 101)
+        self.assertTrue(self.member.find_if_spent(102))
+        self.assertTrue(self.member.view(self.version).outdated)
+        self.assertFalse(self.member.find_if_spent(103))
+
+    def test_figures(self) -> None:
+        """What is told of it: its process, phase, age, figures and version."""
+        self.member.enter(Phase.READY, 101)
+        self.process.report(Status(Snapshot(requests=3), connections=2))
+        figures = self.member.figures(107.5)
+        self.assertEqual((figures.pid, figures.phase, figures.uptime), (self.process.pid, "ready", 7.5))
+        self.assertEqual((figures.status.snapshot.requests, figures.status.connections), (3, 2))
+        self.assertEqual(figures.generation, 3)

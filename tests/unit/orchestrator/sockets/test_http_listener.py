@@ -1,0 +1,87 @@
+"""The sockets of a service that answers over HTTP."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import tempfile
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.config.http import parse_listen
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.sockets.http_listener import HttpDoor
+
+
+class HttpDoorTests(SynchronousTestCase):
+    """They are opened and closed together."""
+
+    def setUp(self) -> None:
+        """A folder for paths."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "web.sock")
+
+    def door(self, *texts: str) -> HttpDoor:
+        """A door; not open yet."""
+        door = HttpDoor([parse_listen(each) for each in texts], 50)
+        self.addCleanup(door.close)
+        return door
+
+    def name_of(self, descriptor: int) -> object:
+        """What a descriptor listens on."""
+        with socket.socket(fileno=os.dup(descriptor)) as listening:
+            self.assertTrue(listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+            return listening.getsockname()
+
+    def test_open(self) -> None:
+        """There is a listening socket for each, in their order, and none of them blocks."""
+        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}:mode=600")
+        with capturedLogs() as events:
+            door.open()
+        tcp, unix = door.descriptors()
+        port = self.name_of(tcp)[1]  # type: ignore[index]  # a pair
+        self.assertEqual(events[0]["where"], f"http://127.0.0.1:{port}, unix:{self.path}")
+        self.assertEqual(self.name_of(unix), self.path)
+        self.assertEqual(self.name_of(tcp)[0], "127.0.0.1")  # type: ignore[index]  # a pair
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        self.assertFalse(os.get_blocking(tcp) or os.get_blocking(unix))
+
+    def test_open_again(self) -> None:
+        """Opened again it stays as it is; unless somebody has removed a path."""
+        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
+        door.open()
+        before = self.name_of(door.descriptors()[0])
+        door.open()
+        self.assertEqual(self.name_of(door.descriptors()[0]), before)
+        os.unlink(self.path)
+        door.open()
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_close(self) -> None:
+        """Closed, it has no descriptors, and its path is gone."""
+        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
+        door.open()
+        tcp, _ = door.descriptors()
+        where = self.name_of(tcp)
+        door.close()
+        self.assertFalse(os.path.exists(self.path))
+        self.assertRaises(ValueError, door.descriptors)
+        with socket.socket() as client:
+            self.assertRaises(ConnectionRefusedError, client.connect, where)
+
+    def test_taken(self) -> None:
+        """Where one of them cannot be had, that is said, and none is kept."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            door = self.door(f"unix:{self.path}", f"tcp:{port}:interface=127.0.0.1")
+            error = self.assertRaises(ConfigError, door.open)
+        self.assertIn(f"http://127.0.0.1:{port}: cannot be bound: Address already in use", str(error))
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_no_interface(self) -> None:
+        """An interface that is none is said likewise."""
+        error = self.assertRaises(ConfigError, self.door("tcp:0:interface=256.1.1.1").open)
+        self.assertIn("256.1.1.1", str(error))

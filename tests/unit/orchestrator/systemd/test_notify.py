@@ -1,0 +1,299 @@
+"""What systemd is told, and what it hands over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from types import FrameType
+from typing import NoReturn
+
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.systemd.notify import Activation, Notifier, take
+
+PID = 4711
+GIVEN = {
+    "NOTIFY_SOCKET": "/run/systemd/notify", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(PID),
+    "LISTEN_PID": str(PID), "LISTEN_FDS": "0", "LISTEN_FDNAMES": "",
+}  # fmt: skip
+
+
+class NotifierTestCase(SynchronousTestCase):
+    """Has a socket in systemd's place."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = os.path.join(folder, "notify")
+        self.systemd = self.listen(self.path)
+        self.notifier = Notifier(self.path)
+
+    def listen(self, address: str) -> socket.socket:
+        """A socket that hears what is sent there."""
+        systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(systemd.close)
+        systemd.bind(address)
+        systemd.setblocking(False)
+        return systemd
+
+    def heard(self) -> str:
+        """The next message."""
+        return self.systemd.recv(4096).decode()
+
+
+class NotifierTests(NotifierTestCase):
+    """How we are."""
+
+    def test_messages(self) -> None:
+        """Each thing to tell is one datagram, in the words of the protocol."""
+        for tell, expected in (
+            (lambda: self.notifier.ready("2 services"), "READY=1\nSTATUS=2 services"),
+            (lambda: self.notifier.status("draining"), "STATUS=draining"),
+            (self.notifier.stopping, "STOPPING=1"),
+            (self.notifier.alive, "WATCHDOG=1"),
+            (lambda: self.notifier.tell("A=1", "B=2"), "A=1\nB=2"),
+        ):  # fmt: skip
+            tell()
+            self.assertEqual(self.heard(), expected)
+            self.assertRaises(BlockingIOError, self.heard)
+
+    def test_reloading(self) -> None:
+        """A reload is told with the time in microseconds, which systemd compares with its own."""
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.notifier.reloading()
+        after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        lines = dict(line.split("=") for line in self.heard().splitlines())
+        self.assertEqual(lines.pop("RELOADING"), "1")
+        self.assertTrue(before <= int(lines.pop("MONOTONIC_USEC")) <= after)
+        self.assertEqual(lines, {})
+
+    def test_status_is_one_line(self) -> None:
+        """A text of several lines cannot say anything but the status."""
+        for tell, begin in (self.notifier.status, ""), (self.notifier.ready, "READY=1\n"):
+            tell("failed\nSTOPPING=1")
+            self.assertEqual(self.heard(), f"{begin}STATUS=failed STOPPING=1")
+
+    def test_undecodable(self) -> None:
+        """A status with the name of a file that is no text is told as well as it can be."""
+        self.notifier.status(os.fsdecode(b"\xff.toml"))
+        self.assertEqual(self.heard(), "STATUS=?.toml")
+
+    def test_abstract(self) -> None:
+        """An address that begins with @ is an abstract one."""
+        self.systemd = self.listen(f"\0{self.path}")
+        Notifier(f"@{self.path}").alive()
+        self.assertEqual(self.heard(), "WATCHDOG=1")
+
+    def test_nobody(self) -> None:
+        """Without an address there is nobody to tell, and it is false; that is nothing to log."""
+        self.assertTrue(self.notifier)
+        self.assertFalse(Notifier(""))
+        with capturedLogs() as events:
+            Notifier("").alive()
+        self.assertEqual(list(events), [])
+
+    def test_deaf(self) -> None:
+        """That systemd does not hear is a warning, once, and no error."""
+        os.unlink(self.path)
+        with capturedLogs() as events:
+            self.notifier.alive()
+            self.notifier.alive()
+        self.assertEqual([each["log_level"] for each in events], [LogLevel.warn])
+        self.assertIsInstance(events[0]["error"], FileNotFoundError)
+
+    def test_never_waits(self) -> None:
+        """If systemd takes nothing for now, it is not waited for."""
+
+        def waits(number: int, frame: FrameType | None) -> NoReturn:
+            raise AssertionError("waits")
+
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(BlockingIOError):
+            sender.setblocking(False)
+            while True:
+                sender.sendto(b"WATCHDOG=1", self.path)
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, waits))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_REAL, 2.0)
+        with capturedLogs() as events:
+            self.notifier.alive()
+        self.assertIsInstance(events[0]["error"], BlockingIOError)
+
+    def test_nothing_left_open(self) -> None:
+        """Whether it is heard or not, no descriptor stays open."""
+        before = os.listdir("/proc/self/fd")
+        self.notifier.alive()
+        Notifier("/nonexistent/notify").alive()
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+
+
+class EnvironmentTests(SynchronousTestCase):
+    """What stands in the environment."""
+
+    def test_taken_out(self) -> None:
+        """All that is systemd's is taken out, also what is not for us; all else stays."""
+        for pid in PID, PID + 1:
+            environ = {**GIVEN, "PATH": "/bin"}
+            take(environ, pid)
+            self.assertEqual(environ, {"PATH": "/bin"})
+
+    def test_taken_out_of_wrong_one(self) -> None:
+        """It is taken out also if it is wrong."""
+        environ = {**GIVEN, "WATCHDOG_PID": "x", "LISTEN_PID": "x"}
+        self.assertRaises(ConfigError, take, environ, PID)
+        self.assertEqual(environ, {})
+
+    def test_without_systemd(self) -> None:
+        """Without systemd there is nobody to tell, no watchdog and no socket."""
+        activation = take({}, PID)
+        self.assertFalse(activation.notifier)
+        self.assertEqual((activation.watchdog, activation.sockets), (None, {}))
+
+    def test_notifier(self) -> None:
+        """Its address is the one that systemd gives."""
+        path = os.path.join(tempfile.mkdtemp(), "notify")
+        self.addCleanup(shutil.rmtree, os.path.dirname(path))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(path)
+            systemd.setblocking(False)
+            take({"NOTIFY_SOCKET": path}, PID).notifier.alive()
+            self.assertEqual(systemd.recv(100), b"WATCHDOG=1")
+
+    def test_watchdog(self) -> None:
+        """The watchdog's period is in seconds, and is there only if it is ours that is meant."""
+        for environ, expected in (
+            ({"WATCHDOG_USEC": "1500000"}, 1.5),
+            ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": str(PID)}, 1.5),
+            ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": str(PID + 1)}, None),
+            ({"WATCHDOG_USEC": "0"}, None),
+            ({"WATCHDOG_PID": str(PID)}, None),
+        ):  # fmt: skip
+            self.assertEqual(take(dict(environ), PID).watchdog, expected, environ)
+
+    def test_no_number(self) -> None:
+        """Where a number should be and is not, the error names the variable."""
+        for variable in "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS":
+            for text in "", "x", "-1", "1.5", " 1", "\u0661", "9" * 5000:
+                error = self.assertRaises(ConfigError, take, {**GIVEN, variable: text}, PID)
+                self.assertIn(variable, str(error))
+
+
+class SocketTests(SynchronousTestCase):
+    """The sockets that are handed over."""
+
+    def setUp(self) -> None:
+        """Make a folder for them."""
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def listening(self, name: str) -> socket.socket:
+        """A socket as systemd makes it."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(made.close)
+        made.bind(os.path.join(self.folder, name))
+        made.listen()
+        return made
+
+    def take(self, names: str | None, *sockets: socket.socket, pid: int = PID) -> Activation:
+        """Take sockets as they are handed over: with one number after the other, and inherited."""
+        first = 200
+        for index, each in enumerate(sockets):
+            os.dup2(each.fileno(), first + index, inheritable=True)
+            self.addCleanup(self.close, first + index)
+        environ = {"LISTEN_PID": str(pid), "LISTEN_FDS": str(len(sockets))}
+        if names is not None:
+            environ["LISTEN_FDNAMES"] = names
+        activation = take(environ, PID, first)
+        for taken in activation.sockets.values():
+            self.addCleanup(taken.close)
+        return activation
+
+    def close(self, descriptor: int) -> None:
+        """Close what a test was handed, if it was not taken."""
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+    def test_by_name(self) -> None:
+        """Each is found under its name, and is the one that was handed over, not one more."""
+        activation = self.take("home:user", self.listening("h"), self.listening("u"))
+        found = {name: (each.getsockname()[-1], each.fileno()) for name, each in activation.sockets.items()}
+        self.assertEqual(found, {"home": ("h", 200), "user": ("u", 201)})
+
+    def test_accepts(self) -> None:
+        """Who has connected before we were there is let in."""
+        listening = self.listening("h")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(listening.getsockname())
+            accepted, _ = self.take("home", listening).sockets["home"].accept()
+            accepted.close()
+
+    def test_flags(self) -> None:
+        """No child inherits one, and to accept from it never waits."""
+        taken = self.take("home", self.listening("h")).sockets["home"]
+        self.assertFalse(os.get_inheritable(taken.fileno()))
+        self.assertFalse(os.get_blocking(taken.fileno()))
+        self.assertRaises(BlockingIOError, taken.accept)
+
+    def test_for_another(self) -> None:
+        """What is meant for another process is not touched."""
+        self.assertEqual(self.take("home", self.listening("h"), pid=PID + 1).sockets, {})
+        self.assertTrue(os.get_inheritable(200))
+
+    def test_without_pid(self) -> None:
+        """Nor is what does not say for whom it is."""
+        self.assertEqual(take({"LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}, PID, 200).sockets, {})
+
+    def test_no_name(self) -> None:
+        """One without a name is refused: nobody knows which service it is for."""
+        for names in None, "", "unknown", "user:", "user:unknown", "user":
+            sockets = [self.listening(f"{names}{each}") for each in range(2)]
+            error = self.assertRaises(ConfigError, self.take, names, *sockets)
+            self.assertIn("FileDescriptorName=", str(error))
+            self.assertIn("has no name", str(error))
+            self.assertIn(f"socket {2 if names and 'user' in names else 1} ", str(error))
+
+    def test_same_name(self) -> None:
+        """Nor can two be for one service; the first is not kept then."""
+        try:
+            self.take("home:home", self.listening("a"), self.listening("b"))
+        except ConfigError as error:
+            for words in "socket 2 ", "'home'", "FileDescriptorName=":
+                self.assertIn(words, str(error))
+            self.assertRaises(OSError, os.fstat, 200)
+        else:
+            self.fail("is not refused")
+
+    def test_unfit(self) -> None:
+        """One that no service can listen on is refused, with what to write in the unit."""
+        connected, theirs = socket.socketpair()
+        silent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        packets = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        internet = socket.create_server(("127.0.0.1", 0))
+        for each in connected, theirs, silent, datagrams, packets, internet:
+            self.addCleanup(each.close)
+        for made in silent, packets:
+            made.bind(os.path.join(self.folder, str(made.fileno())))
+        packets.listen()
+        for each in connected, silent, datagrams, packets, internet:
+            said = str(self.assertRaises(ConfigError, self.take, "home", each))
+            self.assertIn("'home'", said)
+            self.assertIn("ListenStream=/", said)
+
+    def test_no_socket(self) -> None:
+        """So is what is no socket, or is not there at all."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, writing)
+        environ = {"LISTEN_PID": str(PID), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}
+        for _ in range(2):
+            said = str(self.assertRaises(ConfigError, take, dict(environ), PID, reading))
+            self.assertIn("'home'", said)
+            self.assertIn("ListenStream=/", said)
+            self.close(reading)

@@ -1,0 +1,164 @@
+"""The orchestrator reads its configuration anew."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from twisted.internet.defer import CancelledError
+from twisted.logger import capturedLogs
+
+from tests.unit.orchestrator.fake_pools import OrchestratorTestCase, service
+from unixsvc.config.settings import Log
+from unixsvc.errors import ConfigError, NotFound
+
+
+class ReloadTests(OrchestratorTestCase):
+    """The configuration is read anew."""
+
+    def setUp(self) -> None:
+        """Start it."""
+        super().setUp()
+        self.boot()
+        self.before = self.processes()
+
+    def test_all(self) -> None:
+        """All workers are replaced, each service's when those of the one it depends on are."""
+        done = self.orchestrator.reload()
+        self.assertEqual(self.names(), ["home", "user", "home"])
+        self.settle()
+        self.successResultOf(done)
+        self.assertFalse(set(self.before) & set(self.processes()))
+        self.assertEqual(len(self.processes()), 2)
+        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
+
+    def test_one(self) -> None:
+        """For one service, only its workers are."""
+        done = self.orchestrator.reload("user")
+        self.settle()
+        self.successResultOf(done)
+        self.assertIn(self.before[0], self.processes())
+        self.assertNotIn(self.before[1], self.processes())
+
+    def test_added_removed_changed(self) -> None:
+        """What is new is started, what is not there any more is ended after all else, the rest is changed."""
+        self.loaded = self.settings(user=service(threads=3), shop=service())
+        done = self.orchestrator.reload()
+        self.assertEqual(self.processes("home")[0].told, [])
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(sorted(self.names()), ["shop", "user"])
+        self.assertEqual(self.processes("user")[0].orders.settings.threads, 3)
+        self.assertEqual(self.sockets(), ["shop", "user"])
+
+    def test_only_one_of_them(self) -> None:
+        """For one service, whatever else has changed waits for its own reload."""
+        self.loaded = self.settings(user=service(threads=3), shop=service())
+        done = self.orchestrator.reload("shop")
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(sorted(self.names()), ["home", "shop", "user"])
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(sorted(self.names()), ["shop", "user"])
+
+    def test_circle_by_halves(self) -> None:
+        """One service is not reloaded where it would then depend, in a circle, on others as they are now."""
+        self.loaded = self.settings(home=service(depends_on=("user",)), user=service())
+        error = self.failureResultOf(self.orchestrator.reload("home"), ConfigError).value
+        self.assertIn("depend on each other", str(error))
+        self.assertEqual(self.processes(), self.before)
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+
+    def test_removed_by_halves(self) -> None:
+        """Nor is one removed that others, as they are now, depend on."""
+        self.loaded = self.settings(user=service())
+        self.failureResultOf(self.orchestrator.reload("home"), ConfigError)
+        self.assertEqual(self.processes(), self.before)
+
+    def test_unknown(self) -> None:
+        """A service that there is not, neither now nor then, is not found; those of then are named."""
+        self.loaded = self.settings(home=service(), shop=service())
+        error = self.failureResultOf(self.orchestrator.reload("hose"), NotFound).value
+        self.assertIn("there are: home, shop", str(error))
+        self.assertEqual(len(self.processes()), 2)
+
+    def test_fails(self) -> None:
+        """When new workers cannot start, it is said and logged, and the watcher is told that it is over."""
+        with capturedLogs() as events:
+            done = self.orchestrator.reload()
+            self.reactor.started[-1].end(code=3)
+        self.assertIn("services.home", str(self.failureResultOf(done, ConfigError).value))
+        self.assertEqual(self.processes(), self.before)
+        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
+        [said] = [each for each in events if "the reload was given up" in each["log_format"]]
+        self.assertEqual(said["log_level"].name, "error")
+
+    def test_wrong_configuration(self) -> None:
+        """So is a mistake in the configuration: who has sent a HUP sees nothing but the log."""
+        wrong = replace(self.loaded, socket_dir="/elsewhere")
+        for loaded in ConfigError("unixsvc.toml", "is no TOML"), wrong:
+            self.loaded = loaded
+            with capturedLogs() as events:
+                self.failureResultOf(self.orchestrator.reload(), ConfigError)
+            self.assertEqual([each["log_level"].name for each in events if "error" in each], ["error"])
+            self.assertEqual(self.processes(), self.before)
+
+    def test_wrong_configuration_is_over(self) -> None:
+        """Then, too, the watcher is told that there was one, and that it is over: systemd waits for that."""
+        self.loaded = ConfigError("unixsvc.toml", "is no TOML")
+        self.failureResultOf(self.orchestrator.reload(), ConfigError)
+        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
+
+    def test_after_a_mistake(self) -> None:
+        """The next one, without the mistake, is done."""
+        self.test_wrong_configuration()
+        self.loaded = self.settings(home=service(threads=3))
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual([each.orders.settings.threads for each in self.processes()], [3])
+
+    def test_hundred(self) -> None:
+        """However many ask while one is under way, there is one more, with what is configured by then."""
+        first = self.orchestrator.reload()
+        others = [self.orchestrator.reload() for _ in range(100)]
+        self.loaded = self.settings(home=service(threads=3))
+        self.settle()
+        for each in first, *others:
+            self.successResultOf(each)
+        self.assertEqual(self.watcher.told, ["reloading", "reloaded"] * 2)
+        self.assertEqual([each.orders.settings.threads for each in self.processes()], [3])
+
+    def test_nobody_waits(self) -> None:
+        """Who asks and goes away does not keep it from being done."""
+        done = self.orchestrator.reload()
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.settle()
+        self.assertFalse(set(self.before) & set(self.processes()))
+
+    def test_log_level(self) -> None:
+        """A level that is configured anew holds at once; one that was asked for stays if it is not."""
+        self.loaded = replace(self.loaded, log=Log(level="debug"))
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual({each.told[-1] for each in self.processes()}, {"log"})
+        self.orchestrator.set_log_level("error")
+        done = self.orchestrator.reload()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual({each.orders.log.level for each in self.processes()}, {"error"})
+        self.assertEqual(self.level.name, "error")
+
+    def test_stop(self) -> None:
+        """To stop gives up a reload that is under way, and begins none."""
+        done, next_one = self.orchestrator.reload("user"), self.orchestrator.reload()
+        stopped = self.orchestrator.stopService()
+        self.assertIn("stopped", str(self.failureResultOf(done, ConfigError).value))
+        self.pass_time()
+        self.assertIn("stopping", str(self.failureResultOf(next_one, ConfigError).value))
+        self.successResultOf(stopped)
+        self.assertEqual(self.sockets(), [])

@@ -1,0 +1,176 @@
+"""From what is configured to what runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.unit.orchestrator.fake_pools import ServicesTestCase, service
+from tests.unit.orchestrator.pool.fake_processes import TOKEN
+from tests.unit.orchestrator.pool.test_process import Owner
+from unixsvc.config.settings import Limits, Log, Security
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.pool.inline import Inline
+from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.pool import Pool
+from unixsvc.orchestrator.pool.process import Seat
+from unixsvc.orchestrator.pool.worker_record import Recycling
+from unixsvc.orchestrator.pool_factory import Assembly, check_handed
+from unixsvc.service.spec import Orders
+from unixsvc.telemetry.logs import Level
+
+
+class AssemblyTestCase(ServicesTestCase):
+    """Has an assembly."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        super().setUp()
+        self.level = Level("info")
+        self.handed: dict[str, socket.socket] = {}
+        self.assembly = Assembly(self.reactor, TOKEN, self.level, self.handed)
+
+    def listening(self, name: str) -> socket.socket:
+        """A socket as somebody else hands it to us."""
+        made = socket.socket(socket.AF_UNIX)
+        self.addCleanup(made.close)
+        made.bind(os.path.join(self.folder, f"service_{name}.sock"))
+        made.listen()
+        return made
+
+
+class VersionTests(AssemblyTestCase):
+    """What a service is to be."""
+
+    def orders(self, settings: Any, slot: int = 1) -> Orders:
+        """What a worker of ``home`` would be told."""
+        worker = self.assembly.version("home", settings).make(slot, Seat((7,), 8, 1), Owner())
+        worker.start()
+        return self.reactor.started[-1].orders
+
+    def test_times(self) -> None:
+        """All times and limits are those that are configured for the service."""
+        version = self.assembly.version(
+            "home",
+            self.settings(
+                home=service(
+                    boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5,
+                    start_limit=6, start_interval=7, max_requests=8, max_memory=9, max_age=10,
+                )
+            ),
+        )  # fmt: skip
+        expected = Rules(
+            boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5, start_limit=6,
+            start_interval=7,
+        )  # fmt: skip
+        self.assertEqual((version.rules, version.recycling), (expected, Recycling(8, 9, 10)))
+
+    def test_workers(self) -> None:
+        """There are as many workers as are configured, if not so many are asked for."""
+        for workers, wanted, found in (3, None, 3), (3, 5, 5), ("auto", None, os.cpu_count() or 1):
+            settings = self.settings(home=service(workers=workers))
+            self.assertEqual(self.assembly.version("home", settings, wanted=wanted).wanted, found)
+
+    def test_numbers(self) -> None:
+        """Each version has a higher number, whatever service it is of."""
+        settings = self.settings(home=service(), user=service())
+        numbers = [self.assembly.version(name, settings).number for name in ("home", "user", "home")]
+        self.assertEqual(numbers, sorted(set(numbers)))
+
+    def test_orders(self) -> None:
+        """A worker is told all that it needs, its slot, and the token."""
+        settings = replace(
+            self.settings(home=service(options={"colour": "red"}, max_inflight=3)),
+            limits=Limits(idle_timeout=5),
+            security=Security(allow_uids=(1,)),
+        )
+        orders = self.orders(settings, slot=2)
+        self.assertEqual((orders.service, orders.slot, orders.token), ("home", 2, TOKEN))
+        self.assertEqual((orders.folder, orders.settings), (self.folder, settings.services["home"]))
+        self.assertEqual(orders.limits, Limits(idle_timeout=5, max_inflight=3))
+        self.assertEqual(orders.security, Security(allow_uids=(1,)))
+
+    def test_log_level(self) -> None:
+        """Its log has the level of the moment when it is started, whatever was configured."""
+        settings = replace(self.settings(home=service()), log=Log(level="error"))
+        version = self.assembly.version("home", settings)
+        self.level.set("debug")
+        version.make(1, Seat((7,), 8, 1), Owner()).start()
+        self.assertEqual(self.reactor.started[-1].orders.log.level, "debug")
+
+    def test_privileges(self) -> None:
+        """What it is to give up is found out once, here, and is refused if it cannot be."""
+        self.assertEqual(self.orders(self.settings(home=service(umask="027"))).privileges.umask, 0o027)
+        wrong = self.settings(home=service(user="no-such-user"))
+        error = self.assertRaises(ConfigError, self.assembly.version, "home", wrong)
+        self.assertIn("services.home.user", str(error))
+
+
+class PoolTests(AssemblyTestCase):
+    """What runs it."""
+
+    def pool(self, **settings: Any) -> Any:
+        """What runs ``home``."""
+        configured = self.settings(home=service(**settings))
+        version = self.assembly.version("home", configured)
+        return self.assembly.pool("home", configured, version, lambda reason: None)
+
+    def test_workers(self) -> None:
+        """Workers, which listen on its path, with the mode that is configured."""
+        pool = self.pool()
+        self.assertIsInstance(pool, Pool)
+        self.addCleanup(pool.stopService)
+        pool.claim()
+        path = os.path.join(self.folder, "service_home.sock")
+        self.assertEqual(os.lstat(path).st_mode & 0o777, 0o660)
+
+    def test_handed(self) -> None:
+        """A socket that was handed to us is the one that they get."""
+        self.handed["home"] = self.listening("home")
+        pool = self.pool()
+        pool.startService()
+        self.addCleanup(pool.stopService)
+        [process] = self.reactor.started
+        self.assertEqual(process.arguments["childFDs"][6], self.handed["home"].fileno())
+
+    def test_inline(self) -> None:
+        """Or this process, which can then import what is beside the configuration."""
+        self.patch(sys, "path", list(sys.path))
+        for _ in range(2):
+            self.assertIsInstance(self.pool(isolation="inline"), Inline)
+        self.assertEqual(sys.path.count(self.folder), 1)
+
+    def test_long_path(self) -> None:
+        """A path that no socket can have is refused."""
+        settings = replace(self.settings(home=service()), socket_dir="/tmp/" + "x" * 100)  # noqa: S108
+        version = self.assembly.version("home", settings)
+        self.assertRaises(ConfigError, self.assembly.pool, "home", settings, version, print)
+
+
+class HandedTests(AssemblyTestCase):
+    """Sockets that were handed to us are where clients look for services."""
+
+    def test_fit(self) -> None:
+        """One that is is taken."""
+        check_handed({"home": self.listening("home")}, self.settings(home=service()))
+        check_handed({}, self.settings(home=service()))
+
+    def test_no_service(self) -> None:
+        """One for a service that there is not, or that has no workers, is refused: it would be forgotten."""
+        settings = self.settings(home=service(), debug=service(isolation="inline"))
+        for name in "shop", "debug":
+            error = self.assertRaises(ConfigError, check_handed, {name: self.listening(name)}, settings)
+            self.assertIn(f"'{name}'", str(error))
+            self.assertIn("home", str(error))
+            self.assertNotIn("debug,", str(error))
+
+    def test_elsewhere(self) -> None:
+        """So is one that is not where clients would look; it is said where that is."""
+        other = self.listening("other")
+        error = self.assertRaises(ConfigError, check_handed, {"home": other}, self.settings(home=service()))
+        for words in other.getsockname(), os.path.join(self.folder, "service_home.sock"):
+            self.assertIn(words, str(error))

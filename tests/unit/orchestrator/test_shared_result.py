@@ -1,0 +1,99 @@
+"""Something that comes about once."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.shared_result import Outcome, apart
+
+
+class OutcomeTests(SynchronousTestCase):
+    """Many may wait for it."""
+
+    def test_all_are_told(self) -> None:
+        """All that wait get the result, and so does who comes later."""
+        outcome = Outcome()
+        waiting = [outcome.wait(), outcome.wait()]
+        for each in waiting:
+            self.assertNoResult(each)
+        outcome.settle("done")
+        self.assertEqual([self.successResultOf(each) for each in (*waiting, outcome.wait())], ["done"] * 3)
+
+    def test_failure(self) -> None:
+        """An exception makes all of them fail, likewise."""
+        outcome = Outcome()
+        before = outcome.wait()
+        outcome.settle(ConfigError("x", "y"))
+        for each in before, outcome.wait():
+            self.failureResultOf(each, ConfigError)
+
+    def test_nobody_waits(self) -> None:
+        """A failure that nobody has waited for is no unhandled error."""
+        outcome = Outcome()
+        outcome.settle(ConfigError("x", "y"))
+        del outcome
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_once(self) -> None:
+        """Only the first result counts."""
+        outcome = Outcome()
+        self.assertFalse(outcome.settled)
+        outcome.settle(1)
+        outcome.settle(ConfigError("x", "y"))
+        self.assertTrue(outcome.settled)
+        self.assertEqual(self.successResultOf(outcome.wait()), 1)
+
+    def test_cancelled(self) -> None:
+        """Who does not wait any more disturbs nobody else."""
+        outcome = Outcome()
+        gone, stays = outcome.wait(), outcome.wait()
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.assertNoResult(stays)
+        outcome.settle(1)
+        self.assertEqual(self.successResultOf(stays), 1)
+
+    def test_waits_again(self) -> None:
+        """Who is told may ask again at once."""
+        outcome, found = Outcome(), list[int]()
+        outcome.wait().addCallback(lambda _: outcome.wait().addCallback(found.append))
+        outcome.settle(1)
+        self.assertEqual(found, [1])
+
+
+class ApartTests(SynchronousTestCase):
+    """A coroutine that runs to its end."""
+
+    def setUp(self) -> None:
+        """One that waits for something."""
+        self.awaited: Deferred[int] = Deferred()
+        self.ended: list[int] = []
+
+    async def work(self) -> int:
+        """Wait, and note that it was not in vain."""
+        result = await self.awaited
+        self.ended.append(result)
+        return result
+
+    def test_result(self) -> None:
+        """Its result is that of the coroutine."""
+        done = apart(self.work())
+        self.assertNoResult(done)
+        self.awaited.callback(3)
+        self.assertEqual(self.successResultOf(done), 3)
+
+    def test_failure(self) -> None:
+        """So is its failure."""
+        done = apart(self.work())
+        self.awaited.errback(ConfigError("x", "y"))
+        self.failureResultOf(done, ConfigError)
+
+    def test_cancelled(self) -> None:
+        """To cancel it does not stop the work."""
+        done = apart(self.work())
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.awaited.callback(3)
+        self.assertEqual(self.ended, [3])

@@ -1,0 +1,114 @@
+"""Each service in its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.start_order import in_order, reversed_order
+
+# The second and third depend on the first, the fourth on both; the last one on none.
+DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
+
+
+class Acting:
+    """Begins what it is told, and ends it when the test says so.
+
+    :ivar begun: the names, in order.
+    """
+
+    def __init__(self, dependencies: Mapping[str, Collection[str]]) -> None:
+        self.begun: list[str] = []
+        self.ends: dict[str, Deferred[None]] = {}
+        self.done = Deferred.fromCoroutine(in_order(dependencies, self.act))
+
+    async def act(self, name: str) -> None:
+        """Begin."""
+        self.begun.append(name)
+        self.ends[name] = Deferred()
+        await self.ends[name]
+
+
+class InOrderTests(SynchronousTestCase):
+    """What comes after what."""
+
+    def test_waits(self) -> None:
+        """Each begins when all that it depends on have ended; others at the same time."""
+        acting = Acting(DIAMOND)
+        self.assertEqual(acting.begun, ["a", "e"])
+        acting.ends["a"].callback(None)
+        self.assertEqual(acting.begun, ["a", "e", "b", "c"])
+        acting.ends["b"].callback(None)
+        self.assertEqual(len(acting.begun), 4)
+        acting.ends["c"].callback(None)
+        self.assertEqual(acting.begun[4:], ["d"])
+        acting.ends["d"].callback(None)
+        self.assertNoResult(acting.done)
+        acting.ends["e"].callback(None)
+        self.successResultOf(acting.done)
+
+    def test_none(self) -> None:
+        """With nothing to do it is done."""
+        self.successResultOf(Acting({}).done)
+
+    def test_unknown(self) -> None:
+        """What is no name of its own is taken to be done."""
+        self.assertEqual(Acting({"a": ("elsewhere",)}).begun, ["a"])
+
+    def test_failure(self) -> None:
+        """What an action raises is raised, as it is; what depends on it is not begun, others go on."""
+        acting, error = Acting(DIAMOND), ConfigError("a", "is broken")
+        acting.ends["a"].errback(error)
+        self.assertIs(self.failureResultOf(acting.done, ConfigError).value, error)
+        acting.ends["e"].callback(None)
+        self.assertEqual(acting.begun, ["a", "e"])
+
+    def test_fails_at_once(self) -> None:
+        """It is said at once, not only when the others have ended."""
+        acting = Acting(DIAMOND)
+        acting.ends["e"].errback(ConfigError("e", "is broken"))
+        self.failureResultOf(acting.done, ConfigError)
+
+    def test_two_failures(self) -> None:
+        """Of several failures the first is raised, and the others are no unhandled errors."""
+        acting = Acting({"a": (), "b": ()})
+        acting.ends["a"].errback(ConfigError("a", "is broken"))
+        acting.ends["b"].errback(ConfigError("b", "is broken"))
+        self.assertEqual(self.failureResultOf(acting.done, ConfigError).value.where, "a")
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @given(st.lists(st.sets(st.integers(0, 5)), max_size=6))
+    def test_any(self, below: list[set[int]]) -> None:
+        """Whatever depends on what, each is done once, after all that it depends on."""
+        dependencies = {
+            str(number): [str(each) for each in some if each < number] for number, some in enumerate(below)
+        }
+        acting = Acting(dependencies)
+        for _ in dependencies:
+            name = next(each for each in acting.begun if not acting.ends[each].called)
+            acting.ends[name].callback(None)
+        self.successResultOf(acting.done)
+        self.assertEqual(sorted(acting.begun), sorted(dependencies))
+        for name, others in dependencies.items():
+            for each in others:
+                self.assertLess(acting.begun.index(each), acting.begun.index(name))
+
+
+class ReversedTests(SynchronousTestCase):
+    """The other way round."""
+
+    def test_reversed(self) -> None:
+        """Each then depends on those that have depended on it."""
+        expected = {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": [], "e": []}
+        self.assertEqual(reversed_order(DIAMOND), expected)
+
+    def test_twice(self) -> None:
+        """Twice reversed it is as it was."""
+        self.assertEqual(
+            reversed_order(reversed_order(DIAMOND)), {name: list(each) for name, each in DIAMOND.items()}
+        )

@@ -1,0 +1,285 @@
+"""What a worker gives up."""
+
+from __future__ import annotations
+
+import ctypes
+import grp
+import json
+import os
+import pwd
+import resource
+from collections.abc import Callable
+from typing import Any
+from unittest import skipIf
+
+import msgspec
+from msgspec.structs import replace
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.config.settings import ResourceLimits, ServiceSettings
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.worker.privileges import drop, find_privileges
+from unixsvc.service.spec import Privileges
+
+WHERE = "unixsvc.toml: services.home"
+OTHER = next(each for each in pwd.getpwall() if each.pw_uid and each.pw_gid)
+GROUP = next(each for each in grp.getgrall() if each.gr_gid not in (0, OTHER.pw_gid))
+NOBODY = next(number for number in range(40_000, 60_000) if number not in {p.pw_uid for p in pwd.getpwall()})
+ALONE = Privileges(uid=NOBODY, gid=NOBODY + 1, groups=(NOBODY + 1, NOBODY + 2), home="/")
+
+only_root = skipIf(os.geteuid() != 0, "only root can become another user")
+
+
+def settings(**changes: Any) -> ServiceSettings:
+    """Of a service."""
+    return ServiceSettings("home:app", **changes)
+
+
+def find(euid: int = 0, **changes: Any) -> Privileges:
+    """What settings mean for an orchestrator of that user."""
+    return find_privileges(settings(**changes), WHERE, euid)
+
+
+class FindTestCase(SynchronousTestCase):
+    """Can say how settings are refused."""
+
+    def refused(self, key: str, euid: int = 0, **changes: Any) -> str:
+        """What is said: one line, with the key, and what to do."""
+        said = str(self.assertRaises(ConfigError, find, euid, **changes))
+        self.assertTrue(said.startswith(f"{WHERE}.{key}: "), said)
+        self.assertIn(";", said)
+        return said
+
+
+class FindTests(FindTestCase):
+    """What the settings mean."""
+
+    def test_nothing(self) -> None:
+        """Where nothing is set, nothing is given up."""
+        for euid in 0, OTHER.pw_uid:
+            self.assertEqual(find(euid), Privileges())
+
+    def test_user(self) -> None:
+        """A user, by name or number, comes with the group, the home and the name of the passwd entry."""
+        for text in OTHER.pw_name, str(OTHER.pw_uid):
+            found = find(user=text)
+            self.assertEqual((found.uid, found.gid), (OTHER.pw_uid, OTHER.pw_gid))
+            self.assertEqual((found.home, found.name), (OTHER.pw_dir, OTHER.pw_name))
+
+    def test_groups(self) -> None:
+        """All groups of the user come with it, as the system has them, with the one that is set."""
+        asked = []
+
+        def listed(name: str, gid: int) -> list[int]:
+            asked.append((name, gid))
+            return [gid, 4711]
+
+        self.patch(os, "getgrouplist", listed)
+        self.assertEqual(find(user=OTHER.pw_name).groups, (OTHER.pw_gid, 4711))
+        self.assertEqual(find(user=str(OTHER.pw_uid), group=GROUP.gr_name).groups, (GROUP.gr_gid, 4711))
+        self.assertEqual(asked, [(OTHER.pw_name, OTHER.pw_gid), (OTHER.pw_name, GROUP.gr_gid)])
+
+    def test_group(self) -> None:
+        """A group, by name or number, takes the place of the user's own; alone, it is all that is left."""
+        for text in GROUP.gr_name, str(GROUP.gr_gid):
+            found = find(user=OTHER.pw_name, group=text)
+            self.assertEqual((found.uid, found.gid), (OTHER.pw_uid, GROUP.gr_gid))
+            self.assertEqual(find(group=text), Privileges(gid=GROUP.gr_gid, groups=(GROUP.gr_gid,)))
+
+    def test_number_of_nobody(self) -> None:
+        """A number needs no passwd entry, but then it needs a group; it has no name, and no home."""
+        found = find(user=str(NOBODY), group=str(NOBODY))
+        self.assertEqual(found, Privileges(uid=NOBODY, gid=NOBODY, groups=(NOBODY,), home="/"))
+        self.assertIn(f"set {WHERE}.group", self.refused("user", user=str(NOBODY)))
+
+    def test_unknown(self) -> None:
+        """Who does not exist is refused, and so is what is neither a name nor a number that can be one."""
+        for text in "no-such", "-1", "1.0", "\0", "\u0661", str(2**32 - 1), "9" * 5000:
+            self.assertIn(repr(text), self.refused("user", user=text))
+            self.assertIn(repr(text), self.refused("group", user=OTHER.pw_name, group=text))
+
+    def test_umask(self) -> None:
+        """The umask is octal; 0 is one too."""
+        for text, expected in ("027", 0o027), ("0077", 0o077), ("000", 0):
+            self.assertEqual(find(umask=text), Privileges(umask=expected))
+
+    def test_limits(self) -> None:
+        """Limits are as they are set."""
+        found = find(rlimits=ResourceLimits(open_files=64, memory=2**40))
+        self.assertEqual(found, Privileges(open_files=64, memory=2**40))
+
+    def test_sent(self) -> None:
+        """They can be sent to a worker."""
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(ALONE), type=Privileges), ALONE)
+
+    def test_too_few_files(self) -> None:
+        """So few descriptors that a worker cannot even start are refused."""
+        self.assertIn("64", self.refused("rlimits.open_files", rlimits=ResourceLimits(open_files=63)))
+
+
+class NotRootTests(FindTestCase):
+    """What an orchestrator that is not root may do."""
+
+    def test_another(self) -> None:
+        """It cannot run workers as another user or group."""
+        euid = OTHER.pw_uid
+        for key, changes in (
+            ("user", {"user": "root"}),
+            ("user", {"user": str(NOBODY)}),
+            ("user", {"user": str(NOBODY), "group": str(os.getegid())}),
+            ("group", {"group": str(os.getegid() + 1)}),
+            ("group", {"user": OTHER.pw_name, "group": str(os.getegid() + 1)}),
+        ):
+            self.assertIn("only root can run workers as another user", self.refused(key, euid, **changes))
+
+    def test_itself(self) -> None:
+        """What it is already may be written down; then there is nothing to do, as even that takes root."""
+        changes = {"user": OTHER.pw_name, "group": str(os.getegid()), "umask": "027"}
+        self.assertEqual(find(OTHER.pw_uid, **changes), Privileges(umask=0o027))
+
+    def test_limits(self) -> None:
+        """It can go up to its hard limits, and not beyond; root can."""
+        for kind, key, hard in (
+            (resource.RLIMIT_NOFILE, "open_files", 100),
+            (resource.RLIMIT_AS, "memory", 2**40),
+        ):
+
+            def refused(kind: int = kind, key: str = key, hard: int = hard) -> list[str]:
+                resource.setrlimit(kind, (hard, hard))
+                most, more = (ResourceLimits(**{key: each}) for each in (hard, hard + 1))
+                find(OTHER.pw_uid, rlimits=most)
+                find(0, rlimits=more)
+                return [self.refused(f"rlimits.{key}", OTHER.pw_uid, rlimits=more)]
+
+            (said,) = in_child(refused)
+            self.assertIn(f"only root can go beyond {hard};", said)
+
+
+def in_child(call: Callable[[], Any]) -> Any:
+    """What this returns in a process of its own, as nothing of it can be taken back."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.environ.update(HOME="/root", USER="root", LOGNAME="root")
+        try:
+            said = json.dumps(call())
+        except BaseException as error:
+            said = json.dumps(f"{type(error).__name__}: {error}")
+        os.write(writing, said.encode())
+        os._exit(0)  # the rest of the tests is not the child's
+    os.close(writing)
+    with open(reading) as file:
+        said = file.read()
+    os.waitpid(pid, 0)
+    return json.loads(said)
+
+
+def state() -> dict[str, Any]:
+    """All of a process that may be given up."""
+    os.umask(umask := os.umask(0))
+    return {
+        "uids": list(os.getresuid()),
+        "gids": list(os.getresgid()),
+        "groups": sorted(os.getgroups()),
+        "umask": umask,
+        "open_files": list(resource.getrlimit(resource.RLIMIT_NOFILE)),
+        "memory": list(resource.getrlimit(resource.RLIMIT_AS)),
+        "environment": {key: os.environ.get(key) for key in ("HOME", "USER", "LOGNAME")},
+    }
+
+
+def after(privileges: Privileges) -> Any:
+    """The state of a process that has given these up."""
+
+    def give_up() -> Any:
+        drop(privileges)
+        return state()
+
+    return in_child(give_up)
+
+
+class DropTests(SynchronousTestCase):
+    """What is given up."""
+
+    def assertChanged(self, privileges: Privileges, **changes: Any) -> None:
+        """To give these up changes this, and nothing else."""
+        self.assertEqual(after(privileges), in_child(state) | changes)
+
+    def test_nothing(self) -> None:
+        """Where nothing is to be given up, all stays."""
+        self.assertChanged(Privileges())
+
+    def test_rest(self) -> None:
+        """The umask and the limits, soft and hard, need no root."""
+        self.assertChanged(
+            Privileges(umask=0o027, open_files=99, memory=2**40),
+            umask=0o027, open_files=[99, 99], memory=[2**40, 2**40],
+        )  # fmt: skip
+
+    @only_root
+    def test_user(self) -> None:
+        """Every id is another's, real, effective and saved, with its groups; nothing says who it was."""
+        self.assertChanged(
+            ALONE,
+            uids=[NOBODY] * 3, gids=[NOBODY + 1] * 3, groups=[NOBODY + 1, NOBODY + 2],
+            environment={"HOME": "/", "USER": None, "LOGNAME": None},
+        )  # fmt: skip
+
+    @only_root
+    def test_environment(self) -> None:
+        """The environment says who it is now."""
+        found = after(replace(ALONE, home="/home/ann", name="ann"))
+        self.assertEqual(found["environment"], {"HOME": "/home/ann", "USER": "ann", "LOGNAME": "ann"})
+
+    @only_root
+    def test_group(self) -> None:
+        """A group alone changes nothing of the user."""
+        self.assertChanged(Privileges(gid=NOBODY, groups=(NOBODY,)), gids=[NOBODY] * 3, groups=[NOBODY])
+
+    @only_root
+    def test_all(self) -> None:
+        """All of it can be had at once."""
+        found = after(replace(ALONE, umask=0, open_files=99, memory=2**40))
+        self.assertEqual((found["uids"], found["umask"], found["open_files"]), ([NOBODY] * 3, 0, [99, 99]))
+
+    def test_order(self) -> None:
+        """Limits and groups come before the user, who may change neither; what it may not is tried last."""
+        called = []
+
+        def no_root(uid: int) -> None:
+            called.append("setuid")
+            raise PermissionError
+
+        for module, name in (
+            (resource, "setrlimit"), (os, "setgroups"), (os, "setresgid"), (os, "setresuid"),
+        ):  # fmt: skip
+            self.patch(module, name, lambda *_, name=name: called.append(name))
+        self.patch(os, "setuid", no_root)
+        self.patch(os, "environ", {})
+        drop(replace(ALONE, open_files=99))
+        self.assertEqual(called, ["setrlimit", "setgroups", "setresgid", "setresuid", "setuid"])
+
+    @only_root
+    def test_root_is_gone(self) -> None:
+        """There is no way back; where the system would let one, the worker must not go on."""
+
+        def keep() -> None:
+            # PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP: capabilities outlive the change of the user.
+            assert ctypes.CDLL(None, use_errno=True).prctl(28, 4, 0, 0, 0) == 0
+            drop(ALONE)
+
+        said = in_child(keep)
+        self.assertIn("ConfigError", said)
+        self.assertIn("root again", said)
+
+    @only_root
+    def test_root_to_root(self) -> None:
+        """To stay root is no failure to give it up."""
+        found = after(Privileges(uid=0, gid=0, groups=(0,), home="/root", name="root"))
+        self.assertEqual(found["uids"], [0, 0, 0])
+
+    def test_refused(self) -> None:
+        """What the system refuses is one line that says so."""
+        said = after(Privileges(open_files=2**31 - 1))  # more than fs.nr_open may ever be
+        self.assertIn("ConfigError: ", said)
+        self.assertIn("cannot be set", said)

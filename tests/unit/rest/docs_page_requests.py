@@ -1,0 +1,77 @@
+"""The pages, asked in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from klein import Klein
+from treq.testing import RequestTraversalAgent
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import readBody
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from unixsvc.rest import docs_pages
+
+__all__ = ["FILES", "STATIC", "Answer", "PagesTestCase"]
+
+STATIC = Path(docs_pages.__file__).with_name("static")
+FILES = {
+    "init.js": ("init.js", "text/javascript; charset=utf-8"),
+    "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+    "swagger-ui.css": ("swagger-ui/swagger-ui.css", "text/css; charset=utf-8"),
+    "favicon-32x32.png": ("swagger-ui/favicon-32x32.png", "image/png"),
+}
+
+
+class Answer:
+    """An answer, read."""
+
+    def __init__(self, response: IResponse, body: bytes) -> None:
+        self.code: int = response.code
+        self.length = response.length  # which Twisted's client takes from among the headers
+        self.body = body
+        self._headers: Headers = response.headers
+
+    def __getitem__(self, name: str) -> str | None:
+        """A header; None if it is not there."""
+        found = self._headers.getRawHeaders(name)
+        return None if found is None else ", ".join(found)
+
+
+class PagesTestCase(SynchronousTestCase):
+    """An API whose document can be changed."""
+
+    def setUp(self) -> None:
+        """The pages, on a Klein of their own."""
+        self.document: dict[str, Any] = {
+            "openapi": "3.1.0",
+            "info": {"title": "Shop", "version": "1"},
+            "paths": {},
+        }
+        self.asked = 0
+        self.klein = self.adding(self.openapi)
+        self.agent = RequestTraversalAgent(self.klein.resource())
+
+    async def openapi(self) -> dict[str, Any]:
+        """Makes the document."""
+        self.asked += 1
+        return self.document
+
+    def adding(self, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> Klein:
+        """A Klein with the pages."""
+        app = Klein()
+        docs_pages.add_pages(app, openapi)
+        return app
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """An answer."""
+        sent = Headers({name.replace("_", "-"): [value] for name, value in headers.items()})
+        asking = self.agent.request(method.encode(), f"http://shop.example{path}".encode(), sent)
+        self.agent.flush()
+        response = self.successResultOf(asking)
+        reading = readBody(response)
+        self.agent.flush()
+        return Answer(response, self.successResultOf(reading))

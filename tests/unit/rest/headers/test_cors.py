@@ -1,0 +1,108 @@
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.http_requests import World
+from unixsvc.config.http import Cors, Http
+from unixsvc.rest.headers.cors import CorsRules
+from unixsvc.routing.route import GET, POST
+
+OURS = b"https://shop.test"
+
+
+def hello() -> str:
+    """An action."""
+    return "hello"
+
+
+def world(**cors: Any) -> World:
+    """A gateway with such rules."""
+    http = Http(docs=False, cors=Cors(**cors))
+    return World(GET("/hello", hello, public=True), POST("/hello", hello), http=http)
+
+
+def preflight(there: World, origin: str) -> Any:
+    """What a browser is told that asks for a page of that origin."""
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    return there.ask("OPTIONS", "/hello", headers=headers)
+
+
+class RulesTests(SynchronousTestCase):
+    def test_nobody(self) -> None:
+        """Without origins there is nothing of it, and a browser's question is no question."""
+        rules = CorsRules(Cors())
+        self.assertEqual(rules.simple({b"Origin": [OURS]}), ())
+        self.assertFalse(rules.is_preflight({b"Origin": [OURS], b"Access-Control-Request-Method": [b"GET"]}))
+        self.assertFalse(rules.vary)
+
+    def test_listed(self) -> None:
+        """A listed origin is named back, another one is not, and neither is one that only begins like it."""
+        rules = CorsRules(Cors(origins=(OURS.decode(),)))
+        self.assertIn((b"Access-Control-Allow-Origin", OURS), rules.simple({b"Origin": [OURS]}))
+        for other in (b"https://evil.test", OURS + b".evil.test", b"null", b""):
+            self.assertEqual(rules.simple({b"Origin": [other]}), ())
+            self.assertEqual(rules.preflight({b"Origin": [other]}), ())
+        self.assertTrue(rules.vary)
+
+    def test_all(self) -> None:
+        """All origins are answered alike, and never with credentials."""
+        rules = CorsRules(Cors(origins=("*",), credentials=True))
+        found = dict(rules.simple({b"Origin": [OURS]}))
+        self.assertEqual(found[b"Access-Control-Allow-Origin"], b"*")
+        self.assertNotIn(b"Access-Control-Allow-Credentials", found)
+        self.assertFalse(rules.vary)
+
+    def test_credentials(self) -> None:
+        """Credentials are allowed to listed origins, in both kinds of answers."""
+        rules = CorsRules(Cors(origins=(OURS.decode(),), credentials=True))
+        asked = {b"Origin": [OURS]}
+        for found in (rules.simple(asked), rules.preflight(asked)):
+            self.assertIn((b"Access-Control-Allow-Credentials", b"true"), found)
+
+
+class AnswersTests(SynchronousTestCase):
+    def test_preflight(self) -> None:
+        """A browser's question is answered from the configuration, without a token and without the action."""
+        there = world(
+            origins=(OURS.decode(),),
+            methods=("GET", "POST"),
+            headers=("X-A", "X-B"),
+            max_age=7,
+            expose=("ETag",),
+        )
+        found = preflight(there, OURS.decode())
+        self.assertEqual((found.code, found.body), (204, b""))
+        self.assertEqual(found.header("Access-Control-Allow-Origin"), OURS.decode())
+        self.assertEqual(found.header("Access-Control-Allow-Methods"), "GET, POST")
+        self.assertEqual(found.header("Access-Control-Allow-Headers"), "X-A, X-B")
+        self.assertEqual(found.header("Access-Control-Max-Age"), "7")
+        self.assertEqual(found.header("Vary"), "Origin")
+        self.assertEqual(there.figures.snapshot().requests, 0)
+
+    def test_refused(self) -> None:
+        """An origin that may not is told nothing."""
+        found = preflight(world(origins=(OURS.decode(),)), "https://evil.test")
+        self.assertEqual(found.code, 204)
+        self.assertIsNone(found.header("Access-Control-Allow-Origin"))
+        self.assertIsNone(found.header("Access-Control-Allow-Methods"))
+        self.assertEqual(found.header("Vary"), "Origin")
+
+    def test_without(self) -> None:
+        """Without origins, OPTIONS is a method as any other."""
+        found = preflight(world(), OURS.decode())
+        self.assertEqual(found.header("Allow"), "GET, HEAD, OPTIONS, POST")
+        self.assertIsNone(found.header("Access-Control-Allow-Origin"))
+
+    def test_simple(self) -> None:
+        """Any answer names the origin and what may be read of it: a success, a failure, and a 404."""
+        there = world(origins=(OURS.decode(),), expose=("ETag", "X-Request-Id"))
+        for method, path in (("GET", "/hello"), ("POST", "/hello"), ("GET", "/nowhere")):
+            found = there.ask(method, path, headers={"Origin": OURS.decode()})
+            self.assertEqual(found.header("Access-Control-Allow-Origin"), OURS.decode())
+            self.assertEqual(found.header("Access-Control-Expose-Headers"), "ETag, X-Request-Id")
+            self.assertEqual(found.header("Vary"), "Origin")
+
+    def test_varies(self) -> None:
+        """Where origins are listed, an answer to somebody else says that it depends on who asks."""
+        self.assertEqual(world(origins=(OURS.decode(),)).ask("GET", "/hello").header("Vary"), "Origin")
+        self.assertIsNone(world(origins=("*",)).ask("GET", "/hello").header("Vary"))

@@ -1,0 +1,177 @@
+"""A front with clients in memory, and a gateway that is told when to answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits
+from unixsvc.rest.server.site import Front
+from unixsvc.testing import MemoryTransport
+
+__all__ = ["Answer", "FrontTestCase", "Fronting", "Gateway", "Wire", "answers_in", "ask"]
+
+HTTP = Http(header_timeout=4, send_timeout=8, max_header_bytes=1024)
+LIMITS = Limits(message_timeout=4, idle_timeout=16, max_message_bytes=100, max_connections=100)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One answer, as it was sent."""
+
+    code: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Gateway(Resource):
+    """A gateway.
+
+    :ivar seen: all requests.
+    :ivar waiting: those with the path ``/wait``, which are not answered by themselves.
+    """
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+        self.bodies: list[bytes] = []
+        self.waiting: list[Any] = []
+
+    @property
+    def unanswered(self) -> int:
+        """How many wait."""
+        return len(self.waiting)
+
+    def render(self, request: Any) -> Any:
+        """Answer, or have it wait."""
+        self.seen.append(request)
+        self.bodies.append(request.content.read())
+        if request.path == b"/wait":
+            self.waiting.append(request)
+            return NOT_DONE_YET
+        if request.path == b"/fail":
+            raise RuntimeError("a secret")
+        return b"ok " + request.path
+
+    def answer(self, body: bytes = b"waited") -> None:
+        """Answer the first that waits."""
+        request = self.waiting.pop(0)
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        request.write(body)
+        request.finish()
+
+    def give_up(self) -> None:
+        """Answer all that wait with 503."""
+        while self.waiting:
+            self.waiting[0].setResponseCode(503)
+            self.answer(b"gave up")
+
+
+class Wire(MemoryTransport):
+    """A transport that closes as real ones do, which is when its protocol is told.
+
+    :ivar writes: how often something was written.
+    """
+
+    protocol: Any = None
+    writes = 0
+
+    def write(self, data: bytes) -> None:
+        """Count."""
+        self.writes += 1
+        super().write(data)
+
+    def loseConnection(self) -> None:
+        """Close."""
+        super().loseConnection()
+        self.lost()
+
+    def abortConnection(self) -> None:
+        """Close."""
+        super().abortConnection()
+        self.lost()
+
+    def lost(self) -> None:
+        """Tell."""
+        if self.protocol is not None:
+            protocol, self.protocol = self.protocol, None
+            protocol.connectionLost(Failure(ConnectionError()))
+
+
+class Fronting:
+    """A front, a clock, and clients."""
+
+    def __init__(self, http: Http = HTTP, limits: Limits = LIMITS) -> None:
+        self.clock = Clock()
+        self.gateway = Gateway()
+        self.front = Front(self.gateway, http, limits, self.clock)
+
+    def connect(self) -> tuple[Any, Wire]:
+        """A new client: the server's side, and its transport."""
+        transport = Wire()
+        channel = self.front.buildProtocol(None)
+        transport.protocol = channel
+        channel.makeConnection(transport)
+        return channel, transport
+
+    def send(self, data: bytes) -> Wire:
+        """Have a new client send this."""
+        channel, transport = self.connect()
+        channel.dataReceived(data)
+        return transport
+
+    def drip(self, data: bytes) -> Wire:
+        """Have a new client send this, a byte at a time."""
+        channel, transport = self.connect()
+        for each in data:
+            channel.dataReceived(bytes([each]))
+        return transport
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, a quarter of a second at a time."""
+        self.clock.pump([0.25] * int(seconds * 4))
+
+
+def ask(line: str = "GET / HTTP/1.1", *headers: str, body: bytes = b"", host: str = "Host: x") -> bytes:
+    """A request."""
+    lines = [line, *([host] if host else []), *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def answers_in(data: bytes) -> list[Answer]:
+    """The answers that these bytes are."""
+    found = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        headers = dict(each.split(": ", 1) for each in fields)
+        length = int(headers.get("Content-Length", 0))
+        found.append(Answer(int(line.split()[1]), headers, data[:length]))
+        data = data[length:]
+    return found
+
+
+class FrontTestCase(SynchronousTestCase):
+    """Has a front."""
+
+    def setUp(self) -> None:
+        """Nobody is connected."""
+        self.fronting = Fronting()
+        self.front, self.gateway = self.fronting.front, self.fronting.gateway
+
+    def codes(self, transport: Wire) -> list[int]:
+        """The codes of the answers."""
+        return [each.code for each in answers_in(transport.value())]
+
+    def after(self, transport: Wire, seconds: float) -> tuple[list[int], str]:
+        """What a client has got, and how it was closed, when some time has passed."""
+        self.fronting.wait(seconds)
+        return self.codes(transport), transport.closed

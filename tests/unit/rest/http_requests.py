@@ -1,0 +1,211 @@
+"""An application over HTTP, in memory: the real router, use case and gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from tests.unit.routing.serving import Serving
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits, Security
+from unixsvc.datasource.library import LibraryDatasource
+from unixsvc.datasource.repository import RouterRepository
+from unixsvc.domain.coroutine import Begun, begin
+from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.stream import Stream
+from unixsvc.errors import MethodNotAllowed, ServiceError
+from unixsvc.rest.gateway import Gateway
+from unixsvc.routing.route import Group, Route
+from unixsvc.security.tokens import TokenGuard
+from unixsvc.server.handler import Handling
+from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.metrics import Figures
+from unixsvc.testing import MemoryEndpoint, MemoryTransport
+
+__all__ = ["TOKEN", "Answered", "Asked", "FakeHandle", "Wire", "World", "header_of"]
+
+TOKEN = "0" * 64
+
+
+class Answered(Struct):
+    """What came back."""
+
+    code: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+    def header(self, name: str) -> str | None:
+        """One header; several of that name are an error."""
+        values = self.headers.getRawHeaders(name)
+        assert values is None or len(values) == 1, values
+        return None if values is None else values[0]
+
+
+class World:
+    """A gateway in front of routes.
+
+    :param http: its settings, with ``docs`` off.
+    :param web: adds routes to its Klein application.
+    :param handle: answers in place of the routes.
+    :param policy: who must show a token.
+    """
+
+    def __init__(
+        self,
+        *routes: Group | Route,
+        http: Http | None = None,
+        web: Callable[[Any], None] | None = None,
+        handle: Any = None,
+        policy: str = "private",
+        max_inflight: int = 100,
+    ) -> None:
+        self.clock = Clock()
+        self.figures = Figures()
+        self.serving = Serving(*routes, values={IReactorTime: self.clock})
+        self.handle = handle or HandleMessage(
+            RouterRepository(LibraryDatasource(self.serving.router)),
+            TokenGuard(policy, [TOKEN]),
+            self.figures,
+            FailureLog("shop"),
+            max_inflight=max_inflight,
+            request_timeout=30.0,
+            now=self.clock.seconds,
+        )
+        self.limits = Limits()
+        self.http = http or Http(docs=False)
+        self.gateway = Gateway(
+            Handling(
+                "shop",
+                self.handle,
+                MemoryEndpoint(),
+                self.limits,
+                Security(),
+                self.clock,
+                TOKEN,
+                self.http,
+                answers=self._answers,
+                contracts=self._contracts,
+                web=web,
+            )
+        )
+        self.treq: Any = StubTreq(self.gateway)
+
+    def _contracts(self) -> Deferred[list[dict[str, Any]]]:
+        return succeed([self.serving.router.contract()])
+
+    def _answers(self, path: str) -> bool:
+        try:
+            self.serving.router._table.match("?", path)
+        except MethodNotAllowed:
+            return True
+        except ServiceError:
+            return False
+        return True
+
+    def start(self, method: str, path: str, token: str | None = None, **options: Any) -> Deferred[Answered]:
+        """Ask; fires with the answer, whole."""
+        headers = dict(options.pop("headers", {}))
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        asked = self.treq.request(method, f"http://shop.test{path}", headers=headers, **options)
+
+        def answered(response: Any) -> Any:
+            whole = self.treq.content(response)
+            return whole.addCallback(lambda body: Answered(response.code, response.headers, body))
+
+        found: Deferred[Answered] = asked.addCallback(answered)
+        return found
+
+    def ask(self, method: str, path: str, token: str | None = None, **options: Any) -> Answered:
+        """Ask what is answered at once."""
+        found: list[Any] = []
+        self.start(method, path, token, unbuffered=True, **options).addBoth(found.append)
+        self.treq.flush()
+        assert isinstance(found[0], Answered), found[0]
+        return found[0]
+
+
+class Wire:
+    """A client of a gateway, seen from its bytes.
+
+    :param site: what makes the server's side.
+    :param address: where it has connected to.
+    """
+
+    def __init__(self, site: Any, address: Any = None) -> None:
+        self.transport = MemoryTransport()
+        if address is not None:
+            self.transport.hostAddr = address
+        self.channel = site.buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+
+    def ask(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+        """Send a request; all that has come back so far."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: shop.test", *headers]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.channel.dataReceived("\r\n".join([*lines, "", ""]).encode() + body)
+        return self.taken()
+
+    def taken(self) -> bytes:
+        """What has come since it was last asked."""
+        found: bytes = self.transport.value()
+        self.transport.clear()
+        return found
+
+
+def header_of(answer: bytes, name: bytes) -> list[bytes]:
+    """The values of a header in an answer's bytes."""
+    lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    return [value for key, _, value in (each.partition(b": ") for each in lines) if key == name]
+
+
+class Asked(Struct):
+    """One request as it reached the use case, and how it goes on."""
+
+    request: Request
+    answer: Deferred[Any]
+
+
+@implementer(IHandleMessage)
+class FakeHandle:
+    """Notes what is asked, and answers when it is told to, unless it has been told already.
+
+    :ivar asked: the requests.
+    :ivar reply: is the answer to all; None to wait.
+    """
+
+    def __init__(self, reply: Reply | Stream | None = None) -> None:
+        self.asked: list[Asked] = []
+        self.reply = reply
+
+    def seconds_for(self, request: Request) -> float:
+        """How long the answer may take."""
+        return 30.0
+
+    def __call__(self, request: Request) -> Reply | Stream | Begun[Reply | Stream]:
+        """Answer a request."""
+        return begin(self._answer(request))
+
+    async def _answer(self, request: Request) -> Reply | Stream:
+        asked = Asked(request, Deferred())
+        self.asked.append(asked)
+        if self.reply is not None:
+            return self.reply
+        found: Reply | Stream = await asked.answer
+        return found

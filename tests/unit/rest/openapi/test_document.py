@@ -1,0 +1,193 @@
+"""What a service says of itself as OpenAPI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+import tests.functional.apps.codes
+import tests.functional.apps.counting
+import tests.functional.apps.ledger
+import tests.functional.apps.streaming
+import unix_app.home
+from tests.unit.rest.openapi.openapi_helpers import (
+    ROUTES,
+    contract_of,
+    create,
+    document_of,
+    nothing,
+    operation_of,
+    operations_in,
+    show,
+    taking,
+    validate,
+)  # fmt: skip
+from unixsvc.errors import ConfigError
+from unixsvc.rest.openapi.document import describe
+from unixsvc.routing.route import DELETE, GET, PATCH, POST, PUT, Route
+from unixsvc.routing.table import KINDS
+
+_VERBS = [GET, POST, PUT, PATCH, DELETE]
+_SEGMENTS = st.one_of(
+    st.sampled_from(["a", "b", "a_b", "a-b", "", "é", "a b", "by_x"]),
+    st.builds("{{{}:{}}}".format, st.sampled_from("xyz"), st.sampled_from(sorted(KINDS))),
+)
+_ROUTES = st.tuples(st.sampled_from(_VERBS), st.lists(_SEGMENTS, min_size=1, max_size=4))
+
+
+class DocumentTests(SynchronousTestCase):
+    """Whole documents."""
+
+    def test_valid(self) -> None:
+        """An application with everything has a valid description, and so have others."""
+        validate(document_of(*ROUTES))
+        for app in (
+            unix_app.home.app, tests.functional.apps.codes.app, tests.functional.apps.counting.app,
+            tests.functional.apps.ledger.app, tests.functional.apps.streaming.app,
+        ):  # fmt: skip
+            for policy in ("private", "required", "off"):
+                validate(document_of(*app.routes, policy=policy))
+        validate(describe([], token="off"))
+
+    def test_routes(self) -> None:
+        """It has each route of the contract, with its method, and no other."""
+        contract = contract_of(*ROUTES)
+        wanted = {(each["method"], each["path"]) for each in contract["routes"]}
+        found = set()
+        for path, method, _ in operations_in(describe([contract], token="off")):
+            found.add((method, path.replace("%20", " ").replace("%C3%A9", "é")))
+        self.assertEqual(found, {(method, re.sub(r":\w+\}", "}", path)) for method, path in wanted})
+        self.assertEqual(len(found), len(contract["routes"]))
+
+    def test_untold(self) -> None:
+        """Where a mounted service cannot be asked what it has, that is said, and all else is there."""
+        document = describe([contract_of(*ROUTES), {"untold": "/users"}], token="private")
+        validate(document)
+        self.assertEqual(document["paths"], document_of(*ROUTES)["paths"])
+        self.assertIn("below `/users` is not known now", document["info"]["description"])
+
+    def test_stable(self) -> None:
+        """The same contracts give the same bytes, as they are and as they come over a socket."""
+        contract = contract_of(*ROUTES)
+        first = msgspec.json.encode(describe([contract, contract_of(POST("/x", create))], token="private"))
+        sent = [msgspec.json.decode(msgspec.json.encode(each)) for each in (contract_of(*ROUTES),)]
+        sent.append(contract_of(POST("/x", create)))
+        self.assertEqual(msgspec.json.encode(describe(sent, token="private")), first)
+
+    def test_operation_ids(self) -> None:
+        """Each operation has an id of its own, also where paths differ in nothing that an id can have."""
+        routes = [GET(path, nothing) for path in ("/a/b", "/a-b", "/a_b", "/a/b/", "/a.b")]
+        names = [each["operationId"] for *_, each in operations_in(document_of(*routes))]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertEqual(names[:3], ["get_a_b", "get_a_b_2", "get_a_b_3"])
+        self.assertEqual(operation_of(GET("/thing/{id:int}", show))["operationId"], "get_thing_by_id")
+
+    def test_info(self) -> None:
+        """Title and version are those of the first contract, or what is said; they are never empty."""
+        info = describe([contract_of(), {"title": "Other", "version": "2"}], token="off")["info"]
+        self.assertEqual((info["title"], info["version"]), ("Shop", "1.0"))
+        info = describe([contract_of()], token="off", title="T", version="3", description="D")["info"]
+        self.assertEqual(info, {"title": "T", "version": "3", "description": "D"})
+        info = describe([], token="off")["info"]
+        self.assertEqual((info["title"], info["version"]), ("API", "0"))
+
+    def test_tags(self) -> None:
+        """An operation stands under its path's first segment, or where its route says; all are listed."""
+        document = document_of(
+            GET("/b/{id:int}", show), GET("/a", nothing, tags=["x", "b"]), GET("/", nothing)
+        )
+        found = {path: each["tags"] for path, _, each in operations_in(document) if path[:3] != "/-/"}
+        self.assertEqual(found, {"/b/{id}": ["b"], "/a": ["x", "b"], "/": ["Shop"]})
+        self.assertEqual([each["name"] for each in document["tags"]], ["b", "x", "Shop", "-"])
+
+    def test_words(self) -> None:
+        """Title, description, and that it is deprecated, are those of the route."""
+        found = operation_of(GET("/", nothing, title="T", description="D", deprecated=True))
+        self.assertEqual((found["summary"], found["description"], found["deprecated"]), ("T", "D", True))
+        self.assertNotIn("deprecated", operation_of(GET("/", nothing)))
+
+    def test_no_contract(self) -> None:
+        """What is no contract is an error."""
+        self.assertRaises(msgspec.ValidationError, describe, [{"routes": [{"method": 1}]}], token="off")
+
+    @settings(max_examples=25, deadline=None, database=None)
+    @given(
+        st.lists(st.tuples(st.sampled_from(_VERBS), st.lists(_SEGMENTS, min_size=1, max_size=4)), max_size=8)
+    )
+    def test_tables(self, drawn: Sequence[tuple[Any, list[str]]]) -> None:
+        """Whatever table can be made has a valid document, with as many operations as it has routes."""
+        routes: list[Route] = []
+        for verb, segments in drawn:
+            route = verb("/" + "/".join(segments), taking(segments))
+            try:
+                contract_of(*routes, route)
+            except ConfigError:
+                continue
+            routes.append(route)
+        contract = contract_of(*routes)
+        document = describe([contract], token="private")
+        validate(document)
+        self.assertEqual(len(list(operations_in(document))), len(contract["routes"]))
+
+
+class PathTests(SynchronousTestCase):
+    """Paths and their variables."""
+
+    def test_kinds(self) -> None:
+        """Each variable has the schema of its type, and the bounds of its kind."""
+        document = document_of(*ROUTES)
+        found = {
+            (path, each["name"]): each["schema"]
+            for path, method, operation in operations_in(document)
+            for each in operation["parameters"]
+            if each.get("in") == "path" and method == "GET"
+        }
+        wide = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
+        self.assertEqual(found["/thing/{id}", "id"], wide)
+        self.assertEqual(found["/any/{id}", "id"], {"type": "string", "format": "uuid"})
+        self.assertEqual(found["/any/{name}/{rest}", "rest"], {"type": "string", "minLength": 1})
+        self.assertEqual(found["/refined/{id}/{number}", "id"], {**wide, "minimum": 1})
+        self.assertEqual(found["/refined/{id}/{number}", "number"], {"type": "number"})
+
+    def test_one_item(self) -> None:
+        """Paths that differ only in the names of their variables are one, with the names of the first."""
+        document = document_of(GET("/x/{id:int}", show), DELETE("/x/{name:str}", taking(["{name:str}"])))
+        self.assertEqual(list(document["paths"]["/x/{id}"]), ["get", "delete"])
+        [name] = [each for each in document["paths"]["/x/{id}"]["delete"]["parameters"] if "name" in each]
+        self.assertEqual((name["name"], name["schema"]["type"]), ("id", "string"))
+
+    def test_kinds_apart(self) -> None:
+        """Routes that only the kinds of their variables tell apart are all there."""
+        routes = [GET(f"/x/{{id:{kind}}}", taking([f"{{id:{kind}}}"])) for kind in ("int", "uuid", "str")]
+        found = [path for path in document_of(*routes)["paths"] if path.startswith("/x")]
+        self.assertEqual(found, ["/x/{id}", "/x/{id_uuid}", "/x/{id_str}"])
+
+    def test_escapes(self) -> None:
+        """What cannot stand in a URL is escaped."""
+        self.assertIn("/a%20b/%C3%A9/{id}/", document_of(*ROUTES)["paths"])
+
+    def test_reserved(self) -> None:
+        """What mounted services have under /-/ is out of reach, and not described."""
+        document = describe([{"title": "Front"}, contract_of(GET("/x", nothing))], token="off")
+        self.assertEqual(list(document["paths"]), ["/x"])
+
+    def test_first_holds(self) -> None:
+        """Of two contracts with one route, the first one's is described."""
+        document = describe([contract_of(GET("/x", nothing)), contract_of(GET("/x", refined_x))], token="off")
+        self.assertIn("204", document["paths"]["/x"]["get"]["responses"])
+
+    def test_another_method(self) -> None:
+        """A method that OpenAPI has no place for is described as OpenAPI 3.2 has it."""
+        item = document_of(*ROUTES)["paths"]["/body"]
+        self.assertEqual(list(item["x-additionalOperations"]), ["PURGE"])
+
+
+def refined_x() -> int:
+    """Give a number."""
+    return 1

@@ -1,0 +1,236 @@
+"""How a route is described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.openapi.openapi_helpers import (
+    ROUTES,
+    create_flat,
+    document_of,
+    nothing,
+    operation_of,
+    operations_in,
+    refined,
+    taking,
+)  # fmt: skip
+from unixsvc.routing.route import DELETE, GET, POST
+
+
+def _failures(operation: dict[str, Any]) -> set[int]:
+    return {int(each) for each in operation["responses"] if int(each) >= 400}
+
+
+class FailureTests(SynchronousTestCase):
+    """Which failures are described: those that are sent, and no other."""
+
+    always = frozenset({400, 500, 503, 504})
+
+    def test_least(self) -> None:
+        """A public route that takes nothing can fail in these ways."""
+        self.assertEqual(_failures(operation_of(GET("/", nothing, public=True))), self.always)
+
+    def test_token(self) -> None:
+        """401 is there where a token is needed, and so is the security; through a mount that is always so."""
+        for policy, public, mounted, needed in (
+            ("private", True, False, False), ("private", False, False, True), ("private", True, True, True),
+            ("required", True, False, True), ("required", False, True, True),
+            ("off", False, False, False), ("off", False, True, False),
+        ):  # fmt: skip
+            found = operation_of(GET("/", nothing, public=public), policy, mounted=mounted)
+            self.assertEqual(401 in _failures(found), needed, (policy, public, mounted))
+            self.assertEqual(found["security"], [{"bearer": []}] if needed else [])
+        self.assertIn("bearer", document_of()["components"]["securitySchemes"])
+        self.assertNotIn("securitySchemes", document_of(policy="off").get("components", {}))
+
+    def test_path(self) -> None:
+        """404 is there where the path has variables; 422 where more is asked of one than its kind."""
+        found = operation_of(GET("/{id:int}", taking(["{id:int}"])), policy="off")
+        self.assertEqual(_failures(found), self.always | {404})
+        found = operation_of(GET("/{id:int}/{number:float}", refined), policy="off")
+        self.assertEqual(_failures(found), self.always | {404, 422})
+
+    def test_data(self) -> None:
+        """422 is there where something is taken; 413 and 415 where that is a body."""
+        document = document_of(*ROUTES, policy="off")
+        self.assertEqual(_failures(document["paths"]["/thing"]["get"]), self.always | {422})
+        created = _failures(document["paths"]["/thing/flat"]["post"])
+        self.assertEqual(created, self.always | {409, 413, 415, 422})
+        self.assertEqual(_failures(document["paths"]["/body"]["get"]), self.always | {413, 415, 422})
+
+    def test_keys(self) -> None:
+        """409 and 422 are there where an idempotency key counts; of these a stream has only the latter."""
+        self.assertEqual(
+            _failures(operation_of(DELETE("/", nothing), policy="off")), self.always | {409, 422}
+        )
+        found = document_of(*ROUTES, policy="off")["paths"]["/thing/{id}/prices"]["post"]
+        self.assertNotIn(409, _failures(found))
+        self.assertIn(422, _failures(found))
+        self.assertNotIn("x-headers", found)
+        [header] = operation_of(DELETE("/", nothing))["x-headers"]
+        self.assertEqual(header, {"$ref": "#/components/parameters/Idempotency-Key"})
+
+    def test_mounted(self) -> None:
+        """502 is there where a service behind answers."""
+        self.assertIn(502, _failures(operation_of(GET("/", nothing), mounted=True)))
+
+    def test_declared(self) -> None:
+        """What a route says that its action raises is there, with what it means."""
+        item = document_of(*ROUTES)["paths"]["/thing/{id}"]
+        self.assertEqual(
+            item["get"]["responses"]["404"]["description"],
+            "Nothing has this id. There is nothing at this path.",
+        )
+        self.assertEqual(item["delete"]["responses"]["404"], {"$ref": "#/components/responses/NotFound"})
+        self.assertTrue(
+            item["put"]["responses"]["409"]["description"].startswith(
+                "It is sold, to somebody else. An earlier "
+            )
+        )
+        limited = document_of(*ROUTES)["paths"]["/thing"]["post"]["responses"]["429"]
+        self.assertIn("Retry-After", limited["headers"])
+
+    def test_problem(self) -> None:
+        """Each failure is a problem; that of 422 lists fields."""
+        document = document_of(*ROUTES)
+        for path, _, operation in operations_in(document):
+            for code in _failures(operation):
+                response = operation["responses"][str(code)]
+                if "$ref" in response:
+                    response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+                name = "InvalidProblem" if code == 422 else "Problem"
+                schema = {"schema": {"$ref": f"#/components/schemas/{name}"}}
+                self.assertEqual(response["content"], {"application/problem+json": schema}, path)
+
+
+class SuccessTests(SynchronousTestCase):
+    """What is answered where all went well."""
+
+    def successes(self, operation: dict[str, Any]) -> list[str]:
+        """The codes."""
+        return [each for each in operation["responses"] if int(each) < 400]
+
+    def test_codes(self) -> None:
+        """204 where the result is null, 200 where it is not, both where it may be; 304 to GET."""
+        paths = document_of(*ROUTES)["paths"]
+        self.assertEqual(self.successes(paths["/"]["get"]), ["204"])
+        self.assertEqual(self.successes(paths["/thing"]["get"]), ["200", "304"])
+        self.assertEqual(self.successes(paths["/thing/{id}"]["get"]), ["200", "204", "304"])
+        self.assertEqual(self.successes(paths["/thing/{id}"]["delete"]), ["200", "204"])
+        self.assertEqual(self.successes(paths["/any/{id}"]["get"]), ["200", "204", "304"])
+
+    def test_result(self) -> None:
+        """The body has the schema of the result, without the null that is 204."""
+        paths = document_of(*ROUTES)["paths"]
+        found = paths["/thing/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        self.assertEqual(found, {"$ref": "#/components/schemas/Thing"})
+
+    def test_created(self) -> None:
+        """What makes something is 201, with a Location; where it gives nothing besides, without a body."""
+        paths = document_of(*ROUTES)["paths"]
+        made = paths["/thing"]["post"]["responses"]
+        self.assertEqual(self.successes({"responses": made}), ["201"])
+        self.assertIn("Location", made["201"]["headers"])
+        self.assertIn("content", made["201"])
+        self.assertNotIn("content", paths["/thing/flat"]["post"]["responses"]["201"])
+        self.assertEqual(self.successes(paths["/thing/flat"]["post"]), ["201"])
+
+    def test_stream(self) -> None:
+        """A stream is lines or events of its items, without a validator."""
+        found = document_of(*ROUTES)["paths"]["/thing/{id}/prices"]["get"]
+        self.assertEqual(self.successes(found), ["200"])
+        content = found["responses"]["200"]["content"]
+        self.assertEqual(list(content), ["application/jsonl", "text/event-stream"])
+        for each in content.values():
+            self.assertEqual(each["x-item-schema"], {"$ref": "#/components/schemas/Thing"})
+            self.assertEqual(each["schema"], {"type": "string"})
+        self.assertNotIn({"$ref": "#/components/parameters/If-None-Match"}, found["parameters"])
+
+    def test_head(self) -> None:
+        """HEAD has no body."""
+        found = document_of(*ROUTES)["paths"]["/thing/{id}"]["head"]
+        self.assertNotIn("content", found["responses"]["200"])
+
+
+class TakenTests(SynchronousTestCase):
+    """What is taken, and where from."""
+
+    def parameters(self, operation: dict[str, Any], where: str) -> dict[str, Any]:
+        """Those that stand there, by name."""
+        return {each["name"]: each for each in operation["parameters"] if each.get("in") == where}
+
+    def test_query(self) -> None:
+        """Without a body, fields are parameters of the query, with all that is known of them."""
+        found = self.parameters(document_of(*ROUTES)["paths"]["/thing"]["get"], "query")
+        self.assertEqual(list(found), ["name", "colours", "limit"])
+        self.assertEqual(
+            found["limit"],
+            {
+                "name": "limit", "in": "query", "required": False, "description": "At most so many.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            },
+        )  # fmt: skip
+        self.assertNotIn("requestBody", document_of(*ROUTES)["paths"]["/thing"]["get"])
+
+    def test_not_in_a_query(self) -> None:
+        """What a query cannot say is left out where it may be; where it is needed, it takes a body."""
+        item = document_of(*ROUTES)["paths"]["/body"]
+        self.assertEqual(list(self.parameters(item["delete"], "query")), ["deep"])
+        self.assertNotIn("requestBody", item["delete"])
+        self.assertEqual(self.parameters(item["get"], "query"), {})
+        self.assertEqual(list(item["get"]["requestBody"]["content"]), ["application/json"])
+
+    def test_body(self) -> None:
+        """A body is JSON, or a form where all fields are text or lists of it; needed where one of them is."""
+        paths = document_of(*ROUTES)["paths"]
+        body = paths["/thing"]["post"]["requestBody"]
+        self.assertEqual((list(body["content"]), body["required"]), (["application/json"], True))
+        body = paths["/thing/flat"]["post"]["requestBody"]
+        kinds = ["application/json", "application/x-www-form-urlencoded"]
+        self.assertEqual((list(body["content"]), body["required"]), (kinds, True))
+        self.assertFalse(paths["/thing/{id}"]["put"]["requestBody"]["required"])
+
+    def test_headers(self) -> None:
+        """Each operation takes a timeout; a GET that has a validator takes If-None-Match."""
+        paths = document_of(*ROUTES)["paths"]
+        timeout, known = (
+            {"$ref": f"#/components/parameters/{each}"} for each in ("X-Request-Timeout", "If-None-Match")
+        )
+        for path, method, each in operations_in({"paths": paths}):
+            self.assertIn(timeout, each["parameters"], path)
+            self.assertEqual(known in each["parameters"], method == "GET" and "prices" not in path)
+
+
+class Item(Struct):
+    """Has the name of another service's."""
+
+    id: int
+
+
+def first_item() -> Item:
+    """Give one."""
+    return Item(1)
+
+
+def use_flat(name: str) -> None:
+    """Take a name."""
+
+
+class UsedTests(SynchronousTestCase):
+    """Components."""
+
+    def test_only_used(self) -> None:
+        """There is nothing among them that nothing refers to."""
+        document = document_of(GET("/x", first_item), GET("/y", use_flat), policy="off")
+        schemas = document["components"]["schemas"]
+        self.assertEqual(set(schemas), {"InvalidField", "InvalidProblem", "Item", "Problem"})
+        self.assertNotIn("Unauthorized", document["components"]["responses"])
+        self.assertNotIn("Idempotency-Key", document["components"]["parameters"])
+
+    def test_flat_created(self) -> None:
+        """Parameters of an action that are a body have a schema of their own."""
+        document = document_of(POST("/flat", create_flat))
+        self.assertEqual(document["components"]["schemas"]["POST.flat"]["required"], ["name"])

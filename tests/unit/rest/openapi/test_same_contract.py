@@ -1,0 +1,154 @@
+"""What one action answers over the socket and over HTTP is the same."""
+
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.http_requests import TOKEN, World
+from unixsvc.config.settings import Security
+from unixsvc.errors import (
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    Gone,
+    NotFound,
+    RateLimited,
+    ServiceError,
+    Unavailable,
+)  # fmt: skip
+from unixsvc.routing.app import App
+from unixsvc.routing.route import DELETE, GET, POST, Group
+from unixsvc.security.tokens import MISSING
+from unixsvc.testing import MemoryService
+
+RAISED: dict[str, ServiceError | Exception] = {
+    "missing": NotFound("no product 7"),
+    "conflict": Conflict({"id": 7}),
+    "gone": Gone(),
+    "forbidden": Forbidden("not yours"),
+    "limited": RateLimited(2.5),
+    "unavailable": Unavailable(3),
+    "late": DeadlineExceeded(),
+    "crash": RuntimeError("the secret"),
+}
+
+
+class New(Struct):
+    """What is made."""
+
+    name: str
+    price: float
+
+
+class Things:
+    """A controller."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    async def show(self, id: int, verbose: bool = False) -> dict[str, Any]:
+        """Gives what it was asked for."""
+        return {"id": id, "verbose": verbose, "text": "ü\n"}
+
+    async def create(self, new: New) -> New:
+        """Gives back what it was given."""
+        return new
+
+    async def fail(self, kind: str) -> None:
+        """Raises."""
+        raise RAISED[kind]
+
+    async def wait(self) -> None:
+        """Waits for ever."""
+        await Deferred()
+
+
+ROUTES = [
+    Group(
+        "/things",
+        Things,
+        [
+            GET("/{id:int}", Things.show, public=True),
+            POST("", Things.create),
+            DELETE("/fail/{kind}", Things.fail, public=True),
+            GET("/wait", Things.wait, public=True),
+        ],
+    )
+]
+
+
+def over_http(found: Any) -> tuple[int, Any]:
+    """The code and the data, or what is particular to the failure."""
+    if found.code < 400:
+        return found.code, found.json
+    problem = found.json
+    known = {name: problem.pop(name) for name in ("type", "title", "status", "instance")}
+    assert known["status"] == found.code
+    if problem.get("detail", "").startswith("show the token as "):  # how that is done is HTTP's own affair
+        return found.code, None
+    return found.code, problem.get("errors") or problem.get("detail") or problem or None
+
+
+def over_socket(result: Any) -> tuple[int, Any]:
+    """Likewise."""
+    if isinstance(result, Failure):
+        error: Any = result.value
+        return error.code, None if error.detail == MISSING else error.detail
+    return 200, result
+
+
+class SameTests(SynchronousTestCase):
+    def both(
+        self, method: str, path: str, data: dict[str, Any], *, shown: bool = True, policy: Any = "private"
+    ) -> int:
+        """Ask both ways; the code, which is the same."""
+        token = TOKEN if shown else None
+        service = MemoryService(App(ROUTES), token=token, security=Security(token=policy))
+        found: list[Any] = []
+        service.call(method, path, data).addBoth(found.append)
+        options = {"json": data} if method in ("POST", "PUT") else {"params": data}
+        answer = World(*ROUTES, policy=policy).ask(method, path, token, **options)
+        self.assertEqual(over_http(answer), over_socket(found[0]))
+        self.flushLoggedErrors(RuntimeError)
+        return answer.code
+
+    def test_success(self) -> None:
+        """Results, from arguments in the path, in the query and in the body."""
+        self.assertEqual(self.both("GET", "/things/7", {}), 200)
+        self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1.5}), 200)
+
+    def test_paths(self) -> None:
+        """Paths and methods that are not there."""
+        self.assertEqual(self.both("GET", "/nowhere", {}), 404)
+        self.assertEqual(self.both("PUT", "/things/7", {}), 405)
+
+    def test_arguments(self) -> None:
+        """Arguments that are wrong, field by field."""
+        self.assertEqual(self.both("POST", "/things", {"price": "x"}), 422)
+
+    def test_raised(self) -> None:
+        """What the action raises, with its detail; of a crash, nothing."""
+        codes = [self.both("DELETE", f"/things/fail/{each}", {}) for each in RAISED]
+        self.assertEqual(codes, [404, 409, 410, 403, 429, 503, 504, 500])
+
+    def test_tokens(self) -> None:
+        """Tokens that are not shown, where one is needed."""
+        self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1}, shown=False), 401)
+        self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="required"), 401)
+        self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="private"), 200)
+
+    def test_deadline(self) -> None:
+        """Time that is over."""
+        service, world = MemoryService(App(ROUTES)), World(*ROUTES)
+        found: list[Any] = []
+        service.call("GET", "/things/wait", {}, timeout=2.0).addBoth(found.append)
+        service.clock.advance(2)
+        answer = world.start("GET", "/things/wait", headers={"X-Request-Timeout": "2"})
+        world.clock.advance(2)
+        world.treq.flush()
+        self.assertEqual(over_http(self.successResultOf(answer)), over_socket(found[0]))
+        self.assertEqual(over_socket(found[0])[0], 504)

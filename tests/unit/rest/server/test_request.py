@@ -1,0 +1,103 @@
+"""What an application's own routes read of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klein import Klein
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.http_connection import Fronting, answers_in, ask
+
+FORM = "Content-Type: application/x-www-form-urlencoded; charset=utf-8"
+
+
+class RequestTests(SynchronousTestCase):
+    """A request in a gateway's hands."""
+
+    def setUp(self) -> None:
+        """A front."""
+        self.fronting = Fronting()
+
+    def request(self, line: str, *headers: str, body: bytes = b"") -> Any:
+        """A request as the gateway sees it; it is not yet answered."""
+        if body:
+            headers += (f"Content-Length: {len(body)}",)
+        self.fronting.send(ask(line, *headers, body=body))
+        return self.fronting.gateway.seen[-1]
+
+    def test_attributes(self) -> None:
+        """It has what any request of twisted.web has."""
+        request = self.request("PUT /wait?a=b HTTP/1.1", "X-A: b", body=b"abc")
+        self.assertEqual((request.method, request.uri, request.path), (b"PUT", b"/wait?a=b", b"/wait"))
+        self.assertEqual((request.clientproto, request.getHeader("x-a")), (b"HTTP/1.1", "b"))
+        self.assertEqual((request.getRequestHostname(), request.isSecure()), (b"x", False))
+        self.assertIs(request.site, self.fronting.front)
+        request.content.seek(0)
+        self.assertEqual(request.content.read(), b"abc")
+
+    def test_query(self) -> None:
+        """The values of the query, by their names, empty ones too."""
+        request = self.request("GET /wait?a=1&a=%32&b= HTTP/1.1")
+        self.assertEqual(request.args, {b"a": [b"1", b"2"], b"b": [b""]})
+
+    def test_form(self) -> None:
+        """With POST, those of a form too; with what is no form, not."""
+        request = self.request("POST /wait?a=1 HTTP/1.1", FORM, body=b"b=2")
+        self.assertEqual(request.args, {b"a": [b"1"], b"b": [b"2"]})
+        request = self.request("POST /wait HTTP/1.1", "Content-Type: text/plain", body=b"b=2")
+        self.assertEqual(request.args, {})
+        request = self.request("PUT /wait HTTP/1.1", FORM, body=b"b=2")
+        self.assertEqual(request.args, {})
+
+    def test_segments(self) -> None:
+        """The path's segments, decoded, as nobody has gone any of the way; they can be set, too."""
+        request = self.request("GET /wait HTTP/1.1")
+        request.path = b"/a%20b/c/"
+        self.assertEqual((request.prepath, request.postpath), ([], [b"a b", b"c", b""]))
+        request.prepath.append(request.postpath.pop(0))
+        request.postpath = request.postpath[1:]
+        self.assertEqual((request.prepath, request.postpath), ([b"a b"], [b""]))
+
+    def test_cookies(self) -> None:
+        """Cookies are there when there are any."""
+        self.assertEqual(self.request("GET /wait HTTP/1.1", "Cookie: a=b; c=d").getCookie(b"c"), b"d")
+        self.assertIsNone(self.request("GET /wait HTTP/1.1").getCookie(b"c"))
+
+    def test_klein(self) -> None:
+        """Klein finds its routes by it, and what they give is sent as ever."""
+        app = Klein()
+
+        @app.route("/hello/<name>", methods=["POST"])
+        def hello(request: Any, name: str) -> str:
+            return f"{name} {request.args[b'a'][0].decode()}"
+
+        self.fronting.front.resource = app.resource()
+        transport = self.fronting.send(ask("POST /hello/you%20there?a=b HTTP/1.1"))
+        self.assertIn(b" 200 OK\r\n", transport.value())
+        self.assertIn(b"\r\nyou there b\r\n", transport.value())
+
+    def test_klein_fails(self) -> None:
+        """What fails in Klein is a problem that tells nothing."""
+        app = Klein()
+
+        @app.route("/")
+        def fail(request: Any) -> str:
+            raise RuntimeError("a secret")
+
+        self.fronting.front.resource = app.resource()
+        (answer,) = answers_in(self.fronting.send(ask()).value())
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual((answer.code, answer.headers["Content-Type"]), (500, "application/problem+json"))
+        self.assertNotIn(b"secret", answer.body)
+
+    def test_fails_in_the_middle(self) -> None:
+        """Half an answer does not look like a whole one: the connection is cut off."""
+        channel, transport = self.fronting.connect()
+        channel.dataReceived(ask("GET /wait HTTP/1.1"))
+        request = self.fronting.gateway.waiting.pop()
+        request.write(b"a")
+        request.processingFailed(Failure(RuntimeError("a secret")))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(transport.closed, "abort")

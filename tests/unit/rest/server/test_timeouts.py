@@ -1,0 +1,89 @@
+"""Since when a client has kept a connection waiting, and what the kernel knows of it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import ISystemHandle
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from unixsvc.rest.server.timeouts import Phase, Watch, gone, unsent
+
+
+@implementer(ISystemHandle)
+class Handle:
+    """A transport with a socket."""
+
+    def __init__(self, held: socket.socket) -> None:
+        self._held = held
+
+    def getHandle(self) -> Any:
+        """The socket."""
+        return self._held
+
+
+class WatchTests(SynchronousTestCase):
+    """Looks at a connection."""
+
+    def setUp(self) -> None:
+        """Nobody has looked."""
+        self.watch = Watch()
+
+    def test_same(self) -> None:
+        """Time passes as long as one thing is waited for."""
+        seen = [self.watch.look(Phase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
+        self.assertEqual(seen, [0.0, 1.0, 3.0])
+
+    def test_other(self) -> None:
+        """It starts again for another thing, and for the same of another request."""
+        self.watch.look(Phase.HEAD, 1, 0, 5.0)
+        self.assertEqual(self.watch.look(Phase.BODY, 1, 0, 6.0), 0.0)
+        self.assertEqual(self.watch.look(Phase.BODY, 2, 0, 7.0), 0.0)
+
+    def test_first_head(self) -> None:
+        """The time for the first head counts from the connection's beginning."""
+        self.watch.look(Phase.FRESH, 0, 0, 5.0)
+        self.assertEqual(self.watch.look(Phase.HEAD, 0, 0, 8.0), 3.0)
+
+    def test_taken(self) -> None:
+        """It starts again when the client takes what waits; a byte is nothing."""
+        self.watch.look(Phase.SENDING, 1, 50_000, 5.0)
+        self.assertEqual(self.watch.look(Phase.SENDING, 1, 49_999, 6.0), 1.0)
+        self.assertEqual(self.watch.look(Phase.SENDING, 1, 40_000, 7.0), 0.0)
+        self.assertEqual(self.watch.look(Phase.SENDING, 1, 60_000, 8.0), 0.0)
+
+
+class KernelTests(SynchronousTestCase):
+    """Questions to a real socket."""
+
+    def setUp(self) -> None:
+        """Two ends of a TCP connection."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.client = socket.create_connection(listening.getsockname())
+            self.server, _ = listening.accept()
+        self.addCleanup(self.server.close)
+        self.addCleanup(self.client.close)
+        self.server.setblocking(False)
+
+    def test_unsent(self) -> None:
+        """What the client does not take waits."""
+        self.assertEqual(unsent(Handle(self.server)), 0)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                self.server.send(b"a" * 65_536)
+        self.assertGreater(unsent(Handle(self.server)), 1000)
+
+    def test_gone(self) -> None:
+        """A client that has closed is gone, though nothing was read."""
+        self.assertFalse(gone(Handle(self.server)))
+        self.client.sendall(b"a")
+        self.client.close()
+        self.assertTrue(gone(Handle(self.server)))
+
+    def test_closed(self) -> None:
+        """A socket that is closed already, and a transport without one, know nothing."""
+        self.server.close()
+        for transport in (Handle(self.server), object()):
+            self.assertEqual((unsent(transport), gone(transport)), (0, False))

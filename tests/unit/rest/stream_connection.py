@@ -1,0 +1,131 @@
+"""Streams over HTTP, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.http_requests import Wire, World
+from unixsvc.errors import Conflict, ServiceError
+from unixsvc.rest.server.site import Front
+from unixsvc.routing.route import GET, Group
+
+EVENTS = "Accept: text/event-stream"
+LAST = b"0\r\n\r\n"
+
+
+class Items:
+    """A controller of streams.
+
+    :ivar given: how many items it was asked for.
+    :ivar more: what is waited for before the next one.
+    :ivar ended: what was raised where it waits, or where it had given an item.
+    """
+
+    last: Items
+
+    def __init__(self, clock: IReactorTime) -> None:
+        Items.last = self
+        self.given = 0
+        self.more: Deferred[None] = Deferred()
+        self.ended: BaseException | None = None
+
+    async def some(self, n: int = 3) -> AsyncIterator[int]:
+        """Gives some at once."""
+        for each in range(n):
+            yield each
+
+    async def raw(self) -> AsyncIterator[msgspec.Raw]:
+        """Gives JSON of its own."""
+        yield msgspec.Raw(b'{\r\n"a": 1}')
+
+    async def fail(self, n: int = 2) -> AsyncIterator[int]:
+        """Gives some, and fails."""
+        for each in range(n):
+            yield each
+        raise Conflict("no more")
+
+    async def crash(self) -> AsyncIterator[int]:
+        """Gives one, and breaks."""
+        yield 1
+        raise RuntimeError("the secret")
+
+    async def late(self) -> AsyncIterator[int]:
+        """Waits before each."""
+        try:
+            while True:
+                await self.more
+                self.more = Deferred()
+                self.given += 1
+                yield self.given
+        except ServiceError as error:
+            self.ended = error
+            raise
+
+    async def endless(self) -> AsyncIterator[str]:
+        """Gives long ones for ever."""
+        try:
+            while True:
+                self.given += 1
+                yield "x" * 1000
+        except GeneratorExit as error:
+            self.ended = error
+            raise
+
+    def go(self, error: Exception | None = None) -> None:
+        """Have the next one come, or an error."""
+        if error is None:
+            self.more.callback(None)
+        else:
+            self.more.errback(Failure(error))
+
+
+ITEMS = Group(
+    "",
+    Items,
+    [
+        GET("/some", Items.some, public=True),
+        GET("/raw", Items.raw, public=True),
+        GET("/fail", Items.fail, public=True),
+        GET("/crash", Items.crash, public=True),
+        GET("/late", Items.late, public=True),
+        GET("/endless", Items.endless, public=True),
+    ],
+)
+
+
+def body_of(answer: bytes) -> bytes:
+    """The chunks of an answer, put together; the last one that is empty shows as a full stop."""
+    rest = answer.partition(b"\r\n\r\n")[2] if answer.startswith(b"HTTP/") else answer
+    found = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        found += rest[:length] or b"."
+        rest = rest[length + 2 :]
+    return found
+
+
+class StreamCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A gateway, and a client."""
+        self.world = World(ITEMS)
+        self.front: Any = Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
+        self.wire = Wire(self.front)
+        self.items = Items.last
+
+    def tearDown(self) -> None:
+        """No generator is left where it waits."""
+        self.world.gateway.give_up()
+
+    @property
+    def clock(self) -> Clock:
+        """Of the gateway."""
+        return self.world.clock

@@ -1,0 +1,258 @@
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.domain.message import Request
+from unixsvc.errors import Invalid, Malformed
+from unixsvc.rest.decode import UnsupportedMediaType, meta_of, path_of, request_of
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def read(
+    body: bytes = b"", kind: bytes | None = None, query: bytes = b"", method: bytes = b"POST", **headers: Any
+) -> Request:
+    """The message that a request is."""
+    found: dict[bytes, list[bytes]] = {
+        name.replace("_", "-").encode(): value if isinstance(value, list) else [value]
+        for name, value in headers.items()
+    }
+    if kind is not None:
+        found[b"Content-Type"] = [kind]
+    return request_of(method, "/", query, found, body, meta_of(found))
+
+
+class PathTests(SynchronousTestCase):
+    def test_escapes(self) -> None:
+        """Percent-escapes stay: the router decodes segment by segment."""
+        self.assertEqual(path_of(b"/a%2Fb/%C3%BC"), "/a%2Fb/%C3%BC")
+
+    def test_below(self) -> None:
+        """Below another resource, the path is what is left of it, with its escapes."""
+        self.assertEqual(path_of(b"/api/v1/a%2Fb/c", 2), "/a%2Fb/c")
+        self.assertEqual(path_of(b"/api", 1), "/")
+
+    def test_no_path(self) -> None:
+        """What is none is refused."""
+        for path in (b"*", b"nowhere", b"", b"/\xff"):
+            self.assertRaises(Malformed, path_of, path)
+
+
+class MetaTests(SynchronousTestCase):
+    def test_taken(self) -> None:
+        """The id, the trace and the key of a request are its meta."""
+        headers = {
+            b"X-Request-Id": [b"r:1/a+b=@.-_"],
+            b"Traceparent": [TRACE.encode()],
+            b"Idempotency-Key": [b"k"],
+        }
+        expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
+        self.assertEqual(meta_of(headers), expected)
+
+    def test_wrong_id(self) -> None:
+        """An id that is empty, too long, or could pass for something else in the log is not taken."""
+        for value in (
+            b"",
+            b"x" * 129,
+            b"\xe4",
+            b"a\x01b",
+            b"a b",
+            b"1] GET /admin failed: hacked [2",
+            b"a\n",
+        ):
+            self.assertEqual(meta_of({b"X-Request-Id": [value]}), {})
+        self.assertEqual(meta_of({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
+
+    def test_wrong_trace(self) -> None:
+        """A trace that is not well-formed is not taken; one of a later version may go on."""
+        parts = TRACE.split("-")
+        for wrong in (
+            TRACE.upper(), TRACE + "-x", "ff" + TRACE[2:], "x", f"00-{'0' * 32}-{parts[2]}-01",
+            f"00-{parts[1]}-{'0' * 16}-01", f"01{TRACE[2:]}x",
+        ):  # fmt: skip
+            self.assertEqual(meta_of({b"Traceparent": [wrong.encode()]}), {}, wrong)
+        later = f"01{TRACE[2:]}-more"
+        self.assertEqual(meta_of({b"Traceparent": [later.encode()]}), {"traceparent": later})
+
+
+class HeadersTests(SynchronousTestCase):
+    def test_token(self) -> None:
+        """The token is what stands behind Bearer, however that is written; another scheme is none of ours."""
+        self.assertEqual(read(Authorization=b"Bearer abc").auth_token, "abc")
+        self.assertEqual(read(Authorization=b"bEARER  abc ").auth_token, "abc")
+        self.assertIsNone(read(Authorization=b"Basic abc").auth_token)
+        self.assertIsNone(read().auth_token)
+
+    def test_two_tokens(self) -> None:
+        """Who is who cannot be told from two."""
+        self.assertRaises(Malformed, read, Authorization=[b"Bearer a", b"Bearer b"])
+
+    def test_timeout(self) -> None:
+        """A number of seconds is the caller's time; anything else is an error."""
+        self.assertEqual(read(X_Request_Timeout=b"2.5").timeout, 2.5)
+        self.assertIsNone(read().timeout)
+        for wrong in (b"0", b"-1", b"x", b"", b"inf", b"nan", b"1_0", b"1e3", b"9" * 400, b"0.0"):
+            self.assertRaises(Malformed, read, X_Request_Timeout=wrong)
+
+    def test_callers(self) -> None:
+        """Nothing that one request has shown holds for the next one."""
+        first, second = read(), read()
+        first.caller.trusted = True
+        self.assertFalse(second.caller.trusted)
+
+    def test_method(self) -> None:
+        """A method is what it is: they are not the same in small letters."""
+        self.assertEqual(read(method=b"PURGE").method, "PURGE")
+        self.assertEqual(read(method=b"get").method, "get")
+
+
+class JSONTests(SynchronousTestCase):
+    def test_object(self) -> None:
+        """An object is the data, as it is."""
+        for kind in (
+            b"application/json",
+            b"Application/JSON; charset=UTF-8",
+            b"application/merge-patch+json",
+        ):
+            found = read(b' {"a": [1, 2]} ', kind)
+            self.assertEqual(bytes(found.data), b'{"a": [1, 2]}')
+
+    def test_no_object(self) -> None:
+        """Other JSON is refused."""
+        for body in (b"[]", b'"a"', b"null", b"7"):
+            self.assertRaises(Malformed, read, body, b"application/json")
+
+    def test_not_json(self) -> None:
+        """So is what is none: also two, bad UTF-8, and what is nested too deep."""
+        for body in (
+            b"{",
+            b"{}{}",
+            b"{} x",
+            b'{"a":"\xff"}',
+            b'{"a":' * 9000,
+            b"\xef\xbb\xbf{}",
+            b'{"a":"\n"}',
+        ):
+            self.assertRaises(Malformed, read, body, b"application/json")
+
+    def test_one_line(self) -> None:
+        """What goes on to another service has no line ends: they would end its message."""
+        self.assertEqual(bytes(read(b'{\r\n"a":\n1}', b"application/json").data), b'{  "a": 1}')
+
+    def test_query_beside_it(self) -> None:
+        """The query of the URL stays, for an empty object."""
+        self.assertEqual(read(b"{}", b"application/json", b"a=1").query, "a=1")
+
+
+class BodyTests(SynchronousTestCase):
+    def test_none(self) -> None:
+        """Without a body, the query of the URL counts, whatever the Content-Type says."""
+        found = read(query=b"a=1&b=%20", kind=b"text/plain")
+        self.assertEqual((found.query, bytes(found.data)), ("a=1&b=%20", b"{}"))
+
+    def test_query_no_text(self) -> None:
+        """A query that is no UTF-8 is refused."""
+        self.assertRaises(Malformed, read, query=b"\xff")
+
+    def test_form(self) -> None:
+        """The fields of a form stand where a query's would, and in place of it."""
+        found = read(b"a=1&b=x+y", b"application/x-www-form-urlencoded", b"c=3")
+        self.assertEqual((found.query, bytes(found.data)), ("a=1&b=x+y", b"{}"))
+
+    def test_other_kinds(self) -> None:
+        """Another kind of body, none, another charset and a compressed one are 415."""
+        for kind in (
+            b"text/plain",
+            None,
+            b"application/xml",
+            b"text/x+json",
+            b"application/json; charset=latin1",
+            b'application/json; Charset="utf-16"',
+            b"application/json; charset =utf-16",
+            b"application/json; charset = utf-8",
+            b"application/json; charset*=us-ascii''utf-16",
+            b"application/json; charset=utf-8; charset=utf-16",
+            b'application/json; charset="utf-8',
+            b"application/json; charset=utf-8x",
+        ):
+            self.assertRaises(UnsupportedMediaType, read, b"{}", kind)
+        error = self.assertRaises(
+            UnsupportedMediaType, read, b"{}", b"application/json", Content_Encoding=b"gzip"
+        )
+        self.assertEqual(error.code, 415)
+
+    def test_charset(self) -> None:
+        """UTF-8 may be said, however it is written."""
+        for said in (b"charset=utf-8", b'CHARSET="UTF-8"', b"charset=utf8; a=b"):
+            self.assertEqual(bytes(read(b"{}", b"application/json; " + said).data), b"{}")
+
+    def test_two_kinds(self) -> None:
+        """Two kinds are none."""
+        kinds = [b"text/plain", b"application/json"]
+        self.assertRaises(Malformed, read, b"{}", Content_Type=kinds)
+        self.assertRaises(Malformed, read, b"{}", Content_Type=kinds[1:] * 2)
+
+    def test_bad_form(self) -> None:
+        """A form that cannot be read is told so here: further on, it would be called a query."""
+        for body, said in (
+            (b"&".join([b"a=1"] * 1001), "more than 1000 fields"),
+            (b"a=%FF", "no UTF-8"),
+            (b"a=\xff", "no UTF-8"),
+            (b'{"name": "x"}\n', "is it JSON?"),
+        ):
+            error = self.assertRaises(Malformed, read, body, b"application/x-www-form-urlencoded")
+            self.assertTrue(error.detail.startswith("body: "), error.detail)
+            self.assertIn(said, error.detail)
+        most = b"&".join([b"a=%C3%BC"] * 1000)
+        self.assertEqual(read(most, b"application/x-www-form-urlencoded").query, most.decode())
+        self.assertEqual(read(b"{=1", b"application/x-www-form-urlencoded").query, "{=1")
+
+
+def form(*parts: bytes) -> bytes:
+    """A multipart form."""
+    return (
+        b"".join(b"--xx\r\nContent-Disposition: form-data; " + each + b"\r\n" for each in parts)
+        + b"--xx--\r\n"
+    )
+
+
+KIND = b'multipart/form-data; boundary="xx"'
+
+
+class MultipartTests(SynchronousTestCase):
+    def test_fields(self) -> None:
+        """Text fields are written as a query's, in their order, whatever is in them."""
+        body = form(
+            b'name="a"\r\n\r\n1 & 2',
+            b"name=b\r\nContent-Type: text/plain\r\n\r\n\xc3\xbc\r\n\r\n--x",
+            b'name="q%22"\r\n\r\n',
+        )
+        self.assertEqual(read(body, KIND).query, "a=1+%26+2&b=%C3%BC%0D%0A%0D%0A--x&q%22=")
+
+    def test_file(self) -> None:
+        """A file is refused, by its field's name."""
+        body = form(
+            b'name="a"\r\n\r\n1',
+            b'name="f"; filename="x.txt"\r\n\r\nx',
+            b"name=g; filename*=utf-8''x\r\n\r\n",
+        )
+        error = self.assertRaises(Invalid, read, body, KIND)
+        self.assertEqual([each["field"] for each in error.detail], ["f", "g"])
+
+    def test_no_form(self) -> None:
+        """What cannot be read is 400: no boundary, no end, no name, no headers, too much."""
+        for body, kind in (
+            (form(b'name="a"\r\n\r\n1'), b"multipart/form-data"),
+            (b"--xx\r\n", KIND),
+            (form(b'name="a"\r\n\r\n1')[:-6], KIND),
+            (form(b'x="a"\r\n\r\n1'), KIND),
+            (form(b'name="a"'), KIND),
+            (b"--xx\r\nA: b\r\n\r\n1\r\n--xx--", KIND),
+            (form(*[b'name="a"\r\n\r\n1'] * 1001), KIND),
+            (form(b'name="a"\r\n\r\n\xff'), KIND),
+        ):
+            self.assertRaises(Malformed, read, body, kind)
+
+    def test_most(self) -> None:
+        """A thousand fields are not too many."""
+        self.assertEqual(read(form(*[b'name="a"\r\n\r\n1'] * 1000), KIND).query.count("a=1"), 1000)

@@ -1,0 +1,62 @@
+"""The files of the page ``/docs``."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+from tests.unit.rest.docs_page_requests import FILES, STATIC, PagesTestCase
+
+
+class FileTests(PagesTestCase):
+    """``/docs/…``."""
+
+    def test_files(self) -> None:
+        """Each is what lies in the package, with its type."""
+        for name, (path, kind) in FILES.items():
+            answer = self.ask(f"/docs/{name}")
+            self.assertEqual((answer.code, answer["Content-Type"]), (200, kind))
+            self.assertEqual(answer.body, (STATIC / path).read_bytes())
+            self.assertEqual(answer.length, len(answer.body))
+
+    def test_nothing_else(self) -> None:
+        """Nothing else is there, be it in the package or not."""
+        for name in (
+            "README.md", "LICENSE", "docs.html", "swagger-ui/swagger-ui.css", "..%2fpages.py", "../pages.py",
+            "%2e%2e/pages.py", "init.js/", "init.js%00", "nonsense",
+        ):  # fmt: skip
+            self.assertEqual(self.ask(f"/docs/{name}").code, 404, name)
+
+    def test_compressed(self) -> None:
+        """Texts are compressed, an icon is not, nor what is short."""
+        for name in FILES:
+            plain, packed = self.ask(f"/docs/{name}"), self.ask(f"/docs/{name}", Accept_Encoding="gzip")
+            if packed["Content-Encoding"] is None:
+                self.assertEqual(packed.body, plain.body)
+                self.assertTrue(name.endswith(".png") or len(plain.body) < 1024, name)
+            else:
+                self.assertLess(len(packed.body), len(plain.body) / 1.5)
+                self.assertEqual(gzip.decompress(packed.body), plain.body)
+        self.assertLess(len(self.ask("/docs/swagger-ui-bundle.js", Accept_Encoding="gzip").body), 500_000)
+
+    def test_for_good(self) -> None:
+        """As the page asks for it, a file may be kept for good; by another address it may not."""
+        versions = dict(re.findall(r'="docs/([^?"]+)\?v=([^"]+)"', self.ask("/docs").body.decode()))
+        self.assertEqual(sorted(versions), sorted(FILES))
+        for name, version in versions.items():
+            asked = [self.ask(f"/docs/{name}{query}") for query in (f"?v={version}", "?v=0", "")]
+            self.assertEqual(
+                [each["Cache-Control"] for each in asked],
+                ["public, max-age=31536000, immutable", "no-cache", "no-cache"],
+            )
+            etag = asked[0]["ETag"] or ""
+            self.assertEqual({each["ETag"] for each in asked}, {etag})
+            self.assertEqual(self.ask(f"/docs/{name}", If_None_Match=etag).code, 304)
+        self.assertEqual(len(set(versions.values())), len(FILES))
+
+    def test_licenses(self) -> None:
+        """The licenses of what is not ours are beside it."""
+        folder = STATIC / "swagger-ui"
+        self.assertIn("Apache License", (folder / "LICENSE").read_text("utf-8"))
+        self.assertIn("SmartBear", (folder / "NOTICE").read_text("utf-8"))
+        self.assertIn("React", (folder / "swagger-ui-bundle.js.LICENSE.txt").read_text("utf-8"))

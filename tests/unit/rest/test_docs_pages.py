@@ -1,0 +1,243 @@
+"""``/docs`` and ``/openapi.json``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from typing import Any
+from urllib.parse import urljoin
+
+from treq.testing import RequestTraversalAgent
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from tests.unit.rest.docs_page_requests import FILES, STATIC, PagesTestCase
+from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unavailable
+
+
+class DocumentTests(PagesTestCase):
+    """``/openapi.json``."""
+
+    def test_document(self) -> None:
+        """It is what is made at that moment."""
+        for title in ("Shop", "Another shop"):
+            self.document["info"]["title"] = title
+            answer = self.ask("/openapi.json")
+            self.assertEqual((answer.code, answer["Content-Type"]), (200, "application/json"))
+            self.assertEqual(json.loads(answer.body), self.document)
+            self.assertEqual(answer.length, len(answer.body))
+        self.assertEqual(self.asked, 2)
+
+    def test_known(self) -> None:
+        """A client that has it is told so, until it is another one."""
+        etag = self.ask("/openapi.json")["ETag"] or ""
+        known = self.ask("/openapi.json", If_None_Match=f'"other", {etag}')
+        self.assertEqual((known.code, known.body, known["ETag"]), (304, b"", etag))
+        self.document["info"]["version"] = "2"
+        self.assertEqual(self.ask("/openapi.json", If_None_Match=etag).code, 200)
+
+    def test_known_head(self) -> None:
+        """That answer says neither how long the document is nor of what type."""
+        etag = (self.ask("/openapi.json")["ETag"] or "").encode()
+        channel, transport = Site(self.klein.resource()).buildProtocol(None), StringTransport()
+        channel.makeConnection(transport)
+        channel.dataReceived(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\nIf-None-Match: %b\r\n\r\n" % etag)
+        head = transport.value().lower()
+        self.assertIn(b" 304 ", head)
+        for name in (b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"):
+            self.assertNotIn(b"\n" + name, head)
+        channel.connectionLost(Failure(ConnectionDone()))
+
+    def test_kept(self) -> None:
+        """It may be kept, but never be shown without asking whether it is still the one."""
+        for path in ("/openapi.json", "/docs"):
+            self.assertEqual(self.ask(path)["Cache-Control"], "no-cache")
+
+    def test_compressed(self) -> None:
+        """A long one is compressed for those who can read that, and is another representation then."""
+        self.document["info"]["description"] = "many words " * 200
+        plain = self.ask("/openapi.json")
+        packed = self.ask("/openapi.json", Accept_Encoding="br, gzip")
+        self.assertEqual(packed["Content-Encoding"], "gzip")
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
+        self.assertEqual(packed.length, len(packed.body))
+        self.assertNotEqual(packed["ETag"], plain["ETag"])
+        self.assertEqual([plain["Vary"], packed["Vary"]], ["Accept-Encoding"] * 2)
+        self.assertIsNone(plain["Content-Encoding"])
+        self.assertIsNone(self.ask("/openapi.json", Accept_Encoding="gzip;q=0")["Content-Encoding"])
+        known = self.ask("/openapi.json", Accept_Encoding="gzip", If_None_Match=packed["ETag"] or "")
+        self.assertEqual((known.code, known["Vary"]), (304, "Accept-Encoding"))
+
+    def test_short(self) -> None:
+        """A short one is not."""
+        self.assertIsNone(self.ask("/openapi.json", Accept_Encoding="gzip")["Content-Encoding"])
+
+    def test_unavailable(self) -> None:
+        """When whoever is asked cannot answer now, that is a 503, and nothing of the reason is told."""
+        for error in (Unavailable(), DeadlineExceeded("secret"), BadGateway("secret")):
+            self.assertRefused(error, 503, "Service unavailable", retry="1")
+
+    def test_failure(self) -> None:
+        """Whatever else goes wrong is a 500, which the log explains."""
+        for error in (RuntimeError("secret"), NotFound("secret")):
+            self.assertRefused(error, 500, "Internal Server Error", retry=None)
+            self.assertEqual(len(self.flushLoggedErrors(type(error))), 2)
+
+    def test_no_document(self) -> None:
+        """What JSON cannot hold, or has no title, is a 500 as well."""
+        self.document = {"info": {"title": object()}}
+        self.assertEqual(self.ask("/openapi.json").code, 500)
+        self.document = {}
+        self.assertEqual(self.ask("/docs").code, 500)
+        self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (TypeError, KeyError)], [1, 1])
+
+    def assertRefused(self, error: Exception, code: int, title: str, retry: str | None) -> None:
+        """Both pages answer with this problem."""
+
+        async def openapi() -> dict[str, Any]:
+            raise error
+
+        self.agent = RequestTraversalAgent(self.adding(openapi).resource())
+        for path in ("/openapi.json", "/docs"):
+            answer = self.ask(path)
+            self.assertEqual((answer.code, answer["Content-Type"]), (code, "application/problem+json"))
+            self.assertEqual((answer["Retry-After"], answer["Cache-Control"]), (retry, "no-store"))
+            found = json.loads(answer.body)
+            self.assertEqual((found["status"], found["title"]), (code, title))
+            self.assertNotIn(b"secret", answer.body)
+
+    def test_problem_names_request(self) -> None:
+        """A problem names the request as the answer's own header does."""
+
+        class Named(Resource):
+            isLeaf = True
+
+            def render(self, request: Request) -> Any:
+                request.setHeader(b"X-Request-Id", b"r-7")
+                return inner.render(request)
+
+        async def openapi() -> dict[str, Any]:
+            raise Unavailable
+
+        inner = self.adding(openapi).resource()
+        self.agent = RequestTraversalAgent(Named())
+        self.assertEqual(json.loads(self.ask("/docs").body)["instance"], "urn:unixsvc:request:r-7")
+
+    def test_gone(self) -> None:
+        """A client that goes away before there is a document leaves nothing behind, not even a log entry."""
+        waiting: Deferred[dict[str, Any]] = Deferred()
+
+        async def openapi() -> dict[str, Any]:
+            return await waiting
+
+        self.agent = RequestTraversalAgent(self.adding(openapi).resource())
+        asking = self.agent.request(b"GET", b"http://shop.example/docs")
+        self.agent.flush()
+        asking.cancel()
+        self.agent.flush()
+        self.failureResultOf(asking)
+        self.assertTrue(waiting.called)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class PageTests(PagesTestCase):
+    """``/docs``."""
+
+    def test_title(self) -> None:
+        """Its title is that of the document, whatever that has in it."""
+        self.document["info"]["title"] = "</title><script>alert(1)</script> $init & Co"
+        answer = self.ask("/docs")
+        self.assertEqual((answer.code, answer["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn(
+            b"<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; $init &amp; Co</title>", answer.body
+        )
+
+    def test_policy(self) -> None:
+        """It may run and ask for what its own host has, nothing else, and be in nobody's frame."""
+        answer = self.ask("/docs")
+        rules = dict(
+            rule.strip().split(" ", 1) for rule in (answer["Content-Security-Policy"] or "").split(";")
+        )
+        self.assertEqual(
+            rules,
+            {
+                "default-src": "'none'",
+                "script-src": "'self'",
+                "style-src": "'self'",
+                "img-src": "'self' data:",
+                "connect-src": "'self'",
+                "base-uri": "'none'",
+                "form-action": "'none'",
+                "frame-ancestors": "'none'",
+            },
+        )
+
+    def test_no_script_within(self) -> None:
+        """The page keeps to that: scripts and styles are files."""
+        text = self.ask("/docs").body.decode()
+        self.assertEqual(re.findall(r"<script(?! src=)[^>]*>|<style|\sstyle=|\son\w+=|javascript:", text), [])
+        self.assertEqual(len(re.findall(r'<script src="[^"]+"></script>', text)), 2)
+
+    def test_guards(self) -> None:
+        """Every answer says that it is what it says, and no page is in a frame."""
+        for path in ("/openapi.json", "/docs", "/docs/", *(f"/docs/{name}" for name in FILES)):
+            answer = self.ask(path)
+            self.assertEqual(
+                (answer["X-Content-Type-Options"], answer["X-Frame-Options"]), ("nosniff", "DENY")
+            )
+            self.assertEqual(answer["Referrer-Policy"], "no-referrer")
+
+    def test_prefix(self) -> None:
+        """What it refers to is found, wherever it is; so is what its scripts ask for."""
+        root, below = Resource(), Resource()
+        root.putChild(b"v1", below)
+        below.putChild(b"api", self.klein.resource())
+        for resource, prefix in ((self.klein.resource(), ""), (root, "/v1/api")):
+            self.agent = RequestTraversalAgent(resource)
+            text = self.ask(f"{prefix}/docs").body.decode()
+            found = re.findall(r'(?:src|href)="([^"]+)"', text)
+            self.assertEqual(len(found), 5)
+            for each in found:
+                self.assertEqual(self.ask(urljoin(f"{prefix}/docs", each)).code, 200, each)
+        self.assertIn('new URL("openapi.json", document.baseURI)', (STATIC / "init.js").read_text("utf-8"))
+
+    def test_slash(self) -> None:
+        """With a slash at its end it is sent to the one without, below the same prefix."""
+        answer = self.ask("/docs/")
+        self.assertEqual((answer.code, answer["Location"], answer.body), (308, "../docs", b""))
+        self.assertEqual(urljoin("/v1/api/docs/", "../docs"), "/v1/api/docs")
+
+    def test_head(self) -> None:
+        """HEAD has the headers of GET, and no body."""
+        for path in ("/openapi.json", "/docs", "/docs/swagger-ui.css"):
+            head, whole = self.ask(path, "HEAD"), self.ask(path)
+            self.assertEqual((head.code, head.body), (200, b""))
+            self.assertEqual(head["Content-Length"], str(whole.length))
+            for name in ("Content-Type", "ETag", "Cache-Control", "Content-Security-Policy"):
+                self.assertEqual(head[name], whole[name])
+
+    def test_settings(self) -> None:
+        """The page keeps no token, takes no settings from its address, and asks nobody else."""
+        text = (STATIC / "init.js").read_text("utf-8")
+        for each in ("persistAuthorization: false", "queryConfigEnabled: false", "validatorUrl: null"):
+            self.assertIn(each, text)
+        self.assertNotIn("//", re.sub(r"^\s*//.*|\s// .*", "", text, flags=re.MULTILINE))
+
+    def test_names(self) -> None:
+        """An action of the user's with the name of one of ours replaces none of them."""
+
+        def own(request: Request) -> bytes:
+            return b"own"
+
+        for name in ("openapi", "page", "give", "docs", "_slash"):
+            own.__name__ = name
+            self.klein.route(f"/own/{name}")(own)
+        self.assertEqual(json.loads(self.ask("/openapi.json").body), self.document)
+        self.assertIn(b"swagger-ui", self.ask("/docs").body)
+        self.assertEqual(self.ask("/docs/").code, 308)
+        self.assertEqual(self.ask("/own/openapi").body, b"own")

@@ -1,0 +1,195 @@
+from io import BytesIO
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from twisted.web.test.requesthelper import DummyRequest
+
+from tests.unit.rest.http_requests import FakeHandle, Wire, World, header_of
+from unixsvc.domain.message import Reply
+from unixsvc.domain.stream import Stream
+from unixsvc.errors import ServiceError
+from unixsvc.rest.server.site import Front
+from unixsvc.routing.route import GET, Group, Route
+
+
+async def hello() -> dict[str, str]:
+    """Answers at once."""
+    return {"hello": "world"}
+
+
+async def show(id: str) -> str:
+    """Gives back a segment of the path."""
+    return id
+
+
+ROUTES: list[Group | Route] = [GET("/hello", hello, public=True), GET("/things/{id}", show, public=True)]
+
+
+class Waiting:
+    """A controller whose action waits.
+
+    :ivar waiting: what for.
+    :ivar raised: what was raised where it waits.
+    """
+
+    waiting: Deferred[str]
+    raised: ServiceError | None
+
+    def __init__(self, clock: IReactorTime) -> None:
+        Waiting.last = self
+        self.waiting = Deferred()
+        self.raised = None
+
+    last: "Waiting"
+
+    async def wait(self) -> str:
+        """Waits."""
+        try:
+            return await self.waiting
+        except ServiceError as error:
+            self.raised = error
+            raise
+
+
+class Elsewhere:
+    """Items that come from another service.
+
+    :ivar called: what of it was.
+    """
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    async def __anext__(self) -> bytes:
+        """An item."""
+        self.called.append("anext")
+        return b"1"
+
+    async def aclose(self) -> None:
+        """No more."""
+        self.called.append("aclose")
+
+
+WAIT = Group("/wait", Waiting, [GET("", Waiting.wait, public=True)])
+
+
+class WaitingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A gateway, and a client."""
+        self.world = World(WAIT)
+        self.front: Any = Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
+        self.wire = Wire(self.front)
+
+    def test_answered(self) -> None:
+        """An action that waits is answered when it is done, and counts as unanswered until then."""
+        self.assertEqual(self.wire.ask("GET", "/wait"), b"")
+        self.assertEqual(self.world.gateway.unanswered, 1)
+        Waiting.last.waiting.callback("done")
+        self.assertTrue(self.wire.taken().endswith(b'\r\n\r\n"done"'))
+        self.assertEqual(self.world.gateway.unanswered, 0)
+        left = [each for each in self.world.clock.getDelayedCalls() if each is not self.front._checks.call]
+        self.assertEqual(left, [])
+
+    def test_deadline(self) -> None:
+        """Whoever waits too long is told so, and the action is stopped."""
+        self.wire.ask("GET", "/wait", "X-Request-Timeout: 2.5")
+        self.world.clock.advance(2.4)
+        self.assertEqual(self.wire.taken(), b"")
+        self.world.clock.advance(0.2)
+        self.assertIn(b" 504 ", self.wire.taken())
+        self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 504)
+
+    def test_gone(self) -> None:
+        """A client that goes away stops its action; nothing is sent to it."""
+        self.wire.ask("GET", "/wait")
+        self.wire.channel.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
+        self.assertEqual((self.wire.taken(), self.world.gateway.unanswered), (b"", 0))
+        self.assertEqual(self.world.figures.snapshot().codes, {499: 1})
+
+    def test_given_up(self) -> None:
+        """What is unanswered at the end is told when to come back."""
+        self.wire.ask("GET", "/wait")
+        self.world.gateway.give_up()
+        answer = self.wire.taken()
+        self.assertIn(b" 503 ", answer)
+        self.assertEqual(header_of(answer, b"Retry-After"), [b"1"])
+        self.assertEqual(self.world.gateway.unanswered, 0)
+
+    def test_head(self) -> None:
+        """To HEAD, a stream is closed without being asked for an item: it may be under way elsewhere."""
+        elsewhere: Any = Elsewhere()
+        ended: list[Any] = []
+
+        def end(error: BaseException | None) -> Reply:
+            ended.append(error)
+            return Reply()
+
+        stream = Stream(elsewhere, end, seconds=None, item_seconds=1.0)
+        there = World(handle=FakeHandle(stream))
+        wire = Wire(Front(there.gateway, there.http, there.limits, there.clock))
+        self.assertIn(b" 200 ", wire.ask("HEAD", "/stream"))
+        self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
+
+    def test_does_not_pay(self) -> None:
+        """An action that does not wait pays for no timer and no notice of the client's going."""
+        there = World(*ROUTES)
+        request: Any = DummyRequest([])
+        request.method, request.uri, request.path = b"GET", b"/hello", b"/hello"
+        request.content = BytesIO()
+        request.notifyFinish = None
+        there.gateway.render(request)
+        self.assertEqual((request.written, request.finished), ([b'{"hello":"world"}'], 1))
+        self.assertEqual(there.clock.getDelayedCalls(), [])
+
+    def test_overloaded(self) -> None:
+        """Who comes when there is too much to do is told so."""
+        there = World(*ROUTES, max_inflight=0)
+        found = there.ask("GET", "/hello")
+        self.assertEqual((found.code, found.header("Retry-After")), (503, "1"))
+
+
+class PlacesTests(SynchronousTestCase):
+    def test_below(self) -> None:
+        """Below another resource, the gateway answers what is left of the path, as it is on the wire."""
+        root = Resource()
+        root.putChild(b"api", World(*ROUTES).gateway)
+        treq: Any = StubTreq(root)
+        response = self.successResultOf(treq.get("http://shop.test/api/things/a%2Fb"))
+        self.assertEqual(self.successResultOf(treq.json_content(response)), "a/b")
+
+    def test_one_write(self) -> None:
+        """An answer leaves in one piece."""
+        there = World(*ROUTES)
+        wire = Wire(Front(there.gateway, there.http, there.limits, there.clock))
+        pieces: list[bytes] = []
+        transport: Any = wire.transport
+        transport.write = pieces.append
+        wire.ask("GET", "/hello")
+        self.assertEqual(len(pieces), 1)
+
+    def test_last_answer(self) -> None:
+        """Who wants to go, or has to, is told that this is the last answer; others are not."""
+        there = World(*ROUTES)
+        front = Front(there.gateway, there.http, there.limits, there.clock)
+        wire = Wire(front)
+        self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [])
+        self.assertEqual(header_of(wire.ask("GET", "/hello", "Connection: close"), b"Connection"), [b"close"])
+        wire = Wire(front)
+        front.leaving = True
+        self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [b"close"])
+
+    def test_any_site(self) -> None:
+        """Under an ordinary site, an answer is the same, and tells nothing of its server."""
+        wire = Wire(Site(World(*ROUTES).gateway, reactor=Clock()))
+        answer = wire.ask("GET", "/hello")
+        self.assertEqual(header_of(answer, b"Server"), [])
+        self.assertEqual([len(header_of(answer, each)) for each in (b"Date", b"Content-Type")], [1, 1])

@@ -1,0 +1,237 @@
+"""How a connection flows: back-pressure, time, and its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import ISystemHandle
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.unit.support.memory_connection import connect, wait
+from unixsvc.config.settings import Limits
+from unixsvc.server.pending import MAX_UNANSWERED
+from unixsvc.server.protocol import Connection
+from unixsvc.testing import MemoryTransport
+
+
+class FlowTests(SynchronousTestCase):
+    """What a client can make us hold is bounded."""
+
+    def test_too_many_unanswered(self) -> None:
+        """With the most unanswered requests no more is read or served, until one is answered."""
+        client = connect()
+        client.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED + 5)])
+        client.turn()
+        client.turn()
+        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED)
+        self.assertFalse(client.transport.reading)
+        for n in range(5):
+            client.actions.waiting[n].callback(None)
+        client.turn()
+        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED + 5)
+        client.actions.waiting[6].callback(None)
+        client.turn()
+        self.assertTrue(client.transport.reading)
+
+    def test_replies_not_taken(self) -> None:
+        """While replies are not taken nothing is read or served; when they are, it goes on where it was."""
+        client = connect()
+        client.transport.slow = True
+        client.send({"id": 1})
+        client.send({"id": 2})
+        self.assertEqual(len(client.actions.seen), 1)
+        self.assertFalse(client.transport.reading)
+        client.transport.slow = False
+        client.connection.resumeProducing()
+        client.turn()
+        self.assertEqual([each["id"] for each in client.received()], [1, 2])
+        self.assertTrue(client.transport.reading)
+
+    def test_together(self) -> None:
+        """The replies to what has come in one read go out in one write, in their order."""
+        client = connect()
+        written: list[bytes] = []
+        client.transport.write = written.append  # type: ignore[method-assign, assignment]  # to see each
+        client.send(
+            {"id": 1}, wait(2, id=2), {"id": 3, "path": "/wrong"}, {"cancel": True, "id": 2}, {"id": 4}
+        )
+        (lines,) = written
+        self.assertEqual([json.loads(each)["id"] for each in lines.splitlines()], [1, 3, 2, 4])
+
+    def test_not_too_much_together(self) -> None:
+        """No more than about 16 KiB are gathered, so that it is seen whether the client takes them."""
+        client = connect()
+        client.transport.slow = True
+        client.send(*[{"id": n, "data": {"x": "a" * 4000}} for n in range(20)])
+        self.assertEqual(len(client.actions.seen), 5)
+        client.connection.resumeProducing()
+        client.turn()
+        self.assertEqual(len(client.actions.seen), 10)
+
+    def test_together_before_the_end(self) -> None:
+        """What was answered before a message that cannot be is sent before the connection is closed."""
+        client = connect()
+        client.raw(b'{"id":1}\n{"id":2}\nnonsense\n{"id":3}\n')
+        self.assertEqual([each.get("id", each.get("code")) for each in client.received()], [1, 2, 400])
+        self.assertEqual(client.transport.closed, "half")
+
+    def test_not_closed_while_full(self) -> None:
+        """A connection that is to be closed is closed only when its client has taken the replies.
+
+        Twisted's own transports would forget it otherwise.
+        """
+        for data in (b'{"data":{}}', b"nonsense\n"):
+            client = connect()
+            client.transport.slow = True
+            client.raw(data)
+            self.assertEqual(client.transport.closed, "")
+            client.connection.resumeProducing()
+            self.assertIn(client.transport.closed, ("lose", "half"))
+
+    def test_turns(self) -> None:
+        """A client with thousands of messages at once lets others have their turn in between."""
+        client = connect()
+        transport, other = client.another()
+        client.send(*[{"id": n} for n in range(1000)])
+        self.assertLess(len(client.received()), 100)
+        self.assertFalse(client.transport.reading)
+        other.dataReceived(b'{"id":1}\n')
+        self.assertEqual(len(transport.lines()), 1)
+        for _ in range(20):
+            client.turn()
+        self.assertEqual(client.received()[-1]["id"], 999)
+        self.assertTrue(client.transport.reading)
+
+
+class TimeTests(SynchronousTestCase):
+    """Connections that nobody uses, and messages that do not come to their end."""
+
+    limits = Limits(message_timeout=5, idle_timeout=20)
+
+    def test_incomplete_message(self) -> None:
+        """A message that has not ended in time is 408, even if bytes keep coming."""
+        client = connect(self.limits)
+        client.send({"id": 1})
+        client.received()
+        for _ in range(7):
+            client.raw(b" {")
+            client.turn(1)
+        self.assertEqual([each["code"] for each in client.received()], [408])
+        self.assertEqual(client.transport.closed, "half")
+
+    def test_message_after_message(self) -> None:
+        """The time is for one message: a client whose chunks always end in the middle of one is not late."""
+        client = connect(self.limits)
+        for n in range(15):
+            client.raw(b'":%d}\n{"id' % n if n else b'{"id')
+            client.turn(1)
+        self.assertEqual(len(client.received()), 14)
+
+    def test_never_a_message(self) -> None:
+        """A client that has never sent a message is told 408 when the idle time is over."""
+        client = connect(self.limits)
+        client.turn(25)
+        self.assertEqual([each["code"] for each in client.received()], [408])
+
+    def test_idle(self) -> None:
+        """One that has is closed without a word, as it may just have begun to send the next.
+
+        If it does not even take what was sent to it before, it is cut off at the next look.
+        """
+        client = connect(self.limits)
+        client.send({"id": 1})
+        client.received()
+        client.turn(15)
+        self.assertEqual(client.transport.closed, "")
+        client.turn(6)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b"", "lose"))
+        client.turn(1)
+        self.assertEqual(client.transport.closed, "abort")
+
+    def test_one_message_and_no_reading(self) -> None:
+        """A one-message client that is slow to take its reply is told nothing else, and cut off at last."""
+        client = connect(self.limits)
+        client.raw(b'{"data":{"a":1}}')
+        client.turn(15)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "lose"))
+        client.turn(10)
+        self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a":1}', "abort"))
+
+    def test_not_idle_while_waiting(self) -> None:
+        """A client that waits for its reply is not idle."""
+        client = connect(self.limits)
+        client.actions.seconds = 1000
+        client.send(wait(1, id=1))
+        client.turn(100)
+        self.assertEqual(client.transport.closed, "")
+
+    def test_replies_never_taken(self) -> None:
+        """A client that takes no replies for the idle time is cut off: its replies are never flushed."""
+        client = connect(self.limits)
+        client.transport.slow = True
+        client.send({"id": 1})
+        client.turn(25)
+        self.assertEqual(client.transport.closed, "abort")
+
+
+@implementer(ISystemHandle)
+class _OverSocket(MemoryTransport):
+    """In memory, but for the socket that it can be asked about."""
+
+    def __init__(self, handle: socket.socket) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def getHandle(self) -> socket.socket:
+        """The socket."""
+        return self._handle
+
+
+class PeerTests(SynchronousTestCase):
+    """What only a socket shows: whether its other end is there, and has sent something."""
+
+    def setUp(self) -> None:
+        """Both ends, and a connection over one of them."""
+        self.theirs, ours = socket.socketpair()
+        for each in (self.theirs, ours):
+            self.addCleanup(each.close)
+        self.client = connect(Limits(idle_timeout=20))
+        self.transport, self.connection = _OverSocket(ours), Connection(self.client.clients)
+        self.connection.makeConnection(self.transport)
+
+    def send(self, *messages: Any) -> None:
+        """Have messages received."""
+        self.connection.dataReceived(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+
+    def test_who(self) -> None:
+        """The kernel is asked who it is."""
+        self.send({"id": 1})
+        self.assertEqual(self.client.actions.seen[0].peer.pid, os.getpid())
+
+    def test_gone_while_not_read(self) -> None:
+        """A client that is gone while nothing is read from it is found out all the same, and cut off."""
+        self.client.actions.seconds = 1000
+        self.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED)])
+        self.client.turn()
+        self.client.turn(3)
+        self.assertEqual((self.transport.reading, self.transport.closed), (False, ""))
+        self.theirs.shutdown(socket.SHUT_WR)
+        self.client.turn(3)
+        self.assertEqual(self.transport.closed, "")  # it may still want its replies
+        self.theirs.close()
+        self.client.turn(1)
+        self.assertEqual(self.transport.closed, "abort")
+
+    def test_sent_by_now(self) -> None:
+        """What a client that is to go has sent by then is served, also if it is not received yet."""
+        self.send({"data": {"n": 1}})
+        self.theirs.send(b"something")
+        self.client.clients.leave(patient=False)
+        self.assertEqual((self.transport.closed, self.transport.reading), ("", True))
+        self.transport.getHandle().recv(9)
+        self.send({"data": {"n": 2}})
+        self.assertEqual((self.transport.lines(), self.transport.closed), ([{"n": 1}, {"n": 2}], "lose"))

@@ -1,0 +1,190 @@
+"""The service that listens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.unit.support.memory_connection import Actions
+from unixsvc.config.settings import Limits, Security
+from unixsvc.domain.interfaces import IRequestHandler
+from unixsvc.domain.message import Peer
+from unixsvc.errors import Forbidden
+from unixsvc.server.handler import Handling, SocketRequestHandler
+from unixsvc.server.registry import Clients
+from unixsvc.testing import MemoryEndpoint
+from unixsvc.testing.memory import MemoryTransport
+
+
+class HandlerTests(SynchronousTestCase):
+    """From the first client to the last."""
+
+    def setUp(self) -> None:
+        """A service that listens."""
+        self.clock, self.endpoint = Clock(), MemoryEndpoint()
+        limits = Limits(idle_timeout=8)
+        handling = Handling("x", Actions(), self.endpoint, limits, Security(), self.clock)
+        self.handler = SocketRequestHandler(handling)
+        self.run_to_end(self.handler.listen())
+
+    def run_to_end(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Await something that is done at once."""
+        self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def test_interface(self) -> None:
+        """It is what a configuration may name as a handler."""
+        verifyObject(IRequestHandler, self.handler)
+
+    def test_counts(self) -> None:
+        """It knows how many are connected."""
+        connection, _ = self.endpoint.connect()
+        self.endpoint.connect()
+        self.assertEqual(self.handler.connections(), 2)
+        connection.connectionLost()
+        self.assertEqual(self.handler.connections(), 1)
+
+    def test_looks_at_the_time(self) -> None:
+        """Deadlines are looked at without anybody asking."""
+        _, transport = self.endpoint.connect()
+        self.clock.pump([1] * 10)
+        self.assertEqual(transport.closed, "half")
+
+    def test_close(self) -> None:
+        """It has a last look at what was sent before it stops to accept; those who are connected stay."""
+        connection, transport = self.endpoint.connect()
+        closed = Deferred.fromCoroutine(self.handler.close())
+        self.assertTrue(self.endpoint.listening)
+        connection.dataReceived(b'{"id":1}\n')
+        self.clock.pump([0.1, 0.1])
+        self.successResultOf(closed)
+        self.assertFalse(self.endpoint.listening)
+        self.assertEqual((len(transport.lines()), transport.closed), (1, ""))
+
+    def test_drain(self) -> None:
+        """It stops to accept, tells its clients to go, serves them on, and is done when all are gone."""
+        connection, transport = self.endpoint.connect()
+        connection.dataReceived(b'{"id":1}\n')
+        transport.clear()
+        done = self.handler.stopService()
+        self.clock.pump([0.1, 0.1])
+        self.assertFalse(self.endpoint.listening)
+        connection.dataReceived(b'{"id":2}\n')
+        told, reply = transport.lines()
+        self.assertEqual((told, reply["id"], transport.closed), ({"goaway": True}, 2, ""))
+        connection.readConnectionLost()
+        self.assertEqual(transport.closed, "lose")
+        self.assertNoResult(done)
+        connection.connectionLost()
+        self.successResultOf(done)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_hurry(self) -> None:
+        """While somebody waits for that, it looks often for clients that are quiet."""
+        _, transport = self.endpoint.connect()
+        self.handler.stopService()
+        self.clock.pump([0.1] * 6)
+        self.assertEqual(transport.closed, "")
+        self.clock.pump([0.1] * 3)
+        self.assertEqual(transport.closed, "lose")
+
+    def test_patient(self) -> None:
+        """With patience it does not look for them; they have all the time that any client has."""
+        _, transport = self.endpoint.connect()
+        done = Deferred.fromCoroutine(self.handler.drain(True))
+        self.clock.pump([1] * 7)
+        self.assertEqual(transport.closed, "")
+        self.clock.pump([1] * 2)
+        self.assertEqual(transport.closed, "half")
+        self.assertNoResult(done)
+
+    def test_told_late(self) -> None:
+        """A client that was accepted before, but of whom we are told during the drain, is not forgotten."""
+        connection, _ = self.endpoint.connect()
+        done = self.handler.stopService()
+        self.clock.pump([0.1, 0.1])
+        late, transport = self.endpoint.connect()
+        self.clock.advance(0)
+        late.dataReceived(b'{"data":{"a":1}}\n')
+        self.assertEqual((transport.lines(), transport.closed), ([{"a": 1}], "lose"))
+        connection.connectionLost()
+        self.assertNoResult(done)
+        late.connectionLost()
+        self.successResultOf(done)
+
+    def test_abort_during_drain(self) -> None:
+        """Clients that take too long are refused what they wait for, and closed."""
+        connection, transport = self.endpoint.connect()
+        connection.dataReceived(b'{"id":1,"path":"/wait","data":{"n":1}}\n')
+        done = self.handler.stopService()
+        self.clock.pump([0.1, 0.1])
+        transport.clear()
+        self.handler.abort()
+        self.assertEqual([each["code"] for each in transport.lines()], [503])
+        self.assertEqual(transport.closed, "lose")
+        connection.connectionLost()
+        self.successResultOf(done)
+
+    def test_secret(self) -> None:
+        """The token with which it may ask itself is in no text that could end up in a log."""
+        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
+        self.assertNotIn("secret", f"{handling} {handling!r}")
+
+    def test_never_listened(self) -> None:
+        """What has never listened is drained at once."""
+        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handler = SocketRequestHandler(handling)
+        self.run_to_end(handler.close())
+        self.run_to_end(handler.drain())
+        self.successResultOf(handler.stopService())
+
+    def test_asks_itself(self) -> None:
+        """What is told to end while it still asks itself does not wait for that connection."""
+        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handler = SocketRequestHandler(handling)
+        connection, transport = handler._factory.buildProtocol(None), MemoryTransport()
+        connection.makeConnection(transport)
+        done = Deferred.fromCoroutine(handler.drain())
+        self.clock.pump([0.1] * 9)
+        self.assertEqual(transport.closed, "lose")
+        connection.connectionLost()
+        self.successResultOf(done)
+
+
+class AllowedTests(SynchronousTestCase):
+    """Who may connect."""
+
+    def refused(self, security: Security, peer: Peer) -> bool:
+        """Whether a peer is told to go."""
+        clients = Clients(Actions(), Limits(), security, Clock())
+
+        class Anyone:
+            def check_time(self, now: float, *, hurry: bool) -> None: ...
+            def leave(self) -> None: ...
+            def give_up(self) -> None: ...
+
+        return isinstance(clients.opened(Anyone(), peer), Forbidden)
+
+    def test_anybody(self) -> None:
+        """Without a list, anybody; also a peer that the kernel does not know."""
+        self.assertFalse(self.refused(Security(), Peer()))
+
+    def test_listed(self) -> None:
+        """With lists, who is on one of them, by user or by group."""
+        security = Security(allow_uids=(5,), allow_gids=(7,))
+        self.assertFalse(self.refused(security, Peer(5, 1, 1)))
+        self.assertFalse(self.refused(security, Peer(1, 7, 1)))
+        self.assertTrue(self.refused(security, Peer(7, 5, 1)))
+        self.assertTrue(self.refused(security, Peer()))
+
+    def test_ourselves(self) -> None:
+        """Our own process may always, to see whether we are well; another of the same user may not."""
+        security = Security(allow_uids=(5,), allow_gids=(7,))
+        uid, gid = os.getuid() + 10, os.getgid() + 10
+        self.assertFalse(self.refused(security, Peer(uid, gid, os.getpid())))
+        self.assertTrue(self.refused(security, Peer(uid, gid, os.getpid() + 1)))

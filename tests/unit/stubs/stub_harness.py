@@ -1,0 +1,107 @@
+"""Contracts, the modules that are made of them, and somebody who carries their calls."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from tests.unit.routing.serving import Runner, Serving
+from tests.unit.stubs.everything import ROUTES
+from unixsvc.config.settings import ServiceSettings
+from unixsvc.routing.app import load_app
+from unixsvc.routing.builtin_routes import Reserved
+from unixsvc.routing.router import Router
+from unixsvc.stubs.contract import Contract
+from unixsvc.stubs.module import write_module
+
+__all__ = ["Recorder", "everything_contract", "load_module", "made_from", "outcome", "user_contract"]
+
+T = TypeVar("T")
+_numbers = itertools.count()
+
+
+def user_contract(folder: str) -> dict[str, Any]:
+    """What the demo's service ``user`` says of itself.
+
+    :param folder: where it may keep its users.
+    """
+    router = Router(
+        load_app("unix_app.user:app"),
+        ServiceSettings("unix_app.user:app"),
+        folder=folder,
+        name="user",
+        blocking=Runner(),
+        reserved=Reserved(_healthy, dict),
+    )
+    try:
+        return router.contract()
+    finally:
+        router.close()
+
+
+def everything_contract() -> dict[str, Any]:
+    """What the service with every type says of itself."""
+    return Serving(*ROUTES).router.contract()
+
+
+def made_from(contract: Any, service: str = "shop", name: str = "Client") -> str:
+    """The module's text."""
+    told = msgspec.json.decode(msgspec.json.encode(contract), type=Contract)
+    return write_module(told, service, name)
+
+
+def load_module(text: str) -> types.ModuleType:
+    """Have a module of a text; msgspec looks for the names of annotations where it is registered."""
+    module = types.ModuleType(f"generated_{next(_numbers)}")
+    sys.modules[module.__name__] = module
+    exec(compile(text, module.__name__, "exec"), module.__dict__)  # noqa: S102  # that it runs is what is tested
+    return module
+
+
+class Recorder:
+    """Carries calls nowhere.
+
+    :param answers: what comes back, as JSON has it; it is decoded into the type that is asked for.
+    :ivar calls: method, path, and what data became as JSON.
+    """
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = [*answers]
+        self.calls: list[tuple[str, str, Any]] = []
+        self.timeouts: list[float | None] = []
+
+    async def call(
+        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+    ) -> Any:
+        """Remember the call, and give the next answer."""
+        self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))
+        self.timeouts.append(timeout)
+        return msgspec.json.decode(msgspec.json.encode(self._answers.pop(0)), type=type)
+
+    async def stream(
+        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+    ) -> AsyncIterator[Any]:
+        """Remember the call, and give each of the answers."""
+        self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))
+        self.timeouts.append(timeout)
+        for each in self._answers:
+            yield msgspec.json.decode(msgspec.json.encode(each), type=type)
+
+
+def outcome(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of what waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("it waits")
+
+
+async def _healthy(container: Any) -> dict[str, Any]:
+    return {}

@@ -1,0 +1,106 @@
+"""A connection in memory, and something that answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from unixsvc.config.settings import Limits, Security
+from unixsvc.domain.coroutine import Begun, begin
+from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.message import Reply, Request
+from unixsvc.errors import ServiceError, Unauthorized
+from unixsvc.server.protocol import Connection
+from unixsvc.server.registry import Clients
+from unixsvc.testing import MemoryTransport
+
+__all__ = ["Actions", "Conversation", "connect", "wait"]
+
+
+@implementer(IHandleMessage)
+class Actions:
+    """Answers ``/now`` at once with the request's data, ``/wait`` when told to, and ``/wrong`` with 401.
+
+    :ivar waiting: the unanswered requests to ``/wait``, by their data's ``n``.
+    :ivar seen: all requests.
+    :ivar stopped: the codes with which requests to ``/wait`` were stopped.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, Deferred[Any]] = {}
+        self.seen: list[Request] = []
+        self.stopped: list[int] = []
+        self.seconds = 30.0
+
+    def seconds_for(self, request: Request) -> float:
+        """As long as the test says."""
+        return self.seconds
+
+    def __call__(self, request: Request) -> Reply | Begun[Reply]:
+        """Answer by the path."""
+        return begin(self._answer(request))
+
+    async def _answer(self, request: Request) -> Reply:
+        self.seen.append(request)
+        if request.path == "/wrong":
+            request.caller.wrong_tokens += 1
+            return reply_for(Unauthorized())
+        if request.path == "/wait":
+            deferred: Deferred[Any] = Deferred()
+            self.waiting[json.loads(bytes(request.data))["n"]] = deferred
+            try:
+                return Reply(200, json.dumps(await deferred).encode())
+            except ServiceError as error:
+                self.stopped.append(error.code)
+                return reply_for(error)
+        return Reply(200, bytes(request.data))
+
+
+class Conversation:
+    """One connection with all that it needs."""
+
+    def __init__(self, limits: Limits, security: Security, handle: IHandleMessage | None = None) -> None:
+        self.clock = Clock()
+        self.actions = Actions()
+        self.clients = Clients(handle or self.actions, limits, security, self.clock)
+        self.transport, self.connection = self.another()
+
+    def another(self) -> tuple[MemoryTransport, Connection]:
+        """One more connection of the same server."""
+        connection, transport = Connection(self.clients), MemoryTransport()
+        connection.makeConnection(transport)
+        return transport, connection
+
+    def send(self, *messages: Any) -> None:
+        """Send messages, each with a line end, all at once."""
+        self.raw(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes."""
+        self.connection.dataReceived(data)
+
+    def received(self) -> list[Any]:
+        """The replies since the last call."""
+        return self.transport.lines()
+
+    def turn(self, seconds: float = 0.0, *, step: float = 1.0) -> None:
+        """Let the reactor have a turn, or time pass with a look at the deadlines after each step of it."""
+        self.clock.advance(0)
+        for _ in range(round(seconds / step)):
+            self.clock.advance(step)
+            self.clients.check_time()
+
+
+def connect(limits: Limits | None = None, security: Security | None = None) -> Conversation:
+    """A connected client."""
+    return Conversation(limits or Limits(), security or Security())
+
+
+def wait(n: int, **more: Any) -> dict[str, Any]:
+    """A message that is answered when the test says so."""
+    return {"path": "/wait", "data": {"n": n}, **more}

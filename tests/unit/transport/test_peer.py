@@ -1,0 +1,43 @@
+"""Who is at the other end, as the kernel says."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from twisted.internet.interfaces import ISystemHandle
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from unixsvc.domain.message import Peer
+from unixsvc.transport.peer import peer_of
+
+
+@implementer(ISystemHandle)
+class _Connected:
+    """A transport with a socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def getHandle(self) -> socket.socket:
+        """The socket."""
+        return self._connection
+
+
+class PeerTests(SynchronousTestCase):
+    """What is known of a client."""
+
+    def test_memory(self) -> None:
+        """Nothing, in memory."""
+        self.assertEqual(peer_of(StringTransport()), Peer())
+
+    def test_kernel(self) -> None:
+        """On a socket, the process; one that connects again and again is one object, not many."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        peer = peer_of(_Connected(ours))
+        self.assertEqual(peer, Peer(os.geteuid(), os.getegid(), os.getpid()))
+        self.assertIs(peer_of(_Connected(theirs)), peer)

@@ -1,0 +1,236 @@
+"""Bytes become messages, however they were cut."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.errors import TooLarge
+from unixsvc.wire.framing import Framer
+
+_TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+_OBJECTS = st.dictionaries(_TEXT, _JSON, max_size=5)
+
+
+def _encoded(value: object, ascii_only: bool = True) -> bytes:
+    return json.dumps(value, ensure_ascii=ascii_only).encode()
+
+
+def _cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    ends = sorted({place % (len(data) + 1) for place in places} | {len(data)})
+    pieces, start = [], 0
+    for end in ends:
+        pieces.append(data[start:end])
+        start = end
+    return pieces
+
+
+def _messages(framer: Framer, pieces: Iterable[bytes], most: int = 3) -> list[bytes]:
+    found = []
+    for piece in pieces:
+        messages = framer.take(most, piece)
+        while messages:
+            found += messages
+            messages = framer.take(most)
+    return found
+
+
+class LinesTests(SynchronousTestCase):
+    """Messages that end with a line end."""
+
+    @given(st.lists(_OBJECTS, max_size=8), st.booleans(), st.lists(st.integers(0), max_size=30))
+    def test_cut_anywhere(self, objects: list[object], ascii_only: bool, places: list[int]) -> None:
+        """Any messages, cut at any places, give the same messages."""
+        messages = [_encoded(each, ascii_only) for each in objects]
+        stream = b"".join(each + b"\n" for each in messages)
+        self.assertEqual(_messages(Framer(1 << 20), _cut(stream, places)), messages)
+
+    @given(st.lists(_OBJECTS, max_size=5))
+    def test_byte_by_byte(self, objects: list[object]) -> None:
+        """One byte at a time gives the same messages too."""
+        messages = [_encoded(each) for each in objects]
+        stream = b"".join(each + b"\n" for each in messages)
+        pieces = [stream[at : at + 1] for at in range(len(stream))]
+        self.assertEqual(_messages(Framer(1 << 20), pieces), messages)
+
+    def test_large_pieces(self) -> None:
+        """Large messages in large pieces as well, whether a piece has an end in it or not."""
+        messages = [bytes([65 + number]) * 50_000 for number in range(4)]
+        stream = b"".join(each + b"\n" for each in messages)
+        for size in (17_000, 20_000, 50_001, 120_000, len(stream)):
+            pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+            self.assertEqual(_messages(Framer(60_000), pieces), messages, size)
+            with self.assertRaises(TooLarge):
+                _messages(Framer(49_999), pieces)
+        framer = Framer(60_000)
+        framer.keep(messages[0][:20_000])
+        self.assertEqual(framer.take(9, messages[0][20_000:]), [])
+        self.assertEqual(framer.take(9, b"\n"), messages[:1])
+
+    def test_fed_before_all_is_taken(self) -> None:
+        """What is fed while messages are still there comes after them."""
+        for most in (1, 2, 3):
+            framer = Framer(100)
+            self.assertEqual(framer.take(1, b"1\n2\n3"), [b"1"])
+            framer.keep(b"3\n")
+            found = framer.take(most, b"4\n")
+            self.assertEqual((found + framer.take(3), framer.take(3)), ([b"2", b"33", b"4"], []))
+
+    @given(st.lists(st.binary(max_size=3), max_size=9), st.integers(0, 9), st.integers(1, 9))
+    def test_put_back(self, parts: list[bytes], served: int, most: int) -> None:
+        """What is put back comes again, before what came after it and what has only begun."""
+        stream = b"\n".join(parts)
+        framer, found = Framer(3), list[bytes]()
+        taken = framer.take(most, stream)
+        framer.put_back(taken[served:])
+        found += taken[:served]
+        framer.keep(b"\n7\n")
+        found += _messages(framer, [b""])
+        self.assertEqual(found, (stream + b"\n7\n").split(b"\n")[:-1])
+        self.assertFalse(framer.partial)
+
+    def test_one_message(self) -> None:
+        """Whether all that has come is one message is seen at once; after something else it is not."""
+        framer = Framer(5)
+        for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
+            self.assertEqual(framer.is_message(data), whole, data)
+        self.assertFalse(framer.is_message(b"123456\n"))
+        framer.keep(b"1\n")
+        self.assertFalse(framer.is_message(b"2\n"))
+        self.assertEqual(framer.take(5, b"2"), [b"1"])
+        self.assertFalse(framer.is_message(b"3\n"))
+        self.assertEqual(framer.take(5, b"3\n"), [b"23"])
+        self.assertTrue(framer.is_message(b"4\n"))
+
+    def test_partial(self) -> None:
+        """A message that has begun is known as such until it ends."""
+        framer = Framer(100)
+        self.assertEqual(_messages(framer, [b'{"a"']), [])
+        self.assertTrue(framer.partial)
+        self.assertEqual(_messages(framer, [b":1}\n"]), [b'{"a":1}'])
+        self.assertFalse(framer.partial)
+
+    def test_rest(self) -> None:
+        """What had begun when the stream ended can be had once."""
+        framer = Framer(100)
+        _messages(framer, [b'{"a"', b":1}"])
+        self.assertEqual(framer.rest(), b'{"a":1}')
+        self.assertEqual(framer.rest(), b"")
+
+
+class LimitTests(SynchronousTestCase):
+    """The largest message."""
+
+    def test_exactly(self) -> None:
+        """A message of exactly the limit passes, its line end not counted, whole or in pieces."""
+        self.assertEqual(_messages(Framer(5), [b"12345\n"]), [b"12345"])
+        self.assertEqual(_messages(Framer(5), [b"123", b"45", b"\n"]), [b"12345"])
+
+    def test_one_more(self) -> None:
+        """One byte more is refused, whole or in pieces."""
+        for pieces in ([b"123456\n"], [b"123", b"456\n"]):
+            with self.assertRaises(TooLarge):
+                _messages(Framer(5), pieces)
+
+    def test_before_the_end(self) -> None:
+        """It is refused as soon as the limit is passed, not only when it ends."""
+        with self.assertRaises(TooLarge) as caught:
+            _messages(Framer(5), [b"123456"])
+        self.assertEqual(caught.exception.detail, {"max_message_bytes": 5})
+
+    def test_after_others(self) -> None:
+        """Those before it are served first, whether it has ended or not, and however many are taken."""
+        for large in (b"123456\n", b"123456", b"123456\n1\n"):
+            for most in (1, 2, 9):
+                framer, found = Framer(5), list[bytes]()
+                found += framer.take(most, b"1\n2\n" + large)
+                while len(found) < 2:
+                    found += framer.take(most)
+                self.assertEqual(found, [b"1", b"2"])
+                with self.assertRaises(TooLarge):
+                    framer.take(most)
+
+    def test_many_small(self) -> None:
+        """The limit is for one message: a chunk with many small ones may be larger."""
+        self.assertEqual(_messages(Framer(5), [b"123\n" * 100]), [b"123"] * 100)
+
+
+def _first_whole(pieces: Iterable[bytes]) -> tuple[int, bytes] | None:
+    """After which piece an object without a line end was found whole, and the object."""
+    framer = Framer(1 << 21)
+    for at, piece in enumerate(pieces):
+        assert framer.take(9, piece) == []
+        found = framer.unframed()
+        if found is not None:
+            return at, found
+    return None
+
+
+class UnframedTests(SynchronousTestCase):
+    """One object with no line end, from a client of the original system."""
+
+    @given(_OBJECTS, st.booleans(), st.lists(st.integers(0), max_size=30))
+    def test_whole_exactly_at_its_end(self, value: object, ascii_only: bool, places: list[int]) -> None:
+        """However it is cut, an object is whole with its last piece and never before."""
+        text = _encoded(value, ascii_only)
+        pieces = [piece for piece in _cut(text, places) if piece]
+        self.assertEqual(_first_whole(pieces), (len(pieces) - 1, text))
+
+    @given(_OBJECTS)
+    def test_byte_by_byte(self, value: object) -> None:
+        """One byte at a time as well: braces in strings and escaped quotes do not mislead it."""
+        text = _encoded(value)
+        pieces = [text[at : at + 1] for at in range(len(text))]
+        self.assertEqual(_first_whole(pieces), (len(text) - 1, text))
+
+    def test_space_around(self) -> None:
+        """White space before and after does not matter."""
+        self.assertEqual(_first_whole([b" \r\t{", b"} \r"]), (1, b" \r\t{} \r"))
+
+    def test_told_once(self) -> None:
+        """What has been found whole is not found again."""
+        framer = Framer(100)
+        _messages(framer, [b"{}"])
+        self.assertEqual(framer.unframed(), b"{}")
+        self.assertIsNone(framer.unframed())
+
+    def test_not_on_a_framed_connection(self) -> None:
+        """Where a line end has come before, one is waited for."""
+        framer = Framer(100)
+        _messages(framer, [b"{}\n{}"])
+        self.assertIsNone(framer.unframed())
+
+    def test_rubbish_is_handed_over(self) -> None:
+        """Bytes past the object are the decoder's affair, and it gets to see them at once."""
+        self.assertEqual(_first_whole([b"{}{}"]), (0, b"{}{}"))
+
+    def test_linear(self) -> None:
+        """Eight times the bytes take about eight times as long, however they provoke another look."""
+        hostile = {
+            "braces after strings": lambda n: [b"{", *[b'"}"'] * (n // 3)],
+            "open strings": lambda n: [b'{"' + b'\\"' * (n // 2) + b"}"],
+            "byte by byte": lambda n: [b"{", b'"'] + [b"}"] * n,
+            "nested": lambda n: [b"{" * n, b"{}" * n],
+        }
+        for name, pieces_of in hostile.items():
+            small, large = (_seconds(pieces_of(n)) for n in (20_000, 160_000))
+            self.assertLess(large, 24 * small + 0.02, name)
+
+
+def _seconds(pieces: list[bytes]) -> float:
+    best = float("inf")
+    for _ in range(3):
+        started = time.process_time()
+        _first_whole(pieces)
+        best = min(best, time.process_time() - started)
+    return best

@@ -1,0 +1,1 @@
+"""The client for scripts and threads; it imports neither Twisted nor asyncio."""

@@ -1,0 +1,1 @@
+"""The configuration: checked settings and the file that they come from."""

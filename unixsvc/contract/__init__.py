@@ -1,0 +1,1 @@
+"""The contract: a machine-readable description of a service's routes and types."""

@@ -1,0 +1,1 @@
+"""Idempotency keys: each action runs once per key."""

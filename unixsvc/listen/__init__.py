@@ -1,0 +1,1 @@
+"""Listening sockets: endpoints, accepting, balancing between workers, TLS."""

@@ -1,0 +1,161 @@
+"""The workers that a service has, and what can be done with them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from unixsvc.listen.connection_counts import Tally
+from unixsvc.orchestrator.pool.policy import Action, Drain, Dump, Kill, Phase, Terminate
+from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Member, Version
+from unixsvc.orchestrator.worker.messages import AskFigures, Command
+
+__all__ = ["Crew"]
+
+_SERVED: Final = (Phase.READY, Phase.DRAINING)
+_PATIENCE: Final = 1.0  # for a worker's figures, in seconds
+
+
+class Crew:
+    """All workers of one service, whatever their phase.
+
+    :param owner: is told what becomes of them.
+    :param make_tally: makes the page on which they count their connections.
+    """
+
+    def __init__(
+        self, reactor: Any, owner: Owner, log: Logger, make_tally: Callable[[], Tally] = Tally
+    ) -> None:
+        self._reactor = reactor
+        self._owner = owner
+        self._log = log
+        self._members: dict[int, Member] = {}
+        self._count = 0
+        self._make_tally = make_tally
+        self._tally: Tally | None = None
+
+    @property
+    def members(self) -> Collection[Member]:
+        """Those that there are."""
+        return self._members.values()
+
+    def member_of(self, worker: WorkerProcess) -> Member:
+        """What is known of a process."""
+        return next(each for each in self.members if each.process is worker)
+
+    def remove(self, member: Member) -> None:
+        """Forget one that has ended."""
+        del self._members[member.number]
+        if self._tally is not None:
+            self._tally.free(member.process.seat.place)
+            if not self._members:
+                self._tally.close()
+                self._tally = None
+
+    def spawn(self, slot: int, version: Version, listening: tuple[int, ...]) -> None:
+        """Start a worker.
+
+        :param listening: the descriptors of the listening sockets.
+        """
+        self._count += 1
+        if self._tally is None:
+            self._tally = self._make_tally()
+        seat = Seat(listening, self._tally.fileno(), self._tally.take())
+        process = version.make(slot, seat, self._owner)
+        chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
+        self._members[self._count] = Member(self._count, process, version, self._reactor.seconds(), chance)
+        try:
+            process.start()
+        except OSError as error:  # no more processes, no more memory: it may pass
+            how = f"cannot be started: {error.strerror}"
+            self._reactor.callLater(0, self._owner.worker_ended, process, how)  # not in the midst of a plan
+
+    def carry_out(self, action: Action, *, patient: bool) -> None:
+        """Do to a worker what the policy says.
+
+        :param patient: whether who holds a connection without using it is waited for, as others serve
+            meanwhile.
+        """
+        _MEANS[type(action)](self, self._members[action.number], patient)
+
+    def hurry(self) -> None:
+        """Have those that drain already no longer wait for clients that do nothing."""
+        for each in self.members:
+            if each.phase is Phase.DRAINING:
+                each.process.drain(patient=False)
+
+    def kill_all(self) -> None:
+        """End every worker now."""
+        for each in self.members:
+            each.retiring = True
+            self.enter(each, Phase.KILLED).signal("KILL")
+
+    def enter(self, member: Member, phase: Phase) -> WorkerProcess:
+        """Note that a worker is in a phase from now on."""
+        return member.enter(phase, self._reactor.seconds())
+
+    def tell(self, command: Command) -> None:
+        """Tell every worker something."""
+        for each in self.members:
+            each.process.tell(command)
+
+    def shortest_watchdog(self) -> float:
+        """The time within which the most impatient of them is to be heard, in seconds."""
+        return min((each.version.rules.watchdog for each in self.members), default=math.inf)
+
+    def beat(self) -> None:
+        """Ask those that serve for their figures, which is a sign of life."""
+        for each in self._served():
+            each.process.tell(AskFigures())
+
+    def forgive(self, seconds: float) -> None:
+        """Let every worker have more time: for so long nobody could have been heard."""
+        for each in self.members:
+            each.heard += seconds
+            each.since += seconds
+
+    def refresh(self) -> Deferred[Any]:
+        """Ask likewise; fires when all have answered, or a second has passed."""
+        # Who asks may go away; then nobody else is there to see that the answers are not waited for any more.
+        return gatherResults([each.process.ask(_PATIENCE) for each in self._served()], consumeErrors=True)
+
+    def _served(self) -> list[Member]:
+        return [each for each in self.members if each.phase in _SERVED]
+
+    def _drain(self, member: Member, patient: bool) -> None:
+        member.retiring = True
+        self.enter(member, Phase.DRAINING).drain(patient=patient)
+
+    def _terminate(self, member: Member, patient: bool) -> None:
+        member.retiring = True
+        self.enter(member, Phase.TERMINATING).signal("TERM")
+
+    def _dump(self, member: Member, patient: bool) -> None:
+        process, silent = member.process, self._reactor.seconds() - member.heard
+        words = (
+            "worker {slot} (pid {pid}) is silent for {silent:.1f} s (watchdog): killed, and its stack follows"
+        )
+        self._log.error(words, slot=process.slot, pid=process.pid, silent=silent)
+        self.enter(member, Phase.STUCK).signal("QUIT")
+
+    def _kill(self, member: Member, patient: bool) -> None:
+        slot, phase, rules = member.process.slot, member.phase, member.version.rules
+        if phase is Phase.STARTING:
+            member.process.failure = f"was not ready within {rules.boot_timeout:g} s (boot_timeout)"
+        if phase is not Phase.STUCK:  # which has been said
+            self._log.warn("worker {slot} is {phase} for too long: killed", slot=slot, phase=phase.value)
+        self.enter(member, Phase.KILLED).signal("KILL")
+
+
+_MEANS: Final[dict[type[Action], Callable[[Crew, Member, bool], None]]] = {
+    Drain: Crew._drain,
+    Terminate: Crew._terminate,
+    Dump: Crew._dump,
+    Kill: Crew._kill,
+}

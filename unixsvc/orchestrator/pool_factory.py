@@ -1,0 +1,143 @@
+"""From what is configured to what runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from unixsvc.config.http import parse_listen
+from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.errors import ConfigError
+from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.orchestrator.pool.inline import Inline
+from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.pool import Pool
+from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Recycling, Version
+from unixsvc.orchestrator.sockets.binding import Door, reclaim
+from unixsvc.orchestrator.sockets.http_listener import HttpDoor
+from unixsvc.orchestrator.worker.privileges import find_privileges
+from unixsvc.routing.app import App, load_app
+from unixsvc.service.host import Hosted
+from unixsvc.service.spec import Orders
+from unixsvc.socket_directory import socket_path
+from unixsvc.telemetry.logs import Level
+
+__all__ = ["Assembly", "check_handed"]
+
+
+class Assembly:
+    """Makes pools, and the versions that they run.
+
+    :param token: that clients must show.
+    :param level: of the log, as it is when a worker starts.
+    :param handed: listening sockets that somebody has handed to us, by the name of the service.
+    """
+
+    def __init__(self, reactor: Any, token: str, level: Level, handed: Mapping[str, socket.socket]) -> None:
+        self._reactor = reactor
+        self._token = token
+        self._level = level
+        self._handed = handed
+        self._versions = 0
+
+    def pool(
+        self, name: str, settings: Settings, version: Version, has_failed: Callable[[str], object]
+    ) -> Any:
+        """What runs a service, an IServicePool; it is not started yet.
+
+        :param has_failed: as in :class:`~unixsvc.orchestrator.pool.pool.Pool`.
+        """
+        if version.settings.isolation == "inline":
+            if settings.folder not in sys.path:
+                sys.path.insert(0, settings.folder)
+            return Inline(name, self._reactor, version)
+        backlog = version.settings.limits(settings.limits).backlog
+        door: Any
+        if settings.http is not None and name == HTTP_SERVICE:
+            door = HttpDoor([parse_listen(each, settings.folder) for each in settings.http.listen], backlog)
+        else:
+            path = socket_path(settings.socket_dir, name)
+            door = Door(path, settings.socket_mode, backlog, self._handed.get(name))
+        return Pool(name, self._reactor, version, door, has_failed)
+
+    def version(
+        self, name: str, settings: Settings, *, wanted: int | None = None, app: App | None = None
+    ) -> Version:
+        """What a service is to be.
+
+        :param settings: in which it stands.
+        :param wanted: how many workers, if not as many as are configured.
+        :param app: its application, if that is not to be imported.
+        :raises ConfigError: if it cannot be that on this machine.
+        """
+        service = settings.services[name]
+        self._versions += 1
+        return Version(
+            number=self._versions,
+            settings=service,
+            wanted=wanted or service.worker_count,
+            rules=_common(Rules, service),
+            recycling=_common(Recycling, service),
+            make=partial(self._make, self._orders(name, settings, service)),
+            host=partial(self._host, name, settings, service, app),
+            limits=service.limits(settings.limits),
+            security=settings.security,
+            http=settings.http if name == HTTP_SERVICE else None,
+        )
+
+    def _make(self, orders: Orders, slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
+        log = msgspec.structs.replace(orders.log, level=self._level.name)
+        orders = msgspec.structs.replace(orders, slot=slot, log=log, place=seat.place)
+        return WorkerProcess(self._reactor, orders, seat, owner)
+
+    def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> Hosted:
+        path = socket_path(settings.socket_dir, name)
+        reclaim(path)
+        orders = self._orders(name, settings, service)
+        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, orders.limits.backlog, settings.socket_mode)
+        return Hosted(orders, app or load_app(service.app), endpoint, self._reactor)
+
+    def _orders(self, name: str, settings: Settings, service: ServiceSettings) -> Orders:
+        return Orders(
+            name,
+            1,
+            settings.folder,
+            service,
+            service.limits(settings.limits),
+            settings.security,
+            settings.log,
+            self._token,
+            find_privileges(service, f"services.{name}", os.geteuid()),
+            settings.socket_dir,
+            http=settings.http if name == HTTP_SERVICE else None,
+        )
+
+
+def check_handed(handed: Mapping[str, socket.socket], settings: Settings) -> None:
+    """See that sockets which were handed to us are where clients look for services.
+
+    :raises ConfigError: naming one that is not.
+    """
+    for name, each in handed.items():
+        where = f"the socket {name!r} that was handed to us"
+        service = settings.services.get(name)
+        if service is None or service.isolation == "inline" or (settings.http and name == HTTP_SERVICE):
+            known = ", ".join(each for each in settings.services if each != name)
+            remedy = f"name it as one of: {known}"
+            raise ConfigError(where, "is for no service that has a Unix socket here", remedy)
+        path = socket_path(settings.socket_dir, name)
+        if each.getsockname() != path:
+            raise ConfigError(where, f"listens on {each.getsockname()}", f"clients look for it at {path}")
+
+
+def _common(kind: Any, service: ServiceSettings) -> Any:
+    """Those of the settings that a struct has fields for."""
+    names = set(kind.__struct_fields__) & set(service.__struct_fields__)
+    return kind(**{name: getattr(service, name) for name in names})

@@ -1,0 +1,1 @@
+"""The listening sockets that the orchestrator owns."""

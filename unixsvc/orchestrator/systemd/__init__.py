@@ -1,0 +1,1 @@
+"""systemd: the notify protocol and socket activation."""

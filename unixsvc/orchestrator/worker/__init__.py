@@ -1,0 +1,1 @@
+"""The worker process: started by the orchestrator, never by hand."""

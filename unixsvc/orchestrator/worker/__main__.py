@@ -1,0 +1,128 @@
+"""A worker: the process that a service runs in. Started by the orchestrator, not by hand."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unixsvc.service.spec import Orders
+
+__all__ = ["main"]
+
+_MORE = 16  # connections whose handshake is not done
+
+
+def main() -> None:
+    """Be a worker."""
+    # At QUIT it writes the stack of each thread to its log and goes on; in C, so a blocked loop does it too.
+    faulthandler.register(signal.SIGQUIT, all_threads=True)
+    # Ctrl-C reaches every process of the terminal, and it is the orchestrator's to say what follows. This
+    # stands before the imports, which take most of the time that a worker needs to start.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise, when a terminal is closed
+    import uvloop
+    from setproctitle import setproctitle
+
+    from unixsvc.transport.lazy_tls import tls_when_needed
+
+    with tls_when_needed():
+        from twisted.internet import asyncioreactor
+    from twisted.logger import globalLogBeginner
+
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD, TALLY_FD
+    from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
+    from unixsvc.telemetry.logs import Level, WorkerObserver
+
+    orders = _read_orders()
+    orphan_watch = OrphanWatch(COMMANDS_FD)
+    orphan_watch.start()
+    sockets = len(orders.http.listen) if orders.http else 1
+    for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
+        os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
+    setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
+    sys.path.insert(0, orders.folder)
+    level = Level(orders.log.level)
+    observer = level.filter(WorkerObserver(sys.stderr))
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+    loop = uvloop.new_event_loop()
+    asyncioreactor.install(loop)
+    from twisted.internet import reactor  # only now is it the one that was installed
+
+    from unixsvc.orchestrator.worker.worker import Worker
+
+    # Not before: another user may not be able to read what is imported up to here.
+    _raise_files()
+    tls = _or_give_up(_load_keys, orders)
+    _or_give_up(_drop_privileges, orders)
+    worker = Worker(orders, loop, reactor, level, orphan_watch, tls)
+    running: Any = reactor
+    running.callWhenRunning(worker.start)
+    running.run(installSignalHandlers=False)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread of an action that was given up may block for ever.
+    os._exit(worker.exit_code)
+
+
+def _read_orders() -> Orders:
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, decode_orders
+
+    line = bytearray()
+    try:
+        while not line.endswith(b"\n"):
+            byte = os.read(COMMANDS_FD, 1)
+            if not byte:
+                sys.exit("unixsvc: the orchestrator is gone")
+            line += byte
+    except OSError:
+        sys.exit("unixsvc: a worker is started by the orchestrator; run twistd unixsvc")
+    return decode_orders(bytes(line))
+
+
+def _raise_files() -> None:
+    """Have as many descriptors as we may: the usual limit is for programs that call select()."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _load_keys(orders: Orders) -> list[Any]:
+    if orders.http is None:
+        return [None]
+    from unixsvc.config.http import parse_listen
+    from unixsvc.listen.tls import Encryption, context_for
+
+    contexts = [context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+    # One more than may be is told so, encrypted; some more than that have to be possible at a time.
+    seconds, most = orders.http.header_timeout, orders.limits.max_connections + _MORE
+    return [None if each is None else Encryption(each, seconds, most) for each in contexts]
+
+
+def _drop_privileges(orders: Orders) -> None:
+    from unixsvc.orchestrator.worker.privileges import drop
+
+    drop(orders.privileges)
+    os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
+
+
+def _or_give_up(step: Callable[[Orders], Any], orders: Orders) -> Any:
+    """Take a step of the way to a worker; what cannot be is reported."""
+    from unixsvc.errors import ConfigError
+    from unixsvc.orchestrator.signals import BOOT_FAILED
+    from unixsvc.orchestrator.worker.messages import REPORTS_FD, Failed, encode_line
+
+    try:
+        return step(orders)
+    except ConfigError as error:
+        os.write(REPORTS_FD, encode_line(Failed(str(error))))
+        sys.exit(BOOT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Runs actions: those that wait on the reactor, those that block in threads."""

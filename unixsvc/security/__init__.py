@@ -1,0 +1,1 @@
+"""Authentication: tokens and rules about peers."""

@@ -1,0 +1,1 @@
+"""The Unix-socket server: one protocol per connection, and the handler that owns them."""

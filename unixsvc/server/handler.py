@@ -1,0 +1,153 @@
+"""The socket transport as a service: listens, serves, drains."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall, deferLater
+from zope.interface import implementer
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits, Security
+from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
+from unixsvc.server.probe import probe
+from unixsvc.server.protocol import Connection
+from unixsvc.server.registry import Clients
+
+__all__ = ["Handling", "SocketRequestHandler"]
+
+# Clients that connected and requests that were sent before we began to drain may still be in the kernel:
+# time for a look, in seconds.
+_LAST_LOOK: Final = 0.05
+_NEXT_TURN: Final = 0.01
+# How often is looked for clients that could be gone, while somebody waits for that; in seconds.
+_HURRIED: Final = 0.1
+
+
+class Handling(Struct, frozen=True):
+    """All that a request handler needs to serve one service on one endpoint.
+
+    :ivar token: with which it may ask itself.
+    :ivar http: how it answers over HTTP, for a handler that does.
+    :ivar answers: whether a path is one of the service's own, or under a mount: whatever the method.
+    :ivar contracts: asks for what it promises, and for what those promise that it mounts, as
+        :func:`unixsvc.contract.describe.describe` gives it; paths are those under which it answers. Of a
+        mount that cannot tell now, there is only its prefix, as ``untold``.
+    :ivar web: adds routes of the application's own to the Klein application of a handler that has one.
+    """
+
+    service: str
+    handle: IHandleMessage
+    endpoint: IStreamServerEndpoint
+    limits: Limits
+    security: Security
+    reactor: IReactorTime
+    token: str = ""
+    http: Http = Http()
+    answers: Callable[[str], bool] = bool
+    contracts: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None
+    web: Callable[[Any], None] | None = None
+
+    def __repr__(self) -> str:
+        # The generated one would show the token, and a repr ends up in logs.
+        return f"<Handling {self.service}>"
+
+
+class _ConnectionFactory(Factory):
+    noisy = False
+
+    def __init__(self, clients: Clients, service: str) -> None:
+        self._clients = clients
+        self._service = service
+
+    def logPrefix(self) -> str:
+        return f"service {self._service}"
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        return Connection(self._clients)
+
+
+@implementer(IRequestHandler)
+class SocketRequestHandler(Service):
+    """Serves the wire protocol of ``docs/protocol.rst``.
+
+    :param handling: what to serve, and where.
+    """
+
+    def __init__(self, handling: Handling) -> None:
+        self._service = handling.service
+        self._endpoint = handling.endpoint
+        self._reactor: Any = handling.reactor
+        self._token = handling.token
+        limits = handling.limits
+        self._clients = Clients(handling.handle, limits, handling.security, handling.reactor)
+        self._port: IListeningPort | None = None
+        self._check_every = min(1.0, limits.message_timeout / 4, limits.idle_timeout / 4)
+        self._checks = LoopingCall(self._clients.check_time)
+        self._checks.clock = handling.reactor
+        self._factory = _ConnectionFactory(self._clients, self._service)
+
+    async def probe(self) -> None:
+        """Ask ourselves for ``/-/health``, as a client would.
+
+        :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
+        """
+        await probe(self._reactor, self._endpoint, self._factory, self._token)
+
+    async def listen(self) -> None:
+        """Begin to accept; done when clients can connect."""
+        self._port = await self._endpoint.listen(self._factory)
+        self._checks.start(self._check_every, now=False)
+
+    async def close(self) -> None:
+        """Accept nothing more; done when that is so."""
+        if self._port is not None:
+            port, self._port = self._port, None
+            await deferLater(self._reactor, _LAST_LOOK)
+            await _stopped(port)
+            # What the loop has accepted by now, it tells us in its next turn.
+            await deferLater(self._reactor, _NEXT_TURN)
+
+    async def drain(self, patient: bool = False) -> None:
+        """Tell the clients to go, and serve them until they have; done when all are gone.
+
+        :param patient: whether those are waited for that neither go nor ask for anything.
+        """
+        gone = self._clients.leave(patient=patient)
+        if not patient:
+            # Also where we never listened: our own question to ourselves is a connection too.
+            if self._checks.running:
+                self._checks.stop()
+            self._checks.start(min(_HURRIED, self._check_every), now=False)
+        await gone
+        if self._checks.running:
+            self._checks.stop()
+
+    def abort(self) -> None:
+        """Answer what is unanswered with 503, and close every connection."""
+        self._clients.give_up()
+
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    def stopService(self) -> Deferred[None]:
+        """Accept nothing more, and drain."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self.close()
+        await self.drain()
+
+
+async def _stopped(port: IListeningPort) -> None:
+    stopping = port.stopListening()
+    if stopping is not None:
+        await stopping

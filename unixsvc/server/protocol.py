@@ -1,0 +1,170 @@
+"""One client: what its transport tells, and its way to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from unixsvc.domain.handle_message import reply_for
+from unixsvc.errors import Cancelled, Incomplete, ServiceError, Unavailable
+from unixsvc.server.lifecycle import Act, Sight, Stage, Watch, act_at
+from unixsvc.server.receiver import Serving
+from unixsvc.server.registry import Clients
+from unixsvc.transport.peer import has_gone, peer_of
+
+__all__ = ["Connection"]
+
+_GOAWAY: Final = b'{"goaway":true}\n'
+
+
+@implementer(IPushProducer, IHalfCloseableProtocol)
+class Connection(Serving):
+    """Serves one client.
+
+    It produces replies: the transport pauses it while the client does not take them, and for that time,
+    or while too many requests are unanswered, no more is read.
+
+    :param clients: what all connections share.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__(clients)
+        self._watch: Watch | None = None  # most are gone before anybody looks at them
+
+    # What the transport calls.
+
+    def connectionMade(self) -> None:
+        """A client has connected."""
+        self._caller.peer = peer_of(self.transport)
+        self.transport.registerProducer(self, True)
+        refusal = self._clients.opened(self, self._caller.peer)
+        if refusal is not None:
+            self._refuse(refusal)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it may be gone, or wait for its replies."""
+        busy = self._full or self._later or self._unanswered.requests or self._framer.pending
+        if not busy or self._stage is Stage.LINGERING or has_gone(self.transport):
+            self._stage = max(self._stage, Stage.CLOSING)
+            self.transport.loseConnection()
+            return
+        rest = self._framer.rest()
+        if rest.strip() and self._stage < Stage.CLOSING:
+            self._serve(rest)
+        self._stage = max(self._stage, Stage.ENDED)
+        self._serve_all()
+
+    def writeConnectionLost(self) -> None:
+        """We have shut down our sending side; nothing follows from that."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """The client is gone: nobody wants the replies any more."""
+        self._stage = Stage.LOST
+        self._clients.closed(self)
+        if self._unanswered.requests:
+            for each in self._unanswered.all_running():
+                each.cancel(Cancelled())
+
+    def pauseProducing(self) -> None:
+        """More is waiting to be sent than the client takes."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """The client has taken its replies."""
+        self._full = False
+        self._unanswered.go_on()
+        self._go_on()
+
+    def stopProducing(self) -> None:
+        """The transport is about to be gone."""
+
+    # The way to the end.
+
+    def leave(self) -> None:
+        """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
+        self._stage = max(self._stage, Stage.LEAVING)
+        self._watch = None
+        self._serve_all()
+
+    def finish(self) -> None:
+        """Serve what has arrived, answer it, and close."""
+        self._stage = max(self._stage, Stage.ENDING)
+        self._serve_all()
+
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close."""
+        self._stage = max(self._stage, Stage.GIVEN_UP)
+        self._watch = None
+        for each in self._unanswered.all_running():
+            each.cancel(Unavailable())
+        self._go_further()
+        if self._full:
+            self.transport.abortConnection()  # the client does not take what is sent
+
+    def check_time(self, now: float, *, hurry: bool) -> None:
+        """Close the connection if its client has used up its time."""
+        framer, busy, held = self._framer, bool(self._unanswered), self._unanswered.held
+        gone = not self._reading and has_gone(self.transport)  # else the transport tells
+        sight = Sight(self._stage, self._served, busy, held, framer.partial, framer.framed, self._full, gone)
+        if self._watch is None:
+            self._watch = Watch()
+        _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
+
+    def _go_further(self) -> None:
+        """Do what the way to the end demands by now."""
+        self._flush()
+        # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
+        waiting = self._full or bool(self._unanswered)
+        _ACTS[act_at(self._stage, named=self._named, served=self._served, waiting=waiting)](self)
+
+    def _tell(self) -> None:
+        self._stage = Stage.TOLD
+        self._write(_GOAWAY)
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
+        self._stage = Stage.REFUSING
+        self._answer(None, reply_for(error))
+        self._go_further()
+
+    def _linger(self) -> None:
+        self._stage = Stage.LINGERING
+        self._watch = None
+        self.transport.loseWriteConnection()
+        self._hold_or_read()
+
+    # Flow.
+
+    def _go_on(self) -> None:
+        """Something that held us up is over."""
+        if self._stage >= Stage.CLOSING:
+            self._go_further()
+        elif not self._reading:
+            self._serve_later()
+
+    def _hold_or_read(self) -> None:
+        """Read on only where what comes can be served: the rest stays with the client."""
+        wanted = not (self._later or self._full or self._unanswered.crowded)
+        if self._stage and self._stage >= Stage.ENDED:
+            wanted = self._stage is Stage.LINGERING
+        if wanted != self._reading and self._stage is not Stage.LOST:
+            self._reading = wanted
+            if wanted:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+
+_ACTS: Final[dict[Act, Callable[[Connection], None]]] = {
+    Act.NOTHING: lambda connection: None,
+    Act.TELL: Connection._tell,
+    Act.FINISH: Connection.finish,
+    Act.REFUSE: lambda connection: connection._refuse(Incomplete()),
+    Act.LINGER: Connection._linger,
+    Act.CLOSE: lambda connection: connection.transport.loseConnection(),
+    Act.CUT_OFF: lambda connection: connection.transport.abortConnection(),
+}

@@ -1,0 +1,107 @@
+"""All the connections of one service in one process, and what they share."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from unixsvc.config.settings import Limits, Security
+from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.message import Peer
+from unixsvc.errors import Forbidden, ServiceError, Unavailable
+
+__all__ = ["Client", "Clients"]
+
+
+class Client(Protocol):
+    """One connection, as all of them together are dealt with."""
+
+    def check_time(self, now: float, *, hurry: bool) -> None:
+        """Close the connection if its client has used up its time."""
+
+    def leave(self) -> None:
+        """Have the client go, and serve it until it has gone."""
+
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close."""
+
+
+class Clients:
+    """Knows who is connected, and decides who may be.
+
+    :ivar reactor: for deadlines.
+    """
+
+    def __init__(
+        self, handle: IHandleMessage, limits: Limits, security: Security, reactor: IReactorTime
+    ) -> None:
+        self.handle = handle
+        self.limits = limits
+        self.reactor = reactor
+        self._security = security
+        self._limited = bool(security.allow_uids or security.allow_gids)
+        self._clients: set[Client] = set()
+        self._gone: Deferred[None] | None = None
+        self._leaving = False
+        self._hurry = False
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def opened(self, client: Client, peer: Peer) -> ServiceError | None:
+        """Note a new connection.
+
+        :returns: why it is not wanted, if it isn't.
+        """
+        self._clients.add(client)
+        if self._leaving:
+            # Accepted before, and told to us only now.
+            self.reactor.callLater(0, client.leave)
+        if len(self._clients) > self.limits.max_connections:
+            return Unavailable()
+        if self._limited and not self._allowed(peer):
+            return Forbidden("this user may not connect")
+        return None
+
+    def closed(self, client: Client) -> None:
+        """Note that a connection is gone."""
+        self._clients.discard(client)
+        if self._gone is not None and not self._clients:
+            gone, self._gone = self._gone, None
+            gone.callback(None)
+
+    def check_time(self) -> None:
+        """Close the connections whose clients have used up their time."""
+        now = self.reactor.seconds()
+        for each in list(self._clients):
+            each.check_time(now, hurry=self._hurry)
+
+    def leave(self, *, patient: bool) -> Deferred[None]:
+        """Have every client go, and serve each until it has gone.
+
+        :param patient: whether those are waited for that have been told to go, and neither go nor ask for
+            anything.
+        :returns: fires when the last is gone.
+        """
+        self._leaving = True
+        self._hurry = not patient
+        for each in list(self._clients):
+            each.leave()
+        if not self._clients:
+            return succeed(None)
+        if self._gone is None:
+            self._gone = Deferred()
+        return self._gone
+
+    def give_up(self) -> None:
+        """Answer what is unanswered with 503, and close every connection."""
+        for each in list(self._clients):
+            each.give_up()
+
+    def _allowed(self, peer: Peer) -> bool:
+        if peer.uid in self._security.allow_uids or peer.gid in self._security.allow_gids:
+            return True
+        return peer.pid == os.getpid()  # we may always see whether we are well

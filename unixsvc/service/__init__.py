@@ -1,0 +1,1 @@
+"""One service inside one process."""

@@ -1,1 +1,0 @@
-"""The wire protocol over Unix sockets, as ``docs/protocol.rst`` has it."""

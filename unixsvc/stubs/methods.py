@@ -1,0 +1,165 @@
+"""The methods of the generated module's client."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from unixsvc.stubs.contract import Contract, ContractRoute
+from unixsvc.stubs.kinds import Kind, mapping, sequence
+from unixsvc.stubs.structs import or_unset, remarks
+from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
+from unixsvc.stubs.types import RESERVED, Types
+
+__all__ = ["method_name", "write_method"]
+
+_VARIABLE: Final = re.compile(r"\{(?P<name>[^{}:]+)(?::(?P<kind>[^{}]*))?\}")
+_TIMEOUT: Final = "timeout: float | None = None"
+
+
+class _Argument(Struct, frozen=True):
+    """A parameter of a method.
+
+    :ivar name: what the service calls it.
+    :ivar python: what the method calls it.
+    """
+
+    name: str
+    python: str
+    kind: Kind
+    schema: dict[str, Any]
+    required: bool = True
+
+    @property
+    def declaration(self) -> list[str]:
+        text = self.kind.text if self.required else f"{or_unset(self.kind)} = UNSET"
+        return [*remarks(self.kind), f"{self.python}: {text}"]
+
+    @property
+    def explanation(self) -> str:
+        parts = [one_line(str(self.schema.get("description") or "")).rstrip(".")]
+        if "default" in self.schema:
+            parts.append(f"{one_line(literal(self.schema['default']))} if it is left out")
+        told = "; ".join(filter(None, parts))
+        return f":param {self.python}: {told}." if told else ""
+
+
+def method_name(route: ContractRoute) -> str:
+    """The method and the segments of the path; of its variables, ``by_`` and their names."""
+    words = [route.method.lower()]
+    for segment in filter(None, route.path.split("/")):
+        variable = _VARIABLE.fullmatch(segment)
+        words.append(f"by_{variable['name']}" if variable else segment)
+    words += ["root"] if len(words) == 1 else []
+    return identifier("_".join(re.sub(r"\W+", "_", word).strip("_") for word in words))
+
+
+def write_method(types: Types, contract: Contract, route: ContractRoute, name: str) -> list[str]:
+    """The lines of a method.
+
+    :param name: its name, which no other has.
+    """
+    namer = Namer({*RESERVED, *types.classes.values(), *types.choices.values(), "self", "timeout"})
+    variables = _variables(types, route, namer)
+    whole, fields = _taken(types, contract, route, namer)
+    result = types.kind(route.result)
+    given = f"AsyncIterator[{result.text}]" if route.stream else result.text
+    signature = ["self"]
+    for each in [*variables.values(), *whole]:
+        signature += each.declaration
+    signature.append("*")
+    for each in fields:
+        signature += each.declaration
+    explained = [each.explanation for each in [*variables.values(), *whole, *fields]]
+    keyword = "def" if route.stream else "async def"
+    return [
+        *(f"    {each}" for each in remarks(result, "result: ")),
+        *laid_out(f"{keyword} {name}(", [*signature, _TIMEOUT], f") -> {given}:", 1),
+        *docstring([*_told(route), "\n".join(filter(None, explained))], 2),
+        *_body(route, _path(route.path, variables), whole, fields, result, namer),
+    ]
+
+
+def _variables(types: Types, route: ContractRoute, namer: Namer) -> dict[str, _Argument]:
+    found = {}
+    for segment in route.path.split("/"):
+        variable = _VARIABLE.fullmatch(segment)
+        if variable and variable["name"] not in found:
+            name = variable["name"]
+            schema = route.path_arguments.get(name, {"type": "string"})
+            python = namer.variable(identifier(name))
+            found[name] = _Argument(name, python, types.kind(schema), mapping(schema))
+    return found
+
+
+def _taken(
+    types: Types, contract: Contract, route: ContractRoute, namer: Namer
+) -> tuple[list[_Argument], list[_Argument]]:
+    """What is the whole data, or what are its fields."""
+    if route.data is None:
+        return [], []
+    schema = contract.arguments(route)
+    if schema is None:
+        whole = _Argument("data", namer.variable("data"), types.kind(route.data), mapping(route.data))
+        return [whole], []
+    required = sequence(schema.get("required"))
+    fields = [
+        _Argument(
+            name, namer.variable(identifier(name)), types.kind(each), mapping(each), required=name in required
+        )
+        for name, each in mapping(schema["properties"]).items()
+    ]
+    return [], fields
+
+
+def _told(route: ContractRoute) -> list[str]:
+    title = one_line(route.title)
+    title += "" if not title or title.endswith((".", "!", "?")) else "."
+    request = f"``{one_line(route.method)} {one_line(route.path)}``."
+    return [title, request, route.description]
+
+
+def _body(
+    route: ContractRoute,
+    path: str,
+    whole: list[_Argument],
+    fields: list[_Argument],
+    result: Kind,
+    namer: Namer,
+) -> list[str]:
+    lines: list[str] = []
+    arguments = [literal(route.method), path, *(each.python for each in whole)]
+    if fields:
+        data = namer.variable("data")
+        items = [f"{literal(each.name)}: {each.python}" for each in fields]
+        lines += laid_out(f"{data}: dict[str, Any] = {{", items, "}", 2)
+        arguments.append(data if all(each.required for each in fields) else f"_given({data})")
+    arguments.append("timeout=timeout")
+    arguments += [] if result.text == "Any" else [f"type={result.text}"]
+    if route.stream:
+        return lines + laid_out("return self._client.stream(", arguments, ")", 2)
+    call = "await self._client.call("
+    if result.text == "None":
+        return lines + laid_out(call, arguments, ")", 2)
+    if result.text == "Any":
+        return lines + laid_out(f"return {call}", arguments, ")", 2)
+    answer = namer.variable("result")
+    lines += laid_out(f"{answer}: {result.text} = {call}", arguments, ")", 2)
+    return [*lines, f"        return {answer}"]
+
+
+def _path(pattern: str, variables: dict[str, _Argument]) -> str:
+    """The path as the module writes it: a text, or one with places for the variables."""
+    parts = []
+    for segment in pattern.split("/"):
+        found = _VARIABLE.fullmatch(segment)
+        if found is None:
+            parts.append(quote(segment, safe="!$&()*+,;=:@~"))
+        else:
+            more = ", safe='/'" if found["kind"] == "path" else ""
+            parts.append(f"{{_quoted({variables[found['name']].python}{more})}}")
+    text = "/".join(parts)
+    return f'{"f" if variables else ""}"{text}"'

@@ -1,0 +1,1 @@
+"""The wire protocol: framing and messages, without I/O."""
