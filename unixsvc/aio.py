@@ -17,20 +17,28 @@ from typing import Any
 
 from msgspec import Raw
 
-from unixsvc.client.aio.protocol import AioLink, Stream, change_in
-from unixsvc.client.calls import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
-from unixsvc.client.connect import Unreached, dial
+from unixsvc.client.aio.protocol import AsyncioClientProtocol, Stream, change_in
+from unixsvc.client.calls import (
+    FOR_EVER,
+    TIMEOUT,
+    HttpVerbs,
+    client_closed,
+    make_call,
+    result_of,
+    timeout_or_default,
+)
+from unixsvc.client.connect import ConnectAttemptFailed, connect
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Place, place_of
-from unixsvc.client.pool import Links
-from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.location import ServiceLocation, find_location
+from unixsvc.client.pool import ConnectionPool
+from unixsvc.client.retry import CircuitBreaker, ConnectionLost, RetryBudget, RetryState, pause_or_raise
+from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client"]
 
 
-class Client(Verbs[Coroutine[Any, Any, Any]]):
+class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
     """Calls one service. Connections are made when they are needed, and shared by many calls.
 
     It belongs to the loop on which it is used; on another one it begins anew.
@@ -57,11 +65,11 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         self._token = token
         self._timeout = timeout
         self._most = connections
-        self._links: Links[AioLink] = Links(connections)
+        self._links: ConnectionPool[AsyncioClientProtocol] = ConnectionPool(connections)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._place: Place | None = None
-        self._budget = Budget()
-        self.breaker = Breaker()
+        self._place: ServiceLocation | None = None
+        self._budget = RetryBudget()
+        self.breaker = CircuitBreaker()
         self._closed = False
 
     async def call(
@@ -87,7 +95,7 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        seconds = seconds_of(timeout, self._timeout)
+        seconds = timeout_or_default(timeout, self._timeout)
         link = self._link_at_hand()
         if link is None:
             return result_of(await self._ask(asked, seconds, None), type)
@@ -96,7 +104,7 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         number, done = link.begin(asked, seconds)
         try:
             data = await done
-        except (Lost, ServiceError) as error:
+        except (ConnectionLost, ServiceError) as error:
             problem = error
         except BaseException:  # whoever asked was cancelled
             link.give_up(number)
@@ -124,8 +132,10 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        asked, inbox = make_call(method, path, data, meta), Inbox()
-        task = asyncio.get_running_loop().create_task(self._ask(asked, seconds_of(timeout, FOR_EVER), inbox))
+        asked, inbox = make_call(method, path, data, meta), StreamBuffer()
+        task = asyncio.get_running_loop().create_task(
+            self._ask(asked, timeout_or_default(timeout, FOR_EVER), inbox)
+        )
         return Stream(type, inbox, task)
 
     def figures(self) -> dict[str, Any]:
@@ -149,28 +159,30 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
         self.close()
         await asyncio.sleep(0)  # by then the loop has let the connections go
 
-    def _course(self, call: Call, seconds: float) -> Course:
+    def _course(self, call: Call, seconds: float) -> RetryState:
         if self._closed:
-            raise closed()
+            raise client_closed()
         now = time.monotonic()
         self.breaker.admit(now)
-        return Course(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
+        return RetryState(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
 
-    async def _again(self, problem: Lost | ServiceError, call: Call, seconds: float, begun: float) -> Raw:
+    async def _again(
+        self, problem: ConnectionLost | ServiceError, call: Call, seconds: float, begun: float
+    ) -> Raw:
         """Go on with a call whose first try has failed."""
         now = time.monotonic
-        course = Course(call, begun + seconds, seconds, self._budget, now, random.random, begun)
+        course = RetryState(call, begun + seconds, seconds, self._budget, now, random.random, begun)
         await self._pause(problem, course, None)
         return await self._try(call, course, None)
 
-    async def _ask(self, call: Call, seconds: float, inbox: Inbox | None) -> Raw:
+    async def _ask(self, call: Call, seconds: float, inbox: StreamBuffer | None) -> Raw:
         return await self._try(call, self._course(call, seconds), inbox)
 
-    async def _try(self, call: Call, course: Course, inbox: Inbox | None) -> Raw:
+    async def _try(self, call: Call, course: RetryState, inbox: StreamBuffer | None) -> Raw:
         while True:
             try:
                 data = await self._link().ask(call, course.left(), inbox)
-            except (Unreached, Lost, ServiceError) as error:
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 problem = error
             else:
                 self.breaker.succeeded()
@@ -178,41 +190,44 @@ class Client(Verbs[Coroutine[Any, Any, Any]]):
             await self._pause(problem, course, inbox)
 
     async def _pause(
-        self, problem: Unreached | Lost | ServiceError, course: Course, inbox: Inbox | None
+        self,
+        problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
+        course: RetryState,
+        inbox: StreamBuffer | None,
     ) -> None:
         """Wait until there may be another try; if there is to be none, the problem is raised."""
         again = not self._closed and (inbox is None or not inbox.seen)
         pause = pause_or_raise(problem, course, self.breaker, time.monotonic(), again=again)
         await self._wait(problem, pause)
         if self._closed:
-            raise closed()
+            raise client_closed()
 
     async def _wait(self, problem: Exception, seconds: float) -> None:
-        if isinstance(problem, Unreached) and problem.absent and self._place is not None:
+        if isinstance(problem, ConnectAttemptFailed) and problem.absent and self._place is not None:
             await change_in(self._place.socket_dir, seconds)
         else:
             await asyncio.sleep(seconds)
 
-    def _link_at_hand(self) -> AioLink | None:
+    def _link_at_hand(self) -> AsyncioClientProtocol | None:
         """One on which a call can begin, where nothing is to be considered first; None else."""
         if self._closed or self.breaker.failures or asyncio.get_running_loop() is not self._loop:
             return None
         return self._links.choose()
 
-    def _link(self) -> AioLink:
+    def _link(self) -> AsyncioClientProtocol:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self._links = loop, Links(self._most)
+            self._loop, self._links = loop, ConnectionPool(self._most)
         link = self._links.choose()
         if link is None:
             link = self._connect(loop)
             self._links.add(link)
         return link
 
-    def _connect(self, loop: asyncio.AbstractEventLoop) -> AioLink:
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> AsyncioClientProtocol:
         if self._place is None:
-            self._place = place_of(self._socket_dir, self._token)
-        connection = dial(self._place.socket_dir, self._service)
-        link = AioLink(self._place.shown, loop, self._links.discard)
+            self._place = find_location(self._socket_dir, self._token)
+        connection = connect(self._place.socket_dir, self._service)
+        link = AsyncioClientProtocol(self._place.shown, loop, self._links.discard)
         link.open(connection)
         return link

@@ -20,13 +20,21 @@ from typing import Any
 
 from msgspec import Raw
 
-from unixsvc.client.blocking.connection import BlockingLink, Pool
-from unixsvc.client.calls import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
-from unixsvc.client.connect import Unreached, dial
+from unixsvc.client.blocking.connection import BlockingConnection, BlockingConnectionPool
+from unixsvc.client.calls import (
+    FOR_EVER,
+    TIMEOUT,
+    HttpVerbs,
+    client_closed,
+    make_call,
+    result_of,
+    timeout_or_default,
+)
+from unixsvc.client.connect import ConnectAttemptFailed, connect
 from unixsvc.client.connection import Call
 from unixsvc.client.inotify import wait_for_change
-from unixsvc.client.location import Place, place_of
-from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.client.location import ServiceLocation, find_location
+from unixsvc.client.retry import CircuitBreaker, ConnectionLost, RetryBudget, RetryState, pause_or_raise
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client", "Stream"]
@@ -64,7 +72,7 @@ class Stream:
         self._items.close()
 
 
-class Client(Verbs[Any]):
+class Client(HttpVerbs[Any]):
     """Calls one service. Many threads may call at once, and a process that was forked may go on with it.
 
     :param service: its name.
@@ -90,10 +98,10 @@ class Client(Verbs[Any]):
         self._token = token
         self._timeout = timeout
         self._most = connections
-        self._pool = Pool(connections)
-        self._place: Place | None = None
-        self._budget = Budget()
-        self.breaker = Breaker()
+        self._pool = BlockingConnectionPool(connections)
+        self._place: ServiceLocation | None = None
+        self._budget = RetryBudget()
+        self.breaker = CircuitBreaker()
         self._closed = False
 
     def call(
@@ -119,11 +127,11 @@ class Client(Verbs[Any]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        course = self._course(asked, seconds_of(timeout, self._timeout))
+        course = self._course(asked, timeout_or_default(timeout, self._timeout))
         while True:
             try:
                 answer = self._ask(asked, course)
-            except (Unreached, Lost, ServiceError) as error:
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 self._pause_after(error, course, again=True)
             else:
                 self.breaker.succeeded()
@@ -146,7 +154,7 @@ class Client(Verbs[Any]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        seconds = seconds_of(timeout, FOR_EVER)
+        seconds = timeout_or_default(timeout, FOR_EVER)
         return Stream(self._stream(make_call(method, path, data, meta), seconds, type))
 
     def figures(self) -> dict[str, Any]:
@@ -167,15 +175,15 @@ class Client(Verbs[Any]):
     ) -> None:
         self.close()
 
-    def _course(self, call: Call, seconds: float) -> Course:
+    def _course(self, call: Call, seconds: float) -> RetryState:
         now = time.monotonic()
         with self._own_pool().lock:
             if self._closed:
-                raise closed()
+                raise client_closed()
             self.breaker.admit(now)
-            return Course(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
+            return RetryState(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
 
-    def _ask(self, call: Call, course: Course) -> Raw:
+    def _ask(self, call: Call, course: RetryState) -> Raw:
         pool = self._own_pool()
         link = pool.take() or self._connect(pool)
         try:
@@ -195,32 +203,34 @@ class Client(Verbs[Any]):
                         yield result_of(item, kind)
                 finally:
                     pool.put(link)
-            except (Unreached, Lost, ServiceError) as error:
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 self._pause_after(error, course, again=not seen)
             else:
                 self.breaker.succeeded()
                 return
 
-    def _pause_after(self, error: Unreached | Lost | ServiceError, course: Course, *, again: bool) -> None:
+    def _pause_after(
+        self, error: ConnectAttemptFailed | ConnectionLost | ServiceError, course: RetryState, *, again: bool
+    ) -> None:
         again &= not self._closed
         with self._own_pool().lock:
             pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
-        if isinstance(error, Unreached) and error.absent and self._place is not None:
+        if isinstance(error, ConnectAttemptFailed) and error.absent and self._place is not None:
             wait_for_change(self._place.socket_dir, pause)
         else:
             time.sleep(pause)
         if self._closed:
-            raise closed()
+            raise client_closed()
 
-    def _own_pool(self) -> Pool:
+    def _own_pool(self) -> BlockingConnectionPool:
         """The pool of this process: a child leaves the connections of its parent alone."""
         if self._pool.pid != os.getpid():
-            self._pool = Pool(self._most)
+            self._pool = BlockingConnectionPool(self._most)
         return self._pool
 
-    def _connect(self, pool: Pool) -> BlockingLink:
+    def _connect(self, pool: BlockingConnectionPool) -> BlockingConnection:
         if self._place is None:
-            self._place = place_of(self._socket_dir, self._token)
-        link = BlockingLink(dial(self._place.socket_dir, self._service), self._place.shown)
+            self._place = find_location(self._socket_dir, self._token)
+        link = BlockingConnection(connect(self._place.socket_dir, self._service), self._place.shown)
         pool.add(link)
         return link

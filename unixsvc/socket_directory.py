@@ -10,7 +10,7 @@ from typing import Final
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["is_vouched_for", "prepare_directory", "service_names", "socket_path"]
+__all__ = ["is_owned_by", "prepare_directory", "service_names", "socket_path"]
 
 _MAX_PATH: Final = 107  # sun_path is 108 bytes with its end, unix(7)
 _SOCKET = re.compile(r"service_(?P<name>[a-z][a-z0-9_-]*)\.sock")
@@ -52,7 +52,7 @@ def prepare_directory(path: str) -> None:
         raise ConfigError(path, f"others can write to it ({mode})", f"run: chmod o-w {path}")
 
 
-def is_vouched_for(path: str, uid: int) -> bool:
+def is_owned_by(path: str, uid: int) -> bool:
     """Whether whoever listens at a path was put there by a user, or by root.
 
     The workers of a service may run as another user than the orchestrator that has bound its socket. Where

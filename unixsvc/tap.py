@@ -21,7 +21,7 @@ from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
 from unixsvc.orchestrator.systemd.notify import Activation, restore, take
 from unixsvc.orchestrator.systemd.service import SystemdService
-from unixsvc.telemetry.logs import FORMATS, Level, observer
+from unixsvc.telemetry.logs import FORMATS, LogLevelFilter, observer
 
 __all__ = ["Options", "makeService"]
 
@@ -97,7 +97,7 @@ class Options(usage.Options):
             self.parent["pidfile"] = ""
 
 
-def _make_observer(options: Options, level: Level) -> ILogObserver:
+def _make_observer(options: Options, level: LogLevelFilter) -> ILogObserver:
     log, twistd = options["settings"].log, options.parent or {"nodaemon": True, "logfile": None}
     name, file = twistd["logfile"], sys.stdout
     if name != "-" and (name or not twistd["nodaemon"]):
@@ -176,7 +176,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # only now is it the one that twistd was told to use
 
     settings = options["settings"]
-    level = Level(settings.log.level)
+    level = LogLevelFilter(settings.log.level)
     try:
         restore(os.environ)
         activation = take(os.environ, os.getpid())

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import skipIf
 
 from tests.functional.client_suite import AnswersSuite, ClientTestCase, StreamsSuite
-from unixsvc.client.connect import Unreachable
+from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.errors import DeadlineExceeded, MethodNotAllowed, ServiceError, Unavailable
 
 __all__ = ["Suite"]
@@ -159,7 +159,7 @@ class NobodySuite(ClientTestCase):
         finally:
             os.seteuid(0)
         client = self.client("false", socket_dir=self.place, token="secret")
-        with self.assertRaises(Unreachable) as caught:
+        with self.assertRaises(ServiceUnreachable) as caught:
             client.call("GET", "/item/7")
         self.assertIn("another user listens there (uid 65534)", str(caught.exception))
         listening.settimeout(2.0)

@@ -48,8 +48,8 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
     from twisted.web.server import NOT_DONE_YET
 
     from unixsvc.listen.adopted import AdoptedServerEndpoint
-    from unixsvc.listen.connection_counts import Place
-    from unixsvc.rest.server.site import Front
+    from unixsvc.listen.connection_counts import WorkerSlot
+    from unixsvc.rest.server.site import HttpSite
 
     class Gateway(Resource):
         """``/big/N`` is so many bytes, ``/slow`` takes a second, and everything else says how long it was."""
@@ -71,7 +71,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
             request.write(b"slow")
             request.finish()
 
-    front = Front(Gateway(), settings.http, settings.limits, reactor)
+    front = HttpSite(Gateway(), settings.http, settings.limits, reactor)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     listening.setblocking(False)
@@ -88,7 +88,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
 
-    AdoptedServerEndpoint(loop, listening, Place()).listen(front).addCallback(listens)
+    AdoptedServerEndpoint(loop, listening, WorkerSlot()).listen(front).addCallback(listens)
     loop.add_signal_handler(signal.SIGTERM, lambda: Deferred.fromCoroutine(leave()) and None)
 
 

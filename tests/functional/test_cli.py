@@ -11,7 +11,7 @@ import time
 
 from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
 from unixsvc.cli.exchange import Call, exchange
-from unixsvc.client.connect import Unreachable
+from unixsvc.client.connect import ServiceUnreachable
 
 
 class Answers(CommandLineTestCase):
@@ -144,7 +144,7 @@ class NoAnswers(CommandLineTestCase):
         uid = os.geteuid()
         os.seteuid(uid or 65534)  # root may connect to everything
         try:
-            error = self.assertRaises(Unreachable, exchange, path, Call("GET", "/"), 5.0, print)
+            error = self.assertRaises(ServiceUnreachable, exchange, path, Call("GET", "/"), 5.0, print)
         finally:
             os.seteuid(uid)
         self.assertIn(f"{path}: you may not connect; run as", str(error))

@@ -29,9 +29,9 @@ from unixsvc.domain.interfaces import (
     IAdoptingEndpoint,
     IBlockingRunner,
     IFailureLog,
-    IFigures,
     IGuard,
     IHandleMessage,
+    IMetrics,
     IOrchestrator,
     IOrchestratorWatcher,
     IRequestHandler,
@@ -41,16 +41,16 @@ from unixsvc.domain.interfaces import (
 )
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.listen.adopted import AdoptedServerEndpoint
-from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.orchestrator.orchestrator import Orchestrator
-from unixsvc.orchestrator.pool.inline import Inline
+from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.pool import Pool
-from unixsvc.orchestrator.sockets.binding import Door
+from unixsvc.orchestrator.sockets.binding import Listener
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.handler import Handling, SocketRequestHandler
+from unixsvc.server.handler import HandlerContext, SocketRequestHandler
 from unixsvc.telemetry.logs import FailureLog
-from unixsvc.telemetry.metrics import Figures
+from unixsvc.telemetry.metrics import ServiceMetrics
 
 
 class ProviderTests(SynchronousTestCase):
@@ -82,28 +82,28 @@ class ProviderTests(SynchronousTestCase):
     def test_socket(self) -> None:
         """The guard, both endpoints, and what listens on them."""
         self.assert_provides(TokenGuard("required", ["x"]), IGuard)
-        handling: Any = Handling("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
+        handling: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
         self.assert_provides(SocketRequestHandler(handling), IRequestHandler, IService)
         owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
-        adopted = AdoptedServerEndpoint(anything, listening, Place())
+        adopted = AdoptedServerEndpoint(anything, listening, WorkerSlot())
         for each in owned, adopted:
             self.assert_provides(each, IAdoptingEndpoint, IStreamServerEndpoint)
 
     def test_orchestrator(self) -> None:
         """What runs a service, in workers or in this process, and what runs all of them."""
         reactor = Processes()
-        version, door = version_for(reactor), Door("/run/x.sock", 0o660, 10)
+        version, door = version_for(reactor), Listener("/run/x.sock", 0o660, 10)
         self.assert_provides(Pool("home", reactor, version, door, print), IServicePool, IService)
-        self.assert_provides(Inline("home", reactor, version), IServicePool, IService)
+        self.assert_provides(InlinePool("home", reactor, version), IServicePool, IService)
         settings = Settings("x", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
         self.assert_provides(Orchestrator(settings, reactor), IOrchestrator, IService)
 
     def test_telemetry(self) -> None:
         """What counts, and what keeps."""
-        self.assert_provides(Figures(), IFigures)
+        self.assert_provides(ServiceMetrics(), IMetrics)
         self.assert_provides(FailureLog("home"), IFailureLog)
 
     def test_stand_ins(self) -> None:
@@ -113,7 +113,7 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(FakeOrchestrator(), IOrchestrator)
         self.assert_provides(Watcher(), IOrchestratorWatcher)
         self.assert_provides(
-            Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog
+            Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog
         )
 
     def test_all_in_one_file(self) -> None:

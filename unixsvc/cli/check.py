@@ -63,7 +63,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     from unixsvc.datasource.unix import mounted
     from unixsvc.domain.interfaces import IServices
     from unixsvc.routing.app import load_app, load_object
-    from unixsvc.routing.builtin_routes import PREFIX, Reserved
+    from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes
     from unixsvc.routing.router import Router
 
     socket_path(settings.socket_dir, name)
@@ -76,7 +76,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             folder=settings.folder,
             name=name,
             blocking=_Nowhere(),
-            reserved=Reserved(_nobody_asks, dict),
+            reserved=BuiltinRoutes(_nobody_asks, dict),
             values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
         )
         http = settings.http if settings.http and name == HTTP_SERVICE else Http()

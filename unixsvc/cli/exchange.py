@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.client import connection
-from unixsvc.client.connect import Unreachable, Unreached, dial_path
-from unixsvc.client.retry import Budget, Course, Lost
+from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable, connect_to_path
+from unixsvc.client.retry import ConnectionLost, RetryBudget, RetryState
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable, error_from
 
 __all__ = ["Answer", "Call", "Exchange", "exchange", "is_listening", "read_answer"]
@@ -77,14 +77,16 @@ def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object
         if "idempotency_key" in call.meta:
             return _ask_again(path, call, deadline, seconds, item)
         return _ask(path, call, deadline, item)
-    except Unreached as error:
+    except ConnectAttemptFailed as error:
         raise error.reason from None
-    except Lost:
-        raise Unreachable(path, "it closed the connection without an answer", "see its log") from None
+    except ConnectionLost:
+        raise ServiceUnreachable(path, "it closed the connection without an answer", "see its log") from None
     except TimeoutError:
         raise DeadlineExceeded(f"{path}: no answer within {seconds:g} s") from None
     except OSError as error:
-        raise Unreachable(path, f"cannot be reached: {error.strerror or error}", "see its log") from None
+        raise ServiceUnreachable(
+            path, f"cannot be reached: {error.strerror or error}", "see its log"
+        ) from None
 
 
 def is_listening(path: str) -> bool:
@@ -128,14 +130,14 @@ def _ask_again(
         seen = True
         item(value)
 
-    course = Course(call, deadline, seconds, Budget(), time.monotonic, random.random)
+    course = RetryState(call, deadline, seconds, RetryBudget(), time.monotonic, random.random)
     while True:
         try:
             answer = _ask(path, call, deadline, take)
             if seen or not (answer.failed and answer.code == Unavailable.code):
                 return answer
             pause = course.pause_after(error_from(answer.code, answer.detail))
-        except (Unreached, Lost) as problem:
+        except (ConnectAttemptFailed, ConnectionLost) as problem:
             if seen:
                 raise
             pause = course.pause_after(problem)
@@ -156,14 +158,14 @@ def _ask(path: str, call: Call, deadline: float, item: Callable[[Raw], object]) 
         try:
             return _receive(connection, path, deadline, item)
         except ConnectionResetError:
-            raise Lost from None
+            raise ConnectionLost from None
 
 
 def _connect(path: str, deadline: float) -> socket.socket:
     while True:
         try:
-            return dial_path(path)
-        except Unreached as error:
+            return connect_to_path(path)
+        except ConnectAttemptFailed as error:
             if not error.busy:
                 raise
             time.sleep(min(_RETRY, _left(deadline)))
@@ -193,7 +195,7 @@ def _receive(connection: socket.socket, path: str, deadline: float, item: Callab
                 item(answer.data)
             del rest[: end + 1]
             seen = 0
-    raise Lost
+    raise ConnectionLost
 
 
 def _left(deadline: float) -> float:

@@ -9,7 +9,7 @@ from functools import cached_property
 from msgspec import Raw
 
 from unixsvc.cli.exchange import Call, Exchange, exchange
-from unixsvc.client.connect import Unreachable
+from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.client.location import token_for
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
@@ -75,9 +75,11 @@ class Session:
         names = service_names(directory)
         if not names:
             remedy = "start it with 'twistd -n unixsvc', or name another --config or --socket-dir"
-            raise Unreachable(directory, "no service runs here", remedy)
+            raise ServiceUnreachable(directory, "no service runs here", remedy)
         if service not in names:
-            raise Unreachable(directory, f"there is no service {service!r}", f"there are: {', '.join(names)}")
+            raise ServiceUnreachable(
+                directory, f"there is no service {service!r}", f"there are: {', '.join(names)}"
+            )
         shown = token_for(self.settings)
         call = Call(method, path, data, {} if key is None else {"idempotency_key": key}, shown.token)
         where, patience = socket_path(directory, service), seconds or self._patience(service)

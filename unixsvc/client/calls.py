@@ -12,7 +12,16 @@ from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, Unavailable, error_from
 
-__all__ = ["FOR_EVER", "TIMEOUT", "Verbs", "closed", "is_stream", "make_call", "result_of", "seconds_of"]
+__all__ = [
+    "FOR_EVER",
+    "TIMEOUT",
+    "HttpVerbs",
+    "client_closed",
+    "make_call",
+    "result_of",
+    "timeout_or_default",
+    "unexpected_stream",
+]
 
 R = TypeVar("R")
 
@@ -20,7 +29,7 @@ TIMEOUT: Final = 30.0  # seconds for a call, where nobody says otherwise
 FOR_EVER: Final = 1e6  # seconds for a stream, likewise
 
 
-class Verbs(Generic[R]):
+class HttpVerbs(Generic[R]):
     """The short forms of a client's ``call``: the method by name, and the data by the names of its fields."""
 
     call: Callable[..., R]
@@ -46,12 +55,12 @@ class Verbs(Generic[R]):
         return self.call("DELETE", path, data)
 
 
-def closed() -> ServiceError:
+def client_closed() -> ServiceError:
     """What a call gets whose client is closed already."""
     return error_from(Unavailable.code, "the client is closed")
 
 
-def is_stream() -> BadGateway:
+def unexpected_stream() -> BadGateway:
     """What a call gets whose answer is a stream."""
     return BadGateway("the service answers with a stream: ask for it with stream()")
 
@@ -76,7 +85,7 @@ def make_call(
     return Call(method.upper(), path, raw, meta)
 
 
-def seconds_of(timeout: Any, default: float) -> float:
+def timeout_or_default(timeout: Any, default: float) -> float:
     """The time for a call.
 
     :raises ValueError: if it is none.

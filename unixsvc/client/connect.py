@@ -7,13 +7,13 @@ import os
 import socket
 
 from unixsvc.errors import ServiceError, Unavailable
-from unixsvc.socket_directory import is_vouched_for, service_names, socket_path
+from unixsvc.socket_directory import is_owned_by, service_names, socket_path
 from unixsvc.transport.credentials import credentials_of
 
-__all__ = ["Unreachable", "Unreached", "dial", "dial_path"]
+__all__ = ["ConnectAttemptFailed", "ServiceUnreachable", "connect", "connect_to_path"]
 
 
-class Unreachable(Unavailable):
+class ServiceUnreachable(Unavailable):
     """A service cannot be asked at all, and will not be for as long as nobody does something about it.
 
     :param where: its socket, or the directory of sockets.
@@ -31,7 +31,7 @@ class Unreachable(Unavailable):
         return str(self.detail)
 
 
-class Unreached(Exception):
+class ConnectAttemptFailed(Exception):
     """A service could not be asked this time, and has seen nothing of the call.
 
     :param reason: what a caller is told if there is no other time.
@@ -46,7 +46,7 @@ class Unreached(Exception):
         self.busy = busy
 
 
-def dial(socket_dir: str, service: str) -> socket.socket:
+def connect(socket_dir: str, service: str) -> socket.socket:
     """Connect, without waiting; a Unix socket is connected at once or not at all.
 
     :returns: connected, and not blocking; the token may be shown to whoever is at the other end.
@@ -54,22 +54,26 @@ def dial(socket_dir: str, service: str) -> socket.socket:
     :raises Unreachable: if we may not, or if somebody listens who must not see the token.
     """
     try:
-        return dial_path(socket_path(socket_dir, service))
-    except Unreached as error:
+        return connect_to_path(socket_path(socket_dir, service))
+    except ConnectAttemptFailed as error:
         if not error.absent:
             raise
         there = ", ".join(service_names(socket_dir)) or "none"
         problem = f"there is no service {service!r}; there are: {there}"
-        raise Unreached(Unreachable(socket_dir, problem, "see: unixsvc ls"), absent=True) from None
+        raise ConnectAttemptFailed(
+            ServiceUnreachable(socket_dir, problem, "see: unixsvc ls"), absent=True
+        ) from None
 
 
-def dial_path(path: str) -> socket.socket:
+def connect_to_path(path: str) -> socket.socket:
     """Connect likewise to a socket whose path is known."""
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     except OSError as error:  # too many open files, as a rule
-        reason = Unreachable(path, f"cannot be reached: {error.strerror}", "raise the limit: ulimit -n")
-        raise Unreached(reason) from None
+        reason = ServiceUnreachable(
+            path, f"cannot be reached: {error.strerror}", "raise the limit: ulimit -n"
+        )
+        raise ConnectAttemptFailed(reason) from None
     try:
         connection.setblocking(False)
         _connect(connection, path)
@@ -84,22 +88,24 @@ def _connect(connection: socket.socket, path: str) -> None:
     try:
         connection.connect(path)
     except FileNotFoundError:
-        reason = Unreachable(path, "there is no such socket", "see what runs: unixsvc ls")
-        raise Unreached(reason, absent=True) from None
+        reason = ServiceUnreachable(path, "there is no such socket", "see what runs: unixsvc ls")
+        raise ConnectAttemptFailed(reason, absent=True) from None
     except ConnectionRefusedError:
-        raise Unreached(Unreachable(path, "nobody listens", "start it with: twistd -n unixsvc")) from None
+        raise ConnectAttemptFailed(
+            ServiceUnreachable(path, "nobody listens", "start it with: twistd -n unixsvc")
+        ) from None
     except PermissionError:
         remedy = "run as the user of the orchestrator, or in its group"
-        raise Unreachable(path, "you may not connect", remedy) from None
+        raise ServiceUnreachable(path, "you may not connect", remedy) from None
     except OSError as error:
         # EAGAIN: the queue of those who wait to be accepted is full, and nothing tells when it no longer is.
         busy = error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE)
-        reason = Unreachable(path, f"cannot be reached: {error.strerror}", "see its log")
-        raise Unreached(reason, busy=True) if busy else reason from None
+        reason = ServiceUnreachable(path, f"cannot be reached: {error.strerror}", "see its log")
+        raise ConnectAttemptFailed(reason, busy=True) if busy else reason from None
 
 
 def _check_owner(connection: socket.socket, path: str) -> None:
     uid = credentials_of(connection).uid
-    if uid not in (os.geteuid(), 0) and not is_vouched_for(path, os.geteuid()):
+    if uid not in (os.geteuid(), 0) and not is_owned_by(path, os.geteuid()):
         problem = f"another user listens there (uid {uid}), who must not see the token"
-        raise Unreachable(path, problem, "run as that user")
+        raise ServiceUnreachable(path, problem, "run as that user")

@@ -11,11 +11,20 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from unixsvc.client.location import Shown
+from unixsvc.client.location import Credentials
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
 
-__all__ = ["WINDOW", "Answered", "Call", "Conversation", "Event", "Failed", "GoAway", "Item"]
+__all__ = [
+    "WINDOW",
+    "Call",
+    "ClientConnection",
+    "ErrorReceived",
+    "Event",
+    "GoawayReceived",
+    "ItemReceived",
+    "ResponseReceived",
+]
 
 # How many items of a stream may be on their way to a reader that has not taken them yet.
 WINDOW: Final = 64
@@ -34,7 +43,7 @@ class Call(Struct, frozen=True, omit_defaults=True):
     meta: dict[str, str] = {}
 
 
-class Answered(Struct, frozen=True):
+class ResponseReceived(Struct, frozen=True):
     """A call has succeeded; for a stream, it has ended.
 
     :ivar data: the result, as JSON.
@@ -46,14 +55,14 @@ class Answered(Struct, frozen=True):
     location: str | None = None
 
 
-class Failed(Struct, frozen=True):
+class ErrorReceived(Struct, frozen=True):
     """A call has failed."""
 
     id: int
     error: ServiceError
 
 
-class Item(Struct, frozen=True):
+class ItemReceived(Struct, frozen=True):
     """One item of a stream.
 
     :ivar data: as JSON.
@@ -63,11 +72,11 @@ class Item(Struct, frozen=True):
     data: Raw
 
 
-class GoAway(Struct, frozen=True):
+class GoawayReceived(Struct, frozen=True):
     """Nothing new is to be asked on this connection; what is unanswered will be answered."""
 
 
-Event = Answered | Failed | Item | GoAway
+Event = ResponseReceived | ErrorReceived | ItemReceived | GoawayReceived
 
 
 class _Message(Struct, omit_defaults=True):
@@ -100,7 +109,7 @@ _NO_ANSWER: Final = "what the service sent is no answer"
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Conversation:
+class ClientConnection:
     """One connection.
 
     :param shown: the token, shown until the service has once accepted it.
@@ -108,7 +117,7 @@ class Conversation:
     :ivar leaving: whether the service wants us to go.
     """
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Credentials) -> None:
         self._token = shown.token
         self._told = shown.told
         self.sizes: dict[int, int] = {}
@@ -179,7 +188,7 @@ class Conversation:
             raise BadGateway(_NO_ANSWER) from None
         if found.goaway:
             self.leaving = True
-            return GoAway()
+            return GoawayReceived()
         number = found.id
         if number is None and found.status == "error":
             # It could not even read what we asked, or wants no connection of ours: that ends all of it.
@@ -187,7 +196,7 @@ class Conversation:
         if number not in self.sizes:
             raise BadGateway("the service answered what was not asked")
         if found.more:
-            return Item(number, found.data)
+            return ItemReceived(number, found.data)
         return self._end(number, found)
 
     def _end(self, id: int, found: _Line) -> Event:
@@ -198,11 +207,11 @@ class Conversation:
             stream = id in self._streams
             self._streams.discard(id)
         if found.status == "error":
-            return Failed(id, self._told(error_from(found.code, found.detail, found.message)))
+            return ErrorReceived(id, self._told(error_from(found.code, found.detail, found.message)))
         self._token = None  # it was accepted, and holds for the connection
         if stream and bytes(found.data) != b"null":
-            return Failed(id, BadGateway("the service answers with no stream: ask for it with call()"))
-        return Answered(id, found.data, found.location)
+            return ErrorReceived(id, BadGateway("the service answers with no stream: ask for it with call()"))
+        return ResponseReceived(id, found.data, found.location)
 
     def _refused(self, error: ServiceError) -> Event:
         """Nothing more is served here. Of a message that is too large, the others are not guilty."""
@@ -212,7 +221,7 @@ class Conversation:
             if guilty is not None:
                 self.leaving = True
                 del self.sizes[guilty]
-                return Failed(guilty, error)
+                return ErrorReceived(guilty, error)
         raise error
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["SLACK", "Alarm"]
+__all__ = ["SLACK", "DeadlineTimer"]
 
 # By so much a deadline may be early, in seconds: uvloop counts whole milliseconds, and rounds them twice. Who
 # asked it again for the part of one that is left would be called in each turn until that is over.
@@ -14,7 +14,7 @@ SLACK: Final = 0.0015
 _LONGEST: Final = 1e6  # seconds that are waited at a time; what is longer may be more than a loop can count
 
 
-class Alarm:
+class DeadlineTimer:
     """Rings at the earliest deadline. A call pays for it only if it is the one that ends first.
 
     Most calls end long before their deadline, and in the order in which they began: for them a timer of their

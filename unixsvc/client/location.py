@@ -11,10 +11,10 @@ from unixsvc.config.settings import Settings
 from unixsvc.errors import ServiceError, Unauthorized, error_from
 from unixsvc.security.tokens import MISSING, WRONG, read_token
 
-__all__ = ["Place", "Shown", "place_of", "token_for"]
+__all__ = ["Credentials", "ServiceLocation", "find_location", "token_for"]
 
 
-class Shown(Struct, frozen=True):
+class Credentials(Struct, frozen=True):
     """What is shown to a service.
 
     :ivar token: None to show none.
@@ -39,11 +39,11 @@ class Shown(Struct, frozen=True):
         return error_from(error.code, f"{error.detail or MISSING}; {self.origin}", error.message)
 
 
-class Place(Struct, frozen=True):
+class ServiceLocation(Struct, frozen=True):
     """A socket directory, and what is shown to those who listen there."""
 
     socket_dir: str
-    shown: Shown
+    shown: Credentials
 
     @property
     def token(self) -> str | None:
@@ -55,7 +55,7 @@ class Place(Struct, frozen=True):
         return f"<Place {self.socket_dir}>"
 
 
-def place_of(socket_dir: str | None = None, token: str | None = None) -> Place:
+def find_location(socket_dir: str | None = None, token: str | None = None) -> ServiceLocation:
     """Find it as an orchestrator would that was started in the current directory.
 
     :param socket_dir: if it is known.
@@ -63,19 +63,21 @@ def place_of(socket_dir: str | None = None, token: str | None = None) -> Place:
     :raises ConfigError: if the configuration there is wrong, or the token cannot be read.
     """
     if socket_dir is not None and token is not None:
-        return Place(socket_dir, Shown(token))
+        return ServiceLocation(socket_dir, Credentials(token))
     settings = load_settings(socket_dir=socket_dir)
-    return Place(settings.socket_dir, token_for(settings) if token is None else Shown(token))
+    return ServiceLocation(settings.socket_dir, token_for(settings) if token is None else Credentials(token))
 
 
-def token_for(settings: Settings) -> Shown:
+def token_for(settings: Settings) -> Credentials:
     """The token, where it is of use: under ``private``, public routes answer without.
 
     :raises ConfigError: if it is needed and cannot be read.
     """
     file, policy = settings.token_file, settings.security.token
     if policy == "off":
-        return Shown(None, f"none was shown, as {settings.source} says that none is needed")
+        return Credentials(None, f"none was shown, as {settings.source} says that none is needed")
     if policy == "private" and not os.path.lexists(file):
-        return Shown(None, f"none was shown, as there is no {file}; use the orchestrator's own configuration")
-    return Shown(read_token(file), f"the token was read from {file}")
+        return Credentials(
+            None, f"none was shown, as there is no {file}; use the orchestrator's own configuration"
+        )
+    return Credentials(read_token(file), f"the token was read from {file}")

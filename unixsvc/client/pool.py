@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Generic, Protocol, TypeVar
 
-from unixsvc.client.connection import Conversation
+from unixsvc.client.connection import ClientConnection
 
-__all__ = ["Link", "Links"]
+__all__ = ["ConnectionPool", "PooledConnection"]
 
 
-class Link(Protocol):
+class PooledConnection(Protocol):
     """One connection."""
 
-    conversation: Conversation
+    conversation: ClientConnection
 
 
-L = TypeVar("L", bound=Link)
+L = TypeVar("L", bound=PooledConnection)
 
 
-class Links(Generic[L]):
+class ConnectionPool(Generic[L]):
     """The connections of one client to one service.
 
     :param most: how many there may be, not counting those that are about to go.

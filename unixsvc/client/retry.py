@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from unixsvc.client.connect import Unreachable, Unreached
+from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.client.connection import Call
 from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable, error_from
 
-__all__ = ["Breaker", "Budget", "Course", "Lost", "pause_or_raise", "reason_of"]
+__all__ = [
+    "CircuitBreaker",
+    "ConnectionLost",
+    "RetryBudget",
+    "RetryState",
+    "error_for_caller",
+    "pause_or_raise",
+]
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 _FIRST_PAUSE: Final = 0.005
@@ -18,11 +25,11 @@ _LONGEST_PAUSE: Final = 0.5
 _ABSENCE: Final = 2.0
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """A connection has ended while a call was unanswered: the action may have run, or not."""
 
 
-class Budget:
+class RetryBudget:
     """Bounds what retries add to the load, as Finagle's retry budgets do; the numbers are theirs.
 
     :param share: of the calls, that may be made again.
@@ -49,7 +56,7 @@ class Budget:
         return True
 
 
-class Breaker:
+class CircuitBreaker:
     """Refuses calls to a service for a while when many in a row have found it unavailable.
 
     One call is let through after a pause; if that finds it unavailable too, the next pause is twice as long.
@@ -106,7 +113,7 @@ class Breaker:
         self._until = now + self._pause
 
 
-class Course:
+class RetryState:
     """One call, from its first try to its end.
 
     :param deadline: on the clock, in seconds.
@@ -122,7 +129,7 @@ class Course:
         call: Call,
         deadline: float,
         patience: float,
-        budget: Budget,
+        budget: RetryBudget,
         clock: Callable[[], float],
         chance: Callable[[], float],
         begun: float | None = None,
@@ -152,26 +159,35 @@ class Course:
         """What the caller is told when the time is over."""
         return DeadlineExceeded(f"no answer within {self._patience:g} s")
 
-    def pause_after(self, problem: Unreached | Lost | ServiceError) -> float:
+    def pause_after(self, problem: ConnectAttemptFailed | ConnectionLost | ServiceError) -> float:
         """For how long to wait before the next try, in seconds.
 
         :raises ServiceError: if there is to be none; the caller is told that.
         """
-        reason = reason_of(problem)
-        reached = not isinstance(problem, Unreached)
+        reason = error_for_caller(problem)
+        reached = not isinstance(problem, ConnectAttemptFailed)
         if reached and not (self._repeatable and self._budget.withdraw()):
             raise reason
-        if isinstance(problem, Unreached) and problem.absent and self._clock() - self._begun > _ABSENCE:
+        if (
+            isinstance(problem, ConnectAttemptFailed)
+            and problem.absent
+            and self._clock() - self._begun > _ABSENCE
+        ):
             raise reason
         pause = min(_FIRST_PAUSE * 2.0 ** min(self._tries, 16), _LONGEST_PAUSE) * (0.5 + self._chance() / 2)
         self._tries += 1
         if self._clock() + pause >= self._deadline:
-            raise reason if isinstance(problem, Unreached) else self.too_late()
+            raise reason if isinstance(problem, ConnectAttemptFailed) else self.too_late()
         return pause
 
 
 def pause_or_raise(
-    problem: Unreached | Lost | ServiceError, course: Course, breaker: Breaker, now: float, *, again: bool
+    problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
+    course: RetryState,
+    breaker: CircuitBreaker,
+    now: float,
+    *,
+    again: bool,
 ) -> float:
     """What becomes of a call when a try has failed.
 
@@ -181,27 +197,27 @@ def pause_or_raise(
     """
     if isinstance(problem, DeadlineExceeded):
         raise (course.too_late() if problem.detail is None else problem) from None
-    final = not isinstance(problem, Unavailable) or isinstance(problem, Unreachable)
+    final = not isinstance(problem, Unavailable) or isinstance(problem, ServiceUnreachable)
     if isinstance(problem, ServiceError) and final:
-        if isinstance(problem, Unreachable):
+        if isinstance(problem, ServiceUnreachable):
             breaker.failed(now)
         else:
             breaker.succeeded()
         raise problem
     try:
         if not again:
-            raise reason_of(problem)
+            raise error_for_caller(problem)
         return course.pause_after(problem)
     except ServiceError:
-        if isinstance(problem, Unreached):  # one whose answer was lost has found the service
+        if isinstance(problem, ConnectAttemptFailed):  # one whose answer was lost has found the service
             breaker.failed(now)
         raise
 
 
-def reason_of(problem: Unreached | Lost | ServiceError) -> ServiceError:
+def error_for_caller(problem: ConnectAttemptFailed | ConnectionLost | ServiceError) -> ServiceError:
     """What a caller is told of it, if there is no other try."""
-    if isinstance(problem, Unreached):
+    if isinstance(problem, ConnectAttemptFailed):
         return problem.reason
-    if isinstance(problem, Lost):
+    if isinstance(problem, ConnectionLost):
         return error_from(Unavailable.code, "the connection ended before the answer: the action may have run")
     return problem

@@ -9,10 +9,10 @@ from msgspec import Raw
 
 from unixsvc.client.connection import WINDOW
 
-__all__ = ["Inbox"]
+__all__ = ["StreamBuffer"]
 
 
-class Inbox:
+class StreamBuffer:
     """Between a connection and the reader of one stream. It opens the window as items are taken.
 
     A connection holds this and not the reader, so that a reader that is dropped can be noticed.

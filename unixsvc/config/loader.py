@@ -25,7 +25,7 @@ from unixsvc.config.settings import (
     Settings,
     start_order,
 )
-from unixsvc.domain.validation import PLAIN, Problem, find_problems
+from unixsvc.domain.validation import PLAIN, FieldError, find_field_errors
 from unixsvc.errors import ConfigError
 
 __all__ = ["FILE_NAME", "default_socket_dir", "load_settings"]
@@ -201,7 +201,7 @@ def _read(file: Path) -> _File:
 
 
 def _checked(table: dict[str, Any], source: str) -> _File:
-    problems = find_problems(_File, table, PLAIN)
+    problems = find_field_errors(_File, table, PLAIN)
     if problems:
         raise ConfigError(source, "; ".join(_explain(each) for each in problems))
     file = msgspec.convert(table, _File)
@@ -224,7 +224,7 @@ def _checked(table: dict[str, Any], source: str) -> _File:
     return file
 
 
-def _explain(problem: Problem) -> str:
+def _explain(problem: FieldError) -> str:
     near = ""
     if problem.message == "is unknown":
         parent, _, key = problem.field.rpartition(".")

@@ -15,12 +15,12 @@ from unixsvc.errors import ServiceError
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 
-__all__ = ["Promise", "describe"]
+__all__ = ["RouteDescription", "describe"]
 
 _REFERENCE: Final = "#/schemas/"
 
 
-class Promise(Struct, frozen=True):
+class RouteDescription(Struct, frozen=True):
     """One route as it stands in the table: the whole path, and what the action takes and gives."""
 
     path: str
@@ -28,7 +28,7 @@ class Promise(Struct, frozen=True):
     signature: Signature
 
 
-def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str, Any]:
+def describe(title: str, version: str, promises: Sequence[RouteDescription]) -> dict[str, Any]:
     """The contract as plain data.
 
     :returns: ``title``, ``version``, ``schemas`` by name, and ``routes``: of each the ``method``,
@@ -59,7 +59,9 @@ def describe(title: str, version: str, promises: Sequence[Promise]) -> dict[str,
     return {"title": title, "version": version, "routes": routes, "schemas": components}
 
 
-def _describe_route(promise: Promise, path: dict[str, Any], data: Any, result: Any) -> dict[str, Any]:
+def _describe_route(
+    promise: RouteDescription, path: dict[str, Any], data: Any, result: Any
+) -> dict[str, Any]:
     route = promise.route
     return {
         "method": route.method,

@@ -14,11 +14,11 @@ from zope.interface import implementer
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.interfaces import IServices
-from unixsvc.domain.request_context import get_current
+from unixsvc.domain.request_context import current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
-from unixsvc.telemetry.metrics import Asked
+from unixsvc.telemetry.metrics import ClientStats
 
-__all__ = ["NoServices", "UnixServices"]
+__all__ = ["NoServices", "ServiceClients"]
 
 # What an application asks for may come from its callers; a worker's report must stay short all the same.
 _MOST: Final = 100
@@ -27,7 +27,7 @@ _BEFORE_ALL_TIMES: Final = float("-inf")
 
 
 @implementer(IServices)
-class UnixServices:
+class ServiceClients:
     """Keeps a client for each service that was asked.
 
     :param socket_dir: where the services listen; empty if the configuration in the current directory says.
@@ -144,7 +144,7 @@ class UnixServices:
         """
         return {name: _figures_of(each) for name, each in self._clients.items()}
 
-    def asked(self) -> dict[str, Asked]:
+    def asked(self) -> dict[str, ClientStats]:
         """The same, as it is added up over workers: of a hundred services at most."""
         named = ((name, each) for name, each in self._clients.items() if _NAME.fullmatch(name))
         return {name: _asked(_figures_of(each)) for name, each in islice(named, _MOST)}
@@ -174,7 +174,7 @@ class UnixServices:
         """The time for a call and its meta: the current request's, unless it is given less, or others."""
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded
-        current = get_current()
+        current = current_request()
         if current is None:
             return timeout, meta or {}
         request, deadline = current
@@ -197,9 +197,9 @@ def _figures_of(client: Any) -> dict[str, Any]:
     return figures | {"half_open": tripped and not figures["open"]}
 
 
-def _asked(figures: dict[str, Any]) -> Asked:
+def _asked(figures: dict[str, Any]) -> ClientStats:
     is_open, half_open = figures["open"], figures["half_open"]
-    return Asked(
+    return ClientStats(
         open=int(is_open),
         half_open=int(half_open),
         closed=int(not (is_open or half_open)),

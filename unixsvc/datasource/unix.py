@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.client.connect import Unreachable
+from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.config.settings import CONTROL_SERVICE
-from unixsvc.domain.handle_message import reply_for
-from unixsvc.domain.interfaces import IContracted, IRouterDatasource, IServices
+from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
@@ -26,7 +26,7 @@ _TARGET: Final = re.compile(r"[a-z][a-z0-9_-]*(:/[^?]*)?")
 _GIVEN_UP: Final = (Cancelled, DeadlineExceeded)
 
 
-@implementer(IRouterDatasource, IContracted)
+@implementer(IRouterDatasource, IDescribesRoutes)
 class UnixDatasource:
     """Passes requests on to a service; neither their data nor its answers are decoded here.
 
@@ -100,13 +100,13 @@ async def _items(stream: Any) -> AsyncGenerator[bytes, None]:
 def _failed(failure: Failure) -> Reply:
     """A failure that is the answer; one that the use case must hear of is raised."""
     error: Any = failure.value
-    if isinstance(error, Unreachable):  # where its socket would be is nobody's affair
+    if isinstance(error, ServiceUnreachable):  # where its socket would be is nobody's affair
         raise Unavailable from None
     if isinstance(error, _GIVEN_UP):  # as it would be said here, and not as a client is told
         raise type(error)() from None
     if not isinstance(error, ServiceError):
         raise error
-    return reply_for(error)
+    return error_to_reply(error)
 
 
 def mounted(

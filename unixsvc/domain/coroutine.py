@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar, overload
 
-__all__ = ["Begun", "begin", "finish"]
+__all__ = ["SuspendedCoroutine", "await_result", "start"]
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
 
-class Begun(Generic[_T_co]):
+class SuspendedCoroutine(Generic[_T_co]):
     """A coroutine that waits. To await it goes on with it.
 
     :ivar coroutine: goes on when it is sent what it waits for.
@@ -42,7 +42,7 @@ class Begun(Generic[_T_co]):
             return result
 
 
-def begin(coroutine: Coroutine[Any, Any, _T]) -> _T | Begun[_T]:
+def start(coroutine: Coroutine[Any, Any, _T]) -> _T | SuspendedCoroutine[_T]:
     """Run a coroutine's first step.
 
     :returns: its result, if that was all.
@@ -52,13 +52,13 @@ def begin(coroutine: Coroutine[Any, Any, _T]) -> _T | Begun[_T]:
     except StopIteration as stop:
         result: _T = stop.value
         return result
-    return Begun(coroutine, waiting)
+    return SuspendedCoroutine(coroutine, waiting)
 
 
 @overload
-async def finish(begun: Begun[_T]) -> _T: ...
+async def await_result(begun: SuspendedCoroutine[_T]) -> _T: ...
 @overload
-async def finish(begun: _T) -> _T: ...
-async def finish(begun: Any) -> Any:
+async def await_result(begun: _T) -> _T: ...
+async def await_result(begun: Any) -> Any:
     """The result of what is begun, or is the result already."""
-    return await begun if isinstance(begun, Begun) else begun
+    return await begun if isinstance(begun, SuspendedCoroutine) else begun

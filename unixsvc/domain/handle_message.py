@@ -11,19 +11,19 @@ from typing import Final
 import msgspec
 from zope.interface import implementer
 
-from unixsvc.domain.coroutine import Begun, begin
-from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IHandleMessage, IRouterRepository
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
+from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.request_context import Current, get_current, leave, set_current
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.request_context import RequestContext, current_request, detach, set_current_request
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable
 
-__all__ = ["HandleMessage", "reply_for"]
+__all__ = ["HandleMessage", "error_to_reply"]
 
 _GIVEN_UP: Final = (Cancelled.code, DeadlineExceeded.code)
 
 
-def reply_for(error: ServiceError) -> Reply:
+def error_to_reply(error: ServiceError) -> Reply:
     """What a peer is told of a failure; of a 500, nothing but that."""
     detail = None if error.code == Internal.code else error.detail
     return Reply(error.code, b"", error.message, detail)
@@ -48,7 +48,7 @@ class HandleMessage:
         self,
         repository: IRouterRepository,
         guard: IGuard,
-        figures: IFigures,
+        figures: IMetrics,
         failures: IFailureLog,
         *,
         max_inflight: int,
@@ -72,7 +72,7 @@ class HandleMessage:
             return self._request_timeout
         return min(request.timeout, self._request_timeout)
 
-    def __call__(self, request: Request) -> Reply | Stream | Begun[Reply | Stream]:
+    def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Begin to answer a request; whatever goes wrong is a reply too.
 
         A stream is counted when it has ended, with the code of its end.
@@ -93,17 +93,17 @@ class HandleMessage:
             answer = self._told(request, error)
         if not isinstance(answer, Reply):
             self.inflight += 1
-            return begin(self._wait(request, started, outer, answer))
+            return start(self._wait(request, started, outer, answer))
         if answer.items is not None:
             return self._stream(request, answer.items, started)
         if self._keep_current:
-            set_current(outer)
+            set_current_request(outer)
         self._count(answer.code, self._now() - started)
         return answer
 
     async def _wait(
-        self, request: Request, started: float, outer: Current | None, answer: Awaitable[Reply]
-    ) -> Reply | Stream:
+        self, request: Request, started: float, outer: RequestContext | None, answer: Awaitable[Reply]
+    ) -> Reply | ReplyStream:
         try:
             reply = await answer
             if reply.items is not None:
@@ -115,22 +115,26 @@ class HandleMessage:
         finally:
             self.inflight -= 1
         if self._keep_current:
-            set_current(outer)
+            set_current_request(outer)
         self._count(reply.code, self._now() - started)
         return reply
 
-    def _enter(self, request: Request, started: float) -> Current | None:
-        outer = get_current()
-        set_current((request, started + self.seconds_for(request)))
+    def _enter(self, request: Request, started: float) -> RequestContext | None:
+        outer = current_request()
+        set_current_request((request, started + self.seconds_for(request)))
         return outer
 
-    def _stream(self, request: Request, items: AsyncGenerator[bytes, None], started: float) -> Stream:
+    def _stream(self, request: Request, items: AsyncGenerator[bytes, None], started: float) -> ReplyStream:
         self.inflight += 1
         seconds = None if request.timeout is None else request.timeout - (self._now() - started)
         ended = partial(self._ended, request, started)
         if self._keep_current:  # a stream takes as long as the caller likes
-            set_current((request, started + (math.inf if request.timeout is None else request.timeout)))
-        return Stream(items, ended, seconds=seconds, item_seconds=self._request_timeout, context=leave())
+            set_current_request(
+                (request, started + (math.inf if request.timeout is None else request.timeout))
+            )
+        return ReplyStream(
+            items, ended, seconds=seconds, item_seconds=self._request_timeout, context=detach()
+        )
 
     def _ended(self, request: Request, started: float, error: BaseException | None) -> Reply:
         self.inflight -= 1
@@ -141,12 +145,12 @@ class HandleMessage:
     def _told(self, request: Request, error: BaseException) -> Reply:
         if not isinstance(error, ServiceError) or error.code == Internal.code:
             self._failures.failed(request, error)
-            return reply_for(error if isinstance(error, ServiceError) else Internal())
+            return error_to_reply(error if isinstance(error, ServiceError) else Internal())
         try:
             msgspec.json.encode(error.detail)
         except Exception as unspeakable:  # it can be anything that an application came by
             self._failures.failed(request, unspeakable)
-            return reply_for(Internal())
+            return error_to_reply(Internal())
         if error.code in _GIVEN_UP and (request.timeout is None or request.timeout > 0):  # else never begun
             self._failures.gave_up(request, error.code)
-        return reply_for(error)
+        return error_to_reply(error)

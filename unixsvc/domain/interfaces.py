@@ -8,19 +8,19 @@ from typing import Any
 
 from zope.interface import Interface
 
-from unixsvc.domain.coroutine import Begun
+from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 
 __all__ = [
     "IAdoptingEndpoint",
-    "IAnswers",
     "IBlockingRunner",
-    "IContracted",
+    "IDescribesRoutes",
     "IFailureLog",
-    "IFigures",
     "IGuard",
     "IHandleMessage",
+    "IIdempotencyStore",
+    "IMetrics",
     "IOrchestrator",
     "IOrchestratorWatcher",
     "IRequestHandler",
@@ -34,12 +34,12 @@ __all__ = [
 class IHandleMessage(Interface):
     """The one use case: a request becomes a reply, or a stream. The same for every transport."""
 
-    def __call__(request: Request) -> Reply | Stream | Begun[Reply | Stream]:
-        """Begin to answer a request: most are answered by that, and there is nothing to wait for.
+    def __call__(request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
+        """Start to answer a request. Most requests are answered at once.
 
-        What is only begun may be carried on by anyone who can wait for what its coroutine yields; who is a
-        coroutine himself has :func:`unixsvc.domain.coroutine.finish` for it. Neither ever raises because of
-        what the request or the action did: failures are replies.
+        A suspended coroutine is driven by the caller; a caller that is a coroutine awaits it with
+        :func:`unixsvc.domain.coroutine.await_result`. Failures of the request or the action are
+        replies, never exceptions.
         """
 
     def seconds_for(request: Request) -> float:
@@ -66,7 +66,7 @@ class IRouterDatasource(Interface):
         """
 
 
-class IContracted(Interface):
+class IDescribesRoutes(Interface):
     """A datasource that can tell what it answers."""
 
     def contract() -> Awaitable[dict[str, Any]]:
@@ -86,7 +86,7 @@ class IGuard(Interface):
         """
 
 
-class IFigures(Interface):
+class IMetrics(Interface):
     """Counts what was answered."""
 
     def count(code: int, seconds: float) -> None:
@@ -117,7 +117,7 @@ class IRequestHandler(Interface):
     """One service on one listening endpoint: the extension point for other transports.
 
     Made by calling what the configuration names under ``handler`` with a
-    :class:`unixsvc.server.handler.Handling`. It is a Twisted service as well, whose
+    :class:`unixsvc.server.handler.HandlerContext`. It is a Twisted service as well, whose
     ``stopService`` drains and returns a Deferred.
     """
 
@@ -183,7 +183,7 @@ class IServicePool(Interface):
         """
 
     def reload(version: Any) -> Awaitable[None]:
-        """Have what serves replaced by another :class:`unixsvc.orchestrator.pool.worker_record.Version`.
+        """Have what serves replaced by another :class:`unixsvc.orchestrator.pool.worker_record.WorkerSpec`.
 
         :raises unixsvc.errors.ConfigError: if that cannot start; then the old one stays.
         """
@@ -201,7 +201,7 @@ class IServicePool(Interface):
         """Tell every worker something: one of :mod:`unixsvc.orchestrator.worker.messages`."""
 
     def figures() -> Any:
-        """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolFigures`."""
+        """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolSnapshot`."""
 
     def refresh() -> Awaitable[Any]:
         """Have the figures brought up to date; done within about a second."""
@@ -267,7 +267,7 @@ class IOrchestratorWatcher(Interface):
         """An essential service has failed."""
 
 
-class IAnswers(Interface):
+class IIdempotencyStore(Interface):
     """Keeps what was begun and answered for idempotency keys, over all workers of a service."""
 
     def begin(key: bytes, fingerprint: bytes) -> tuple[bytes, Reply | None] | None:

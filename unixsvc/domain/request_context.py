@@ -12,16 +12,23 @@ from typing import Final
 
 from unixsvc.domain.message import Request
 
-__all__ = ["Current", "get_current", "is_shielded", "leave", "set_current", "set_shielded"]
+__all__ = [
+    "RequestContext",
+    "current_request",
+    "detach",
+    "is_shielded",
+    "set_current_request",
+    "set_shielded",
+]
 
 # The request, and when its time is over, on the use case's clock. A plain tuple, as each request makes one.
-Current = tuple[Request, float]
+RequestContext = tuple[Request, float]
 
-_current: Final[ContextVar[Current | None]] = ContextVar("unixsvc.current", default=None)
+_current: Final[ContextVar[RequestContext | None]] = ContextVar("unixsvc.current", default=None)
 _shielded: Final[ContextVar[bool]] = ContextVar("unixsvc.shielded", default=False)
 
-get_current: Final = _current.get
-set_current: Final = _current.set
+current_request: Final = _current.get
+set_current_request: Final = _current.set
 set_shielded: Final = _shielded.set
 
 
@@ -30,7 +37,7 @@ def is_shielded(context: Context) -> bool:
     return context.get(_shielded, False)
 
 
-def leave() -> Context:
+def detach() -> Context:
     """Keep the context of an action for its further steps; the present one is nobody's again."""
     context = copy_context()
     _current.set(None)

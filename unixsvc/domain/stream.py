@@ -8,10 +8,10 @@ from contextvars import Context, copy_context
 from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled, Malformed, ServiceError
 
-__all__ = ["Stream", "whole"]
+__all__ = ["ReplyStream", "whole"]
 
 
-class Stream:
+class ReplyStream:
     """The items of a stream, and the reply that ends it: whatever goes wrong is a reply too.
 
     Whoever was given it asks for one item after the other, until it is given that reply: by :meth:`next`, or
@@ -69,8 +69,8 @@ class Stream:
         return self._ended(reason)
 
 
-def whole(answer: Reply | Stream) -> Reply:
+def whole(answer: Reply | ReplyStream) -> Reply:
     """The answer, for a transport that can send no streams: they are 400."""
-    if isinstance(answer, Stream):
+    if isinstance(answer, ReplyStream):
         return answer.refuse(Malformed("a stream cannot be sent this way"))
     return answer

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
-__all__ = ["JSON", "MAX_PROBLEMS", "PLAIN", "TEXT", "Form", "Problem", "find_problems", "join", "problem_at"]
+__all__ = [
+    "JSON",
+    "MAX_PROBLEMS",
+    "PLAIN",
+    "TEXT",
+    "FieldError",
+    "InputFormat",
+    "field_error",
+    "find_field_errors",
+    "join",
+]
 
 # Whoever sends a megabyte of wrong fields must not get six megabytes of explanations for it.
 MAX_PROBLEMS: Final = 100
@@ -19,14 +29,14 @@ _MAX_TEXT: Final = 300
 _WHERE = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$?(?P<path>.*)`$", re.DOTALL)
 
 
-class Problem(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     """One field, as ``address.city`` or ``tags[0]``, and what is wrong with it."""
 
     field: str
     message: str
 
 
-class Form(msgspec.Struct, frozen=True):
+class InputFormat(msgspec.Struct, frozen=True):
     """How values come: how to convert one to a type, and how to open one that has fields.
 
     Both raise :class:`msgspec.ValidationError`.
@@ -45,12 +55,12 @@ def _open_plain(value: Any) -> dict[str, Any]:
 
 
 # Fields of JSON stay encoded until their type is known: untyped, 600 kB of "[]" become 13 MB of lists.
-JSON = Form(lambda value, kind: msgspec.json.decode(value, type=kind), _open_json)
-PLAIN = Form(lambda value, kind: msgspec.convert(value, kind), _open_plain)
-TEXT = Form(lambda value, kind: msgspec.convert(value, kind, strict=False), _open_plain)
+JSON = InputFormat(lambda value, kind: msgspec.json.decode(value, type=kind), _open_json)
+PLAIN = InputFormat(lambda value, kind: msgspec.convert(value, kind), _open_plain)
+TEXT = InputFormat(lambda value, kind: msgspec.convert(value, kind, strict=False), _open_plain)
 
 
-def find_problems(kind: Any, value: Any, form: Form, field: str = "") -> list[Problem]:
+def find_field_errors(kind: Any, value: Any, form: InputFormat, field: str = "") -> list[FieldError]:
     """List what keeps ``value`` from being a ``kind``, the first hundred things; empty if nothing does.
 
     :param kind: any type that msgspec knows; structs and dicts are looked into.
@@ -60,7 +70,7 @@ def find_problems(kind: Any, value: Any, form: Form, field: str = "") -> list[Pr
     return list(islice(_problems(kind, value, form, field), MAX_PROBLEMS))
 
 
-def _problems(kind: Any, value: Any, form: Form, field: str) -> Iterator[Problem]:
+def _problems(kind: Any, value: Any, form: InputFormat, field: str) -> Iterator[FieldError]:
     inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     found = False
     try:
@@ -73,7 +83,7 @@ def _problems(kind: Any, value: Any, form: Form, field: str) -> Iterator[Problem
         yield _problem(error, field)
 
 
-def _problems_inside(kind: Any, value: Any, form: Form, field: str) -> Iterator[Problem]:
+def _problems_inside(kind: Any, value: Any, form: InputFormat, field: str) -> Iterator[FieldError]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if not kind.__struct_config__.array_like:
             yield from _problems_of_struct(kind, form.fields(value), form, field)
@@ -100,30 +110,30 @@ def _only_struct(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _problems_of_struct(
-    kind: type[msgspec.Struct], fields: Mapping[str, Any], form: Form, field: str
-) -> Iterator[Problem]:
+    kind: type[msgspec.Struct], fields: Mapping[str, Any], form: InputFormat, field: str
+) -> Iterator[FieldError]:
     known = msgspec.structs.fields(kind)
     for each in known:
         where = join(field, each.encode_name)
         if each.encode_name in fields:
             yield from _problems(each.type, fields[each.encode_name], form, where)
         elif each.required:
-            yield problem_at(where, "is required")
+            yield field_error(where, "is required")
     if kind.__struct_config__.forbid_unknown_fields:
         names = {each.encode_name for each in known} | {kind.__struct_config__.tag_field}
-        yield from (problem_at(join(field, name), "is unknown") for name in fields if name not in names)
+        yield from (field_error(join(field, name), "is unknown") for name in fields if name not in names)
 
 
-def _problem(error: msgspec.ValidationError, field: str) -> Problem:
+def _problem(error: msgspec.ValidationError, field: str) -> FieldError:
     located = _WHERE.match(str(error))
     if located is None:
-        return problem_at(field, str(error))
-    return problem_at((field + located["path"]).removeprefix("."), located["message"])
+        return field_error(field, str(error))
+    return field_error((field + located["path"]).removeprefix("."), located["message"])
 
 
-def problem_at(field: str, message: str) -> Problem:
+def field_error(field: str, message: str) -> FieldError:
     """A problem in words of a length that a person reads: both may quote what a peer has sent."""
-    return Problem(_shortened(field), _shortened(message))
+    return FieldError(_shortened(field), _shortened(message))
 
 
 def join(field: str, name: str) -> str:

@@ -13,24 +13,24 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from unixsvc.domain.coroutine import Begun
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.coroutine import SuspendedCoroutine
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
-from unixsvc.domain.request_context import is_shielded, leave
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.request_context import detach, is_shielded
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, ServiceError
 
-__all__ = ["Driver", "Running", "from_asyncio"]
+__all__ = ["ActionDriver", "RunningAction", "from_asyncio"]
 
 _T = TypeVar("_T")
 
 
-class Driver(Generic[_T]):
+class ActionDriver(Generic[_T]):
     """Steps a coroutine that waits for Deferreds; what it returns is told to :meth:`_returned`."""
 
     def __init__(self) -> None:
         self._coroutine: Coroutine[Any, Any, _T]
-        self._context = leave()  # made where the first step was run, so further steps find what that has set
+        self._context = detach()  # made where the first step was run, so further steps find what that has set
         self._reason: ServiceError | None = None
         self._waiting: Deferred[Any] | None = None
 
@@ -74,7 +74,7 @@ class Driver(Generic[_T]):
             self._follow(waiting)
 
 
-class Running(Driver[Reply | Stream]):
+class RunningAction(ActionDriver[Reply | ReplyStream]):
     """A request whose action waits. Tells its reply once, however it comes about.
 
     :param begun: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it.
@@ -84,14 +84,14 @@ class Running(Driver[Reply | Stream]):
 
     def __init__(
         self,
-        begun: Begun[Reply | Stream],
+        begun: SuspendedCoroutine[Reply | ReplyStream],
         reactor: IReactorTime,
         seconds: float,
-        finished: Callable[[Reply | Stream], None],
+        finished: Callable[[Reply | ReplyStream], None],
     ) -> None:
         super().__init__()
         self._coroutine = begun.coroutine
-        self._finished: Callable[[Reply | Stream], None] | None = finished
+        self._finished: Callable[[Reply | ReplyStream], None] | None = finished
         self._why: ServiceError | None = None
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
         self._follow(begun.waiting)
@@ -107,14 +107,14 @@ class Running(Driver[Reply | Stream]):
             return
         self._why = reason
         self._stop(reason)
-        self._finish(reply_for(reason))
+        self._finish(error_to_reply(reason))
 
-    def _returned(self, value: Reply | Stream) -> None:
-        if self._why is not None and isinstance(value, Stream):  # too late to begin
+    def _returned(self, value: Reply | ReplyStream) -> None:
+        if self._why is not None and isinstance(value, ReplyStream):  # too late to begin
             value = value.refuse(self._why)
         self._finish(value)
 
-    def _finish(self, reply: Reply | Stream) -> None:
+    def _finish(self, reply: Reply | ReplyStream) -> None:
         finished, self._finished = self._finished, None
         if finished is None:
             return

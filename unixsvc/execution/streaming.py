@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import DeadlineExceeded, ServiceError
-from unixsvc.execution.action_driver import Driver
+from unixsvc.execution.action_driver import ActionDriver
 
-__all__ = ["Sending", "Streaming"]
+__all__ = ["RunningStream", "Sending"]
 
 # A generator that never waits gives so many items before all others have their turn.
 _TURN: Final = 64
@@ -24,7 +24,7 @@ _TOGETHER: Final = 65_536
 Sending = Callable[[list[bytes], Reply | None], None]
 
 
-class Streaming(Driver[bytes | Reply]):
+class RunningStream(ActionDriver[bytes | Reply]):
     """A stream that is read. Tells its last reply once, however it comes about.
 
     The time for an item runs while the generator works on it. While the reader does not want another one,
@@ -37,7 +37,7 @@ class Streaming(Driver[bytes | Reply]):
 
     def __init__(
         self,
-        stream: Stream,
+        stream: ReplyStream,
         reactor: IReactorTime,
         credit: int | None,
         full: Callable[[], bool],
@@ -96,7 +96,7 @@ class Streaming(Driver[bytes | Reply]):
         elif not self._working:
             self._step(self._stream.close(reason))
         if not self._over:
-            self._end(reply_for(reason))
+            self._end(error_to_reply(reason))
 
     def _give(self) -> None:
         """Give items as long as they are wanted, but not so many that others would have to wait."""

@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.listen.balancing import Courtesy, is_even
-from unixsvc.listen.connection_counts import Place
-from unixsvc.listen.tls import Encryption
+from unixsvc.listen.balancing import AcceptBalancer, keeps_even
+from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, Opening, address_of
 
 __all__ = ["Acceptor"]
@@ -53,8 +53,8 @@ class Acceptor:
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
         build: Build,
-        place: Place,
-        tls: Encryption | None = None,
+        place: WorkerSlot,
+        tls: TlsContext | None = None,
     ) -> None:
         self._loop = loop
         self._address = listening.getsockname()
@@ -66,7 +66,7 @@ class Acceptor:
             self._options = {"ssl": tls.context, "ssl_handshake_timeout": tls.seconds}
         self._singly = 0
         self._complained = -_COMPLAIN
-        self._courtesy = Courtesy()
+        self._courtesy = AcceptBalancer()
         self._pause: asyncio.TimerHandle | None = None
         self._standing_back = False
         self._neediest = place.neediest()
@@ -115,7 +115,7 @@ class Acceptor:
         """A connection is gone, whoever has accepted it."""
         place = self._place
         place.went()
-        if self._standing_back and is_even(place.mine, place.least()):
+        if self._standing_back and keeps_even(place.mine, place.least()):
             # At once: by now another may be standing back for us.
             self._stop_waiting()
             self._go_on()

@@ -14,10 +14,10 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.listen.acceptor import Acceptor
-from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.loop_acceptor import may_be_served
-from unixsvc.listen.port import Port
-from unixsvc.listen.tls import Encryption
+from unixsvc.listen.port import AdaptivePort
+from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, SecureLoopTransport, address_of
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
@@ -40,8 +40,8 @@ class AdoptedServerEndpoint:
         self,
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
-        place: Place,
-        tls: Encryption | None = None,
+        place: WorkerSlot,
+        tls: TlsContext | None = None,
     ) -> None:
         self._loop = loop
         self._listening = listening
@@ -54,9 +54,9 @@ class AdoptedServerEndpoint:
         protocolFactory.doStart()
         kind = LoopTransport if self._tls is None else SecureLoopTransport
         build = partial(self._build, kind, protocolFactory)
-        port: Acceptor | Port
+        port: Acceptor | AdaptivePort
         if self._tls is None and may_be_served(self._loop, self._listening):
-            port = Port(self._loop, self._listening, build, self._place)
+            port = AdaptivePort(self._loop, self._listening, build, self._place)
         else:
             port = Acceptor(self._loop, self._listening, build, self._place, self._tls)
         port.startListening()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["Courtesy", "is_even"]
+__all__ = ["AcceptBalancer", "keeps_even"]
 
 _MOST: Final = 256
 _SLACK: Final = 3  # an eighth of the fewest may be had in excess: counts need not be equal, only even
 
 
-def is_even(mine: int, least: int) -> bool:
+def keeps_even(mine: int, least: int) -> bool:
     """Whether a worker may take one more client without having too many.
 
     :param mine: how many connections it has.
@@ -19,7 +19,7 @@ def is_even(mine: int, least: int) -> bool:
     return mine <= least + (least >> _SLACK)
 
 
-class Courtesy:
+class AcceptBalancer:
     """A worker that has more connections than another lets the others go first, for a moment.
 
     The kernel gives a new client to whoever asks first, and that is mostly the same worker: of 200
@@ -34,8 +34,8 @@ class Courtesy:
         self._left = 0
 
     def stands_back(self, mine: int, least: int) -> bool:
-        """Whether the next client is to be left to the others; the counts are those of :func:`is_even`."""
-        if is_even(mine, least):
+        """Whether the next client is to be left to the others; the counts are those of :func:`keeps_even`."""
+        if keeps_even(mine, least):
             return False
         if self._left > 0:
             self._left -= 1

@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import Final
 
-__all__ = ["Place", "Tally"]
+__all__ = ["ConnectionCounts", "WorkerSlot"]
 
 _BYTES: Final = 16_384
 _ENTRIES: Final = _BYTES // 8
@@ -16,7 +16,7 @@ _PLACES: Final = _ENTRIES // 2
 _NOBODY: Final = 2**62
 
 
-class Tally:
+class ConnectionCounts:
     """The page, as its owner sees it: gives each worker a place to write to.
 
     The first entry tells how far the places in use go. The rest of the first half are the connections that
@@ -58,11 +58,11 @@ class Tally:
         self._close()
 
 
-class Place:
+class WorkerSlot:
     """The page, as one worker sees it.
 
     :param file: the descriptor of the page; None for a worker that has no siblings to share with.
-    :param number: as :meth:`Tally.take` has given it.
+    :param number: as :meth:`ConnectionCounts.take` has given it.
     :ivar mine: how many connections we have.
     """
 

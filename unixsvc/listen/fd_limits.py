@@ -6,19 +6,19 @@ import os
 import resource
 from typing import Final
 
-__all__ = ["has_room", "last_descriptor"]
+__all__ = ["descriptor_threshold", "has_spare_descriptors"]
 
 # So many are to be left, or rather twice as many where there has just been a lack of them.
 _LEFT: Final = 64
 _ENOUGH: Final = 2 * _LEFT
 
 
-def last_descriptor() -> int:
+def descriptor_threshold() -> int:
     """From this number on, a new descriptor tells that soon there will be none left."""
     return _most() - _LEFT
 
 
-def has_room() -> bool:
+def has_spare_descriptors() -> bool:
     """Whether many can still be opened; the numbers of new ones do not tell, as any may have been closed."""
     most = _most()
     try:

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from unixsvc.listen.backlog import backlog_of
 from unixsvc.transport.credentials import credentials_of
 
-__all__ = ["LoopServer", "may_be_served"]
+__all__ = ["LoopAcceptor", "may_be_served"]
 
 _log = Logger()
 
@@ -33,7 +33,7 @@ def may_be_served(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> 
     return (listener.uid, listener.gid) == (os.geteuid(), os.getegid())
 
 
-class LoopServer:
+class LoopAcceptor:
     """Takes a fifth less of a processor for each connection than to accept by hand, and knows no siblings.
 
     The descriptor that it accepts from is the loop's own, and the loop closes it. It accepts one client in

@@ -11,11 +11,11 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
 from unixsvc.listen.acceptor import Acceptor, Build
-from unixsvc.listen.connection_counts import Place
-from unixsvc.listen.fd_limits import has_room, last_descriptor
-from unixsvc.listen.loop_acceptor import LoopServer
+from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.fd_limits import descriptor_threshold, has_spare_descriptors
+from unixsvc.listen.loop_acceptor import LoopAcceptor
 
-__all__ = ["Port"]
+__all__ = ["AdaptivePort"]
 
 # The loop accepts one client in a turn, which takes the longer the more of them are served; so with more
 # than so many, several are accepted by hand in each, and by the loop with no more than so many.
@@ -26,7 +26,7 @@ _LOOK: Final = 1.0
 
 
 @implementer(IListeningPort)
-class Port:
+class AdaptivePort:
     """Has the loop accept while nobody else does, and few are here, and accepts by hand otherwise.
 
     The signs that something has changed come with each client that the loop accepts.
@@ -42,12 +42,12 @@ class Port:
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
         build: Build,
-        place: Place,
+        place: WorkerSlot,
     ) -> None:
         self._loop = loop
         self._place = place
         self._by_hand = Acceptor(loop, listening, build, place)
-        self._by_loop = LoopServer(loop, partial(build, self._by_hand.gone, self._arrived))
+        self._by_loop = LoopAcceptor(loop, partial(build, self._by_hand.gone, self._arrived))
         self._last = 0
         self._looking: asyncio.TimerHandle | None = None
 
@@ -78,8 +78,8 @@ class Port:
         """See whether the loop could accept."""
         self._looking = None
         place = self._place
-        if place.is_alone() and place.mine <= _FEW and has_room():
-            self._last = last_descriptor()
+        if place.is_alone() and place.mine <= _FEW and has_spare_descriptors():
+            self._last = descriptor_threshold()
             listening = self._by_loop.start(self._by_hand.pause())
             if listening is None:
                 return

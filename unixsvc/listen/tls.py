@@ -10,10 +10,10 @@ from msgspec import Struct
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
 
-__all__ = ["Encryption", "context_for"]
+__all__ = ["TlsContext", "tls_context_for"]
 
 
-class Encryption(Struct, frozen=True):
+class TlsContext(Struct, frozen=True):
     """How the connections of an endpoint are encrypted.
 
     Until its handshake is done, nobody but the endpoint knows of a connection, so it sees to the limits.
@@ -28,7 +28,7 @@ class Encryption(Struct, frozen=True):
     most: int
 
 
-def context_for(listen: Listen) -> ssl.SSLContext | None:
+def tls_context_for(listen: Listen) -> ssl.SSLContext | None:
     """What encrypts the connections of an endpoint; None if it is none of the kind ``ssl``.
 
     The defaults are those of Python's :mod:`ssl` for servers: TLS 1.2 and later.

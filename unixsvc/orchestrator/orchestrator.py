@@ -20,16 +20,16 @@ from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, 
 from unixsvc.domain.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.orchestrator.control import control_app, control_settings
-from unixsvc.orchestrator.pool_factory import Assembly, check_handed
-from unixsvc.orchestrator.reload import Reloads, check_reloadable
-from unixsvc.orchestrator.service_manager import Fleet
-from unixsvc.orchestrator.shared_result import Outcome, apart
+from unixsvc.orchestrator.pool_factory import PoolFactory, check_handed
+from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
+from unixsvc.orchestrator.service_manager import ServiceManager
+from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 from unixsvc.orchestrator.sockets.binding import DirectoryLock
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.tokens import load_or_create_token
 from unixsvc.socket_directory import prepare_directory
-from unixsvc.telemetry.logs import Level
+from unixsvc.telemetry.logs import LogLevelFilter
 
 __all__ = ["Orchestrator"]
 
@@ -52,7 +52,7 @@ class Orchestrator(MultiService):
         reactor: Any,
         *,
         load: Callable[[], Settings] | None = None,
-        level: Level | None = None,
+        level: LogLevelFilter | None = None,
         handed: Mapping[str, socket.socket] | None = None,
         watcher: IOrchestratorWatcher | None = None,
     ) -> None:
@@ -60,15 +60,15 @@ class Orchestrator(MultiService):
         self._registered = self._settings = msgspec.structs.replace(settings, services={})
         self._reactor = reactor
         self._load = load
-        self._level = level or Level(settings.log.level)
+        self._level = level or LogLevelFilter(settings.log.level)
         self._handed = handed or {}
         self.watcher = watcher
-        self._fleet: Fleet | None = None
+        self._fleet: ServiceManager | None = None
         self._control: Any = None
         self._lock: DirectoryLock | None = None
-        self._boot = Outcome()
+        self._boot = SharedResult()
         self._stopped: Deferred[None] | None = None
-        self._reloads = Reloads(self._reload)
+        self._reloads = ReloadQueue(self._reload)
         self._log = Logger(namespace="orchestrator")
 
     def register(self, name: str, settings: ServiceSettings) -> None:
@@ -88,10 +88,10 @@ class Orchestrator(MultiService):
         prepare_directory(settings.socket_dir)
         self._lock = DirectoryLock(settings.socket_dir)
         try:
-            assembly = Assembly(
+            assembly = PoolFactory(
                 self._reactor, load_or_create_token(settings.token_file), self._level, self._handed
             )
-            self._fleet = Fleet(assembly, self, self._has_failed)
+            self._fleet = ServiceManager(assembly, self, self._has_failed)
             for name in start_order(settings.services):
                 self._fleet.claim(name, settings)
             self._control = self._make_control(assembly)
@@ -148,21 +148,21 @@ class Orchestrator(MultiService):
     def start(self, name: str = "") -> Deferred[None]:
         """Start what is stopped or has failed: all, or one."""
         fleet = self._running()
-        return apart(fleet.start(name) if name else fleet.start_all())
+        return run_detached(fleet.start(name) if name else fleet.start_all())
 
     def stop(self, name: str = "") -> Deferred[None]:
         """Drain and stop all services, or one."""
         fleet = self._running()
-        return apart(fleet.stop(name) if name else fleet.stop_all())
+        return run_detached(fleet.stop(name) if name else fleet.stop_all())
 
     def restart(self, name: str = "") -> Deferred[None]:
         """Stop, then start; clients that connect meanwhile wait."""
         fleet = self._running()
-        return apart(fleet.restart(name) if name else fleet.restart_all())
+        return run_detached(fleet.restart(name) if name else fleet.restart_all())
 
     def scale(self, name: str, workers: int) -> Deferred[None]:
         """Have another number of workers, until another one is configured."""
-        return apart(self._running().scale(name, workers))
+        return run_detached(self._running().scale(name, workers))
 
     def set_log_level(self, level: str) -> None:
         """Log what is at least at this level, here and in every worker."""
@@ -242,14 +242,14 @@ class Orchestrator(MultiService):
         finally:
             self._let_go()
 
-    def _make_control(self, assembly: Assembly) -> Any:
+    def _make_control(self, assembly: PoolFactory) -> Any:
         settings = msgspec.structs.replace(self._settings, services={CONTROL_SERVICE: control_settings()})
         version = assembly.version(CONTROL_SERVICE, settings, app=control_app(self))
         control = assembly.pool(CONTROL_SERVICE, settings, version, lambda reason: None)
         control.setServiceParent(self)
         return control
 
-    def _running(self) -> Fleet:
+    def _running(self) -> ServiceManager:
         if self._fleet is None:
             raise ConfigError("the orchestrator", "is not started")
         return self._fleet

@@ -15,24 +15,24 @@ from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.orchestrator.pool.inline import Inline
-from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.policy import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
-from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Recycling, Version
-from unixsvc.orchestrator.sockets.binding import Door, reclaim
-from unixsvc.orchestrator.sockets.http_listener import HttpDoor
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerSpec
+from unixsvc.orchestrator.sockets.binding import Listener, remove_stale_sockets
+from unixsvc.orchestrator.sockets.http_listener import HttpListener
 from unixsvc.orchestrator.worker.privileges import find_privileges
 from unixsvc.routing.app import App, load_app
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Orders
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
-from unixsvc.telemetry.logs import Level
+from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["Assembly", "check_handed"]
+__all__ = ["PoolFactory", "check_handed"]
 
 
-class Assembly:
+class PoolFactory:
     """Makes pools, and the versions that they run.
 
     :param token: that clients must show.
@@ -40,7 +40,9 @@ class Assembly:
     :param handed: listening sockets that somebody has handed to us, by the name of the service.
     """
 
-    def __init__(self, reactor: Any, token: str, level: Level, handed: Mapping[str, socket.socket]) -> None:
+    def __init__(
+        self, reactor: Any, token: str, level: LogLevelFilter, handed: Mapping[str, socket.socket]
+    ) -> None:
         self._reactor = reactor
         self._token = token
         self._level = level
@@ -48,7 +50,7 @@ class Assembly:
         self._versions = 0
 
     def pool(
-        self, name: str, settings: Settings, version: Version, has_failed: Callable[[str], object]
+        self, name: str, settings: Settings, version: WorkerSpec, has_failed: Callable[[str], object]
     ) -> Any:
         """What runs a service, an IServicePool; it is not started yet.
 
@@ -57,19 +59,21 @@ class Assembly:
         if version.settings.isolation == "inline":
             if settings.folder not in sys.path:
                 sys.path.insert(0, settings.folder)
-            return Inline(name, self._reactor, version)
+            return InlinePool(name, self._reactor, version)
         backlog = version.settings.limits(settings.limits).backlog
         door: Any
         if settings.http is not None and name == HTTP_SERVICE:
-            door = HttpDoor([parse_listen(each, settings.folder) for each in settings.http.listen], backlog)
+            door = HttpListener(
+                [parse_listen(each, settings.folder) for each in settings.http.listen], backlog
+            )
         else:
             path = socket_path(settings.socket_dir, name)
-            door = Door(path, settings.socket_mode, backlog, self._handed.get(name))
+            door = Listener(path, settings.socket_mode, backlog, self._handed.get(name))
         return Pool(name, self._reactor, version, door, has_failed)
 
     def version(
         self, name: str, settings: Settings, *, wanted: int | None = None, app: App | None = None
-    ) -> Version:
+    ) -> WorkerSpec:
         """What a service is to be.
 
         :param settings: in which it stands.
@@ -79,11 +83,11 @@ class Assembly:
         """
         service = settings.services[name]
         self._versions += 1
-        return Version(
+        return WorkerSpec(
             number=self._versions,
             settings=service,
             wanted=wanted or service.worker_count,
-            rules=_common(Rules, service),
+            rules=_common(SupervisionPolicy, service),
             recycling=_common(Recycling, service),
             make=partial(self._make, self._orders(name, settings, service)),
             host=partial(self._host, name, settings, service, app),
@@ -92,20 +96,20 @@ class Assembly:
             http=settings.http if name == HTTP_SERVICE else None,
         )
 
-    def _make(self, orders: Orders, slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
+    def _make(self, orders: WorkerConfig, slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
         log = msgspec.structs.replace(orders.log, level=self._level.name)
         orders = msgspec.structs.replace(orders, slot=slot, log=log, place=seat.place)
         return WorkerProcess(self._reactor, orders, seat, owner)
 
-    def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> Hosted:
+    def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> ServiceHost:
         path = socket_path(settings.socket_dir, name)
-        reclaim(path)
+        remove_stale_sockets(path)
         orders = self._orders(name, settings, service)
         endpoint = OwnedUNIXServerEndpoint(self._reactor, path, orders.limits.backlog, settings.socket_mode)
-        return Hosted(orders, app or load_app(service.app), endpoint, self._reactor)
+        return ServiceHost(orders, app or load_app(service.app), endpoint, self._reactor)
 
-    def _orders(self, name: str, settings: Settings, service: ServiceSettings) -> Orders:
-        return Orders(
+    def _orders(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
+        return WorkerConfig(
             name,
             1,
             settings.folder,

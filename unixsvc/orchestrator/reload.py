@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.shared_result import Outcome
+from unixsvc.orchestrator.shared_result import SharedResult
 
-__all__ = ["Reloads", "check_reloadable"]
+__all__ = ["ReloadQueue", "check_reloadable"]
 
 # What is done once, at the start, with a socket directory, its lock, and the log.
 _FIXED: Final = ("socket_dir", "socket_mode", "token_file", "folder")
@@ -30,7 +30,7 @@ def check_reloadable(running: Settings, new: Settings) -> None:
         raise ConfigError(f"{new.source}: http.listen", "cannot change while it runs", "stop it and start it")
 
 
-class Reloads:
+class ReloadQueue:
     """Carries out reloads one after the other.
 
     Who asks while one is under way shares the next one, as the files may have changed since this one has read
@@ -41,7 +41,7 @@ class Reloads:
 
     def __init__(self, carry_out: Callable[[str], Awaitable[None]]) -> None:
         self._carry_out = carry_out
-        self._asked: dict[str, Outcome] = {}
+        self._asked: dict[str, SharedResult] = {}
         self._busy = False
 
     def ask(self, name: str) -> Deferred[None]:
@@ -49,7 +49,7 @@ class Reloads:
 
         :returns: fires when it is done, or fails as it has; to cancel it is only not to wait any more.
         """
-        outcome = self._asked.get("") or self._asked.setdefault(name, Outcome())
+        outcome = self._asked.get("") or self._asked.setdefault(name, SharedResult())
         waiting = outcome.wait()
         if not self._busy:
             self._busy = True

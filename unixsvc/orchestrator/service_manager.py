@@ -14,17 +14,17 @@ from twisted.internet.defer import DeferredLock, gatherResults
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError, Conflict, NotFound
-from unixsvc.orchestrator.pool_factory import Assembly
-from unixsvc.orchestrator.start_order import in_order, reversed_order
+from unixsvc.orchestrator.pool_factory import PoolFactory
+from unixsvc.orchestrator.start_order import reversed_order, run_in_order
 from unixsvc.orchestrator.status import ServiceStatus, describe
 from unixsvc.orchestrator.worker.messages import Command
 
-__all__ = ["Fleet"]
+__all__ = ["ServiceManager"]
 
 _STOPPED = ("stopped", "stopping", "waiting")
 
 
-class Fleet:
+class ServiceManager:
     """The services. What is done to one of them is done one after the other.
 
     :param parent: has their pools for children.
@@ -32,7 +32,7 @@ class Fleet:
     """
 
     def __init__(
-        self, assembly: Assembly, parent: MultiService, failed: Callable[[str, str], object]
+        self, assembly: PoolFactory, parent: MultiService, failed: Callable[[str, str], object]
     ) -> None:
         self._assembly = assembly
         self._parent = parent
@@ -80,15 +80,15 @@ class Fleet:
 
         :raises ConfigError: if one cannot start.
         """
-        await in_order(self._dependencies(), self.start)
+        await run_in_order(self._dependencies(), self.start)
 
     async def stop_all(self) -> None:
         """Stop every service, each after those that depend on it."""
-        await in_order(reversed_order(self._dependencies()), self.stop)
+        await run_in_order(reversed_order(self._dependencies()), self.stop)
 
     async def restart_all(self) -> None:
         """Restart every service, each after those that it depends on."""
-        await in_order(self._dependencies(), self.restart)
+        await run_in_order(self._dependencies(), self.restart)
 
     async def halt(self) -> None:
         """Stop every service likewise, whatever else is being done to it; nothing is started any more."""
@@ -98,7 +98,7 @@ class Fleet:
             if name in self._pools:  # else it was removed meanwhile
                 await self._pools[name].stopService()
 
-        await in_order(reversed_order(self._dependencies()), halt)
+        await run_in_order(reversed_order(self._dependencies()), halt)
 
     def release(self) -> None:
         """Let go of what was claimed, where nothing has been started."""

@@ -8,10 +8,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-__all__ = ["Outcome", "apart"]
+__all__ = ["SharedResult", "run_detached"]
 
 
-class Outcome:
+class SharedResult:
     """A result that is not there yet. Who loses interest in it may cancel: that disturbs nobody else."""
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class Outcome:
         return waiting
 
 
-def apart(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+def run_detached(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
     """Run a coroutine to its end, whatever becomes of who waits for it.
 
     :returns: fires with its result; to cancel it is only not to wait any more.
     """
-    outcome = Outcome()
+    outcome = SharedResult()
     Deferred.fromCoroutine(coroutine).addCallbacks(
         outcome.settle, lambda failure: outcome.settle(failure.value)
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
-from unixsvc.orchestrator.shared_result import Outcome
+from unixsvc.orchestrator.shared_result import SharedResult
 
-__all__ = ["in_order", "reversed_order"]
+__all__ = ["reversed_order", "run_in_order"]
 
 
-async def in_order(
+async def run_in_order(
     dependencies: Mapping[str, Collection[str]], act: Callable[[str], Awaitable[object]]
 ) -> None:
     """Act on each name after all that it depends on; where neither depends on the other, at the same time.
@@ -20,7 +20,7 @@ async def in_order(
     :param dependencies: of each name; without a circle. Names that are no keys are taken to be done.
     :raises Exception: the first that an action has raised; nothing that depends on it is acted on then.
     """
-    outcomes = {name: Outcome() for name in dependencies}
+    outcomes = {name: SharedResult() for name in dependencies}
 
     async def run(name: str) -> None:
         try:

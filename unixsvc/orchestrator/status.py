@@ -9,13 +9,13 @@ from typing import Any
 import psutil
 from msgspec import Struct, field
 
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Asked, Snapshot
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot
 
-__all__ = ["Latency", "PoolFigures", "ServiceStatus", "WorkerFigures", "WorkerStatus", "describe"]
+__all__ = ["Latency", "PoolSnapshot", "ServiceStatus", "WorkerSnapshot", "WorkerStatus", "describe"]
 
 
-class WorkerFigures(Struct, frozen=True):
+class WorkerSnapshot(Struct, frozen=True):
     """What a pool knows of a worker.
 
     :ivar pid: None once it has ended.
@@ -27,19 +27,19 @@ class WorkerFigures(Struct, frozen=True):
     pid: int | None
     phase: str
     uptime: float
-    status: Status
+    status: StatsReport
     generation: int = 1
 
 
-class PoolFigures(Struct, frozen=True):
+class PoolSnapshot(Struct, frozen=True):
     """What a pool knows of its workers, and what those that are gone had counted.
 
     :ivar state: of the service; empty where its workers tell.
     :ivar problem: what last went wrong; empty once all is well again.
     """
 
-    workers: list[WorkerFigures]
-    ended: Snapshot = Snapshot()
+    workers: list[WorkerSnapshot]
+    ended: MetricsSnapshot = MetricsSnapshot()
     state: str = ""
     problem: str = ""
 
@@ -66,7 +66,7 @@ class WorkerStatus(Struct, frozen=True):
     connections: int
     rss: int
     generation: int
-    services: dict[str, Asked]
+    services: dict[str, ClientStats]
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -87,10 +87,10 @@ class ServiceStatus(Struct, frozen=True):
     workers: list[WorkerStatus]
     latency: Latency
     problem: str
-    services: dict[str, Asked]
+    services: dict[str, ClientStats]
 
 
-def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus:
+def describe(app: str, figures: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
     """Add the figures of a service up.
 
     :param app: where its application is.
@@ -113,14 +113,14 @@ def describe(app: str, figures: PoolFigures, *, stopping: bool) -> ServiceStatus
     )
 
 
-def _status_of(workers: list[WorkerFigures]) -> str:
+def _status_of(workers: list[WorkerSnapshot]) -> str:
     phases = {each.phase for each in workers}
     if "ready" in phases:
         return "ready"
     return "starting" if "starting" in phases else "restarting"
 
 
-def _worker(worker: WorkerFigures) -> WorkerStatus:
+def _worker(worker: WorkerSnapshot) -> WorkerStatus:
     snapshot = worker.status.snapshot
     return WorkerStatus(
         worker.pid,

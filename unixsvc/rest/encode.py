@@ -19,7 +19,17 @@ from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.security.tokens import MISSING
 
-__all__ = ["BARE", "JSON", "REASONS", "Answer", "Answering", "Kind", "Terms", "allowed_by", "terms_of"]
+__all__ = [
+    "BARE",
+    "JSON",
+    "REASONS",
+    "Response",
+    "ResponseBuilder",
+    "ResponseContext",
+    "ResponseKind",
+    "allowed_by",
+    "response_context",
+]
 
 REASONS: Final[dict[int, bytes]] = {
     **{each.value: each.phrase.encode() for each in HTTPStatus},
@@ -39,7 +49,7 @@ _SHOW_IT: Final = "show the token as Authorization: Bearer TOKEN"
 _IN_A_URL: Final = "/%:?#[]@!$&'()*+,;=-._~"
 
 
-class Kind(Struct, frozen=True):
+class ResponseKind(Struct, frozen=True):
     """What all answers of one kind have.
 
     :ivar pairs: their headers.
@@ -50,8 +60,8 @@ class Kind(Struct, frozen=True):
     block: bytes
 
 
-def _kind(*pairs: tuple[bytes, bytes]) -> Kind:
-    return Kind(pairs, b"".join(b"%b: %b\r\n" % each for each in pairs))
+def _kind(*pairs: tuple[bytes, bytes]) -> ResponseKind:
+    return ResponseKind(pairs, b"".join(b"%b: %b\r\n" % each for each in pairs))
 
 
 _SAFE: Final[Pairs] = ((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"no-referrer"))
@@ -67,7 +77,7 @@ _PROBLEM: Final = _kind((b"Content-Type", PROBLEM), *_INERT)
 _STREAM: Final[Pairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"), *_INERT)
 
 
-class Terms(Struct, frozen=True):
+class ResponseContext(Struct, frozen=True):
     """What of a request decides how it is answered.
 
     :ivar headers: those of the request.
@@ -85,13 +95,15 @@ class Terms(Struct, frozen=True):
     tokenless: bool = False
 
 
-def terms_of(method: bytes, headers: Fields, asked: Request, *, tokenless: bool = False) -> Terms:
+def response_context(
+    method: bytes, headers: Fields, asked: Request, *, tokenless: bool = False
+) -> ResponseContext:
     """The terms of a request.
 
     :param asked: the request as a message, or at least its ``meta``.
     """
     traceparent = asked.meta.get("traceparent", "")
-    return Terms(
+    return ResponseContext(
         method,
         headers,
         asked.request_id.encode(),
@@ -101,7 +113,7 @@ def terms_of(method: bytes, headers: Fields, asked: Request, *, tokenless: bool 
     )
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """An HTTP answer.
 
     :ivar code: the status.
@@ -110,12 +122,12 @@ class Answer(Struct, frozen=True):
     """
 
     code: int
-    kind: Kind
+    kind: ResponseKind
     headers: Pairs
     body: bytes = b""
 
 
-class Answering:
+class ResponseBuilder:
     """Makes answers, as the configuration wants them."""
 
     def __init__(self, http: Http) -> None:
@@ -126,21 +138,23 @@ class Answering:
         self._vary_coding = _vary((b"Accept-Encoding", *vary))
         self._vary_form = _vary((b"Accept", *vary))
 
-    def preflight(self, headers: Fields) -> Answer:
+    def preflight(self, headers: Fields) -> Response:
         """The answer to a browser that asks what a page of another origin may do."""
-        return Answer(_NO_CONTENT, BARE, self.cors.preflight(headers) + self._vary)
+        return Response(_NO_CONTENT, BARE, self.cors.preflight(headers) + self._vary)
 
-    def answer(self, reply: Reply, terms: Terms) -> Answer:
+    def answer(self, reply: Reply, terms: ResponseContext) -> Response:
         """The answer that a reply is."""
         if reply.code >= _FAILURE:
             return self._failure(reply, terms)
         if reply.location is not None:
             return self._made(reply, terms)
         if not reply.body or reply.body == b"null":
-            return Answer(_NO_CONTENT, BARE, self.any(terms))
+            return Response(_NO_CONTENT, BARE, self.any(terms))
         return self.body(200, JSON, reply.body, terms)
 
-    def body(self, code: int, kind: Kind, body: bytes, terms: Terms, extra: Pairs = ()) -> Answer:
+    def body(
+        self, code: int, kind: ResponseKind, body: bytes, terms: ResponseContext, extra: Pairs = ()
+    ) -> Response:
         """An answer with a body: compressed where that is wanted, and not sent where the client has it."""
         headers = extra + self.common(terms)
         coding, vary = "", self._vary
@@ -153,23 +167,23 @@ class Answering:
             etag = etag_of(body, coding)
             headers = ((b"ETag", etag), *headers)
             if b"If-None-Match" in terms.headers and is_known(etag, terms.headers[b"If-None-Match"]):
-                return Answer(_NOT_MODIFIED, BARE, headers)
+                return Response(_NOT_MODIFIED, BARE, headers)
         if coding:
             body = gzip.compress(body, _LEVEL, mtime=0)  # the same each time, as its validator says
             headers = ((b"Content-Encoding", b"gzip"), *headers)
         headers = ((b"Content-Length", b"%d" % len(body)), *headers)
-        return Answer(code, kind, headers, b"" if head else body)
+        return Response(code, kind, headers, b"" if head else body)
 
-    def stream(self, content_type: bytes, terms: Terms) -> Answer:
+    def stream(self, content_type: bytes, terms: ResponseContext) -> Response:
         """The beginning of a stream."""
         kind = _kind((b"Content-Type", content_type), *_STREAM)
-        return Answer(200, kind, self.common(terms, cache=b"") + self._vary_form)
+        return Response(200, kind, self.common(terms, cache=b"") + self._vary_form)
 
-    def any(self, terms: Terms) -> Pairs:
+    def any(self, terms: ResponseContext) -> Pairs:
         """What an answer has that depends on nothing but who asks."""
         return self.common(terms) + self._vary
 
-    def common(self, terms: Terms, cache: bytes = b"no-store") -> Pairs:
+    def common(self, terms: ResponseContext, cache: bytes = b"no-store") -> Pairs:
         """What all answers to a request have."""
         pairs: Pairs = ((b"X-Request-Id", terms.request_id),)
         if terms.private and cache:
@@ -180,7 +194,7 @@ class Answering:
             pairs += self.cors.simple(terms.headers)
         return pairs
 
-    def _made(self, reply: Reply, terms: Terms) -> Answer:
+    def _made(self, reply: Reply, terms: ResponseContext) -> Response:
         where: Pairs = ()
         if reply.location:
             where = ((b"Location", quote(reply.location, safe=_IN_A_URL).encode()),)
@@ -188,13 +202,13 @@ class Answering:
             return self.body(201, BARE, b"", terms, where)
         return self.body(201, JSON, reply.body, terms, where)
 
-    def _failure(self, reply: Reply, terms: Terms) -> Answer:
+    def _failure(self, reply: Reply, terms: ResponseContext) -> Response:
         extra: Pairs = ()
         make = _EXTRA.get(reply.code)
         if make is not None:
             extra = make(reply.detail)
         if reply.code == _NOT_ALLOWED and terms.method == b"OPTIONS":
-            return Answer(_NO_CONTENT, BARE, extra + self.any(terms))
+            return Response(_NO_CONTENT, BARE, extra + self.any(terms))
         code = reply.code if reply.code <= _LAST else 500
         detail = reply.detail
         if code == _UNAUTHORIZED and terms.tokenless and detail in (None, MISSING):

@@ -10,24 +10,24 @@ from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from unixsvc.domain.coroutine import Begun, begin, finish
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
 from unixsvc.rest.decode import Fields, meta_of, path_of, request_of
 from unixsvc.rest.docs_pages import add_pages
-from unixsvc.rest.encode import Answering, Terms, allowed_by, terms_of
-from unixsvc.rest.klein_bridge import Web
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_by, response_context
+from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
-from unixsvc.rest.pending import Exchange
+from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.server.writer import send
-from unixsvc.server.handler import Handling
+from unixsvc.server.handler import HandlerContext
 from unixsvc.telemetry.logs import FailureLog
 
 __all__ = ["Gateway"]
 
-Handle = Callable[[Request], Reply | Stream | Begun[Reply | Stream]]
+Handle = Callable[[Request], Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]]
 
 
 class Gateway(Resource):
@@ -41,17 +41,17 @@ class Gateway(Resource):
 
     isLeaf = True
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: HandlerContext) -> None:
         super().__init__()
         self._handle = handling.handle
         self._seconds_for = handling.handle.seconds_for
         self._answers = handling.answers
         self._reactor = handling.reactor
-        self._answering = Answering(handling.http)
+        self._answering = ResponseBuilder(handling.http)
         self._tokens = handling.http.token != "off"
-        self._waiting: set[Exchange] = set()
+        self._waiting: set[PendingResponse] = set()
         failures = FailureLog(handling.service)
-        self._web = Web(self._answering, failures, handling.reactor, handling.limits.request_timeout)
+        self._web = KleinBridge(self._answering, failures, handling.reactor, handling.limits.request_timeout)
         self.app = self._web.app
         if handling.http.docs and handling.contracts is not None:
             add_pages(self.app, partial(_openapi, handling.contracts, handling.http.token))
@@ -82,7 +82,7 @@ class Gateway(Resource):
             path = path_of(request.path, len(request.prepath) if request.prepath else 0)
             if not self._answers(path) and self._web.has(method, path.encode()):
                 asked = Request(method.decode("latin-1"), path, meta=meta)
-                self._web.render(request, asked, terms_of(method, headers, asked))
+                self._web.render(request, asked, response_context(method, headers, asked))
                 return NOT_DONE_YET
             query = request.uri.partition(b"?")[2]
             asked = request_of(method, path, query, headers, request.content.read(), meta)
@@ -90,21 +90,21 @@ class Gateway(Resource):
             self._refuse(request, headers, meta, error)
             return NOT_DONE_YET
         tokenless = self._tokens and asked.auth_token is None
-        self._serve(request, asked, terms_of(method, headers, asked, tokenless=tokenless))
+        self._serve(request, asked, response_context(method, headers, asked, tokenless=tokenless))
         return NOT_DONE_YET
 
-    def _serve(self, request: Any, asked: Request, terms: Terms) -> None:
+    def _serve(self, request: Any, asked: Request, terms: ResponseContext) -> None:
         """Begin the action; only one that waits pays for more."""
-        answer = self._handle(asked) if asked.method != "HEAD" else begin(_head(self._handle, asked))
+        answer = self._handle(asked) if asked.method != "HEAD" else start(_head(self._handle, asked))
         if isinstance(answer, Reply):
             send(request, self._answering.answer(answer, terms))
-        elif isinstance(answer, Stream):
+        elif isinstance(answer, ReplyStream):
             self._exchange(request, terms).answer(answer)
         else:
             self._exchange(request, terms).wait(answer, self._seconds_for(asked))
 
-    def _exchange(self, request: Any, terms: Terms) -> Exchange:
-        exchange = Exchange(request, terms, self._answering, self._reactor, self._waiting.discard)
+    def _exchange(self, request: Any, terms: ResponseContext) -> PendingResponse:
+        exchange = PendingResponse(request, terms, self._answering, self._reactor, self._waiting.discard)
         self._waiting.add(exchange)
         return exchange
 
@@ -112,16 +112,16 @@ class Gateway(Resource):
         """Answer what never becomes a message."""
         method = request.method
         asked = Request(method.decode("latin-1"), "/", meta=meta)
-        send(request, self._answering.answer(reply_for(error), terms_of(method, headers, asked)))
+        send(request, self._answering.answer(error_to_reply(error), response_context(method, headers, asked)))
 
 
-async def _head(handle: Handle, asked: Request) -> Reply | Stream:
+async def _head(handle: Handle, asked: Request) -> Reply | ReplyStream:
     """The answer to HEAD: that to GET, unless there is a route of its own; its body is left out later."""
-    answer: Reply | Stream = await finish(handle(asked))
-    if isinstance(answer, Stream) or answer.code != MethodNotAllowed.code:
+    answer: Reply | ReplyStream = await await_result(handle(asked))
+    if isinstance(answer, ReplyStream) or answer.code != MethodNotAllowed.code:
         return answer
     if "GET" in allowed_by(answer.detail):
-        answer = await finish(handle(replace(asked, method="GET")))
+        answer = await await_result(handle(replace(asked, method="GET")))
     return answer
 
 

@@ -18,8 +18,8 @@ from zope.interface import implementer
 from unixsvc.domain.interfaces import IAdoptingEndpoint, IRequestHandler
 from unixsvc.errors import BadGateway, error_from
 from unixsvc.rest.gateway import Gateway
-from unixsvc.rest.server.site import Front
-from unixsvc.server.handler import Handling
+from unixsvc.rest.server.site import HttpSite
+from unixsvc.server.handler import HandlerContext
 
 __all__ = ["HttpRequestHandler"]
 
@@ -38,12 +38,14 @@ class HttpRequestHandler(Service):
     :param make_gateway: makes what answers the requests.
     """
 
-    def __init__(self, handling: Handling, make_gateway: Callable[[Handling], Any] = Gateway) -> None:
+    def __init__(
+        self, handling: HandlerContext, make_gateway: Callable[[HandlerContext], Any] = Gateway
+    ) -> None:
         self._endpoint = handling.endpoint
         self._reactor: Any = handling.reactor
         self._token = handling.token
         self._gateway = make_gateway(handling)
-        self._front = Front(self._gateway, handling.http, handling.limits, handling.reactor)
+        self._front = HttpSite(self._gateway, handling.http, handling.limits, handling.reactor)
         self._port: IListeningPort | None = None
 
     async def probe(self) -> None:

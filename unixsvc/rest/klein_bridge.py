@@ -21,14 +21,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import RequestRedirect
 
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
-from unixsvc.rest.encode import BARE, JSON, Answer, Answering, Terms
+from unixsvc.rest.encode import BARE, JSON, Response, ResponseBuilder, ResponseContext
 from unixsvc.rest.server.writer import set_headers
 
-__all__ = ["Page", "Web", "WebApp"]
+__all__ = ["DetachedKlein", "KleinBridge", "KleinCall"]
 
 _log: Final = Logger()
 _encode: Final = msgspec.json.Encoder().encode
@@ -36,13 +36,13 @@ _JSON_LIKE: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
 _OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
 
 
-class Page:
+class KleinCall:
     """A request that a Klein route answers.
 
     :ivar asked: the request as the log knows it.
     """
 
-    def __init__(self, request: Any, asked: Request, terms: Terms) -> None:
+    def __init__(self, request: Any, asked: Request, terms: ResponseContext) -> None:
         self.request = request
         self.asked = asked
         self.terms = terms
@@ -95,7 +95,7 @@ class Page:
             self._timer.cancel()
 
 
-class WebApp(Klein):
+class DetachedKlein(Klein):
     """A Klein application whose routes and error handlers are run by someone else.
 
     :ivar runner: is given the request, and what calls the route; gives what the result is to be.
@@ -111,7 +111,7 @@ class WebApp(Klein):
         """Have a route answer a request."""
 
         def call() -> Any:
-            return super(WebApp, self).execute_endpoint(endpoint, request, *args, **kwargs)
+            return super(DetachedKlein, self).execute_endpoint(endpoint, request, *args, **kwargs)
 
         return self.runner(request, call)
 
@@ -119,12 +119,12 @@ class WebApp(Klein):
         """Have an error handler answer a request whose route has failed."""
 
         def call() -> Any:
-            return super(WebApp, self).execute_error_handler(handler, request, failure)
+            return super(DetachedKlein, self).execute_error_handler(handler, request, failure)
 
         return self.handler(request, call)
 
 
-class Web:
+class KleinBridge:
     """Answers with a Klein application.
 
     :param seconds: by then, a route has at least begun to answer.
@@ -132,9 +132,9 @@ class Web:
     """
 
     def __init__(
-        self, answering: Answering, failures: IFailureLog, reactor: IReactorTime, seconds: float
+        self, answering: ResponseBuilder, failures: IFailureLog, reactor: IReactorTime, seconds: float
     ) -> None:
-        self.app = WebApp()
+        self.app = DetachedKlein()
         self.app.runner = self._run
         self.app.handler = self._handle
         self._answering = answering
@@ -142,7 +142,7 @@ class Web:
         self._reactor = reactor
         self._seconds = seconds
         self._resource = self.app.resource()
-        self._at_work: dict[Any, Page] = {}
+        self._at_work: dict[Any, KleinCall] = {}
 
     def complete(self) -> None:
         """All routes and error handlers are there; what those do not handle is handled here."""
@@ -165,9 +165,9 @@ class Web:
             return True
         return True
 
-    def render(self, request: Any, asked: Request, terms: Terms) -> None:
+    def render(self, request: Any, asked: Request, terms: ResponseContext) -> None:
         """Have a route answer."""
-        page = self._at_work[request] = Page(request, asked, terms)
+        page = self._at_work[request] = KleinCall(request, asked, terms)
         set_headers(request, BARE.pairs + self._answering.any(terms))
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein wants one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
@@ -184,7 +184,7 @@ class Web:
         for each in list(self._at_work.values()):
             each.cancel(reason)
 
-    def _gone(self, result: object, page: Page) -> None:
+    def _gone(self, result: object, page: KleinCall) -> None:
         self._at_work.pop(page.request, None)
 
     def _run(self, request: Any, call: Callable[[], Any]) -> Deferred[Any]:
@@ -195,7 +195,7 @@ class Web:
     def _handle(self, request: Any, call: Callable[[], Any]) -> Deferred[Any]:
         return maybeDeferred(call).addCallback(self._encoded, self._at_work[request])
 
-    def _encoded(self, result: Any, page: Page) -> Any:
+    def _encoded(self, result: Any, page: KleinCall) -> Any:
         """What a route has returned, where it is data and no page."""
         request = page.request
         if request.startedWriting:
@@ -228,10 +228,10 @@ class Web:
             request.responseHeaders.removeHeader(name)
         if isinstance(error, HTTPException):
             return self._raised(request, error, page)
-        reply = reply_for(error if isinstance(error, ServiceError) else Internal())
+        reply = error_to_reply(error if isinstance(error, ServiceError) else Internal())
         return self._set(request, self._answering.answer(reply, page.terms))
 
-    def _raised(self, request: Any, error: HTTPException, page: Page) -> bytes:
+    def _raised(self, request: Any, error: HTTPException, page: KleinCall) -> bytes:
         """What werkzeug's own exceptions stand for."""
         if error.response is not None or error.code is None:
             response: Any = error.get_response({})
@@ -261,7 +261,7 @@ class Web:
         return b""
 
     @staticmethod
-    def _set(request: Any, answer: Answer) -> bytes:
+    def _set(request: Any, answer: Response) -> bytes:
         request.setResponseCode(answer.code)
         set_headers(request, answer.kind.pairs + answer.headers)
         return answer.body

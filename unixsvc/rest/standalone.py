@@ -9,15 +9,15 @@ from typing import Any
 from twisted.application.service import Service
 from zope.interface import implementer
 
-from unixsvc.client.location import place_of
+from unixsvc.client.location import find_location
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.rest.gateway import Gateway
 from unixsvc.routing.app import App
-from unixsvc.server.handler import Handling
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Orders
+from unixsvc.server.handler import HandlerContext
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["resource"]
 
@@ -51,11 +51,11 @@ def resource(
     """
     if reactor is None:
         from twisted.internet import reactor  # only now is it the one that the program has installed
-    place = place_of(socket_dir, token)
+    place = find_location(socket_dir, token)
     settings = ServiceSettings(
         "unixsvc.rest:resource", handler="unixsvc.rest.standalone:_Nowhere", options=dict(options or {})
     )
-    orders = Orders(
+    orders = WorkerConfig(
         service="http",
         slot=1,
         folder=os.path.abspath(folder),
@@ -68,7 +68,7 @@ def resource(
         http=http or Http(),
     )
     nowhere: Any = None
-    hosted = Hosted(orders, app, nowhere, reactor)
+    hosted = ServiceHost(orders, app, nowhere, reactor)
     reactor.callWhenRunning(hosted.startService)
     reactor.addSystemEventTrigger("before", "shutdown", hosted.drain)
     handler: _Nowhere = hosted.handler
@@ -82,7 +82,7 @@ class _Nowhere(Service):
     :ivar gateway: what answers.
     """
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: HandlerContext) -> None:
         self.gateway = Gateway(handling)
 
     async def probe(self) -> None:

@@ -10,15 +10,15 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from zope.interface import implementer
 
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
-from unixsvc.execution.streaming import Streaming
-from unixsvc.rest.encode import Answering, Terms
+from unixsvc.execution.streaming import RunningStream
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.headers.accept import prefers_events
 from unixsvc.rest.problem import problem
 from unixsvc.rest.server.writer import begin, send
 
-__all__ = ["EVENTS", "LINES", "Form", "Sent", "form_for"]
+__all__ = ["EVENTS", "LINES", "ResponseStream", "StreamFormat", "format_for"]
 
 # Who waits longer for a first item wants to see that there is something; in seconds.
 _HEAD_AFTER: Final = 1.0
@@ -26,7 +26,7 @@ _HEAD_AFTER: Final = 1.0
 _ALIVE_EVERY: Final = 15.0
 
 
-class Form(Struct, frozen=True):
+class StreamFormat(Struct, frozen=True):
     """How a stream looks.
 
     :ivar content_type: its media type.
@@ -49,22 +49,22 @@ def _events(items: Sequence[bytes]) -> bytes:
 
 
 # https://html.spec.whatwg.org/multipage/server-sent-events.html
-EVENTS: Final = Form(
+EVENTS: Final = StreamFormat(
     b"text/event-stream", _events, lambda text: b"event: error\ndata: %b\n\n" % text, b":\n\n", broken=False
 )
 # https://jsonlines.org
-LINES: Final = Form(
+LINES: Final = StreamFormat(
     b"application/jsonl", lambda items: b"\n".join(items) + b"\n", lambda text: text + b"\n", b"", broken=True
 )
 
 
-def form_for(terms: Terms) -> Form:
+def format_for(terms: ResponseContext) -> StreamFormat:
     """The form that the client wants."""
     return EVENTS if prefers_events(terms.headers.get(b"Accept", ())) else LINES
 
 
 @implementer(IPushProducer)
-class Sent:
+class ResponseStream:
     """A stream that is sent to one client, as fast as that takes it.
 
     What fails before its first item is answered as any other failure; so the beginning waits for that item,
@@ -76,16 +76,16 @@ class Sent:
     def __init__(
         self,
         request: Any,
-        terms: Terms,
-        answering: Answering,
-        stream: Stream,
+        terms: ResponseContext,
+        answering: ResponseBuilder,
+        stream: ReplyStream,
         reactor: IReactorTime,
         finished: Callable[[], None],
     ) -> None:
         self._request = request
         self._terms = terms
         self._answering = answering
-        self._form = form_for(terms)
+        self._form = format_for(terms)
         self._reactor = reactor
         self._finished = finished
         self._begun = False
@@ -94,7 +94,7 @@ class Sent:
         # A client that has not taken an earlier answer: the channel tells of no change, as there is none.
         self._full = bool(getattr(getattr(request, "channel", None), "_waitingForTransport", False))
         self._timer: IDelayedCall | None = None
-        self._streaming = Streaming(stream, reactor, None, lambda: self._full, self._send)
+        self._streaming = RunningStream(stream, reactor, None, lambda: self._full, self._send)
 
     def start(self) -> None:
         """Give the first items."""

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.domain.message import EMPTY, Request
-from unixsvc.domain.validation import JSON, MAX_PROBLEMS, TEXT, Problem, find_problems, problem_at
+from unixsvc.domain.validation import JSON, MAX_PROBLEMS, TEXT, FieldError, field_error, find_field_errors
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.signature import Signature, is_list
@@ -47,7 +47,7 @@ class Binder:
         :raises Malformed: if ``data`` is not JSON.
         """
         arguments = dict(zip(self._names, values, strict=True))
-        problems: list[Problem] = []
+        problems: list[FieldError] = []
         for name, refine in self._refined.items():
             arguments[name] = refine(arguments[name], name, problems)
         if self._data is not None:
@@ -72,11 +72,11 @@ class _PathValue:
         self._kind = kind
         self._check = checker_for(kind)
 
-    def __call__(self, value: Any, field: str, problems: list[Problem]) -> Any:
+    def __call__(self, value: Any, field: str, problems: list[FieldError]) -> Any:
         try:
             result = msgspec.convert(value, self._kind, strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
-            problems.append(problem_at(field, str(error)))
+            problems.append(field_error(field, str(error)))
             return None
         if _is_endless(result):
             problems.append(_endless(field))
@@ -95,7 +95,7 @@ class _Data:
         self.names = kind.__struct_fields__
         self._lists = {each.encode_name for each in msgspec.structs.fields(kind) if is_list(each.type)}
 
-    def read(self, request: Request, problems: list[Problem]) -> Any:
+    def read(self, request: Request, problems: list[FieldError]) -> Any:
         value: Any = request.data
         form = JSON
         try:
@@ -114,7 +114,7 @@ class _Data:
             problems += islice(self._check(result, ""), MAX_PROBLEMS)
         return result
 
-    def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[Problem]:
+    def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[FieldError]:
         return [
             _endless(each.encode_name)
             for each in msgspec.structs.fields(self._kind)
@@ -129,9 +129,9 @@ class _Data:
         return {name: each if name in self._lists else each[-1] for name, each in found.items()}
 
 
-def _explained(kind: type[Struct], value: Any, form: Any) -> list[Problem]:
+def _explained(kind: type[Struct], value: Any, form: Any) -> list[FieldError]:
     try:
-        return find_problems(kind, value, form)
+        return find_field_errors(kind, value, form)
     except _NOT_JSON:
         raise Malformed("data: is not JSON") from None
 
@@ -143,5 +143,5 @@ def _is_endless(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _endless(field: str) -> Problem:
-    return Problem(field, "Expected a finite number")
+def _endless(field: str) -> FieldError:
+    return FieldError(field, "Expected a finite number")

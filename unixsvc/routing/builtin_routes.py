@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from unixsvc.routing.route import GET, Group
 
-__all__ = ["HEALTH", "PREFIX", "ROUTES", "Reserved", "reserved_group"]
+__all__ = ["HEALTH", "PREFIX", "ROUTES", "BuiltinRoutes", "builtin_group"]
 
 PREFIX: Final = "/-"
 HEALTH: Final = f"{PREFIX}/health"
 ROUTES: Final = f"{PREFIX}/routes"
 
 
-class Reserved(Struct, frozen=True):
+class BuiltinRoutes(Struct, frozen=True):
     """What the reserved paths answer with, beside the contract.
 
     :ivar health: is given a container of the application's.
@@ -27,7 +27,7 @@ class Reserved(Struct, frozen=True):
     stats: Callable[[], dict[str, Any]]
 
 
-def reserved_group(reserved: Reserved, contract: Callable[[], dict[str, Any]]) -> Group:
+def builtin_group(reserved: BuiltinRoutes, contract: Callable[[], dict[str, Any]]) -> Group:
     """Routes as any others, but that no application can define."""
 
     def ping() -> str:

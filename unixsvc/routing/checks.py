@@ -11,13 +11,13 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, 
 
 import msgspec
 
-from unixsvc.domain.validation import Problem, join, problem_at
+from unixsvc.domain.validation import FieldError, field_error, join
 from unixsvc.errors import ConfigError
 
 __all__ = ["Check", "Checker", "checker_for"]
 
 # Lazy, so that a megabyte of wrong items costs no more than the problems that are told.
-Checker = Callable[[Any, str], Iterator[Problem]]
+Checker = Callable[[Any, str], Iterator[FieldError]]
 
 
 class Check:
@@ -43,14 +43,14 @@ class Check:
         self._message = message
         self._parameters = parameters
 
-    def problems(self, value: Any, field: str) -> Iterator[Problem]:
+    def problems(self, value: Any, field: str) -> Iterator[FieldError]:
         """What is wrong with the value that stands at ``field``; empty if nothing is."""
         try:
             fine = self._function(value, **self._parameters)
         except ValueError:
             fine = False  # how many a parser says that it cannot take a value
         if not fine:
-            yield problem_at(field, self._message.format(value=value, **self._parameters))
+            yield field_error(field, self._message.format(value=value, **self._parameters))
 
 
 def checker_for(kind: Any, known: dict[Any, Checker] | None = None) -> Checker | None:
@@ -116,7 +116,7 @@ def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
         return known[kind]
     checkers: list[tuple[str, str, Checker]] = []
 
-    def check(value: Any, field: str) -> Iterator[Problem]:
+    def check(value: Any, field: str) -> Iterator[FieldError]:
         for name, encoded, checker in checkers:
             yield from checker(getattr(value, name), join(field, encoded))
 
@@ -128,7 +128,7 @@ def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
 
 
 def _of_items(item: Checker) -> Checker:
-    def check(value: Any, field: str) -> Iterator[Problem]:
+    def check(value: Any, field: str) -> Iterator[FieldError]:
         for at, each in enumerate(value):
             yield from item(each, f"{field}[{at}]")
 
@@ -136,7 +136,7 @@ def _of_items(item: Checker) -> Checker:
 
 
 def _of_values(item: Checker) -> Checker:
-    def check(value: Mapping[Any, Any], field: str) -> Iterator[Problem]:
+    def check(value: Mapping[Any, Any], field: str) -> Iterator[FieldError]:
         for key, each in value.items():
             yield from item(each, join(field, str(key)))
 

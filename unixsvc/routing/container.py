@@ -13,7 +13,7 @@ from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.routing.signature import resolve_hints
 
-__all__ = ["ServiceContext", "Services"]
+__all__ = ["ServiceContainer", "ServiceContext"]
 
 
 class ServiceContext(Struct, frozen=True):
@@ -33,7 +33,7 @@ class ServiceContext(Struct, frozen=True):
         return self.settings.options
 
 
-class Services:
+class ServiceContainer:
     """The registry of one worker, and a container that lives as long.
 
     :param values: registered before the application registers its own, by type.

@@ -19,7 +19,7 @@ class Route(Struct, frozen=True):
 
     :ivar method: upper-cased.
     :ivar pattern: the path below the group's prefix; ``{name}`` or ``{name:kind}`` is a variable, with
-        the kinds of :data:`unixsvc.routing.table.KINDS`.
+        the kinds of :data:`unixsvc.routing.table.PATH_TYPES`.
     :ivar action: a method of the group's controller, or a function where there is no controller.
     :ivar public: whether it answers without a token, under the policy ``private``.
     :ivar blocking: whether the action, a plain ``def``, is called in a thread.

@@ -14,16 +14,16 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.contract.describe import Promise, describe
-from unixsvc.domain.coroutine import Begun
+from unixsvc.contract.describe import RouteDescription, describe
+from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.request_context import set_shielded
 from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
 from unixsvc.routing.app import App
 from unixsvc.routing.binding import Binder
-from unixsvc.routing.builtin_routes import PREFIX, Reserved, reserved_group
-from unixsvc.routing.container import ServiceContext, Services
+from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
+from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.signature import is_plain, read_signature
 from unixsvc.routing.table import Table, variables_of
@@ -74,21 +74,21 @@ class Router:
         folder: str,
         name: str,
         blocking: IBlockingRunner,
-        reserved: Reserved,
+        reserved: BuiltinRoutes,
         values: Mapping[Any, object] | None = None,
     ) -> None:
         self._app = app
         self._run_blocking = blocking.run
-        self._services = Services(values or {})
+        self._services = ServiceContainer(values or {})
         if app.container is not None:
             app.container(self._services.registry, ServiceContext(name, folder, settings))
         self.shielded = 0
         self._table: Table[_Endpoint] = Table(PREFIX.strip("/"))
-        self._promises: list[Promise] = []
+        self._promises: list[RouteDescription] = []
         for entry in app.routes:
             self._add(entry if isinstance(entry, Group) else Group("", None, [entry]), own=True)
         self._opens_containers = any(each.signature.container for each in self._promises)
-        self._add(reserved_group(reserved, self.contract), own=False)
+        self._add(builtin_group(reserved, self.contract), own=False)
 
     def dispatch(self, request: Request) -> Reply | Awaitable[Reply]:
         """Have a request answered by its action: at once, if that does not wait.
@@ -110,7 +110,7 @@ class Router:
             except StopIteration as stop:
                 result = stop.value
             else:
-                return _wait(endpoint, Begun(result, waiting))
+                return _wait(endpoint, SuspendedCoroutine(result, waiting))
         # A decorator may hide that an action is async, so what comes back is looked at as well.
         elif endpoint.awaited or hasattr(result, "__await__"):
             return _wait(endpoint, result)
@@ -176,7 +176,7 @@ class Router:
     def _endpoint(self, route: Route, action: Callable[..., Any], path: str, where: str) -> _Endpoint:
         _require_errors(route, where)
         signature = read_signature(action, variables_of(path), where)
-        promise = Promise(path, route, signature)
+        promise = RouteDescription(path, route, signature)
         try:
             _encode(describe("", "", [promise]))
         except (TypeError, NameError) as error:

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from unixsvc.domain.message import Created, Request
 from unixsvc.errors import ConfigError
-from unixsvc.routing.table import KINDS, Variable
+from unixsvc.routing.table import PATH_TYPES, Variable
 
 __all__ = ["Signature", "is_list", "is_plain", "read_signature", "resolve_hints"]
 
@@ -85,7 +85,7 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
     if whole and fields:
         raise ConfigError(where, f"{whole!r} takes all of data, so nothing is left for {fields[0]!r}")
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
-    refined = tuple(name for name, each in variables.items() if path[name] is not KINDS[each.kind].type)
+    refined = tuple(name for name, each in variables.items() if path[name] is not PATH_TYPES[each.kind].type)
     data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
     _require_known(data, where)
     returns, stream = _result_of(action, hints["return"], where)
@@ -165,7 +165,7 @@ def _made(kind: Any, stream: bool, where: str) -> Any:
 
 
 def _path_annotation(variable: Variable, kind: Any, where: str) -> Any:
-    given = KINDS[variable.kind].type
+    given = PATH_TYPES[variable.kind].type
     if given is not str and _bare(kind) is not given:
         wanted = getattr(kind, "__name__", kind)
         raise ConfigError(where, f"{variable.name!r} is {variable.kind} in the path, {wanted} in the action")

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from unixsvc.errors import ConfigError, Malformed, MethodNotAllowed, NotFound
 
-__all__ = ["KINDS", "Kind", "Table", "Variable", "variables_of"]
+__all__ = ["PATH_TYPES", "PathType", "Table", "Variable", "variables_of"]
 
 Leaf = TypeVar("Leaf")
 
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class Kind(Struct, frozen=True):
+class PathType(Struct, frozen=True):
     """What a variable accepts: the type of its values, and from text to a value, or to None."""
 
     type: type
@@ -63,14 +63,14 @@ def _uuid(segment: str) -> uuid.UUID | None:
 
 # In the order in which they are tried where several could match: the narrowest first. "path" takes all
 # that is left of the path.
-KINDS: Final[dict[str, Kind]] = {
-    "uuid": Kind(uuid.UUID, _uuid),
-    "int": Kind(int, _integer),
-    "float": Kind(float, _number),
-    "str": Kind(str, _text),
-    "path": Kind(str, _text),
+PATH_TYPES: Final[dict[str, PathType]] = {
+    "uuid": PathType(uuid.UUID, _uuid),
+    "int": PathType(int, _integer),
+    "float": PathType(float, _number),
+    "str": PathType(str, _text),
+    "path": PathType(str, _text),
 }
-_ORDER: Final = list(KINDS)
+_ORDER: Final = list(PATH_TYPES)
 
 
 class _Node(Generic[Leaf]):
@@ -191,7 +191,7 @@ class Table(Generic[Leaf]):
             if kind == segment.kind:
                 return child
         child = _Node()
-        node.variables.append((segment.kind, KINDS[segment.kind].convert, child))
+        node.variables.append((segment.kind, PATH_TYPES[segment.kind].convert, child))
         node.variables.sort(key=lambda each: _ORDER.index(each[0]))
         node.segments = [(convert, each) for kind, convert, each in node.variables if kind != "path"]
         return child
@@ -266,8 +266,8 @@ def _variable(pattern: str, found: re.Match[str]) -> Variable:
     name, kind = found["name"], found["kind"] or "str"
     if not name.isidentifier():
         raise ConfigError(pattern, f"{name!r} is no name for a variable")
-    if kind not in KINDS:
-        raise ConfigError(pattern, f"{kind!r} is no kind of variable", f"there are {', '.join(KINDS)}")
+    if kind not in PATH_TYPES:
+        raise ConfigError(pattern, f"{kind!r} is no kind of variable", f"there are {', '.join(PATH_TYPES)}")
     return Variable(name, kind)
 
 

@@ -17,10 +17,10 @@ from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
 from unixsvc.server.probe import probe
-from unixsvc.server.protocol import Connection
-from unixsvc.server.registry import Clients
+from unixsvc.server.protocol import ServerProtocol
+from unixsvc.server.registry import ConnectionRegistry
 
-__all__ = ["Handling", "SocketRequestHandler"]
+__all__ = ["HandlerContext", "SocketRequestHandler"]
 
 # Clients that connected and requests that were sent before we began to drain may still be in the kernel:
 # time for a look, in seconds.
@@ -30,7 +30,7 @@ _NEXT_TURN: Final = 0.01
 _HURRIED: Final = 0.1
 
 
-class Handling(Struct, frozen=True):
+class HandlerContext(Struct, frozen=True):
     """All that a request handler needs to serve one service on one endpoint.
 
     :ivar token: with which it may ask itself.
@@ -62,15 +62,15 @@ class Handling(Struct, frozen=True):
 class _ConnectionFactory(Factory):
     noisy = False
 
-    def __init__(self, clients: Clients, service: str) -> None:
+    def __init__(self, clients: ConnectionRegistry, service: str) -> None:
         self._clients = clients
         self._service = service
 
     def logPrefix(self) -> str:
         return f"service {self._service}"
 
-    def buildProtocol(self, addr: IAddress | None) -> Connection:
-        return Connection(self._clients)
+    def buildProtocol(self, addr: IAddress | None) -> ServerProtocol:
+        return ServerProtocol(self._clients)
 
 
 @implementer(IRequestHandler)
@@ -80,13 +80,13 @@ class SocketRequestHandler(Service):
     :param handling: what to serve, and where.
     """
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: HandlerContext) -> None:
         self._service = handling.service
         self._endpoint = handling.endpoint
         self._reactor: Any = handling.reactor
         self._token = handling.token
         limits = handling.limits
-        self._clients = Clients(handling.handle, limits, handling.security, handling.reactor)
+        self._clients = ConnectionRegistry(handling.handle, limits, handling.security, handling.reactor)
         self._port: IListeningPort | None = None
         self._check_every = min(1.0, limits.message_timeout / 4, limits.idle_timeout / 4)
         self._checks = LoopingCall(self._clients.check_time)

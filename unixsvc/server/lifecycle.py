@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from unixsvc.config.settings import Limits
 
-__all__ = ["Act", "Sight", "Stage", "Watch", "act_at"]
+__all__ = ["ConnectionAction", "ConnectionSnapshot", "ConnectionState", "IdleMonitor", "required_action"]
 
 
-class Stage(IntEnum):
+class ConnectionState(IntEnum):
     """How far it is. A connection only ever goes on to a later stage."""
 
     SERVING = 0
@@ -27,7 +27,7 @@ class Stage(IntEnum):
     LOST = auto()
 
 
-class Act(Enum):
+class ConnectionAction(Enum):
     """What is to be done with a connection."""
 
     NOTHING = auto()
@@ -39,7 +39,7 @@ class Act(Enum):
     CUT_OFF = auto()  # without waiting for what is still to be sent
 
 
-class Sight(Struct, frozen=True):
+class ConnectionSnapshot(Struct, frozen=True):
     """What is seen of a connection at one moment.
 
     :ivar served: grows with each message that is served, and with what is sent of streams.
@@ -51,7 +51,7 @@ class Sight(Struct, frozen=True):
     :ivar gone: whether the client is gone.
     """
 
-    stage: Stage
+    stage: ConnectionState
     served: int
     busy: bool
     held: bool
@@ -64,33 +64,33 @@ class Sight(Struct, frozen=True):
 # A client that is told why its message is refused may still be sending it: it is read on for so long, as
 # a socket that is closed with bytes unread resets the client before it has seen the reply. One that is
 # given up has so long to take its last replies.
-_LAST_SECONDS: Final = {Stage.LINGERING: 2.0, Stage.GIVEN_UP: 0.5}
+_LAST_SECONDS: Final = {ConnectionState.LINGERING: 2.0, ConnectionState.GIVEN_UP: 0.5}
 # Where nobody serves in our place, a client that has been told to go, and does not, is given so long.
 _GOAWAY_SECONDS: Final = 0.5
 
 
-def act_at(stage: Stage, *, named: bool, served: int, waiting: bool) -> Act:
+def required_action(stage: ConnectionState, *, named: bool, served: int, waiting: bool) -> ConnectionAction:
     """What a stage demands, whatever the time is.
 
     :param named: whether the client has shown an id, so that it can hear that it is to go.
     :param served: how many messages have been served.
     :param waiting: whether replies are still to come, or to be taken by the client.
     """
-    if stage is Stage.LEAVING and served:  # one that has said nothing yet is listened to first
-        return Act.TELL if named else Act.FINISH
-    if stage < Stage.CLOSING or waiting:
-        return Act.NOTHING
-    return _WHEN_ANSWERED.get(stage, Act.NOTHING)
+    if stage is ConnectionState.LEAVING and served:  # one that has said nothing yet is listened to first
+        return ConnectionAction.TELL if named else ConnectionAction.FINISH
+    if stage < ConnectionState.CLOSING or waiting:
+        return ConnectionAction.NOTHING
+    return _WHEN_ANSWERED.get(stage, ConnectionAction.NOTHING)
 
 
 _WHEN_ANSWERED: Final = {
-    Stage.CLOSING: Act.CLOSE,
-    Stage.REFUSING: Act.LINGER,
-    Stage.GIVEN_UP: Act.CLOSE,
+    ConnectionState.CLOSING: ConnectionAction.CLOSE,
+    ConnectionState.REFUSING: ConnectionAction.LINGER,
+    ConnectionState.GIVEN_UP: ConnectionAction.CLOSE,
 }
 
 
-class Watch:
+class IdleMonitor:
     """Tells since when a connection has been quiet, from looks at it every now and then."""
 
     __slots__ = ("_partial_since", "_quiet_since", "_served")
@@ -100,7 +100,7 @@ class Watch:
         self._quiet_since = 0.0
         self._partial_since: float | None = None
 
-    def look(self, sight: Sight, limits: Limits, now: float, *, hurry: bool) -> Act:
+    def look(self, sight: ConnectionSnapshot, limits: Limits, now: float, *, hurry: bool) -> ConnectionAction:
         """Note what has happened since the last look, and say what the time demands.
 
         :param now: in seconds.
@@ -109,31 +109,33 @@ class Watch:
         self._note(sight, now)
         quiet = now - self._quiet_since
         if sight.stage in _LAST_SECONDS:
-            return Act.CUT_OFF if quiet >= _LAST_SECONDS[sight.stage] else Act.NOTHING
+            return (
+                ConnectionAction.CUT_OFF if quiet >= _LAST_SECONDS[sight.stage] else ConnectionAction.NOTHING
+            )
         if sight.gone:
-            return Act.CUT_OFF
+            return ConnectionAction.CUT_OFF
         if self._partial_since is not None and now - self._partial_since >= limits.message_timeout:
-            return Act.REFUSE
+            return ConnectionAction.REFUSE
         if quiet >= limits.idle_timeout:
             return _idle(sight)
-        leaving = sight.stage in (Stage.LEAVING, Stage.TOLD) and not sight.busy
+        leaving = sight.stage in (ConnectionState.LEAVING, ConnectionState.TOLD) and not sight.busy
         if hurry and leaving and quiet >= _GOAWAY_SECONDS:
-            return Act.FINISH
-        return Act.NOTHING
+            return ConnectionAction.FINISH
+        return ConnectionAction.NOTHING
 
-    def _note(self, sight: Sight, now: float) -> None:
+    def _note(self, sight: ConnectionSnapshot, now: float) -> None:
         if (sight.busy and not sight.held) or sight.served != self._served:
             self._served = sight.served
             self._quiet_since = now
             self._partial_since = None
         # Where nothing is read or served, it is no fault of the client's.
-        if not sight.partial or sight.full or sight.stage >= Stage.CLOSING:
+        if not sight.partial or sight.full or sight.stage >= ConnectionState.CLOSING:
             self._partial_since = None
         elif self._partial_since is None:
             self._partial_since = now
 
 
-def _idle(sight: Sight) -> Act:
-    if sight.full or sight.busy or sight.stage >= Stage.CLOSING:
-        return Act.CUT_OFF  # what waits to be sent, or to be wanted, would keep it open for ever
-    return Act.FINISH if sight.framed else Act.REFUSE
+def _idle(sight: ConnectionSnapshot) -> ConnectionAction:
+    if sight.full or sight.busy or sight.stage >= ConnectionState.CLOSING:
+        return ConnectionAction.CUT_OFF  # what waits to be sent, or to be wanted, would keep it open for ever
+    return ConnectionAction.FINISH if sight.framed else ConnectionAction.REFUSE

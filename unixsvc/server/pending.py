@@ -6,18 +6,18 @@ from typing import Final
 
 from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
-from unixsvc.execution.action_driver import Running
-from unixsvc.execution.streaming import Streaming
+from unixsvc.execution.action_driver import RunningAction
+from unixsvc.execution.streaming import RunningStream
 from unixsvc.wire.messages import Id, WireRequest
 
-__all__ = ["MAX_STREAMS", "MAX_UNANSWERED", "Pending", "Unanswered"]
+__all__ = ["MAX_STREAMS", "MAX_UNANSWERED", "PendingRequest", "PendingRequests"]
 
 MAX_UNANSWERED: Final = 128
 MAX_STREAMS: Final = 128
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
 
 
-class Pending:
+class PendingRequest:
     """One request.
 
     :param credit: if it is a stream, how many items may be sent; None if there is no limit.
@@ -31,11 +31,11 @@ class Pending:
         self.id = id
         self.oneway = oneway
         self.credit = credit
-        self.running: Running | Streaming | None = None
+        self.running: RunningAction | RunningStream | None = None
         self.reply: Reply | None = None
 
 
-class Unanswered:
+class PendingRequests:
     """All of them. A request that is answered at once, and need not wait for others, never comes here.
 
     :ivar requests: by id; those that have none, by themselves.
@@ -48,9 +48,9 @@ class Unanswered:
     def __init__(self) -> None:
         self.crowded = False
         # What is empty for nearly every connection is of kinds that are small then.
-        self._streams: dict[Pending, None] = {}
-        self.requests: dict[int | str | Pending, Pending] = {}
-        self._bare: list[Pending] = []
+        self._streams: dict[PendingRequest, None] = {}
+        self.requests: dict[int | str | PendingRequest, PendingRequest] = {}
+        self._bare: list[PendingRequest] = []
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -60,20 +60,20 @@ class Unanswered:
         """Whether a bare reply would have to wait for earlier ones."""
         return bool(self._bare)
 
-    def wait(self, wire: WireRequest) -> Pending:
+    def wait(self, wire: WireRequest) -> PendingRequest:
         """Wait for the reply to this request."""
-        pending = Pending(wire.id, oneway=wire.oneway, credit=wire.credit)
+        pending = PendingRequest(wire.id, oneway=wire.oneway, credit=wire.credit)
         self.add(pending)
         return pending
 
-    def add(self, pending: Pending) -> None:
+    def add(self, pending: PendingRequest) -> None:
         """Wait for a request's reply."""
         self.requests[pending if pending.id is None else pending.id] = pending
         if pending.id is None and not pending.oneway:
             self._bare.append(pending)
         self._count()
 
-    def make_stream(self, pending: Pending) -> ServiceError | None:
+    def make_stream(self, pending: PendingRequest) -> ServiceError | None:
         """Note that what is asked for is a stream.
 
         :returns: why it cannot be one, if it can't.
@@ -88,7 +88,7 @@ class Unanswered:
 
     def add_done(self, reply: Reply) -> None:
         """Keep a bare reply until those before it are there."""
-        pending = Pending(None)
+        pending = PendingRequest(None)
         pending.reply = reply
         self.add(pending)
 
@@ -101,25 +101,25 @@ class Unanswered:
         running = None if pending is None else pending.running
         if running is not None and wire.cancel:
             running.cancel(Cancelled())
-        elif isinstance(running, Streaming):
+        elif isinstance(running, RunningStream):
             running.grant(wire.credit or 0)
 
     @property
     def held(self) -> bool:
         """Whether all of them are streams that their reader holds up."""
-        return all(isinstance(each, Streaming) and each.held for each in self.all_running())
+        return all(isinstance(each, RunningStream) and each.held for each in self.all_running())
 
     def go_on(self) -> None:
         """Have the streams go on, as more can be sent."""
         for each in self._streams:
-            if isinstance(each.running, Streaming):
+            if isinstance(each.running, RunningStream):
                 each.running.go_on()
 
-    def all_running(self) -> list[Running | Streaming]:
+    def all_running(self) -> list[RunningAction | RunningStream]:
         """The actions that wait."""
         return [each.running for each in self.requests.values() if each.running is not None]
 
-    def settle(self, pending: Pending, reply: Reply) -> list[tuple[Id, Reply]]:
+    def settle(self, pending: PendingRequest, reply: Reply) -> list[tuple[Id, Reply]]:
         """Note a reply, and give those that can be sent by now, in their order."""
         pending.reply = reply
         ready: list[tuple[Id, Reply]] = []

@@ -5,42 +5,42 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from unixsvc.domain.coroutine import Begun
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.coroutine import SuspendedCoroutine
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Caller, Reply, Request
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Malformed, NotJSON, ServiceError, TooLarge, Unauthorized
-from unixsvc.execution.action_driver import Running
+from unixsvc.execution.action_driver import RunningAction
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
-from unixsvc.server.lifecycle import Stage
-from unixsvc.server.registry import Clients
-from unixsvc.server.writer import Answering
+from unixsvc.server.lifecycle import ConnectionState
+from unixsvc.server.registry import ConnectionRegistry
+from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.peer import has_more
-from unixsvc.wire.framing import Framer
-from unixsvc.wire.messages import WireRequest, decode, find_id, is_grant, is_oneway, request_from
+from unixsvc.wire.framing import MessageFramer
+from unixsvc.wire.messages import WireRequest, decode, find_id, is_grant, is_oneway, to_request
 
-__all__ = ["Serving"]
+__all__ = ["RequestReceiver"]
 
 # So many messages of one client are served before the others have their turn.
 _TURN: Final = 64
 _IN_USE: Final = [{"field": "id", "message": "is that of an unanswered request"}]
 # Compared with for each message, so they stand where they are found at once.
-_CLOSING: Final = Stage.CLOSING
+_CLOSING: Final = ConnectionState.CLOSING
 _UNAUTHORIZED: Final = Unauthorized.code
 
 
-class Serving(Answering):
+class RequestReceiver(ReplyWriter):
     """The half of a connection that receives.
 
     :param clients: what all connections share.
     """
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: ConnectionRegistry) -> None:
         super().__init__(clients.reactor)
         self._clients = clients
         self._handle = clients.handle
         self._caller = Caller()
-        self._framer = Framer(clients.limits.max_message_bytes)
+        self._framer = MessageFramer(clients.limits.max_message_bytes)
         self._reading = True
         self._later = False  # messages that are here will be served in the next turn
         self._named = False  # the client has shown an id, so it can hear that it is to go
@@ -114,8 +114,8 @@ class Serving(Answering):
 
     def _is_over(self) -> bool:
         # What has been sent by now is served too, before nothing more is.
-        ending = self._stage is Stage.ENDING and not has_more(self.transport)
-        return ending or self._stage is Stage.ENDED
+        ending = self._stage is ConnectionState.ENDING and not has_more(self.transport)
+        return ending or self._stage is ConnectionState.ENDED
 
     def _serve_unframed(self) -> None:
         """The one-message exchange of the original system: no line end, no id, one reply, the end."""
@@ -140,26 +140,31 @@ class Serving(Answering):
             self._unanswered.steer(wire)
         elif name in self._unanswered.requests:
             if not wire.oneway:
-                self._answer(name, reply_for(Malformed(_IN_USE)))
+                self._answer(name, error_to_reply(Malformed(_IN_USE)))
         else:
-            request = request_from(wire, self._caller)
+            request = to_request(wire, self._caller)
             answer = self._handle(request)
             if isinstance(answer, Reply):
                 if not wire.oneway:
                     self._answer(name, answer)
                 if answer.code == _UNAUTHORIZED and self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
-                    self._stage = Stage.REFUSING
+                    self._stage = ConnectionState.REFUSING
             else:
                 self._wait(wire, request, answer)
 
-    def _wait(self, wire: WireRequest, request: Request, answer: Stream | Begun[Reply | Stream]) -> None:
+    def _wait(
+        self,
+        wire: WireRequest,
+        request: Request,
+        answer: ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
+    ) -> None:
         pending = self._unanswered.wait(wire)
         done = partial(self._done, pending)
-        if isinstance(answer, Stream):
+        if isinstance(answer, ReplyStream):
             done(answer)
         else:
             seconds = self._handle.seconds_for(request)
-            pending.running = Running(answer, self._clients.reactor, seconds, done)
+            pending.running = RunningAction(answer, self._clients.reactor, seconds, done)
 
     def _serve_wrong(self, message: bytes, error: ServiceError) -> None:
         if not message.strip():
@@ -171,7 +176,7 @@ class Serving(Answering):
         name = find_id(message)
         self._named |= name is not None
         if not is_oneway(message):
-            self._answer(name, reply_for(error))
+            self._answer(name, error_to_reply(error))
 
     def _serve_later(self) -> None:
         if not self._later:

@@ -13,10 +13,10 @@ from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden, ServiceError, Unavailable
 
-__all__ = ["Client", "Clients"]
+__all__ = ["ConnectionRegistry", "RegisteredConnection"]
 
 
-class Client(Protocol):
+class RegisteredConnection(Protocol):
     """One connection, as all of them together are dealt with."""
 
     def check_time(self, now: float, *, hurry: bool) -> None:
@@ -29,7 +29,7 @@ class Client(Protocol):
         """Answer what is unanswered with 503, and close."""
 
 
-class Clients:
+class ConnectionRegistry:
     """Knows who is connected, and decides who may be.
 
     :ivar reactor: for deadlines.
@@ -43,7 +43,7 @@ class Clients:
         self.reactor = reactor
         self._security = security
         self._limited = bool(security.allow_uids or security.allow_gids)
-        self._clients: set[Client] = set()
+        self._clients: set[RegisteredConnection] = set()
         self._gone: Deferred[None] | None = None
         self._leaving = False
         self._hurry = False
@@ -51,7 +51,7 @@ class Clients:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def opened(self, client: Client, peer: Peer) -> ServiceError | None:
+    def opened(self, client: RegisteredConnection, peer: Peer) -> ServiceError | None:
         """Note a new connection.
 
         :returns: why it is not wanted, if it isn't.
@@ -66,7 +66,7 @@ class Clients:
             return Forbidden("this user may not connect")
         return None
 
-    def closed(self, client: Client) -> None:
+    def closed(self, client: RegisteredConnection) -> None:
         """Note that a connection is gone."""
         self._clients.discard(client)
         if self._gone is not None and not self._clients:

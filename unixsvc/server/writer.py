@@ -9,19 +9,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
-from unixsvc.execution.streaming import Streaming
-from unixsvc.server.lifecycle import Stage
-from unixsvc.server.pending import Pending, Unanswered
+from unixsvc.domain.stream import ReplyStream
+from unixsvc.execution.streaming import RunningStream
+from unixsvc.server.lifecycle import ConnectionState
+from unixsvc.server.pending import PendingRequest, PendingRequests
 from unixsvc.wire.messages import Id, encode, encode_items
 
-__all__ = ["Answering"]
+__all__ = ["ReplyWriter"]
 
 # So many bytes of replies are gathered at most: the transport must see what waits to say that it is too much.
 _TOGETHER: Final = 16_384
 
 
-class Answering(Protocol):
+class ReplyWriter(Protocol):
     """The half of a connection that sends.
 
     :param reactor: for streams.
@@ -31,10 +31,10 @@ class Answering(Protocol):
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._unanswered = Unanswered()
+        self._unanswered = PendingRequests()
         self._end = b"\n"
         self._served = 0  # grows with each message that is served, and with what is sent of streams
-        self._stage = Stage.SERVING
+        self._stage = ConnectionState.SERVING
         self._full = False  # the client does not take its replies
         self._gathering = False  # replies go out together, when those of a turn are there
         self._gathered: list[bytes] = []
@@ -72,29 +72,29 @@ class Answering(Protocol):
             self._gathered, self._size = [], 0
             self.transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
-    def _done(self, pending: Pending, reply: Reply | Stream) -> None:
+    def _done(self, pending: PendingRequest, reply: Reply | ReplyStream) -> None:
         """Send a reply that had to be waited for, and the bare ones that had to wait for it.
 
         What turns out to be a stream is done with its last reply.
         """
-        if isinstance(reply, Stream):
+        if isinstance(reply, ReplyStream):
             refusal = self._unanswered.make_stream(pending)
             if refusal is None:
                 self._begin_stream(pending, reply)
                 return
             reply = reply.refuse(refusal)
         ready = self._unanswered.settle(pending, reply)
-        if self._stage is not Stage.LOST:
+        if self._stage is not ConnectionState.LOST:
             self._write(b"".join(encode(name, each, self._end) for name, each in ready))
             self._go_on()
 
-    def _begin_stream(self, pending: Pending, stream: Stream) -> None:
+    def _begin_stream(self, pending: PendingRequest, stream: ReplyStream) -> None:
         send = partial(self._send, pending)
-        streaming = Streaming(stream, self._reactor, pending.credit, lambda: self._full, send)
+        streaming = RunningStream(stream, self._reactor, pending.credit, lambda: self._full, send)
         pending.running = streaming
         streaming.start()
 
-    def _send(self, pending: Pending, items: list[bytes], reply: Reply | None) -> None:
+    def _send(self, pending: PendingRequest, items: list[bytes], reply: Reply | None) -> None:
         """Send items of a stream, and the reply that ends it."""
         if items:
             self._served += 1

@@ -18,14 +18,14 @@ from twisted.logger import Logger
 from zope.interface.verify import verifyObject
 
 from unixsvc.config.http import Http
-from unixsvc.datasource.idempotency.datasource import OnceDatasource
-from unixsvc.datasource.idempotency.store import Answers, answers_path
+from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
+from unixsvc.datasource.idempotency.store import IdempotencyStore, store_path
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
-from unixsvc.datasource.service_clients import UnixServices
+from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IBlockingRunner, IContracted, IRequestHandler, IServices
+from unixsvc.domain.interfaces import IBlockingRunner, IDescribesRoutes, IRequestHandler, IServices
 from unixsvc.errors import (
     BadGateway,
     Cancelled,
@@ -36,16 +36,16 @@ from unixsvc.errors import (
 )
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.app import App, load_object
-from unixsvc.routing.builtin_routes import HEALTH, PREFIX, Reserved
+from unixsvc.routing.builtin_routes import HEALTH, PREFIX, BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.handler import Handling
-from unixsvc.service.spec import Orders, Status
+from unixsvc.server.handler import HandlerContext
+from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.memory import ResidentMemory
-from unixsvc.telemetry.metrics import Figures
+from unixsvc.telemetry.metrics import ServiceMetrics
 
-__all__ = ["Hosted"]
+__all__ = ["ServiceHost"]
 
 _memory: Final = ResidentMemory()
 # Why a service cannot tell its contract now.
@@ -54,7 +54,7 @@ _ABSENT: Final = (Unavailable, DeadlineExceeded, BadGateway)
 _LOOK: Final = 0.05
 
 
-class Hosted(MultiService):
+class ServiceHost(MultiService):
     """A service of this process: its threads and its handler are its children.
 
     :param orders: what it is to be.
@@ -68,7 +68,7 @@ class Hosted(MultiService):
 
     def __init__(
         self,
-        orders: Orders,
+        orders: WorkerConfig,
         app: App,
         endpoint: IStreamServerEndpoint,
         reactor: Any,
@@ -81,7 +81,7 @@ class Hosted(MultiService):
         self._service = orders.service
         self._illness = ""
         self._log = Logger(namespace=orders.service)
-        self._figures = Figures()
+        self._figures = ServiceMetrics()
         self._memory = _memory
         if blocking is None:
             blocking = threads = ThreadRunner(reactor, orders.settings.threads)
@@ -89,7 +89,7 @@ class Hosted(MultiService):
         self._reactor = reactor
         self._aborted = False
         self._leaving = False
-        self._own_services = UnixServices(orders.socket_dir, orders.token, reactor, now)
+        self._own_services = ServiceClients(orders.socket_dir, orders.token, reactor, now)
         services = self._own_services if services is None else services
         self._router = Router(
             app,
@@ -97,17 +97,17 @@ class Hosted(MultiService):
             folder=orders.folder,
             name=orders.service,
             blocking=blocking,
-            reserved=Reserved(self._health, self._stats),
+            reserved=BuiltinRoutes(self._health, self._stats),
             values={IReactorTime: reactor, IServices: services},
         )
-        self._answers = Answers(
-            answers_path(orders.socket_dir, orders.service),
+        self._answers = IdempotencyStore(
+            store_path(orders.socket_dir, orders.service),
             ttl=orders.settings.answer_ttl,
             most=orders.settings.max_answers,
         )
         self._answers.check()
         library = LibraryDatasource(self._router)
-        once = OnceDatasource(library, self._router.check, self._answers, reactor)
+        once = IdempotentDatasource(library, self._router.check, self._answers, reactor)
         http = orders.http or Http()
         mounts = mounted({**app.mounts, **http.mounts}, orders.service, self._router.paths, services)
         repository = RouterRepository(once, mounts)
@@ -122,7 +122,7 @@ class Hosted(MultiService):
             now=now,
             keep_current=bool(mounts) or self._router.may_use(IServices),
         )
-        handling = Handling(
+        handling = HandlerContext(
             service=orders.service,
             handle=self._handle,
             endpoint=endpoint,
@@ -164,12 +164,12 @@ class Hosted(MultiService):
         self._aborted = True
         self.handler.abort()
 
-    def status(self) -> Status:
+    def status(self) -> StatsReport:
         """The figures of now."""
         snapshot = self._figures.snapshot()
         if asked := self._own_services.asked():
             snapshot = replace(snapshot, services=asked)
-        return Status(snapshot, self.handler.connections(), self._handle.inflight, self._memory())
+        return StatsReport(snapshot, self.handler.connections(), self._handle.inflight, self._memory())
 
     async def _listen(self, probe: bool) -> None:
         if probe:
@@ -219,7 +219,7 @@ class Hosted(MultiService):
         """What is promised below a prefix; only that, where it cannot be asked for, or nobody tells."""
         source: Any = self._mounts[prefix]
         try:
-            if IContracted.providedBy(source):
+            if IDescribesRoutes.providedBy(source):
                 found: dict[str, Any] = await source.contract()
                 return found
         except _ABSENT as error:
@@ -233,7 +233,7 @@ class Hosted(MultiService):
         return snapshot | status | {"services": self._own_services.figures()}
 
 
-def _handler_for(spec: str, handling: Handling) -> Any:
+def _handler_for(spec: str, handling: HandlerContext) -> Any:
     handler = load_object(spec)(handling)
     if not IRequestHandler.providedBy(handler):
         raise ConfigError(spec, "is no request handler", "declare it with @implementer(IRequestHandler)")

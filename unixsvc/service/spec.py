@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
-__all__ = ["Orders", "Privileges", "Status"]
+__all__ = ["Privileges", "StatsReport", "WorkerConfig"]
 
 
 class Privileges(Struct, frozen=True):
@@ -32,7 +32,7 @@ class Privileges(Struct, frozen=True):
     name: str = ""
 
 
-class Orders(Struct, frozen=True):
+class WorkerConfig(Struct, frozen=True):
     """What a worker is to be: the first line that it reads.
 
     It goes through a pipe, as other processes can read arguments and environments.
@@ -42,7 +42,7 @@ class Orders(Struct, frozen=True):
     :ivar privileges: what it is to give up.
     :ivar socket_dir: where its socket is; empty if it has none.
     :ivar http: what is particular to it, if it answers over HTTP.
-    :ivar place: its :class:`~unixsvc.listen.connection_counts.Place`, as a number.
+    :ivar place: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
     """
 
     service: str
@@ -63,13 +63,13 @@ class Orders(Struct, frozen=True):
         return f"<Orders {self.service} [{self.slot}]>"
 
 
-class Status(Struct, frozen=True, tag="status"):
+class StatsReport(Struct, frozen=True, tag="status"):
     """The figures of a worker.
 
     :ivar memory: resident, in bytes.
     """
 
-    snapshot: Snapshot = Snapshot()
+    snapshot: MetricsSnapshot = MetricsSnapshot()
     connections: int = 0
     inflight: int = 0
     memory: int = 0

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from unixsvc.stubs.text import literal
 
-__all__ = ["Kind", "bounded", "choice", "lengths", "mapping", "number", "sequence", "string", "unknown"]
+__all__ = ["PythonType", "bounded", "choice", "lengths", "mapping", "number", "sequence", "string", "unknown"]
 
 _FORMATS: Final = {
     "date": "dt.date",
@@ -27,7 +27,7 @@ _NUMBERS: Final = {
 }  # fmt: skip
 
 
-class Kind(Struct, frozen=True):
+class PythonType(Struct, frozen=True):
     """A type, as the module writes it.
 
     :ivar text: valid where the module's own names are.
@@ -42,9 +42,9 @@ class Kind(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def unknown(reason: str) -> Kind:
+def unknown(reason: str) -> PythonType:
     """The type of what cannot be expressed."""
-    return Kind("Any", ("any",), notes=(reason,))
+    return PythonType("Any", ("any",), notes=(reason,))
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def sequence(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def choice(schema: Mapping[str, Any]) -> Kind | None:
+def choice(schema: Mapping[str, Any]) -> PythonType | None:
     """The literals of a schema that has a list of values; None if there are no such literals, or no list."""
     values = [schema["const"]] if "const" in schema else sequence(schema.get("enum"))
     families = {str: "string", int: "integer", type(None): "null"}
@@ -66,10 +66,10 @@ def choice(schema: Mapping[str, Any]) -> Kind | None:
     found = tuple(dict.fromkeys(families[type(each)] for each in values))
     texts = [literal(each) for each in dict.fromkeys(values) if each is not None]
     members = [f"Literal[{', '.join(texts)}]"] if texts else []
-    return Kind(" | ".join([*members, *(["None"] if None in values else [])]), found)
+    return PythonType(" | ".join([*members, *(["None"] if None in values else [])]), found)
 
 
-def number(schema: Mapping[str, Any]) -> Kind:
+def number(schema: Mapping[str, Any]) -> PythonType:
     """The type of numbers, with their bounds."""
     whole = schema["type"] == "integer"
     bounds: dict[str, str] = {}
@@ -84,21 +84,21 @@ def number(schema: Mapping[str, Any]) -> Kind:
         if strict in bounds:
             bounds.pop(loose, None)
     name = "int" if whole else "float"
-    return Kind(bounded(name, bounds), (schema["type"],))
+    return PythonType(bounded(name, bounds), (schema["type"],))
 
 
-def string(schema: Mapping[str, Any]) -> Kind:
+def string(schema: Mapping[str, Any]) -> PythonType:
     """The type of texts, or of what JSON writes as a text."""
     if schema.get("contentEncoding") == "base64":
-        return Kind("bytes", ("string",), plain=False)
+        return PythonType("bytes", ("string",), plain=False)
     form = str(schema.get("format"))
     if form in _FORMATS:
-        return Kind(_FORMATS[form], ("string",), plain=False)
+        return PythonType(_FORMATS[form], ("string",), plain=False)
     bounds = lengths(schema, "Length")
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and _is_pattern(pattern):
         bounds["pattern"] = literal(pattern)
-    return Kind(bounded("str", bounds), ("string",))
+    return PythonType(bounded("str", bounds), ("string",))
 
 
 def _is_pattern(text: str) -> bool:

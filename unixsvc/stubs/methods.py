@@ -9,10 +9,10 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from unixsvc.stubs.contract import Contract, ContractRoute
-from unixsvc.stubs.kinds import Kind, mapping, sequence
+from unixsvc.stubs.kinds import PythonType, mapping, sequence
 from unixsvc.stubs.structs import or_unset, remarks
 from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
-from unixsvc.stubs.types import RESERVED, Types
+from unixsvc.stubs.types import RESERVED, TypeMapper
 
 __all__ = ["method_name", "write_method"]
 
@@ -29,7 +29,7 @@ class _Argument(Struct, frozen=True):
 
     name: str
     python: str
-    kind: Kind
+    kind: PythonType
     schema: dict[str, Any]
     required: bool = True
 
@@ -57,7 +57,7 @@ def method_name(route: ContractRoute) -> str:
     return identifier("_".join(re.sub(r"\W+", "_", word).strip("_") for word in words))
 
 
-def write_method(types: Types, contract: Contract, route: ContractRoute, name: str) -> list[str]:
+def write_method(types: TypeMapper, contract: Contract, route: ContractRoute, name: str) -> list[str]:
     """The lines of a method.
 
     :param name: its name, which no other has.
@@ -83,7 +83,7 @@ def write_method(types: Types, contract: Contract, route: ContractRoute, name: s
     ]
 
 
-def _variables(types: Types, route: ContractRoute, namer: Namer) -> dict[str, _Argument]:
+def _variables(types: TypeMapper, route: ContractRoute, namer: Namer) -> dict[str, _Argument]:
     found = {}
     for segment in route.path.split("/"):
         variable = _VARIABLE.fullmatch(segment)
@@ -96,7 +96,7 @@ def _variables(types: Types, route: ContractRoute, namer: Namer) -> dict[str, _A
 
 
 def _taken(
-    types: Types, contract: Contract, route: ContractRoute, namer: Namer
+    types: TypeMapper, contract: Contract, route: ContractRoute, namer: Namer
 ) -> tuple[list[_Argument], list[_Argument]]:
     """What is the whole data, or what are its fields."""
     if route.data is None:
@@ -127,7 +127,7 @@ def _body(
     path: str,
     whole: list[_Argument],
     fields: list[_Argument],
-    result: Kind,
+    result: PythonType,
     namer: Namer,
 ) -> list[str]:
     lines: list[str] = []

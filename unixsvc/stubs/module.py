@@ -10,7 +10,7 @@ from unixsvc.stubs.contract import Contract
 from unixsvc.stubs.methods import method_name, write_method
 from unixsvc.stubs.structs import write_choice, write_struct
 from unixsvc.stubs.text import Namer, class_name, docstring, laid_out, literal, one_line
-from unixsvc.stubs.types import RESERVED, Types
+from unixsvc.stubs.types import RESERVED, TypeMapper
 
 __all__ = ["client_name", "write_module"]
 
@@ -83,7 +83,7 @@ def write_module(contract: Contract, service: str, name: str) -> str:
     :returns: the module's text; the same for the same contract.
     """
     kinds = [[each.path_arguments, each.data, each.result] for each in contract.own_routes]
-    types = Types(contract.schemas, contract.hidden, [contract.schemas, kinds], Namer({*RESERVED, name}))
+    types = TypeMapper(contract.schemas, contract.hidden, [contract.schemas, kinds], Namer({*RESERVED, name}))
     sent = contract.only_sent
     parts = [[line for each in types.choices for line in write_choice(types, each)]] if types.choices else []
     parts += [write_struct(types, each, sent=each in sent) for each in types.classes]
@@ -113,7 +113,7 @@ def _header(contract: Contract, service: str) -> list[str]:
     ]
 
 
-def _client(types: Types, contract: Contract, service: str, name: str) -> list[str]:
+def _client(types: TypeMapper, contract: Contract, service: str, name: str) -> list[str]:
     told = [
         f"Calls the service ``{one_line(service)}``.",
         "Every method takes ``timeout``, in seconds. What it leaves out, the service decides.",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from unixsvc.stubs.kinds import Kind, choice, mapping, sequence
+from unixsvc.stubs.kinds import PythonType, choice, mapping, sequence
 from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
-from unixsvc.stubs.types import RESERVED, Types
+from unixsvc.stubs.types import RESERVED, TypeMapper
 
 __all__ = ["or_unset", "remarks", "write_choice", "write_struct"]
 
 
-def write_choice(types: Types, schema: str) -> list[str]:
+def write_choice(types: TypeMapper, schema: str) -> list[str]:
     """The lines of a list of literals."""
     kind = choice(mapping(types.schemas[schema]))
     return [f"{types.choices[schema]}: TypeAlias = {kind.text if kind else 'Any'}"]
 
 
-def write_struct(types: Types, schema: str, *, sent: bool) -> list[str]:
+def write_struct(types: TypeMapper, schema: str, *, sent: bool) -> list[str]:
     """The lines of a struct.
 
     :param sent: whether it is only sent: what the service does not know, it may then not have.
@@ -54,19 +54,19 @@ def _explained(schema: str, content: dict[str, Any], names: dict[str, str]) -> l
     return [summary or f"What the contract calls ``{one_line(schema)}``.", "\n".join(fields)]
 
 
-def or_unset(kind: Kind) -> str:
+def or_unset(kind: PythonType) -> str:
     """The type of what may be left out."""
     members = kind.text.removesuffix("None").removesuffix(" | ")
     last = " | None" if members != kind.text else ""
     return "Any" if kind.text == "Any" else f"{members} | UnsetType{last}".removeprefix(" | ")
 
 
-def remarks(kind: Kind, what: str = "") -> list[str]:
+def remarks(kind: PythonType, what: str = "") -> list[str]:
     """Comments that say why a type says less than its schema."""
     return [f"# {what}Any: {one_line(note)}" for note in dict.fromkeys(kind.notes)]
 
 
-def _field(types: Types, name: str, python: str, schema: Any, *, required: bool) -> list[str]:
+def _field(types: TypeMapper, name: str, python: str, schema: Any, *, required: bool) -> list[str]:
     kind = types.kind(schema)
     items = [] if python == name else [f"name={literal(name)}"]
     text = kind.text
@@ -85,7 +85,7 @@ def _field(types: Types, name: str, python: str, schema: Any, *, required: bool)
     return [*lines, *laid_out(f"{python}: {text} = msgspec.field(", items, ")", 1)]
 
 
-def _default(kind: Kind, value: Any) -> str:
+def _default(kind: PythonType, value: Any) -> str:
     # msgspec copies what is empty, but takes nothing else that can change.
     empty = (value == [] and "tuple[" not in kind.text) or (value == {} and "object" in kind.families)
     if value is None or empty:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from unixsvc.stubs.kinds import (
-    Kind,
+    PythonType,
     bounded,
     choice,
     lengths,
@@ -18,7 +18,7 @@ from unixsvc.stubs.kinds import (
 )
 from unixsvc.stubs.text import Namer, class_name
 
-__all__ = ["RESERVED", "Types", "references", "referred"]
+__all__ = ["RESERVED", "TypeMapper", "references", "referred"]
 
 _REFERENCE: Final = "#/schemas/"
 # Whoever nests deeper than this, or says more, wants to do harm.
@@ -38,7 +38,7 @@ _JSON: Final[dict[str, tuple[type, ...]]] = {
 }  # fmt: skip
 
 
-class Types:
+class TypeMapper:
     """The types of one contract.
 
     :param schemas: by name.
@@ -63,10 +63,10 @@ class Types:
                 self.choices[name] = names.numbered(class_name(name))
         self.tags = dict(self._find_tags(everything))
         self._inside: list[str] = []
-        self._known: dict[str, Kind] = {}
+        self._known: dict[str, PythonType] = {}
         self._depth = 0
 
-    def kind(self, schema: Any) -> Kind:
+    def kind(self, schema: Any) -> PythonType:
         """The type of a schema's values."""
         if self._depth >= _DEEPEST:
             return unknown("it is nested too deeply")
@@ -103,9 +103,9 @@ class Types:
             schema = self.schemas[name]
         return mapping(schema)
 
-    def _kind(self, schema: Any) -> Kind:
+    def _kind(self, schema: Any) -> PythonType:
         if schema in ({}, True):
-            return Kind("Any", ("any",))
+            return PythonType("Any", ("any",))
         schema = mapping(schema)
         if "$ref" in schema:
             return self._reference(referred(schema))
@@ -122,14 +122,14 @@ class Types:
         if make is not None:
             return make(self, schema)
         words = sorted(set(schema) - {"title", "description", "default", "examples"})
-        return unknown(f"no type says {', '.join(words)}") if words else Kind("Any", ("any",))
+        return unknown(f"no type says {', '.join(words)}") if words else PythonType("Any", ("any",))
 
-    def _reference(self, name: str) -> Kind:
+    def _reference(self, name: str) -> PythonType:
         if name in self.classes:
-            return Kind(self.classes[name], (f"class {name}",), plain=False)
+            return PythonType(self.classes[name], (f"class {name}",), plain=False)
         if name in self.choices:
             found = choice(mapping(self.schemas[name]))
-            return Kind(self.choices[name], found.families if found else ())
+            return PythonType(self.choices[name], found.families if found else ())
         if name not in self.schemas:
             return unknown("the contract has no schema that it refers to")
         if name in self._inside:
@@ -140,29 +140,29 @@ class Types:
             self._inside.pop()
         return self._known[name]
 
-    def _array(self, schema: Mapping[str, Any]) -> Kind:
+    def _array(self, schema: Mapping[str, Any]) -> PythonType:
         bounds = lengths(schema, "Items")
         if "prefixItems" not in schema:
             item = self.kind(schema.get("items", {}))
-            return Kind(bounded(f"list[{item.text}]", bounds), ("array",), item.plain, item.notes)
+            return PythonType(bounded(f"list[{item.text}]", bounds), ("array",), item.plain, item.notes)
         items = [self.kind(each) for each in sequence(schema["prefixItems"])]
         if not schema.get("minItems") == schema.get("maxItems") == len(items):
             reason = "no tuple says that some of its items may be missing"
-            return Kind("list[Any]", ("array",), notes=(reason,))
+            return PythonType("list[Any]", ("array",), notes=(reason,))
         notes = tuple(note for each in items for note in each.notes)
         text = ", ".join(each.text for each in items) or "()"
-        return Kind(f"tuple[{text}]", ("array",), plain=False, notes=notes)
+        return PythonType(f"tuple[{text}]", ("array",), plain=False, notes=notes)
 
-    def _object(self, schema: Mapping[str, Any]) -> Kind:
+    def _object(self, schema: Mapping[str, Any]) -> PythonType:
         bounds = lengths(schema, "Properties")
         values = schema.get("additionalProperties", {})
         named = "properties" in schema
-        item = Kind("Any") if named or isinstance(values, bool) else self.kind(values)
+        item = PythonType("Any") if named or isinstance(values, bool) else self.kind(values)
         notes = ("its fields have no class, as its schema has no name",) if named else ()
         text = bounded(f"dict[str, {item.text}]", bounds)
-        return Kind(text, ("object",), item.plain, item.notes + notes)
+        return PythonType(text, ("object",), item.plain, item.notes + notes)
 
-    def _union(self, members: list[Kind]) -> Kind:
+    def _union(self, members: list[PythonType]) -> PythonType:
         different = {each.text: each for each in members}
         kinds = [each for text, each in different.items() if text != "None"]
         kinds += [each for text, each in different.items() if text == "None"]
@@ -170,12 +170,12 @@ class Types:
         if len(kinds) < 2:
             return kinds[0] if kinds else unknown("it is a choice of nothing")
         if "Any" in different:
-            return Kind("Any", ("any",), notes=notes)
+            return PythonType("Any", ("any",), notes=notes)
         families = [family for each in kinds for family in each.families]
         if not self._can_tell(families):
             return unknown("msgspec cannot tell its members apart")
         plain = all(each.plain for each in kinds)
-        return Kind(" | ".join(each.text for each in kinds), tuple(families), plain, notes)
+        return PythonType(" | ".join(each.text for each in kinds), tuple(families), plain, notes)
 
     def _can_tell(self, families: list[str]) -> bool:
         structs = [each.removeprefix("class ") for each in families if each.startswith("class ")]
@@ -226,12 +226,12 @@ def _referred_to(reference: Any) -> str:
     return reference.removeprefix(_REFERENCE) if isinstance(reference, str) else ""
 
 
-_MAKERS: Final[dict[str, Callable[[Types, dict[str, Any]], Kind]]] = {
-    "array": Types._array,
-    "boolean": lambda types, schema: Kind("bool", ("boolean",)),
+_MAKERS: Final[dict[str, Callable[[TypeMapper, dict[str, Any]], PythonType]]] = {
+    "array": TypeMapper._array,
+    "boolean": lambda types, schema: PythonType("bool", ("boolean",)),
     "integer": lambda types, schema: number(schema),
-    "null": lambda types, schema: Kind("None", ("null",)),
+    "null": lambda types, schema: PythonType("None", ("null",)),
     "number": lambda types, schema: number(schema),
-    "object": Types._object,
+    "object": TypeMapper._object,
     "string": lambda types, schema: string(schema),
 }

@@ -31,14 +31,14 @@ from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
 from unixsvc.errors import Cancelled
 
-__all__ = ["FORMATS", "FailureLog", "Level", "Line", "WorkerObserver", "observer", "relay"]
+__all__ = ["FORMATS", "FailureLog", "LogLevelFilter", "LogRecord", "WorkerObserver", "observer", "relay"]
 
 # Three texts of it stay below what a worker's line may have, even if JSON escapes all of them.
 _MAX_TEXT: Final = 16_000
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class Line(Struct, frozen=True, omit_defaults=True):
+class LogRecord(Struct, frozen=True, omit_defaults=True):
     """One event, as it stands in a JSON log and goes from a worker to the orchestrator.
 
     :ivar time: in seconds since 1970.
@@ -56,10 +56,10 @@ class Line(Struct, frozen=True, omit_defaults=True):
     logger: str = ""
 
 
-def _line(event: LogEvent) -> Line:
+def _line(event: LogEvent) -> LogRecord:
     failure = event.get("log_failure")
     traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
-    return Line(
+    return LogRecord(
         event.get("worker_time") or event.get("log_time") or time.time(),
         (event.get("log_level") or LogLevel.info).name,
         event.get("log_namespace") or "-",
@@ -76,7 +76,7 @@ def _bounded(text: str) -> str:
     return cut.encode("utf-8", "backslashreplace").decode()
 
 
-def _as_text(line: Line) -> str:
+def _as_text(line: LogRecord) -> str:
     when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(line.time))
     about = f" [{line.request_id}]" if line.request_id else ""
     text = f"{line.level} {line.namespace}{about}: {line.message}"
@@ -86,14 +86,14 @@ def _as_text(line: Line) -> str:
     return f"{when} " + _CONTROLS.sub("?", text).replace("\n", "\n    ")
 
 
-def _as_json(line: Line) -> str:
+def _as_json(line: LogRecord) -> str:
     return msgspec.json.encode(line).decode()
 
 
-FORMATS: Final[dict[str, Callable[[Line], str]]] = {"text": _as_text, "json": _as_json}
+FORMATS: Final[dict[str, Callable[[LogRecord], str]]] = {"text": _as_text, "json": _as_json}
 
 
-class Level:
+class LogLevelFilter:
     """The least level that is written; it can be changed while events come.
 
     :param name: ``debug``, ``info``, ``warn`` or ``error``.
@@ -113,7 +113,7 @@ class Level:
         return FilteringLogObserver(inner, [self._predicate])
 
 
-def observer(form: str, level: Level, file: TextIO) -> ILogObserver:
+def observer(form: str, level: LogLevelFilter, file: TextIO) -> ILogObserver:
     """What writes the log.
 
     :param form: a key of :data:`FORMATS`.
@@ -152,7 +152,7 @@ def relay(log: Logger, text: bytes, level: str) -> None:
     :param level: of a line of text.
     """
     try:
-        line = msgspec.json.decode(text, type=Line)
+        line = msgspec.json.decode(text, type=LogRecord)
         found = LogLevel.levelWithName(line.level)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidLogLevelError):
         log.emit(LogLevel.levelWithName(level), "{text}", text=text.decode("utf-8", "replace"))

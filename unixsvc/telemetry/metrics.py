@@ -9,16 +9,16 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IFigures
+from unixsvc.domain.interfaces import IMetrics
 
-__all__ = ["Asked", "Figures", "Snapshot"]
+__all__ = ["ClientStats", "MetricsSnapshot", "ServiceMetrics"]
 
 # Each power of two of microseconds is cut into 2**_BITS equal buckets, so a bucket's bounds differ by at
 # most an eighth: the layout of HdrHistogram (hdrhistogram.org), with fewer digits.
 _BITS = 3
 
 
-class Asked(Struct, frozen=True):
+class ClientStats(Struct, frozen=True):
     """How one of the services does that are asked; what several workers tell of it can be added.
 
     :ivar open: of how many workers the breaker is open: they refuse calls to it.
@@ -34,8 +34,8 @@ class Asked(Struct, frozen=True):
     refused: int = 0
     connections: int = 0
 
-    def __add__(self, other: Asked) -> Asked:
-        return Asked(
+    def __add__(self, other: ClientStats) -> ClientStats:
+        return ClientStats(
             self.open + other.open,
             self.half_open + other.half_open,
             self.closed + other.closed,
@@ -44,7 +44,7 @@ class Asked(Struct, frozen=True):
         )
 
 
-class Snapshot(Struct, frozen=True):
+class MetricsSnapshot(Struct, frozen=True):
     """Figures at one moment; those of several workers can be added.
 
     :ivar requests: how many were answered.
@@ -60,10 +60,10 @@ class Snapshot(Struct, frozen=True):
     seconds: float = 0.0
     codes: dict[int, int] = {}
     buckets: dict[int, int] = {}
-    services: dict[str, Asked] | UnsetType = UNSET
+    services: dict[str, ClientStats] | UnsetType = UNSET
 
-    def __add__(self, other: Snapshot) -> Snapshot:
-        return Snapshot(
+    def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
+        return MetricsSnapshot(
             self.requests + other.requests,
             self.errors + other.errors,
             self.seconds + other.seconds,
@@ -72,11 +72,11 @@ class Snapshot(Struct, frozen=True):
             _added(self.services, other.services),
         )
 
-    def past(self) -> Snapshot:
+    def past(self) -> MetricsSnapshot:
         """What stays when the workers have ended: what they have counted, not how things were with them."""
         if not self.services:
             return self
-        counted = {name: Asked(refused=each.refused) for name, each in self.services.items()}
+        counted = {name: ClientStats(refused=each.refused) for name, each in self.services.items()}
         return replace(self, services=counted)
 
     def quantile(self, share: float) -> float:
@@ -93,8 +93,8 @@ class Snapshot(Struct, frozen=True):
         return 0.0
 
 
-@implementer(IFigures)
-class Figures:
+@implementer(IMetrics)
+class ServiceMetrics:
     """The figures of one worker."""
 
     def __init__(self) -> None:
@@ -114,21 +114,21 @@ class Figures:
         self._buckets: defaultdict[int, int] = defaultdict(int)
         self._seconds = 0.0
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> MetricsSnapshot:
         """The figures as they are now."""
         requests, others = sum(self._buckets.values()), dict(self._others)
         succeeded = requests - sum(others.values())
         codes = ({200: succeeded} if succeeded else {}) | others
         errors = sum(count for code, count in codes.items() if code >= 500)
-        return Snapshot(requests, errors, self._seconds, codes, dict(self._buckets))
+        return MetricsSnapshot(requests, errors, self._seconds, codes, dict(self._buckets))
 
 
 def _added(
-    ours: dict[str, Asked] | UnsetType, theirs: dict[str, Asked] | UnsetType
-) -> dict[str, Asked] | UnsetType:
+    ours: dict[str, ClientStats] | UnsetType, theirs: dict[str, ClientStats] | UnsetType
+) -> dict[str, ClientStats] | UnsetType:
     if not ours or not theirs:
         return ours or theirs
-    return ours | {name: ours.get(name, Asked()) + each for name, each in theirs.items()}
+    return ours | {name: ours.get(name, ClientStats()) + each for name, each in theirs.items()}
 
 
 def _bucket(micros: int) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from unixsvc.client.location import Shown
+from unixsvc.client.location import Credentials
 from unixsvc.client.twisted.client import Client
-from unixsvc.client.twisted.protocol import TwistedLink
+from unixsvc.client.twisted.protocol import TwistedClientProtocol
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
 
 __all__ = ["MemoryClient"]
@@ -52,8 +52,8 @@ class MemoryClient(Client):
         self._endpoint = endpoint
         self._shown = token
 
-    def _connect(self) -> TwistedLink:
-        link = TwistedLink(Shown(self._shown), self._reactor, self._links.discard)
+    def _connect(self) -> TwistedClientProtocol:
+        link = TwistedClientProtocol(Credentials(self._shown), self._reactor, self._links.discard)
         ours, theirs = _Wire(), _Wire()
         ours.other, theirs.other = theirs, ours
         ours.protocol, theirs.protocol = link, self._endpoint.accept(theirs)

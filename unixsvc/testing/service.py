@@ -16,8 +16,8 @@ from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Orders
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
 
@@ -75,13 +75,13 @@ class MemoryService:
         services: IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
-        orders = Orders(
+        orders = WorkerConfig(
             "memory", 1, folder, settings, limits or Limits(), security or Security(), Log(), _TOKEN
         )
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
         others: Any = NoServices() if services is None else services
-        self._hosted = Hosted(
+        self._hosted = ServiceHost(
             orders, app, self._endpoint, self.clock, ImmediateRunner(), others, self.clock.seconds
         )
         self._hosted.listen(probe=False)

@@ -7,12 +7,12 @@ from typing import Final
 
 from unixsvc.errors import TooLarge
 
-__all__ = ["Framer"]
+__all__ = ["MessageFramer"]
 
 _LARGE: Final = 16_384  # bytes, from which on a copy of them is felt
 
 
-class Framer:
+class MessageFramer:
     """One message on a line; or, from a client of the original system, one object and no line end.
 
     Bytes are fed in as they come, and messages are taken out some at a time, so that a caller that cannot

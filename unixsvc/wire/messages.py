@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
-from unixsvc.domain.validation import JSON, find_problems
+from unixsvc.domain.validation import JSON, find_field_errors
 from unixsvc.errors import Malformed, NotJSON
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "find_id",
     "is_grant",
     "is_oneway",
-    "request_from",
+    "to_request",
 ]
 
 Id = int | str | None
@@ -83,7 +83,7 @@ def decode(message: bytes) -> WireRequest:
     return wire
 
 
-def request_from(wire: WireRequest, caller: Caller) -> Request:
+def to_request(wire: WireRequest, caller: Caller) -> Request:
     """The request for the domain."""
     path, query = wire.path, ""
     if "?" in path:
@@ -145,7 +145,7 @@ def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
 def _malformed(message: bytes) -> Malformed:
     try:
         msgspec.json.decode(message, type=Raw)  # what is wrong may be found before it is seen to be no JSON
-        problems = find_problems(WireRequest, message, JSON)
+        problems = find_field_errors(WireRequest, message, JSON)
     except _NOT_JSON:
         return NotJSON(_PLAINLY)
     return Malformed([{"field": each.field, "message": each.message} for each in problems])

@@ -11,13 +11,13 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import Int32StringReceiver
 from zope.interface import implementer
 
-from unixsvc.domain.coroutine import finish
+from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Caller, Reply, Request
-from unixsvc.domain.stream import Stream, whole
+from unixsvc.domain.stream import ReplyStream, whole
 from unixsvc.errors import error_from
-from unixsvc.server.handler import Handling
-from unixsvc.wire.messages import decode, encode, request_from
+from unixsvc.server.handler import HandlerContext
+from unixsvc.wire.messages import decode, encode, to_request
 
 
 class _Connection(Int32StringReceiver):
@@ -44,8 +44,8 @@ class _Connection(Int32StringReceiver):
     def stringReceived(self, string: bytes) -> None:
         wire, handle = decode(string), self._handler.handling.handle
         self._handler.begin()
-        answer: Deferred[Reply | Stream] = Deferred.fromCoroutine(
-            finish(handle(request_from(wire, self._caller)))
+        answer: Deferred[Reply | ReplyStream] = Deferred.fromCoroutine(
+            await_result(handle(to_request(wire, self._caller)))
         )
         answer.addCallback(lambda reply: self.sendString(encode(wire.id, whole(reply))))
         answer.addBoth(self._handler.end)
@@ -55,7 +55,7 @@ class _Connection(Int32StringReceiver):
 class PrefixedRequestHandler(Service):
     """Serves that protocol."""
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: HandlerContext) -> None:
         self.handling = handling
         self.clients: set[_Connection] = set()
         self._port: Any = None
@@ -77,7 +77,7 @@ class PrefixedRequestHandler(Service):
     async def probe(self) -> None:
         """Ask for our health, without a socket."""
         request = Request("GET", "/-/health", auth_token=self.handling.token)
-        reply = whole(await finish(self.handling.handle(request)))
+        reply = whole(await await_result(self.handling.handle(request)))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 

@@ -12,7 +12,7 @@ from unittest import skipIf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connect import Unreachable, Unreached, dial
+from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable, connect
 from unixsvc.errors import ConfigError
 
 
@@ -38,23 +38,23 @@ class DialingTests(SynchronousTestCase):
         os.seteuid(uid)
         self.addCleanup(os.seteuid, before)
 
-    def assertUnreached(self, *words: str) -> Unreached:
+    def assertUnreached(self, *words: str) -> ConnectAttemptFailed:
         """It may be otherwise soon; the caller would be told these words."""
-        error: Unreached = self.assertRaises(Unreached, dial, self.folder, "shop")
+        error: ConnectAttemptFailed = self.assertRaises(ConnectAttemptFailed, connect, self.folder, "shop")
         for each in words:
             self.assertIn(each, str(error.reason))
         return error
 
     def assertUnreachable(self, *words: str) -> None:
         """It will not be otherwise; the caller is told these words."""
-        error = self.assertRaises(Unreachable, dial, self.folder, "shop")
+        error = self.assertRaises(ServiceUnreachable, connect, self.folder, "shop")
         for each in words:
             self.assertIn(each, str(error))
 
     def test_connected(self) -> None:
         """It is connected, does not block, and no other program inherits it."""
         listening = self.listen()
-        with dial(self.folder, "shop") as connection, listening.accept()[0] as accepted:
+        with connect(self.folder, "shop") as connection, listening.accept()[0] as accepted:
             accepted.sendall(b"hello")
             self.assertEqual(connection.recv(9), b"hello")
             self.assertEqual((connection.getblocking(), connection.get_inheritable()), (False, False))
@@ -86,7 +86,7 @@ class DialingTests(SynchronousTestCase):
         os.close(lowest)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
         try:
-            error = self.assertRaises(Unreached, dial, self.folder, "shop")
+            error = self.assertRaises(ConnectAttemptFailed, connect, self.folder, "shop")
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         self.assertIn(os.strerror(errno.EMFILE), str(error))
@@ -99,7 +99,7 @@ class DialingTests(SynchronousTestCase):
 
     def test_long_path(self) -> None:
         """A path that no socket can have is a mistake in the configuration."""
-        self.assertRaises(ConfigError, dial, "/tmp/" + "x" * 200, "shop")  # noqa: S108
+        self.assertRaises(ConfigError, connect, "/tmp/" + "x" * 200, "shop")  # noqa: S108
 
     @skipIf(os.geteuid() != 0, "only root can be another user")
     def test_forbidden(self) -> None:
@@ -134,4 +134,4 @@ class DialingTests(SynchronousTestCase):
             listening.listen(1)
         finally:
             os.seteuid(0)
-        dial(self.folder, "shop").close()
+        connect(self.folder, "shop").close()

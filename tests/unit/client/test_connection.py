@@ -9,8 +9,15 @@ from typing import Any
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connection import Answered, Call, Conversation, Failed, GoAway, Item
-from unixsvc.client.location import Shown
+from unixsvc.client.connection import (
+    Call,
+    ClientConnection,
+    ErrorReceived,
+    GoawayReceived,
+    ItemReceived,
+    ResponseReceived,
+)
+from unixsvc.client.location import Credentials
 from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unauthorized, Unavailable
 from unixsvc.wire.messages import decode, is_grant
 
@@ -22,7 +29,7 @@ class ConversationTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Begin it."""
-        self.conversation = Conversation(Shown("secret"))
+        self.conversation = ClientConnection(Credentials("secret"))
 
     def ask(self, call: Call = ITEM, **options: Any) -> Any:
         """Ask; what is sent, decoded."""
@@ -60,7 +67,7 @@ class AskingTests(ConversationTestCase):
         self.assertEqual((json.loads(sent), sent[-1:]), ({"id": 1, "cancel": True}, b"\n"))
         self.assertEqual(len(self.conversation), 1)
         (event,) = self.conversation.receive(b'{"id":1,"status":"error","code":499}\n')
-        self.assertIsInstance(event, Failed)
+        self.assertIsInstance(event, ErrorReceived)
         self.assertIsInstance(getattr(event, "error", None), Cancelled)
         self.assertEqual(len(self.conversation), 0)
 
@@ -80,7 +87,7 @@ class ReceivingTests(ConversationTestCase):
 
     def assertNonsense(self, data: bytes) -> None:
         """It is nothing that the protocol knows."""
-        conversation = Conversation(Shown(None))
+        conversation = ClientConnection(Credentials(None))
         conversation.ask(ITEM)
         with self.assertRaises(BadGateway):
             conversation.receive(data)
@@ -93,12 +100,16 @@ class ReceivingTests(ConversationTestCase):
             b'{"id":3,"code":200,"data":{"a":[1]}}\n{"id":1,"more":true,"data":5}\n'
             b'{"id":2,"status":"error","code":404,"message":"Not found","detail":"no"}\n'
         )
-        self.assertEqual((events[0], events[1]), (Answered(3, Raw(b'{"a":[1]}')), Item(1, Raw(b"5"))))
+        self.assertEqual(
+            (events[0], events[1]), (ResponseReceived(3, Raw(b'{"a":[1]}')), ItemReceived(1, Raw(b"5")))
+        )
         failed = events[2]
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, ErrorReceived)
         self.assertEqual((failed.id, type(failed.error), failed.error.detail), (2, NotFound, "no"))
         self.assertEqual(self.conversation.unanswered, [1])
-        self.assertEqual(self.conversation.receive(b'{"id":1,"code":200}\n'), [Answered(1, Raw(b"null"))])
+        self.assertEqual(
+            self.conversation.receive(b'{"id":1,"code":200}\n'), [ResponseReceived(1, Raw(b"null"))]
+        )
 
     def test_no_stream(self) -> None:
         """Where a stream was asked for, a result is nonsense, for that call alone; no result is an end."""
@@ -108,18 +119,23 @@ class ReceivingTests(ConversationTestCase):
             b'{"id":1,"code":200,"data":[7]}\n{"id":2,"code":200,"data":null}\n'
             b'{"id":3,"code":200,"data":[7]}\n{"id":4,"code":200,"data":[7]}\n'
         )
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, ErrorReceived)
         self.assertEqual((failed.id, type(failed.error)), (1, BadGateway))
         self.assertIn("no stream", failed.error.detail)
         self.assertEqual(
-            events, [Answered(2, Raw(b"null")), Answered(3, Raw(b"[7]")), Answered(4, Raw(b"[7]"))]
+            events,
+            [
+                ResponseReceived(2, Raw(b"null")),
+                ResponseReceived(3, Raw(b"[7]")),
+                ResponseReceived(4, Raw(b"[7]")),
+            ],
         )
         self.assertEqual(len(self.conversation), 0)
         self.assertNotIn("auth_token", self.ask())
 
     def test_token_refused(self) -> None:
         """Where the token is refused, it is said where it was found; other refusals are the service's own."""
-        conversation = Conversation(Shown("secret", "it was found there"))
+        conversation = ClientConnection(Credentials("secret", "it was found there"))
         details = ["auth_token is wrong", "who are you?", None]
         found = []
         for number, detail in enumerate(details, 1):
@@ -134,9 +150,9 @@ class ReceivingTests(ConversationTestCase):
     def test_pieces(self) -> None:
         """However the bytes are cut, the same comes of them."""
         data = b'\n{"id":1,"code":200,"data":"\xc3\xa9"}\n{"goaway":true}\n{"id":2,"code":200,"data":2}\n'
-        expected = [Answered(1, Raw(b'"\xc3\xa9"')), GoAway(), Answered(2, Raw(b"2"))]
+        expected = [ResponseReceived(1, Raw(b'"\xc3\xa9"')), GoawayReceived(), ResponseReceived(2, Raw(b"2"))]
         for size in (1, 2, 3, 7, 1000):
-            conversation, events = Conversation(Shown(None)), list[Any]()
+            conversation, events = ClientConnection(Credentials(None)), list[Any]()
             conversation.ask(ITEM)
             conversation.ask(ITEM)
             for start in range(0, len(data), size):
@@ -147,7 +163,7 @@ class ReceivingTests(ConversationTestCase):
         """It is known that the service wants us to go, and what is unanswered stays so."""
         self.ask()
         self.assertFalse(self.conversation.leaving)
-        self.assertEqual(self.conversation.receive(b'{"goaway":true}\n'), [GoAway()])
+        self.assertEqual(self.conversation.receive(b'{"goaway":true}\n'), [GoawayReceived()])
         self.assertEqual((self.conversation.leaving, len(self.conversation)), (True, 1))
 
     def test_refused(self) -> None:
@@ -164,7 +180,7 @@ class ReceivingTests(ConversationTestCase):
         self.ask()
         refusal = b'{"status":"error","code":413,"detail":{"max_message_bytes":200}}\n'
         (event,) = self.conversation.receive(refusal)
-        assert isinstance(event, Failed)
+        assert isinstance(event, ErrorReceived)
         self.assertEqual((event.id, type(event.error)), (2, TooLarge))
         self.assertEqual((self.conversation.unanswered, self.conversation.leaving), ([1, 3], True))
         self.assertRaises(TooLarge, self.conversation.receive, refusal)

@@ -7,7 +7,7 @@ import math
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.deadline_timer import SLACK, Alarm
+from unixsvc.client.deadline_timer import SLACK, DeadlineTimer
 
 
 class AlarmTests(SynchronousTestCase):
@@ -18,7 +18,7 @@ class AlarmTests(SynchronousTestCase):
         self.clock = Clock()
         self.deadlines: list[float] = []
         self.rung: list[float] = []
-        self.alarm = Alarm(self.clock.seconds, self.clock.callLater, self.ring)
+        self.alarm = DeadlineTimer(self.clock.seconds, self.clock.callLater, self.ring)
 
     def ring(self, now: float) -> float:
         """What is over is over."""
@@ -66,7 +66,7 @@ class AlarmTests(SynchronousTestCase):
 
     def test_early_loop(self) -> None:
         """A loop that rings up to a millisecond and a half early is not asked again for the rest."""
-        alarm = Alarm(lambda: self.clock.seconds() - SLACK, self.clock.callLater, self.ring)
+        alarm = DeadlineTimer(lambda: self.clock.seconds() - SLACK, self.clock.callLater, self.ring)
         self.deadlines = [2.0]
         alarm.set(2.0 - SLACK)
         self.clock.advance(2.0)
@@ -82,7 +82,7 @@ class AlarmTests(SynchronousTestCase):
             self.rung.append(now)
             return 4.0 if now < 4 else math.inf
 
-        alarm = Alarm(self.clock.seconds, self.clock.callLater, ring)
+        alarm = DeadlineTimer(self.clock.seconds, self.clock.callLater, ring)
         alarm.set(1.0)
         self.clock.pump([1.0, 0.5, 2.5, 5.0])
         self.assertEqual(self.rung, [1.0 + SLACK, 1.5 + SLACK, 4.0 + SLACK])

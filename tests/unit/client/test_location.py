@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.client.calls import make_call, result_of
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Shown, place_of
+from unixsvc.client.location import Credentials, find_location
 from unixsvc.errors import BadGateway, ConfigError, Forbidden, Unauthorized
 
 TOKEN = "ab" * 32
@@ -44,60 +44,64 @@ class PlaceTests(SynchronousTestCase):
     def test_said(self) -> None:
         """What is said is taken, and nothing is read then."""
         Path("unixsvc.toml").write_text("nonsense")
-        place = place_of("/somewhere", "t")
+        place = find_location("/somewhere", "t")
         self.assertEqual((place.socket_dir, place.token), ("/somewhere", "t"))
 
     def test_configured(self) -> None:
         """What is not said is what the configuration here says."""
         self.write_token()
-        place = place_of()
+        place = find_location()
         self.assertEqual((place.socket_dir, place.token), (os.path.join(self.folder, "run"), TOKEN))
-        self.assertEqual(place_of(token="t").token, "t")
-        self.assertEqual(place_of("/somewhere").socket_dir, "/somewhere")
+        self.assertEqual(find_location(token="t").token, "t")
+        self.assertEqual(find_location("/somewhere").socket_dir, "/somewhere")
 
     def test_policies(self) -> None:
         """Without a token file: needed under ``required``, done without under the others."""
-        self.assertRaises(ConfigError, place_of)
+        self.assertRaises(ConfigError, find_location)
         for policy in ("private", "off"):
             self.configure(policy)
-            self.assertIsNone(place_of().token)
+            self.assertIsNone(find_location().token)
         self.write_token()
-        self.assertIsNone(place_of().token)
+        self.assertIsNone(find_location().token)
         self.configure("private")
-        self.assertEqual(place_of().token, TOKEN)
+        self.assertEqual(find_location().token, TOKEN)
 
-    def told(self, shown: Shown, detail: object = "auth_token is wrong", kind: type = Unauthorized) -> str:
+    def told(
+        self, shown: Credentials, detail: object = "auth_token is wrong", kind: type = Unauthorized
+    ) -> str:
         """What a caller is told who is refused with that detail."""
         return str(shown.told(kind(detail)))
 
     def test_origin(self) -> None:
         """Who is refused is told the file that the token is from, or why none was shown; never the token."""
         self.write_token()
-        file, shown = os.path.join(self.folder, "token"), place_of().shown
+        file, shown = os.path.join(self.folder, "token"), find_location().shown
         self.assertEqual(
             self.told(shown), f"401 Unauthorized: auth_token is wrong; the token was read from {file}"
         )
-        self.assertNotIn(TOKEN, self.told(shown) + repr(shown) + repr(place_of()))
+        self.assertNotIn(TOKEN, self.told(shown) + repr(shown) + repr(find_location()))
         os.unlink(file)
         self.configure("private")
         for detail in ("auth_token is missing", None):
-            told = self.told(place_of().shown, detail)
+            told = self.told(find_location().shown, detail)
             self.assertIn(f"auth_token is missing; none was shown, as there is no {file}; use", told)
         self.configure("off")
-        self.assertIn("unixsvc.toml says that none is needed", self.told(place_of().shown, None))
+        self.assertIn("unixsvc.toml says that none is needed", self.told(find_location().shown, None))
 
     def test_no_origin(self) -> None:
         """What is refused for another reason, or with a token that was simply given, is left as it is."""
         self.write_token()
         for detail in (None, "you?", ["auth_token is wrong"], "auth_token is missing"):
             error = Unauthorized(detail)
-            self.assertIs(place_of().shown.told(error), error)
-        self.assertEqual(self.told(place_of().shown, kind=Forbidden), "403 Forbidden: auth_token is wrong")
-        self.assertEqual(self.told(place_of(token="t").shown), "401 Unauthorized: auth_token is wrong")
+            self.assertIs(find_location().shown.told(error), error)
+        self.assertEqual(
+            self.told(find_location().shown, kind=Forbidden), "403 Forbidden: auth_token is wrong"
+        )
+        self.assertEqual(self.told(find_location(token="t").shown), "401 Unauthorized: auth_token is wrong")
 
     def test_secret(self) -> None:
         """The token is not shown where the place is."""
-        self.assertNotIn("secret", repr(place_of("/run", "secret")))
+        self.assertNotIn("secret", repr(find_location("/run", "secret")))
 
 
 class _Item(Struct):

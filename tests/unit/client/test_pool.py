@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connection import WINDOW, Call, Conversation
-from unixsvc.client.location import Shown
-from unixsvc.client.pool import Links
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.connection import WINDOW, Call, ClientConnection
+from unixsvc.client.location import Credentials
+from unixsvc.client.pool import ConnectionPool
+from unixsvc.client.stream_buffer import StreamBuffer
 
 
 class Link:
@@ -18,7 +18,7 @@ class Link:
     """
 
     def __init__(self, calls: int = 0) -> None:
-        self.conversation = Conversation(Shown(None))
+        self.conversation = ClientConnection(Credentials(None))
         for _ in range(calls):
             self.conversation.ask(Call("GET", "/"))
 
@@ -26,9 +26,9 @@ class Link:
 class LinksTests(SynchronousTestCase):
     """Choosing."""
 
-    def links(self, *links: Link, most: int = 2) -> Links[Link]:
+    def links(self, *links: Link, most: int = 2) -> ConnectionPool[Link]:
         """These."""
-        made: Links[Link] = Links(most)
+        made: ConnectionPool[Link] = ConnectionPool(most)
         for each in links:
             made.add(each)
         return made
@@ -74,7 +74,7 @@ class InboxTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Have one that notes what it grants."""
         self.granted: list[int] = []
-        self.inbox = Inbox()
+        self.inbox = StreamBuffer()
         self.inbox.began(self.granted.append)
 
     def test_credit(self) -> None:

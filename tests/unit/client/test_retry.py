@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connect import Unreachable, Unreached
+from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.client.connection import Call
-from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
+from unixsvc.client.retry import CircuitBreaker, ConnectionLost, RetryBudget, RetryState, pause_or_raise
 from unixsvc.errors import DeadlineExceeded, NotFound, ServiceError, Unavailable
 
 GET = Call("GET", "/item/7")
 POST = Call("POST", "/item")
 KEYED = Call("POST", "/item", meta={"idempotency_key": "k"})
-REASON = Unreachable("here", "nobody listens", "start it")
+REASON = ServiceUnreachable("here", "nobody listens", "start it")
 
 
 class BudgetTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class BudgetTests(SynchronousTestCase):
 
     def test_share(self) -> None:
         """The reserve, and then one for each five calls."""
-        budget = Budget(share=0.2, reserve=2.0)
+        budget = RetryBudget(share=0.2, reserve=2.0)
         self.assertEqual([budget.withdraw() for _ in range(3)], [True, True, False])
         for _ in range(4):
             budget.deposit()
@@ -30,14 +30,14 @@ class BudgetTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """Calls that went well do not add up to more than the reserve."""
-        budget = Budget(share=0.2, reserve=2.0)
+        budget = RetryBudget(share=0.2, reserve=2.0)
         for _ in range(1000):
             budget.deposit()
         self.assertEqual([budget.withdraw() for _ in range(3)], [True, True, False])
 
     def test_connection(self) -> None:
         """As it stands, all that one lost connection leaves unanswered may be made again."""
-        budget = Budget()
+        budget = RetryBudget()
         self.assertTrue(all(budget.withdraw() for _ in range(64)))
 
 
@@ -46,7 +46,7 @@ class BreakerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have one that opens after two."""
-        self.breaker = Breaker(failures=2, pause=1.0, longest=3.0)
+        self.breaker = CircuitBreaker(failures=2, pause=1.0, longest=3.0)
 
     def assertRefused(self, now: float, seconds: float) -> None:
         """A call is refused, and told for how long."""
@@ -103,18 +103,20 @@ class CourseTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin at ten."""
         self.now = 10.0
-        self.budget = Budget(share=0.0, reserve=2.0)
-        self.breaker = Breaker(failures=1)
+        self.budget = RetryBudget(share=0.0, reserve=2.0)
+        self.breaker = CircuitBreaker(failures=1)
 
-    def course(self, call: Call = GET, seconds: float = 30.0) -> Course:
+    def course(self, call: Call = GET, seconds: float = 30.0) -> RetryState:
         """One call."""
-        return Course(call, self.now + seconds, seconds, self.budget, lambda: self.now, lambda: 1.0)
+        return RetryState(call, self.now + seconds, seconds, self.budget, lambda: self.now, lambda: 1.0)
 
 
 class CourseTests(CourseTestCase):
     """One call."""
 
-    def assertNotAgain(self, course: Course, problem: Unreached | Lost | ServiceError) -> ServiceError:
+    def assertNotAgain(
+        self, course: RetryState, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
+    ) -> ServiceError:
         """There is no other try; what the caller is told."""
         with self.assertRaises(ServiceError) as caught:
             course.pause_after(problem)
@@ -134,32 +136,32 @@ class CourseTests(CourseTestCase):
     def test_pauses(self) -> None:
         """Pauses double up to half a second, and chance takes away up to half of each."""
         course = self.course()
-        pauses = [course.pause_after(Unreached(REASON)) for _ in range(9)]
+        pauses = [course.pause_after(ConnectAttemptFailed(REASON)) for _ in range(9)]
         self.assertEqual(pauses, [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])
-        hasty = Course(GET, 40.0, 30.0, self.budget, lambda: self.now, lambda: 0.0)
-        self.assertEqual(hasty.pause_after(Unreached(REASON)), 0.0025)
+        hasty = RetryState(GET, 40.0, 30.0, self.budget, lambda: self.now, lambda: 0.0)
+        self.assertEqual(hasty.pause_after(ConnectAttemptFailed(REASON)), 0.0025)
 
     def test_unreached(self) -> None:
         """What the service has not seen is made again whatever it is, as long as there is time."""
         course = self.course(POST, seconds=1.0)
         for _ in range(5):
-            course.pause_after(Unreached(REASON))
+            course.pause_after(ConnectAttemptFailed(REASON))
         self.now += 0.999
-        self.assertIs(self.assertNotAgain(course, Unreached(REASON)), REASON)
+        self.assertIs(self.assertNotAgain(course, ConnectAttemptFailed(REASON)), REASON)
 
     def test_absent(self) -> None:
         """A service without a socket is waited for as long as a restart takes."""
         course = self.course()
         self.now += 1.9
-        course.pause_after(Unreached(REASON, absent=True))
+        course.pause_after(ConnectAttemptFailed(REASON, absent=True))
         self.now += 0.2
-        self.assertIs(self.assertNotAgain(course, Unreached(REASON, absent=True)), REASON)
+        self.assertIs(self.assertNotAgain(course, ConnectAttemptFailed(REASON, absent=True)), REASON)
 
     def test_lost(self) -> None:
         """A call whose answer was lost is made again where that is safe; else the caller is told."""
         for call in (GET, KEYED):
-            self.course(call).pause_after(Lost())
-        told = self.assertNotAgain(self.course(POST), Lost())
+            self.course(call).pause_after(ConnectionLost())
+        told = self.assertNotAgain(self.course(POST), ConnectionLost())
         self.assertIsInstance(told, Unavailable)
         self.assertIn("the action may have run", str(told))
 
@@ -172,18 +174,22 @@ class CourseTests(CourseTestCase):
     def test_budget(self) -> None:
         """What is made again is counted over all calls."""
         for _ in range(2):
-            self.course().pause_after(Lost())
-        self.assertNotAgain(self.course(), Lost())
+            self.course().pause_after(ConnectionLost())
+        self.assertNotAgain(self.course(), ConnectionLost())
 
     def test_late(self) -> None:
         """Where the pause would outlast the time, it is over now."""
-        self.assertIsInstance(self.assertNotAgain(self.course(seconds=0.004), Lost()), DeadlineExceeded)
+        self.assertIsInstance(
+            self.assertNotAgain(self.course(seconds=0.004), ConnectionLost()), DeadlineExceeded
+        )
 
 
 class EndTests(CourseTestCase):
     """What becomes of a call, and what the breaker is told."""
 
-    def end(self, problem: Unreached | Lost | ServiceError, *, again: bool = True) -> ServiceError:
+    def end(
+        self, problem: ConnectAttemptFailed | ConnectionLost | ServiceError, *, again: bool = True
+    ) -> ServiceError:
         """What the caller is told."""
         with self.assertRaises(ServiceError) as caught:
             pause_or_raise(problem, self.course(POST), self.breaker, self.now, again=again)
@@ -192,12 +198,12 @@ class EndTests(CourseTestCase):
 
     def test_again(self) -> None:
         """There is another try, and the breaker hears nothing yet."""
-        pause = pause_or_raise(Lost(), self.course(), self.breaker, self.now, again=True)
+        pause = pause_or_raise(ConnectionLost(), self.course(), self.breaker, self.now, again=True)
         self.assertEqual((pause, self.breaker.is_open(self.now)), (0.005, False))
 
     def test_not_again(self) -> None:
         """Where there may be no other try, there is none, whatever the call is."""
-        self.assertIs(self.end(Unreached(REASON), again=False), REASON)
+        self.assertIs(self.end(ConnectAttemptFailed(REASON), again=False), REASON)
         self.assertTrue(self.breaker.is_open(self.now))
 
     def test_answer(self) -> None:
@@ -214,12 +220,12 @@ class EndTests(CourseTestCase):
 
     def test_away(self) -> None:
         """A service that is not found, or may not be asked, is away; one that loses a call was there."""
-        for problem in (Unreached(REASON), REASON):
+        for problem in (ConnectAttemptFailed(REASON), REASON):
             self.breaker.succeeded()
             self.end(problem, again=False)
             self.assertTrue(self.breaker.is_open(self.now), problem)
         self.breaker.succeeded()
-        self.end(Lost())
+        self.end(ConnectionLost())
         self.assertFalse(self.breaker.is_open(self.now))
 
     def test_deadline(self) -> None:

@@ -9,14 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from unixsvc.client.retry import Breaker
+from unixsvc.client.retry import CircuitBreaker
 from unixsvc.client.twisted.client import Client
-from unixsvc.datasource.service_clients import UnixServices
+from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
-from unixsvc.domain.request_context import set_current
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
-from unixsvc.telemetry.metrics import Asked
+from unixsvc.telemetry.metrics import ClientStats
 from unixsvc.testing import NoServices
 
 
@@ -32,7 +32,7 @@ class FakeClient:
         self.asked: list[tuple[Any, ...]] = []
         self.answers: list[Deferred[Any]] = []
         self.closed = False
-        self.breaker = Breaker()
+        self.breaker = CircuitBreaker()
         self.now = 1000.0
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
@@ -62,8 +62,8 @@ class ServicesTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Nothing is current."""
         self.made: list[FakeClient] = []
-        self.services = UnixServices("/run/x", "secret", "reactor", lambda: 100.0, self.make)
-        self.addCleanup(set_current, None)
+        self.services = ServiceClients("/run/x", "secret", "reactor", lambda: 100.0, self.make)
+        self.addCleanup(set_current_request, None)
 
     def make(self, *arguments: Any, **options: Any) -> FakeClient:
         """A client."""
@@ -89,17 +89,19 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(self.services.asked(), {})
         self.services.get("shop", "/")
         [client] = self.made
-        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, connections=1)})
+        self.assertEqual(self.services.asked(), {"shop": ClientStats(closed=1, connections=1)})
         for _ in range(5):
             client.breaker.failed(client.now)
         self.assertRaises(Unavailable, client.breaker.admit, client.now)
-        self.assertEqual(self.services.asked(), {"shop": Asked(open=1, refused=1, connections=1)})
+        self.assertEqual(self.services.asked(), {"shop": ClientStats(open=1, refused=1, connections=1)})
         for _ in range(2):
             client.now += 60
-            self.assertEqual(self.services.asked(), {"shop": Asked(half_open=1, refused=1, connections=1)})
+            self.assertEqual(
+                self.services.asked(), {"shop": ClientStats(half_open=1, refused=1, connections=1)}
+            )
             self.assertTrue(self.services.figures()["shop"]["half_open"])
         client.breaker.succeeded()
-        self.assertEqual(self.services.asked(), {"shop": Asked(closed=1, refused=1, connections=1)})
+        self.assertEqual(self.services.asked(), {"shop": ClientStats(closed=1, refused=1, connections=1)})
 
     def test_many(self) -> None:
         """Names that callers made up make no report long: a hundred at most, that could be a service's."""
@@ -112,7 +114,7 @@ class ServicesTests(SynchronousTestCase):
         """It promises what controllers expect, and so does what stands in for it."""
         for each in self.services, NoServices():
             self.assertTrue(verifyObject(IServices, each))
-        self.assertTrue(verifyClass(IServices, UnixServices))
+        self.assertTrue(verifyClass(IServices, ServiceClients))
 
     def test_clients(self) -> None:
         """Each service has one client, made when it is first asked; it knows where, and who we are."""
@@ -122,7 +124,7 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual([each.service for each in self.made], ["shop", "user"])
         options = {"socket_dir": "/run/x", "token": "secret", "reactor": "reactor"}
         self.assertEqual(self.made[0].options, options)
-        self.assertIsInstance(UnixServices("", "", None, float)._client("shop"), Client)
+        self.assertIsInstance(ServiceClients("", "", None, float)._client("shop"), Client)
 
     def test_methods(self) -> None:
         """Each method has a name of its own; data may have any names."""
@@ -147,7 +149,7 @@ class ServicesTests(SynchronousTestCase):
 
     def test_time(self) -> None:
         """In an action, it has at most the time that is left."""
-        set_current((Request("GET", "/"), 105.0))
+        set_current_request((Request("GET", "/"), 105.0))
         for given, had in ((None, 5.0), (3.0, 3.0), (9.0, 5.0)):
             self.assertEqual(self.carried(timeout=given)[0], had)
 
@@ -155,45 +157,45 @@ class ServicesTests(SynchronousTestCase):
         """Without any time left, nothing is asked."""
         self.carried()
         self.failureResultOf(self.services.call("shop", "GET", "/x", timeout=0), DeadlineExceeded)
-        set_current((Request("GET", "/"), 100.0))
+        set_current_request((Request("GET", "/"), 100.0))
         self.failureResultOf(self.services.get("shop", "/x"), DeadlineExceeded)
         self.assertRaises(DeadlineExceeded, self.services.stream, "shop", "GET", "/x")
         self.assertEqual(len(self.made[0].asked), 1)
 
     def test_endless(self) -> None:
         """In a stream whose caller has set no limit, a call has its own."""
-        set_current((Request("GET", "/"), float("inf")))
+        set_current_request((Request("GET", "/"), float("inf")))
         self.assertEqual(self.carried()[0], None)
         self.assertEqual(self.carried(timeout=3)[0], 3)
 
     def test_meta(self) -> None:
         """Name and trace are carried on, and nothing else of the caller's; what is given goes before them."""
         meta = {"request_id": "r", "traceparent": "t", "idempotency_key": "k", "own": "o"}
-        set_current((Request("GET", "/", meta=meta), 105.0))
+        set_current_request((Request("GET", "/", meta=meta), 105.0))
         self.assertEqual(self.carried()[1], {"request_id": "r", "traceparent": "t"})
         self.assertEqual(self.carried(meta={"request_id": "s"})[1], {"request_id": "s", "traceparent": "t"})
 
     def test_made_up_name(self) -> None:
         """Where the caller has given no name, the one that stands in our log is carried on."""
         request = Request("GET", "/")
-        set_current((request, 105.0))
+        set_current_request((request, 105.0))
         self.assertEqual(self.carried()[1], {"request_id": request.request_id})
 
     def test_stream(self) -> None:
         """A stream is asked for likewise."""
-        set_current((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
         self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
         options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
         self.assertEqual(self.made[0].asked, [("GET", "/x", {"a": 1}, options)])
 
     def test_open(self) -> None:
         """Either is asked for likewise, but that a stream has the limit that it is given, and no other."""
-        set_current((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
         for limit in (None, 9.0, 3.0):
             self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
             options = {"timeout": 5.0, "limit": limit, "meta": {"request_id": "r"}}
             self.assertEqual(self.made[0].asked[-1], ("GET", "/x", {"a": 1}, options))
-        set_current((Request("GET", "/"), 100.0))
+        set_current_request((Request("GET", "/"), 100.0))
         self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
 
     def test_closed(self) -> None:

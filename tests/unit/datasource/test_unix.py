@@ -12,13 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
-from unixsvc.client.connect import Unreachable
-from unixsvc.client.connection import Call, Conversation, Failed
-from unixsvc.client.location import Shown
+from unixsvc.client.connect import ServiceUnreachable
+from unixsvc.client.connection import Call, ClientConnection, ErrorReceived
+from unixsvc.client.location import Credentials
 from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
-from unixsvc.domain.interfaces import IContracted, IRouterDatasource
+from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource
 from unixsvc.domain.message import Caller, Created, Reply, Request
 from unixsvc.errors import (
     BadGateway,
@@ -75,7 +75,7 @@ class UnixTests(SynchronousTestCase):
     def test_interface(self) -> None:
         """It is a datasource, and can tell what it answers."""
         self.assertTrue(verifyObject(IRouterDatasource, self.datasource))
-        self.assertTrue(verifyObject(IContracted, self.datasource))
+        self.assertTrue(verifyObject(IDescribesRoutes, self.datasource))
 
     def test_passed_on(self) -> None:
         """Method, path, query, meta and the data as they came are passed on, under the name of our log."""
@@ -147,17 +147,17 @@ class UnixTests(SynchronousTestCase):
 
     def test_own_words(self) -> None:
         """An application's own words for a code come through from the wire."""
-        conversation = Conversation(Shown(None))
+        conversation = ClientConnection(Credentials(None))
         conversation.ask(Call("GET", "/x"))
         line = b'{"id":1,"status":"error","code":409,"message":"Out of stock","detail":7}\n'
         [event] = conversation.receive(line)
-        assert isinstance(event, Failed)
+        assert isinstance(event, ErrorReceived)
         self.assertIsInstance(event.error, Conflict)
         self.assertEqual(self.failed(event.error), Reply(409, b"", "Out of stock", 7))
 
     def test_absent(self) -> None:
         """One that is not there is a 503 that does not say where it would be."""
-        found = self.failed(Unreachable("/run/secret", "nobody listens", "start it"))
+        found = self.failed(ServiceUnreachable("/run/secret", "nobody listens", "start it"))
         self.assertEqual((type(found), found.detail), (Unavailable, {"retry_after": 1.0}))
 
     def test_given_up(self) -> None:

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.coroutine import Begun, begin, finish
+from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 
 
 class BegunTests(SynchronousTestCase):
@@ -28,26 +28,26 @@ class BegunTests(SynchronousTestCase):
             self.caught.append(error)
             raise
 
-    def begun(self) -> Begun[int]:
+    def begun(self) -> SuspendedCoroutine[int]:
         """That, begun."""
-        begun = begin(self.sum())
-        assert isinstance(begun, Begun)
+        begun = start(self.sum())
+        assert isinstance(begun, SuspendedCoroutine)
         return begun
 
     def test_at_once(self) -> None:
         """Of what does not wait there is the result, or what it raises."""
         self.first.callback(1)
         self.second.callback(2)
-        self.assertEqual(begin(self.sum()), 3)
+        self.assertEqual(start(self.sum()), 3)
         self.first = Deferred()
         self.first.errback(KeyError("x"))
-        self.assertRaises(KeyError, begin, self.sum())
+        self.assertRaises(KeyError, start, self.sum())
 
     def test_waits(self) -> None:
         """What waits is begun: it says for what, and nothing is waited for twice."""
         begun = self.begun()
         self.assertIs(begun.waiting, self.first)
-        finished = Deferred.fromCoroutine(finish(begun))
+        finished = Deferred.fromCoroutine(await_result(begun))
         self.first.callback(1)
         self.assertNoResult(finished)
         self.second.callback(2)
@@ -55,13 +55,13 @@ class BegunTests(SynchronousTestCase):
 
     def test_finished(self) -> None:
         """A result is one already."""
-        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(finish(5))), 5)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(await_result(5))), 5)
 
     def test_fails(self) -> None:
         """What it waits for may fail, at any step: it is raised inside, and comes out."""
         for number, waiting in enumerate(("first", "second")):
             self.setUp()
-            finished = Deferred.fromCoroutine(finish(self.begun()))
+            finished = Deferred.fromCoroutine(await_result(self.begun()))
             if number:
                 self.first.callback(1)
             getattr(self, waiting).errback(ZeroDivisionError("y"))
@@ -70,7 +70,7 @@ class BegunTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Who cancels the whole cancels what it waits for."""
-        finished = Deferred.fromCoroutine(finish(self.begun()))
+        finished = Deferred.fromCoroutine(await_result(self.begun()))
         finished.cancel()
         self.failureResultOf(finished, CancelledError)
         self.assertEqual([type(each) for each in self.caught], [CancelledError])
@@ -85,7 +85,7 @@ class BegunTests(SynchronousTestCase):
                 return await self.second
             return 0
 
-        finished = Deferred.fromCoroutine(finish(begin(stubborn())))
+        finished = Deferred.fromCoroutine(await_result(start(stubborn())))
         self.first.errback(Failure(KeyError("z")))
         self.assertNoResult(finished)
         self.second.callback(8)
@@ -93,7 +93,7 @@ class BegunTests(SynchronousTestCase):
 
     def test_closed(self) -> None:
         """Where the one that waits for it is closed, it is closed as well."""
-        outer: Any = finish(self.begun())
+        outer: Any = await_result(self.begun())
         outer.send(None)
         outer.close()
         self.assertEqual([type(each) for each in self.caught], [GeneratorExit])

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from unixsvc.domain.coroutine import Begun, finish
+from unixsvc.domain.coroutine import SuspendedCoroutine, await_result
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
+from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.errors import (
     ConfigError,
@@ -38,7 +38,7 @@ class OutOfStock(ServiceError):
         self.article = article
 
 
-@implementer(IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog)
+@implementer(IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog)
 class Surroundings:
     """All that the use case needs.
 
@@ -123,7 +123,7 @@ class HandleTests(SynchronousTestCase):
 
     def start(self, request: Request | None = None) -> Deferred[Reply]:
         """Have a request answered."""
-        coroutine: Coroutine[Any, Any, Any] = finish(self.handle(request or Request("GET", "/")))
+        coroutine: Coroutine[Any, Any, Any] = await_result(self.handle(request or Request("GET", "/")))
         return Deferred.fromCoroutine(coroutine)
 
     def reply(self, request: Request | None = None) -> Reply:
@@ -246,7 +246,7 @@ class HandleTests(SynchronousTestCase):
         """A coroutine that is closed gives up its place, and counts as no reply."""
         self.around.waits = Deferred()
         begun = self.handle(Request("GET", "/"))
-        assert isinstance(begun, Begun)
+        assert isinstance(begun, SuspendedCoroutine)
         self.assertEqual(self.handle.inflight, 1)
         begun.coroutine.close()
         self.assertEqual(self.handle.inflight, 0)

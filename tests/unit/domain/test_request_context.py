@@ -11,14 +11,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.domain.test_handle_message import Surroundings
-from unixsvc.domain.coroutine import Begun
+from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.request_context import get_current, set_shielded
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.request_context import current_request, set_shielded
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded
-from unixsvc.execution.action_driver import Running
-from unixsvc.execution.streaming import Streaming
+from unixsvc.execution.action_driver import RunningAction
+from unixsvc.execution.streaming import RunningStream
 
 REQUEST = Request("GET", "/", timeout=4.0)
 
@@ -53,7 +53,7 @@ class Seeing(Surroundings):
 
     def see(self) -> None:
         """Note it."""
-        self.seen.append(get_current())
+        self.seen.append(current_request())
 
 
 class CurrentTestCase(SynchronousTestCase):
@@ -71,15 +71,15 @@ class CurrentTestCase(SynchronousTestCase):
             around, around, around, around, max_inflight=9, request_timeout=30.0, now=lambda: 100.0, **options
         )
 
-    def start(self, request: Request = REQUEST) -> Running | None:
+    def start(self, request: Request = REQUEST) -> RunningAction | None:
         """Begin, as a connection does."""
         answer = self.handle(request)
-        if not isinstance(answer, Begun):
+        if not isinstance(answer, SuspendedCoroutine):
             self.replies.append(answer)
             return None
-        return Running(answer, self.clock, 4.0, self.replies.append)
+        return RunningAction(answer, self.clock, 4.0, self.replies.append)
 
-    def waiting(self, request: Request = REQUEST) -> Running:
+    def waiting(self, request: Request = REQUEST) -> RunningAction:
         """Begin something that waits."""
         self.around.waits = Deferred()
         running = self.start(request)
@@ -92,7 +92,7 @@ class CurrentTests(CurrentTestCase):
         """An action that does not wait sees its request and when its time is over; afterwards nobody does."""
         self.start()
         self.assertEqual(self.around.seen, [(REQUEST, 104.0)] * 2)
-        self.assertIsNone(get_current())
+        self.assertIsNone(current_request())
 
     def test_our_limit(self) -> None:
         """The time is ours where the caller has set none, or a longer one."""
@@ -104,16 +104,16 @@ class CurrentTests(CurrentTestCase):
     def test_refused(self) -> None:
         """What is never begun leaves nothing either."""
         self.start(Request("GET", "/", timeout=0.0))
-        self.assertIsNone(get_current())
+        self.assertIsNone(current_request())
 
     def test_after_waiting(self) -> None:
         """So does one that waits, in its later steps; in between and afterwards nobody does."""
         self.waiting()
-        self.assertIsNone(get_current())
+        self.assertIsNone(current_request())
         assert self.around.waits is not None
         self.around.waits.callback(None)
         self.assertEqual(self.around.seen, [(REQUEST, 104.0)] * 2)
-        self.assertIsNone(get_current())
+        self.assertIsNone(current_request())
         self.assertEqual(len(self.replies), 1)
 
     def test_two(self) -> None:
@@ -163,10 +163,10 @@ class CurrentTests(CurrentTestCase):
             request = Request("GET", "/", timeout=timeout)
             self.start(request)
             stream = self.replies.pop()
-            self.assertIsInstance(stream, Stream)
-            self.assertIsNone(get_current())
-            Streaming(stream, self.clock, None, lambda: False, lambda *_: None).start()
-            self.assertIsNone(get_current())
+            self.assertIsInstance(stream, ReplyStream)
+            self.assertIsNone(current_request())
+            RunningStream(stream, self.clock, None, lambda: False, lambda *_: None).start()
+            self.assertIsNone(current_request())
             waits.callback(None)
             self.assertEqual(self.around.seen[1:], [(request, until)] * 2)
 

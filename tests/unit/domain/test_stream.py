@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.domain.test_handle_message import SECRET, Surroundings
-from unixsvc.domain.coroutine import finish
+from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import Stream, whole
+from unixsvc.domain.stream import ReplyStream, whole
 from unixsvc.errors import Cancelled, NotFound
 
 
@@ -58,10 +58,10 @@ class StreamTests(SynchronousTestCase):
         """What it gives."""
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
-    def start(self, timeout: float | None = None) -> Stream:
+    def start(self, timeout: float | None = None) -> ReplyStream:
         """A stream."""
-        stream = self.result(finish(self.handle(Request("GET", "/", timeout=timeout))))
-        assert isinstance(stream, Stream)
+        stream = self.result(await_result(self.handle(Request("GET", "/", timeout=timeout))))
+        assert isinstance(stream, ReplyStream)
         return stream
 
     def assert_counted(self, code: int, seconds: float) -> None:
@@ -73,7 +73,7 @@ class StreamTests(SynchronousTestCase):
         stream = self.start()
         self.assertEqual(self.result(stream.next()), b"1")
         self.assertEqual((self.around.counted, self.handle.inflight), ([], 1))
-        self.assertEqual(self.result(finish(self.handle(Request("GET", "/")))).code, 503)
+        self.assertEqual(self.result(await_result(self.handle(Request("GET", "/")))).code, 503)
         self.around.counted.clear()
         self.assertEqual(self.result(stream.next()), Reply())
         self.assert_counted(200, 2.5)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.validation import JSON, MAX_PROBLEMS, PLAIN, TEXT, Form, Problem, find_problems
+from unixsvc.domain.validation import (
+    JSON,
+    MAX_PROBLEMS,
+    PLAIN,
+    TEXT,
+    FieldError,
+    InputFormat,
+    find_field_errors,
+)
 
 Name = Annotated[str, Meta(min_length=1)]
 
@@ -71,10 +79,10 @@ class Tree(Struct):
     branches: dict[str, Tree] = {}
 
 
-def problems(kind: Any, value: Any, form: Form = PLAIN) -> dict[str, str]:
+def problems(kind: Any, value: Any, form: InputFormat = PLAIN) -> dict[str, str]:
     """What is wrong, by field."""
     data = msgspec.json.encode(value) if form is JSON else value
-    found = find_problems(kind, data, form)
+    found = find_field_errors(kind, data, form)
     fields = {each.field: each.message for each in found}
     assert len(fields) == len(found), found
     return fields
@@ -152,7 +160,7 @@ class ProblemTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """Keys of a dict are checked as well."""
-        [problem] = find_problems(dict[int, int], b'{"a":1}', JSON)
+        [problem] = find_field_errors(dict[int, int], b'{"a":1}', JSON)
         self.assertIn("Expected `int`", problem.message)
 
     def test_text(self) -> None:
@@ -163,17 +171,17 @@ class ProblemTests(SynchronousTestCase):
 
     def test_starting_field(self) -> None:
         """What is looked at may stand somewhere itself."""
-        found = find_problems(Person, {"name": 1}, PLAIN, "who")
+        found = find_field_errors(Person, {"name": 1}, PLAIN, "who")
         self.assertEqual([each.field for each in found], ["who.name", "who.address"])
-        self.assertEqual(find_problems(list[int], ["x"], PLAIN, "who")[0].field, "who[0]")
+        self.assertEqual(find_field_errors(list[int], ["x"], PLAIN, "who")[0].field, "who[0]")
 
     def test_at_most_a_hundred(self) -> None:
         """However much is wrong, the explanation stays short, and takes no time to make."""
         wrong = {str(number): "x" for number in range(50_000)}
         for kind in (dict[str, int], Address):
-            self.assertEqual(len(find_problems(kind, wrong, PLAIN)), MAX_PROBLEMS)
+            self.assertEqual(len(find_field_errors(kind, wrong, PLAIN)), MAX_PROBLEMS)
         nested = {"address": wrong, "homes": {"a": wrong}}
-        self.assertEqual(len(find_problems(Person, nested, PLAIN)), MAX_PROBLEMS)
+        self.assertEqual(len(find_field_errors(Person, nested, PLAIN)), MAX_PROBLEMS)
         self.assertEqual(MAX_PROBLEMS, 100)
 
     def test_short(self) -> None:
@@ -181,16 +189,16 @@ class ProblemTests(SynchronousTestCase):
         long = "x" * 10_000
         values = [{long: {long: 1}}, {"a": {long: 1}}]
         for value in values:
-            [problem] = find_problems(dict[str, dict[str, str]], value, PLAIN)
+            [problem] = find_field_errors(dict[str, dict[str, str]], value, PLAIN)
             self.assertEqual((len(problem.field), problem.field[-1]), (300, "…"))
-        [problem] = find_problems(Literal["a"], long, PLAIN)
+        [problem] = find_field_errors(Literal["a"], long, PLAIN)
         self.assertEqual((len(problem.message), problem.message[-1]), (300, "…"))
 
     def test_not_json(self) -> None:
         """Bytes that are no JSON are for the caller of this to handle: they have no fields."""
-        self.assertRaises(msgspec.DecodeError, find_problems, Person, b"{", JSON)
+        self.assertRaises(msgspec.DecodeError, find_field_errors, Person, b"{", JSON)
         deep = b'{"branches":{"x":' * 5_000 + b"{}" + b"}}" * 5_000
-        self.assertRaises(RecursionError, find_problems, Tree, deep, JSON)
+        self.assertRaises(RecursionError, find_field_errors, Tree, deep, JSON)
 
     @given(
         st.dictionaries(
@@ -213,8 +221,8 @@ class ProblemTests(SynchronousTestCase):
                 fits = True
             except msgspec.ValidationError:
                 fits = False
-            self.assertEqual(not find_problems(Person, data, form), fits)
+            self.assertEqual(not find_field_errors(Person, data, form), fits)
 
     def test_problem_without_place(self) -> None:
         """A message that names no place is about the whole."""
-        self.assertEqual(find_problems(int, "x", PLAIN), [Problem("", "Expected `int`, got `str`")])
+        self.assertEqual(find_field_errors(int, "x", PLAIN), [FieldError("", "Expected `int`, got `str`")])

@@ -8,19 +8,19 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from unixsvc.domain.coroutine import Begun
+from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IFailureLog, IFigures, IGuard, IRouterDatasource, IRouterRepository
+from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import Stream
-from unixsvc.execution.action_driver import Running
+from unixsvc.domain.stream import ReplyStream
+from unixsvc.execution.action_driver import RunningAction
 
 __all__ = ["Action", "Service"]
 
 Action = Callable[[], Coroutine[Any, Any, Any]]
 
 
-@implementer(IRouterRepository, IRouterDatasource, IGuard, IFigures, IFailureLog)
+@implementer(IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog)
 class Service:
     """Runs one action as a service would.
 
@@ -61,13 +61,13 @@ class Service:
         """Note."""
         self.given_up.append(code)
 
-    def start(self, seconds: float = 5.0) -> Running:
+    def start(self, seconds: float = 5.0) -> RunningAction:
         """Start the action, which has to wait."""
         begun = self.handle_message(Request("GET", "/"))
-        assert isinstance(begun, Begun)
-        return Running(begun, self.clock, seconds, self._told)
+        assert isinstance(begun, SuspendedCoroutine)
+        return RunningAction(begun, self.clock, seconds, self._told)
 
-    def _told(self, reply: Reply | Stream) -> None:
+    def _told(self, reply: Reply | ReplyStream) -> None:
         assert isinstance(reply, Reply)
         self.replies.append(reply)
 

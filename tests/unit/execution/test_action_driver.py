@@ -11,11 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.execution.suspended import Service
-from unixsvc.domain.coroutine import begin
+from unixsvc.domain.coroutine import start
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, NotFound, ServiceError
-from unixsvc.execution.action_driver import Running
+from unixsvc.execution.action_driver import RunningAction
 
 
 class WaitingTestCase(SynchronousTestCase):
@@ -257,16 +257,16 @@ class DeadlineTests(WaitingTestCase):
                 first: Deferred[Any] = first,
                 second: Deferred[Any] = second,
                 ended: Callable[[BaseException | None], Reply] = ended,
-            ) -> Stream:
+            ) -> ReplyStream:
                 with contextlib.suppress(Cancelled):
                     await first
                 if not at_once:
                     await second
-                return Stream(none(), ended, seconds=None, item_seconds=1.0)
+                return ReplyStream(none(), ended, seconds=None, item_seconds=1.0)
 
-            begun: Any = begin(handle())
-            told = list[Reply | Stream]()
-            running = Running(begun, Clock(), 5.0, told.append)
+            begun: Any = start(handle())
+            told = list[Reply | ReplyStream]()
+            running = RunningAction(begun, Clock(), 5.0, told.append)
             reason = Cancelled()
             running.cancel(reason)
             second.callback(None)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.execution.suspended import Action, Service
 from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled, NotFound
-from unixsvc.execution.action_driver import Running, from_asyncio
+from unixsvc.execution.action_driver import RunningAction, from_asyncio
 
 
 class ForeignTests(SynchronousTestCase):
@@ -50,7 +50,9 @@ class ForeignTests(SynchronousTestCase):
 class FromAsyncioTests(SynchronousTestCase):
     """Awaiting asyncio."""
 
-    def run_in_loop(self, inner: Action, then: Callable[[Running], None]) -> tuple[Service, list[object]]:
+    def run_in_loop(
+        self, inner: Action, then: Callable[[RunningAction], None]
+    ) -> tuple[Service, list[object]]:
         """Run an action that awaits an asyncio coroutine, on a loop that turns a few times."""
         seen: list[object] = []
 

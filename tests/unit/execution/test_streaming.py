@@ -10,11 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, Internal, NotFound, ServiceError, Unavailable
-from unixsvc.execution.streaming import Streaming
+from unixsvc.execution.streaming import RunningStream
 
 _Items = AsyncGenerator[bytes, None]
 
@@ -37,8 +37,8 @@ class Reader:
         self.writes: list[list[bytes]] = []
         self.replies: list[Reply] = []
         self.ends: list[BaseException | None] = []
-        stream = Stream(items, self.ended, seconds=seconds, item_seconds=5.0)
-        self.streaming = Streaming(stream, self.clock, credit, lambda: self.full, self.send)
+        stream = ReplyStream(items, self.ended, seconds=seconds, item_seconds=5.0)
+        self.streaming = RunningStream(stream, self.clock, credit, lambda: self.full, self.send)
         self.streaming.start()
 
     def ended(self, error: BaseException | None) -> Reply:
@@ -46,7 +46,7 @@ class Reader:
         self.ends.append(error)
         if error is None:
             return Reply()
-        return reply_for(error if isinstance(error, ServiceError) else Internal())
+        return error_to_reply(error if isinstance(error, ServiceError) else Internal())
 
     def send(self, items: list[bytes], reply: Reply | None) -> None:
         """Take items."""

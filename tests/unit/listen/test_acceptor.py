@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc.listen.acceptor import Acceptor
-from unixsvc.listen.connection_counts import Place, Tally
+from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
 
 
 class _Protocol(asyncio.Protocol):
@@ -103,9 +103,9 @@ class AcceptorTests(SynchronousTestCase):
         self.listening.bind(self.path)
         self.listening.listen(50)
         self.listening.setblocking(False)
-        tally = Tally()
+        tally = ConnectionCounts()
         self.addCleanup(tally.close)
-        self.place, self.sibling = (Place(tally.fileno(), tally.take()) for _ in range(2))
+        self.place, self.sibling = (WorkerSlot(tally.fileno(), tally.take()) for _ in range(2))
         self.loop = _Loop()
         self.wanted = True
         anything: Any = self.loop
@@ -283,7 +283,7 @@ class RealLoopTests(SynchronousTestCase):
             listening.bind(os.path.join(folder, "x"))
             listening.listen()
             listening.setblocking(False)
-            loop, place = asyncio.new_event_loop(), Place()
+            loop, place = asyncio.new_event_loop(), WorkerSlot()
             self.addCleanup(loop.close)
             acceptor = Acceptor(loop, listening, _Protocol, place)
 

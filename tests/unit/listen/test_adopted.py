@@ -19,8 +19,8 @@ from unixsvc.config.http import Listen, parse_listen
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.errors import ConfigError
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
-from unixsvc.listen.connection_counts import Place
-from unixsvc.listen.tls import Encryption, context_for
+from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.tls import TlsContext, tls_context_for
 from unixsvc.transport.loop_transport import address_of
 
 
@@ -33,11 +33,11 @@ class _Echo(Protocol):
         transport.write(data)
 
 
-def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> Encryption:
+def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> TlsContext:
     """How the connections of an endpoint are encrypted."""
-    context = context_for(listen)
+    context = tls_context_for(listen)
     assert context is not None
-    return Encryption(context, seconds, most)
+    return TlsContext(context, seconds, most)
 
 
 class AdoptedTests(SynchronousTestCase):
@@ -51,7 +51,7 @@ class AdoptedTests(SynchronousTestCase):
         """A loop, and what listens on it."""
         self.loop = self.loop_of_a_kind()
         self.addCleanup(self.loop.close)
-        self.place = Place()
+        self.place = WorkerSlot()
         self.connections: list[Any] = []
 
     def listening(self) -> socket.socket:
@@ -180,10 +180,10 @@ class AdoptedTests(SynchronousTestCase):
         """Certificates that follow ours are taken from their own file; what is no certificate is named."""
         key, certificate = write_certificate(self.mktemp())
         chained = f"ssl:0:privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
-        self.assertIsNotNone(context_for(parse_listen(chained)))
-        self.assertIsNone(context_for(parse_listen("tcp:0")))
+        self.assertIsNotNone(tls_context_for(parse_listen(chained)))
+        self.assertIsNone(tls_context_for(parse_listen("tcp:0")))
         for wrong in (f"ssl:0:privateKey={key}:certKey={key}", f"ssl:0:privateKey={key}x"):
-            error = self.assertRaises(ConfigError, context_for, parse_listen(wrong))
+            error = self.assertRaises(ConfigError, tls_context_for, parse_listen(wrong))
             self.assertIn(key, str(error))
 
     def test_addresses(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.balancing import Courtesy
+from unixsvc.listen.balancing import AcceptBalancer
 
 
 class CourtesyTests(SynchronousTestCase):
@@ -12,12 +12,12 @@ class CourtesyTests(SynchronousTestCase):
 
     def test_as_few_as_any(self) -> None:
         """Who has as few connections as anybody never stands back."""
-        courtesy = Courtesy()
+        courtesy = AcceptBalancer()
         self.assertFalse(any(courtesy.stands_back(mine, mine) for mine in (0, 1, 7, 1000)))
 
     def test_more(self) -> None:
         """One more is too many while there are few; an eighth more is even enough where there are many."""
-        courtesy = Courtesy()
+        courtesy = AcceptBalancer()
         self.assertTrue(courtesy.stands_back(1, 0))
         self.assertTrue(courtesy.stands_back(8, 7))
         self.assertFalse(courtesy.stands_back(9, 8))
@@ -26,14 +26,14 @@ class CourtesyTests(SynchronousTestCase):
 
     def test_nobody_else(self) -> None:
         """A client whom nobody has taken meanwhile is taken; then the others are let go first again."""
-        courtesy = Courtesy()
+        courtesy = AcceptBalancer()
         self.assertTrue(courtesy.stands_back(5, 0))
         courtesy.stood_back(in_vain=True)
         self.assertEqual([courtesy.stands_back(5, 0) for _ in range(2)], [False, True])
 
     def test_others_hang(self) -> None:
         """Where standing back is of no use, it is done ever more seldom."""
-        courtesy, taken = Courtesy(), []
+        courtesy, taken = AcceptBalancer(), []
         for _ in range(10):
             courtesy.stood_back(in_vain=True)
             count = 0
@@ -44,7 +44,7 @@ class CourtesyTests(SynchronousTestCase):
 
     def test_others_are_back(self) -> None:
         """Once another has taken one, all is as at first."""
-        courtesy = Courtesy()
+        courtesy = AcceptBalancer()
         for in_vain in (True, True, True, False):
             courtesy.stood_back(in_vain=in_vain)
         self.assertTrue(courtesy.stands_back(9, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.connection_counts import Place, Tally
+from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
 
 
 class TallyTests(SynchronousTestCase):
@@ -12,13 +12,13 @@ class TallyTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A page with two places."""
-        self.tally = Tally()
+        self.tally = ConnectionCounts()
         self.addCleanup(self.tally.close)
         self.first, self.second = self.join(), self.join()
 
-    def join(self) -> Place:
+    def join(self) -> WorkerSlot:
         """One more worker, that accepts."""
-        place = Place(self.tally.fileno(), self.tally.take())
+        place = WorkerSlot(self.tally.fileno(), self.tally.take())
         place.join()
         return place
 
@@ -55,7 +55,7 @@ class TallyTests(SynchronousTestCase):
         self.second.leave()
         self.second.came()
         self.assertEqual(self.first.least(), 3)
-        starting = Place(self.tally.fileno(), self.tally.take())
+        starting = WorkerSlot(self.tally.fileno(), self.tally.take())
         self.assertEqual(self.first.least(), 3)
         starting.join()
         self.assertEqual(self.first.least(), 0)
@@ -80,7 +80,7 @@ class TallyTests(SynchronousTestCase):
         """Whoever finds no place has no siblings, and takes none from others."""
         places = {self.tally.take() for _ in range(5000)}
         self.assertIn(0, places)
-        alone = Place(self.tally.fileno(), 0)
+        alone = WorkerSlot(self.tally.fileno(), 0)
         alone.join()
         came(alone, 9)
         self.assertEqual((alone.least(), self.first.least()), (9, 0))
@@ -96,21 +96,21 @@ class TallyTests(SynchronousTestCase):
         self.first.join()
         self.tally.free(2)
         self.assertTrue(self.first.is_alone())
-        starting = Place(self.tally.fileno(), self.tally.take())
+        starting = WorkerSlot(self.tally.fileno(), self.tally.take())
         self.assertTrue(self.first.is_alone())
         starting.join()
         self.assertFalse(self.first.is_alone())
 
     def test_alone(self) -> None:
         """Without a page, one's own count is the least."""
-        alone = Place()
+        alone = WorkerSlot()
         alone.join()
         came(alone, 5)
         self.assertEqual((alone.least(), alone.neediest()), (5, (1, 5)))
         self.assertTrue(alone.is_alone())
 
 
-def came(place: Place, connections: int) -> None:
+def came(place: WorkerSlot, connections: int) -> None:
     """So many have come."""
     for _ in range(connections):
         place.came()

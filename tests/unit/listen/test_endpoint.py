@@ -25,7 +25,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.listen.adopted import AdoptedServerEndpoint
-from unixsvc.listen.connection_counts import Place
+from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.transport.loop_transport import LoopTransport
 
@@ -219,7 +219,7 @@ class AdoptTests(SynchronousTestCase):
         self.addCleanup(loop.close)
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
-        endpoint = AdoptedServerEndpoint(loop, listening, Place())
+        endpoint = AdoptedServerEndpoint(loop, listening, WorkerSlot())
 
         async def converse() -> None:
             await endpoint.adopt(self.factory, self.theirs).asFuture(loop)

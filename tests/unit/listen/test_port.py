@@ -20,8 +20,8 @@ from zope.interface.verify import verifyObject
 from tests.unit.support.event_loops import Echo, Loop
 from unixsvc.domain.message import Peer
 from unixsvc.listen.backlog import backlog_of
-from unixsvc.listen.connection_counts import Place, Tally
-from unixsvc.listen.port import Port
+from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
+from unixsvc.listen.port import AdaptivePort
 from unixsvc.transport.loop_transport import LoopTransport
 from unixsvc.transport.peer import peer_of
 
@@ -42,15 +42,15 @@ class PortTests(SynchronousTestCase):
         listening.setblocking(False)
         self.theirs = listening.dup()  # as the siblings have it, and the orchestrator
         self.addCleanup(self.theirs.close)
-        tally = Tally()
+        tally = ConnectionCounts()
         self.addCleanup(tally.close)
-        self.place, self.sibling = (Place(tally.fileno(), tally.take()) for _ in range(2))
+        self.place, self.sibling = (WorkerSlot(tally.fileno(), tally.take()) for _ in range(2))
         self.loop = Loop()
         self.addCleanup(self.loop.close)
         self.made: list[LoopTransport] = []
         self.wanted: Any = True
         self.stopped = False
-        self.port = Port(self.loop, listening, self.build, self.place)
+        self.port = AdaptivePort(self.loop, listening, self.build, self.place)
         self.port.startListening()
         self.addCleanup(self.stop)
 

@@ -16,11 +16,11 @@ from tests.unit.orchestrator.pool.fake_processes import TOKEN, FakeProcess, Proc
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings, Settings, start_order
 from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
-from unixsvc.orchestrator.pool_factory import Assembly
-from unixsvc.orchestrator.service_manager import Fleet
-from unixsvc.orchestrator.worker.messages import Draining, Ready
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.logs import Level
+from unixsvc.orchestrator.pool_factory import PoolFactory
+from unixsvc.orchestrator.service_manager import ServiceManager
+from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.logs import LogLevelFilter
 
 __all__ = ["FleetTestCase", "OrchestratorTestCase", "ServicesTestCase", "Watcher", "service"]
 
@@ -70,13 +70,13 @@ class ServicesTestCase(SynchronousTestCase):
     def ready(self, *names: str) -> None:
         """Have those that start be ready."""
         for each in self.processes(*names):
-            each.report(Ready())
+            each.report(WorkerReady())
 
     def obey(self, *names: str) -> None:
         """Have those end that were told to."""
         for each in self.processes(*names):
             if each.signals or "drain" in each.told:
-                each.report(Draining())
+                each.report(WorkerDraining())
                 each.end()
         self.reactor.advance(0)
 
@@ -98,8 +98,8 @@ class FleetTestCase(ServicesTestCase):
         super().setUp()
         self.failures: list[tuple[str, str]] = []
         self.parent = MultiService()
-        self.assembly = Assembly(self.reactor, TOKEN, Level("info"), {})
-        self.fleet = Fleet(self.assembly, self.parent, lambda *failed: self.failures.append(failed))
+        self.assembly = PoolFactory(self.reactor, TOKEN, LogLevelFilter("info"), {})
+        self.fleet = ServiceManager(self.assembly, self.parent, lambda *failed: self.failures.append(failed))
         self._done: list[Deferred[Any]] = []
         self.addCleanup(self.end)
 
@@ -135,7 +135,7 @@ class FleetTestCase(ServicesTestCase):
         """How each service is."""
         asked = self.do(self.fleet.status(stopping=False))
         for each in self.processes():
-            each.report(Status())
+            each.report(StatsReport())
         return {name: each.status for name, each in self.successResultOf(asked).items()}
 
 
@@ -171,7 +171,7 @@ class OrchestratorTestCase(ServicesTestCase):
     def setUp(self) -> None:
         """Make it; it has claimed nothing yet."""
         super().setUp()
-        self.watcher, self.level = Watcher(), Level("info")
+        self.watcher, self.level = Watcher(), LogLevelFilter("info")
         self.loaded: Any = self.settings(home=service(), user=service(depends_on=("home",)))
         self.orchestrator = self.make()
 

@@ -14,9 +14,9 @@ from unixsvc.domain.interfaces import IOrchestrator
 from unixsvc.errors import ConfigError, Conflict, Internal, Invalid, NotFound, Unauthorized
 from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.orchestrator import Orchestrator
-from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 from unixsvc.testing import MemoryService
 
 
@@ -37,8 +37,8 @@ class FakeOrchestrator:
 
     async def status(self) -> dict[str, ServiceStatus]:
         """One service with one worker."""
-        worker = WorkerFigures(7, "ready", 1.5, Status(Snapshot(requests=3)), 4)
-        return {"home": describe("home:app", PoolFigures([worker], problem="no disk"), stopping=False)}
+        worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(MetricsSnapshot(requests=3)), 4)
+        return {"home": describe("home:app", PoolSnapshot([worker], problem="no disk"), stopping=False)}
 
     def reload(self, name: str = "") -> Deferred[None]:
         """Note it."""

@@ -6,7 +6,7 @@ import os
 
 from tests.unit.orchestrator.fake_pools import FleetTestCase, service
 from unixsvc.errors import ConfigError, Conflict, NotFound
-from unixsvc.orchestrator.worker.messages import Failed
+from unixsvc.orchestrator.worker.messages import WorkerFailed
 
 
 class OneTests(FleetTestCase):
@@ -86,7 +86,7 @@ class OneTests(FleetTestCase):
         restarted = self.do(self.fleet.restart("home"))
         self.obey()
         [process] = self.processes("home")
-        process.report(Failed("no disk"))
+        process.report(WorkerFailed("no disk"))
         process.end(code=3)
         self.assertIn("no disk", str(self.failureResultOf(restarted, ConfigError).value))
         self.assertEqual(self.statuses(), {"home": "failed", "user": "ready"})

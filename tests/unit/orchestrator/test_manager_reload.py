@@ -8,7 +8,7 @@ from tests.unit.orchestrator.fake_pools import FleetTestCase, service
 from unixsvc import GET, App
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.worker.messages import Failed, Ready
+from unixsvc.orchestrator.worker.messages import WorkerFailed, WorkerReady
 
 
 def hello() -> str:
@@ -48,7 +48,7 @@ class RenewTests(FleetTestCase):
         """When the new ones cannot start, the old ones stay, and are what they were."""
         renewed = self.renew("home", home=service(app="no:app"), user=service())
         [_, new] = self.processes("home")
-        new.report(Failed("there is no module 'no'"))
+        new.report(WorkerFailed("there is no module 'no'"))
         new.end(code=3)
         self.assertIn("no module 'no'", str(self.failureResultOf(renewed, ConfigError).value))
         self.settle()
@@ -142,7 +142,7 @@ class RenewTests(FleetTestCase):
         started = self.do(self.fleet.start("shop"))
         renewed = self.renew("shop", shop=service(threads=3))
         self.assertEqual(len(self.processes("shop")), 1)
-        self.processes("shop")[0].report(Ready())
+        self.processes("shop")[0].report(WorkerReady())
         self.successResultOf(started)
         self.settle()
         self.successResultOf(renewed)

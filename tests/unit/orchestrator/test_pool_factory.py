@@ -14,14 +14,14 @@ from tests.unit.orchestrator.pool.fake_processes import TOKEN
 from tests.unit.orchestrator.pool.test_process import Owner
 from unixsvc.config.settings import Limits, Log, Security
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.inline import Inline
-from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.policy import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
-from unixsvc.orchestrator.pool.process import Seat
+from unixsvc.orchestrator.pool.process import InheritedFds
 from unixsvc.orchestrator.pool.worker_record import Recycling
-from unixsvc.orchestrator.pool_factory import Assembly, check_handed
-from unixsvc.service.spec import Orders
-from unixsvc.telemetry.logs import Level
+from unixsvc.orchestrator.pool_factory import PoolFactory, check_handed
+from unixsvc.service.spec import WorkerConfig
+from unixsvc.telemetry.logs import LogLevelFilter
 
 
 class AssemblyTestCase(ServicesTestCase):
@@ -30,9 +30,9 @@ class AssemblyTestCase(ServicesTestCase):
     def setUp(self) -> None:
         """Make it."""
         super().setUp()
-        self.level = Level("info")
+        self.level = LogLevelFilter("info")
         self.handed: dict[str, socket.socket] = {}
-        self.assembly = Assembly(self.reactor, TOKEN, self.level, self.handed)
+        self.assembly = PoolFactory(self.reactor, TOKEN, self.level, self.handed)
 
     def listening(self, name: str) -> socket.socket:
         """A socket as somebody else hands it to us."""
@@ -46,9 +46,9 @@ class AssemblyTestCase(ServicesTestCase):
 class VersionTests(AssemblyTestCase):
     """What a service is to be."""
 
-    def orders(self, settings: Any, slot: int = 1) -> Orders:
+    def orders(self, settings: Any, slot: int = 1) -> WorkerConfig:
         """What a worker of ``home`` would be told."""
-        worker = self.assembly.version("home", settings).make(slot, Seat((7,), 8, 1), Owner())
+        worker = self.assembly.version("home", settings).make(slot, InheritedFds((7,), 8, 1), Owner())
         worker.start()
         return self.reactor.started[-1].orders
 
@@ -63,7 +63,7 @@ class VersionTests(AssemblyTestCase):
                 )
             ),
         )  # fmt: skip
-        expected = Rules(
+        expected = SupervisionPolicy(
             boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5, start_limit=6,
             start_interval=7,
         )  # fmt: skip
@@ -99,7 +99,7 @@ class VersionTests(AssemblyTestCase):
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         version = self.assembly.version("home", settings)
         self.level.set("debug")
-        version.make(1, Seat((7,), 8, 1), Owner()).start()
+        version.make(1, InheritedFds((7,), 8, 1), Owner()).start()
         self.assertEqual(self.reactor.started[-1].orders.log.level, "debug")
 
     def test_privileges(self) -> None:
@@ -141,7 +141,7 @@ class PoolTests(AssemblyTestCase):
         """Or this process, which can then import what is beside the configuration."""
         self.patch(sys, "path", list(sys.path))
         for _ in range(2):
-            self.assertIsInstance(self.pool(isolation="inline"), Inline)
+            self.assertIsInstance(self.pool(isolation="inline"), InlinePool)
         self.assertEqual(sys.path.count(self.folder), 1)
 
     def test_long_path(self) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.reload import Reloads, check_reloadable
+from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
 
 
 class ReloadsTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class ReloadsTests(SynchronousTestCase):
         """Nothing is asked yet."""
         self.begun: list[str] = []
         self.ends: list[Deferred[None]] = []
-        self.reloads = Reloads(self.carry_out)
+        self.reloads = ReloadQueue(self.carry_out)
 
     async def carry_out(self, name: str) -> None:
         """Begin one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.orchestrator.fake_pools import FleetTestCase, service
 from unixsvc.errors import ConfigError, Conflict
-from unixsvc.orchestrator.worker.messages import Ready, SetLogLevel
+from unixsvc.orchestrator.worker.messages import SetLogLevel, WorkerReady
 
 
 class AllTests(FleetTestCase):
@@ -173,7 +173,7 @@ class HealthTests(FleetTestCase):
         """The figures of all are as fresh as workers answer, and say where the application is."""
         self.start(home=service(app="home:app"), user=service())
         asked = self.do(self.fleet.status(stopping=False))
-        self.processes("home")[0].report(Ready())
+        self.processes("home")[0].report(WorkerReady())
         self.assertNoResult(asked)
         self.reactor.advance(1)
         found = self.successResultOf(asked)

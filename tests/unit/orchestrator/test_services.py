@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.datasource.test_unix import FakeServices
 from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request, ServiceContext
-from unixsvc.domain.request_context import get_current
+from unixsvc.domain.request_context import current_request
 from unixsvc.errors import ConfigError, Internal
 from unixsvc.orchestrator.worker.messages import encode_line
-from unixsvc.telemetry.metrics import Asked
+from unixsvc.telemetry.metrics import ClientStats
 from unixsvc.testing import MemoryService
 
 
@@ -41,7 +41,7 @@ class Plain:
 
 
 def _left(request: Request) -> float | None:
-    current = get_current()
+    current = current_request()
     if current is None:
         return None
     assert current[0] == request
@@ -126,7 +126,7 @@ class ServicesTests(SynchronousTestCase):
         hosted = MemoryService(App([GET("/seen", with_container)]))._hosted
         self.assertNotIn(b"services", encode_line(hosted.status()))
         hosted._own_services._client("shop")
-        self.assertEqual(hosted.status().snapshot.services, {"shop": Asked(closed=1)})
+        self.assertEqual(hosted.status().snapshot.services, {"shop": ClientStats(closed=1)})
         shop = {"open": False, "half_open": False, "refused": 0, "connections": 0}
         self.assertEqual(hosted._stats()["services"], {"shop": shop})
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.shared_result import Outcome, apart
+from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 
 
 class OutcomeTests(SynchronousTestCase):
@@ -14,7 +14,7 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_all_are_told(self) -> None:
         """All that wait get the result, and so does who comes later."""
-        outcome = Outcome()
+        outcome = SharedResult()
         waiting = [outcome.wait(), outcome.wait()]
         for each in waiting:
             self.assertNoResult(each)
@@ -23,7 +23,7 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """An exception makes all of them fail, likewise."""
-        outcome = Outcome()
+        outcome = SharedResult()
         before = outcome.wait()
         outcome.settle(ConfigError("x", "y"))
         for each in before, outcome.wait():
@@ -31,14 +31,14 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_nobody_waits(self) -> None:
         """A failure that nobody has waited for is no unhandled error."""
-        outcome = Outcome()
+        outcome = SharedResult()
         outcome.settle(ConfigError("x", "y"))
         del outcome
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_once(self) -> None:
         """Only the first result counts."""
-        outcome = Outcome()
+        outcome = SharedResult()
         self.assertFalse(outcome.settled)
         outcome.settle(1)
         outcome.settle(ConfigError("x", "y"))
@@ -47,7 +47,7 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Who does not wait any more disturbs nobody else."""
-        outcome = Outcome()
+        outcome = SharedResult()
         gone, stays = outcome.wait(), outcome.wait()
         gone.cancel()
         self.failureResultOf(gone, CancelledError)
@@ -57,7 +57,7 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_waits_again(self) -> None:
         """Who is told may ask again at once."""
-        outcome, found = Outcome(), list[int]()
+        outcome, found = SharedResult(), list[int]()
         outcome.wait().addCallback(lambda _: outcome.wait().addCallback(found.append))
         outcome.settle(1)
         self.assertEqual(found, [1])
@@ -79,20 +79,20 @@ class ApartTests(SynchronousTestCase):
 
     def test_result(self) -> None:
         """Its result is that of the coroutine."""
-        done = apart(self.work())
+        done = run_detached(self.work())
         self.assertNoResult(done)
         self.awaited.callback(3)
         self.assertEqual(self.successResultOf(done), 3)
 
     def test_failure(self) -> None:
         """So is its failure."""
-        done = apart(self.work())
+        done = run_detached(self.work())
         self.awaited.errback(ConfigError("x", "y"))
         self.failureResultOf(done, ConfigError)
 
     def test_cancelled(self) -> None:
         """To cancel it does not stop the work."""
-        done = apart(self.work())
+        done = run_detached(self.work())
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.awaited.callback(3)

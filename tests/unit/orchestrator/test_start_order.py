@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.start_order import in_order, reversed_order
+from unixsvc.orchestrator.start_order import reversed_order, run_in_order
 
 # The second and third depend on the first, the fourth on both; the last one on none.
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
@@ -25,7 +25,7 @@ class Acting:
     def __init__(self, dependencies: Mapping[str, Collection[str]]) -> None:
         self.begun: list[str] = []
         self.ends: dict[str, Deferred[None]] = {}
-        self.done = Deferred.fromCoroutine(in_order(dependencies, self.act))
+        self.done = Deferred.fromCoroutine(run_in_order(dependencies, self.act))
 
     async def act(self, name: str) -> None:
         """Begin."""

@@ -7,14 +7,14 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Asked, Figures, Snapshot
+from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetrics
 
 
-def counted(*seconds: float, code: int = 200) -> Snapshot:
+def counted(*seconds: float, code: int = 200) -> MetricsSnapshot:
     """The figures of so many replies."""
-    figures = Figures()
+    figures = ServiceMetrics()
     for each in seconds:
         figures.count(code, each)
     return figures.snapshot()
@@ -22,17 +22,19 @@ def counted(*seconds: float, code: int = 200) -> Snapshot:
 
 def worker(
     phase: str = "ready", *, pid: int | None = None, uptime: float = 1.0, connections: int = 0
-) -> WorkerFigures:
+) -> WorkerSnapshot:
     """One worker that has answered nothing."""
-    return WorkerFigures(pid, phase, uptime, Status(connections=connections))
+    return WorkerSnapshot(pid, phase, uptime, StatsReport(connections=connections))
 
 
-NOTHING = Snapshot()
+NOTHING = MetricsSnapshot()
 
 
-def described(*workers: WorkerFigures, ended: Snapshot = NOTHING, stopping: bool = False) -> ServiceStatus:
+def described(
+    *workers: WorkerSnapshot, ended: MetricsSnapshot = NOTHING, stopping: bool = False
+) -> ServiceStatus:
     """A service with these workers."""
-    return describe("home:app", PoolFigures(list(workers), ended), stopping=stopping)
+    return describe("home:app", PoolSnapshot(list(workers), ended), stopping=stopping)
 
 
 class DescribeTests(SynchronousTestCase):
@@ -52,8 +54,8 @@ class DescribeTests(SynchronousTestCase):
 
     def test_sums(self) -> None:
         """Replies of all workers count, also of those that are gone."""
-        one = WorkerFigures(None, "ready", 1, Status(counted(0.1, 0.3)))
-        two = WorkerFigures(None, "ready", 1, Status(counted(0.2, code=500)))
+        one = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.1, 0.3)))
+        two = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.2, code=500)))
         found = described(one, two, ended=counted(0.6))
         self.assertEqual((found.requests, found.errors), (4, 1))
         self.assertAlmostEqual(found.average, 0.3)
@@ -62,7 +64,9 @@ class DescribeTests(SynchronousTestCase):
 
     def test_latency(self) -> None:
         """Shares of all replies; a bucket is at most an eighth too high."""
-        found = described(WorkerFigures(None, "ready", 1, Status(counted(*[0.001] * 98, 0.5, 0.5)))).latency
+        found = described(
+            WorkerSnapshot(None, "ready", 1, StatsReport(counted(*[0.001] * 98, 0.5, 0.5)))
+        ).latency
         self.assertTrue(0.001 <= found.p50 == found.p90 <= 0.001125)
         self.assertTrue(0.5 <= found.p99 <= 0.5625)
 
@@ -95,26 +99,33 @@ class DescribeTests(SynchronousTestCase):
     def test_state(self) -> None:
         """What its pool says of it has precedence over what its workers are, but not over the end of all."""
         for state in "waiting", "stopping", "stopped", "failed":
-            figures = PoolFigures([worker()], state=state)
+            figures = PoolSnapshot([worker()], state=state)
             self.assertEqual(describe("home:app", figures, stopping=False).status, state)
             self.assertEqual(describe("home:app", figures, stopping=True).status, "stopping")
 
     def test_problem(self) -> None:
         """What last went wrong is told as it is."""
-        figures = PoolFigures([worker()], problem="no disk")
+        figures = PoolSnapshot([worker()], problem="no disk")
         self.assertEqual(describe("home:app", figures, stopping=False).problem, "no disk")
         self.assertEqual(described(worker()).problem, "")
 
     def test_generation(self) -> None:
         """Each worker says which version it is, so that one can see a reload."""
-        old, new = WorkerFigures(1, "ready", 1, Status(), 3), WorkerFigures(2, "ready", 1, Status(), 4)
+        old, new = (
+            WorkerSnapshot(1, "ready", 1, StatsReport(), 3),
+            WorkerSnapshot(2, "ready", 1, StatsReport(), 4),
+        )
         self.assertEqual([each.generation for each in described(old, new).workers], [3, 4])
 
     def test_services(self) -> None:
         """How the services do that its workers ask is added up; each worker says its own."""
-        one = Snapshot(services={"shop": Asked(open=1, refused=3)})
-        two = Snapshot(services={"shop": Asked(closed=1, connections=2), "user": Asked(closed=1)})
-        found = described(*(WorkerFigures(None, "ready", 1, Status(each)) for each in (one, two)), worker())
+        one = MetricsSnapshot(services={"shop": ClientStats(open=1, refused=3)})
+        two = MetricsSnapshot(
+            services={"shop": ClientStats(closed=1, connections=2), "user": ClientStats(closed=1)}
+        )
+        found = described(
+            *(WorkerSnapshot(None, "ready", 1, StatsReport(each)) for each in (one, two)), worker()
+        )
         self.assertEqual([each.services for each in found.workers], [one.services, two.services, {}])
         shop = {"open": 1, "half_open": 0, "closed": 1, "refused": 3, "connections": 2}
         self.assertEqual(msgspec.to_builtins(found.services["shop"]), shop)
@@ -123,9 +134,14 @@ class DescribeTests(SynchronousTestCase):
 
     def test_services_of_the_past(self) -> None:
         """What workers that are gone were refused counts; how it was with them does not."""
-        ended = Snapshot(services={"shop": Asked(open=1, refused=3, connections=1)})
-        now = WorkerFigures(None, "ready", 1, Status(Snapshot(services={"shop": Asked(closed=1, refused=1)})))
-        self.assertEqual(described(now, ended=ended).services, {"shop": Asked(closed=1, refused=4)})
+        ended = MetricsSnapshot(services={"shop": ClientStats(open=1, refused=3, connections=1)})
+        now = WorkerSnapshot(
+            None,
+            "ready",
+            1,
+            StatsReport(MetricsSnapshot(services={"shop": ClientStats(closed=1, refused=1)})),
+        )
+        self.assertEqual(described(now, ended=ended).services, {"shop": ClientStats(closed=1, refused=4)})
 
     def test_memory(self) -> None:
         """It is that of the process; one that has ended takes none."""

@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
-from unixsvc.rest.server.site import Front
+from unixsvc.rest.server.site import HttpSite
 from unixsvc.testing import MemoryTransport
 
 __all__ = ["Answer", "FrontTestCase", "Fronting", "Gateway", "Wire", "answers_in", "ask"]
@@ -112,7 +112,7 @@ class Fronting:
     def __init__(self, http: Http = HTTP, limits: Limits = LIMITS) -> None:
         self.clock = Clock()
         self.gateway = Gateway()
-        self.front = Front(self.gateway, http, limits, self.clock)
+        self.front = HttpSite(self.gateway, http, limits, self.clock)
 
     def connect(self) -> tuple[Any, Wire]:
         """A new client: the server's side, and its transport."""

@@ -18,18 +18,18 @@ from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
-from unixsvc.domain.coroutine import Begun, begin
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError
 from unixsvc.rest.gateway import Gateway
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.handler import Handling
+from unixsvc.server.handler import HandlerContext
 from unixsvc.telemetry.logs import FailureLog
-from unixsvc.telemetry.metrics import Figures
+from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.testing import MemoryEndpoint, MemoryTransport
 
 __all__ = ["TOKEN", "Answered", "Asked", "FakeHandle", "Wire", "World", "header_of"]
@@ -75,7 +75,7 @@ class World:
         max_inflight: int = 100,
     ) -> None:
         self.clock = Clock()
-        self.figures = Figures()
+        self.figures = ServiceMetrics()
         self.serving = Serving(*routes, values={IReactorTime: self.clock})
         self.handle = handle or HandleMessage(
             RouterRepository(LibraryDatasource(self.serving.router)),
@@ -89,7 +89,7 @@ class World:
         self.limits = Limits()
         self.http = http or Http(docs=False)
         self.gateway = Gateway(
-            Handling(
+            HandlerContext(
                 "shop",
                 self.handle,
                 MemoryEndpoint(),
@@ -190,7 +190,7 @@ class FakeHandle:
     :ivar reply: is the answer to all; None to wait.
     """
 
-    def __init__(self, reply: Reply | Stream | None = None) -> None:
+    def __init__(self, reply: Reply | ReplyStream | None = None) -> None:
         self.asked: list[Asked] = []
         self.reply = reply
 
@@ -198,14 +198,14 @@ class FakeHandle:
         """How long the answer may take."""
         return 30.0
 
-    def __call__(self, request: Request) -> Reply | Stream | Begun[Reply | Stream]:
+    def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Answer a request."""
-        return begin(self._answer(request))
+        return start(self._answer(request))
 
-    async def _answer(self, request: Request) -> Reply | Stream:
+    async def _answer(self, request: Request) -> Reply | ReplyStream:
         asked = Asked(request, Deferred())
         self.asked.append(asked)
         if self.reply is not None:
             return self.reply
-        found: Reply | Stream = await asked.answer
+        found: Reply | ReplyStream = await asked.answer
         return found

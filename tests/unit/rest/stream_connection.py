@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import Wire, World
 from unixsvc.errors import Conflict, ServiceError
-from unixsvc.rest.server.site import Front
+from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET, Group
 
 EVENTS = "Accept: text/event-stream"
@@ -117,7 +117,7 @@ class StreamCase(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
         self.world = World(ITEMS)
-        self.front: Any = Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
+        self.front: Any = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
         self.wire = Wire(self.front)
         self.items = Items.last
 

@@ -22,7 +22,7 @@ from unixsvc.errors import BadGateway, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
-from unixsvc.server.handler import Handling
+from unixsvc.server.handler import HandlerContext
 from unixsvc.testing import MemoryEndpoint
 
 
@@ -32,7 +32,7 @@ class HandlerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A service that listens."""
         self.clock, self.endpoint, self.gateway = Clock(), MemoryEndpoint(), Gateway()
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         self.handler = HttpRequestHandler(handling, lambda given: self.gateway)
         self.successResultOf(self.start(self.handler.listen()))
 
@@ -42,7 +42,7 @@ class HandlerTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """It is what a configuration may name as a handler, made from a Handling alone."""
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         verifyObject(IRequestHandler, HttpRequestHandler(handling))
 
     def test_serves(self) -> None:
@@ -131,7 +131,7 @@ class ProbeTests(TestCase):
 
     def handler(self, gateway: Health, token: str = "") -> HttpRequestHandler:
         """A service."""
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
         return HttpRequestHandler(handling, lambda given: gateway)
 
     async def test_well(self) -> None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import Conflict, TooManyRequests, abort
 from tests.unit.rest.http_requests import Wire, World, header_of
 from unixsvc.config.http import Cors, Http
 from unixsvc.errors import NotFound, RateLimited
-from unixsvc.rest.server.site import Front
+from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET
 
 
@@ -109,7 +109,7 @@ class WebCase(SynchronousTestCase):
         self.own = Own()
         self.world = World(GET("/hello", hello, public=True), web=self.own.add, http=self.http)
         self.ask = self.world.ask
-        self.front = Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
+        self.front = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
         self.wire = Wire(self.front)
 
 

@@ -14,9 +14,9 @@ from twisted.web.test.requesthelper import DummyRequest
 
 from tests.unit.rest.http_requests import FakeHandle, Wire, World, header_of
 from unixsvc.domain.message import Reply
-from unixsvc.domain.stream import Stream
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
-from unixsvc.rest.server.site import Front
+from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET, Group, Route
 
 
@@ -85,7 +85,7 @@ class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
         self.world = World(WAIT)
-        self.front: Any = Front(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
+        self.front: Any = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
         self.wire = Wire(self.front)
 
     def test_answered(self) -> None:
@@ -133,9 +133,9 @@ class WaitingTests(SynchronousTestCase):
             ended.append(error)
             return Reply()
 
-        stream = Stream(elsewhere, end, seconds=None, item_seconds=1.0)
+        stream = ReplyStream(elsewhere, end, seconds=None, item_seconds=1.0)
         there = World(handle=FakeHandle(stream))
-        wire = Wire(Front(there.gateway, there.http, there.limits, there.clock))
+        wire = Wire(HttpSite(there.gateway, there.http, there.limits, there.clock))
         self.assertIn(b" 200 ", wire.ask("HEAD", "/stream"))
         self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
 
@@ -169,7 +169,7 @@ class PlacesTests(SynchronousTestCase):
     def test_one_write(self) -> None:
         """An answer leaves in one piece."""
         there = World(*ROUTES)
-        wire = Wire(Front(there.gateway, there.http, there.limits, there.clock))
+        wire = Wire(HttpSite(there.gateway, there.http, there.limits, there.clock))
         pieces: list[bytes] = []
         transport: Any = wire.transport
         transport.write = pieces.append
@@ -179,7 +179,7 @@ class PlacesTests(SynchronousTestCase):
     def test_last_answer(self) -> None:
         """Who wants to go, or has to, is told that this is the last answer; others are not."""
         there = World(*ROUTES)
-        front = Front(there.gateway, there.http, there.limits, there.clock)
+        front = HttpSite(there.gateway, there.http, there.limits, there.clock)
         wire = Wire(front)
         self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [])
         self.assertEqual(header_of(wire.ask("GET", "/hello", "Connection: close"), b"Connection"), [b"close"])

@@ -15,7 +15,7 @@ from unixsvc.config.settings import ServiceSettings
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.routing.app import App
-from unixsvc.routing.builtin_routes import Reserved
+from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.router import Router
@@ -67,7 +67,7 @@ class Serving:
             folder="/srv",
             name="shop",
             blocking=self.runner,
-            reserved=Reserved(_healthy, lambda: {"requests": 7}),
+            reserved=BuiltinRoutes(_healthy, lambda: {"requests": 7}),
             values=values,
         )
 

@@ -10,7 +10,7 @@ from zope.interface import Interface
 
 from tests.unit.routing.serving import Serving
 from unixsvc.errors import ConfigError
-from unixsvc.routing.container import ServiceContext, Services
+from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import GET, Group
 
 
@@ -70,7 +70,7 @@ class ServicesTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """An empty registry."""
-        self.services = Services({})
+        self.services = ServiceContainer({})
 
     def register_all(self) -> None:
         """Register what is needed."""

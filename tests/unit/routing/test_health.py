@@ -17,8 +17,8 @@ from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.routing.container import ServiceContext
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Orders
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing import ImmediateRunner, MemoryService
 
 Ping = Callable[[Any], Awaitable[None] | None]
@@ -146,12 +146,14 @@ class ListenTests(TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.path = os.path.join(self.folder, "x.sock")
 
-    def host(self, app: App, security: Security | None = None) -> Hosted:
+    def host(self, app: App, security: Security | None = None) -> ServiceHost:
         """A service that has not begun to listen; it ends with the test."""
         settings = ServiceSettings("x:app")
-        orders = Orders("x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32)
+        orders = WorkerConfig(
+            "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
+        )
         endpoint = OwnedUNIXServerEndpoint(self.reactor, self.path, 10, 0o600)
-        hosted = Hosted(orders, app, endpoint, self.reactor, ImmediateRunner())
+        hosted = ServiceHost(orders, app, endpoint, self.reactor, ImmediateRunner())
         self.addCleanup(hosted.drain)
         return hosted
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError, Malformed, MethodNotAllowed, NotFound
-from unixsvc.routing.table import KINDS, Table, Variable, variables_of
+from unixsvc.routing.table import PATH_TYPES, Table, Variable, variables_of
 
 UUID = "12345678-abcd-5678-1234-567812345678"
 
@@ -173,10 +173,10 @@ class KindTests(SynchronousTestCase):
     def assert_converts(self, kind: str, good: dict[str, Any], bad: list[str]) -> None:
         """A kind takes some texts, of which each has one value, and not others."""
         for text, value in good.items():
-            result = KINDS[kind].convert(text)
-            self.assertEqual((result, type(result)), (value, KINDS[kind].type), text)
+            result = PATH_TYPES[kind].convert(text)
+            self.assertEqual((result, type(result)), (value, PATH_TYPES[kind].type), text)
         for text in bad:
-            self.assertIsNone(KINDS[kind].convert(text), text)
+            self.assertIsNone(PATH_TYPES[kind].convert(text), text)
 
     def test_int(self) -> None:
         """Digits of this alphabet, of which 64 bits can hold any number."""
@@ -278,7 +278,7 @@ def patterns(draw: st.DrawFn) -> str:
 def rank(pattern: str) -> list[int]:
     """Where a pattern stands among those that fit: segment by segment, the narrower first."""
     kinds = [each.kind for each in variables_of(pattern).values()]
-    return [1 + list(KINDS).index(kinds.pop(0)) if "{" in part else 0 for part in pattern.split("/")[1:]]
+    return [1 + list(PATH_TYPES).index(kinds.pop(0)) if "{" in part else 0 for part in pattern.split("/")[1:]]
 
 
 def naive(pattern: str, path: str) -> list[Any] | None:
@@ -291,7 +291,7 @@ def naive(pattern: str, path: str) -> list[Any] | None:
     kinds = [each.kind for each in variables_of(pattern).values()]
     values = []
     for part, text in zip(wanted, given, strict=True):
-        value = KINDS[kinds.pop(0)].convert(text) if "{" in part else text
+        value = PATH_TYPES[kinds.pop(0)].convert(text) if "{" in part else text
         if value is None or ("{" not in part and part != text):
             return None
         values += [value] if "{" in part else []

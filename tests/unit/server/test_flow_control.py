@@ -14,7 +14,7 @@ from zope.interface import implementer
 from tests.unit.support.memory_connection import connect, wait
 from unixsvc.config.settings import Limits
 from unixsvc.server.pending import MAX_UNANSWERED
-from unixsvc.server.protocol import Connection
+from unixsvc.server.protocol import ServerProtocol
 from unixsvc.testing import MemoryTransport
 
 
@@ -200,7 +200,7 @@ class PeerTests(SynchronousTestCase):
         for each in (self.theirs, ours):
             self.addCleanup(each.close)
         self.client = connect(Limits(idle_timeout=20))
-        self.transport, self.connection = _OverSocket(ours), Connection(self.client.clients)
+        self.transport, self.connection = _OverSocket(ours), ServerProtocol(self.client.clients)
         self.connection.makeConnection(self.transport)
 
     def send(self, *messages: Any) -> None:

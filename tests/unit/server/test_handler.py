@@ -16,8 +16,8 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden
-from unixsvc.server.handler import Handling, SocketRequestHandler
-from unixsvc.server.registry import Clients
+from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryEndpoint
 from unixsvc.testing.memory import MemoryTransport
 
@@ -29,7 +29,7 @@ class HandlerTests(SynchronousTestCase):
         """A service that listens."""
         self.clock, self.endpoint = Clock(), MemoryEndpoint()
         limits = Limits(idle_timeout=8)
-        handling = Handling("x", Actions(), self.endpoint, limits, Security(), self.clock)
+        handling = HandlerContext("x", Actions(), self.endpoint, limits, Security(), self.clock)
         self.handler = SocketRequestHandler(handling)
         self.run_to_end(self.handler.listen())
 
@@ -132,12 +132,12 @@ class HandlerTests(SynchronousTestCase):
 
     def test_secret(self) -> None:
         """The token with which it may ask itself is in no text that could end up in a log."""
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
         self.assertNotIn("secret", f"{handling} {handling!r}")
 
     def test_never_listened(self) -> None:
         """What has never listened is drained at once."""
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         handler = SocketRequestHandler(handling)
         self.run_to_end(handler.close())
         self.run_to_end(handler.drain())
@@ -145,7 +145,7 @@ class HandlerTests(SynchronousTestCase):
 
     def test_asks_itself(self) -> None:
         """What is told to end while it still asks itself does not wait for that connection."""
-        handling = Handling("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         handler = SocketRequestHandler(handling)
         connection, transport = handler._factory.buildProtocol(None), MemoryTransport()
         connection.makeConnection(transport)
@@ -161,7 +161,7 @@ class AllowedTests(SynchronousTestCase):
 
     def refused(self, security: Security, peer: Peer) -> bool:
         """Whether a peer is told to go."""
-        clients = Clients(Actions(), Limits(), security, Clock())
+        clients = ConnectionRegistry(Actions(), Limits(), security, Clock())
 
         class Anyone:
             def check_time(self, now: float, *, hurry: bool) -> None: ...

@@ -11,12 +11,12 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.server.handler import Handling, SocketRequestHandler
+from unixsvc.server.handler import HandlerContext, SocketRequestHandler
 from unixsvc.server.probe import probe
 
 TOKEN = "ab" * 32
@@ -31,7 +31,7 @@ class Health:
 
     def __init__(self, error: ServiceError | None = None) -> None:
         self.seen: list[Request] = []
-        self._reply = reply_for(error) if error else Reply(200, b'{"status":"ok"}')
+        self._reply = error_to_reply(error) if error else Reply(200, b'{"status":"ok"}')
 
     def seconds_for(self, request: Request) -> float:
         """Long enough."""
@@ -72,7 +72,9 @@ class HandlerTests(ProbeTestCase):
 
     async def probed(self, health: Health, security: Security | None = None) -> None:
         """Have one ask itself; done when the connection for that is gone as well."""
-        handling = Handling("x", health, self.endpoint, Limits(), security or Security(), self.reactor, TOKEN)
+        handling = HandlerContext(
+            "x", health, self.endpoint, Limits(), security or Security(), self.reactor, TOKEN
+        )
         handler = SocketRequestHandler(handling)
         try:
             await handler.probe()

@@ -14,7 +14,7 @@ from tests.unit.routing.serving import Runner, Serving
 from tests.unit.stubs.everything import ROUTES
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.routing.app import load_app
-from unixsvc.routing.builtin_routes import Reserved
+from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.stubs.contract import Contract
 from unixsvc.stubs.module import write_module
@@ -36,7 +36,7 @@ def user_contract(folder: str) -> dict[str, Any]:
         folder=folder,
         name="user",
         blocking=Runner(),
-        reserved=Reserved(_healthy, dict),
+        reserved=BuiltinRoutes(_healthy, dict),
     )
     try:
         return router.contract()

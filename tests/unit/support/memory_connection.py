@@ -10,13 +10,13 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.coroutine import Begun, begin
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import ServiceError, Unauthorized
-from unixsvc.server.protocol import Connection
-from unixsvc.server.registry import Clients
+from unixsvc.server.protocol import ServerProtocol
+from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryTransport
 
 __all__ = ["Actions", "Conversation", "connect", "wait"]
@@ -41,15 +41,15 @@ class Actions:
         """As long as the test says."""
         return self.seconds
 
-    def __call__(self, request: Request) -> Reply | Begun[Reply]:
+    def __call__(self, request: Request) -> Reply | SuspendedCoroutine[Reply]:
         """Answer by the path."""
-        return begin(self._answer(request))
+        return start(self._answer(request))
 
     async def _answer(self, request: Request) -> Reply:
         self.seen.append(request)
         if request.path == "/wrong":
             request.caller.wrong_tokens += 1
-            return reply_for(Unauthorized())
+            return error_to_reply(Unauthorized())
         if request.path == "/wait":
             deferred: Deferred[Any] = Deferred()
             self.waiting[json.loads(bytes(request.data))["n"]] = deferred
@@ -57,7 +57,7 @@ class Actions:
                 return Reply(200, json.dumps(await deferred).encode())
             except ServiceError as error:
                 self.stopped.append(error.code)
-                return reply_for(error)
+                return error_to_reply(error)
         return Reply(200, bytes(request.data))
 
 
@@ -67,12 +67,12 @@ class Conversation:
     def __init__(self, limits: Limits, security: Security, handle: IHandleMessage | None = None) -> None:
         self.clock = Clock()
         self.actions = Actions()
-        self.clients = Clients(handle or self.actions, limits, security, self.clock)
+        self.clients = ConnectionRegistry(handle or self.actions, limits, security, self.clock)
         self.transport, self.connection = self.another()
 
-    def another(self) -> tuple[MemoryTransport, Connection]:
+    def another(self) -> tuple[MemoryTransport, ServerProtocol]:
         """One more connection of the same server."""
-        connection, transport = Connection(self.clients), MemoryTransport()
+        connection, transport = ServerProtocol(self.clients), MemoryTransport()
         connection.makeConnection(transport)
         return transport, connection
 

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
-from unixsvc.telemetry.logs import FailureLog, Level, WorkerObserver, observer, relay
+from unixsvc.telemetry.logs import FailureLog, LogLevelFilter, WorkerObserver, observer, relay
 
 WHEN = 1_700_000_000.25
 
@@ -55,14 +55,14 @@ class ObserverTests(SynchronousTestCase):
     def written(self, form: str, *events: LogEvent, level: str = "info") -> str:
         """The log, after these events."""
         file = io.StringIO()
-        observe = observer(form, Level(level), file)
+        observe = observer(form, LogLevelFilter(level), file)
         for each in events:
             observe(each)
         return file.getvalue()
 
     def test_interface(self) -> None:
         """They are observers, which twistd asks for."""
-        verifyObject(ILogObserver, observer("text", Level("info"), io.StringIO()))
+        verifyObject(ILogObserver, observer("text", LogLevelFilter("info"), io.StringIO()))
         verifyObject(ILogObserver, WorkerObserver(io.StringIO()))
 
     def test_text(self) -> None:
@@ -135,7 +135,7 @@ class RelayTests(SynchronousTestCase):
     def test_braces(self) -> None:
         """Nothing in a line is taken for a format."""
         file = io.StringIO()
-        observer("text", Level("info"), file)(self.relayed(b"{log_level} {nothing}"))
+        observer("text", LogLevelFilter("info"), file)(self.relayed(b"{log_level} {nothing}"))
         self.assertIn("{log_level} {nothing}", file.getvalue())
 
     def test_not_utf8(self) -> None:
@@ -152,7 +152,7 @@ class RelayTests(SynchronousTestCase):
         """Its traceback comes along, and is written."""
         failed = failing(self)
         file = io.StringIO()
-        observer("json", Level("info"), file)(self.relayed(self.line(failed)))
+        observer("json", LogLevelFilter("info"), file)(self.relayed(self.line(failed)))
         self.assertIn("the disk is full", json.loads(file.getvalue())["traceback"])
         self.assertEqual(json.loads(file.getvalue())["level"], "error")
 
@@ -169,7 +169,7 @@ class LevelTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A level, and something that it filters for."""
         self.events: list[LogEvent] = []
-        self.level = Level("warn")
+        self.level = LogLevelFilter("warn")
         self.observe = self.level.filter(_collector(self.events))
 
     def passed(self) -> list[str]:
@@ -208,7 +208,7 @@ class LevelTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """A level that there is not is refused, and the one before it stays."""
-        self.assertRaises(InvalidLogLevelError, Level, "loud")
+        self.assertRaises(InvalidLogLevelError, LogLevelFilter, "loud")
         self.assertRaises(InvalidLogLevelError, self.level.set, "loud")
         self.assertEqual((self.passed()[0], self.level.name), ("warn", "warn"))
 
@@ -233,7 +233,7 @@ class FailureLogTests(SynchronousTestCase):
         failed = failing(self)
         for form in "text", "json":
             file = io.StringIO()
-            observer(form, Level("debug"), file)(failed)
+            observer(form, LogLevelFilter("debug"), file)(failed)
             self.assertIn("/broken", file.getvalue())
             self.assertNotIn("secret", file.getvalue())
 
@@ -266,7 +266,7 @@ class HostileTests(SynchronousTestCase):
     def test_where_and_when(self) -> None:
         """A worker's event keeps its time, and what logged it there."""
         file = io.StringIO()
-        observer("json", Level("info"), file)(self.relayed(self.worker_line()))
+        observer("json", LogLevelFilter("info"), file)(self.relayed(self.worker_line()))
         line = json.loads(file.getvalue())
         self.assertEqual((line["time"], line["namespace"], line["logger"]), (WHEN, "home[1]", "shop"))
 
@@ -280,14 +280,14 @@ class HostileTests(SynchronousTestCase):
         """What UTF-8 cannot hold is logged all the same."""
         for form in ("text", "json"):
             file = io.StringIO()
-            observer(form, Level("info"), file)(event("\udcff", request_id="\udcff"))
+            observer(form, LogLevelFilter("info"), file)(event("\udcff", request_id="\udcff"))
             self.assertIn("udcff", file.getvalue())
 
     def test_forged(self) -> None:
         """In the text form one event cannot look like two, nor move the cursor."""
         file = io.StringIO()
         forged = "\n2026-11-24T01:48:46+0000 critical orchestrator: forged\x1b[2J\r"
-        observer("text", Level("info"), file)(event(forged, request_id=forged, traceback=forged))
+        observer("text", LogLevelFilter("info"), file)(event(forged, request_id=forged, traceback=forged))
         _, *rest = file.getvalue().split("\n")
         self.assertNotRegex(file.getvalue(), r"[\x1b\r]")
         self.assertTrue(all(line.startswith("    ") for line in rest if line), rest)

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.telemetry.metrics import Asked, Figures, Snapshot
+from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetrics
 
 MICROSECOND = 1e-6
 
 times = st.integers(0, 10**10).map(lambda micros: (micros + 0.5) / 1e6)
 
 
-def figures_of(*seconds: float, code: int = 200) -> Snapshot:
+def figures_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
     """What has been counted."""
-    figures = Figures()
+    figures = ServiceMetrics()
     for each in seconds:
         figures.count(code, each)
     return figures.snapshot()
@@ -29,14 +29,16 @@ class FiguresTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """Before the first reply, all is zero."""
-        self.assertEqual(figures_of(), Snapshot())
-        self.assertEqual((Snapshot().requests, Snapshot().errors, Snapshot().seconds), (0, 0, 0.0))
+        self.assertEqual(figures_of(), MetricsSnapshot())
+        self.assertEqual(
+            (MetricsSnapshot().requests, MetricsSnapshot().errors, MetricsSnapshot().seconds), (0, 0, 0.0)
+        )
         for share in (0, 0.5, 0.99, 1):
-            self.assertEqual(Snapshot().quantile(share), 0.0)
+            self.assertEqual(MetricsSnapshot().quantile(share), 0.0)
 
     def test_codes(self) -> None:
         """Replies are counted by their codes; those of 500 and more are errors."""
-        figures = Figures()
+        figures = ServiceMetrics()
         for code in (200, 200, 404, 499, 500, 503, 504, 504):
             figures.count(code, 0.25)
         found = figures.snapshot()
@@ -45,7 +47,7 @@ class FiguresTests(SynchronousTestCase):
 
     def test_snapshot_stays(self) -> None:
         """A snapshot does not change with what comes after it."""
-        figures = Figures()
+        figures = ServiceMetrics()
         figures.count(200, 1.0)
         before = figures.snapshot()
         figures.count(200, 1.0)
@@ -53,19 +55,19 @@ class FiguresTests(SynchronousTestCase):
 
     def test_clear(self) -> None:
         """After it nothing has been counted, and what comes is; snapshots from before stay as they are."""
-        figures = Figures()
+        figures = ServiceMetrics()
         for code in (200, 500):
             figures.count(code, 1.0)
         before = figures.snapshot()
         figures.clear()
-        self.assertEqual((figures.snapshot(), before.requests, before.seconds), (Snapshot(), 2, 2.0))
+        self.assertEqual((figures.snapshot(), before.requests, before.seconds), (MetricsSnapshot(), 2, 2.0))
         figures.count(200, 0.5)
         self.assertEqual(figures.snapshot(), figures_of(0.5))
 
     def test_json(self) -> None:
         """A snapshot survives its way through JSON."""
         found = figures_of(0.0, 0.1, 3.0)
-        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=Snapshot), found)
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_quantiles(self) -> None:
         """Of a hundred times, the share that is asked for was there by then."""
@@ -95,32 +97,34 @@ class FiguresTests(SynchronousTestCase):
 
     def test_services(self) -> None:
         """What two workers tell of a service that both have asked is added; what one has asked is there."""
-        ours = Snapshot(services={"shop": Asked(1, 0, 0, 5, 1), "user": Asked(closed=1)})
-        theirs = Snapshot(services={"shop": Asked(0, 1, 2, 7, 3), "cart": Asked(half_open=1)})
+        ours = MetricsSnapshot(services={"shop": ClientStats(1, 0, 0, 5, 1), "user": ClientStats(closed=1)})
+        theirs = MetricsSnapshot(
+            services={"shop": ClientStats(0, 1, 2, 7, 3), "cart": ClientStats(half_open=1)}
+        )
         expected = {
-            "shop": Asked(open=1, half_open=1, closed=2, refused=12, connections=4),
-            "user": Asked(closed=1),
-            "cart": Asked(half_open=1),
+            "shop": ClientStats(open=1, half_open=1, closed=2, refused=12, connections=4),
+            "user": ClientStats(closed=1),
+            "cart": ClientStats(half_open=1),
         }
         self.assertEqual((ours + theirs).services, expected)
-        for added in (ours + Snapshot(), Snapshot() + ours):
+        for added in (ours + MetricsSnapshot(), MetricsSnapshot() + ours):
             self.assertEqual(added.services, ours.services)
 
     def test_past(self) -> None:
         """Of workers that have ended stays what they counted; the state of their breakers is nobody's."""
-        asked = Asked(open=1, half_open=1, closed=1, refused=7, connections=3)
-        found = Snapshot(requests=2, services={"shop": asked}).past()
-        self.assertEqual(found, Snapshot(requests=2, services={"shop": Asked(refused=7)}))
+        asked = ClientStats(open=1, half_open=1, closed=1, refused=7, connections=3)
+        found = MetricsSnapshot(requests=2, services={"shop": asked}).past()
+        self.assertEqual(found, MetricsSnapshot(requests=2, services={"shop": ClientStats(refused=7)}))
         self.assertEqual(figures_of(0.1).past(), figures_of(0.1))
 
     def test_nobody_asked(self) -> None:
         """Who asks no other service reports not a byte of it; what others report survives JSON."""
-        self.assertNotIn(b"services", msgspec.json.encode(figures_of(0.1) + Snapshot()))
-        found = Snapshot(services={"shop": Asked(1, 0, 0, 5, 1)})
-        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=Snapshot), found)
+        self.assertNotIn(b"services", msgspec.json.encode(figures_of(0.1) + MetricsSnapshot()))
+        found = MetricsSnapshot(services={"shop": ClientStats(1, 0, 0, 5, 1)})
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_zero(self) -> None:
         """An empty snapshot adds nothing, also as the start of a sum."""
         found = figures_of(0.1, 2.0)
-        self.assertEqual(found + Snapshot(), found)
-        self.assertEqual(sum([found, found], Snapshot()).requests, 4)
+        self.assertEqual(found + MetricsSnapshot(), found)
+        self.assertEqual(sum([found, found], MetricsSnapshot()).requests, 4)

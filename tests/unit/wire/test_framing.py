@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import TooLarge
-from unixsvc.wire.framing import Framer
+from unixsvc.wire.framing import MessageFramer
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 _JSON = st.recursive(
@@ -35,7 +35,7 @@ def _cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     return pieces
 
 
-def _messages(framer: Framer, pieces: Iterable[bytes], most: int = 3) -> list[bytes]:
+def _messages(framer: MessageFramer, pieces: Iterable[bytes], most: int = 3) -> list[bytes]:
     found = []
     for piece in pieces:
         messages = framer.take(most, piece)
@@ -53,7 +53,7 @@ class LinesTests(SynchronousTestCase):
         """Any messages, cut at any places, give the same messages."""
         messages = [_encoded(each, ascii_only) for each in objects]
         stream = b"".join(each + b"\n" for each in messages)
-        self.assertEqual(_messages(Framer(1 << 20), _cut(stream, places)), messages)
+        self.assertEqual(_messages(MessageFramer(1 << 20), _cut(stream, places)), messages)
 
     @given(st.lists(_OBJECTS, max_size=5))
     def test_byte_by_byte(self, objects: list[object]) -> None:
@@ -61,7 +61,7 @@ class LinesTests(SynchronousTestCase):
         messages = [_encoded(each) for each in objects]
         stream = b"".join(each + b"\n" for each in messages)
         pieces = [stream[at : at + 1] for at in range(len(stream))]
-        self.assertEqual(_messages(Framer(1 << 20), pieces), messages)
+        self.assertEqual(_messages(MessageFramer(1 << 20), pieces), messages)
 
     def test_large_pieces(self) -> None:
         """Large messages in large pieces as well, whether a piece has an end in it or not."""
@@ -69,10 +69,10 @@ class LinesTests(SynchronousTestCase):
         stream = b"".join(each + b"\n" for each in messages)
         for size in (17_000, 20_000, 50_001, 120_000, len(stream)):
             pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-            self.assertEqual(_messages(Framer(60_000), pieces), messages, size)
+            self.assertEqual(_messages(MessageFramer(60_000), pieces), messages, size)
             with self.assertRaises(TooLarge):
-                _messages(Framer(49_999), pieces)
-        framer = Framer(60_000)
+                _messages(MessageFramer(49_999), pieces)
+        framer = MessageFramer(60_000)
         framer.keep(messages[0][:20_000])
         self.assertEqual(framer.take(9, messages[0][20_000:]), [])
         self.assertEqual(framer.take(9, b"\n"), messages[:1])
@@ -80,7 +80,7 @@ class LinesTests(SynchronousTestCase):
     def test_fed_before_all_is_taken(self) -> None:
         """What is fed while messages are still there comes after them."""
         for most in (1, 2, 3):
-            framer = Framer(100)
+            framer = MessageFramer(100)
             self.assertEqual(framer.take(1, b"1\n2\n3"), [b"1"])
             framer.keep(b"3\n")
             found = framer.take(most, b"4\n")
@@ -90,7 +90,7 @@ class LinesTests(SynchronousTestCase):
     def test_put_back(self, parts: list[bytes], served: int, most: int) -> None:
         """What is put back comes again, before what came after it and what has only begun."""
         stream = b"\n".join(parts)
-        framer, found = Framer(3), list[bytes]()
+        framer, found = MessageFramer(3), list[bytes]()
         taken = framer.take(most, stream)
         framer.put_back(taken[served:])
         found += taken[:served]
@@ -101,7 +101,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_one_message(self) -> None:
         """Whether all that has come is one message is seen at once; after something else it is not."""
-        framer = Framer(5)
+        framer = MessageFramer(5)
         for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
             self.assertEqual(framer.is_message(data), whole, data)
         self.assertFalse(framer.is_message(b"123456\n"))
@@ -114,7 +114,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_partial(self) -> None:
         """A message that has begun is known as such until it ends."""
-        framer = Framer(100)
+        framer = MessageFramer(100)
         self.assertEqual(_messages(framer, [b'{"a"']), [])
         self.assertTrue(framer.partial)
         self.assertEqual(_messages(framer, [b":1}\n"]), [b'{"a":1}'])
@@ -122,7 +122,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """What had begun when the stream ended can be had once."""
-        framer = Framer(100)
+        framer = MessageFramer(100)
         _messages(framer, [b'{"a"', b":1}"])
         self.assertEqual(framer.rest(), b'{"a":1}')
         self.assertEqual(framer.rest(), b"")
@@ -133,26 +133,26 @@ class LimitTests(SynchronousTestCase):
 
     def test_exactly(self) -> None:
         """A message of exactly the limit passes, its line end not counted, whole or in pieces."""
-        self.assertEqual(_messages(Framer(5), [b"12345\n"]), [b"12345"])
-        self.assertEqual(_messages(Framer(5), [b"123", b"45", b"\n"]), [b"12345"])
+        self.assertEqual(_messages(MessageFramer(5), [b"12345\n"]), [b"12345"])
+        self.assertEqual(_messages(MessageFramer(5), [b"123", b"45", b"\n"]), [b"12345"])
 
     def test_one_more(self) -> None:
         """One byte more is refused, whole or in pieces."""
         for pieces in ([b"123456\n"], [b"123", b"456\n"]):
             with self.assertRaises(TooLarge):
-                _messages(Framer(5), pieces)
+                _messages(MessageFramer(5), pieces)
 
     def test_before_the_end(self) -> None:
         """It is refused as soon as the limit is passed, not only when it ends."""
         with self.assertRaises(TooLarge) as caught:
-            _messages(Framer(5), [b"123456"])
+            _messages(MessageFramer(5), [b"123456"])
         self.assertEqual(caught.exception.detail, {"max_message_bytes": 5})
 
     def test_after_others(self) -> None:
         """Those before it are served first, whether it has ended or not, and however many are taken."""
         for large in (b"123456\n", b"123456", b"123456\n1\n"):
             for most in (1, 2, 9):
-                framer, found = Framer(5), list[bytes]()
+                framer, found = MessageFramer(5), list[bytes]()
                 found += framer.take(most, b"1\n2\n" + large)
                 while len(found) < 2:
                     found += framer.take(most)
@@ -162,12 +162,12 @@ class LimitTests(SynchronousTestCase):
 
     def test_many_small(self) -> None:
         """The limit is for one message: a chunk with many small ones may be larger."""
-        self.assertEqual(_messages(Framer(5), [b"123\n" * 100]), [b"123"] * 100)
+        self.assertEqual(_messages(MessageFramer(5), [b"123\n" * 100]), [b"123"] * 100)
 
 
 def _first_whole(pieces: Iterable[bytes]) -> tuple[int, bytes] | None:
     """After which piece an object without a line end was found whole, and the object."""
-    framer = Framer(1 << 21)
+    framer = MessageFramer(1 << 21)
     for at, piece in enumerate(pieces):
         assert framer.take(9, piece) == []
         found = framer.unframed()
@@ -199,14 +199,14 @@ class UnframedTests(SynchronousTestCase):
 
     def test_told_once(self) -> None:
         """What has been found whole is not found again."""
-        framer = Framer(100)
+        framer = MessageFramer(100)
         _messages(framer, [b"{}"])
         self.assertEqual(framer.unframed(), b"{}")
         self.assertIsNone(framer.unframed())
 
     def test_not_on_a_framed_connection(self) -> None:
         """Where a line end has come before, one is waited for."""
-        framer = Framer(100)
+        framer = MessageFramer(100)
         _messages(framer, [b"{}\n{}"])
         self.assertIsNone(framer.unframed())
 

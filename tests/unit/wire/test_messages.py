@@ -6,10 +6,10 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Caller, Reply
 from unixsvc.errors import Malformed, NotFound, NotJSON
-from unixsvc.wire.messages import decode, encode, encode_items, find_id, is_grant, request_from
+from unixsvc.wire.messages import decode, encode, encode_items, find_id, is_grant, to_request
 
 
 class DecodeTests(SynchronousTestCase):
@@ -17,7 +17,7 @@ class DecodeTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """An empty object is a request."""
-        request = request_from(decode(b"{}"), Caller())
+        request = to_request(decode(b"{}"), Caller())
         self.assertEqual((request.method, request.path, bytes(request.data)), ("GET", "/", b"{}"))
         self.assertEqual((request.timeout, request.meta, request.auth_token), (None, {}, None))
 
@@ -69,7 +69,7 @@ class DecodeTests(SynchronousTestCase):
     def test_token_is_not_shown(self) -> None:
         """What is written of a request in a log does not show the token."""
         wire = decode(b'{"auth_token":"sesame"}')
-        self.assertNotIn("sesame", repr(wire) + repr(request_from(wire, Caller())))
+        self.assertNotIn("sesame", repr(wire) + repr(to_request(wire, Caller())))
 
     def test_find_id(self) -> None:
         """The id of a wrong message is found where there is one that can be read."""
@@ -113,6 +113,6 @@ class EncodeTests(SynchronousTestCase):
     def test_failure(self) -> None:
         """A failure says what it is, with the id or without."""
         failure = {"status": "error", "code": 404, "message": "Not found", "detail": "no x"}
-        reply = reply_for(NotFound("no x"))
+        reply = error_to_reply(NotFound("no x"))
         self.assertEqual(json.loads(encode(None, reply)), failure)
         self.assertEqual(json.loads(encode(3, reply)), {"id": 3} | failure)

@@ -14,16 +14,25 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from unixsvc.client.calls import is_stream, result_of
-from unixsvc.client.connection import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
-from unixsvc.client.deadline_timer import Alarm
+from unixsvc.client.calls import result_of, unexpected_stream
+from unixsvc.client.connection import (
+    WINDOW,
+    Call,
+    ClientConnection,
+    ErrorReceived,
+    Event,
+    GoawayReceived,
+    ItemReceived,
+    ResponseReceived,
+)
+from unixsvc.client.deadline_timer import DeadlineTimer
 from unixsvc.client.inotify import watch
-from unixsvc.client.location import Shown
-from unixsvc.client.retry import Lost
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.location import Credentials
+from unixsvc.client.retry import ConnectionLost
+from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
 
-__all__ = ["AioLink", "Stream", "change_in"]
+__all__ = ["AsyncioClientProtocol", "Stream", "change_in"]
 
 _ENOUGH: Final = 16_384  # bytes that are sent without waiting for more
 
@@ -36,13 +45,13 @@ class _Waiting:
 
     __slots__ = ("deadline", "done", "inbox")
 
-    def __init__(self, done: asyncio.Future[Raw], deadline: float, inbox: Inbox | None) -> None:
+    def __init__(self, done: asyncio.Future[Raw], deadline: float, inbox: StreamBuffer | None) -> None:
         self.done = done
         self.deadline = deadline
         self.inbox = inbox
 
 
-class AioLink(asyncio.Protocol):
+class AsyncioClientProtocol(asyncio.Protocol):
     """One connection to a service, and who waits for what on it.
 
     It can be asked before the loop has taken the connection over: what is said by then is sent first. What
@@ -52,14 +61,17 @@ class AioLink(asyncio.Protocol):
     """
 
     def __init__(
-        self, shown: Shown, loop: asyncio.AbstractEventLoop, gone: Callable[[AioLink], None]
+        self,
+        shown: Credentials,
+        loop: asyncio.AbstractEventLoop,
+        gone: Callable[[AsyncioClientProtocol], None],
     ) -> None:
-        self.conversation = Conversation(shown)
+        self.conversation = ClientConnection(shown)
         self._loop = loop
         self._gone = gone
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._alarm = Alarm(time.monotonic, loop.call_later, self._end_late)
+        self._alarm = DeadlineTimer(time.monotonic, loop.call_later, self._end_late)
         self._unsent: list[bytes] | None = []  # None where what is said is sent at once
         self._size = 0  # of it
         self._waiting: dict[int, _Waiting] = {}
@@ -79,7 +91,7 @@ class AioLink(asyncio.Protocol):
                 raise
 
     def begin(
-        self, call: Call, seconds: float, inbox: Inbox | None = None
+        self, call: Call, seconds: float, inbox: StreamBuffer | None = None
     ) -> tuple[int, asyncio.Future[Raw]]:
         """Ask.
 
@@ -97,7 +109,7 @@ class AioLink(asyncio.Protocol):
         self._write(message)
         return number, done
 
-    async def ask(self, call: Call, seconds: float, inbox: Inbox | None = None) -> Raw:
+    async def ask(self, call: Call, seconds: float, inbox: StreamBuffer | None = None) -> Raw:
         """Ask, and wait for the answer; for a stream, for its end.
 
         :raises Lost: if the connection ends before that.
@@ -158,7 +170,7 @@ class AioLink(asyncio.Protocol):
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
             if not each.done.done():
-                each.done.set_exception(self._refusal or Lost())
+                each.done.set_exception(self._refusal or ConnectionLost())
 
     def _write(self, data: bytes) -> None:
         if self._unsent is not None:
@@ -183,19 +195,19 @@ class AioLink(asyncio.Protocol):
         self._flush()
         self._unsent = None
 
-    def _is_answered(self, event: Answered) -> None:
+    def _is_answered(self, event: ResponseReceived) -> None:
         waiting = self._waiting.get(event.id)
         if waiting is not None and not waiting.done.done():  # else it was given up
             del self._waiting[event.id]
             waiting.done.set_result(event.data)
 
-    def _has_failed(self, event: Failed) -> None:
+    def _has_failed(self, event: ErrorReceived) -> None:
         waiting = self._waiting.get(event.id)
         if waiting is not None and not waiting.done.done():
             del self._waiting[event.id]
             waiting.done.set_exception(event.error)
 
-    def _has_item(self, event: Item) -> None:
+    def _has_item(self, event: ItemReceived) -> None:
         waiting = self._waiting.get(event.id)
         if waiting is None:
             return  # it was given up
@@ -205,9 +217,9 @@ class AioLink(asyncio.Protocol):
         del self._waiting[event.id]
         self._write(self.conversation.cancel(event.id))
         if not waiting.done.done():
-            waiting.done.set_exception(is_stream())
+            waiting.done.set_exception(unexpected_stream())
 
-    def _is_to_go(self, event: GoAway) -> None:
+    def _is_to_go(self, event: GoawayReceived) -> None:
         """Nothing new is asked here, as the conversation knows by now."""
 
     def _rest(self) -> None:
@@ -225,11 +237,11 @@ class AioLink(asyncio.Protocol):
         return min((each.deadline for each in self._waiting.values()), default=math.inf)
 
 
-_REACTIONS: Final[dict[type[Event], Callable[[AioLink, Any], None]]] = {
-    Answered: AioLink._is_answered,
-    Failed: AioLink._has_failed,
-    Item: AioLink._has_item,
-    GoAway: AioLink._is_to_go,
+_REACTIONS: Final[dict[type[Event], Callable[[AsyncioClientProtocol, Any], None]]] = {
+    ResponseReceived: AsyncioClientProtocol._is_answered,
+    ErrorReceived: AsyncioClientProtocol._has_failed,
+    ItemReceived: AsyncioClientProtocol._has_item,
+    GoawayReceived: AsyncioClientProtocol._is_to_go,
 }
 
 
@@ -243,7 +255,7 @@ class Stream:
     :param task: done at the end.
     """
 
-    def __init__(self, kind: Any, inbox: Inbox, task: asyncio.Task[Raw]) -> None:
+    def __init__(self, kind: Any, inbox: StreamBuffer, task: asyncio.Task[Raw]) -> None:
         self._kind = kind
         self._inbox = inbox
         self._task = task

@@ -13,27 +13,35 @@ from weakref import WeakSet
 
 from msgspec import Raw
 
-from unixsvc.client.calls import is_stream
-from unixsvc.client.connect import Unreached
-from unixsvc.client.connection import WINDOW, Answered, Call, Conversation, Event, Failed, Item
-from unixsvc.client.location import Shown
-from unixsvc.client.retry import Lost
+from unixsvc.client.calls import unexpected_stream
+from unixsvc.client.connect import ConnectAttemptFailed
+from unixsvc.client.connection import (
+    WINDOW,
+    Call,
+    ClientConnection,
+    ErrorReceived,
+    Event,
+    ItemReceived,
+    ResponseReceived,
+)
+from unixsvc.client.location import Credentials
+from unixsvc.client.retry import ConnectionLost
 from unixsvc.errors import ServiceError, Unavailable
 
-__all__ = ["BlockingLink", "Pool"]
+__all__ = ["BlockingConnection", "BlockingConnectionPool"]
 
 _SIZE: Final = 65536
 _LONGEST_WAIT: Final = 3600.0  # seconds; poll(2) counts milliseconds in an int
 
 
-class BlockingLink:
+class BlockingConnection:
     """One connection to a service.
 
     :param connection: connected, and not blocking: what waits is poll(2), for as long as there is time.
     """
 
-    def __init__(self, connection: socket.socket, shown: Shown) -> None:
-        self.conversation = Conversation(shown)
+    def __init__(self, connection: socket.socket, shown: Credentials) -> None:
+        self.conversation = ClientConnection(shown)
         self._socket = connection
         self._pid = os.getpid()
         self._readable, self._writable = select.poll(), select.poll()
@@ -64,12 +72,12 @@ class BlockingLink:
         self._begin(self.conversation.ask(call, left())[1], left)
         while True:
             for event in self._receive(left):
-                if isinstance(event, Answered):
+                if isinstance(event, ResponseReceived):
                     return event.data
-                if isinstance(event, Failed):
+                if isinstance(event, ErrorReceived):
                     raise event.error
-                if isinstance(event, Item):
-                    raise is_stream()
+                if isinstance(event, ItemReceived):
+                    raise unexpected_stream()
 
     def ask_stream(self, call: Call, left: Callable[[], float]) -> Iterator[Raw]:
         """Ask for a stream: its items as they come. For its arguments and what is raised, see :meth:`ask`."""
@@ -78,15 +86,15 @@ class BlockingLink:
         taken = 0
         while True:
             for event in self._receive(left):
-                if isinstance(event, Item):
+                if isinstance(event, ItemReceived):
                     yield event.data
                     taken += 1
                     if taken >= WINDOW // 2:
                         self._send(self.conversation.grant(number, taken), left)
                         taken = 0
-                elif isinstance(event, Answered):
+                elif isinstance(event, ResponseReceived):
                     return
-                elif isinstance(event, Failed):
+                elif isinstance(event, ErrorReceived):
                     raise event.error
 
     def shut(self) -> None:
@@ -102,12 +110,12 @@ class BlockingLink:
 
     def _begin(self, message: bytes, left: Callable[[], float]) -> None:
         if not self._send(message, left):
-            raise Unreached(Unavailable())
+            raise ConnectAttemptFailed(Unavailable())
 
     def _send(self, message: bytes, left: Callable[[], float]) -> int:
         """Send as much as the service takes; what it has said before it went is still to be read."""
         if os.getpid() != self._pid:
-            raise Lost  # a process has one in common with its parent only by mistake
+            raise ConnectionLost  # a process has one in common with its parent only by mistake
         sent = 0
         while sent < len(message):
             try:
@@ -120,7 +128,7 @@ class BlockingLink:
 
     def _receive(self, left: Callable[[], float]) -> list[Event]:
         if os.getpid() != self._pid:
-            raise Lost
+            raise ConnectionLost
         while not self._readable.poll(_milliseconds(left())):
             pass
         try:
@@ -128,9 +136,9 @@ class BlockingLink:
         except BlockingIOError:
             return []
         except OSError:
-            raise Lost from None
+            raise ConnectionLost from None
         if not data:
-            raise Lost
+            raise ConnectionLost
         return self.conversation.receive(data)
 
 
@@ -138,7 +146,7 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(min(seconds, _LONGEST_WAIT) * 1000)
 
 
-class Pool:
+class BlockingConnectionPool:
     """The connections of one client in one process.
 
     :param most: how many are kept for further calls; there are more while more are in use.
@@ -150,14 +158,14 @@ class Pool:
         self.pid = os.getpid()
         self.lock = RLock()
         self._most = most
-        self._idle: list[BlockingLink] = []
-        self._all: WeakSet[BlockingLink] = WeakSet()  # weak, as an interrupt may lose one in any place
+        self._idle: list[BlockingConnection] = []
+        self._all: WeakSet[BlockingConnection] = WeakSet()  # weak, as an interrupt may lose one in any place
 
     def __len__(self) -> int:
         """How many are idle."""
         return len(self._idle)
 
-    def take(self) -> BlockingLink | None:
+    def take(self) -> BlockingConnection | None:
         """One that can be used; the one that was used last, so that those that are too many grow old."""
         while True:
             with self.lock:
@@ -168,12 +176,12 @@ class Pool:
                 return link
             link.close()
 
-    def add(self, link: BlockingLink) -> None:
+    def add(self, link: BlockingConnection) -> None:
         """There is one more, in use."""
         with self.lock:
             self._all.add(link)
 
-    def put(self, link: BlockingLink) -> None:
+    def put(self, link: BlockingConnection) -> None:
         """It is not in use any more."""
         with self.lock:
             fit = not link.conversation and not link.conversation.leaving

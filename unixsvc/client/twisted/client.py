@@ -12,22 +12,30 @@ from types import TracebackType
 from typing import Any
 
 from msgspec import Raw
+from twisted.internet import error
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from unixsvc.client.calls import FOR_EVER, TIMEOUT, Verbs, closed, make_call, result_of, seconds_of
-from unixsvc.client.connect import Unreached, dial
-from unixsvc.client.connection import Answered, Call
-from unixsvc.client.location import Place, place_of
-from unixsvc.client.pool import Links
-from unixsvc.client.retry import Breaker, Budget, Course, Lost, pause_or_raise
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.calls import (
+    FOR_EVER,
+    TIMEOUT,
+    HttpVerbs,
+    client_closed,
+    make_call,
+    result_of,
+    timeout_or_default,
+)
+from unixsvc.client.connect import ConnectAttemptFailed, connect
+from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.location import ServiceLocation, find_location
+from unixsvc.client.pool import ConnectionPool
+from unixsvc.client.retry import CircuitBreaker, ConnectionLost, RetryBudget, RetryState, pause_or_raise
+from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.directory_watch import change_in
-from unixsvc.client.twisted.protocol import TwistedLink
+from unixsvc.client.twisted.protocol import TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
 from unixsvc.errors import BadGateway, ServiceError
@@ -36,7 +44,7 @@ from unixsvc.transport.loop_transport import LoopTransport, Opening
 __all__ = ["Client"]
 
 
-class Client(Verbs[Deferred[Any]]):
+class Client(HttpVerbs[Deferred[Any]]):
     """Calls one service. Connections are made when they are needed, and shared by many calls.
 
     :param service: its name.
@@ -63,10 +71,10 @@ class Client(Verbs[Deferred[Any]]):
         self._timeout = timeout
         self._reactor = reactor
         self._clock: Any = None  # until the reactor is known for sure
-        self._links: Links[TwistedLink] = Links(connections)
-        self._place: Place | None = None
-        self._budget = Budget()
-        self.breaker = Breaker()
+        self._links: ConnectionPool[TwistedClientProtocol] = ConnectionPool(connections)
+        self._place: ServiceLocation | None = None
+        self._budget = RetryBudget()
+        self.breaker = CircuitBreaker()
         self._closed = False
 
     def call(
@@ -91,7 +99,7 @@ class Client(Verbs[Deferred[Any]]):
             Unavailable if it cannot be asked, with DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        seconds = seconds_of(timeout, self._timeout)
+        seconds = timeout_or_default(timeout, self._timeout)
         link = None if self._closed or self.breaker.failures else self._links.choose()
         if link is None:
             return Deferred.fromCoroutine(self._call(asked, seconds, type))
@@ -115,9 +123,11 @@ class Client(Verbs[Deferred[Any]]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        asked, inbox = make_call(method, path, data, meta), Inbox()
+        asked, inbox = make_call(method, path, data, meta), StreamBuffer()
         return Stream(
-            type, inbox, Deferred.fromCoroutine(self._ask(asked, seconds_of(timeout, FOR_EVER), inbox))
+            type,
+            inbox,
+            Deferred.fromCoroutine(self._ask(asked, timeout_or_default(timeout, FOR_EVER), inbox)),
         )
 
     def open(
@@ -138,7 +148,7 @@ class Client(Verbs[Deferred[Any]]):
             whose items are JSON, as soon as there is one. A stream without items is the result ``null``. It
             fails as that of :meth:`call`.
         """
-        asked, seconds = make_call(method, path, data, meta), seconds_of(timeout, self._timeout)
+        asked, seconds = make_call(method, path, data, meta), timeout_or_default(timeout, self._timeout)
         longer = math.inf if limit is None else max(limit - seconds, 0.0)
         return Deferred.fromCoroutine(self._ask(asked, seconds, None, longer))
 
@@ -164,17 +174,19 @@ class Client(Verbs[Deferred[Any]]):
     async def _call(self, call: Call, seconds: float, kind: Any) -> Any:
         return result_of(await self._ask(call, seconds, None), kind)
 
-    async def _again(self, called: _Called, problem: Unreached | Lost | ServiceError) -> Any:
+    async def _again(
+        self, called: _Called, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
+    ) -> Any:
         """Go on with a call whose first try has failed."""
         call, seconds, begun = called.call, called.seconds, called.begun
         clock = self._clock.seconds
-        course = Course(call, begun + seconds, seconds, self._budget, clock, random.random, begun)
+        course = RetryState(call, begun + seconds, seconds, self._budget, clock, random.random, begun)
         await self._pause(problem, course, None)
         return result_of(await self._try(call, course, None, None), called.kind)
 
-    def _course(self, call: Call, seconds: float) -> Course:
+    def _course(self, call: Call, seconds: float) -> RetryState:
         if self._closed:
-            raise closed()
+            raise client_closed()
         if self._reactor is None:
             from twisted.internet import reactor  # only now is it the one that the program has installed
 
@@ -184,18 +196,20 @@ class Client(Verbs[Deferred[Any]]):
             self._clock = self._reactor if loop is None else _LoopClock(loop)
         now = self._clock.seconds
         self.breaker.admit(now())
-        return Course(call, now() + seconds, seconds, self._budget, now, random.random)
+        return RetryState(call, now() + seconds, seconds, self._budget, now, random.random)
 
     async def _ask(
-        self, call: Call, seconds: float, stream: Inbox | None, longer: float | None = None
+        self, call: Call, seconds: float, stream: StreamBuffer | None, longer: float | None = None
     ) -> Any:
         return await self._try(call, self._course(call, seconds), stream, longer)
 
-    async def _try(self, call: Call, course: Course, stream: Inbox | None, longer: float | None) -> Any:
+    async def _try(
+        self, call: Call, course: RetryState, stream: StreamBuffer | None, longer: float | None
+    ) -> Any:
         while True:
             try:
                 data = await self._link().ask(call, course.left(), stream, longer)
-            except (Unreached, Lost, ServiceError) as error:
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 problem = error
             else:
                 self.breaker.succeeded()
@@ -203,32 +217,35 @@ class Client(Verbs[Deferred[Any]]):
             await self._pause(problem, course, stream)
 
     async def _pause(
-        self, problem: Unreached | Lost | ServiceError, course: Course, stream: Inbox | None
+        self,
+        problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
+        course: RetryState,
+        stream: StreamBuffer | None,
     ) -> None:
         """Wait until there may be another try; if there is to be none, the problem is raised."""
         again = not self._closed and (stream is None or not stream.seen)
         pause = pause_or_raise(problem, course, self.breaker, self._clock.seconds(), again=again)
         await self._wait(problem, pause)
         if self._closed:
-            raise closed()
+            raise client_closed()
 
     def _wait(self, problem: Exception, seconds: float) -> Deferred[None]:
-        if isinstance(problem, Unreached) and problem.absent and self._place is not None:
+        if isinstance(problem, ConnectAttemptFailed) and problem.absent and self._place is not None:
             return change_in(self._place.socket_dir, seconds, self._reactor)
         return deferLater(self._reactor, seconds)
 
-    def _link(self) -> TwistedLink:
+    def _link(self) -> TwistedClientProtocol:
         link = self._links.choose()
         if link is None:
             link = self._connect()
             self._links.add(link)
         return link
 
-    def _connect(self) -> TwistedLink:
+    def _connect(self) -> TwistedClientProtocol:
         if self._place is None:
-            self._place = place_of(self._socket_dir, self._token)
-        connection = dial(self._place.socket_dir, self._service)
-        link = TwistedLink(self._place.shown, self._clock, self._links.discard)
+            self._place = find_location(self._socket_dir, self._token)
+        connection = connect(self._place.socket_dir, self._service)
+        link = TwistedClientProtocol(self._place.shown, self._clock, self._links.discard)
         loop = getattr(self._reactor, "_asyncioEventloop", None)
         if loop is not None:
             _join(loop, connection, link)
@@ -240,10 +257,10 @@ class Client(Verbs[Deferred[Any]]):
         return link
 
 
-def _join(loop: asyncio.AbstractEventLoop, connection: socket.socket, link: TwistedLink) -> None:
+def _join(loop: asyncio.AbstractEventLoop, connection: socket.socket, link: TwistedClientProtocol) -> None:
     """Have the loop under the reactor carry the bytes: that takes half of what it costs the reactor."""
     transport = LoopTransport(link, UNIXAddress(None), bool)
-    lost = partial(link.connectionLost, Failure(ConnectionLost()))
+    lost = partial(link.connectionLost, Failure(error.ConnectionLost()))
     Opening(loop.connect_accepted_socket(lambda: transport, connection), lost)
 
 
@@ -262,10 +279,12 @@ class _Called(Deferred[Any]):
     :param kind: what the result is to be.
     """
 
-    stream: Inbox | None = None
+    stream: StreamBuffer | None = None
     ends = 0.0  # for a link it is no stream
 
-    def __init__(self, client: Client, link: TwistedLink, call: Call, seconds: float, kind: Any) -> None:
+    def __init__(
+        self, client: Client, link: TwistedClientProtocol, call: Call, seconds: float, kind: Any
+    ) -> None:
         super().__init__(_take_back)
         self.call = call
         self.seconds = seconds
@@ -277,7 +296,7 @@ class _Called(Deferred[Any]):
         self._rest: Deferred[Any] | None = None
         self._number = link.begin(call, seconds, self)
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: ResponseReceived) -> None:
         """The service has given a result."""
         if self._client.breaker.failures:
             self._client.breaker.succeeded()
@@ -288,7 +307,7 @@ class _Called(Deferred[Any]):
         else:
             self.callback(result)
 
-    def failed(self, error: Lost | ServiceError) -> None:
+    def failed(self, error: ConnectionLost | ServiceError) -> None:
         """It has given none: its failure is told, or it is asked again."""
         self._rest = Deferred.fromCoroutine(self._client._again(self, error))
         self._rest.addCallbacks(self.callback, self.errback)

@@ -11,17 +11,26 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
-from unixsvc.client.calls import FOR_EVER, is_stream
-from unixsvc.client.connection import WINDOW, Answered, Call, Conversation, Event, Failed, GoAway, Item
-from unixsvc.client.deadline_timer import Alarm
-from unixsvc.client.location import Shown
-from unixsvc.client.retry import Lost, reason_of
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.calls import FOR_EVER, unexpected_stream
+from unixsvc.client.connection import (
+    WINDOW,
+    Call,
+    ClientConnection,
+    ErrorReceived,
+    Event,
+    GoawayReceived,
+    ItemReceived,
+    ResponseReceived,
+)
+from unixsvc.client.deadline_timer import DeadlineTimer
+from unixsvc.client.location import Credentials
+from unixsvc.client.retry import ConnectionLost, error_for_caller
+from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
 from unixsvc.errors import DeadlineExceeded, ServiceError
 
-__all__ = ["Clock", "TwistedLink", "Waiting"]
+__all__ = ["Clock", "PendingCall", "TwistedClientProtocol"]
 
 _ENOUGH: Final = 16_384  # bytes that are sent without waiting for more
 
@@ -36,7 +45,7 @@ class Clock(Protocol):
         """Call something after so many seconds; what is given has a method ``cancel``."""
 
 
-class Waiting(Protocol):
+class PendingCall(Protocol):
     """Who waits for the answer to one call.
 
     :ivar deadline: when it has to be there, on the link's clock.
@@ -45,13 +54,13 @@ class Waiting(Protocol):
     """
 
     deadline: float
-    stream: Inbox | None
+    stream: StreamBuffer | None
     ends: float
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: ResponseReceived) -> None:
         """The call has succeeded."""
 
-    def failed(self, error: Lost | ServiceError) -> None:
+    def failed(self, error: ConnectionLost | ServiceError) -> None:
         """It has failed, or the connection has ended before its answer: that is Lost."""
 
 
@@ -60,21 +69,23 @@ class _Waiting:
 
     __slots__ = ("deadline", "done", "ends", "stream")
 
-    def __init__(self, done: Deferred[Any], deadline: float, stream: Inbox | None, ends: float) -> None:
+    def __init__(
+        self, done: Deferred[Any], deadline: float, stream: StreamBuffer | None, ends: float
+    ) -> None:
         self.done = done
         self.deadline = deadline
         self.stream = stream
         self.ends = ends
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: ResponseReceived) -> None:
         made = event.location is not None and self.ends
         self.done.callback(Created(event.data, event.location or "") if made else event.data)
 
-    def failed(self, error: Lost | ServiceError) -> None:
+    def failed(self, error: ConnectionLost | ServiceError) -> None:
         self.done.errback(Failure(error))
 
 
-class TwistedLink(TwistedProtocol):
+class TwistedClientProtocol(TwistedProtocol):
     """One connection to a service, and who waits for what on it.
 
     It may be asked before it has its transport. What is asked while several answers are handed out goes out
@@ -86,18 +97,20 @@ class TwistedLink(TwistedProtocol):
 
     transport: Any = None
 
-    def __init__(self, shown: Shown, clock: Clock, gone: Callable[[TwistedLink], None]) -> None:
-        self.conversation = Conversation(shown)
+    def __init__(
+        self, shown: Credentials, clock: Clock, gone: Callable[[TwistedClientProtocol], None]
+    ) -> None:
+        self.conversation = ClientConnection(shown)
         self._clock = clock
         self._gone = gone
-        self._alarm = Alarm(clock.seconds, clock.callLater, self._end_late)
+        self._alarm = DeadlineTimer(clock.seconds, clock.callLater, self._end_late)
         self._unsent: list[bytes] | None = []  # None where what is said is sent at once
         self._size = 0  # of it
         self._closed = False
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, PendingCall] = {}
         self._refusal: ServiceError | None = None
 
-    def begin(self, call: Call, seconds: float, waiting: Waiting) -> int:
+    def begin(self, call: Call, seconds: float, waiting: PendingCall) -> int:
         """Ask what is no stream.
 
         :returns: the call's id, by which it can be given up.
@@ -110,7 +123,7 @@ class TwistedLink(TwistedProtocol):
         return number
 
     def ask(
-        self, call: Call, seconds: float, stream: Inbox | None = None, longer: float | None = None
+        self, call: Call, seconds: float, stream: StreamBuffer | None = None, longer: float | None = None
     ) -> Deferred[Any]:
         """Ask, and wait for the answer; for a stream, for its end.
 
@@ -199,19 +212,19 @@ class TwistedLink(TwistedProtocol):
         self._alarm.rest()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
-            each.failed(self._refusal or Lost())
+            each.failed(self._refusal or ConnectionLost())
 
-    def _is_answered(self, event: Answered) -> None:
+    def _is_answered(self, event: ResponseReceived) -> None:
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:  # else it was given up
             waiting.answered(event)
 
-    def _has_failed(self, event: Failed) -> None:
+    def _has_failed(self, event: ErrorReceived) -> None:
         waiting = self._waiting.pop(event.id, None)
         if waiting is not None:
             waiting.failed(event.error)
 
-    def _has_item(self, event: Item) -> None:
+    def _has_item(self, event: ItemReceived) -> None:
         waiting = self._waiting.get(event.id)
         if waiting is None:
             return  # it was given up
@@ -222,21 +235,21 @@ class TwistedLink(TwistedProtocol):
         else:
             del self._waiting[event.id]
             self._send(self.conversation.cancel(event.id))
-            waiting.failed(is_stream())
+            waiting.failed(unexpected_stream())
 
-    def _open(self, event: Item, waiting: _Waiting) -> None:
+    def _open(self, event: ItemReceived, waiting: _Waiting) -> None:
         """What was asked turns out to be a stream: who waited gets that, and its end is waited for."""
         now = self._clock.seconds()
         waiting.deadline = min(max(waiting.ends, now), now + FOR_EVER)
         if waiting.deadline < self._alarm.at:
             self._alarm.set(waiting.deadline)
-        inbox = waiting.stream = Inbox()
+        inbox = waiting.stream = StreamBuffer()
         inbox.began(lambda items: self._send(self.conversation.grant(event.id, items)))
         inbox.put(event.data)
         begun, waiting.done = waiting.done, Deferred(lambda _: self.give_up(event.id))
         begun.callback(Stream(Raw, inbox, waiting.done.addErrback(_plainly)))
 
-    def _is_to_go(self, event: GoAway) -> None:
+    def _is_to_go(self, event: GoawayReceived) -> None:
         """Nothing new is asked here, as the conversation knows by now."""
 
     def _rest(self) -> None:
@@ -257,12 +270,12 @@ class TwistedLink(TwistedProtocol):
 
 def _plainly(failure: Failure) -> Failure:
     """Why a stream has ended, as its reader is told."""
-    return Failure(reason_of(failure.value)) if isinstance(failure.value, Lost) else failure
+    return Failure(error_for_caller(failure.value)) if isinstance(failure.value, ConnectionLost) else failure
 
 
-_REACTIONS: Final[dict[type[Event], Callable[[TwistedLink, Any], None]]] = {
-    Answered: TwistedLink._is_answered,
-    Failed: TwistedLink._has_failed,
-    Item: TwistedLink._has_item,
-    GoAway: TwistedLink._is_to_go,
+_REACTIONS: Final[dict[type[Event], Callable[[TwistedClientProtocol, Any], None]]] = {
+    ResponseReceived: TwistedClientProtocol._is_answered,
+    ErrorReceived: TwistedClientProtocol._has_failed,
+    ItemReceived: TwistedClientProtocol._has_item,
+    GoawayReceived: TwistedClientProtocol._is_to_go,
 }

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from unixsvc.client.calls import result_of
-from unixsvc.client.stream_buffer import Inbox
+from unixsvc.client.stream_buffer import StreamBuffer
 
 __all__ = ["Stream"]
 
@@ -24,7 +24,7 @@ class Stream:
     :param call: fires at the end.
     """
 
-    def __init__(self, kind: Any, inbox: Inbox, call: Deferred[Any]) -> None:
+    def __init__(self, kind: Any, inbox: StreamBuffer, call: Deferred[Any]) -> None:
         self._kind = kind
         self._inbox = inbox
         self._call = call

@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from unixsvc.datasource.idempotency.store import UNKNOWN
-from unixsvc.domain.handle_message import reply_for
-from unixsvc.domain.interfaces import IAnswers, IRouterDatasource
+from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.interfaces import IIdempotencyStore, IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import (
     Cancelled,
@@ -26,7 +26,7 @@ from unixsvc.errors import (
     Unavailable,
 )
 
-__all__ = ["OnceDatasource"]
+__all__ = ["IdempotentDatasource"]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NAME: Final = "idempotency_key"
@@ -39,7 +39,7 @@ _CUT_SHORT: Final = frozenset({Cancelled.code, Unavailable.code, DeadlineExceede
 
 
 @implementer(IRouterDatasource)
-class OnceDatasource:
+class IdempotentDatasource:
     """Answers as another datasource does, and keeps what it answered to requests with an idempotency key.
 
     :param inner: answers what was not answered before.
@@ -54,7 +54,7 @@ class OnceDatasource:
         self,
         inner: IRouterDatasource,
         check: Callable[[Request], bool],
-        answers: IAnswers,
+        answers: IIdempotencyStore,
         reactor: IReactorTime,
     ) -> None:
         self._handle = inner.handle
@@ -105,7 +105,7 @@ class OnceDatasource:
         except GeneratorExit:  # nobody waits any more
             raise
         except BaseException:  # the caller is told no more of it than this
-            kept = reply_for(Internal())
+            kept = error_to_reply(Internal())
             raise
         finally:
             self._done(key, kept)
@@ -135,11 +135,11 @@ def _fingerprint_of(request: Request) -> bytes:
 
 
 def _kept(error: ServiceError) -> Reply:
-    reply = reply_for(error)
+    reply = error_to_reply(error)
     try:
         msgspec.json.encode(reply.detail)
     except Exception:  # it can be anything that an application came by; the caller is told as much
-        return reply_for(Internal())
+        return error_to_reply(Internal())
     return reply
 
 

@@ -27,14 +27,14 @@ import msgspec
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.domain.handle_message import reply_for
-from unixsvc.domain.interfaces import IAnswers
+from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
 from unixsvc.errors import ConfigError, Conflict, Unavailable
 
-__all__ = ["UNKNOWN", "Answers", "answers_path", "is_alive", "owner_of"]
+__all__ = ["UNKNOWN", "IdempotencyStore", "is_alive", "owner_of", "store_path"]
 
-UNKNOWN: Final = reply_for(
+UNKNOWN: Final = error_to_reply(
     Conflict("the action was begun for this idempotency_key, and its outcome is not known: not run again")
 )
 # Others hold the file's lock for microseconds, and the kernel takes it from those that are killed. This is
@@ -88,7 +88,7 @@ _LONG_BEGUN: Final = "SELECT key, owner FROM answers WHERE answered IS NULL AND 
 _DROP: Final = "DELETE FROM answers WHERE key = ? AND owner = ? AND answered IS NULL"
 
 
-def answers_path(socket_dir: str, service: str) -> str:
+def store_path(socket_dir: str, service: str) -> str:
     """Where the answers of a service are; empty if there is no directory."""
     return os.path.join(socket_dir, f".answers_{service}.sqlite3") if socket_dir else ""
 
@@ -121,8 +121,8 @@ def _started(pid: int) -> str:
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-@implementer(IAnswers)
-class Answers:
+@implementer(IIdempotencyStore)
+class IdempotencyStore:
     """What one service has begun and answered, over all its workers: a file of SQLite.
 
     The file is made when the first key comes. Every call is short (tens of microseconds), and is made on

@@ -14,29 +14,29 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.worker_record import Version
-from unixsvc.orchestrator.shared_result import Outcome
-from unixsvc.orchestrator.status import PoolFigures, WorkerFigures
+from unixsvc.orchestrator.pool.worker_record import WorkerSpec
+from unixsvc.orchestrator.shared_result import SharedResult
+from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import Command
-from unixsvc.service.host import Hosted
+from unixsvc.service.host import ServiceHost
 
-__all__ = ["Inline"]
+__all__ = ["InlinePool"]
 
 
 @implementer(IServicePool)
-class Inline(Service):
+class InlinePool(Service):
     """Looks like a pool, and is one service in this process.
 
     :param version: what it is; its ``host`` makes the service.
     """
 
-    def __init__(self, name: str, reactor: Any, version: Version) -> None:
+    def __init__(self, name: str, reactor: Any, version: WorkerSpec) -> None:
         self.setName(name)
         self._reactor = reactor
         self._version = version
-        self._hosted: Hosted | None = None
-        self._boot = Outcome()
-        self._gone: Outcome | None = None
+        self._hosted: ServiceHost | None = None
+        self._boot = SharedResult()
+        self._gone: SharedResult | None = None
         self._started = 0.0
         self._ready = False
         self._problem = ""
@@ -50,7 +50,7 @@ class Inline(Service):
         super().startService()
         self._gone, self._problem = None, ""
         self._started = self._reactor.seconds()
-        self._boot = Outcome()
+        self._boot = SharedResult()
         listening = maybeDeferred(self._version.host).addCallback(self._listen)
         listening.addErrback(self._has_failed).addCallback(self._boot.settle)
 
@@ -63,7 +63,7 @@ class Inline(Service):
         super().stopService()
         if self._gone is not None:
             return self._gone.wait()
-        self._gone = gone = Outcome()
+        self._gone = gone = SharedResult()
         self._boot.settle(ConfigError(f"services.{self.name}", "it was stopped"))
         if self._hosted is None:
             gone.settle()
@@ -81,7 +81,7 @@ class Inline(Service):
         self.startService()
         await self.booted()
 
-    async def reload(self, version: Version) -> None:
+    async def reload(self, version: WorkerSpec) -> None:
         """Have other settings: for that it is started again. The code stays what this process has imported.
 
         :raises ConfigError: if it cannot start.
@@ -96,7 +96,7 @@ class Inline(Service):
             await self.restart()
             raise
 
-    def set_version(self, version: Version) -> None:
+    def set_version(self, version: WorkerSpec) -> None:
         """Have other settings when it is started again."""
         self._version = version
 
@@ -116,20 +116,20 @@ class Inline(Service):
         if self._hosted is not None:
             self._hosted.abort()
 
-    def figures(self) -> PoolFigures:
+    def figures(self) -> PoolSnapshot:
         """The figures of now."""
         if self._hosted is None:
             state = "stopped" if self._gone is not None else "failed" if self._problem else "waiting"
-            return PoolFigures([], state=state, problem=self._problem)
+            return PoolSnapshot([], state=state, problem=self._problem)
         phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
-        return PoolFigures([WorkerFigures(os.getpid(), phase, uptime, self._hosted.status())])
+        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._hosted.status())])
 
     def refresh(self) -> Deferred[Any]:
         """They always are those of now."""
         return succeed(None)
 
-    def _drained(self, result: object, patience: IDelayedCall, gone: Outcome) -> None:
+    def _drained(self, result: object, patience: IDelayedCall, gone: SharedResult) -> None:
         self._hosted, self._ready = None, False
         if patience.active():
             patience.cancel()
@@ -137,7 +137,7 @@ class Inline(Service):
             self._log.failure("while draining", result)
         gone.settle()
 
-    def _listen(self, hosted: Hosted) -> Deferred[None]:
+    def _listen(self, hosted: ServiceHost) -> Deferred[None]:
         self._hosted = hosted
         return hosted.listen().addCallback(self._is_ready)
 

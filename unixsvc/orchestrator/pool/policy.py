@@ -18,14 +18,14 @@ __all__ = [
     "Action",
     "Drain",
     "Dump",
-    "History",
     "Kill",
-    "Phase",
     "Plan",
     "PoolView",
-    "Rules",
+    "SlotHistory",
     "Spawn",
+    "SupervisionPolicy",
     "Terminate",
+    "WorkerPhase",
     "WorkerView",
     "after_exit",
     "decide",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class Phase(Enum):
+class WorkerPhase(Enum):
     """Where a worker is in its life."""
 
     STARTING = "starting"
@@ -44,10 +44,10 @@ class Phase(Enum):
     KILLED = "killed"
 
 
-_LIVE: Final = (Phase.STARTING, Phase.READY)
+_LIVE: Final = (WorkerPhase.STARTING, WorkerPhase.READY)
 
 
-class Rules(Struct, frozen=True):
+class SupervisionPolicy(Struct, frozen=True):
     """The times, in seconds, and how many starts are too many.
 
     :ivar watchdog: a worker that has not been heard for so long is stuck.
@@ -86,16 +86,16 @@ class WorkerView(Struct, frozen=True):
 
     number: int
     slot: int
-    phase: Phase
+    phase: WorkerPhase
     since: float
-    rules: Rules
+    rules: SupervisionPolicy
     heard: float = 0.0
     ready_at: float | None = None
     outdated: bool = False
     retiring: bool = False
 
 
-class History(Struct, frozen=True):
+class SlotHistory(Struct, frozen=True):
     """How the workers of one slot have ended.
 
     :ivar failures: how many died in a row, each early.
@@ -120,7 +120,7 @@ class PoolView(Struct, frozen=True):
 
     wanted: int
     workers: tuple[WorkerView, ...] = ()
-    histories: dict[int, History] = {}
+    histories: dict[int, SlotHistory] = {}
     stopping: bool = False
 
 
@@ -175,15 +175,15 @@ class Plan(Struct, frozen=True):
 _Means = type[Drain] | type[Terminate] | type[Dump] | type[Kill]
 
 # Since when a phase is counted, which rule limits it, and what is done when its time is over.
-_ESCALATION: Final[dict[Phase, tuple[str, str, _Means]]] = {
-    Phase.STARTING: ("since", "boot_timeout", Kill),
-    Phase.READY: ("heard", "watchdog", Dump),
-    Phase.STUCK: ("since", "dump_time", Kill),
-    Phase.DRAINING: ("since", "drain_timeout", Terminate),
-    Phase.TERMINATING: ("since", "kill_timeout", Kill),
+_ESCALATION: Final[dict[WorkerPhase, tuple[str, str, _Means]]] = {
+    WorkerPhase.STARTING: ("since", "boot_timeout", Kill),
+    WorkerPhase.READY: ("heard", "watchdog", Dump),
+    WorkerPhase.STUCK: ("since", "dump_time", Kill),
+    WorkerPhase.DRAINING: ("since", "drain_timeout", Terminate),
+    WorkerPhase.TERMINATING: ("since", "kill_timeout", Kill),
 }
 # What is done with a worker that is no longer wanted. One that is not ready has nothing to answer.
-_RETIREMENT: Final[dict[Phase, _Means]] = {Phase.STARTING: Terminate, Phase.READY: Drain}
+_RETIREMENT: Final[dict[WorkerPhase, _Means]] = {WorkerPhase.STARTING: Terminate, WorkerPhase.READY: Drain}
 
 
 def decide(view: PoolView, now: float) -> Plan:
@@ -223,7 +223,7 @@ def died_early(worker: WorkerView, now: float) -> bool:
     return worker.ready_at is None or now - worker.ready_at < worker.rules.stable_after
 
 
-def after_exit(history: History, worker: WorkerView, now: float, chance: float) -> History:
+def after_exit(history: SlotHistory, worker: WorkerView, now: float, chance: float) -> SlotHistory:
     """The history of a slot after its worker has ended. One that was told to end has not failed.
 
     :param worker: as it was before it ended.
@@ -245,20 +245,20 @@ def after_exit(history: History, worker: WorkerView, now: float, chance: float) 
     else:
         # The exponent is bounded so that a service that fails for weeks does not overflow a float.
         delay = min(rules.first_delay * 2.0 ** min(failures - 2, 32), rules.max_delay)
-    return History(failures, recent, now + delay * (0.75 + chance / 2), exhausted)
+    return SlotHistory(failures, recent, now + delay * (0.75 + chance / 2), exhausted)
 
 
-_NEW: Final = History()
+_NEW: Final = SlotHistory()
 
 
 def _is_wanted(worker: WorkerView, workers: tuple[WorkerView, ...], wanted: int) -> bool:
     """Whether a live worker has a place. One that starts out of date has not: it has answered nobody yet."""
     if worker.slot > wanted:
         return False
-    if worker.phase is Phase.STARTING:
+    if worker.phase is WorkerPhase.STARTING:
         return not worker.outdated
     return not any(
-        each.slot == worker.slot and each.number > worker.number and each.phase is Phase.READY
+        each.slot == worker.slot and each.number > worker.number and each.phase is WorkerPhase.READY
         for each in workers
     )
 
@@ -270,8 +270,8 @@ def _empty_slots(view: PoolView, wanted: int) -> list[int]:
 
 def _slots_to_renew(view: PoolView, wanted: int) -> list[int]:
     """The slot whose worker needs a successor now: one at a time, as each costs the machine something."""
-    if any(each.phase is Phase.STARTING for each in view.workers):
+    if any(each.phase is WorkerPhase.STARTING for each in view.workers):
         return []
-    outdated = [each.slot for each in view.workers if each.phase is Phase.READY and each.outdated]
-    renewed = {each.slot for each in view.workers if each.phase is Phase.READY and not each.outdated}
+    outdated = [each.slot for each in view.workers if each.phase is WorkerPhase.READY and each.outdated]
+    renewed = {each.slot for each in view.workers if each.phase is WorkerPhase.READY and not each.outdated}
     return [slot for slot in sorted(set(outdated) - renewed) if slot <= wanted][:1]

@@ -14,26 +14,26 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
-from unixsvc.listen.connection_counts import Tally
+from unixsvc.listen.connection_counts import ConnectionCounts
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat
 from unixsvc.orchestrator.pool.policy import (
-    History,
-    Phase,
     PoolView,
+    SlotHistory,
     Spawn,
+    WorkerPhase,
     after_exit,
     decide,
     died_early,
 )
 from unixsvc.orchestrator.pool.process import WorkerProcess
-from unixsvc.orchestrator.pool.rollout import Target
-from unixsvc.orchestrator.pool.worker_record import Member, Version
-from unixsvc.orchestrator.pool.workers import Crew
-from unixsvc.orchestrator.shared_result import Outcome
-from unixsvc.orchestrator.sockets.binding import Door
-from unixsvc.orchestrator.status import PoolFigures
+from unixsvc.orchestrator.pool.rollout import Rollout
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.pool.workers import WorkerSet
+from unixsvc.orchestrator.shared_result import SharedResult
+from unixsvc.orchestrator.sockets.binding import Listener
+from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 __all__ = ["Pool"]
 
@@ -54,23 +54,23 @@ class Pool(Service):
         self,
         name: str,
         reactor: Any,
-        version: Version,
-        door: Door,
+        version: WorkerSpec,
+        door: Listener,
         has_failed: Callable[[str], object],
-        make_tally: Callable[[], Tally] = Tally,
+        make_tally: Callable[[], ConnectionCounts] = ConnectionCounts,
     ) -> None:
         self.setName(name)
         self._reactor = reactor
         self._door = door
         self._has_failed = has_failed
         self._log = Logger(namespace=name)
-        self._target = Target(f"services.{name}", version)
-        self._crew = Crew(reactor, self, self._log, make_tally)
+        self._target = Rollout(f"services.{name}", version)
+        self._crew = WorkerSet(reactor, self, self._log, make_tally)
         self._heartbeat = Heartbeat(reactor, self._crew.beat, self._forgive)
-        self._histories: dict[int, History] = {}
-        self._ended = Snapshot()
+        self._histories: dict[int, SlotHistory] = {}
+        self._ended = MetricsSnapshot()
         self._timer: IDelayedCall | None = None
-        self._gone: Outcome | None = None
+        self._gone: SharedResult | None = None
         self._failed = False
         self._problem = ""
 
@@ -118,7 +118,7 @@ class Pool(Service):
             self.startService()
             await self.booted()
 
-    def reload(self, version: Version) -> Deferred[None]:
+    def reload(self, version: WorkerSpec) -> Deferred[None]:
         """Replace the workers, one at a time, by those of another version.
 
         :returns: fires when the new ones serve; fails with ConfigError if one of them could not start, and
@@ -135,7 +135,7 @@ class Pool(Service):
         """
         return self._begin(self._target.version, wanted)
 
-    def set_version(self, version: Version) -> None:
+    def set_version(self, version: WorkerSpec) -> None:
         """Be another version when it is started again."""
         self._target.replace(version)
 
@@ -149,12 +149,12 @@ class Pool(Service):
         """Tell every worker something."""
         self._crew.tell(command)
 
-    def figures(self) -> PoolFigures:
+    def figures(self) -> PoolSnapshot:
         """What is known of the workers, as of their last reports."""
         now = self._reactor.seconds()
         members = sorted(self._crew.members, key=_by_slot)
         problem = self._target.problem or self._problem
-        return PoolFigures([each.figures(now) for each in members], self._ended, self._state(), problem)
+        return PoolSnapshot([each.figures(now) for each in members], self._ended, self._state(), problem)
 
     def refresh(self) -> Deferred[Any]:
         """Ask the workers for their figures; fires when all have answered, or a second has passed."""
@@ -165,8 +165,8 @@ class Pool(Service):
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
         member = self._crew.member_of(worker)
-        if member.phase is Phase.STARTING:
-            self._crew.enter(member, Phase.READY)
+        if member.phase is WorkerPhase.STARTING:
+            self._crew.enter(member, WorkerPhase.READY)
             self._log.info("worker {slot} is ready (pid {pid})", slot=worker.slot, pid=worker.pid)
             if self._target.all_ready(self._crew.members):
                 self._problem = ""
@@ -176,10 +176,10 @@ class Pool(Service):
         """It was told to end, perhaps by somebody else than us, and nobody can connect to it any more."""
         member = self._crew.member_of(worker)
         member.closed = True
-        if member.phase in (Phase.STARTING, Phase.READY):
+        if member.phase in (WorkerPhase.STARTING, WorkerPhase.READY):
             self._log.info("worker {slot}: somebody has told it to end", slot=worker.slot)
             member.retiring = True
-            self._crew.enter(member, Phase.DRAINING)
+            self._crew.enter(member, WorkerPhase.DRAINING)
         self._look()
 
     def worker_reported(self, worker: WorkerProcess) -> None:
@@ -209,17 +209,17 @@ class Pool(Service):
 
     # The policy at work.
 
-    def _begin(self, version: Version, wanted: int) -> Deferred[None]:
+    def _begin(self, version: WorkerSpec, wanted: int) -> Deferred[None]:
         done = self._target.change(version, wanted)
         self._histories.clear()
         self._heartbeat.start(min(self._crew.shortest_watchdog(), version.rules.watchdog))
         self._look()
         return done
 
-    def _remember(self, member: Member, how: str, now: float) -> None:
+    def _remember(self, member: WorkerRecord, how: str, now: float) -> None:
         slot, view = member.process.slot, member.view(self._target.version)
         chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
-        self._histories[slot] = after_exit(self._histories.get(slot, History()), view, now, chance)
+        self._histories[slot] = after_exit(self._histories.get(slot, SlotHistory()), view, now, chance)
         if died_early(view, now):
             self._problem = how
 
@@ -275,7 +275,7 @@ class Pool(Service):
     def _empty(self) -> Deferred[None]:
         """Have every worker drain; fires when all are gone."""
         if self._gone is None:
-            self._gone = Outcome()
+            self._gone = SharedResult()
             self._target.stop()
             self._crew.hurry()
         gone = self._gone
@@ -291,5 +291,5 @@ class Pool(Service):
         return "" if self.running else "waiting"
 
 
-def _by_slot(member: Member) -> tuple[int, int]:
+def _by_slot(member: WorkerRecord) -> tuple[int, int]:
     return member.process.slot, member.number

@@ -20,20 +20,20 @@ from unixsvc.orchestrator.worker.messages import (
     LISTENING_FD,
     REPORTS_FD,
     TALLY_FD,
-    AskFigures,
     Command,
-    Drain,
-    Draining,
-    Failed,
-    Ready,
+    DrainCommand,
     Report,
+    ReportStats,
+    WorkerDraining,
+    WorkerFailed,
+    WorkerReady,
     decode_report,
     encode_line,
 )
-from unixsvc.service.spec import Orders, Status
+from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import relay
 
-__all__ = ["Owner", "Seat", "WorkerProcess"]
+__all__ = ["InheritedFds", "WorkerOwner", "WorkerProcess"]
 
 _MAX_LINE: Final = 524_288
 # What a worker has written may still be in its pipes when it has ended; a child of its own may keep them
@@ -41,7 +41,7 @@ _MAX_LINE: Final = 524_288
 _LAST_WORDS: Final = 0.5
 
 
-class Seat(msgspec.Struct, frozen=True):
+class InheritedFds(msgspec.Struct, frozen=True):
     """Where a worker serves: descriptors of the orchestrator's that it is given.
 
     :ivar listening: the listening sockets.
@@ -54,7 +54,7 @@ class Seat(msgspec.Struct, frozen=True):
     place: int
 
 
-class Owner(Protocol):
+class WorkerOwner(Protocol):
     """Who is told what becomes of a worker."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
@@ -83,7 +83,7 @@ class WorkerProcess(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, reactor: Any, orders: Orders, seat: Seat, owner: Owner) -> None:
+    def __init__(self, reactor: Any, orders: WorkerConfig, seat: InheritedFds, owner: WorkerOwner) -> None:
         self._reactor = reactor
         self._orders = orders
         self.seat = seat
@@ -97,7 +97,7 @@ class WorkerProcess(ProcessProtocol):
         }
         self._asked: list[Deferred[None]] = []
         self._deaf = False  # it has closed the pipe of its commands
-        self.status = Status()
+        self.status = StatsReport()
         self.failure = ""
         self.started = reactor.seconds()
 
@@ -135,7 +135,7 @@ class WorkerProcess(ProcessProtocol):
         asked: Deferred[None] = Deferred()
         self._asked.append(asked)
         asked.addTimeout(seconds, self._reactor, lambda result, _: None)
-        self.tell(AskFigures())
+        self.tell(ReportStats())
         return asked
 
     def tell(self, command: Command) -> None:
@@ -146,12 +146,12 @@ class WorkerProcess(ProcessProtocol):
     def drain(self, *, patient: bool) -> None:
         """Have it answer what it has been asked, and end.
 
-        :param patient: as in :class:`~unixsvc.orchestrator.worker.messages.Drain`.
+        :param patient: as in :class:`~unixsvc.orchestrator.worker.messages.DrainCommand`.
         """
         if self._deaf:
             self.signal("TERM")  # says the same to one that does not listen
         else:
-            self.tell(Drain(patient))
+            self.tell(DrainCommand(patient))
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``; one that has ended does not get it."""
@@ -198,16 +198,16 @@ class WorkerProcess(ProcessProtocol):
             return
         _REACTIONS[type(report)](self, report)
 
-    def _is_ready(self, report: Ready) -> None:
+    def _is_ready(self, report: WorkerReady) -> None:
         self._owner.worker_ready(self)
 
-    def _is_draining(self, report: Draining) -> None:
+    def _is_draining(self, report: WorkerDraining) -> None:
         self._owner.worker_draining(self)
 
-    def _has_failed(self, report: Failed) -> None:
+    def _has_failed(self, report: WorkerFailed) -> None:
         self.failure = report.reason
 
-    def _has_figures(self, report: Status) -> None:
+    def _has_figures(self, report: StatsReport) -> None:
         self.status = report
         self._owner.worker_reported(self)
         self._answer_asked()
@@ -220,10 +220,10 @@ class WorkerProcess(ProcessProtocol):
 
 
 _REACTIONS: Final[dict[type, Callable[[WorkerProcess, Any], None]]] = {
-    Ready: WorkerProcess._is_ready,
-    Draining: WorkerProcess._is_draining,
-    Failed: WorkerProcess._has_failed,
-    Status: WorkerProcess._has_figures,
+    WorkerReady: WorkerProcess._is_ready,
+    WorkerDraining: WorkerProcess._is_draining,
+    WorkerFailed: WorkerProcess._has_failed,
+    StatsReport: WorkerProcess._has_figures,
 }
 
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.policy import Phase, died_early
-from unixsvc.orchestrator.pool.worker_record import Member, Version
-from unixsvc.orchestrator.shared_result import Outcome
+from unixsvc.orchestrator.pool.policy import WorkerPhase, died_early
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.shared_result import SharedResult
 
-__all__ = ["Target"]
+__all__ = ["Rollout"]
 
 
 class _Change(Struct, frozen=True):
@@ -22,13 +22,13 @@ class _Change(Struct, frozen=True):
     :ivar before: what to go back to; None for the first start.
     """
 
-    version: Version
+    version: WorkerSpec
     wanted: int
-    outcome: Outcome
-    before: tuple[Version, int] | None = None
+    outcome: SharedResult
+    before: tuple[WorkerSpec, int] | None = None
 
 
-class Target:
+class Rollout:
     """Changes one at a time.
 
     A change is done when there is a ready worker of its version in each slot, and clients can connect to no
@@ -40,41 +40,41 @@ class Target:
     :ivar problem: why the last change was given up; empty if it was not.
     """
 
-    def __init__(self, where: str, version: Version) -> None:
+    def __init__(self, where: str, version: WorkerSpec) -> None:
         self._where = where
         self.version = version
         self.wanted = version.wanted
         self.problem = ""
-        self._boot = Outcome()
+        self._boot = SharedResult()
         self._change: _Change | None = None
         self._swapped = False
 
-    def replace(self, version: Version) -> None:
+    def replace(self, version: WorkerSpec) -> None:
         """Be another one, from the next start on."""
         self.version, self.wanted = version, version.wanted
 
     def boot(self) -> None:
         """Wait for the first workers."""
         self.problem = ""
-        self._boot = Outcome()
+        self._boot = SharedResult()
         self._change = _Change(self.version, self.wanted, self._boot)
 
     def booted(self) -> Deferred[None]:
         """Fires when the first workers are ready; fails with ConfigError if they cannot start."""
         return self._boot.wait()
 
-    def change(self, version: Version, wanted: int) -> Deferred[None]:
+    def change(self, version: WorkerSpec, wanted: int) -> Deferred[None]:
         """Have workers of another version, or another number of them.
 
         :returns: fires when it is done; fails with ConfigError when it is undone.
         """
         self.stop("another change came in between")  # after which things are as they were before that
-        outcome = Outcome()
+        outcome = SharedResult()
         self._change = _Change(version, wanted, outcome, before=(self.version, self.wanted))
         self.version, self.wanted = version, max(wanted, self.wanted)
         return outcome.wait()
 
-    def look(self, members: Collection[Member]) -> None:
+    def look(self, members: Collection[WorkerRecord]) -> None:
         """See whether the change is done."""
         change = self._change
         if change is None:
@@ -86,14 +86,14 @@ class Target:
         if self._swapped and not any(map(self._still_accepts, members)):
             self._end(None)
 
-    def _still_accepts(self, member: Member) -> bool:
+    def _still_accepts(self, member: WorkerRecord) -> bool:
         """Whether clients can come to a worker that is not to be there any more."""
         belongs = member.version.number == self.version.number and member.process.slot <= self.wanted
-        if member.phase is Phase.READY:
+        if member.phase is WorkerPhase.READY:
             return not belongs
-        return member.phase is Phase.DRAINING and not member.closed
+        return member.phase is WorkerPhase.DRAINING and not member.closed
 
-    def lost(self, member: Member, how: str, members: Collection[Member], now: float) -> bool:
+    def lost(self, member: WorkerRecord, how: str, members: Collection[WorkerRecord], now: float) -> bool:
         """A worker has ended.
 
         :param members: those that are left.
@@ -113,7 +113,7 @@ class Target:
             return True
         self._go_back()
         for each in members:
-            if each.phase is Phase.READY:
+            if each.phase is WorkerPhase.READY:
                 # It does its work, and the code that the old ones were made of is not to be had any more.
                 each.version = self.version
         self.problem = f"the new workers cannot start, the old ones stay: {how}"
@@ -130,15 +130,15 @@ class Target:
         """Whether the first workers are not ready yet."""
         return self._change is not None and self._change.before is None
 
-    def all_ready(self, members: Collection[Member]) -> bool:
+    def all_ready(self, members: Collection[WorkerRecord]) -> bool:
         """Whether there is a ready worker in every slot."""
         return self._ready_slots(members).issuperset(range(1, self.wanted + 1))
 
-    def _ready_slots(self, members: Collection[Member]) -> set[int]:
+    def _ready_slots(self, members: Collection[WorkerRecord]) -> set[int]:
         return {
             each.process.slot
             for each in members
-            if each.phase is Phase.READY and each.version.number == self.version.number
+            if each.phase is WorkerPhase.READY and each.version.number == self.version.number
         }
 
     def _go_back(self) -> None:

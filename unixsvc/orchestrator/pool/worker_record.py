@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security, ServiceSettings
-from unixsvc.orchestrator.pool.policy import Phase, Rules, WorkerView
-from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
-from unixsvc.orchestrator.status import WorkerFigures
-from unixsvc.service.host import Hosted
+from unixsvc.orchestrator.pool.policy import SupervisionPolicy, WorkerPhase, WorkerView
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.status import WorkerSnapshot
+from unixsvc.service.host import ServiceHost
 
-__all__ = ["Member", "Recycling", "Version", "reason_to_recycle"]
+__all__ = ["Recycling", "WorkerRecord", "WorkerSpec", "reason_to_recycle"]
 
 # Limits after which a worker is replaced are up to a tenth higher, by chance: workers that have started
 # together should not all be replaced together.
@@ -32,7 +32,7 @@ class Recycling(Struct, frozen=True):
     max_age: float = 0.0
 
 
-class Version(Struct, frozen=True):
+class WorkerSpec(Struct, frozen=True):
     """What the workers of a service are, until the next reload.
 
     :ivar number: later ones have higher numbers.
@@ -47,15 +47,15 @@ class Version(Struct, frozen=True):
     number: int
     settings: ServiceSettings
     wanted: int
-    rules: Rules
+    rules: SupervisionPolicy
     recycling: Recycling
-    make: Callable[[int, Seat, Owner], WorkerProcess]
-    host: Callable[[], Hosted]
+    make: Callable[[int, InheritedFds, WorkerOwner], WorkerProcess]
+    host: Callable[[], ServiceHost]
     limits: Limits = Limits()
     security: Security = Security()
     http: Http | None = None
 
-    def is_like(self, other: Version) -> bool:
+    def is_like(self, other: WorkerSpec) -> bool:
         """Whether it differs in nothing but the code, and how many there are."""
         ours, theirs = ((each.settings, each.limits, each.security, each.http) for each in (self, other))
         return ours == theirs
@@ -76,7 +76,7 @@ def reason_to_recycle(limits: Recycling, *, requests: int, memory: int, age: flo
     return ""
 
 
-class Member:
+class WorkerRecord:
     """One worker.
 
     :param number: of all workers that the pool ever had.
@@ -87,12 +87,12 @@ class Member:
     """
 
     def __init__(
-        self, number: int, process: WorkerProcess, version: Version, now: float, chance: float
+        self, number: int, process: WorkerProcess, version: WorkerSpec, now: float, chance: float
     ) -> None:
         self.number = number
         self.process = process
         self.version = version
-        self.phase = Phase.STARTING
+        self.phase = WorkerPhase.STARTING
         self.since = now
         self.ready_at: float | None = None
         self.heard = now
@@ -102,14 +102,14 @@ class Member:
         self._started = now
         self._chance = chance
 
-    def enter(self, phase: Phase, now: float) -> WorkerProcess:
+    def enter(self, phase: WorkerPhase, now: float) -> WorkerProcess:
         """Be in a phase from now on."""
         self.phase, self.since = phase, now
-        if phase is Phase.READY:
+        if phase is WorkerPhase.READY:
             self.ready_at = self.heard = now
         return self.process
 
-    def view(self, version: Version) -> WorkerView:
+    def view(self, version: WorkerSpec) -> WorkerView:
         """What the policy looks at.
 
         :param version: what the workers are to be.
@@ -129,7 +129,7 @@ class Member:
     def find_if_spent(self, now: float) -> bool:
         """Look whether it has done enough; True when that is new."""
         status = self.process.status
-        if self.spent or self.phase is not Phase.READY:
+        if self.spent or self.phase is not WorkerPhase.READY:
             return False
         self.spent = reason_to_recycle(
             self.version.recycling,
@@ -140,9 +140,9 @@ class Member:
         )
         return bool(self.spent)
 
-    def figures(self, now: float) -> WorkerFigures:
+    def figures(self, now: float) -> WorkerSnapshot:
         """What is known of it, as of its last report."""
         process = self.process
-        return WorkerFigures(
+        return WorkerSnapshot(
             process.pid, self.phase.value, now - self._started, process.status, self.version.number
         )

@@ -10,19 +10,19 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from unixsvc.listen.connection_counts import Tally
-from unixsvc.orchestrator.pool.policy import Action, Drain, Dump, Kill, Phase, Terminate
-from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Member, Version
-from unixsvc.orchestrator.worker.messages import AskFigures, Command
+from unixsvc.listen.connection_counts import ConnectionCounts
+from unixsvc.orchestrator.pool.policy import Action, Drain, Dump, Kill, Terminate, WorkerPhase
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.worker.messages import Command, ReportStats
 
-__all__ = ["Crew"]
+__all__ = ["WorkerSet"]
 
-_SERVED: Final = (Phase.READY, Phase.DRAINING)
+_SERVED: Final = (WorkerPhase.READY, WorkerPhase.DRAINING)
 _PATIENCE: Final = 1.0  # for a worker's figures, in seconds
 
 
-class Crew:
+class WorkerSet:
     """All workers of one service, whatever their phase.
 
     :param owner: is told what becomes of them.
@@ -30,26 +30,30 @@ class Crew:
     """
 
     def __init__(
-        self, reactor: Any, owner: Owner, log: Logger, make_tally: Callable[[], Tally] = Tally
+        self,
+        reactor: Any,
+        owner: WorkerOwner,
+        log: Logger,
+        make_tally: Callable[[], ConnectionCounts] = ConnectionCounts,
     ) -> None:
         self._reactor = reactor
         self._owner = owner
         self._log = log
-        self._members: dict[int, Member] = {}
+        self._members: dict[int, WorkerRecord] = {}
         self._count = 0
         self._make_tally = make_tally
-        self._tally: Tally | None = None
+        self._tally: ConnectionCounts | None = None
 
     @property
-    def members(self) -> Collection[Member]:
+    def members(self) -> Collection[WorkerRecord]:
         """Those that there are."""
         return self._members.values()
 
-    def member_of(self, worker: WorkerProcess) -> Member:
+    def member_of(self, worker: WorkerProcess) -> WorkerRecord:
         """What is known of a process."""
         return next(each for each in self.members if each.process is worker)
 
-    def remove(self, member: Member) -> None:
+    def remove(self, member: WorkerRecord) -> None:
         """Forget one that has ended."""
         del self._members[member.number]
         if self._tally is not None:
@@ -58,7 +62,7 @@ class Crew:
                 self._tally.close()
                 self._tally = None
 
-    def spawn(self, slot: int, version: Version, listening: tuple[int, ...]) -> None:
+    def spawn(self, slot: int, version: WorkerSpec, listening: tuple[int, ...]) -> None:
         """Start a worker.
 
         :param listening: the descriptors of the listening sockets.
@@ -66,10 +70,12 @@ class Crew:
         self._count += 1
         if self._tally is None:
             self._tally = self._make_tally()
-        seat = Seat(listening, self._tally.fileno(), self._tally.take())
+        seat = InheritedFds(listening, self._tally.fileno(), self._tally.take())
         process = version.make(slot, seat, self._owner)
         chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
-        self._members[self._count] = Member(self._count, process, version, self._reactor.seconds(), chance)
+        self._members[self._count] = WorkerRecord(
+            self._count, process, version, self._reactor.seconds(), chance
+        )
         try:
             process.start()
         except OSError as error:  # no more processes, no more memory: it may pass
@@ -87,16 +93,16 @@ class Crew:
     def hurry(self) -> None:
         """Have those that drain already no longer wait for clients that do nothing."""
         for each in self.members:
-            if each.phase is Phase.DRAINING:
+            if each.phase is WorkerPhase.DRAINING:
                 each.process.drain(patient=False)
 
     def kill_all(self) -> None:
         """End every worker now."""
         for each in self.members:
             each.retiring = True
-            self.enter(each, Phase.KILLED).signal("KILL")
+            self.enter(each, WorkerPhase.KILLED).signal("KILL")
 
-    def enter(self, member: Member, phase: Phase) -> WorkerProcess:
+    def enter(self, member: WorkerRecord, phase: WorkerPhase) -> WorkerProcess:
         """Note that a worker is in a phase from now on."""
         return member.enter(phase, self._reactor.seconds())
 
@@ -112,7 +118,7 @@ class Crew:
     def beat(self) -> None:
         """Ask those that serve for their figures, which is a sign of life."""
         for each in self._served():
-            each.process.tell(AskFigures())
+            each.process.tell(ReportStats())
 
     def forgive(self, seconds: float) -> None:
         """Let every worker have more time: for so long nobody could have been heard."""
@@ -125,37 +131,37 @@ class Crew:
         # Who asks may go away; then nobody else is there to see that the answers are not waited for any more.
         return gatherResults([each.process.ask(_PATIENCE) for each in self._served()], consumeErrors=True)
 
-    def _served(self) -> list[Member]:
+    def _served(self) -> list[WorkerRecord]:
         return [each for each in self.members if each.phase in _SERVED]
 
-    def _drain(self, member: Member, patient: bool) -> None:
+    def _drain(self, member: WorkerRecord, patient: bool) -> None:
         member.retiring = True
-        self.enter(member, Phase.DRAINING).drain(patient=patient)
+        self.enter(member, WorkerPhase.DRAINING).drain(patient=patient)
 
-    def _terminate(self, member: Member, patient: bool) -> None:
+    def _terminate(self, member: WorkerRecord, patient: bool) -> None:
         member.retiring = True
-        self.enter(member, Phase.TERMINATING).signal("TERM")
+        self.enter(member, WorkerPhase.TERMINATING).signal("TERM")
 
-    def _dump(self, member: Member, patient: bool) -> None:
+    def _dump(self, member: WorkerRecord, patient: bool) -> None:
         process, silent = member.process, self._reactor.seconds() - member.heard
         words = (
             "worker {slot} (pid {pid}) is silent for {silent:.1f} s (watchdog): killed, and its stack follows"
         )
         self._log.error(words, slot=process.slot, pid=process.pid, silent=silent)
-        self.enter(member, Phase.STUCK).signal("QUIT")
+        self.enter(member, WorkerPhase.STUCK).signal("QUIT")
 
-    def _kill(self, member: Member, patient: bool) -> None:
+    def _kill(self, member: WorkerRecord, patient: bool) -> None:
         slot, phase, rules = member.process.slot, member.phase, member.version.rules
-        if phase is Phase.STARTING:
+        if phase is WorkerPhase.STARTING:
             member.process.failure = f"was not ready within {rules.boot_timeout:g} s (boot_timeout)"
-        if phase is not Phase.STUCK:  # which has been said
+        if phase is not WorkerPhase.STUCK:  # which has been said
             self._log.warn("worker {slot} is {phase} for too long: killed", slot=slot, phase=phase.value)
-        self.enter(member, Phase.KILLED).signal("KILL")
+        self.enter(member, WorkerPhase.KILLED).signal("KILL")
 
 
-_MEANS: Final[dict[type[Action], Callable[[Crew, Member, bool], None]]] = {
-    Drain: Crew._drain,
-    Terminate: Crew._terminate,
-    Dump: Crew._dump,
-    Kill: Crew._kill,
+_MEANS: Final[dict[type[Action], Callable[[WorkerSet, WorkerRecord, bool], None]]] = {
+    Drain: WorkerSet._drain,
+    Terminate: WorkerSet._terminate,
+    Dump: WorkerSet._dump,
+    Kill: WorkerSet._kill,
 }

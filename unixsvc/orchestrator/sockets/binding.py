@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["BoundSocket", "DirectoryLock", "Door", "bind", "reclaim"]
+__all__ = ["BoundSocket", "DirectoryLock", "Listener", "bind", "remove_stale_sockets"]
 
 _log = Logger()
 
@@ -54,7 +54,7 @@ class DirectoryLock:
         os.close(self._file)
 
 
-class Door:
+class Listener:
     """Where a service listens: a socket that can be opened, closed, and opened again.
 
     :param mode: of the path.
@@ -125,7 +125,7 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
     :param mode: of the path, from its first moment on.
     :raises ConfigError: if the path is taken by something that is no socket.
     """
-    reclaim(path)
+    remove_stale_sockets(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o777 & ~mode)
     try:
@@ -140,7 +140,7 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
     return BoundSocket(listening, path)
 
 
-def reclaim(path: str) -> None:
+def remove_stale_sockets(path: str) -> None:
     """Remove what a dead orchestrator has left. Only who holds the directory's lock may do so.
 
     :raises ConfigError: if it is no socket.

@@ -13,15 +13,15 @@ from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.sockets.binding import BoundSocket, bind
 
-__all__ = ["HttpDoor"]
+__all__ = ["HttpListener"]
 
 _log = Logger(namespace="http")
 
 _FAMILIES: Final = {"tcp": socket.AF_INET, "ssl": socket.AF_INET, "tcp6": socket.AF_INET6}
 
 
-class HttpDoor:
-    """As :class:`unixsvc.orchestrator.sockets.binding.Door`, with a socket for each endpoint.
+class HttpListener:
+    """As :class:`unixsvc.orchestrator.sockets.binding.Listener`, with a socket for each endpoint.
 
     :param backlog: of those that name none themselves.
     """

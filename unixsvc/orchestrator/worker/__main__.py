@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unixsvc.service.spec import Orders
+    from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["main"]
 
@@ -36,7 +36,7 @@ def main() -> None:
 
     from unixsvc.orchestrator.worker.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD, TALLY_FD
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
-    from unixsvc.telemetry.logs import Level, WorkerObserver
+    from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver
 
     orders = _read_orders()
     orphan_watch = OrphanWatch(COMMANDS_FD)
@@ -46,7 +46,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
     setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
     sys.path.insert(0, orders.folder)
-    level = Level(orders.log.level)
+    level = LogLevelFilter(orders.log.level)
     observer = level.filter(WorkerObserver(sys.stderr))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     loop = uvloop.new_event_loop()
@@ -69,7 +69,7 @@ def main() -> None:
     os._exit(worker.exit_code)
 
 
-def _read_orders() -> Orders:
+def _read_orders() -> WorkerConfig:
     from unixsvc.orchestrator.worker.messages import COMMANDS_FD, decode_orders
 
     line = bytearray()
@@ -92,35 +92,35 @@ def _raise_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _load_keys(orders: Orders) -> list[Any]:
+def _load_keys(orders: WorkerConfig) -> list[Any]:
     if orders.http is None:
         return [None]
     from unixsvc.config.http import parse_listen
-    from unixsvc.listen.tls import Encryption, context_for
+    from unixsvc.listen.tls import TlsContext, tls_context_for
 
-    contexts = [context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+    contexts = [tls_context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
     # One more than may be is told so, encrypted; some more than that have to be possible at a time.
     seconds, most = orders.http.header_timeout, orders.limits.max_connections + _MORE
-    return [None if each is None else Encryption(each, seconds, most) for each in contexts]
+    return [None if each is None else TlsContext(each, seconds, most) for each in contexts]
 
 
-def _drop_privileges(orders: Orders) -> None:
+def _drop_privileges(orders: WorkerConfig) -> None:
     from unixsvc.orchestrator.worker.privileges import drop
 
     drop(orders.privileges)
     os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
 
 
-def _or_give_up(step: Callable[[Orders], Any], orders: Orders) -> Any:
+def _or_give_up(step: Callable[[WorkerConfig], Any], orders: WorkerConfig) -> Any:
     """Take a step of the way to a worker; what cannot be is reported."""
     from unixsvc.errors import ConfigError
     from unixsvc.orchestrator.signals import BOOT_FAILED
-    from unixsvc.orchestrator.worker.messages import REPORTS_FD, Failed, encode_line
+    from unixsvc.orchestrator.worker.messages import REPORTS_FD, WorkerFailed, encode_line
 
     try:
         return step(orders)
     except ConfigError as error:
-        os.write(REPORTS_FD, encode_line(Failed(str(error))))
+        os.write(REPORTS_FD, encode_line(WorkerFailed(str(error))))
         sys.exit(BOOT_FAILED)
 
 

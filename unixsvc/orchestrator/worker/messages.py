@@ -7,21 +7,21 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from unixsvc.service.spec import Orders, Status
+from unixsvc.service.spec import StatsReport, WorkerConfig
 
 __all__ = [
     "COMMANDS_FD",
     "LISTENING_FD",
     "REPORTS_FD",
     "TALLY_FD",
-    "AskFigures",
     "Command",
-    "Drain",
-    "Draining",
-    "Failed",
-    "Ready",
+    "DrainCommand",
     "Report",
+    "ReportStats",
     "SetLogLevel",
+    "WorkerDraining",
+    "WorkerFailed",
+    "WorkerReady",
     "decode_command",
     "decode_orders",
     "decode_report",
@@ -35,7 +35,7 @@ TALLY_FD: Final = 5
 LISTENING_FD: Final = 6  # and the following ones, where there are several
 
 
-class Drain(Struct, frozen=True, tag="drain"):
+class DrainCommand(Struct, frozen=True, tag="drain"):
     """Answer what you have been asked, and end.
 
     :ivar patient: whether clients that hold a connection without using it are waited for: others serve
@@ -45,7 +45,7 @@ class Drain(Struct, frozen=True, tag="drain"):
     patient: bool = False
 
 
-class AskFigures(Struct, frozen=True, tag="figures"):
+class ReportStats(Struct, frozen=True, tag="figures"):
     """Report your figures. As it is asked every second, it is a sign of life as well."""
 
 
@@ -55,28 +55,28 @@ class SetLogLevel(Struct, frozen=True, tag="log"):
     level: str
 
 
-class Draining(Struct, frozen=True, tag="draining"):
+class WorkerDraining(Struct, frozen=True, tag="draining"):
     """The worker has been told to end, whoever has told it, and accepts nobody any more."""
 
 
-class Ready(Struct, frozen=True, tag="ready"):
+class WorkerReady(Struct, frozen=True, tag="ready"):
     """It has answered itself on the path that clients take, and they can connect."""
 
 
-class Failed(Struct, frozen=True, tag="failed"):
+class WorkerFailed(Struct, frozen=True, tag="failed"):
     """The worker cannot start, and ends."""
 
     reason: str
 
 
-Command = Drain | AskFigures | SetLogLevel
-Report = Ready | Draining | Failed | Status
+Command = DrainCommand | ReportStats | SetLogLevel
+Report = WorkerReady | WorkerDraining | WorkerFailed | StatsReport
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_report = msgspec.json.Decoder(Report).decode
-decode_orders = msgspec.json.Decoder(Orders).decode
+decode_orders = msgspec.json.Decoder(WorkerConfig).decode
 
 
-def encode_line(message: Orders | Command | Report) -> bytes:
+def encode_line(message: WorkerConfig | Command | Report) -> bytes:
     """A message as it goes through the pipe."""
     return msgspec.json.encode(message) + b"\n"

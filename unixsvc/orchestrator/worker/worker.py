@@ -20,29 +20,29 @@ from twisted.python.failure import Failure
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
-from unixsvc.listen.connection_counts import Place
-from unixsvc.listen.tls import Encryption
+from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.tls import TlsContext
 from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
     LISTENING_FD,
     REPORTS_FD,
     TALLY_FD,
-    AskFigures,
-    Drain,
-    Draining,
-    Failed,
-    Ready,
+    DrainCommand,
     Report,
+    ReportStats,
     SetLogLevel,
+    WorkerDraining,
+    WorkerFailed,
+    WorkerReady,
     decode_command,
     encode_line,
 )
 from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
 from unixsvc.routing.app import load_app
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Orders
-from unixsvc.telemetry.logs import Level
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
+from unixsvc.telemetry.logs import LogLevelFilter
 
 __all__ = ["Worker"]
 
@@ -64,12 +64,12 @@ class Worker:
 
     def __init__(
         self,
-        orders: Orders,
+        orders: WorkerConfig,
         loop: asyncio.AbstractEventLoop,
         reactor: Any,
-        level: Level,
+        level: LogLevelFilter,
         orphan_watch: OrphanWatch,
-        tls: Sequence[Encryption | None] = (None,),
+        tls: Sequence[TlsContext | None] = (None,),
     ) -> None:
         self._orders = orders
         self._loop = loop
@@ -77,7 +77,7 @@ class Worker:
         self._level = level
         self._orphan_watch = orphan_watch
         self._tls = tls
-        self._hosted: Hosted | None = None
+        self._hosted: ServiceHost | None = None
         self._line = _ControlLine(self)
         # Opened now: a process that has used up its descriptors must still be able to end well.
         self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -107,7 +107,7 @@ class Worker:
         """Tell the orchestrator."""
         self._line.sendLine(encode_line(report).rstrip())
 
-    def tell_figures(self, command: AskFigures) -> None:
+    def tell_figures(self, command: ReportStats) -> None:
         """Report the figures of now."""
         if self._hosted is not None:
             self.report(self._hosted.status())
@@ -116,7 +116,7 @@ class Worker:
         """Log more, or less."""
         self._level.set(command.level)
 
-    def drain(self, command: Drain) -> None:
+    def drain(self, command: DrainCommand) -> None:
         """Serve the clients until they have gone, and end."""
         if self._draining:
             if not command.patient and self._hosted is not None:
@@ -126,10 +126,10 @@ class Worker:
         # The orchestrator would see to it, unless it is gone.
         self._reactor.callLater(self._orders.settings.drain_timeout, self._hurry)
         if self._hosted is None:
-            self.report(Draining())
+            self.report(WorkerDraining())
             done = succeed(None)
         else:
-            done = self._hosted.drain(patient=command.patient, closed=lambda: self.report(Draining()))
+            done = self._hosted.drain(patient=command.patient, closed=lambda: self.report(WorkerDraining()))
         done.addErrback(lambda failure: self._log.failure("while draining", failure))
         done.addBoth(lambda _: self._end())
 
@@ -138,7 +138,7 @@ class Worker:
         if self._draining:
             self._hurry()
             return
-        self.drain(Drain())
+        self.drain(DrainCommand())
 
     def disconnected(self) -> None:
         """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
@@ -149,13 +149,13 @@ class Worker:
         if self._ended:
             self._reactor.stop()
         else:
-            self.drain(Drain())
+            self.drain(DrainCommand())
 
     def _is_ready(self, _: None) -> None:
         if self._draining:
             return  # before it was ready
         self._orphan_watch.patience = self._orders.settings.drain_timeout + _LAST_REPLIES
-        self.report(Ready())
+        self.report(WorkerReady())
 
     def _hurry(self) -> None:
         """Refuse what is unanswered; who does not take even that is not waited for."""
@@ -163,15 +163,15 @@ class Worker:
         if self._hosted is not None:
             self._hosted.abort()
 
-    def _make(self) -> Hosted:
-        place = Place(TALLY_FD, self._orders.place)
+    def _make(self) -> ServiceHost:
+        place = WorkerSlot(TALLY_FD, self._orders.place)
         endpoints = [
             AdoptedServerEndpoint(self._loop, socket.socket(fileno=LISTENING_FD + index), place, tls)
             for index, tls in enumerate(self._tls)
         ]
         endpoint: Any = endpoints[0] if len(endpoints) == 1 else JoinedServerEndpoint(endpoints)
         orders = msgspec.structs.replace(self._orders, limits=_possible(self._orders.limits))
-        return Hosted(orders, load_app(orders.settings.app), endpoint, self._reactor)
+        return ServiceHost(orders, load_app(orders.settings.app), endpoint, self._reactor)
 
     def _cannot_listen(self, failure: Failure) -> None:
         if self._draining:
@@ -184,7 +184,7 @@ class Worker:
 
     def _give_up(self, reason: str) -> None:
         self.exit_code = BOOT_FAILED
-        self.report(Failed(reason))
+        self.report(WorkerFailed(reason))
         self._end()
 
     def _end(self) -> None:
@@ -223,7 +223,7 @@ class _ControlLine(LineOnlyReceiver):
 
 
 _OBEY: Final[dict[type, Callable[[Worker, Any], None]]] = {
-    Drain: Worker.drain,
-    AskFigures: Worker.tell_figures,
+    DrainCommand: Worker.drain,
+    ReportStats: Worker.tell_figures,
     SetLogLevel: Worker.set_log_level,
 }

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from unixsvc.rest.openapi.operations import BEARER, PARAMETERS, Place, RouteContract, operation
+from unixsvc.rest.openapi.operations import BEARER, PARAMETERS, RouteContract, RouteLocation, operation
 from unixsvc.rest.openapi.responses import HEADERS, PROBLEMS, problem_responses
 from unixsvc.rest.openapi.schemas import Schemas, merge, reachable
 
@@ -80,7 +80,7 @@ def describe(
                 continue
             at = paths.take(route)
             if at is not None:
-                place = Place(at.variables, bool(number), schemas, rewrite)
+                place = RouteLocation(at.variables, bool(number), schemas, rewrite)
                 tag = _tag_of(route.path) or contract.title or "default"
                 at.add(operation(route, place, token=token, tag=tag, name=paths.name_for(route)))
     document: dict[str, Any] = {

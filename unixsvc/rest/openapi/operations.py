@@ -10,7 +10,7 @@ from msgspec import Struct
 from unixsvc.rest.openapi.responses import Declared, failures, success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 
-__all__ = ["BEARER", "PARAMETERS", "Place", "RouteContract", "operation"]
+__all__ = ["BEARER", "PARAMETERS", "RouteContract", "RouteLocation", "operation"]
 
 BEARER: Final = "bearer"
 JSON: Final = "application/json"
@@ -70,7 +70,7 @@ class RouteContract(Struct, frozen=True):
     tags: Sequence[str] = ()
 
 
-class Place(Struct, frozen=True):
+class RouteLocation(Struct, frozen=True):
     """Where a route stands.
 
     :ivar variables: of the path: by the names that they have in the document, the route's own names and the
@@ -86,7 +86,9 @@ class Place(Struct, frozen=True):
     rewrite: Callable[[Any], Any]
 
 
-def operation(route: RouteContract, place: Place, *, token: str, tag: str, name: str) -> dict[str, Any]:
+def operation(
+    route: RouteContract, place: RouteLocation, *, token: str, tag: str, name: str
+) -> dict[str, Any]:
     """An operation object.
 
     :param token: who needs one: ``required`` for all operations, ``private`` for those that are not public,
@@ -115,7 +117,7 @@ def operation(route: RouteContract, place: Place, *, token: str, tag: str, name:
     return found | {"security": [{BEARER: []}] if secured else []}
 
 
-def _path(route: RouteContract, place: Place) -> list[dict[str, Any]]:
+def _path(route: RouteContract, place: RouteLocation) -> list[dict[str, Any]]:
     found = []
     for name, (own, kind) in place.variables.items():
         schema = place.rewrite(route.path_arguments.get(own, {"type": "string"}))
@@ -167,7 +169,7 @@ def _keys(route: RouteContract) -> list[dict[str, Any]]:
     return [{"$ref": "#/components/parameters/Idempotency-Key"}]
 
 
-def _success(route: RouteContract, place: Place) -> dict[str, Any]:
+def _success(route: RouteContract, place: RouteLocation) -> dict[str, Any]:
     result = place.rewrite(route.result)
     if route.stream:
         return success(route.method, result, null=False, stream=True, created=False)
@@ -176,7 +178,7 @@ def _success(route: RouteContract, place: Place) -> dict[str, Any]:
     return success(route.method, rest, null=null, stream=False, created=route.created)
 
 
-def _codes(route: RouteContract, place: Place, *, data: bool, body: bool, secured: bool) -> set[int]:
+def _codes(route: RouteContract, place: RouteLocation, *, data: bool, body: bool, secured: bool) -> set[int]:
     """The failures that the framework itself may answer with."""
     keyed = route.method not in _SAFE
     refined = any(place.rewrite(each) not in _PLAIN for each in route.path_arguments.values())

@@ -9,14 +9,14 @@ from typing import Final
 from unixsvc.errors import Malformed, TooLarge
 from unixsvc.rest.server.request_head import Head, check_begun, parse_head
 
-__all__ = ["ChunkedBody", "Framer"]
+__all__ = ["ChunkedBody", "RequestParser"]
 
 _ENDLESS: Final = "extensions of chunks, or trailers, that are too long"
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)")
 _TRAILER: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 
-class Framer:
+class RequestParser:
     """Takes requests from what has come on one connection.
 
     :param max_head: the longest head, in bytes.

@@ -11,21 +11,20 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from unixsvc.domain import message
-from unixsvc.domain.handle_message import reply_for
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.errors import Incomplete, ServiceError
 from unixsvc.rest.decode import meta_of
-from unixsvc.rest.encode import terms_of
-from unixsvc.rest.server.parser import Framer
-from unixsvc.rest.server.request import FrontRequest
+from unixsvc.rest.encode import response_context
+from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import says_close
-from unixsvc.rest.server.timeouts import Phase, Watch, gone, unsent
+from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed, unsent_bytes
 from unixsvc.rest.server.writer import last_answer
 from unixsvc.transport.peer import has_more
 
 if TYPE_CHECKING:
-    from unixsvc.rest.server.site import Front
+    from unixsvc.rest.server.site import HttpSite
 
-__all__ = ["FrontChannel", "FrontRequest"]
+__all__ = ["HttpProtocol"]
 
 # So many requests of one client are served before the others have their turn.
 _TURN: Final = 64
@@ -33,7 +32,7 @@ _TURN: Final = 64
 _AHEAD: Final = 16_384
 
 
-class FrontChannel(HTTPChannel):
+class HttpProtocol(HTTPChannel):
     """Serves one client.
 
     Of twisted.web's it keeps what requests see: to write, to register producers, to know the addresses.
@@ -47,19 +46,19 @@ class FrontChannel(HTTPChannel):
     _peer: IAddress
     _host: IAddress
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: HttpSite) -> None:
         super().__init__()
         self.factory = self.site = front
         self.requestFactory: Any = front.requestFactory
         self._front = front
-        self._framer = Framer(front.http.max_header_bytes, front.limits.max_message_bytes)
+        self._framer = RequestParser(front.http.max_header_bytes, front.limits.max_message_bytes)
         self._told = False  # the client, that it may send the body
         self._busy = self._later = self._full = self._serving = False
         self._reading = True
-        self._end: Phase | None = None  # how it is being closed
+        self._end: ConnectionPhase | None = None  # how it is being closed
         self._served = 0
         self._unsent = b""
-        self._watch = Watch()
+        self._watch = PhaseTimer()
 
     # What the transport calls.
 
@@ -90,7 +89,7 @@ class FrontChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """The client is gone: nobody wants the answers any more."""
-        self._end = Phase.CLOSING
+        self._end = ConnectionPhase.CLOSING
         self._front.closed(self)
         super().connectionLost(reason)
 
@@ -167,7 +166,7 @@ class FrontChannel(HTTPChannel):
 
     def leave(self) -> None:
         """Have the client go: now, if it has nothing to wait for, else with its next answer."""
-        if self._phase() is Phase.PARTING:
+        if self._phase() is ConnectionPhase.PARTING:
             self._close_silent()
 
     def refuse(self, error: ServiceError) -> None:
@@ -175,22 +174,22 @@ class FrontChannel(HTTPChannel):
         head = self._framer.head
         method, fields = (b"", {}) if head is None else (head.method, head.fields)
         asked = message.Request("", "", meta=meta_of(fields))
-        answer = self._front.answering.answer(reply_for(error), terms_of(method, fields, asked))
+        answer = self._front.answering.answer(error_to_reply(error), response_context(method, fields, asked))
         self.transport.write(last_answer(answer, self._front.date))
         self._linger()
 
     def cut_off(self) -> None:
         """Close now."""
-        self._end = Phase.CLOSING
+        self._end = ConnectionPhase.CLOSING
         self.transport.abortConnection()
 
     def check_time(self, now: float) -> None:
         """Close the connection if its client has used up its time."""
-        if not self._reading and self._end is None and gone(self.transport):
+        if not self._reading and self._end is None and peer_has_closed(self.transport):
             self.cut_off()
             return
         phase = self._phase()
-        waiting = unsent(self.transport) if phase.sends else 0
+        waiting = unsent_bytes(self.transport) if phase.sends else 0
         if self._watch.look(phase, self._served, waiting, now) >= self._front.limit(phase):
             if phase.silent:
                 self._close_silent()
@@ -199,21 +198,21 @@ class FrontChannel(HTTPChannel):
             else:
                 self.refuse(Incomplete())
 
-    def _phase(self) -> Phase:
+    def _phase(self) -> ConnectionPhase:
         """What is waited for."""
         if self._end is not None:
             return self._end
         if self._full:
-            return Phase.SENDING
+            return ConnectionPhase.SENDING
         if self._busy or self._later:
-            return Phase.ANSWERING
+            return ConnectionPhase.ANSWERING
         if self._framer.head is not None:
-            return Phase.BODY
+            return ConnectionPhase.BODY
         if self._framer.arrived:
-            return Phase.HEAD
+            return ConnectionPhase.HEAD
         if not self._served:
-            return Phase.FRESH
-        return Phase.PARTING if self._front.leaving else Phase.IDLE
+            return ConnectionPhase.FRESH
+        return ConnectionPhase.PARTING if self._front.leaving else ConnectionPhase.IDLE
 
     def _close_silent(self) -> None:
         """Close, unless the client has said something just now: that is read in a moment."""
@@ -229,13 +228,13 @@ class FrontChannel(HTTPChannel):
             if self._framer.arrived or not self._reading or has_more(self.transport):
                 self._linger()
                 return
-            self._end = Phase.CLOSING
+            self._end = ConnectionPhase.CLOSING
             self.transport.unregisterProducer()  # Twisted's transports would wait for it
             self.transport.loseConnection()
 
     def _linger(self) -> None:
         """Send no more when all is sent, and drop what comes."""
-        self._end = Phase.LINGERING
+        self._end = ConnectionPhase.LINGERING
         self._framer.clear()
         self.transport.unregisterProducer()
         if ISSLTransport.providedBy(self.transport):  # cannot be closed on one side

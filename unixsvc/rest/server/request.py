@@ -18,13 +18,13 @@ from unixsvc.errors import Internal
 from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.rest.server.request_head import Fields, Head
 
-__all__ = ["FrontRequest"]
+__all__ = ["HttpRequest"]
 
 _log: Final = Logger()
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
-class FrontRequest(Request):
+class HttpRequest(Request):
     """A request that goes to the gateway with no traversal of resources, and no session."""
 
     channel: Any

@@ -15,12 +15,12 @@ from twisted.web.server import Site
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
 from unixsvc.errors import Unavailable
-from unixsvc.rest.encode import Answering
-from unixsvc.rest.server.protocol import FrontChannel
-from unixsvc.rest.server.request import FrontRequest
-from unixsvc.rest.server.timeouts import Phase
+from unixsvc.rest.encode import ResponseBuilder
+from unixsvc.rest.server.protocol import HttpProtocol
+from unixsvc.rest.server.request import HttpRequest
+from unixsvc.rest.server.timeouts import ConnectionPhase
 
-__all__ = ["Front"]
+__all__ = ["HttpSite"]
 
 # A client that is told why it is refused may still be sending: it is read on for so long, in seconds.
 _LINGER: Final = 2.0
@@ -35,7 +35,7 @@ _TURNED_AWAY: Final = 64
 _EVERY: Final = 1.0
 
 
-class Front(Site):
+class HttpSite(Site):
     """Makes the server's side of HTTP connections, and has all of them keep their limits.
 
     :param gateway: answers all requests.
@@ -45,28 +45,28 @@ class Front(Site):
     """
 
     noisy = False
-    requestFactory = FrontRequest
+    requestFactory = HttpRequest
 
     def __init__(self, gateway: IResource, http: Http, limits: Limits, reactor: Any) -> None:
         super().__init__(gateway, reactor=reactor, timeout=None)
         self.http = http
         self.limits = limits
-        self.answering = Answering(http)
+        self.answering = ResponseBuilder(http)
         self.leaving = False
         self.date = b""
-        self._channels: set[FrontChannel] = set()
-        self._turned_away: set[FrontChannel] = set()
+        self._channels: set[HttpProtocol] = set()
+        self._turned_away: set[HttpProtocol] = set()
         self._all_gone: list[Deferred[None]] = []
         self._seconds = {
-            Phase.FRESH: http.header_timeout,
-            Phase.IDLE: limits.idle_timeout,
-            Phase.PARTING: 0.0,
-            Phase.HEAD: http.header_timeout,
-            Phase.BODY: limits.message_timeout,
-            Phase.ANSWERING: math.inf,  # HandleMessage sees to it
-            Phase.SENDING: http.send_timeout,
-            Phase.CLOSING: http.send_timeout,
-            Phase.LINGERING: _LINGER,
+            ConnectionPhase.FRESH: http.header_timeout,
+            ConnectionPhase.IDLE: limits.idle_timeout,
+            ConnectionPhase.PARTING: 0.0,
+            ConnectionPhase.HEAD: http.header_timeout,
+            ConnectionPhase.BODY: limits.message_timeout,
+            ConnectionPhase.ANSWERING: math.inf,  # HandleMessage sees to it
+            ConnectionPhase.SENDING: http.send_timeout,
+            ConnectionPhase.CLOSING: http.send_timeout,
+            ConnectionPhase.LINGERING: _LINGER,
         }
         self._hurried = False
         self._checks = LoopingCall(self._check_time)
@@ -83,9 +83,9 @@ class Front(Site):
     def log(self, request: Any) -> None:
         """Nothing: requests are counted, not logged."""
 
-    def buildProtocol(self, addr: IAddress | None) -> FrontChannel:  # type: ignore[override]
+    def buildProtocol(self, addr: IAddress | None) -> HttpProtocol:  # type: ignore[override]
         """The server's side of a connection; Twisted's own puts one in between that can switch to HTTP/2."""
-        return FrontChannel(self)
+        return HttpProtocol(self)
 
     def acceptableProtocols(self) -> list[bytes]:
         """What a client that encrypts may choose from."""
@@ -111,12 +111,12 @@ class Front(Site):
         self.leaving = True
         self._hurried = self._hurried or not patient
         if self._hurried:
-            self._seconds[Phase.FRESH] = min(_HURRIED, self.http.header_timeout)
-            self._seconds[Phase.PARTING] = 0.0
+            self._seconds[ConnectionPhase.FRESH] = min(_HURRIED, self.http.header_timeout)
+            self._seconds[ConnectionPhase.PARTING] = 0.0
             for each in list(self._channels):
                 each.leave()
         else:
-            self._seconds[Phase.PARTING] = min(_ON_ITS_WAY, self.limits.idle_timeout)
+            self._seconds[ConnectionPhase.PARTING] = min(_ON_ITS_WAY, self.limits.idle_timeout)
         if not self.connections:
             self._rest()
             return succeed(None)
@@ -134,7 +134,7 @@ class Front(Site):
 
     # What channels call.
 
-    def opened(self, channel: FrontChannel) -> None:
+    def opened(self, channel: HttpProtocol) -> None:
         """Note a new connection, and turn it away if it is one too many."""
         if not self._checks.running:
             self._start_checks()
@@ -147,7 +147,7 @@ class Front(Site):
         else:
             channel.refuse(Unavailable())
 
-    def closed(self, channel: FrontChannel) -> None:
+    def closed(self, channel: HttpProtocol) -> None:
         """Note that a connection is gone."""
         self._channels.discard(channel)
         self._turned_away.discard(channel)
@@ -157,7 +157,7 @@ class Front(Site):
             for each in gone:
                 each.callback(None)
 
-    def limit(self, phase: Phase) -> float:
+    def limit(self, phase: ConnectionPhase) -> float:
         """For how long a connection may be in a phase, in seconds."""
         return self._seconds[phase]
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import ISystemHandle
 
-__all__ = ["Phase", "Watch", "gone", "unsent"]
+__all__ = ["ConnectionPhase", "PhaseTimer", "peer_has_closed", "unsent_bytes"]
 
 # A client that takes fewer bytes between two looks takes nothing.
 _SOME: Final = 1024
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """What a connection waits for.
 
     :ivar silent: whether a client whose time is over is told nothing, as it has asked for nothing.
@@ -38,7 +38,7 @@ class Phase(Enum):
         self.sends = sends
 
 
-class Watch:
+class PhaseTimer:
     """Tells since when a connection has waited for one thing.
 
     No request has to ask for the time, or start a timer: it is enough that it counts.
@@ -47,11 +47,11 @@ class Watch:
     __slots__ = ("_mark", "_since", "_unsent")
 
     def __init__(self) -> None:
-        self._mark: tuple[Phase, int] | None = None
+        self._mark: tuple[ConnectionPhase, int] | None = None
         self._since = 0.0
         self._unsent = 0
 
-    def look(self, phase: Phase, served: int, waiting: int, now: float) -> float:
+    def look(self, phase: ConnectionPhase, served: int, waiting: int, now: float) -> float:
         """Note what is, and say for how many seconds it has been so.
 
         :param served: how many requests have been.
@@ -59,13 +59,13 @@ class Watch:
         :param now: in seconds.
         """
         # The time for the first head counts from the connection's beginning.
-        mark = (Phase.HEAD if phase is Phase.FRESH else phase), served
+        mark = (ConnectionPhase.HEAD if phase is ConnectionPhase.FRESH else phase), served
         if mark != self._mark or abs(waiting - self._unsent) >= _SOME:
             self._mark, self._since, self._unsent = mark, now, waiting
         return now - self._since
 
 
-def unsent(transport: Any) -> int:
+def unsent_bytes(transport: Any) -> int:
     """How many of the bytes that were given to the kernel the other end has not taken."""
     handle = _handle(transport)
     if handle is None:
@@ -78,7 +78,7 @@ def unsent(transport: Any) -> int:
     return int.from_bytes(found, "little")
 
 
-def gone(transport: Any) -> bool:
+def peer_has_closed(transport: Any) -> bool:
     """Whether the other end has closed; where nothing is read, nobody else finds out."""
     handle = _handle(transport)
     if handle is None or handle.fileno() < 0:

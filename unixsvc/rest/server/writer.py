@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from twisted.web.http import datetimeToString
 
-from unixsvc.rest.encode import REASONS, Answer
+from unixsvc.rest.encode import REASONS, Response
 from unixsvc.rest.headers.cors import Pairs
 
 __all__ = ["begin", "last_answer", "send", "set_headers"]
@@ -43,7 +43,7 @@ def _start(version: bytes, code: int) -> bytes:
     return line
 
 
-def send(request: Any, answer: Answer) -> None:
+def send(request: Any, answer: Response) -> None:
     """Answer a request, and be done with it."""
     channel = getattr(request, "channel", None)
     if channel is None or request.clientproto not in _OURS:
@@ -67,7 +67,7 @@ def send(request: Any, answer: Answer) -> None:
     request.finish()
 
 
-def last_answer(answer: Answer, date: bytes) -> bytes:
+def last_answer(answer: Response, date: bytes) -> bytes:
     """The bytes of an answer behind which its connection is closed.
 
     :param date: the line that tells the time.
@@ -77,7 +77,7 @@ def last_answer(answer: Answer, date: bytes) -> bytes:
     return b"".join((start, answer.kind.block, date, headers, b"Connection: close\r\n\r\n", answer.body))
 
 
-def begin(request: Any, answer: Answer, data: bytes = b"") -> None:
+def begin(request: Any, answer: Response, data: bytes = b"") -> None:
     """Send the beginning of an answer.
 
     :param data: of its body, what is there.

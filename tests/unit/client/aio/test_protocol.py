@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.aio.protocol import AioLink
+from unixsvc.client.aio.protocol import AsyncioClientProtocol
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Shown
+from unixsvc.client.location import Credentials
 from unixsvc.errors import DeadlineExceeded
 
 
@@ -52,7 +52,7 @@ class AioLinkTests(SynchronousTestCase):
     def connect(self) -> None:
         """Have a connection."""
         self.transport = Transport()
-        self.link = AioLink(Shown("t"), asyncio.get_running_loop(), lambda link: None)
+        self.link = AsyncioClientProtocol(Credentials("t"), asyncio.get_running_loop(), lambda link: None)
         self.link.connection_made(self.transport)
         self.loop_time = asyncio.get_running_loop().time
 

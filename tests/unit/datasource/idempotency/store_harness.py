@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from unixsvc.datasource.idempotency.datasource import OnceDatasource
-from unixsvc.datasource.idempotency.store import Answers, answers_path
+from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
+from unixsvc.datasource.idempotency.store import IdempotencyStore, store_path
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Peer, Reply, Request
 from unixsvc.errors import ServiceError
@@ -75,13 +75,13 @@ class KeepingTestCase(SynchronousTestCase):
         self.clock.advance(1_000_000.0)
         self.folder = self.mktemp()
         os.mkdir(self.folder)
-        self.path = answers_path(os.path.abspath(self.folder), "items")
+        self.path = store_path(os.path.abspath(self.folder), "items")
         self.alive = {"A", "B"}
         self.a, self.b = self.store("A"), self.store("B")
 
-    def store(self, owner: str, path: str | None = None) -> Answers:
+    def store(self, owner: str, path: str | None = None) -> IdempotencyStore:
         """The store of a worker."""
-        store = Answers(
+        store = IdempotencyStore(
             self.path if path is None else path,
             ttl=self.ttl,
             most=self.most,
@@ -92,11 +92,11 @@ class KeepingTestCase(SynchronousTestCase):
         self.addCleanup(store.close)
         return store
 
-    def once(self, store: Answers, acting: Acting) -> OnceDatasource:
+    def once(self, store: IdempotencyStore, acting: Acting) -> IdempotentDatasource:
         """The datasource of a worker."""
-        return OnceDatasource(acting, acting.check, store, self.clock)
+        return IdempotentDatasource(acting, acting.check, store, self.clock)
 
-    def start(self, datasource: OnceDatasource, request: Request) -> Deferred[Reply]:
+    def start(self, datasource: IdempotentDatasource, request: Request) -> Deferred[Reply]:
         """Have a request answered."""
         coroutine: Any = datasource.handle(request)
         return Deferred.fromCoroutine(coroutine)

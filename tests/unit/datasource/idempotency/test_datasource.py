@@ -14,7 +14,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import Acting, KeepingTestCase, keyed
 from unixsvc.config.settings import Security
-from unixsvc.datasource.idempotency.datasource import OnceDatasource
+from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.store import UNKNOWN
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Reply, Request
@@ -45,14 +45,14 @@ class OnceTests(KeepingTestCase):
         self.acting = Acting()
         self.here, self.there = self.once(self.a, self.acting), self.once(self.b, self.acting)
 
-    def reply(self, datasource: OnceDatasource, request: Request) -> Reply:
+    def reply(self, datasource: IdempotentDatasource, request: Request) -> Reply:
         """The reply to what needs no waiting."""
         return self.successResultOf(self.start(datasource, request))
 
     def test_interface(self) -> None:
         """It is a datasource."""
         self.assertTrue(verifyObject(IRouterDatasource, self.here))
-        self.assertTrue(verifyClass(IRouterDatasource, OnceDatasource))
+        self.assertTrue(verifyClass(IRouterDatasource, IdempotentDatasource))
         self.assertTrue(verifyObject(IRouterDatasource, self.acting))
 
     def test_without_a_key(self) -> None:

@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import KeepingTestCase
-from unixsvc.datasource.idempotency.store import UNKNOWN, Answers, answers_path, is_alive, owner_of
-from unixsvc.domain.interfaces import IAnswers
+from unixsvc.datasource.idempotency.store import UNKNOWN, IdempotencyStore, is_alive, owner_of, store_path
+from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
 from unixsvc.errors import ConfigError, Unavailable
 
@@ -26,8 +26,8 @@ class AnswersTests(KeepingTestCase):
 
     def test_interface(self) -> None:
         """It is what the domain asks for."""
-        self.assertTrue(verifyObject(IAnswers, self.a))
-        self.assertTrue(verifyClass(IAnswers, Answers))
+        self.assertTrue(verifyObject(IIdempotencyStore, self.a))
+        self.assertTrue(verifyClass(IIdempotencyStore, IdempotencyStore))
 
     def test_begun_once(self) -> None:
         """Only the first begins; both see then that it runs, and for which request."""
@@ -70,7 +70,7 @@ class AnswersTests(KeepingTestCase):
             self.a.finish(b"k", FAILURE)
             return False
 
-        looks = Answers(
+        looks = IdempotencyStore(
             self.path, ttl=self.ttl, most=self.most, owner="B", alive=ends, now=self.clock.seconds
         )
         self.addCleanup(looks.close)
@@ -132,7 +132,7 @@ class AnswersTests(KeepingTestCase):
 
     def test_in_memory(self) -> None:
         """Without a directory, nothing is shared, and all else is the same."""
-        self.assertEqual(answers_path("", "items"), "")
+        self.assertEqual(store_path("", "items"), "")
         memory = self.store("A", "")
         memory.check()
         self.assertIsNone(memory.begin(b"k", b"f"))

@@ -15,16 +15,16 @@ from zope.interface import implementer
 from tests.unit.orchestrator.fake_sockets import Sockets
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, Report, encode_line
-from unixsvc.service.spec import Orders
+from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["TOKEN", "FakeProcess", "Processes", "orders_for"]
 
 TOKEN = "ab" * 32
 
 
-def orders_for(slot: int = 1, settings: ServiceSettings | None = None) -> Orders:
+def orders_for(slot: int = 1, settings: ServiceSettings | None = None) -> WorkerConfig:
     """What a worker of the service ``home`` is to be."""
-    return Orders(
+    return WorkerConfig(
         "home", slot, "/srv", settings or ServiceSettings("home:app"), Limits(), Security(), Log(), TOKEN
     )
 
@@ -80,9 +80,9 @@ class FakeProcess:
         return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
 
     @property
-    def orders(self) -> Orders:
+    def orders(self) -> WorkerConfig:
         """The first line that it was sent."""
-        return msgspec.json.decode(self._written.splitlines()[0], type=Orders)
+        return msgspec.json.decode(self._written.splitlines()[0], type=WorkerConfig)
 
     def report(self, report: Report) -> None:
         """Say something to the orchestrator."""

@@ -10,17 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.policy import Rules
+from unixsvc.orchestrator.pool.policy import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
-from unixsvc.orchestrator.pool.process import Owner, Seat, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Recycling, Version
-from unixsvc.orchestrator.worker.messages import Draining, Ready
-from unixsvc.service.host import Hosted
-from unixsvc.service.spec import Status
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerSpec
+from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import StatsReport
 
 __all__ = ["RULES", "MemoryDoor", "PoolTestCase", "generation_of", "version_for"]
 
-RULES = Rules(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 _NO_LIMITS = Recycling()
 _STEP = 0.125  # seconds; floats add it up without a rest
 
@@ -97,19 +97,19 @@ def version_for(
     reactor: Processes,
     number: int = 1,
     wanted: int = 2,
-    rules: Rules = RULES,
+    rules: SupervisionPolicy = RULES,
     recycling: Recycling = _NO_LIMITS,
-) -> Version:
+) -> WorkerSpec:
     """What the workers of the service ``home`` are; their orders say the number."""
     settings = ServiceSettings("home:app", environment={"VERSION": str(number)})
 
-    def make(slot: int, seat: Seat, owner: Owner) -> WorkerProcess:
+    def make(slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
         return WorkerProcess(reactor, orders_for(slot, settings), seat, owner)
 
-    def host() -> Hosted:
+    def host() -> ServiceHost:
         raise AssertionError("it runs in workers")
 
-    return Version(number, settings, wanted, rules, recycling, make, host)
+    return WorkerSpec(number, settings, wanted, rules, recycling, make, host)
 
 
 def generation_of(process: FakeProcess) -> int:
@@ -128,7 +128,9 @@ class PoolTestCase(SynchronousTestCase):
         self.failures: list[str] = []
         self.make_pool()
 
-    def make_pool(self, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS) -> None:
+    def make_pool(
+        self, wanted: int = 2, rules: SupervisionPolicy = RULES, recycling: Recycling = _NO_LIMITS
+    ) -> None:
         """A pool in a world of its own, with nothing started yet."""
         self.reactor = Processes()
         self.reactor.advance(100)  # so that no time is by chance that of the beginning
@@ -149,8 +151,12 @@ class PoolTestCase(SynchronousTestCase):
         return self.tallies[-1]
 
     def version(
-        self, number: int, wanted: int = 2, rules: Rules = RULES, recycling: Recycling = _NO_LIMITS
-    ) -> Version:
+        self,
+        number: int,
+        wanted: int = 2,
+        rules: SupervisionPolicy = RULES,
+        recycling: Recycling = _NO_LIMITS,
+    ) -> WorkerSpec:
         """A version of the service."""
         return version_for(self.reactor, number, wanted, rules, recycling)
 
@@ -162,7 +168,7 @@ class PoolTestCase(SynchronousTestCase):
         """Start it, and have its workers ready."""
         self.pool.startService()
         for each in self.reactor.started:
-            each.report(Ready())
+            each.report(WorkerReady())
         return list(self.reactor.started)
 
     def started_after(self, *known: FakeProcess) -> list[FakeProcess]:
@@ -190,13 +196,13 @@ class PoolTestCase(SynchronousTestCase):
             for each in self.reactor.running:
                 asked = each.told.count("figures") > before.get(each.protocol, 0)
                 if asked and each not in silent:
-                    each.report(Status())
+                    each.report(StatsReport())
 
     def close_drained(self) -> None:
         """Have all that were told to drain say that nobody can connect to them any more."""
         for each in self.reactor.running:
             if "drain" in each.told:
-                each.report(Draining())
+                each.report(WorkerDraining())
 
     def drain(self, *processes: FakeProcess) -> None:
         """Have processes end as they were told."""

@@ -19,11 +19,11 @@ from unixsvc.config.settings import ServiceSettings
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.orchestrator.pool.inline import Inline
-from unixsvc.orchestrator.pool.worker_record import Version
-from unixsvc.orchestrator.status import PoolFigures
+from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.worker_record import WorkerSpec
+from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel
-from unixsvc.service.host import Hosted
+from unixsvc.service.host import ServiceHost
 from unixsvc.testing import ImmediateRunner
 
 PATH = "service_home.sock"
@@ -34,12 +34,12 @@ def hello() -> str:
     return "hello"
 
 
-def broken() -> Hosted:
+def broken() -> ServiceHost:
     """An application that raises what it likes."""
     raise RuntimeError("no disk")
 
 
-def wrong() -> Hosted:
+def wrong() -> ServiceHost:
     """One that is none."""
     raise ConfigError("home:app", "is no App")
 
@@ -50,21 +50,21 @@ class InlineTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make it."""
         self.reactor = Processes()
-        self.hosted: list[Hosted] = []
-        self.inline = Inline("home", self.reactor, self.version())
+        self.hosted: list[ServiceHost] = []
+        self.inline = InlinePool("home", self.reactor, self.version())
 
-    def version(self, host: Callable[[], Hosted] | None = None, **settings: Any) -> Version:
+    def version(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
         """What it is."""
         version = version_for(self.reactor)
         rules = replace(version.rules, drain_timeout=5)
         changed = ServiceSettings(**{"app": "home:app", **settings})
         return replace(version, host=host or self.make, rules=rules, settings=changed)
 
-    def make(self) -> Hosted:
+    def make(self) -> ServiceHost:
         """The service itself."""
         endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
-        self.hosted.append(Hosted(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
+        self.hosted.append(ServiceHost(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
         return self.hosted[-1]
 
     def start(self) -> None:
@@ -98,7 +98,7 @@ class InlineTests(InlineTestCase):
     def test_waits(self) -> None:
         """Before it is started there is nothing of it; to claim it changes nothing."""
         self.inline.claim()
-        self.assertEqual(self.inline.figures(), PoolFigures([], state="waiting"))
+        self.assertEqual(self.inline.figures(), PoolSnapshot([], state="waiting"))
         self.assertEqual(self.reactor.ports, {})
 
     def test_serves(self) -> None:
@@ -189,7 +189,7 @@ class CannotStartTests(InlineTestCase):
     def test_says_why(self) -> None:
         """Why it cannot start is said with its name; what an application raises is in the log."""
         for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
-            inline = Inline("home", self.reactor, self.version(host))
+            inline = InlinePool("home", self.reactor, self.version(host))
             inline.startService()
             error = self.failureResultOf(inline.booted(), ConfigError).value
             self.assertIn("services.home", str(error))
@@ -199,7 +199,7 @@ class CannotStartTests(InlineTestCase):
             self.assertIn(words, inline.figures().problem)
             self.successResultOf(inline.stopService())
 
-    def unwell(self) -> Hosted:
+    def unwell(self) -> ServiceHost:
         """A service that says of itself that it is not well."""
         hosted = self.make()
 
@@ -247,7 +247,7 @@ class ReloadTests(InlineTestCase):
         super().setUp()
         self.start()
 
-    def reload(self, version: Version) -> Deferred[None]:
+    def reload(self, version: WorkerSpec) -> Deferred[None]:
         """Have it be that, as far as that goes without waiting for clients."""
         reloaded = Deferred.fromCoroutine(self.inline.reload(version))
         self.reactor.pump([0.1] * 3)

@@ -15,30 +15,30 @@ from unixsvc.orchestrator.pool.policy import (
     Action,
     Drain,
     Dump,
-    History,
     Kill,
-    Phase,
     Plan,
     PoolView,
-    Rules,
+    SlotHistory,
     Spawn,
+    SupervisionPolicy,
     Terminate,
+    WorkerPhase,
     WorkerView,
     decide,
 )
 
-RULES = Rules(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 
 
 def view(
     *workers: WorkerView, wanted: int = 1, stopping: bool = False, pause: float | None = None
 ) -> PoolView:
     """A service; if there is a pause, slot 1 is to stay empty until then."""
-    histories = {} if pause is None else {1: History(2, (), pause)}
+    histories = {} if pause is None else {1: SlotHistory(2, (), pause)}
     return PoolView(wanted, workers, histories, stopping)
 
 
-def worker(phase: Phase, since: float = 0.0, slot: int = 1, **more: Any) -> WorkerView:
+def worker(phase: WorkerPhase, since: float = 0.0, slot: int = 1, **more: Any) -> WorkerView:
     """One worker, heard when it entered its phase; its number is that of its slot if not another one."""
     return WorkerView(
         **{"number": slot, "slot": slot, "heard": since, **more}, phase=phase, since=since, rules=RULES
@@ -62,16 +62,16 @@ class SlotTests(DecideTestCase):
 
     def test_replaces_what_is_missing(self) -> None:
         """Only slots without a worker get one."""
-        self.decided(view(worker(Phase.READY, slot=2), wanted=3), 0, Spawn(1), Spawn(3), wake_at=10)
+        self.decided(view(worker(WorkerPhase.READY, slot=2), wanted=3), 0, Spawn(1), Spawn(3), wake_at=10)
 
     def test_content(self) -> None:
         """With all workers ready, and heard, there is nothing to do."""
-        workers = worker(Phase.READY, 1, heard=90), worker(Phase.READY, 1, 2, heard=91)
+        workers = worker(WorkerPhase.READY, 1, heard=90), worker(WorkerPhase.READY, 1, 2, heard=91)
         self.decided(view(*workers, wanted=2), 99, wake_at=100)
 
     def test_ends(self) -> None:
         """A slot whose worker ends, for whatever reason, gets another one at once."""
-        for phase in Phase.STUCK, Phase.DRAINING, Phase.TERMINATING, Phase.KILLED:
+        for phase in WorkerPhase.STUCK, WorkerPhase.DRAINING, WorkerPhase.TERMINATING, WorkerPhase.KILLED:
             self.assertIn(Spawn(1), decide(view(worker(phase)), 0).actions)
 
     def test_pause(self) -> None:
@@ -81,13 +81,17 @@ class SlotTests(DecideTestCase):
 
     def test_stop(self) -> None:
         """To stop, ready workers drain; those that are not ready yet just end; none is started."""
-        workers = worker(Phase.READY), worker(Phase.STARTING, slot=2)
+        workers = worker(WorkerPhase.READY), worker(WorkerPhase.STARTING, slot=2)
         self.decided(view(*workers, wanted=3, stopping=True), 1, Drain(1), Terminate(2))
 
     def test_too_many(self) -> None:
         """A worker in a slot that is not wanted is drained, the others are left alone."""
-        self.decided(view(worker(Phase.READY), worker(Phase.READY, slot=2)), 1, Drain(2), wake_at=10)
-        self.decided(view(worker(Phase.READY), worker(Phase.STARTING, slot=2)), 1, Terminate(2), wake_at=10)
+        self.decided(
+            view(worker(WorkerPhase.READY), worker(WorkerPhase.READY, slot=2)), 1, Drain(2), wake_at=10
+        )
+        self.decided(
+            view(worker(WorkerPhase.READY), worker(WorkerPhase.STARTING, slot=2)), 1, Terminate(2), wake_at=10
+        )
 
 
 class DeadlineTests(DecideTestCase):
@@ -95,43 +99,43 @@ class DeadlineTests(DecideTestCase):
 
     def test_escalation(self) -> None:
         """Who does not drain in time is told to end, who does not end in time is killed; then it is over."""
-        self.decided(view(worker(Phase.DRAINING, 5), stopping=True), 34, wake_at=35)
-        self.decided(view(worker(Phase.DRAINING, 5), stopping=True), 35, Terminate(1))
-        self.decided(view(worker(Phase.TERMINATING, 35), stopping=True), 39, wake_at=40)
-        self.decided(view(worker(Phase.TERMINATING, 35), stopping=True), 40, Kill(1))
-        self.decided(view(worker(Phase.KILLED, 40), stopping=True), 1e9)
+        self.decided(view(worker(WorkerPhase.DRAINING, 5), stopping=True), 34, wake_at=35)
+        self.decided(view(worker(WorkerPhase.DRAINING, 5), stopping=True), 35, Terminate(1))
+        self.decided(view(worker(WorkerPhase.TERMINATING, 35), stopping=True), 39, wake_at=40)
+        self.decided(view(worker(WorkerPhase.TERMINATING, 35), stopping=True), 40, Kill(1))
+        self.decided(view(worker(WorkerPhase.KILLED, 40), stopping=True), 1e9)
 
     def test_boot(self) -> None:
         """A worker has its time to become ready, and is killed after that."""
-        self.decided(view(worker(Phase.STARTING, 5)), 14.9, wake_at=15)
-        self.decided(view(worker(Phase.STARTING, 5)), 15, Kill(1))
+        self.decided(view(worker(WorkerPhase.STARTING, 5)), 14.9, wake_at=15)
+        self.decided(view(worker(WorkerPhase.STARTING, 5)), 15, Kill(1))
 
     def test_watchdog(self) -> None:
         """A ready worker that is silent for too long, since whenever it is ready, has its stack written."""
-        self.decided(view(worker(Phase.READY, 5, heard=50)), 59.9, wake_at=60)
-        self.decided(view(worker(Phase.READY, 5, heard=50)), 60, Dump(1))
+        self.decided(view(worker(WorkerPhase.READY, 5, heard=50)), 59.9, wake_at=60)
+        self.decided(view(worker(WorkerPhase.READY, 5, heard=50)), 60, Dump(1))
 
     def test_stuck(self) -> None:
         """It has a moment for that, and is killed then; another one takes its slot meanwhile."""
-        workers = worker(Phase.STUCK, 60, number=1), worker(Phase.STARTING, 60, number=2)
-        self.decided(view(worker(Phase.STUCK, 60)), 60, Spawn(1), wake_at=60.2)
+        workers = worker(WorkerPhase.STUCK, 60, number=1), worker(WorkerPhase.STARTING, 60, number=2)
+        self.decided(view(worker(WorkerPhase.STUCK, 60)), 60, Spawn(1), wake_at=60.2)
         self.decided(view(*workers), 60.1, wake_at=60.2)
         self.decided(view(*workers), 60.2, Kill(1), wake_at=70)
 
     def test_only_the_ready_are_watched(self) -> None:
         """Who starts, or ends, has other times to keep to."""
-        for phase, until in (Phase.STARTING, 10), (Phase.DRAINING, 30):
-            plan = decide(view(worker(phase, 0, heard=-100), stopping=phase is Phase.DRAINING), 1)
+        for phase, until in (WorkerPhase.STARTING, 10), (WorkerPhase.DRAINING, 30):
+            plan = decide(view(worker(phase, 0, heard=-100), stopping=phase is WorkerPhase.DRAINING), 1)
             self.assertEqual(plan, Plan((), until))
 
     def test_own_rules(self) -> None:
         """The times are those that the worker was started under."""
-        patient = replace(worker(Phase.DRAINING), rules=replace(RULES, drain_timeout=100))
+        patient = replace(worker(WorkerPhase.DRAINING), rules=replace(RULES, drain_timeout=100))
         self.decided(view(patient, stopping=True), 99, wake_at=100)
 
     def test_earliest(self) -> None:
         """With several deadlines, the first one is the time to look again."""
-        workers = worker(Phase.DRAINING, 75, 3), worker(Phase.STARTING, 96, 2)
+        workers = worker(WorkerPhase.DRAINING, 75, 3), worker(WorkerPhase.STARTING, 96, 2)
         self.decided(view(*workers, wanted=2, pause=101), 100.5, wake_at=101)
         self.decided(view(*workers, wanted=2, pause=130), 100.5, wake_at=105)
 
@@ -141,47 +145,47 @@ class RenewalTests(DecideTestCase):
 
     def test_successor_first(self) -> None:
         """The successor is started, then waited for, and only when it is ready the old one drains."""
-        old = worker(Phase.READY, number=1, outdated=True)
+        old = worker(WorkerPhase.READY, number=1, outdated=True)
         self.decided(view(old), 1, Spawn(1), wake_at=10)
-        self.decided(view(old, worker(Phase.STARTING, 1, number=2)), 2, wake_at=10)
-        self.decided(view(old, worker(Phase.READY, 2, number=2)), 2, Drain(1), wake_at=12)
+        self.decided(view(old, worker(WorkerPhase.STARTING, 1, number=2)), 2, wake_at=10)
+        self.decided(view(old, worker(WorkerPhase.READY, 2, number=2)), 2, Drain(1), wake_at=12)
 
     def test_one_at_a_time(self) -> None:
         """As long as one starts, no other is replaced; then it is the next one's turn."""
-        old = [worker(Phase.READY, 0, slot, outdated=True) for slot in (1, 2, 3)]
+        old = [worker(WorkerPhase.READY, 0, slot, outdated=True) for slot in (1, 2, 3)]
         self.decided(view(*old, wanted=3), 1, Spawn(1), wake_at=10)
-        self.decided(view(*old, worker(Phase.STARTING, 1, number=4), wanted=3), 1, wake_at=10)
-        new = worker(Phase.READY, 2, number=4)
+        self.decided(view(*old, worker(WorkerPhase.STARTING, 1, number=4), wanted=3), 1, wake_at=10)
+        new = worker(WorkerPhase.READY, 2, number=4)
         self.decided(view(*old, new, wanted=3), 2, Drain(1), Spawn(2), wake_at=10)
 
     def test_any_start_is_waited_for(self) -> None:
         """Also while a dead worker is being replaced, no other one is."""
-        workers = worker(Phase.STARTING), worker(Phase.READY, 0, 2, outdated=True)
+        workers = worker(WorkerPhase.STARTING), worker(WorkerPhase.READY, 0, 2, outdated=True)
         self.decided(view(*workers, wanted=2), 1, wake_at=10)
 
     def test_pause(self) -> None:
         """A successor that dies is not started again before its slot's pause is over."""
-        self.decided(view(worker(Phase.READY, outdated=True), pause=5), 1, wake_at=5)
+        self.decided(view(worker(WorkerPhase.READY, outdated=True), pause=5), 1, wake_at=5)
 
     def test_dead_first(self) -> None:
         """A slot that is empty is filled whatever is being replaced."""
-        workers = worker(Phase.READY, 0, 1, outdated=True), worker(Phase.STARTING, 0, number=9)
+        workers = worker(WorkerPhase.READY, 0, 1, outdated=True), worker(WorkerPhase.STARTING, 0, number=9)
         self.decided(view(*workers, wanted=2), 1, Spawn(2), wake_at=10)
 
     def test_not_wanted(self) -> None:
         """One whose slot is not wanted has no successor."""
-        workers = worker(Phase.READY), worker(Phase.READY, 0, 2, outdated=True)
+        workers = worker(WorkerPhase.READY), worker(WorkerPhase.READY, 0, 2, outdated=True)
         self.decided(view(*workers, wanted=1), 1, Drain(2), wake_at=10)
 
     def test_outdated_before_it_is_ready(self) -> None:
         """One that is out of date before it has answered anybody is ended, and another one started."""
-        self.decided(view(worker(Phase.STARTING, outdated=True)), 1, Terminate(1))
-        plan = decide(view(worker(Phase.TERMINATING, 1, outdated=True)), 1)
+        self.decided(view(worker(WorkerPhase.STARTING, outdated=True)), 1, Terminate(1))
+        plan = decide(view(worker(WorkerPhase.TERMINATING, 1, outdated=True)), 1)
         self.assertEqual(plan, Plan((Spawn(1),), 6))
 
     def test_two_of_a_kind(self) -> None:
         """Of two ready ones in a slot, the younger stays."""
-        workers = worker(Phase.READY, number=2), worker(Phase.READY, number=1)
+        workers = worker(WorkerPhase.READY, number=2), worker(WorkerPhase.READY, number=1)
         self.decided(view(*workers), 1, Drain(1), wake_at=10)
 
 
@@ -190,7 +194,7 @@ class FailedTests(DecideTestCase):
 
     def exhausted(self, wanted: int, slots: int, *workers: WorkerView) -> Plan:
         """What is decided at 100 if so many slots have had too many early deaths."""
-        exhausted = History(5, (99,), 130, exhausted=True)
+        exhausted = SlotHistory(5, (99,), 130, exhausted=True)
         return decide(PoolView(wanted, workers, dict.fromkeys(range(1, slots + 1), exhausted)), 100)
 
     def test_every_slot(self) -> None:
@@ -203,28 +207,28 @@ class FailedTests(DecideTestCase):
 
     def test_another_serves(self) -> None:
         """As long as another worker serves, or may, it has not; the slot is tried again after its pause."""
-        for phase in Phase.READY, Phase.STARTING:
+        for phase in WorkerPhase.READY, WorkerPhase.STARTING:
             plan = self.exhausted(2, 2, worker(phase, 95, 2))
             self.assertEqual(plan, Plan((), 105))
 
     def test_what_ends(self) -> None:
         """A worker that is ending serves nobody, and its time still counts."""
-        plan = self.exhausted(2, 2, worker(Phase.DRAINING, 95, 2))
+        plan = self.exhausted(2, 2, worker(WorkerPhase.DRAINING, 95, 2))
         self.assertEqual(plan, Plan((), 125, failed=True))
 
     def test_stopping(self) -> None:
         """What is to stop does not fail."""
-        exhausted = History(5, (99,), 130, exhausted=True)
+        exhausted = SlotHistory(5, (99,), 130, exhausted=True)
         self.decided(PoolView(1, (), {1: exhausted}, stopping=True), 100)
 
 
 times = st.floats(0, 100)
-histories = st.builds(History, st.integers(0, 9), st.just(()), st.floats(0, 130), st.booleans())
+histories = st.builds(SlotHistory, st.integers(0, 9), st.just(()), st.floats(0, 130), st.booleans())
 workers_of_any_kind = st.builds(
     WorkerView,
     number=st.integers(1, 9),
     slot=st.integers(1, 4),
-    phase=st.sampled_from(Phase),
+    phase=st.sampled_from(WorkerPhase),
     since=times,
     rules=st.just(RULES),
     heard=times,
@@ -263,9 +267,11 @@ class PropertyTests(SynchronousTestCase):
         started = [each.number for each in plan.actions if isinstance(each, Spawn)]
         self.assertEqual(len(told), len(set(told)))
         self.assertEqual(len(started), len(set(started)))
-        self.assertFalse(set(started) & {each.slot for each in of.workers if each.phase is Phase.STARTING})
+        self.assertFalse(
+            set(started) & {each.slot for each in of.workers if each.phase is WorkerPhase.STARTING}
+        )
         self.assertFalse(started and (of.stopping or plan.failed))
-        well = {each.slot for each in of.workers if each.phase is Phase.READY and not each.outdated}
+        well = {each.slot for each in of.workers if each.phase is WorkerPhase.READY and not each.outdated}
         self.assertFalse(set(started) & well)
 
     @given(views, times)
@@ -275,17 +281,17 @@ class PropertyTests(SynchronousTestCase):
         plan = decide(replace(of, workers=heard, stopping=False), now)
         told = {each.number for each in plan.actions if not isinstance(each, Spawn)}
         for slot in range(1, of.wanted + 1):
-            ready = {each.number for each in heard if each.slot == slot and each.phase is Phase.READY}
+            ready = {each.number for each in heard if each.slot == slot and each.phase is WorkerPhase.READY}
             self.assertFalse(ready and ready <= told)
 
     @given(views)
     def test_all_end(self, of: PoolView) -> None:
         """Workers that end only when they are killed are gone within the time-outs together."""
         start = now = 100.0
-        workers = {each.number: each for each in of.workers if each.phase is not Phase.KILLED}
+        workers = {each.number: each for each in of.workers if each.phase is not WorkerPhase.KILLED}
         effects: dict[type, Callable[[WorkerView], WorkerView]] = {
-            Drain: lambda each: replace(each, phase=Phase.DRAINING, since=now),
-            Terminate: lambda each: replace(each, phase=Phase.TERMINATING, since=now),
+            Drain: lambda each: replace(each, phase=WorkerPhase.DRAINING, since=now),
+            Terminate: lambda each: replace(each, phase=WorkerPhase.TERMINATING, since=now),
         }
         while workers:
             plan = decide(replace(of, workers=tuple(workers.values()), stopping=True), now)

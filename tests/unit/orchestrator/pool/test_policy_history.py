@@ -8,18 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.pool.policy import History, Phase, Rules, WorkerView, after_exit, died_early
+from unixsvc.orchestrator.pool.policy import (
+    SlotHistory,
+    SupervisionPolicy,
+    WorkerPhase,
+    WorkerView,
+    after_exit,
+    died_early,
+)
 
-RULES = Rules(boot_timeout=10, drain_timeout=30, kill_timeout=5)
-NEW = History()
+RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+NEW = SlotHistory()
 
 
-def worker(phase: Phase = Phase.STARTING, **more: Any) -> WorkerView:
+def worker(phase: WorkerPhase = WorkerPhase.STARTING, **more: Any) -> WorkerView:
     """One worker, as it was before it ended."""
     return WorkerView(number=1, slot=1, phase=phase, since=0, rules=RULES, **more)
 
 
-def deaths(*times: float, chance: float = 0.5) -> History:
+def deaths(*times: float, chance: float = 0.5) -> SlotHistory:
     """The history of a slot with so many early deaths; the chance is such that a pause is as it is."""
     history = NEW
     for each in times:
@@ -36,12 +43,12 @@ class DiedEarlyTests(SynchronousTestCase):
 
     def test_ready(self) -> None:
         """One that was ready has, within the stable time."""
-        self.assertTrue(died_early(worker(Phase.READY, ready_at=50.0), 50.9))
-        self.assertFalse(died_early(worker(Phase.READY, ready_at=50.0), 51))
+        self.assertTrue(died_early(worker(WorkerPhase.READY, ready_at=50.0), 50.9))
+        self.assertFalse(died_early(worker(WorkerPhase.READY, ready_at=50.0), 51))
 
     def test_told(self) -> None:
         """One that was told to end has not, whatever it was doing."""
-        for phase in Phase.DRAINING, Phase.TERMINATING, Phase.KILLED:
+        for phase in WorkerPhase.DRAINING, WorkerPhase.TERMINATING, WorkerPhase.KILLED:
             self.assertFalse(died_early(worker(phase, retiring=True), 1))
 
 
@@ -50,26 +57,26 @@ class AfterExitTests(SynchronousTestCase):
 
     def test_first_at_once(self) -> None:
         """One death is no reason to wait."""
-        self.assertEqual(deaths(100), History(1, (100,), 100))
+        self.assertEqual(deaths(100), SlotHistory(1, (100,), 100))
 
     def test_back_off(self) -> None:
         """Further ones in a row make the next start wait, each time twice as long, up to a limit."""
         for failures, delay in [(2, 0.5), (3, 1), (4, 2), (7, 16), (8, 30), (9, 30), (5000, 30)]:
-            history = after_exit(History(failures - 1), worker(), 100, 0.5)
+            history = after_exit(SlotHistory(failures - 1), worker(), 100, 0.5)
             self.assertEqual((history.failures, history.next_start), (failures, 100 + delay))
 
     @given(st.floats(0, 1), st.integers(2, 10))
     def test_jitter(self, chance: float, failures: int) -> None:
         """A pause is up to a quarter shorter or longer, as chance has it."""
         delay = min(0.5 * 2 ** (failures - 2), 30)
-        paused = after_exit(History(failures - 1), worker(), 0, chance).next_start
+        paused = after_exit(SlotHistory(failures - 1), worker(), 0, chance).next_start
         self.assertAlmostEqual(paused, delay * (0.75 + chance / 2))
         self.assertTrue(delay * 0.75 <= paused <= delay * 1.25)
 
     def test_limit(self) -> None:
         """So many early deaths within so many seconds are too many, and the pause is the longest then."""
         self.assertFalse(deaths(1, 2, 3, 4).exhausted)
-        self.assertEqual(deaths(1, 2, 3, 4, 10.9), History(5, (1, 2, 3, 4, 10.9), 40.9, True))
+        self.assertEqual(deaths(1, 2, 3, 4, 10.9), SlotHistory(5, (1, 2, 3, 4, 10.9), 40.9, True))
 
     def test_limit_in_time(self) -> None:
         """As many over a longer time are not; only the last ones count."""
@@ -79,8 +86,8 @@ class AfterExitTests(SynchronousTestCase):
 
     def test_limit_of_one(self) -> None:
         """A limit of one gives up at the first."""
-        rules = Rules(boot_timeout=1, drain_timeout=1, kill_timeout=1, start_limit=1)
-        strict = WorkerView(number=1, slot=1, phase=Phase.STARTING, since=0, rules=rules)
+        rules = SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1, start_limit=1)
+        strict = WorkerView(number=1, slot=1, phase=WorkerPhase.STARTING, since=0, rules=rules)
         self.assertTrue(after_exit(NEW, strict, 1, 0.5).exhausted)
 
     def test_tried_again(self) -> None:
@@ -90,11 +97,11 @@ class AfterExitTests(SynchronousTestCase):
 
     def test_stable(self) -> None:
         """The death of one that was stable makes all be forgotten."""
-        stable = worker(Phase.READY, ready_at=50.0)
+        stable = worker(WorkerPhase.READY, ready_at=50.0)
         self.assertEqual(after_exit(deaths(1, 2, 3, 4, 5), stable, 51, 0.5), NEW)
 
     def test_asked_to_end(self) -> None:
         """To end when asked is no failure, and makes nothing good."""
         before = deaths(1, 2, 3)
-        ended = worker(Phase.DRAINING, ready_at=0.0, retiring=True)
+        ended = worker(WorkerPhase.DRAINING, ready_at=0.0, retiring=True)
         self.assertIs(after_exit(before, ended, 99, 0.5), before)

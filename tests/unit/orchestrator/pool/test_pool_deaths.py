@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.worker.messages import COMMANDS_FD, Draining, Failed, Ready
+from unixsvc.orchestrator.worker.messages import COMMANDS_FD, WorkerDraining, WorkerFailed, WorkerReady
 
 
 class DeathTests(PoolTestCase):
@@ -43,7 +43,7 @@ class DeathTests(PoolTestCase):
         first.end(code=1)
         for _ in range(9):
             successor = self.last()
-            successor.report(Ready())
+            successor.report(WorkerReady())
             self.live(1)
             successor.end(code=1)
             self.assertIsNot(self.last(), successor)
@@ -76,7 +76,7 @@ class DeathTests(PoolTestCase):
         first, _ = self.run_pool()
         first.end(by=11)
         self.assertEqual(self.pool.figures().problem, "ended with signal 11")
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         self.assertEqual(self.pool.figures().problem, "")
 
     def test_told_to_end_by_others(self) -> None:
@@ -84,8 +84,8 @@ class DeathTests(PoolTestCase):
         first, second = self.run_pool()
         for _ in range(6):  # and that is no failure, however often it happens
             process = self.reactor.running[0] if self.last() is second else self.last()
-            process.report(Ready())
-            process.report(Draining())
+            process.report(WorkerReady())
+            process.report(WorkerDraining())
             self.assertIsNot(self.last(), process)
             successor = self.last()
             process.end()
@@ -95,8 +95,8 @@ class DeathTests(PoolTestCase):
     def test_told_to_end_by_others_takes_long(self) -> None:
         """One that was told to end by somebody else has the same time for it as any."""
         first, _ = self.run_pool()
-        first.report(Draining())
-        self.last().report(Ready())
+        first.report(WorkerDraining())
+        self.last().report(WorkerReady())
         self.live(RULES.drain_timeout)
         self.assertEqual(first.signals, ["TERM"])
 
@@ -108,7 +108,7 @@ class FailedTests(PoolTestCase):
         """Let every worker die, over five seconds."""
         for _ in range(50):
             for each in self.reactor.running:
-                each.report(Failed("no disk"))
+                each.report(WorkerFailed("no disk"))
                 each.end(code=3)
             self.reactor.advance(0.1)
 
@@ -157,7 +157,7 @@ class FailedTests(PoolTestCase):
             for each in self.reactor.running:
                 each.end(code=1)
             for each in self.reactor.running:
-                each.report(Ready())
+                each.report(WorkerReady())
         self.assertEqual(self.failures, [])
 
     def test_started_again(self) -> None:
@@ -167,7 +167,7 @@ class FailedTests(PoolTestCase):
         known = list(self.reactor.started)
         restarted = Deferred.fromCoroutine(self.pool.restart())
         for each in self.started_after(*known):
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(restarted)
         figures = self.pool.figures()
         self.assertEqual((figures.state, figures.problem, self.door.is_open), ("", "", True))
@@ -188,7 +188,7 @@ class FailedTests(PoolTestCase):
         for _ in range(100):
             for each in self.reactor.running:
                 if each.orders.slot < 3 or self.reactor.seconds() > 104:
-                    each.report(Ready())
+                    each.report(WorkerReady())
                     each.end(by=11)
             self.reactor.advance(0.1)
         self.assertEqual(self.pool.figures().state, "failed")
@@ -215,7 +215,7 @@ class StuckTests(PoolTestCase):
         """Its end starts no second successor."""
         first, _ = self.run_pool()
         self.live(RULES.watchdog + 0.5, silent=[first])
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         first.end(by=9)
         self.live(5)
         self.assertEqual((len(self.reactor.started), self.phases()), (3, ["ready", "ready"]))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess
 from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase, generation_of
-from unixsvc.orchestrator.worker.messages import Draining, Ready
+from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 
 
 class ReloadTestCase(PoolTestCase):
@@ -32,12 +32,12 @@ class ReloadTests(ReloadTestCase):
         new_first = self.fresh()
         self.assertEqual((new_first.orders.slot, generation_of(new_first)), (1, 2))
         self.assertEqual((self.first.told, self.second.told, len(self.reactor.started)), ([], [], 3))
-        new_first.report(Ready())
+        new_first.report(WorkerReady())
         new_second = self.fresh()
         self.assertEqual((new_second.orders.slot, generation_of(new_second)), (2, 2))
         self.assertEqual((self.first.told, self.second.told), (["drain"], []))
         self.assertNoResult(done)
-        new_second.report(Ready())
+        new_second.report(WorkerReady())
         self.assertEqual(self.second.told, ["drain"])
         self.close_drained()
         self.successResultOf(done)
@@ -46,17 +46,17 @@ class ReloadTests(ReloadTestCase):
         """It is done when clients that connect can only meet new ones."""
         done = self.pool.reload(self.version(2))
         for _ in range(2):
-            self.fresh().report(Ready())
-        self.second.report(Draining())
+            self.fresh().report(WorkerReady())
+        self.second.report(WorkerDraining())
         self.assertNoResult(done)
-        self.first.report(Draining())
+        self.first.report(WorkerDraining())
         self.successResultOf(done)
 
     def test_old_one_does_not_say_so(self) -> None:
         """That an old one ends, or is ended as it does not drain, is as good."""
         done = self.pool.reload(self.version(2))
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.first.end()
         self.live(RULES.drain_timeout - 1)
         self.assertNoResult(done)
@@ -68,7 +68,7 @@ class ReloadTests(ReloadTestCase):
         """The old ones take their time to end, and their clients may stay long."""
         done = self.pool.reload(self.version(2))
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.close_drained()
         self.successResultOf(done)
         self.assertEqual(sorted(self.phases()), ["draining", "draining", "ready", "ready"])
@@ -78,7 +78,7 @@ class ReloadTests(ReloadTestCase):
         """Then all is new: who dies is replaced in the new version, and nothing else is started."""
         self.pool.reload(self.version(2))
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.drain(self.first, self.second)
         self.live(5)
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
@@ -89,7 +89,7 @@ class ReloadTests(ReloadTestCase):
     def test_door(self) -> None:
         """All the time clients can connect."""
         self.pool.reload(self.version(2))
-        self.fresh().report(Ready())
+        self.fresh().report(WorkerReady())
         self.assertEqual(self.door.done, ["open"])
 
     def test_path_is_removed(self) -> None:
@@ -105,7 +105,7 @@ class ReloadTests(ReloadTestCase):
         self.second.end(by=9)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (1, 2), (2, 2)])
         for each in self.started_after(self.first, self.second):
-            each.report(Ready())
+            each.report(WorkerReady())
         self.close_drained()
         self.successResultOf(done)
 
@@ -117,7 +117,7 @@ class ReloadTests(ReloadTestCase):
             for _ in range(wanted + 1):
                 self.assertGreaterEqual(self.phases().count("ready"), min(wanted, 2))
                 for each in self.started_after(self.first, self.second):
-                    each.report(Ready())
+                    each.report(WorkerReady())
             self.assertNotIn("starting", self.phases())
             self.close_drained()
             self.successResultOf(done)
@@ -134,7 +134,7 @@ class ReloadTests(ReloadTestCase):
     def test_its_rules(self) -> None:
         """New workers have the new times, old ones those that they were started under."""
         self.pool.reload(self.version(2, rules=replace(RULES, drain_timeout=1)))
-        self.fresh().report(Ready())
+        self.fresh().report(WorkerReady())
         self.live(5)
         self.assertEqual(self.first.signals, [])
 

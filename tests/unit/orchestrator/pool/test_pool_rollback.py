@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from tests.unit.orchestrator.pool.pool_harness import RULES, generation_of
 from tests.unit.orchestrator.pool.test_pool_reload import ReloadTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.worker.messages import Failed, Ready
+from unixsvc.orchestrator.worker.messages import WorkerFailed, WorkerReady
 
 
 class GivenUpTests(ReloadTestCase):
@@ -30,7 +30,7 @@ class GivenUpTests(ReloadTestCase):
     def test_says_why(self) -> None:
         """A new worker that says why it cannot start is believed."""
         done = self.pool.reload(self.version(2))
-        self.fresh().report(Failed("there is no module 'shop'"))
+        self.fresh().report(WorkerFailed("there is no module 'shop'"))
         self.assertNoResult(done)
         self.last().end(code=3)
         self.assert_given_up(done, "there is no module 'shop'")
@@ -78,7 +78,7 @@ class GivenUpTests(ReloadTestCase):
         """One that dies soon after it was ready, before all are, is as bad; its slot goes back."""
         done = self.pool.reload(self.version(2))
         new = self.fresh()
-        new.report(Ready())
+        new.report(WorkerReady())
         self.drain(self.first)
         new.end(by=11)
         self.assertIn("signal 11", str(self.failureResultOf(done, ConfigError).value))
@@ -89,12 +89,12 @@ class GivenUpTests(ReloadTestCase):
         """One that was ready for long before it died has shown that it can stay: the reload goes on."""
         done = self.pool.reload(self.version(2))
         new = self.fresh()
-        new.report(Ready())
+        new.report(WorkerReady())
         self.live(2)
         new.end(by=9)
         self.assertNoResult(done)
         for each in self.reactor.running:
-            each.report(Ready())
+            each.report(WorkerReady())
         self.close_drained()
         self.successResultOf(done)
 
@@ -102,7 +102,7 @@ class GivenUpTests(ReloadTestCase):
         """When a later slot's worker cannot start, those that are ready stay: their old ones are gone."""
         done = self.pool.reload(self.version(2))
         new = self.fresh()
-        new.report(Ready())
+        new.report(WorkerReady())
         self.drain(self.first)
         self.fresh().end(by=11)
         self.failureResultOf(done, ConfigError)
@@ -118,7 +118,7 @@ class GivenUpTests(ReloadTestCase):
         self.live(5)
         self.first.end(by=9)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         self.assertEqual(self.phases(), ["ready", "ready"])
 
     def test_next_reload(self) -> None:
@@ -127,7 +127,7 @@ class GivenUpTests(ReloadTestCase):
         self.fresh().end(by=11)
         done = self.pool.reload(self.version(3))
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.close_drained()
         self.successResultOf(done)
         self.assertEqual(self.slots_and_generations(), [(1, 3), (2, 3)])
@@ -147,7 +147,7 @@ class InBetweenTests(ReloadTestCase):
         self.assertEqual((started.signals, generation_of(self.fresh())), (["TERM"], 3))
         started.end(by=15)
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.close_drained()
         self.successResultOf(second)
         self.assertEqual(self.slots_and_generations(), [(1, 3), (2, 3)])
@@ -192,7 +192,7 @@ class InBetweenTests(ReloadTestCase):
         done.cancel()
         self.failureResultOf(done)
         for _ in range(2):
-            self.fresh().report(Ready())
+            self.fresh().report(WorkerReady())
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
 
     def test_set_version(self) -> None:

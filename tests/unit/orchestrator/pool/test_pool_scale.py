@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.worker_record import Recycling
-from unixsvc.orchestrator.worker.messages import Ready
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.orchestrator.worker.messages import WorkerReady
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class ScaleTests(PoolTestCase):
@@ -22,9 +22,9 @@ class ScaleTests(PoolTestCase):
         """Further slots get workers, all at once; it is done when they are ready, the others stay."""
         done = self.pool.scale(4)
         self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 3, 4])
-        self.reactor.started[3].report(Ready())
+        self.reactor.started[3].report(WorkerReady())
         self.assertNoResult(done)
-        self.reactor.started[2].report(Ready())
+        self.reactor.started[2].report(WorkerReady())
         self.successResultOf(done)
         self.live(30)
         self.assertEqual(self.slots_and_generations(), [(slot, 1) for slot in (1, 2, 3, 4)])
@@ -51,7 +51,7 @@ class ScaleTests(PoolTestCase):
         """If one cannot start, there are as many as before, and it is said why."""
         done = self.pool.scale(4)
         third, fourth = self.reactor.started[2:]
-        third.report(Ready())
+        third.report(WorkerReady())
         fourth.end(code=3)
         self.assertIn("exit code 3", str(self.failureResultOf(done, ConfigError).value))
         self.assertEqual(third.told, ["drain"])
@@ -67,7 +67,7 @@ class ScaleTests(PoolTestCase):
         self.first.end(by=9)
         self.assertNoResult(done)
         for each in self.reactor.running:
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(done)
 
     def test_down_while_one_is_missing(self) -> None:
@@ -76,7 +76,7 @@ class ScaleTests(PoolTestCase):
         done = self.pool.scale(1)
         self.assertNoResult(done)
         self.assertEqual(self.second.told, [])
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         self.assertEqual(self.second.told, ["drain"])
         self.close_drained()
         self.successResultOf(done)
@@ -84,7 +84,7 @@ class ScaleTests(PoolTestCase):
     def test_restart(self) -> None:
         """It stays so over a restart."""
         self.pool.scale(3)
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         known = list(self.reactor.started)
         stopped = self.pool.stopService()
         self.drain(*known)
@@ -100,11 +100,11 @@ class RecyclingTests(PoolTestCase):
         """One that has answered enough gets a successor, and drains when that is ready; the other stays."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, second = self.run_pool()
-        first.report(Status(Snapshot(requests=99)))
+        first.report(StatsReport(MetricsSnapshot(requests=99)))
         self.assertEqual(len(self.reactor.started), 2)
-        first.report(Status(Snapshot(requests=110)))
+        first.report(StatsReport(MetricsSnapshot(requests=110)))
         self.assertEqual((first.told, self.phases()), ([], ["ready", "starting", "ready"]))
-        self.last().report(Ready())
+        self.last().report(WorkerReady())
         self.assertEqual((first.told, second.told), (["drain"], []))
         first.end()
         self.live(5)
@@ -114,7 +114,7 @@ class RecyclingTests(PoolTestCase):
         """So does one that has taken enough."""
         self.make_pool(recycling=Recycling(max_memory=1000))
         first, _ = self.run_pool()
-        first.report(Status(memory=1100))
+        first.report(StatsReport(memory=1100))
         self.assertEqual(self.phases(), ["ready", "starting", "ready"])
 
     def test_age(self) -> None:
@@ -131,10 +131,10 @@ class RecyclingTests(PoolTestCase):
         self.make_pool(wanted=3, recycling=Recycling(max_requests=100))
         workers = self.run_pool()
         for each in workers:
-            each.report(Status(Snapshot(requests=110)))
+            each.report(StatsReport(MetricsSnapshot(requests=110)))
         for count in 1, 2, 3:
             self.assertEqual(len(self.started_after(*workers)), count)
-            self.last().report(Ready())
+            self.last().report(WorkerReady())
             self.assertEqual(sum(each.told == ["drain"] for each in workers), count)
         self.assertEqual(len(self.started_after(*workers)), 3)
 
@@ -143,7 +143,7 @@ class RecyclingTests(PoolTestCase):
         self.make_pool(recycling=Recycling(max_requests=100))
         first, _ = self.run_pool()
         for requests in 110, 120, 130:
-            first.report(Status(Snapshot(requests=requests)))
+            first.report(StatsReport(MetricsSnapshot(requests=requests)))
         self.assertEqual(len(self.reactor.started), 3)
 
     def test_no_failure(self) -> None:
@@ -152,9 +152,9 @@ class RecyclingTests(PoolTestCase):
         self.run_pool()
         for count in range(2, 9):
             old = self.last()
-            old.report(Status(Snapshot(requests=110)))
+            old.report(StatsReport(MetricsSnapshot(requests=110)))
             self.assertEqual(len(self.reactor.started), count)
-            self.last().report(Ready())
+            self.last().report(WorkerReady())
             self.drain(old)
         self.assertEqual((self.pool.figures().problem, self.failures), ("", []))
 
@@ -162,7 +162,7 @@ class RecyclingTests(PoolTestCase):
         """While no successor gets ready, the old one goes on, and it is tried ever more slowly."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, _ = self.run_pool()
-        first.report(Status(Snapshot(requests=110)))
+        first.report(StatsReport(MetricsSnapshot(requests=110)))
         self.last().end(code=1)
         self.last().end(code=1)
         self.assertEqual(len(self.reactor.started), 4)

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
 from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.worker.messages import TALLY_FD, Draining, Failed, Ready
+from unixsvc.orchestrator.worker.messages import TALLY_FD, WorkerDraining, WorkerFailed, WorkerReady
 
 
 class StartTests(PoolTestCase):
@@ -52,9 +52,9 @@ class StartTests(PoolTestCase):
         """It has booted when the last worker is ready."""
         self.pool.startService()
         booted = self.pool.booted()
-        self.reactor.started[1].report(Ready())
+        self.reactor.started[1].report(WorkerReady())
         self.assertNoResult(booted)
-        self.reactor.started[0].report(Ready())
+        self.reactor.started[0].report(WorkerReady())
         self.successResultOf(booted)
         self.successResultOf(self.pool.booted())
 
@@ -62,7 +62,7 @@ class StartTests(PoolTestCase):
         """That a worker says so twice makes no second one of it."""
         self.pool.startService()
         for _ in range(2):
-            self.reactor.started[0].report(Ready())
+            self.reactor.started[0].report(WorkerReady())
         self.assertNoResult(self.pool.booted())
 
 
@@ -73,7 +73,7 @@ class CannotStartTests(PoolTestCase):
         """A worker that says why it cannot start is believed, and not started again."""
         self.pool.startService()
         booted = self.pool.booted()
-        self.reactor.started[0].report(Failed("there is no module 'shop'"))
+        self.reactor.started[0].report(WorkerFailed("there is no module 'shop'"))
         self.reactor.started[0].end(code=3)
         error = self.failureResultOf(booted, ConfigError).value
         self.assertIn("services.home", str(error))
@@ -83,7 +83,7 @@ class CannotStartTests(PoolTestCase):
     def test_state(self) -> None:
         """Then it has failed, as it says itself: who waits for its boot is told, and nobody else."""
         self.pool.startService()
-        self.reactor.started[0].report(Failed("no disk"))
+        self.reactor.started[0].report(WorkerFailed("no disk"))
         self.reactor.started[0].end(code=3)
         self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("failed", "no disk"))
         self.assertEqual(self.failures, [])
@@ -93,7 +93,7 @@ class CannotStartTests(PoolTestCase):
         """The others are told to end, nobody can connect any more, and nothing is left to do."""
         self.pool.startService()
         one, two = self.reactor.started
-        one.report(Ready())
+        one.report(WorkerReady())
         two.end(code=3)
         self.assertEqual((one.told, self.door.is_open), (["drain"], False))
         self.assertFalse(one.commands[0]["patient"])
@@ -114,7 +114,7 @@ class CannotStartTests(PoolTestCase):
         self.pool.startService()
         booted = self.pool.booted()
         one, two = self.reactor.started
-        one.report(Ready())
+        one.report(WorkerReady())
         self.live(RULES.boot_timeout - 0.125)
         self.assertEqual(two.signals, [])
         self.live(0.125)
@@ -135,7 +135,7 @@ class CannotStartTests(PoolTestCase):
         """Once a worker has been ready, its death means a new one, even while others still boot."""
         self.pool.startService()
         booted = self.pool.booted()
-        self.reactor.started[0].report(Ready())
+        self.reactor.started[0].report(WorkerReady())
         self.reactor.started[0].end(by=9)
         self.assertNoResult(booted)
         self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 1])
@@ -146,7 +146,7 @@ class CannotStartTests(PoolTestCase):
         booted = self.pool.booted()
         for _ in range(50):
             for each in self.reactor.running[:1]:
-                each.report(Ready())
+                each.report(WorkerReady())
                 each.end(by=11)
             self.reactor.advance(0.2)
         self.assertEqual(self.pool.figures().state, "failed")
@@ -162,14 +162,14 @@ class CannotStartTests(PoolTestCase):
         restarted = Deferred.fromCoroutine(self.pool.restart())
         self.assertEqual((self.pool.figures().state, self.door.done), ("", ["open", "close", "open"]))
         for each in self.reactor.started:
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(restarted)
         self.assertEqual(self.pool.figures().problem, "")
 
     def test_told_to_end(self) -> None:
         """One that somebody else has told to end before it was ready is replaced; that is no failed boot."""
         self.pool.startService()
-        self.reactor.started[0].report(Draining())
+        self.reactor.started[0].report(WorkerDraining())
         self.assertEqual(len(self.reactor.started), 3)
         self.reactor.started[0].end()
         self.assertNoResult(self.pool.booted())

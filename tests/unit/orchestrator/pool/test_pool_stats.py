@@ -6,9 +6,9 @@ import gc
 from typing import Any
 
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
-from unixsvc.orchestrator.worker.messages import Ready, SetLogLevel
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.orchestrator.worker.messages import SetLogLevel, WorkerReady
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class FiguresTests(PoolTestCase):
@@ -23,7 +23,7 @@ class FiguresTests(PoolTestCase):
         """Ready workers are asked for their figures each second, others are not."""
         self.pool.startService()
         first, second = self.reactor.started
-        first.report(Ready())
+        first.report(WorkerReady())
         self.reactor.pump([1.0] * 3)
         self.assertEqual(first.told, ["figures"] * 3)
         self.assertEqual(second.told, [])
@@ -39,18 +39,18 @@ class FiguresTests(PoolTestCase):
     def test_kept(self) -> None:
         """What a worker had counted is not lost with it."""
         first, second = self.run_pool()
-        first.report(Status(Snapshot(requests=3)))
-        second.report(Status(Snapshot(requests=4)))
+        first.report(StatsReport(MetricsSnapshot(requests=3)))
+        second.report(StatsReport(MetricsSnapshot(requests=4)))
         first.end(by=9)
         self.assertEqual(self.requests(), 7)
-        self.reactor.started[-1].report(Status(Snapshot(requests=1)))
+        self.reactor.started[-1].report(StatsReport(MetricsSnapshot(requests=1)))
         self.assertEqual(self.requests(), 8)
 
     def test_latest(self) -> None:
         """A report replaces the one before it."""
         first, _ = self.run_pool()
         for count in 1, 2:
-            first.report(Status(Snapshot(requests=count), connections=count))
+            first.report(StatsReport(MetricsSnapshot(requests=count), connections=count))
         self.assertEqual(self.requests(), 2)
         self.assertEqual(self.pool.figures().workers[0].status.connections, 2)
 
@@ -58,9 +58,9 @@ class FiguresTests(PoolTestCase):
         """It is done when every worker has answered."""
         first, second = self.run_pool()
         done = self.pool.refresh()
-        first.report(Status())
+        first.report(StatsReport())
         self.assertNoResult(done)
-        second.report(Status())
+        second.report(StatsReport())
         self.successResultOf(done)
 
     def test_refresh_is_bounded(self) -> None:
@@ -101,6 +101,6 @@ class FiguresTests(PoolTestCase):
         """What all are told reaches each, whatever its phase."""
         self.pool.startService()
         first, second = self.reactor.started
-        first.report(Ready())
+        first.report(WorkerReady())
         self.pool.tell(SetLogLevel("debug"))
         self.assertEqual((first.told, second.told), (["log"], ["log"]))

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 
 from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.worker.messages import Ready
+from unixsvc.orchestrator.worker.messages import WorkerReady
 
 
 class StopTests(PoolTestCase):
@@ -103,7 +103,7 @@ class StopTests(PoolTestCase):
         self.pool.startService()
         booted = self.pool.booted()
         for each in self.started_after(*workers):
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(booted)
         self.assertEqual((self.pool.figures().state, self.door.done), ("", ["open", "close", "open"]))
         self.live(5)
@@ -124,7 +124,7 @@ class RestartTests(PoolTestCase):
         self.assertEqual(len(self.reactor.started), 4)
         self.assertNoResult(restarted)
         for each in self.started_after(*workers):
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(restarted)
 
     def test_door(self) -> None:
@@ -175,7 +175,7 @@ class RestartTests(PoolTestCase):
         self.pool.startService()
         booted = self.pool.booted()
         for each in self.reactor.running:
-            each.report(Ready())
+            each.report(WorkerReady())
         self.successResultOf(booted)
         self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("", ""))
 

@@ -12,10 +12,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.pool.fake_processes import TOKEN, Processes, orders_for
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.orchestrator.pool.process import Seat, WorkerProcess
-from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, AskFigures, Draining, Failed, Ready
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
+from unixsvc.orchestrator.worker.messages import (
+    COMMANDS_FD,
+    REPORTS_FD,
+    ReportStats,
+    WorkerDraining,
+    WorkerFailed,
+    WorkerReady,
+)
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class Owner:
@@ -48,7 +55,9 @@ class WorkerProcessTests(SynchronousTestCase):
         """Start one."""
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
-        self.worker = WorkerProcess(self.reactor, orders_for(2, settings), Seat((7,), 8, 1), self.owner)
+        self.worker = WorkerProcess(
+            self.reactor, orders_for(2, settings), InheritedFds((7,), 8, 1), self.owner
+        )
         self.worker.start()
         (self.process,) = self.reactor.started
 
@@ -81,7 +90,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_ready(self) -> None:
         """That it is ready is passed on."""
-        self.process.report(Ready())
+        self.process.report(WorkerReady())
         self.assertEqual(self.owner.heard, ["ready"])
 
     def test_reports_in_pieces(self) -> None:
@@ -94,18 +103,18 @@ class WorkerProcessTests(SynchronousTestCase):
         """A report that is none is logged, and the next one is heard."""
         (event,) = self.logged(REPORTS_FD, b"{]\n")
         self.assertEqual(event["log_namespace"], "home[2]")
-        self.process.report(Ready())
+        self.process.report(WorkerReady())
         self.assertEqual(self.owner.heard, ["ready"])
 
     def test_figures(self) -> None:
         """Its latest figures are kept, and that they came is passed on, as it is a sign of life."""
-        self.process.report(Status(Snapshot(requests=5), connections=1))
+        self.process.report(StatsReport(MetricsSnapshot(requests=5), connections=1))
         self.assertEqual(self.worker.status.snapshot.requests, 5)
         self.assertEqual(self.owner.heard, ["figures"])
 
     def test_draining(self) -> None:
         """That somebody else has told it to end is passed on."""
-        self.process.report(Draining())
+        self.process.report(WorkerDraining())
         self.assertEqual(self.owner.heard, ["draining"])
 
     def test_drain(self) -> None:
@@ -127,14 +136,14 @@ class WorkerProcessTests(SynchronousTestCase):
         self.reactor.advance(1)
         self.successResultOf(late)
         self.assertNoResult(answered)
-        self.process.report(Status())
+        self.process.report(StatsReport())
         self.successResultOf(answered)
         self.assertEqual(self.process.told, ["figures", "figures"])
 
     def test_gone(self) -> None:
         """One that has ended hears nothing more, and that is no error."""
         self.process.end()
-        self.worker.tell(AskFigures())
+        self.worker.tell(ReportStats())
         self.worker.signal("TERM")
         self.assertEqual((self.process.told, self.process.signals), ([], []))
 
@@ -145,7 +154,7 @@ class WorkerProcessTests(SynchronousTestCase):
             self.process.end(code, by)
             self.assertIn(words, self.owner.heard[0])
         self.setUp()
-        self.process.report(Failed("no such table"))
+        self.process.report(WorkerFailed("no such table"))
         self.process.end(code=3)
         self.assertEqual(self.owner.heard, ["no such table"])
 
@@ -173,7 +182,7 @@ class WorkerProcessTests(SynchronousTestCase):
         """One that has closed the pipe of its commands is not written to; it is told to drain by signal."""
         self.worker.childConnectionLost(COMMANDS_FD)
         told = len(self.process.told)
-        self.worker.tell(AskFigures())
+        self.worker.tell(ReportStats())
         self.successResultOf(self.worker.ask(1.0))
         self.worker.drain(patient=True)
         self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))
@@ -207,7 +216,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_not_started(self) -> None:
         """One that is not started yet has no pid, and gets no signal."""
-        worker = WorkerProcess(self.reactor, orders_for(), Seat((7,), 8, 1), self.owner)
+        worker = WorkerProcess(self.reactor, orders_for(), InheritedFds((7,), 8, 1), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 

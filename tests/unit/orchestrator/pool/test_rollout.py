@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import Processes
 from tests.unit.orchestrator.pool.pool_harness import version_for
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.policy import Phase
-from unixsvc.orchestrator.pool.rollout import Target
-from unixsvc.orchestrator.pool.worker_record import Member, Version
+from unixsvc.orchestrator.pool.policy import WorkerPhase
+from unixsvc.orchestrator.pool.rollout import Rollout
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
 
 
 class Slot(Struct):
@@ -28,16 +28,16 @@ class TargetTests(SynchronousTestCase):
         """Two workers are wanted; there are none yet."""
         self.reactor = Processes()
         self.old, self.new = version_for(self.reactor, 1), version_for(self.reactor, 2)
-        self.target = Target("services.home", self.old)
+        self.target = Rollout("services.home", self.old)
 
-    def member(self, slot: int, version: Version, phase: Phase = Phase.READY) -> Member:
+    def member(self, slot: int, version: WorkerSpec, phase: WorkerPhase = WorkerPhase.READY) -> WorkerRecord:
         """A worker, that is in its phase since 100."""
         process: Any = Slot(slot)
-        member = Member(slot, process, version, 100, 0.0)
+        member = WorkerRecord(slot, process, version, 100, 0.0)
         member.enter(phase, 100)
         return member
 
-    def all_of(self, version: Version, count: int = 2) -> list[Member]:
+    def all_of(self, version: WorkerSpec, count: int = 2) -> list[WorkerRecord]:
         """Ready workers in the first slots."""
         return [self.member(slot + 1, version) for slot in range(count)]
 
@@ -46,7 +46,7 @@ class TargetTests(SynchronousTestCase):
         self.target.boot()
         booted = self.target.booted()
         self.assertTrue(self.target.booting)
-        starting = self.member(2, self.old, Phase.STARTING)
+        starting = self.member(2, self.old, WorkerPhase.STARTING)
         self.target.look([self.member(1, self.old), starting])
         self.assertNoResult(booted)
         self.target.look(self.all_of(self.old))
@@ -57,7 +57,7 @@ class TargetTests(SynchronousTestCase):
         """It has failed when one ends that was never ready; when it is given up, whoever waits is told."""
         self.target.boot()
         booted = self.target.booted()
-        member = self.member(1, self.old, Phase.STARTING)
+        member = self.member(1, self.old, WorkerPhase.STARTING)
         self.assertTrue(self.target.lost(member, "no disk", [], 101))
         self.assertNoResult(booted)  # first the pool sees to it that it has failed
         self.target.stop("cannot start: no disk")
@@ -86,7 +86,7 @@ class TargetTests(SynchronousTestCase):
 
     def test_old_ones_still_accept(self) -> None:
         """Nor is it done while clients may still come to an old one, if only while it drains."""
-        leaving = self.member(1, self.old, Phase.DRAINING)
+        leaving = self.member(1, self.old, WorkerPhase.DRAINING)
         done = self.target.change(self.new, 2)
         self.target.look([*self.all_of(self.new), leaving, self.member(2, self.old)])
         self.target.look([*self.all_of(self.new), leaving])
@@ -98,7 +98,7 @@ class TargetTests(SynchronousTestCase):
     def test_undone(self) -> None:
         """When a new one is lost before it was ready, all is as before, and it is said why."""
         done = self.target.change(self.new, 3)
-        lost = self.member(3, self.new, Phase.STARTING)
+        lost = self.member(3, self.new, WorkerPhase.STARTING)
         self.assertTrue(self.target.lost(lost, "no disk", self.all_of(self.old), 101))
         self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
         self.assertIn("no disk", str(self.failureResultOf(done, ConfigError).value))
@@ -107,8 +107,8 @@ class TargetTests(SynchronousTestCase):
     def test_ready_ones_stay(self) -> None:
         """New ones that are ready by then count as old ones; those that are not, do not."""
         self.target.change(self.new, 2).addErrback(lambda failure: None)
-        ready, starting = self.member(1, self.new), self.member(2, self.new, Phase.STARTING)
-        self.target.lost(self.member(2, self.new, Phase.STARTING), "", [ready, starting], 101)
+        ready, starting = self.member(1, self.new), self.member(2, self.new, WorkerPhase.STARTING)
+        self.target.lost(self.member(2, self.new, WorkerPhase.STARTING), "", [ready, starting], 101)
         self.assertFalse(ready.view(self.target.version).outdated)
         self.assertTrue(starting.view(self.target.version).outdated)
 
@@ -121,9 +121,9 @@ class TargetTests(SynchronousTestCase):
             (told, 100.5, False),  # was told to end
             (self.member(1, self.new), 102, False),  # has shown that it can stay
             (self.member(1, self.new), 100.5, True),  # has not
-            (self.member(1, self.new, Phase.STARTING), 109, True),  # was never ready
+            (self.member(1, self.new, WorkerPhase.STARTING), 109, True),  # was never ready
         ]:
-            self.target = Target("services.home", self.old)
+            self.target = Rollout("services.home", self.old)
             self.target.change(self.new, 2).addErrback(lambda failure: None)
             self.assertEqual(self.target.lost(member, "", [], now), ends)
 
@@ -132,13 +132,13 @@ class TargetTests(SynchronousTestCase):
         done = self.target.change(self.old, 3)
         self.assertFalse(self.target.lost(self.member(1, self.old), "", [], 100.5))
         self.assertNoResult(done)
-        self.assertTrue(self.target.lost(self.member(3, self.old, Phase.STARTING), "", [], 100.5))
+        self.assertTrue(self.target.lost(self.member(3, self.old, WorkerPhase.STARTING), "", [], 100.5))
         self.failureResultOf(done, ConfigError)
         self.assertEqual(self.target.wanted, 2)
 
     def test_none_under_way(self) -> None:
         """Without a change nothing is undone by whatever ends."""
-        self.assertFalse(self.target.lost(self.member(1, self.old, Phase.STARTING), "", [], 101))
+        self.assertFalse(self.target.lost(self.member(1, self.old, WorkerPhase.STARTING), "", [], 101))
 
     def test_another(self) -> None:
         """A change that another one comes in between of has failed; what was before it stays known."""
@@ -146,7 +146,7 @@ class TargetTests(SynchronousTestCase):
         third = version_for(self.reactor, 3)
         second = self.target.change(third, 1)
         self.failureResultOf(first, ConfigError)
-        self.assertTrue(self.target.lost(self.member(1, third, Phase.STARTING), "", [], 101))
+        self.assertTrue(self.target.lost(self.member(1, third, WorkerPhase.STARTING), "", [], 101))
         self.failureResultOf(second, ConfigError)
         self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
 
@@ -156,7 +156,7 @@ class TargetTests(SynchronousTestCase):
         self.target.stop()
         self.failureResultOf(done, ConfigError)
         self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
-        self.assertFalse(self.target.lost(self.member(1, self.new, Phase.STARTING), "", [], 101))
+        self.assertFalse(self.target.lost(self.member(1, self.new, WorkerPhase.STARTING), "", [], 101))
         self.target.boot()
         booted = self.target.booted()
         self.target.stop()
@@ -164,7 +164,7 @@ class TargetTests(SynchronousTestCase):
 
     def test_stop_after_the_swap(self) -> None:
         """What is only not done because clients may still come to an old one is not undone any more."""
-        leaving = self.member(1, self.old, Phase.DRAINING)
+        leaving = self.member(1, self.old, WorkerPhase.DRAINING)
         done = self.target.change(self.new, 3)
         self.target.look([*self.all_of(self.new, 3), leaving])
         self.assertFalse(self.target.lost(self.member(1, self.new), "", [leaving], 100.5))
@@ -176,7 +176,7 @@ class TargetTests(SynchronousTestCase):
         """Why one was given up is forgotten when the next one is done, or all is started again."""
         for again in False, True:
             self.target.change(self.new, 2).addErrback(lambda failure: None)
-            self.target.lost(self.member(1, self.new, Phase.STARTING), "no disk", [], 101)
+            self.target.lost(self.member(1, self.new, WorkerPhase.STARTING), "no disk", [], 101)
             self.assertNotEqual(self.target.problem, "")
             if again:
                 self.target.boot()

@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
 from tests.unit.orchestrator.pool.pool_harness import version_for
 from tests.unit.orchestrator.pool.test_process import Owner
-from unixsvc.orchestrator.pool.policy import Phase, Rules
-from unixsvc.orchestrator.pool.process import Seat, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Member, Recycling, reason_to_recycle
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.orchestrator.pool.policy import SupervisionPolicy, WorkerPhase
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
+from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerRecord, reason_to_recycle
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, chance: float = 0.0) -> str:
@@ -51,47 +51,49 @@ class MemberTests(SynchronousTestCase):
         """One that has been started at 100."""
         self.reactor = Processes()
         self.version = version_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, orders_for(2), Seat((7,), 8, 1), Owner())
+        process = WorkerProcess(self.reactor, orders_for(2), InheritedFds((7,), 8, 1), Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
-        self.member = Member(5, process, self.version, now=100, chance=0.0)
+        self.member = WorkerRecord(5, process, self.version, now=100, chance=0.0)
 
     def test_view(self) -> None:
         """The policy sees where it stands, under the rules that it was started with."""
         view = self.member.view(self.version)
-        self.assertEqual((view.number, view.slot, view.phase), (5, 2, Phase.STARTING))
+        self.assertEqual((view.number, view.slot, view.phase), (5, 2, WorkerPhase.STARTING))
         self.assertEqual((view.since, view.heard, view.ready_at), (100, 100, None))
         self.assertEqual((view.rules, view.outdated, view.retiring), (self.version.rules, False, False))
 
     def test_ready(self) -> None:
         """That it is ready is a sign of life, too."""
-        self.member.enter(Phase.READY, 104)
+        self.member.enter(WorkerPhase.READY, 104)
         view = self.member.view(self.version)
         self.assertEqual((view.since, view.heard, view.ready_at), (104, 104, 104))
-        self.member.enter(Phase.DRAINING, 110)
+        self.member.enter(WorkerPhase.DRAINING, 110)
         view = self.member.view(self.version)
         self.assertEqual((view.since, view.heard, view.ready_at), (110, 104, 104))
 
     def test_outdated(self) -> None:
         """It is out of date when another version is wanted; its rules stay its own."""
-        other = version_for(self.reactor, 4, rules=Rules(boot_timeout=1, drain_timeout=1, kill_timeout=1))
+        other = version_for(
+            self.reactor, 4, rules=SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1)
+        )
         view = self.member.view(other)
         self.assertTrue(view.outdated)
         self.assertEqual(view.rules, self.version.rules)
 
     def test_spent(self) -> None:
         """Likewise when it has done enough, which is found once, and only of a ready one."""
-        self.process.report(Status(Snapshot(requests=10)))
+        self.process.report(StatsReport(MetricsSnapshot(requests=10)))
         self.assertFalse(self.member.find_if_spent(101))
-        self.member.enter(Phase.READY, 101)
+        self.member.enter(WorkerPhase.READY, 101)
         self.assertTrue(self.member.find_if_spent(102))
         self.assertTrue(self.member.view(self.version).outdated)
         self.assertFalse(self.member.find_if_spent(103))
 
     def test_figures(self) -> None:
         """What is told of it: its process, phase, age, figures and version."""
-        self.member.enter(Phase.READY, 101)
-        self.process.report(Status(Snapshot(requests=3), connections=2))
+        self.member.enter(WorkerPhase.READY, 101)
+        self.process.report(StatsReport(MetricsSnapshot(requests=3), connections=2))
         figures = self.member.figures(107.5)
         self.assertEqual((figures.pid, figures.phase, figures.uptime), (self.process.pid, "ready", 7.5))
         self.assertEqual((figures.status.snapshot.requests, figures.status.connections), (3, 2))

@@ -13,7 +13,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import BoundSocket, DirectoryLock, Door, bind, reclaim
+from unixsvc.orchestrator.sockets.binding import (
+    BoundSocket,
+    DirectoryLock,
+    Listener,
+    bind,
+    remove_stale_sockets,
+)
 
 
 class DirectoryTestCase(SynchronousTestCase):
@@ -136,7 +142,7 @@ class DoorTests(DirectoryTestCase):
     def setUp(self) -> None:
         """One that is closed."""
         super().setUp()
-        self.door = Door(self.path, 0o600, 10)
+        self.door = Listener(self.path, 0o600, 10)
         self.addCleanup(self.door.close)
 
     def test_closed(self) -> None:
@@ -197,7 +203,7 @@ class DoorTests(DirectoryTestCase):
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(self.path)
             handed.listen()
-            door = Door(self.path, 0o600, 10, handed)
+            door = Listener(self.path, 0o600, 10, handed)
             for act in door.open, door.open, door.close, door.close, door.open:
                 before = os.lstat(self.path)
                 act()
@@ -218,7 +224,7 @@ class ReclaimTests(DirectoryTestCase):
 
     def test_nothing(self) -> None:
         """Nothing is fine."""
-        reclaim(self.path)
+        remove_stale_sockets(self.path)
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
@@ -237,7 +243,7 @@ class ReclaimTests(DirectoryTestCase):
                 self.addCleanup(each.close)
                 each.setblocking(False)
                 each.connect_ex(self.path)
-            reclaim(self.path)
+            remove_stale_sockets(self.path)
             self.assertFalse(os.path.lexists(self.path))
 
     def test_file(self) -> None:

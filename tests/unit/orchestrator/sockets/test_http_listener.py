@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.http import parse_listen
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.http_listener import HttpDoor
+from unixsvc.orchestrator.sockets.http_listener import HttpListener
 
 
 class HttpDoorTests(SynchronousTestCase):
@@ -24,9 +24,9 @@ class HttpDoorTests(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "web.sock")
 
-    def door(self, *texts: str) -> HttpDoor:
+    def door(self, *texts: str) -> HttpListener:
         """A door; not open yet."""
-        door = HttpDoor([parse_listen(each) for each in texts], 50)
+        door = HttpListener([parse_listen(each) for each in texts], 50)
         self.addCleanup(door.close)
         return door
 

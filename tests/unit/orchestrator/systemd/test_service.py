@@ -7,17 +7,17 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.status import PoolFigures, ServiceStatus, WorkerFigures, describe
+from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.orchestrator.systemd.notify import Activation
 from unixsvc.orchestrator.systemd.service import SystemdService, summary
-from unixsvc.service.spec import Status
-from unixsvc.telemetry.metrics import Snapshot
+from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus:
     """A service with workers in these phases."""
-    workers = [WorkerFigures(None, each, 1.0, Status()) for each in phases]
-    figures = PoolFigures(workers, Snapshot(requests=requests), state)
+    workers = [WorkerSnapshot(None, each, 1.0, StatsReport()) for each in phases]
+    figures = PoolSnapshot(workers, MetricsSnapshot(requests=requests), state)
     return describe("home:app", figures, stopping=False)
 
 

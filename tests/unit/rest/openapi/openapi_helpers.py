@@ -22,7 +22,7 @@ from unixsvc.domain.message import Created, Request
 from unixsvc.errors import Conflict, NotFound, RateLimited
 from unixsvc.rest.openapi.document import describe
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
-from unixsvc.routing.table import KINDS
+from unixsvc.routing.table import PATH_TYPES
 
 __all__ = ["ROUTES", "contract_of", "document_of", "operation_of", "operations_in", "taking", "validate"]
 
@@ -196,7 +196,7 @@ def taking(segments: list[str]) -> Any:
 
     def action(**values: Any) -> None: ...
 
-    hints = {name: KINDS[kind].type for name, kind in variables}
+    hints = {name: PATH_TYPES[kind].type for name, kind in variables}
     action.__annotations__ = {**hints, "return": None}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in hints]
     action.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

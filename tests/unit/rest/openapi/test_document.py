@@ -31,12 +31,12 @@ from tests.unit.rest.openapi.openapi_helpers import (
 from unixsvc.errors import ConfigError
 from unixsvc.rest.openapi.document import describe
 from unixsvc.routing.route import DELETE, GET, PATCH, POST, PUT, Route
-from unixsvc.routing.table import KINDS
+from unixsvc.routing.table import PATH_TYPES
 
 _VERBS = [GET, POST, PUT, PATCH, DELETE]
 _SEGMENTS = st.one_of(
     st.sampled_from(["a", "b", "a_b", "a-b", "", "é", "a b", "by_x"]),
-    st.builds("{{{}:{}}}".format, st.sampled_from("xyz"), st.sampled_from(sorted(KINDS))),
+    st.builds("{{{}:{}}}".format, st.sampled_from("xyz"), st.sampled_from(sorted(PATH_TYPES))),
 )
 _ROUTES = st.tuples(st.sampled_from(_VERBS), st.lists(_SEGMENTS, min_size=1, max_size=4))
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import ISystemHandle
 from zope.interface import implementer
 
 from tests.unit.rest.http_connection import Fronting, FrontTestCase, Wire, answers_in, ask
-from unixsvc.rest.server.timeouts import Phase
+from unixsvc.rest.server.timeouts import ConnectionPhase
 
 
 @implementer(ISystemHandle)
@@ -72,7 +72,7 @@ class LeavingTests(FrontTestCase):
         self.front.leave(False)
         self.assertEqual(transport.closed, "lose")
         self.front.leave(True)
-        self.assertEqual(self.front.limit(Phase.PARTING), 0.0)
+        self.assertEqual(self.front.limit(ConnectionPhase.PARTING), 0.0)
         self.fronting.wait(1)
         self.assertEqual(self.front.connections, 0)
 

@@ -7,12 +7,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.rest.abuse import CHUNKED, bodies
 from tests.unit.rest.http_connection import ask
 from unixsvc.errors import ServiceError
-from unixsvc.rest.server.parser import Framer
+from unixsvc.rest.server.parser import RequestParser
 
 LIMIT, HEAD = 100, 1024
 
 
-def taken(framer: Framer) -> list[tuple[bytes, bytes]]:
+def taken(framer: RequestParser) -> list[tuple[bytes, bytes]]:
     """Targets and bodies of all requests that are whole."""
     found = []
     while (each := framer.next()) is not None:
@@ -26,11 +26,11 @@ class FramerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nothing has come."""
-        self.framer = Framer(HEAD, LIMIT)
+        self.framer = RequestParser(HEAD, LIMIT)
 
     def code_of(self, *pieces: bytes) -> int:
         """How the bytes are refused; 0 if they are not."""
-        framer = Framer(HEAD, LIMIT)
+        framer = RequestParser(HEAD, LIMIT)
         for each in pieces:
             framer.arrived += each
             try:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from unixsvc.rest.server.timeouts import Phase, Watch, gone, unsent
+from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed, unsent_bytes
 
 
 @implementer(ISystemHandle)
@@ -29,30 +29,30 @@ class WatchTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nobody has looked."""
-        self.watch = Watch()
+        self.watch = PhaseTimer()
 
     def test_same(self) -> None:
         """Time passes as long as one thing is waited for."""
-        seen = [self.watch.look(Phase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
+        seen = [self.watch.look(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
         self.assertEqual(seen, [0.0, 1.0, 3.0])
 
     def test_other(self) -> None:
         """It starts again for another thing, and for the same of another request."""
-        self.watch.look(Phase.HEAD, 1, 0, 5.0)
-        self.assertEqual(self.watch.look(Phase.BODY, 1, 0, 6.0), 0.0)
-        self.assertEqual(self.watch.look(Phase.BODY, 2, 0, 7.0), 0.0)
+        self.watch.look(ConnectionPhase.HEAD, 1, 0, 5.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.BODY, 1, 0, 6.0), 0.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.BODY, 2, 0, 7.0), 0.0)
 
     def test_first_head(self) -> None:
         """The time for the first head counts from the connection's beginning."""
-        self.watch.look(Phase.FRESH, 0, 0, 5.0)
-        self.assertEqual(self.watch.look(Phase.HEAD, 0, 0, 8.0), 3.0)
+        self.watch.look(ConnectionPhase.FRESH, 0, 0, 5.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.HEAD, 0, 0, 8.0), 3.0)
 
     def test_taken(self) -> None:
         """It starts again when the client takes what waits; a byte is nothing."""
-        self.watch.look(Phase.SENDING, 1, 50_000, 5.0)
-        self.assertEqual(self.watch.look(Phase.SENDING, 1, 49_999, 6.0), 1.0)
-        self.assertEqual(self.watch.look(Phase.SENDING, 1, 40_000, 7.0), 0.0)
-        self.assertEqual(self.watch.look(Phase.SENDING, 1, 60_000, 8.0), 0.0)
+        self.watch.look(ConnectionPhase.SENDING, 1, 50_000, 5.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 49_999, 6.0), 1.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 40_000, 7.0), 0.0)
+        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 60_000, 8.0), 0.0)
 
 
 class KernelTests(SynchronousTestCase):
@@ -69,21 +69,21 @@ class KernelTests(SynchronousTestCase):
 
     def test_unsent(self) -> None:
         """What the client does not take waits."""
-        self.assertEqual(unsent(Handle(self.server)), 0)
+        self.assertEqual(unsent_bytes(Handle(self.server)), 0)
         with self.assertRaises(BlockingIOError):
             while True:
                 self.server.send(b"a" * 65_536)
-        self.assertGreater(unsent(Handle(self.server)), 1000)
+        self.assertGreater(unsent_bytes(Handle(self.server)), 1000)
 
     def test_gone(self) -> None:
         """A client that has closed is gone, though nothing was read."""
-        self.assertFalse(gone(Handle(self.server)))
+        self.assertFalse(peer_has_closed(Handle(self.server)))
         self.client.sendall(b"a")
         self.client.close()
-        self.assertTrue(gone(Handle(self.server)))
+        self.assertTrue(peer_has_closed(Handle(self.server)))
 
     def test_closed(self) -> None:
         """A socket that is closed already, and a transport without one, know nothing."""
         self.server.close()
         for transport in (Handle(self.server), object()):
-            self.assertEqual((unsent(transport), gone(transport)), (0, False))
+            self.assertEqual((unsent_bytes(transport), peer_has_closed(transport)), (0, False))
