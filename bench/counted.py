@@ -68,8 +68,8 @@ def _ours(transport: Any) -> Callable[[bytes], None]:
 
     endpoint, clock = MemoryEndpoint(), Clock()
     settings = ServiceSettings("bench.app:app")
-    orders = WorkerConfig("bench", 1, ".", settings, Limits(), Security(), Log(), _TOKEN)
-    ServiceHost(orders, app, endpoint, clock).listen(probe=False)
+    worker_config = WorkerConfig("bench", 1, ".", settings, Limits(), Security(), Log(), _TOKEN)
+    ServiceHost(worker_config, app, endpoint, clock).listen(probe=False)
     feed: Callable[[bytes], None] = endpoint.accept(transport).dataReceived
     return feed
 

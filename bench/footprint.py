@@ -108,10 +108,10 @@ def _ask(talk: Open) -> None:
 
 def _first_answer(stage: Stage, system: System) -> Callable[[float], Sample]:
     def measure(_: float) -> Sample:
-        begun = time.perf_counter()
+        suspended = time.perf_counter()
         started = system.start(stage.children, 0)
         _ask(talk_with(system, started, Work()))
-        taken = time.perf_counter() - begun
+        taken = time.perf_counter() - suspended
         stage.ended(started.child)
         return Sample(taken)
 
@@ -127,13 +127,13 @@ def _again(stage: Stage, system: System) -> Callable[[float], Sample]:
         worker = started.serving()[0]
         if worker.pid == started.child.pid:
             raise Broken("there is no worker")
-        begun = time.perf_counter()
+        suspended = time.perf_counter()
         os.kill(worker.pid, signal.SIGKILL)
         worker_gone = _gone(worker)
         _ask(talk)
-        taken = time.perf_counter() - begun
+        taken = time.perf_counter() - suspended
         stage.ended(started.child)
-        return Sample(taken, detail={"its end s": worker_gone - begun})
+        return Sample(taken, detail={"its end s": worker_gone - suspended})
 
     return measure
 

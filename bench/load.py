@@ -112,8 +112,8 @@ def measure_latency(open_one: Open, seconds: float) -> Sample:
     with client:
         receive, send, clock, heard = client.recv, client.sendall, time.perf_counter, talker.heard
         gc.disable()
-        end, cpu, begun = clock() + seconds, time.process_time(), clock()
-        started = begun
+        end, cpu, suspended = clock() + seconds, time.process_time(), clock()
+        started = suspended
         while started < end:
             send(talker.ask(1))
             while not heard(receive(_SMALL)):
@@ -122,8 +122,8 @@ def measure_latency(open_one: Open, seconds: float) -> Sample:
             taken.append(now - started)
             started = now
         gc.enable()
-    own = (time.process_time() - cpu) / (started - begun)
-    rate = len(taken) / (started - begun)
+    own = (time.process_time() - cpu) / (started - suspended)
+    rate = len(taken) / (started - suspended)
     taken.sort()
     detail = {f"{share} % µs": 1e6 * taken[len(taken) * share // 100] for share in (50, 90, 99)}
     return Sample(rate, own, len(taken), detail)

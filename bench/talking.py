@@ -164,10 +164,10 @@ def nats(address: Address, work: Work) -> Open:
     subject = b"bench.show" if work.data is None else b"bench.echo"
 
     def open_one() -> tuple[socket.socket, Talker]:
-        client, inbox = connect(address), b"%d" % next(_inboxes)
-        _answer(client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % inbox, b"PONG\r\n")
-        message = b"PUB %b %b %d\r\n%b\r\n" % (subject, inbox, len(body), body)
-        reply = b"MSG %b 1 %d\r\n%b\r\n" % (inbox, len(result), result)
+        client, stream_buffer = connect(address), b"%d" % next(_inboxes)
+        _answer(client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % stream_buffer, b"PONG\r\n")
+        message = b"PUB %b %b %d\r\n%b\r\n" % (subject, stream_buffer, len(body), body)
+        reply = b"MSG %b 1 %d\r\n%b\r\n" % (stream_buffer, len(result), result)
         return client, _Nats([message], len(reply), reply[-20:], reply if work.data is None else b"")
 
     return open_one

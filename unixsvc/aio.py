@@ -99,7 +99,7 @@ class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
         link = self._link_at_hand()
         if link is None:
             return result_of(await self._ask(asked, seconds, None), type)
-        begun = time.monotonic()
+        started = time.monotonic()
         self._budget.deposit()
         number, done = link.begin(asked, seconds)
         try:
@@ -113,7 +113,7 @@ class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
             if self.breaker.failures:
                 self.breaker.succeeded()
             return result_of(data, type)
-        return result_of(await self._again(problem, asked, seconds, begun), type)
+        return result_of(await self._again(problem, asked, seconds, started), type)
 
     def stream(
         self,
@@ -132,13 +132,13 @@ class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        asked, inbox = make_call(method, path, data, meta), StreamBuffer()
+        asked, stream_buffer = make_call(method, path, data, meta), StreamBuffer()
         task = asyncio.get_running_loop().create_task(
-            self._ask(asked, timeout_or_default(timeout, FOR_EVER), inbox)
+            self._ask(asked, timeout_or_default(timeout, FOR_EVER), stream_buffer)
         )
-        return Stream(type, inbox, task)
+        return Stream(type, stream_buffer, task)
 
-    def figures(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
         is_open = self.breaker.is_open(time.monotonic())
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._links)}
@@ -159,7 +159,7 @@ class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
         self.close()
         await asyncio.sleep(0)  # by then the loop has let the connections go
 
-    def _course(self, call: Call, seconds: float) -> RetryState:
+    def _state(self, call: Call, seconds: float) -> RetryState:
         if self._closed:
             raise client_closed()
         now = time.monotonic()
@@ -167,37 +167,37 @@ class Client(HttpVerbs[Coroutine[Any, Any, Any]]):
         return RetryState(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
 
     async def _again(
-        self, problem: ConnectionLost | ServiceError, call: Call, seconds: float, begun: float
+        self, problem: ConnectionLost | ServiceError, call: Call, seconds: float, started: float
     ) -> Raw:
         """Go on with a call whose first try has failed."""
         now = time.monotonic
-        course = RetryState(call, begun + seconds, seconds, self._budget, now, random.random, begun)
-        await self._pause(problem, course, None)
-        return await self._try(call, course, None)
+        state = RetryState(call, started + seconds, seconds, self._budget, now, random.random, started)
+        await self._pause(problem, state, None)
+        return await self._try(call, state, None)
 
-    async def _ask(self, call: Call, seconds: float, inbox: StreamBuffer | None) -> Raw:
-        return await self._try(call, self._course(call, seconds), inbox)
+    async def _ask(self, call: Call, seconds: float, stream_buffer: StreamBuffer | None) -> Raw:
+        return await self._try(call, self._state(call, seconds), stream_buffer)
 
-    async def _try(self, call: Call, course: RetryState, inbox: StreamBuffer | None) -> Raw:
+    async def _try(self, call: Call, state: RetryState, stream_buffer: StreamBuffer | None) -> Raw:
         while True:
             try:
-                data = await self._link().ask(call, course.left(), inbox)
+                data = await self._link().ask(call, state.left(), stream_buffer)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 problem = error
             else:
                 self.breaker.succeeded()
                 return data
-            await self._pause(problem, course, inbox)
+            await self._pause(problem, state, stream_buffer)
 
     async def _pause(
         self,
         problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
-        course: RetryState,
-        inbox: StreamBuffer | None,
+        state: RetryState,
+        stream_buffer: StreamBuffer | None,
     ) -> None:
         """Wait until there may be another try; if there is to be none, the problem is raised."""
-        again = not self._closed and (inbox is None or not inbox.seen)
-        pause = pause_or_raise(problem, course, self.breaker, time.monotonic(), again=again)
+        again = not self._closed and (stream_buffer is None or not stream_buffer.seen)
+        pause = pause_or_raise(problem, state, self.breaker, time.monotonic(), again=again)
         await self._wait(problem, pause)
         if self._closed:
             raise client_closed()

@@ -127,12 +127,12 @@ class Client(HttpVerbs[Any]):
             DeadlineExceeded when the time is over.
         """
         asked = make_call(method, path, data, meta, idempotency_key)
-        course = self._course(asked, timeout_or_default(timeout, self._timeout))
+        state = self._state(asked, timeout_or_default(timeout, self._timeout))
         while True:
             try:
-                answer = self._ask(asked, course)
+                answer = self._ask(asked, state)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
-                self._pause_after(error, course, again=True)
+                self._pause_after(error, state, again=True)
             else:
                 self.breaker.succeeded()
                 return result_of(answer, type)
@@ -157,7 +157,7 @@ class Client(HttpVerbs[Any]):
         seconds = timeout_or_default(timeout, FOR_EVER)
         return Stream(self._stream(make_call(method, path, data, meta), seconds, type))
 
-    def figures(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
         is_open = self.breaker.is_open(time.monotonic())
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._own_pool())}
@@ -175,7 +175,7 @@ class Client(HttpVerbs[Any]):
     ) -> None:
         self.close()
 
-    def _course(self, call: Call, seconds: float) -> RetryState:
+    def _state(self, call: Call, seconds: float) -> RetryState:
         now = time.monotonic()
         with self._own_pool().lock:
             if self._closed:
@@ -183,38 +183,42 @@ class Client(HttpVerbs[Any]):
             self.breaker.admit(now)
             return RetryState(call, now + seconds, seconds, self._budget, time.monotonic, random.random)
 
-    def _ask(self, call: Call, course: RetryState) -> Raw:
+    def _ask(self, call: Call, state: RetryState) -> Raw:
         pool = self._own_pool()
         link = pool.take() or self._connect(pool)
         try:
-            return link.ask(call, course.left)
+            return link.ask(call, state.left)
         finally:
             pool.put(link)  # which closes it where the call is still unanswered
 
     def _stream(self, call: Call, seconds: float, kind: Any) -> Generator[Any, None, None]:
-        course, seen = self._course(call, seconds), False
+        state, seen = self._state(call, seconds), False
         while True:
             try:
                 pool = self._own_pool()
                 link = pool.take() or self._connect(pool)
                 try:
-                    for item in link.ask_stream(call, course.left):
+                    for item in link.ask_stream(call, state.left):
                         seen = True
                         yield result_of(item, kind)
                 finally:
                     pool.put(link)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
-                self._pause_after(error, course, again=not seen)
+                self._pause_after(error, state, again=not seen)
             else:
                 self.breaker.succeeded()
                 return
 
     def _pause_after(
-        self, error: ConnectAttemptFailed | ConnectionLost | ServiceError, course: RetryState, *, again: bool
+        self,
+        error: ConnectAttemptFailed | ConnectionLost | ServiceError,
+        state: RetryState,
+        *,
+        again: bool,
     ) -> None:
         again &= not self._closed
         with self._own_pool().lock:
-            pause = pause_or_raise(error, course, self.breaker, time.monotonic(), again=again)
+            pause = pause_or_raise(error, state, self.breaker, time.monotonic(), again=again)
         if isinstance(error, ConnectAttemptFailed) and error.absent and self._place is not None:
             wait_for_change(self._place.socket_dir, pause)
         else:

@@ -134,7 +134,7 @@ class _Root(MultiService):
         """Start, and listen for signals."""
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
-        self._orchestrator.booted().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
+        self._orchestrator.when_ready().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
 
     # What the orchestrator tells.
 
@@ -146,7 +146,7 @@ class _Root(MultiService):
         """It is over."""
         self._systemd.reloaded()
 
-    def gave_up(self, name: str, reason: str) -> None:
+    def aborted(self, name: str, reason: str) -> None:
         """An essential service has failed: the others are of no use without it."""
         self._end(ESSENTIAL_FAILED, f"services.{name}: an essential service has failed: {reason}")
 
@@ -186,7 +186,7 @@ def makeService(options: Options) -> IService:
         for name, service in settings.services.items():
             orchestrator.register(name, service)
         # Now, not when it is started: a daemon has lost its terminal by then, and twistd its exit code.
-        orchestrator.claim()
+        orchestrator.bind()
     except ConfigError as error:
         _refuse(error)
     return _Root(orchestrator, reactor, _make_observer(options, level), activation)

@@ -38,10 +38,10 @@ def main() -> int:
             running.until("ready: ")
             token = Path(folder, "run", ".auth_token").read_text().strip()
             operations = _validate(f"{base}/openapi.json")
-            figures, code = _ask(folder, f"{base}/openapi.json", token, wanted)
+            stats, code = _ask(folder, f"{base}/openapi.json", token, wanted)
         finally:
             running.end()
-    return _tell(operations, figures, code, wanted.cases)
+    return _tell(operations, stats, code, wanted.cases)
 
 
 def _validate(url: str) -> int:
@@ -62,15 +62,15 @@ def _ask(folder: str, url: str, token: str, wanted: argparse.Namespace) -> tuple
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]
     done = subprocess.run(command, cwd=folder, timeout=_PATIENCE, check=False)
-    figures: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
-    return figures, done.returncode
+    stats: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
+    return stats, done.returncode
 
 
-def _tell(operations: int, figures: dict[str, Any], code: int, least: int) -> int:
-    cases = figures["test_cases"]
+def _tell(operations: int, stats: dict[str, Any], code: int, least: int) -> int:
+    cases = stats["test_cases"]
     made, failed = cases["generated"], cases["with_failures"] + cases["errored"]
-    sys.stdout.write(f"{operations} operations, {made} requests, {failed} failures, seed {figures['seed']}\n")
-    if figures["operations"] is None or figures["operations"]["tested"] < operations:
+    sys.stdout.write(f"{operations} operations, {made} requests, {failed} failures, seed {stats['seed']}\n")
+    if stats["operations"] is None or stats["operations"]["tested"] < operations:
         sys.stdout.write("not all operations were asked\n")
         return 1
     if made < least:

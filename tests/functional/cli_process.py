@@ -79,9 +79,9 @@ def start_command(folder: str, *arguments: str, closed: str = "", **streams: int
 
 def outcome_of(process: subprocess.Popen[str]) -> Outcome:
     """Wait for a command's end."""
-    begun = time.monotonic()
+    suspended = time.monotonic()
     out, err = process.communicate(timeout=30)
-    return Outcome(process.returncode, out or "", err or "", time.monotonic() - begun)
+    return Outcome(process.returncode, out or "", err or "", time.monotonic() - suspended)
 
 
 class CommandLineTestCase(TestCase):

@@ -99,7 +99,7 @@ class Tally:
     """What the process counts, with the fields of the outcome."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
+        self.suspended = time.monotonic()
         self.answered = self.failures = self.retried = self.reconnects = self.goaways = self.connected = 0
         self.failed: list[str] = []
         self.slowest = self.longest_gap = 0.0
@@ -125,9 +125,9 @@ class Tally:
 
     def outcome(self, stopped: float) -> Outcome:
         """All of it, at the end."""
-        seconds = max(stopped, self._last or 0.0) - self.begun
-        figures = {name: value for name, value in vars(self).items() if name in Outcome.__struct_fields__}
-        return Outcome(**figures, seconds=seconds, rate=self.answered / seconds)
+        seconds = max(stopped, self._last or 0.0) - self.suspended
+        stats = {name: value for name, value in vars(self).items() if name in Outcome.__struct_fields__}
+        return Outcome(**stats, seconds=seconds, rate=self.answered / seconds)
 
 
 class Load:

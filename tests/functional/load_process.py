@@ -99,7 +99,7 @@ class _Lane:
         self._pausing = False
         step = 1 / self._settings.rate if self._settings.rate else 0.0
         self._interval = step * self._settings.connections
-        self._due = self._tally.begun + step * number
+        self._due = self._tally.suspended + step * number
         self._timer: asyncio.TimerHandle | None = None
 
     def connect(self, paused: bool = False) -> None:

@@ -55,9 +55,9 @@ def read_blocking(client: unixsvc.blocking.Client, reader: Reader) -> None:
     for number, each in enumerate(client.stream("GET", "/count", {"to": reader.items})):
         assert each["number"] == number
         if reader.item(number):
-            begun = time.monotonic()
+            suspended = time.monotonic()
             client.get("/-/ping")
-            reader.call = max(reader.call, time.monotonic() - begun)
+            reader.call = max(reader.call, time.monotonic() - suspended)
             time.sleep(_NAP)
             reader.look()
 
@@ -68,9 +68,9 @@ async def read_async(client: Any, reader: Reader, sleep: Any) -> None:
     async for each in client.stream("GET", "/count", {"to": reader.items}):
         assert each["number"] == number
         if reader.item(number):
-            begun = time.monotonic()
+            suspended = time.monotonic()
             await client.get("/-/ping")
-            reader.call = max(reader.call, time.monotonic() - begun)
+            reader.call = max(reader.call, time.monotonic() - suspended)
             await sleep(_NAP)
             reader.look()
         number += 1

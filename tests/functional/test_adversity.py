@@ -129,10 +129,10 @@ class StoppingTests(RunningTestCase):
         talk.ask(id=1, path="/item/1")
         self.assertDone("reload")
         self.assertEqual(len(running.left()), 3)
-        begun = time.monotonic()
+        suspended = time.monotonic()
         running.signal(signal.SIGTERM)
         self.assertEqual(running.wait(), 0)
-        self.assertLess(time.monotonic() - begun, 5.0)
+        self.assertLess(time.monotonic() - suspended, 5.0)
         self.assertEqual(talk.rest(), b"")
 
     def test_status_not_waited_for(self) -> None:

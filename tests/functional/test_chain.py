@@ -42,7 +42,7 @@ class ChainTests(ChainTestCase):
     def test_deadline(self) -> None:
         """Half a second at the top ends the action at the bottom in time; the three logs call it the same."""
         with self.talk("first") as talk:
-            begun = time.time()
+            suspended = time.time()
             reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
             self.assertEqual(reply["code"], 504)
         # Those below may hear first that the one above has taken its call back: it is the same moment.
@@ -50,18 +50,18 @@ class ChainTests(ChainTestCase):
         self.assertEqual(set(events), {"first", "second", "third"})
         for event in events.values():
             self.assertEqual((event["request_id"], event["level"]), ("top", "info"))
-            self.assertGreater(event["time"] - begun, 0.4)
-            self.assertLess(event["time"] - begun, 0.7)
+            self.assertGreater(event["time"] - suspended, 0.4)
+            self.assertLess(event["time"] - suspended, 0.7)
 
     def test_disconnect(self) -> None:
         """A client that goes away ends the action at the bottom; the three logs have one made-up name."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
-            begun = self.running.until("the third begins")
+            suspended = self.running.until("the third begins")
         events = self.given_up("was cancelled")
         self.assertEqual(set(events), {"first", "second", "third"})
-        self.assertEqual({each["request_id"] for each in events.values()}, {begun["request_id"]})
-        self.assertLess(max(each["time"] for each in events.values()) - begun["time"], 5)
+        self.assertEqual({each["request_id"] for each in events.values()}, {suspended["request_id"]})
+        self.assertLess(max(each["time"] for each in events.values()) - suspended["time"], 5)
 
     def test_taken_back(self) -> None:
         """So does one that takes its request back, and stays."""
@@ -155,10 +155,10 @@ class MountTests(ChainTestCase):
         """Where the caller has set no time, ours ends it there, too."""
         self.configure(_SERVICES.replace("20.0", "0.4", 1))
         self.assertDone("reload", "first")
-        begun = time.monotonic()
+        suspended = time.monotonic()
         reply = self.talk("first").ask(id=1, path="/third/wait")
         self.assertEqual(reply["code"], 504)
-        self.assertTrue(0.35 < time.monotonic() - begun < 0.8)
+        self.assertTrue(0.35 < time.monotonic() - suspended < 0.8)
         self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
 
     def test_beside(self) -> None:

@@ -57,15 +57,15 @@ class KilledTests(RunningTestCase):
             kind = "gkp"[number % 3]
             name = f"{kind}{number}"
             gate.acquire()
-            begun = time.monotonic()
+            suspended = time.monotonic()
             if kind == "g":
                 future = driver.begin("GET", "/-/ping")
             else:
                 options = {"idempotency_key": name} if kind == "k" else {}
                 future = driver.begin("POST", "/run", {"name": name}, **options)
 
-            def done(future: Future[Any], name: str = name, begun: float = begun) -> None:
-                outcomes[name] = (future.exception() or future.result(), time.monotonic() - begun)
+            def done(future: Future[Any], name: str = name, suspended: float = suspended) -> None:
+                outcomes[name] = (future.exception() or future.result(), time.monotonic() - suspended)
                 gate.release()
 
             future.add_done_callback(done)

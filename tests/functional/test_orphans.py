@@ -38,11 +38,11 @@ class OrphanTests(RunningTestCase):
         told.ask(id=1, path="/item/1")
         running.signal(signal.SIGKILL)
         running.process.wait()
-        begun = time.monotonic()
+        suspended = time.monotonic()
         again = self.start()
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.eventually(lambda: running.left() == [], 2.0)
-        self.assertLess(time.monotonic() - begun, 2.0)
+        self.assertLess(time.monotonic() - suspended, 2.0)
         self.assertEqual((told.rest(), silent.rest()), (b"", b""))
         again.signal(signal.SIGTERM)
         self.assertEqual(again.wait(), 0)
@@ -78,9 +78,9 @@ class OrphanTests(RunningTestCase):
         time.sleep(0.2)
         running.signal(signal.SIGKILL)
         running.process.wait()
-        begun = time.monotonic()
+        suspended = time.monotonic()
         self.eventually(lambda: running.left() == [], 5.0)
-        self.assertLess(time.monotonic() - begun, 1.0 + 1.0)
+        self.assertLess(time.monotonic() - suspended, 1.0 + 1.0)
 
     def test_starting(self) -> None:
         """A worker that hangs in its import has nothing to answer, and is gone at once."""

@@ -82,8 +82,8 @@ class ProviderTests(SynchronousTestCase):
     def test_socket(self) -> None:
         """The guard, both endpoints, and what listens on them."""
         self.assert_provides(TokenGuard("required", ["x"]), IGuard)
-        handling: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
-        self.assert_provides(SocketRequestHandler(handling), IRequestHandler, IService)
+        handler_context: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
+        self.assert_provides(SocketRequestHandler(handler_context), IRequestHandler, IService)
         owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)

@@ -54,7 +54,7 @@ class _Orchestrator(Service):
         self.done: list[str] = []
         self.problem: Exception | None = None
 
-    def booted(self) -> Deferred[None]:
+    def when_ready(self) -> Deferred[None]:
         """When the test says so."""
         return self.boot
 
@@ -140,7 +140,7 @@ class RootTests(SynchronousTestCase):
     def test_gave_up(self) -> None:
         """When an essential service has failed it is said, and all ends, likewise."""
         self.orchestrator.boot.callback(None)
-        self.root.gave_up("home", "no disk")
+        self.root.aborted("home", "no disk")
         self.reactor.advance(0)
         self.assertEqual((self.told(), self.reactor.done), (["ready", "stopping"], ["stop"]))
         self.assertEqual(self.root._exit.code, ESSENTIAL_FAILED)
@@ -150,9 +150,9 @@ class RootTests(SynchronousTestCase):
         """That another one fails, too, is no reason to hurry: the others still have clients to answer."""
         self.orchestrator.boot.callback(None)
         for name in "home", "user":
-            self.root.gave_up(name, "no disk")
+            self.root.aborted(name, "no disk")
         self.reactor.advance(0)
-        self.root.gave_up("shop", "no disk")
+        self.root.aborted("shop", "no disk")
         self.reactor.advance(0)
         self.assertEqual((self.reactor.done, self.orchestrator.done), (["stop"], []))
 
@@ -160,7 +160,7 @@ class RootTests(SynchronousTestCase):
         """Nor is one that fails while all stop; and it ends as it was told to."""
         self.orchestrator.boot.callback(None)
         self.root._signals.stop()
-        self.root.gave_up("home", "no disk")
+        self.root.aborted("home", "no disk")
         self.reactor.advance(0)
         self.assertEqual((self.orchestrator.done, self.root._exit.code), ([], 0))
 

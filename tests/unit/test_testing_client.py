@@ -31,7 +31,7 @@ class MemoryClientTests(SynchronousTestCase):
         self.assertEqual(
             self.failureResultOf(self.client.get("/thing/10"), NotFound).value.detail, "no thing 10"
         )
-        self.assertEqual(self.client.figures(), {"open": False, "refused": 0, "connections": 1})
+        self.assertEqual(self.client.stats(), {"open": False, "refused": 0, "connections": 1})
 
     def test_token(self) -> None:
         """It shows the service's token, or none."""

@@ -130,17 +130,17 @@ def _ask_again(
         seen = True
         item(value)
 
-    course = RetryState(call, deadline, seconds, RetryBudget(), time.monotonic, random.random)
+    retry_state = RetryState(call, deadline, seconds, RetryBudget(), time.monotonic, random.random)
     while True:
         try:
             answer = _ask(path, call, deadline, take)
             if seen or not (answer.failed and answer.code == Unavailable.code):
                 return answer
-            pause = course.pause_after(error_from(answer.code, answer.detail))
+            pause = retry_state.pause_after(error_from(answer.code, answer.detail))
         except (ConnectAttemptFailed, ConnectionLost) as problem:
             if seen:
                 raise
-            pause = course.pause_after(problem)
+            pause = retry_state.pause_after(problem)
         time.sleep(pause)
 
 

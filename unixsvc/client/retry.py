@@ -121,7 +121,7 @@ class RetryState:
     :param clock: seconds that only ever go forward.
     :param chance: a random number from 0 to 1, for pauses: clients that have failed together are not to come
         again together.
-    :param begun: when it was tried first, and counted in the budget, if that was before.
+    :param suspended: when it was tried first, and counted in the budget, if that was before.
     """
 
     def __init__(
@@ -132,17 +132,17 @@ class RetryState:
         budget: RetryBudget,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        begun: float | None = None,
+        suspended: float | None = None,
     ) -> None:
         self._deadline = deadline
         self._patience = patience
         self._budget = budget
         self._clock = clock
         self._chance = chance
-        self._begun = clock() if begun is None else begun
+        self._suspended = clock() if suspended is None else suspended
         self._repeatable = call.method in _REPEATABLE or "idempotency_key" in call.meta
         self._tries = 0
-        if begun is None:
+        if suspended is None:
             budget.deposit()
 
     def left(self) -> float:
@@ -171,7 +171,7 @@ class RetryState:
         if (
             isinstance(problem, ConnectAttemptFailed)
             and problem.absent
-            and self._clock() - self._begun > _ABSENCE
+            and self._clock() - self._suspended > _ABSENCE
         ):
             raise reason
         pause = min(_FIRST_PAUSE * 2.0 ** min(self._tries, 16), _LONGEST_PAUSE) * (0.5 + self._chance() / 2)
@@ -183,7 +183,7 @@ class RetryState:
 
 def pause_or_raise(
     problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
-    course: RetryState,
+    retry_state: RetryState,
     breaker: CircuitBreaker,
     now: float,
     *,
@@ -196,7 +196,7 @@ def pause_or_raise(
     :raises ServiceError: if there is to be none; the caller is told that.
     """
     if isinstance(problem, DeadlineExceeded):
-        raise (course.too_late() if problem.detail is None else problem) from None
+        raise (retry_state.too_late() if problem.detail is None else problem) from None
     final = not isinstance(problem, Unavailable) or isinstance(problem, ServiceUnreachable)
     if isinstance(problem, ServiceError) and final:
         if isinstance(problem, ServiceUnreachable):
@@ -207,7 +207,7 @@ def pause_or_raise(
     try:
         if not again:
             raise error_for_caller(problem)
-        return course.pause_after(problem)
+        return retry_state.pause_after(problem)
     except ServiceError:
         if isinstance(problem, ConnectAttemptFailed):  # one whose answer was lost has found the service
             breaker.failed(now)

@@ -136,7 +136,7 @@ class ServiceClients:
         asked: Deferred[Any] = client.open(method, path, data, timeout=seconds, limit=limit, meta=carried)
         return asked
 
-    def figures(self) -> dict[str, dict[str, Any]]:
+    def stats(self) -> dict[str, dict[str, Any]]:
         """Of each service that was asked: what :meth:`unixsvc.client.twisted.client.Client.figures` tells.
 
         And whether its breaker is ``half_open``: it refuses nothing now, but the last calls have not found
@@ -191,20 +191,20 @@ class ServiceClients:
 
 
 def _figures_of(client: Any) -> dict[str, Any]:
-    figures: dict[str, Any] = client.figures()
+    stats: dict[str, Any] = client.stats()
     # Whether it would refuse if no pause could be over: whether calls in a row have not found the service.
     tripped = client.breaker.is_open(_BEFORE_ALL_TIMES)
-    return figures | {"half_open": tripped and not figures["open"]}
+    return stats | {"half_open": tripped and not stats["open"]}
 
 
-def _asked(figures: dict[str, Any]) -> ClientStats:
-    is_open, half_open = figures["open"], figures["half_open"]
+def _asked(stats: dict[str, Any]) -> ClientStats:
+    is_open, half_open = stats["open"], stats["half_open"]
     return ClientStats(
         open=int(is_open),
         half_open=int(half_open),
         closed=int(not (is_open or half_open)),
-        refused=figures["refused"],
-        connections=figures["connections"],
+        refused=stats["refused"],
+        connections=stats["connections"],
     )
 
 

@@ -56,9 +56,9 @@ def start(coroutine: Coroutine[Any, Any, _T]) -> _T | SuspendedCoroutine[_T]:
 
 
 @overload
-async def await_result(begun: SuspendedCoroutine[_T]) -> _T: ...
+async def await_result(suspended: SuspendedCoroutine[_T]) -> _T: ...
 @overload
-async def await_result(begun: _T) -> _T: ...
-async def await_result(begun: Any) -> Any:
+async def await_result(suspended: _T) -> _T: ...
+async def await_result(suspended: Any) -> Any:
     """The result of what is begun, or is the result already."""
-    return await begun if isinstance(begun, SuspendedCoroutine) else begun
+    return await suspended if isinstance(suspended, SuspendedCoroutine) else suspended

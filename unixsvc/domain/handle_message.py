@@ -35,7 +35,7 @@ class HandleMessage:
 
     :param repository: knows who answers which request.
     :param guard: decides who may ask.
-    :param figures: counts the replies.
+    :param stats: counts the replies.
     :param failures: is told what an action raised and a peer must not see.
     :param max_inflight: how many requests may be unanswered at a time; further ones get 503.
     :param request_timeout: how long an answer may take, in seconds.
@@ -48,7 +48,7 @@ class HandleMessage:
         self,
         repository: IRouterRepository,
         guard: IGuard,
-        figures: IMetrics,
+        stats: IMetrics,
         failures: IFailureLog,
         *,
         max_inflight: int,
@@ -58,7 +58,7 @@ class HandleMessage:
     ) -> None:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
-        self._count = figures.count
+        self._count = stats.count
         self._failures = failures
         self._max_inflight = max_inflight
         self._request_timeout = request_timeout
@@ -152,5 +152,5 @@ class HandleMessage:
             self._failures.failed(request, unspeakable)
             return error_to_reply(Internal())
         if error.code in _GIVEN_UP and (request.timeout is None or request.timeout > 0):  # else never begun
-            self._failures.gave_up(request, error.code)
+            self._failures.aborted(request, error.code)
         return error_to_reply(error)

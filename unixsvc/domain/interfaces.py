@@ -99,7 +99,7 @@ class IFailureLog(Interface):
     def failed(request: Request, error: BaseException) -> None:
         """An action raised something that is no :class:`unixsvc.errors.ServiceError`."""
 
-    def gave_up(request: Request, code: int) -> None:
+    def aborted(request: Request, code: int) -> None:
         """An action was cancelled, or ran out of time.
 
         :param code: 499 or 504.
@@ -135,12 +135,12 @@ class IRequestHandler(Interface):
     def close() -> Awaitable[None]:
         """Accept nothing more; done when that is so. Those who are connected are served on."""
 
-    def drain(patient: bool = False) -> Awaitable[None]:
+    def drain(wait_for_idle: bool = False) -> Awaitable[None]:
         """After :meth:`close`: have the clients go, serve them until they have; done when all are gone.
 
         It may be called again meanwhile, when there is more of a hurry than before.
 
-        :param patient: whether those are waited for that neither go nor ask for anything: others serve
+        :param wait_for_idle: whether those are waited for that neither go nor ask for anything: others serve
             meanwhile.
         """
 
@@ -164,13 +164,13 @@ class IServicePool(Interface):
     It can be started again after it was stopped.
     """
 
-    def claim() -> None:
+    def bind() -> None:
         """Take what only one can have, before anything is started.
 
         :raises unixsvc.errors.ConfigError: if that cannot be.
         """
 
-    def booted() -> Awaitable[None]:
+    def when_ready() -> Awaitable[None]:
         """Done when the service is ready for the first time since it was started.
 
         :raises unixsvc.errors.ConfigError: if it cannot start.
@@ -188,7 +188,7 @@ class IServicePool(Interface):
         :raises unixsvc.errors.ConfigError: if that cannot start; then the old one stays.
         """
 
-    def set_version(version: Any) -> None:
+    def set_spec(version: Any) -> None:
         """Be another version when it is started again."""
 
     def scale(wanted: int) -> Awaitable[None]:
@@ -200,7 +200,7 @@ class IServicePool(Interface):
     def tell(command: Any) -> None:
         """Tell every worker something: one of :mod:`unixsvc.orchestrator.worker.messages`."""
 
-    def figures() -> Any:
+    def stats() -> Any:
         """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolSnapshot`."""
 
     def refresh() -> Awaitable[Any]:
@@ -263,7 +263,7 @@ class IOrchestratorWatcher(Interface):
     def reloaded() -> None:
         """It is over, however it went."""
 
-    def gave_up(name: str, reason: str) -> None:
+    def aborted(name: str, reason: str) -> None:
         """An essential service has failed."""
 
 

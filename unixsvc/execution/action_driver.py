@@ -77,24 +77,24 @@ class ActionDriver(Generic[_T]):
 class RunningAction(ActionDriver[Reply | ReplyStream]):
     """A request whose action waits. Tells its reply once, however it comes about.
 
-    :param begun: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it.
+    :param suspended: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it.
     :param seconds: the time for the answer.
     :param finished: called with the reply; or with the stream that it turns out to be, not yet begun.
     """
 
     def __init__(
         self,
-        begun: SuspendedCoroutine[Reply | ReplyStream],
+        suspended: SuspendedCoroutine[Reply | ReplyStream],
         reactor: IReactorTime,
         seconds: float,
         finished: Callable[[Reply | ReplyStream], None],
     ) -> None:
         super().__init__()
-        self._coroutine = begun.coroutine
+        self._coroutine = suspended.coroutine
         self._finished: Callable[[Reply | ReplyStream], None] | None = finished
         self._why: ServiceError | None = None
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
-        self._follow(begun.waiting)
+        self._follow(suspended.waiting)
 
     def cancel(self, reason: ServiceError) -> None:
         """Stop the action: ``reason`` is raised in it where it waits.

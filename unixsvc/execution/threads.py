@@ -39,7 +39,7 @@ class ThreadRunner(Service):
         self._threads = 0
         self._busy = 0
         self._waiting: dict[int, _Job] = {}  # in the order in which they have come
-        self._begun: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._suspended: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._last = 0
         self._stopped = False
 
@@ -52,7 +52,7 @@ class ThreadRunner(Service):
         self._stopped = True
         self._refuse_waiting()
         for _ in range(self._threads):
-            self._begun.put(None)
+            self._suspended.put(None)
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:
         """Call the function in a thread, with the context variables of whoever wants that.
@@ -78,7 +78,7 @@ class ThreadRunner(Service):
             if self._busy == self._threads and not self._start_thread():
                 break
             self._busy += 1
-            self._begun.put(self._waiting.pop(next(iter(self._waiting))))
+            self._suspended.put(self._waiting.pop(next(iter(self._waiting))))
         if self._waiting and not self._threads:
             self._refuse_waiting()
 
@@ -92,7 +92,7 @@ class ThreadRunner(Service):
         return True
 
     def _work(self) -> None:
-        while (job := self._begun.get()) is not None:
+        while (job := self._suspended.get()) is not None:
             function, deferred = job
             try:
                 result = function()

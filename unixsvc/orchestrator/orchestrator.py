@@ -76,7 +76,7 @@ class Orchestrator(MultiService):
         services = {**self._registered.services, name: settings}
         self._registered = msgspec.structs.replace(self._registered, services=services)
 
-    def claim(self) -> None:
+    def bind(self) -> None:
         """Take the socket directory, and bind every socket: all that can fail because of what is there.
 
         A daemon does this while there still is a terminal to complain to; else :meth:`startService` does.
@@ -93,7 +93,7 @@ class Orchestrator(MultiService):
             )
             self._fleet = ServiceManager(assembly, self, self._has_failed)
             for name in start_order(settings.services):
-                self._fleet.claim(name, settings)
+                self._fleet.bind(name, settings)
             self._control = self._make_control(assembly)
         except ConfigError:
             if self._fleet is not None:
@@ -107,14 +107,14 @@ class Orchestrator(MultiService):
         :raises ConfigError: if nothing could be claimed.
         """
         if self._lock is None:
-            self.claim()
+            self.bind()
         else:
             self._lock.sign()
         Service.startService(self)
         self._control.startService()
         Deferred.fromCoroutine(self._start()).addErrback(self._boot_failed)
 
-    def booted(self) -> Deferred[None]:
+    def when_ready(self) -> Deferred[None]:
         """Fires when every service is ready; fails with ConfigError if one cannot start."""
         return self._boot.wait()
 
@@ -180,7 +180,7 @@ class Orchestrator(MultiService):
     # How it is done.
 
     async def _start(self) -> None:
-        await self._control.booted()
+        await self._control.when_ready()
         await self._running().start_all()
         names = ", ".join(self._settings.services)
         self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
@@ -231,7 +231,7 @@ class Orchestrator(MultiService):
 
     def _has_failed(self, name: str, reason: str) -> None:
         if self._running().is_essential(name) and self.watcher is not None:
-            self.watcher.gave_up(name, reason)
+            self.watcher.aborted(name, reason)
 
     async def _stop(self) -> None:
         self._log.info("stopping")

@@ -89,26 +89,26 @@ class PoolFactory:
             wanted=wanted or service.worker_count,
             rules=_common(SupervisionPolicy, service),
             recycling=_common(Recycling, service),
-            make=partial(self._make, self._orders(name, settings, service)),
+            make=partial(self._make, self._config(name, settings, service)),
             host=partial(self._host, name, settings, service, app),
             limits=service.limits(settings.limits),
             security=settings.security,
             http=settings.http if name == HTTP_SERVICE else None,
         )
 
-    def _make(self, orders: WorkerConfig, slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
-        log = msgspec.structs.replace(orders.log, level=self._level.name)
-        orders = msgspec.structs.replace(orders, slot=slot, log=log, place=seat.place)
-        return WorkerProcess(self._reactor, orders, seat, owner)
+    def _make(self, config: WorkerConfig, slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
+        log = msgspec.structs.replace(config.log, level=self._level.name)
+        config = msgspec.structs.replace(config, slot=slot, log=log, place=seat.place)
+        return WorkerProcess(self._reactor, config, seat, owner)
 
     def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> ServiceHost:
         path = socket_path(settings.socket_dir, name)
         remove_stale_sockets(path)
-        orders = self._orders(name, settings, service)
-        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, orders.limits.backlog, settings.socket_mode)
-        return ServiceHost(orders, app or load_app(service.app), endpoint, self._reactor)
+        config = self._config(name, settings, service)
+        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
+        return ServiceHost(config, app or load_app(service.app), endpoint, self._reactor)
 
-    def _orders(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
+    def _config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
         return WorkerConfig(
             name,
             1,

@@ -53,7 +53,7 @@ class ServiceManager:
         """What they are, by name."""
         return dict(self._settings)
 
-    def claim(self, name: str, settings: Settings) -> None:
+    def bind(self, name: str, settings: Settings) -> None:
         """Have a service, and take what only one can have; it is not started.
 
         :param settings: in which it stands.
@@ -65,7 +65,7 @@ class ServiceManager:
             self._failed(name, reason)
 
         pool = self._assembly.pool(name, settings, version, failed)
-        pool.claim()
+        pool.bind()
         self._pools[name] = IServicePool(pool)
         self._settings[name] = settings.services[name]
         self._locks[name] = DeferredLock()
@@ -139,7 +139,7 @@ class ServiceManager:
         """
         async with self._turn(name) as pool:
             self._refuse_if_halted()
-            await (_start(pool) if pool.figures().state in _STOPPED else pool.restart())
+            await (_start(pool) if pool.stats().state in _STOPPED else pool.restart())
 
     async def scale(self, name: str, workers: int) -> None:
         """Have another number of workers, until another one is configured.
@@ -148,7 +148,7 @@ class ServiceManager:
         :raises Conflict: if the service does not run.
         """
         async with self._turn(name) as pool:
-            if state := pool.figures().state:
+            if state := pool.stats().state:
                 raise Conflict(f"{name} is {state}; start it first")
             await pool.scale(workers)
             self._scaled[name] = workers
@@ -181,14 +181,14 @@ class ServiceManager:
 
     def pids(self) -> list[int]:
         """Of all workers; not of this process, where services are inline."""
-        workers = [worker for each in self._pools.values() for worker in each.figures().workers]
+        workers = [worker for each in self._pools.values() for worker in each.stats().workers]
         return [each.pid for each in workers if each.pid not in (None, os.getpid())]
 
     async def status(self, *, stopping: bool) -> dict[str, ServiceStatus]:
         """Figures of every service, as fresh as its workers answer within a second."""
         await gatherResults([each.refresh() for each in self._pools.values()], consumeErrors=True)
         return {
-            name: describe(self._settings[name].app, each.figures(), stopping=stopping)
+            name: describe(self._settings[name].app, each.stats(), stopping=stopping)
             for name, each in self._pools.items()
         }
 
@@ -198,7 +198,7 @@ class ServiceManager:
 
     def healthy(self) -> bool:
         """Whether every service that is not stopped on purpose has a worker that is ready."""
-        found = [each.figures() for each in self._pools.values()]
+        found = [each.stats() for each in self._pools.values()]
         return all(
             each.state in _STOPPED or any(worker.phase == "ready" for worker in each.workers)
             for each in found
@@ -206,7 +206,7 @@ class ServiceManager:
 
     async def _add(self, name: str, settings: Settings) -> None:
         self._refuse_if_halted()
-        self.claim(name, settings)
+        self.bind(name, settings)
         try:
             await self.start(name)
         except ConfigError:
@@ -227,11 +227,11 @@ class ServiceManager:
         service = settings.services[name]
         scaled = self._scaled.get(name) if service.workers == self._settings[name].workers else None
         version = self._assembly.version(name, settings, wanted=scaled)
-        state = pool.figures().state
+        state = pool.stats().state
         if not state:
             await pool.reload(version)
         else:
-            pool.set_version(version)
+            pool.set_spec(version)
             if state == "failed":
                 await pool.restart()
         self._settings[name] = service
@@ -260,9 +260,9 @@ class ServiceManager:
 
 
 async def _start(pool: Any) -> None:
-    state = pool.figures().state
+    state = pool.stats().state
     if state == "failed":
         await pool.restart()
     elif state in _STOPPED:
         pool.startService()
-    await pool.booted()
+    await pool.when_ready()

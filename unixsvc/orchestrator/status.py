@@ -90,25 +90,25 @@ class ServiceStatus(Struct, frozen=True):
     services: dict[str, ClientStats]
 
 
-def describe(app: str, figures: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
+def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
     """Add the figures of a service up.
 
     :param app: where its application is.
     """
-    workers = figures.workers
-    total = reduce(add, (each.status.snapshot for each in workers), figures.ended.past())
+    workers = stats.workers
+    total = reduce(add, (each.status.snapshot for each in workers), stats.ended.past())
     oldest = max(workers, key=lambda each: each.uptime, default=None)
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
         uptime=oldest.uptime if oldest else 0.0,
-        status="stopping" if stopping else figures.state or _status_of(workers),
+        status="stopping" if stopping else stats.state or _status_of(workers),
         app=app,
         requests=total.requests,
         errors=total.errors,
         average=total.seconds / total.requests if total.requests else 0.0,
         workers=[_worker(each) for each in workers],
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
-        problem=figures.problem,
+        problem=stats.problem,
         services=total.services or {},
     )
 

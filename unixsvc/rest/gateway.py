@@ -35,28 +35,28 @@ class Gateway(Resource):
 
     It has to be the whole of a site, or of what is below one path.
 
-    :param handling: what to serve; of its endpoint, nothing is made here.
+    :param context: what to serve; of its endpoint, nothing is made here.
     :ivar app: the Klein application with the pages.
     """
 
     isLeaf = True
 
-    def __init__(self, handling: HandlerContext) -> None:
+    def __init__(self, context: HandlerContext) -> None:
         super().__init__()
-        self._handle = handling.handle
-        self._seconds_for = handling.handle.seconds_for
-        self._answers = handling.answers
-        self._reactor = handling.reactor
-        self._answering = ResponseBuilder(handling.http)
-        self._tokens = handling.http.token != "off"
+        self._handle = context.handle
+        self._seconds_for = context.handle.seconds_for
+        self._answers = context.answers
+        self._reactor = context.reactor
+        self._answering = ResponseBuilder(context.http)
+        self._tokens = context.http.token != "off"
         self._waiting: set[PendingResponse] = set()
-        failures = FailureLog(handling.service)
-        self._web = KleinBridge(self._answering, failures, handling.reactor, handling.limits.request_timeout)
+        failures = FailureLog(context.service)
+        self._web = KleinBridge(self._answering, failures, context.reactor, context.limits.request_timeout)
         self.app = self._web.app
-        if handling.http.docs and handling.contracts is not None:
-            add_pages(self.app, partial(_openapi, handling.contracts, handling.http.token))
-        if handling.web is not None:
-            handling.web(self.app)
+        if context.http.docs and context.contracts is not None:
+            add_pages(self.app, partial(_openapi, context.contracts, context.http.token))
+        if context.web is not None:
+            context.web(self.app)
         self._web.complete()
 
     @property

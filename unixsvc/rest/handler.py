@@ -34,18 +34,18 @@ _LAST_ANSWERS: Final = 0.5
 class HttpRequestHandler(Service):
     """Serves a service's routes, its pages and the user's own routes over HTTP.
 
-    :param handling: what to serve, and where.
+    :param context: what to serve, and where.
     :param make_gateway: makes what answers the requests.
     """
 
     def __init__(
-        self, handling: HandlerContext, make_gateway: Callable[[HandlerContext], Any] = Gateway
+        self, context: HandlerContext, make_gateway: Callable[[HandlerContext], Any] = Gateway
     ) -> None:
-        self._endpoint = handling.endpoint
-        self._reactor: Any = handling.reactor
-        self._token = handling.token
-        self._gateway = make_gateway(handling)
-        self._front = HttpSite(self._gateway, handling.http, handling.limits, handling.reactor)
+        self._endpoint = context.endpoint
+        self._reactor: Any = context.reactor
+        self._token = context.token
+        self._gateway = make_gateway(context)
+        self._front = HttpSite(self._gateway, context.http, context.limits, context.reactor)
         self._port: IListeningPort | None = None
 
     async def probe(self) -> None:
@@ -81,16 +81,16 @@ class HttpRequestHandler(Service):
             # What the loop has accepted by now, it tells us in its next turn.
             await deferLater(self._reactor, _NEXT_TURN)
 
-    async def drain(self, patient: bool = False) -> None:
+    async def drain(self, wait_for_idle: bool = False) -> None:
         """Close what is idle, and the others with their next answer; done when all are gone.
 
-        :param patient: whether those are waited for that have connected and not said anything.
+        :param wait_for_idle: whether those are waited for that have connected and not said anything.
         """
-        await self._front.leave(patient)
+        await self._front.leave(wait_for_idle)
 
     def abort(self) -> None:
         """Answer what is unanswered with 503, and close every connection."""
-        self._front.leave(patient=False)
+        self._front.leave(wait_for_idle=False)
         self._gateway.give_up()
         self._reactor.callLater(_LAST_ANSWERS, self._front.abort)
 

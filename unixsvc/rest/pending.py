@@ -43,12 +43,12 @@ class PendingResponse:
         self._gone = False
         request.notifyFinish().addErrback(self._lost)
 
-    def wait(self, begun: SuspendedCoroutine[Reply | ReplyStream], seconds: float) -> None:
+    def wait(self, suspended: SuspendedCoroutine[Reply | ReplyStream], seconds: float) -> None:
         """Wait for the answer.
 
         :param seconds: how long the answer may take.
         """
-        running = RunningAction(begun, self._reactor, seconds, self.answer)
+        running = RunningAction(suspended, self._reactor, seconds, self.answer)
         if self._running is None:  # else it was a stream before that came back
             self._running = running
 

@@ -55,7 +55,7 @@ def resource(
     settings = ServiceSettings(
         "unixsvc.rest:resource", handler="unixsvc.rest.standalone:_Nowhere", options=dict(options or {})
     )
-    orders = WorkerConfig(
+    worker_config = WorkerConfig(
         service="http",
         slot=1,
         folder=os.path.abspath(folder),
@@ -68,10 +68,10 @@ def resource(
         http=http or Http(),
     )
     nowhere: Any = None
-    hosted = ServiceHost(orders, app, nowhere, reactor)
-    reactor.callWhenRunning(hosted.startService)
-    reactor.addSystemEventTrigger("before", "shutdown", hosted.drain)
-    handler: _Nowhere = hosted.handler
+    service_host = ServiceHost(worker_config, app, nowhere, reactor)
+    reactor.callWhenRunning(service_host.startService)
+    reactor.addSystemEventTrigger("before", "shutdown", service_host.drain)
+    handler: _Nowhere = service_host.handler
     return handler.gateway
 
 
@@ -82,8 +82,8 @@ class _Nowhere(Service):
     :ivar gateway: what answers.
     """
 
-    def __init__(self, handling: HandlerContext) -> None:
-        self.gateway = Gateway(handling)
+    def __init__(self, handler_context: HandlerContext) -> None:
+        self.gateway = Gateway(handler_context)
 
     async def probe(self) -> None:
         """Nobody waits for us to be ready."""
@@ -94,7 +94,7 @@ class _Nowhere(Service):
     async def close(self) -> None:
         """The site does."""
 
-    async def drain(self, patient: bool = False) -> None:
+    async def drain(self, wait_for_idle: bool = False) -> None:
         """Answer what is unanswered with 503: the reactor is about to stop."""
         self.gateway.give_up()
 

@@ -88,7 +88,7 @@ class ResponseStream:
         self._form = format_for(terms)
         self._reactor = reactor
         self._finished = finished
-        self._begun = False
+        self._suspended = False
         self._silent = False  # nothing was sent since it was last looked for
         self._gone = False
         # A client that has not taken an earlier answer: the channel tells of no change, as there is none.
@@ -125,7 +125,7 @@ class ResponseStream:
         self.lost()
 
     def _begin(self, data: bytes = b"") -> None:
-        self._begun = True
+        self._suspended = True
         self._set_timer()
         begin(self._request, self._answering.stream(self._form.content_type, self._terms), data)
 
@@ -151,7 +151,7 @@ class ResponseStream:
     def _write(self, items: list[bytes]) -> None:
         self._silent = False
         data = self._form.items(items)
-        if self._begun:
+        if self._suspended:
             self._request.write(data)
         else:
             self._begin(data)
@@ -165,7 +165,7 @@ class ResponseStream:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         if not self._gone:
-            if not self._begun:
+            if not self._suspended:
                 send(self._request, self._answering.answer(reply, self._terms))
             elif failed:
                 self._fail(reply)
@@ -176,7 +176,7 @@ class ResponseStream:
     def _write_last(self, items: list[bytes]) -> None:
         if items:
             self._write(items)
-        elif not self._begun:
+        elif not self._suspended:
             self._begin()
 
     def _fail(self, reply: Reply) -> None:

@@ -77,20 +77,20 @@ class _ConnectionFactory(Factory):
 class SocketRequestHandler(Service):
     """Serves the wire protocol of ``docs/protocol.rst``.
 
-    :param handling: what to serve, and where.
+    :param context: what to serve, and where.
     """
 
-    def __init__(self, handling: HandlerContext) -> None:
-        self._service = handling.service
-        self._endpoint = handling.endpoint
-        self._reactor: Any = handling.reactor
-        self._token = handling.token
-        limits = handling.limits
-        self._clients = ConnectionRegistry(handling.handle, limits, handling.security, handling.reactor)
+    def __init__(self, context: HandlerContext) -> None:
+        self._service = context.service
+        self._endpoint = context.endpoint
+        self._reactor: Any = context.reactor
+        self._token = context.token
+        limits = context.limits
+        self._clients = ConnectionRegistry(context.handle, limits, context.security, context.reactor)
         self._port: IListeningPort | None = None
         self._check_every = min(1.0, limits.message_timeout / 4, limits.idle_timeout / 4)
         self._checks = LoopingCall(self._clients.check_time)
-        self._checks.clock = handling.reactor
+        self._checks.clock = context.reactor
         self._factory = _ConnectionFactory(self._clients, self._service)
 
     async def probe(self) -> None:
@@ -114,13 +114,13 @@ class SocketRequestHandler(Service):
             # What the loop has accepted by now, it tells us in its next turn.
             await deferLater(self._reactor, _NEXT_TURN)
 
-    async def drain(self, patient: bool = False) -> None:
+    async def drain(self, wait_for_idle: bool = False) -> None:
         """Tell the clients to go, and serve them until they have; done when all are gone.
 
-        :param patient: whether those are waited for that neither go nor ask for anything.
+        :param wait_for_idle: whether those are waited for that neither go nor ask for anything.
         """
-        gone = self._clients.leave(patient=patient)
-        if not patient:
+        gone = self._clients.leave(wait_for_idle=wait_for_idle)
+        if not wait_for_idle:
             # Also where we never listened: our own question to ourselves is a connection too.
             if self._checks.running:
                 self._checks.stop()

@@ -79,15 +79,14 @@ class ConnectionRegistry:
         for each in list(self._clients):
             each.check_time(now, hurry=self._hurry)
 
-    def leave(self, *, patient: bool) -> Deferred[None]:
+    def leave(self, *, wait_for_idle: bool) -> Deferred[None]:
         """Have every client go, and serve each until it has gone.
 
-        :param patient: whether those are waited for that have been told to go, and neither go nor ask for
-            anything.
+        :param wait_for_idle: wait for idle clients that were sent goaway and stay connected.
         :returns: fires when the last is gone.
         """
         self._leaving = True
-        self._hurry = not patient
+        self._hurry = not wait_for_idle
         for each in list(self._clients):
             each.leave()
         if not self._clients:

@@ -57,7 +57,7 @@ _LOOK: Final = 0.05
 class ServiceHost(MultiService):
     """A service of this process: its threads and its handler are its children.
 
-    :param orders: what it is to be.
+    :param config: what it is to be.
     :param endpoint: where it listens.
     :param blocking: runs the actions that block; threads of its own if None.
     :param services: asks others; the real ones if None.
@@ -68,7 +68,7 @@ class ServiceHost(MultiService):
 
     def __init__(
         self,
-        orders: WorkerConfig,
+        config: WorkerConfig,
         app: App,
         endpoint: IStreamServerEndpoint,
         reactor: Any,
@@ -77,65 +77,65 @@ class ServiceHost(MultiService):
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__()
-        self.setName(orders.service)
-        self._service = orders.service
+        self.setName(config.service)
+        self._service = config.service
         self._illness = ""
-        self._log = Logger(namespace=orders.service)
-        self._figures = ServiceMetrics()
+        self._log = Logger(namespace=config.service)
+        self._metrics = ServiceMetrics()
         self._memory = _memory
         if blocking is None:
-            blocking = threads = ThreadRunner(reactor, orders.settings.threads)
+            blocking = threads = ThreadRunner(reactor, config.settings.threads)
             threads.setServiceParent(self)
         self._reactor = reactor
         self._aborted = False
         self._leaving = False
-        self._own_services = ServiceClients(orders.socket_dir, orders.token, reactor, now)
+        self._own_services = ServiceClients(config.socket_dir, config.token, reactor, now)
         services = self._own_services if services is None else services
         self._router = Router(
             app,
-            orders.settings,
-            folder=orders.folder,
-            name=orders.service,
+            config.settings,
+            folder=config.folder,
+            name=config.service,
             blocking=blocking,
             reserved=BuiltinRoutes(self._health, self._stats),
             values={IReactorTime: reactor, IServices: services},
         )
         self._answers = IdempotencyStore(
-            store_path(orders.socket_dir, orders.service),
-            ttl=orders.settings.answer_ttl,
-            most=orders.settings.max_answers,
+            store_path(config.socket_dir, config.service),
+            ttl=config.settings.answer_ttl,
+            most=config.settings.max_answers,
         )
         self._answers.check()
         library = LibraryDatasource(self._router)
         once = IdempotentDatasource(library, self._router.check, self._answers, reactor)
-        http = orders.http or Http()
-        mounts = mounted({**app.mounts, **http.mounts}, orders.service, self._router.paths, services)
+        http = config.http or Http()
+        mounts = mounted({**app.mounts, **http.mounts}, config.service, self._router.paths, services)
         repository = RouterRepository(once, mounts)
         self._mounts = mounts
         self._handle = HandleMessage(
             repository,
-            TokenGuard(http.token if orders.http else orders.security.token, [orders.token]),
-            self._figures,
-            FailureLog(orders.service),
-            max_inflight=orders.limits.max_inflight,
-            request_timeout=orders.limits.request_timeout,
+            TokenGuard(http.token if config.http else config.security.token, [config.token]),
+            self._metrics,
+            FailureLog(config.service),
+            max_inflight=config.limits.max_inflight,
+            request_timeout=config.limits.request_timeout,
             now=now,
             keep_current=bool(mounts) or self._router.may_use(IServices),
         )
-        handling = HandlerContext(
-            service=orders.service,
+        context = HandlerContext(
+            service=config.service,
             handle=self._handle,
             endpoint=endpoint,
-            limits=orders.limits,
-            security=orders.security,
+            limits=config.limits,
+            security=config.security,
             reactor=reactor,
-            token=orders.token,
+            token=config.token,
             http=http,
             answers=lambda path: repository.is_mounted(path) or self._router.answers(path),
             contracts=self._contracts,
             web=None if app.web is None else partial(self._router.provide, app.web),
         )
-        self.handler: Any = _handler_for(orders.settings.handler, handling)
+        self.handler: Any = _handler_for(config.settings.handler, context)
         self.handler.setServiceParent(self)
 
     def listen(self, *, probe: bool = True) -> Deferred[None]:
@@ -147,13 +147,13 @@ class ServiceHost(MultiService):
         self.startService()
         return Deferred.fromCoroutine(self._listen(probe))
 
-    def drain(self, *, patient: bool = False, closed: Callable[[], object] = bool) -> Deferred[None]:
+    def drain(self, *, wait_for_idle: bool = False, closed: Callable[[], object] = bool) -> Deferred[None]:
         """Serve the clients until they have gone, and end; fires when that is done.
 
-        :param patient: as in :meth:`unixsvc.domain.interfaces.IRequestHandler.drain`.
+        :param wait_for_idle: as in :meth:`unixsvc.domain.interfaces.IRequestHandler.drain`.
         :param closed: called when nobody new can come.
         """
-        return Deferred.fromCoroutine(self._drain(patient, closed))
+        return Deferred.fromCoroutine(self._drain(wait_for_idle, closed))
 
     def hurry(self) -> None:
         """Drain less patiently than before."""
@@ -166,7 +166,7 @@ class ServiceHost(MultiService):
 
     def status(self) -> StatsReport:
         """The figures of now."""
-        snapshot = self._figures.snapshot()
+        snapshot = self._metrics.snapshot()
         if asked := self._own_services.asked():
             snapshot = replace(snapshot, services=asked)
         return StatsReport(snapshot, self.handler.connections(), self._handle.inflight, self._memory())
@@ -184,13 +184,13 @@ class ServiceHost(MultiService):
             raise ConfigError(HEALTH, f"answers {error}", self._illness) from None
         except (ConnectionError, msgspec.DecodeError) as error:
             raise ConfigError(HEALTH, f"is not answered: {error}") from None
-        self._figures.clear()  # nobody has asked for that
+        self._metrics.clear()  # nobody has asked for that
 
-    async def _drain(self, patient: bool, closed: Callable[[], object]) -> None:
+    async def _drain(self, wait_for_idle: bool, closed: Callable[[], object]) -> None:
         self._leaving = True
         await self.handler.close()
         closed()
-        await self.handler.drain(patient)
+        await self.handler.drain(wait_for_idle)
         while self._router.shielded and not self._aborted:
             await deferLater(self._reactor, _LOOK)
         self._own_services.close()
@@ -230,11 +230,11 @@ class ServiceHost(MultiService):
     def _stats(self) -> dict[str, Any]:
         status: dict[str, Any] = msgspec.to_builtins(self.status(), str_keys=True)
         snapshot: dict[str, Any] = status.pop("snapshot")
-        return snapshot | status | {"services": self._own_services.figures()}
+        return snapshot | status | {"services": self._own_services.stats()}
 
 
-def _handler_for(spec: str, handling: HandlerContext) -> Any:
-    handler = load_object(spec)(handling)
+def _handler_for(spec: str, context: HandlerContext) -> Any:
+    handler = load_object(spec)(context)
     if not IRequestHandler.providedBy(handler):
         raise ConfigError(spec, "is no request handler", "declare it with @implementer(IRequestHandler)")
     verifyObject(IRequestHandler, handler)

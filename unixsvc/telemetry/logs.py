@@ -190,7 +190,7 @@ class FailureLog:
             request_id=request.request_id,
         )
 
-    def gave_up(self, request: Request, code: int) -> None:
+    def aborted(self, request: Request, code: int) -> None:
         """An action was cancelled, or ran out of time."""
         self._log.info(
             "{method} {path} {outcome}",

@@ -75,16 +75,16 @@ class MemoryService:
         services: IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
-        orders = WorkerConfig(
+        worker_config = WorkerConfig(
             "memory", 1, folder, settings, limits or Limits(), security or Security(), Log(), _TOKEN
         )
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
         others: Any = NoServices() if services is None else services
-        self._hosted = ServiceHost(
-            orders, app, self._endpoint, self.clock, ImmediateRunner(), others, self.clock.seconds
+        self._service_host = ServiceHost(
+            worker_config, app, self._endpoint, self.clock, ImmediateRunner(), others, self.clock.seconds
         )
-        self._hosted.listen(probe=False)
+        self._service_host.listen(probe=False)
         self._connection, self._transport = self._endpoint.connect()
         self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token
@@ -147,7 +147,7 @@ class MemoryService:
 
     def close(self) -> Deferred[None]:
         """End the service, as a worker ends."""
-        done = self._hosted.drain()
+        done = self._service_host.drain()
         self.clock.pump([1, 1])
         self._connection.connectionLost()
         return done

@@ -42,7 +42,7 @@ class _Connection(Int32StringReceiver):
         transport.abortConnection()
 
     def stringReceived(self, string: bytes) -> None:
-        wire, handle = decode(string), self._handler.handling.handle
+        wire, handle = decode(string), self._handler.context.handle
         self._handler.begin()
         answer: Deferred[Reply | ReplyStream] = Deferred.fromCoroutine(
             await_result(handle(to_request(wire, self._caller)))
@@ -55,8 +55,8 @@ class _Connection(Int32StringReceiver):
 class PrefixedRequestHandler(Service):
     """Serves that protocol."""
 
-    def __init__(self, handling: HandlerContext) -> None:
-        self.handling = handling
+    def __init__(self, context: HandlerContext) -> None:
+        self.context = context
         self.clients: set[_Connection] = set()
         self._port: Any = None
         self._unanswered = 0
@@ -76,14 +76,14 @@ class PrefixedRequestHandler(Service):
 
     async def probe(self) -> None:
         """Ask for our health, without a socket."""
-        request = Request("GET", "/-/health", auth_token=self.handling.token)
-        reply = whole(await await_result(self.handling.handle(request)))
+        request = Request("GET", "/-/health", auth_token=self.context.token)
+        reply = whole(await await_result(self.context.handle(request)))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 
     async def listen(self) -> None:
         """Begin to accept."""
-        self._port = await self.handling.endpoint.listen(Factory.forProtocol(partial(_Connection, self)))
+        self._port = await self.context.endpoint.listen(Factory.forProtocol(partial(_Connection, self)))
 
     async def close(self) -> None:
         """Accept nothing more."""
@@ -91,7 +91,7 @@ class PrefixedRequestHandler(Service):
         if port is not None:
             port.stopListening()
 
-    async def drain(self, patient: bool = False) -> None:
+    async def drain(self, wait_for_idle: bool = False) -> None:
         """Answer, and close."""
         if self._unanswered:
             self._idle = self._idle or Deferred()

@@ -202,10 +202,10 @@ class ReceivingTests(ConversationTestCase):
         """An answer that comes in very many pieces takes no more than linear time."""
         piece = b"x" * 1000
         self.ask()
-        begun = time.process_time()
+        suspended = time.process_time()
         self.conversation.receive(b'{"id":1,"code":200,"data":"')
         for _ in range(40_000):
             self.conversation.receive(piece)
         (event,) = self.conversation.receive(b'"}\n')
         self.assertEqual(len(getattr(event, "data", b"")), 40_000_002)
-        self.assertLess(time.process_time() - begun, 3.0)
+        self.assertLess(time.process_time() - suspended, 3.0)

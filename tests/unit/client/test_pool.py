@@ -74,34 +74,34 @@ class InboxTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Have one that notes what it grants."""
         self.granted: list[int] = []
-        self.inbox = StreamBuffer()
-        self.inbox.began(self.granted.append)
+        self.stream_buffer = StreamBuffer()
+        self.stream_buffer.began(self.granted.append)
 
     def test_credit(self) -> None:
         """More may come as items are taken, half a window at a time, and not because they have come."""
         for number in range(WINDOW):
-            self.inbox.put(Raw(b"%d" % number))
-        self.assertEqual((len(self.inbox), self.granted), (WINDOW, []))
-        taken = [int(bytes(self.inbox.take())) for _ in range(WINDOW // 2 - 1)]
+            self.stream_buffer.put(Raw(b"%d" % number))
+        self.assertEqual((len(self.stream_buffer), self.granted), (WINDOW, []))
+        taken = [int(bytes(self.stream_buffer.take())) for _ in range(WINDOW // 2 - 1)]
         self.assertEqual((taken, self.granted), (list(range(WINDOW // 2 - 1)), []))
-        self.inbox.take()
+        self.stream_buffer.take()
         self.assertEqual(self.granted, [WINDOW // 2])
 
     def test_over(self) -> None:
         """At the end nothing more is asked for; what has come can still be taken."""
         for _ in range(WINDOW):
-            self.inbox.put(Raw(b"1"))
-        self.inbox.end()
+            self.stream_buffer.put(Raw(b"1"))
+        self.stream_buffer.end()
         for _ in range(WINDOW):
-            self.inbox.take()
-        self.assertEqual((self.granted, self.inbox.over, self.inbox.error), ([], True, None))
+            self.stream_buffer.take()
+        self.assertEqual((self.granted, self.stream_buffer.over, self.stream_buffer.error), ([], True, None))
 
     def test_wake(self) -> None:
         """Whoever waits is told once, of an item and of the end."""
         told: list[str] = []
-        self.inbox.wake = lambda: told.append("item")
-        self.inbox.put(Raw(b"1"))
-        self.inbox.put(Raw(b"2"))
-        self.inbox.wake = lambda: told.append("end")
-        self.inbox.end(ValueError())
+        self.stream_buffer.wake = lambda: told.append("item")
+        self.stream_buffer.put(Raw(b"1"))
+        self.stream_buffer.put(Raw(b"2"))
+        self.stream_buffer.wake = lambda: told.append("end")
+        self.stream_buffer.end(ValueError())
         self.assertEqual(told, ["item", "end"])

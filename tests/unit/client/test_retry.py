@@ -106,7 +106,7 @@ class CourseTestCase(SynchronousTestCase):
         self.budget = RetryBudget(share=0.0, reserve=2.0)
         self.breaker = CircuitBreaker(failures=1)
 
-    def course(self, call: Call = GET, seconds: float = 30.0) -> RetryState:
+    def retry_state(self, call: Call = GET, seconds: float = 30.0) -> RetryState:
         """One call."""
         return RetryState(call, self.now + seconds, seconds, self.budget, lambda: self.now, lambda: 1.0)
 
@@ -115,72 +115,72 @@ class CourseTests(CourseTestCase):
     """One call."""
 
     def assertNotAgain(
-        self, course: RetryState, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
+        self, retry_state: RetryState, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
     ) -> ServiceError:
         """There is no other try; what the caller is told."""
         with self.assertRaises(ServiceError) as caught:
-            course.pause_after(problem)
+            retry_state.pause_after(problem)
         error: ServiceError = caught.exception
         return error
 
     def test_left(self) -> None:
         """What is left of the time; in the end, that it is over, and how much it was."""
-        course = self.course(seconds=2.5)
+        retry_state = self.retry_state(seconds=2.5)
         self.now += 1.0
-        self.assertEqual(course.left(), 1.5)
+        self.assertEqual(retry_state.left(), 1.5)
         self.now += 1.5
         with self.assertRaises(DeadlineExceeded) as caught:
-            course.left()
+            retry_state.left()
         self.assertEqual(caught.exception.detail, "no answer within 2.5 s")
 
     def test_pauses(self) -> None:
         """Pauses double up to half a second, and chance takes away up to half of each."""
-        course = self.course()
-        pauses = [course.pause_after(ConnectAttemptFailed(REASON)) for _ in range(9)]
+        retry_state = self.retry_state()
+        pauses = [retry_state.pause_after(ConnectAttemptFailed(REASON)) for _ in range(9)]
         self.assertEqual(pauses, [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])
         hasty = RetryState(GET, 40.0, 30.0, self.budget, lambda: self.now, lambda: 0.0)
         self.assertEqual(hasty.pause_after(ConnectAttemptFailed(REASON)), 0.0025)
 
     def test_unreached(self) -> None:
         """What the service has not seen is made again whatever it is, as long as there is time."""
-        course = self.course(POST, seconds=1.0)
+        retry_state = self.retry_state(POST, seconds=1.0)
         for _ in range(5):
-            course.pause_after(ConnectAttemptFailed(REASON))
+            retry_state.pause_after(ConnectAttemptFailed(REASON))
         self.now += 0.999
-        self.assertIs(self.assertNotAgain(course, ConnectAttemptFailed(REASON)), REASON)
+        self.assertIs(self.assertNotAgain(retry_state, ConnectAttemptFailed(REASON)), REASON)
 
     def test_absent(self) -> None:
         """A service without a socket is waited for as long as a restart takes."""
-        course = self.course()
+        retry_state = self.retry_state()
         self.now += 1.9
-        course.pause_after(ConnectAttemptFailed(REASON, absent=True))
+        retry_state.pause_after(ConnectAttemptFailed(REASON, absent=True))
         self.now += 0.2
-        self.assertIs(self.assertNotAgain(course, ConnectAttemptFailed(REASON, absent=True)), REASON)
+        self.assertIs(self.assertNotAgain(retry_state, ConnectAttemptFailed(REASON, absent=True)), REASON)
 
     def test_lost(self) -> None:
         """A call whose answer was lost is made again where that is safe; else the caller is told."""
         for call in (GET, KEYED):
-            self.course(call).pause_after(ConnectionLost())
-        told = self.assertNotAgain(self.course(POST), ConnectionLost())
+            self.retry_state(call).pause_after(ConnectionLost())
+        told = self.assertNotAgain(self.retry_state(POST), ConnectionLost())
         self.assertIsInstance(told, Unavailable)
         self.assertIn("the action may have run", str(told))
 
     def test_unavailable(self) -> None:
         """The same holds for one that the service would not answer now; the caller is told what it said."""
         answer = Unavailable(3.0)
-        self.course(GET).pause_after(answer)
-        self.assertIs(self.assertNotAgain(self.course(POST), answer), answer)
+        self.retry_state(GET).pause_after(answer)
+        self.assertIs(self.assertNotAgain(self.retry_state(POST), answer), answer)
 
     def test_budget(self) -> None:
         """What is made again is counted over all calls."""
         for _ in range(2):
-            self.course().pause_after(ConnectionLost())
-        self.assertNotAgain(self.course(), ConnectionLost())
+            self.retry_state().pause_after(ConnectionLost())
+        self.assertNotAgain(self.retry_state(), ConnectionLost())
 
     def test_late(self) -> None:
         """Where the pause would outlast the time, it is over now."""
         self.assertIsInstance(
-            self.assertNotAgain(self.course(seconds=0.004), ConnectionLost()), DeadlineExceeded
+            self.assertNotAgain(self.retry_state(seconds=0.004), ConnectionLost()), DeadlineExceeded
         )
 
 
@@ -192,13 +192,13 @@ class EndTests(CourseTestCase):
     ) -> ServiceError:
         """What the caller is told."""
         with self.assertRaises(ServiceError) as caught:
-            pause_or_raise(problem, self.course(POST), self.breaker, self.now, again=again)
+            pause_or_raise(problem, self.retry_state(POST), self.breaker, self.now, again=again)
         error: ServiceError = caught.exception
         return error
 
     def test_again(self) -> None:
         """There is another try, and the breaker hears nothing yet."""
-        pause = pause_or_raise(ConnectionLost(), self.course(), self.breaker, self.now, again=True)
+        pause = pause_or_raise(ConnectionLost(), self.retry_state(), self.breaker, self.now, again=True)
         self.assertEqual((pause, self.breaker.is_open(self.now)), (0.005, False))
 
     def test_not_again(self) -> None:

@@ -48,7 +48,7 @@ class FakeClient:
 
     open = call
 
-    def figures(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """As a client's."""
         is_open = self.breaker.is_open(self.now)
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.asked)}
@@ -79,10 +79,10 @@ class ServicesTests(SynchronousTestCase):
     def test_figures(self) -> None:
         """How each that was asked is doing."""
         services = self.services
-        self.assertEqual(services.figures(), {})
+        self.assertEqual(services.stats(), {})
         services.get("shop", "/")
         expected = {"shop": {"open": False, "refused": 0, "connections": 1, "half_open": False}}
-        self.assertEqual(services.figures(), expected)
+        self.assertEqual(services.stats(), expected)
 
     def test_breaker(self) -> None:
         """It is open for a while, then half-open for as long as nobody asks, and closed after an answer."""
@@ -99,7 +99,7 @@ class ServicesTests(SynchronousTestCase):
             self.assertEqual(
                 self.services.asked(), {"shop": ClientStats(half_open=1, refused=1, connections=1)}
             )
-            self.assertTrue(self.services.figures()["shop"]["half_open"])
+            self.assertTrue(self.services.stats()["shop"]["half_open"])
         client.breaker.succeeded()
         self.assertEqual(self.services.asked(), {"shop": ClientStats(closed=1, refused=1, connections=1)})
 
@@ -108,7 +108,7 @@ class ServicesTests(SynchronousTestCase):
         for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):
             self.services.get(name, "/")
         self.assertEqual(list(self.services.asked()), [f"shop-{number}" for number in range(100)])
-        self.assertEqual(len(self.services.figures()), 204)
+        self.assertEqual(len(self.services.stats()), 204)
 
     def test_interface(self) -> None:
         """It promises what controllers expect, and so does what stands in for it."""

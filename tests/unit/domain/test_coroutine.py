@@ -28,11 +28,11 @@ class BegunTests(SynchronousTestCase):
             self.caught.append(error)
             raise
 
-    def begun(self) -> SuspendedCoroutine[int]:
+    def suspended(self) -> SuspendedCoroutine[int]:
         """That, begun."""
-        begun = start(self.sum())
-        assert isinstance(begun, SuspendedCoroutine)
-        return begun
+        suspended = start(self.sum())
+        assert isinstance(suspended, SuspendedCoroutine)
+        return suspended
 
     def test_at_once(self) -> None:
         """Of what does not wait there is the result, or what it raises."""
@@ -45,9 +45,9 @@ class BegunTests(SynchronousTestCase):
 
     def test_waits(self) -> None:
         """What waits is begun: it says for what, and nothing is waited for twice."""
-        begun = self.begun()
-        self.assertIs(begun.waiting, self.first)
-        finished = Deferred.fromCoroutine(await_result(begun))
+        suspended = self.suspended()
+        self.assertIs(suspended.waiting, self.first)
+        finished = Deferred.fromCoroutine(await_result(suspended))
         self.first.callback(1)
         self.assertNoResult(finished)
         self.second.callback(2)
@@ -61,7 +61,7 @@ class BegunTests(SynchronousTestCase):
         """What it waits for may fail, at any step: it is raised inside, and comes out."""
         for number, waiting in enumerate(("first", "second")):
             self.setUp()
-            finished = Deferred.fromCoroutine(await_result(self.begun()))
+            finished = Deferred.fromCoroutine(await_result(self.suspended()))
             if number:
                 self.first.callback(1)
             getattr(self, waiting).errback(ZeroDivisionError("y"))
@@ -70,7 +70,7 @@ class BegunTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Who cancels the whole cancels what it waits for."""
-        finished = Deferred.fromCoroutine(await_result(self.begun()))
+        finished = Deferred.fromCoroutine(await_result(self.suspended()))
         finished.cancel()
         self.failureResultOf(finished, CancelledError)
         self.assertEqual([type(each) for each in self.caught], [CancelledError])
@@ -93,7 +93,7 @@ class BegunTests(SynchronousTestCase):
 
     def test_closed(self) -> None:
         """Where the one that waits for it is closed, it is closed as well."""
-        outer: Any = await_result(self.begun())
+        outer: Any = await_result(self.suspended())
         outer.send(None)
         outer.close()
         self.assertEqual([type(each) for each in self.caught], [GeneratorExit])

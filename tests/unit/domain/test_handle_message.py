@@ -100,7 +100,7 @@ class Surroundings:
         """Note."""
         self.failures.append(error)
 
-    def gave_up(self, request: Request, code: int) -> None:
+    def aborted(self, request: Request, code: int) -> None:
         """Note."""
         self.given_up.append(code)
 
@@ -245,10 +245,10 @@ class HandleTests(SynchronousTestCase):
     def test_given_up(self) -> None:
         """A coroutine that is closed gives up its place, and counts as no reply."""
         self.around.waits = Deferred()
-        begun = self.handle(Request("GET", "/"))
-        assert isinstance(begun, SuspendedCoroutine)
+        suspended = self.handle(Request("GET", "/"))
+        assert isinstance(suspended, SuspendedCoroutine)
         self.assertEqual(self.handle.inflight, 1)
-        begun.coroutine.close()
+        suspended.coroutine.close()
         self.assertEqual(self.handle.inflight, 0)
         self.assertEqual((self.around.counted, self.around.failures), ([], []))
 

@@ -57,15 +57,15 @@ class Service:
         """Note."""
         self.failures.append(error)
 
-    def gave_up(self, request: Request, code: int) -> None:
+    def aborted(self, request: Request, code: int) -> None:
         """Note."""
         self.given_up.append(code)
 
     def start(self, seconds: float = 5.0) -> RunningAction:
         """Start the action, which has to wait."""
-        begun = self.handle_message(Request("GET", "/"))
-        assert isinstance(begun, SuspendedCoroutine)
-        return RunningAction(begun, self.clock, seconds, self._told)
+        suspended = self.handle_message(Request("GET", "/"))
+        assert isinstance(suspended, SuspendedCoroutine)
+        return RunningAction(suspended, self.clock, seconds, self._told)
 
     def _told(self, reply: Reply | ReplyStream) -> None:
         assert isinstance(reply, Reply)

@@ -264,9 +264,9 @@ class DeadlineTests(WaitingTestCase):
                     await second
                 return ReplyStream(none(), ended, seconds=None, item_seconds=1.0)
 
-            begun: Any = start(handle())
+            suspended: Any = start(handle())
             told = list[Reply | ReplyStream]()
-            running = RunningAction(begun, Clock(), 5.0, told.append)
+            running = RunningAction(suspended, Clock(), 5.0, told.append)
             reason = Cancelled()
             running.cancel(reason)
             second.callback(None)

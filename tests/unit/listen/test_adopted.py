@@ -166,13 +166,13 @@ class AdoptedTests(SynchronousTestCase):
             while self.place.mine < 3:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
-            begun = self.place.mine
+            suspended = self.place.mine
             for reader, writer in clients:
                 await reader.read()  # to its end
                 writer.close()
             while self.place.mine:
                 await asyncio.sleep(0.001)
-            return begun
+            return suspended
 
         self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
 

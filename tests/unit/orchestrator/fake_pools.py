@@ -61,11 +61,11 @@ class ServicesTestCase(SynchronousTestCase):
 
     def processes(self, *names: str) -> list[FakeProcess]:
         """Those that run, of all services or of these."""
-        return [each for each in self.reactor.running if each.orders.service in names or not names]
+        return [each for each in self.reactor.running if each.worker_config.service in names or not names]
 
     def names(self) -> list[str]:
         """The services of the processes that run, in the order in which they were started."""
-        return [each.orders.service for each in self.reactor.running]
+        return [each.worker_config.service for each in self.reactor.running]
 
     def ready(self, *names: str) -> None:
         """Have those that start be ready."""
@@ -114,15 +114,15 @@ class FleetTestCase(ServicesTestCase):
         self._done.append(Deferred.fromCoroutine(coroutine))
         return self._done[-1]
 
-    def claim(self, **services: ServiceSettings) -> None:
+    def bind(self, **services: ServiceSettings) -> None:
         """Have these services, not started."""
         settings = self.settings(**services)
         for name in start_order(services):
-            self.fleet.claim(name, settings)
+            self.fleet.bind(name, settings)
 
     def start(self, **services: ServiceSettings) -> None:
         """Have these services, started and ready."""
-        self.claim(**services)
+        self.bind(**services)
         started = self.do(self.fleet.start_all())
         self.settle()
         self.successResultOf(started)
@@ -157,7 +157,7 @@ class Watcher:
         """It is over."""
         self.told.append("reloaded")
 
-    def gave_up(self, name: str, reason: str) -> None:
+    def aborted(self, name: str, reason: str) -> None:
         """An essential service has failed."""
         self.told.append((name, reason))
 
@@ -198,7 +198,7 @@ class OrchestratorTestCase(ServicesTestCase):
             self.orchestrator = self.make()
         self.orchestrator.startService()
         self.settle()
-        self.successResultOf(self.orchestrator.booted())
+        self.successResultOf(self.orchestrator.when_ready())
 
     def end(self, orchestrator: Orchestrator) -> None:
         """Stop one, if it was started, with all that it has."""

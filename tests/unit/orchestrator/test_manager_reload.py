@@ -32,7 +32,7 @@ class RenewTests(FleetTestCase):
         """One that runs has its workers replaced by such as are configured, their successors first."""
         renewed = self.renew("home", home=service(threads=3), user=service())
         [_, new] = self.processes("home")
-        self.assertEqual((new.orders.settings.threads, self.home.told), (3, []))
+        self.assertEqual((new.worker_config.settings.threads, self.home.told), (3, []))
         self.settle()
         self.successResultOf(renewed)
         self.assertEqual((self.processes("home"), self.user.told), ([new], []))
@@ -85,7 +85,7 @@ class RenewTests(FleetTestCase):
         self.renew("shop", home=service(), user=service(), shop=service(depends_on=("home",)))
         self.settle()
         self.do(self.fleet.stop_all())
-        told = [each.orders.service for each in self.processes() if "drain" in each.told]
+        told = [each.worker_config.service for each in self.processes() if "drain" in each.told]
         self.assertEqual(sorted(told), ["shop", "user"])
 
     def test_removed(self) -> None:
@@ -104,7 +104,7 @@ class RenewTests(FleetTestCase):
         self.successResultOf(self.renew("home", home=service(threads=3, workers=2), user=service()))
         self.assertEqual(self.processes("home"), [])
         self.do(self.fleet.start("home"))
-        self.assertEqual([each.orders.settings.threads for each in self.processes("home")], [3, 3])
+        self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3, 3])
 
     def test_failed(self) -> None:
         """One that has failed is started: it may be that for which somebody has changed something."""
@@ -115,7 +115,7 @@ class RenewTests(FleetTestCase):
         renewed = self.renew("home", home=service(threads=3), user=service())
         self.settle()
         self.successResultOf(renewed)
-        self.assertEqual([each.orders.settings.threads for each in self.processes("home")], [3])
+        self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3])
 
     def test_failed_and_stopped(self) -> None:
         """One that has failed, and then was stopped on purpose, stays so."""
@@ -129,16 +129,16 @@ class RenewTests(FleetTestCase):
 
     def test_waiting(self) -> None:
         """One that has not been started yet is, in its turn, what is configured by then."""
-        self.claim(shop=service(), cash=service(depends_on=("shop",)))
+        self.bind(shop=service(), cash=service(depends_on=("shop",)))
         started = self.do(self.fleet.start_all())
         self.successResultOf(self.renew("cash", cash=service(threads=3), shop=service()))
         self.settle()
         self.successResultOf(started)
-        self.assertEqual(self.processes("cash")[0].orders.settings.threads, 3)
+        self.assertEqual(self.processes("cash")[0].worker_config.settings.threads, 3)
 
     def test_while_it_starts(self) -> None:
         """One that starts just now is renewed when it has, and its start is not given up for that."""
-        self.claim(shop=service())
+        self.bind(shop=service())
         started = self.do(self.fleet.start("shop"))
         renewed = self.renew("shop", shop=service(threads=3))
         self.assertEqual(len(self.processes("shop")), 1)
@@ -146,7 +146,7 @@ class RenewTests(FleetTestCase):
         self.successResultOf(started)
         self.settle()
         self.successResultOf(renewed)
-        self.assertEqual([each.orders.settings.threads for each in self.processes("shop")], [3])
+        self.assertEqual([each.worker_config.settings.threads for each in self.processes("shop")], [3])
 
     def test_isolation(self) -> None:
         """One that is to run in another place ends where it was, and is then started there."""
@@ -162,7 +162,7 @@ class RenewTests(FleetTestCase):
 
     def test_pids(self) -> None:
         """The pids of a fleet are those of its workers, and never our own."""
-        self.claim(shop=service(isolation="inline", app=f"{__name__}:app"))
+        self.bind(shop=service(isolation="inline", app=f"{__name__}:app"))
         started = self.do(self.fleet.start("shop"))
         self.reactor.advance(0)
         self.successResultOf(started)

@@ -30,7 +30,7 @@ class ClaimTests(OrchestratorTestCase):
 
     def test_claim(self) -> None:
         """The directory is ours, each service has its socket, and there is a token; nothing is started."""
-        self.orchestrator.claim()
+        self.orchestrator.bind()
         self.assertEqual(self.sockets(), ["home", "user"])
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
         self.assertEqual(len(Path(self.folder, ".token").read_text().strip()), 64)
@@ -40,30 +40,30 @@ class ClaimTests(OrchestratorTestCase):
 
     def test_let_go(self) -> None:
         """What was claimed is let go without having been started; who waits for that is told."""
-        booted = self.orchestrator.booted()
-        self.orchestrator.claim()
+        when_ready = self.orchestrator.when_ready()
+        self.orchestrator.bind()
         stopped = self.orchestrator.stopService()
         self.pass_time()
         self.successResultOf(stopped)
-        self.assertIn("stopped", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertIn("stopped", str(self.failureResultOf(when_ready, ConfigError).value))
         self.assert_nothing_left()
 
     def test_cannot(self) -> None:
         """When a service cannot have what it needs, it is said, and all is let go that was taken before."""
         for wrong in service(user="no-such-user"), service(depends_on=("no",)):
             self.loaded = self.settings(home=service(), user=wrong)
-            self.assertIn("services.user", str(self.assertRaises(ConfigError, self.make().claim)))
+            self.assertIn("services.user", str(self.assertRaises(ConfigError, self.make().bind)))
             self.assert_nothing_left()
         Path(self.folder, "service_user.sock").write_text("mine")
         self.loaded = self.settings(home=service(), user=service())
-        self.assertRaises(ConfigError, self.make().claim)
+        self.assertRaises(ConfigError, self.make().bind)
         os.unlink(os.path.join(self.folder, "service_user.sock"))
         self.assert_nothing_left()
 
     def test_taken(self) -> None:
         """Where another one runs, nothing is touched."""
-        self.orchestrator.claim()
-        self.assertIn("another", str(self.assertRaises(ConfigError, self.make().claim)))
+        self.orchestrator.bind()
+        self.assertIn("another", str(self.assertRaises(ConfigError, self.make().bind)))
         self.assertEqual(self.sockets(), ["home", "user"])
         self.orchestrator.stopService()
         self.pass_time()
@@ -73,7 +73,7 @@ class ClaimTests(OrchestratorTestCase):
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(os.path.join(self.folder, "shop"))
             refused = self.make(handed={"shop": handed})
-            self.assertIn("'shop'", str(self.assertRaises(ConfigError, refused.claim)))
+            self.assertIn("'shop'", str(self.assertRaises(ConfigError, refused.bind)))
         self.assert_nothing_left()
 
 
@@ -83,18 +83,18 @@ class LifeTests(OrchestratorTestCase):
     def test_start(self) -> None:
         """It claims what it needs, then starts all services, in their order; then it has booted."""
         self.orchestrator.startService()
-        booted = self.orchestrator.booted()
+        when_ready = self.orchestrator.when_ready()
         self.assertEqual(self.names(), ["home"])
         self.ready()
         self.assertEqual(self.names(), ["home", "user"])
-        self.assertNoResult(booted)
+        self.assertNoResult(when_ready)
         self.ready()
-        self.successResultOf(booted)
+        self.successResultOf(when_ready)
         self.assertTrue(self.reactor.ports[os.path.join(self.folder, "service_orchestrator.sock")].open)
 
     def test_claimed(self) -> None:
         """What was claimed before is not claimed twice; the lock has the pid of who is a daemon by now."""
-        self.orchestrator.claim()
+        self.orchestrator.bind()
         Path(self.folder, ".lock").write_text("1\n")
         self.boot()
         self.assertEqual(Path(self.folder, ".lock").read_text(), f"{os.getpid()}\n")
@@ -102,9 +102,9 @@ class LifeTests(OrchestratorTestCase):
     def test_cannot_start(self) -> None:
         """When a service cannot start, its boot has failed, and says why."""
         self.orchestrator.startService()
-        booted = self.orchestrator.booted()
+        when_ready = self.orchestrator.when_ready()
         self.processes("home")[0].end(code=3)
-        self.assertIn("services.home", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertIn("services.home", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_stop(self) -> None:
         """All are drained in their order; it is done when all are gone, and nothing is left behind."""
@@ -131,9 +131,9 @@ class LifeTests(OrchestratorTestCase):
     def test_stop_while_it_boots(self) -> None:
         """Who waits for its boot is told; what was not started yet is never started."""
         self.orchestrator.startService()
-        booted = self.orchestrator.booted()
+        when_ready = self.orchestrator.when_ready()
         stopped = self.orchestrator.stopService()
-        self.assertIn("stopped", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertIn("stopped", str(self.failureResultOf(when_ready, ConfigError).value))
         self.ready()
         self.pass_time()
         self.successResultOf(stopped)

@@ -76,7 +76,7 @@ class CommandTests(OrchestratorTestCase):
         self.assertEqual(self.level.name, "debug")
         self.assertEqual([each.told for each in self.processes()], [["log"]] * 2)
         self.processes("home")[0].end(by=9)
-        self.assertEqual(self.processes("home")[0].orders.log.level, "debug")
+        self.assertEqual(self.processes("home")[0].worker_config.log.level, "debug")
 
     def test_status(self) -> None:
         """Every service is described, also that all stop."""

@@ -46,7 +46,7 @@ class ReloadTests(OrchestratorTestCase):
         self.settle()
         self.successResultOf(done)
         self.assertEqual(sorted(self.names()), ["shop", "user"])
-        self.assertEqual(self.processes("user")[0].orders.settings.threads, 3)
+        self.assertEqual(self.processes("user")[0].worker_config.settings.threads, 3)
         self.assertEqual(self.sockets(), ["shop", "user"])
 
     def test_only_one_of_them(self) -> None:
@@ -118,7 +118,7 @@ class ReloadTests(OrchestratorTestCase):
         done = self.orchestrator.reload()
         self.settle()
         self.successResultOf(done)
-        self.assertEqual([each.orders.settings.threads for each in self.processes()], [3])
+        self.assertEqual([each.worker_config.settings.threads for each in self.processes()], [3])
 
     def test_hundred(self) -> None:
         """However many ask while one is under way, there is one more, with what is configured by then."""
@@ -129,7 +129,7 @@ class ReloadTests(OrchestratorTestCase):
         for each in first, *others:
             self.successResultOf(each)
         self.assertEqual(self.watcher.told, ["reloading", "reloaded"] * 2)
-        self.assertEqual([each.orders.settings.threads for each in self.processes()], [3])
+        self.assertEqual([each.worker_config.settings.threads for each in self.processes()], [3])
 
     def test_nobody_waits(self) -> None:
         """Who asks and goes away does not keep it from being done."""
@@ -150,7 +150,7 @@ class ReloadTests(OrchestratorTestCase):
         done = self.orchestrator.reload()
         self.settle()
         self.successResultOf(done)
-        self.assertEqual({each.orders.log.level for each in self.processes()}, {"error"})
+        self.assertEqual({each.worker_config.log.level for each in self.processes()}, {"error"})
         self.assertEqual(self.level.name, "error")
 
     def test_stop(self) -> None:

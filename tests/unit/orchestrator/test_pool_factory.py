@@ -46,11 +46,11 @@ class AssemblyTestCase(ServicesTestCase):
 class VersionTests(AssemblyTestCase):
     """What a service is to be."""
 
-    def orders(self, settings: Any, slot: int = 1) -> WorkerConfig:
+    def config(self, settings: Any, slot: int = 1) -> WorkerConfig:
         """What a worker of ``home`` would be told."""
         worker = self.assembly.version("home", settings).make(slot, InheritedFds((7,), 8, 1), Owner())
         worker.start()
-        return self.reactor.started[-1].orders
+        return self.reactor.started[-1].worker_config
 
     def test_times(self) -> None:
         """All times and limits are those that are configured for the service."""
@@ -88,11 +88,11 @@ class VersionTests(AssemblyTestCase):
             limits=Limits(idle_timeout=5),
             security=Security(allow_uids=(1,)),
         )
-        orders = self.orders(settings, slot=2)
-        self.assertEqual((orders.service, orders.slot, orders.token), ("home", 2, TOKEN))
-        self.assertEqual((orders.folder, orders.settings), (self.folder, settings.services["home"]))
-        self.assertEqual(orders.limits, Limits(idle_timeout=5, max_inflight=3))
-        self.assertEqual(orders.security, Security(allow_uids=(1,)))
+        config = self.config(settings, slot=2)
+        self.assertEqual((config.service, config.slot, config.token), ("home", 2, TOKEN))
+        self.assertEqual((config.folder, config.settings), (self.folder, settings.services["home"]))
+        self.assertEqual(config.limits, Limits(idle_timeout=5, max_inflight=3))
+        self.assertEqual(config.security, Security(allow_uids=(1,)))
 
     def test_log_level(self) -> None:
         """Its log has the level of the moment when it is started, whatever was configured."""
@@ -100,11 +100,11 @@ class VersionTests(AssemblyTestCase):
         version = self.assembly.version("home", settings)
         self.level.set("debug")
         version.make(1, InheritedFds((7,), 8, 1), Owner()).start()
-        self.assertEqual(self.reactor.started[-1].orders.log.level, "debug")
+        self.assertEqual(self.reactor.started[-1].worker_config.log.level, "debug")
 
     def test_privileges(self) -> None:
         """What it is to give up is found out once, here, and is refused if it cannot be."""
-        self.assertEqual(self.orders(self.settings(home=service(umask="027"))).privileges.umask, 0o027)
+        self.assertEqual(self.config(self.settings(home=service(umask="027"))).privileges.umask, 0o027)
         wrong = self.settings(home=service(user="no-such-user"))
         error = self.assertRaises(ConfigError, self.assembly.version, "home", wrong)
         self.assertIn("services.home.user", str(error))
@@ -124,7 +124,7 @@ class PoolTests(AssemblyTestCase):
         pool = self.pool()
         self.assertIsInstance(pool, Pool)
         self.addCleanup(pool.stopService)
-        pool.claim()
+        pool.bind()
         path = os.path.join(self.folder, "service_home.sock")
         self.assertEqual(os.lstat(path).st_mode & 0o777, 0o660)
 

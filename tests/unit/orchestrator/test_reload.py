@@ -18,20 +18,20 @@ class ReloadsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nothing is asked yet."""
-        self.begun: list[str] = []
+        self.suspended: list[str] = []
         self.ends: list[Deferred[None]] = []
         self.reloads = ReloadQueue(self.carry_out)
 
     async def carry_out(self, name: str) -> None:
         """Begin one."""
-        self.begun.append(name)
+        self.suspended.append(name)
         self.ends.append(Deferred())
         await self.ends[-1]
 
     def test_one(self) -> None:
         """One is begun at once, and done when it is."""
         done = self.reloads.ask("")
-        self.assertEqual(self.begun, [""])
+        self.assertEqual(self.suspended, [""])
         self.assertNoResult(done)
         self.ends[0].callback(None)
         self.successResultOf(done)
@@ -47,13 +47,13 @@ class ReloadsTests(SynchronousTestCase):
         self.ends[1].callback(None)
         for each in others:
             self.successResultOf(each)
-        self.assertEqual(self.begun, ["", ""])
+        self.assertEqual(self.suspended, ["", ""])
 
     def test_afterwards(self) -> None:
         """When all are done, the next one is begun at once again."""
         for number in 1, 2, 3:
             done = self.reloads.ask("")
-            self.assertEqual(len(self.begun), number)
+            self.assertEqual(len(self.suspended), number)
             self.ends[-1].callback(None)
             self.successResultOf(done)
 
@@ -66,7 +66,7 @@ class ReloadsTests(SynchronousTestCase):
         self.ends[1].errback(ValueError("whatever it is"))
         self.failureResultOf(second, ValueError)
         self.reloads.ask("")
-        self.assertEqual(len(self.begun), 3)
+        self.assertEqual(len(self.suspended), 3)
 
     def test_names(self) -> None:
         """Different services are reloaded in the order in which it was asked, one at a time."""
@@ -75,7 +75,7 @@ class ReloadsTests(SynchronousTestCase):
         for _ in range(4):
             self.assertEqual(len([each for each in self.ends if not each.called]), 1)
             self.ends[-1].callback(None)
-        self.assertEqual(self.begun, ["home", "user", "home", "shop"])
+        self.assertEqual(self.suspended, ["home", "user", "home", "shop"])
 
     def test_all_include_one(self) -> None:
         """Who asks for one service while one of all is waiting shares that."""
@@ -85,7 +85,7 @@ class ReloadsTests(SynchronousTestCase):
         self.ends[1].callback(None)
         self.successResultOf(everything)
         self.successResultOf(one)
-        self.assertEqual(self.begun, ["home", ""])
+        self.assertEqual(self.suspended, ["home", ""])
 
     def test_cancelled(self) -> None:
         """Who does not wait any more stops nothing, neither what is under way nor what is to come."""
@@ -95,7 +95,7 @@ class ReloadsTests(SynchronousTestCase):
             self.failureResultOf(each, CancelledError)
         self.assertFalse(self.ends[0].called)
         self.ends[0].callback(None)
-        self.assertEqual(self.begun, ["", ""])
+        self.assertEqual(self.suspended, ["", ""])
 
 
 class CheckTests(SynchronousTestCase):

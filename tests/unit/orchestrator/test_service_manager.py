@@ -12,7 +12,7 @@ class AllTests(FleetTestCase):
 
     def chain(self) -> None:
         """Each of three depends on the one before it."""
-        self.claim(a=service(), b=service(depends_on=("a",)), c=service(depends_on=("b",)))
+        self.bind(a=service(), b=service(depends_on=("a",)), c=service(depends_on=("b",)))
 
     def test_claim(self) -> None:
         """To claim is to listen, and to be the parent of the pools; nothing is started."""
@@ -46,7 +46,7 @@ class AllTests(FleetTestCase):
         self.start(a=service(), b=service(depends_on=("a",)), c=service(depends_on=("b",)))
         stopped = self.do(self.fleet.stop_all())
         for name in "c", "b", "a":
-            told = [each.orders.service for each in self.processes() if "drain" in each.told]
+            told = [each.worker_config.service for each in self.processes() if "drain" in each.told]
             self.assertEqual(told, [name])
             self.assertNoResult(stopped)
             self.obey(name)
@@ -137,7 +137,7 @@ class HealthTests(FleetTestCase):
 
     def test_stopped(self) -> None:
         """One that is stopped on purpose is well; so is one that has not been started yet."""
-        self.claim(home=service())
+        self.bind(home=service())
         self.assertTrue(self.fleet.healthy())
         self.do(self.fleet.start("home"))
         self.settle()

@@ -123,12 +123,12 @@ class ServicesTests(SynchronousTestCase):
 
     def test_reported(self) -> None:
         """Which others were asked, and how they do, is in the figures, and takes no room where none was."""
-        hosted = MemoryService(App([GET("/seen", with_container)]))._hosted
-        self.assertNotIn(b"services", encode_line(hosted.status()))
-        hosted._own_services._client("shop")
-        self.assertEqual(hosted.status().snapshot.services, {"shop": ClientStats(closed=1)})
+        service_host = MemoryService(App([GET("/seen", with_container)]))._service_host
+        self.assertNotIn(b"services", encode_line(service_host.status()))
+        service_host._own_services._client("shop")
+        self.assertEqual(service_host.status().snapshot.services, {"shop": ClientStats(closed=1)})
         shop = {"open": False, "half_open": False, "refused": 0, "connections": 0}
-        self.assertEqual(hosted._stats()["services"], {"shop": shop})
+        self.assertEqual(service_host._stats()["services"], {"shop": shop})
 
     def test_wrong_mount(self) -> None:
         """A mount that hides a route is an error at start."""
@@ -186,12 +186,12 @@ class ShieldTests(SynchronousTestCase):
         self.service.get("/shielded").addErrback(lambda _: None)
         done = self.service.close()
         self.service.clock.pump([0.1] * 5)
-        self.service._hosted.abort()
+        self.service._service_host.abort()
         self.service.clock.pump([0.1] * 5)
         self.successResultOf(done)
 
     def test_closed(self) -> None:
         """When the clients have gone, others are asked no more."""
         done = self.service.close()
-        self.assertTrue(self.service._hosted._own_services._closed)
+        self.assertTrue(self.service._service_host._own_services._closed)
         self.successResultOf(done)

@@ -19,17 +19,17 @@ DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
 class Acting:
     """Begins what it is told, and ends it when the test says so.
 
-    :ivar begun: the names, in order.
+    :ivar suspended: the names, in order.
     """
 
     def __init__(self, dependencies: Mapping[str, Collection[str]]) -> None:
-        self.begun: list[str] = []
+        self.suspended: list[str] = []
         self.ends: dict[str, Deferred[None]] = {}
         self.done = Deferred.fromCoroutine(run_in_order(dependencies, self.act))
 
     async def act(self, name: str) -> None:
         """Begin."""
-        self.begun.append(name)
+        self.suspended.append(name)
         self.ends[name] = Deferred()
         await self.ends[name]
 
@@ -40,13 +40,13 @@ class InOrderTests(SynchronousTestCase):
     def test_waits(self) -> None:
         """Each begins when all that it depends on have ended; others at the same time."""
         acting = Acting(DIAMOND)
-        self.assertEqual(acting.begun, ["a", "e"])
+        self.assertEqual(acting.suspended, ["a", "e"])
         acting.ends["a"].callback(None)
-        self.assertEqual(acting.begun, ["a", "e", "b", "c"])
+        self.assertEqual(acting.suspended, ["a", "e", "b", "c"])
         acting.ends["b"].callback(None)
-        self.assertEqual(len(acting.begun), 4)
+        self.assertEqual(len(acting.suspended), 4)
         acting.ends["c"].callback(None)
-        self.assertEqual(acting.begun[4:], ["d"])
+        self.assertEqual(acting.suspended[4:], ["d"])
         acting.ends["d"].callback(None)
         self.assertNoResult(acting.done)
         acting.ends["e"].callback(None)
@@ -58,7 +58,7 @@ class InOrderTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """What is no name of its own is taken to be done."""
-        self.assertEqual(Acting({"a": ("elsewhere",)}).begun, ["a"])
+        self.assertEqual(Acting({"a": ("elsewhere",)}).suspended, ["a"])
 
     def test_failure(self) -> None:
         """What an action raises is raised, as it is; what depends on it is not begun, others go on."""
@@ -66,7 +66,7 @@ class InOrderTests(SynchronousTestCase):
         acting.ends["a"].errback(error)
         self.assertIs(self.failureResultOf(acting.done, ConfigError).value, error)
         acting.ends["e"].callback(None)
-        self.assertEqual(acting.begun, ["a", "e"])
+        self.assertEqual(acting.suspended, ["a", "e"])
 
     def test_fails_at_once(self) -> None:
         """It is said at once, not only when the others have ended."""
@@ -90,13 +90,13 @@ class InOrderTests(SynchronousTestCase):
         }
         acting = Acting(dependencies)
         for _ in dependencies:
-            name = next(each for each in acting.begun if not acting.ends[each].called)
+            name = next(each for each in acting.suspended if not acting.ends[each].called)
             acting.ends[name].callback(None)
         self.successResultOf(acting.done)
-        self.assertEqual(sorted(acting.begun), sorted(dependencies))
+        self.assertEqual(sorted(acting.suspended), sorted(dependencies))
         for name, others in dependencies.items():
             for each in others:
-                self.assertLess(acting.begun.index(each), acting.begun.index(name))
+                self.assertLess(acting.suspended.index(each), acting.suspended.index(name))
 
 
 class ReversedTests(SynchronousTestCase):

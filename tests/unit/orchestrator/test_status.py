@@ -14,10 +14,10 @@ from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetri
 
 def counted(*seconds: float, code: int = 200) -> MetricsSnapshot:
     """The figures of so many replies."""
-    figures = ServiceMetrics()
+    stats = ServiceMetrics()
     for each in seconds:
-        figures.count(code, each)
-    return figures.snapshot()
+        stats.count(code, each)
+    return stats.snapshot()
 
 
 def worker(
@@ -99,14 +99,14 @@ class DescribeTests(SynchronousTestCase):
     def test_state(self) -> None:
         """What its pool says of it has precedence over what its workers are, but not over the end of all."""
         for state in "waiting", "stopping", "stopped", "failed":
-            figures = PoolSnapshot([worker()], state=state)
-            self.assertEqual(describe("home:app", figures, stopping=False).status, state)
-            self.assertEqual(describe("home:app", figures, stopping=True).status, "stopping")
+            stats = PoolSnapshot([worker()], state=state)
+            self.assertEqual(describe("home:app", stats, stopping=False).status, state)
+            self.assertEqual(describe("home:app", stats, stopping=True).status, "stopping")
 
     def test_problem(self) -> None:
         """What last went wrong is told as it is."""
-        figures = PoolSnapshot([worker()], problem="no disk")
-        self.assertEqual(describe("home:app", figures, stopping=False).problem, "no disk")
+        stats = PoolSnapshot([worker()], problem="no disk")
+        self.assertEqual(describe("home:app", stats, stopping=False).problem, "no disk")
         self.assertEqual(described(worker()).problem, "")
 
     def test_generation(self) -> None:

@@ -75,12 +75,12 @@ class World:
         max_inflight: int = 100,
     ) -> None:
         self.clock = Clock()
-        self.figures = ServiceMetrics()
+        self.stats = ServiceMetrics()
         self.serving = Serving(*routes, values={IReactorTime: self.clock})
         self.handle = handle or HandleMessage(
             RouterRepository(LibraryDatasource(self.serving.router)),
             TokenGuard(policy, [TOKEN]),
-            self.figures,
+            self.stats,
             FailureLog("shop"),
             max_inflight=max_inflight,
             request_timeout=30.0,

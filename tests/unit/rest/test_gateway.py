@@ -100,7 +100,7 @@ class AnswersTests(SynchronousTestCase):
             found = self.ask("POST", "/hello", TOKEN, data=body, headers={"Content-Type": kind})
             self.assertEqual((found.code, found.json["status"]), (code, code))
             self.assertEqual(found.header("Content-Type"), "application/problem+json")
-        self.assertEqual(self.world.figures.snapshot().requests, 0)
+        self.assertEqual(self.world.stats.snapshot().requests, 0)
 
     def test_nothing(self) -> None:
         """A result that is null is 204, with no body and no word of one."""
@@ -119,7 +119,7 @@ class AnswersTests(SynchronousTestCase):
         """A path that nobody has is a problem of the same kind as any other, and counted."""
         found = self.ask("GET", "/nowhere")
         self.assertEqual((found.code, found.json["title"]), (404, "Not found"))
-        self.assertEqual(self.world.figures.snapshot().codes, {404: 1})
+        self.assertEqual(self.world.stats.snapshot().codes, {404: 1})
 
     def test_invalid(self) -> None:
         """What is wrong with arguments is told field by field."""

@@ -32,8 +32,8 @@ class HandlerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A service that listens."""
         self.clock, self.endpoint, self.gateway = Clock(), MemoryEndpoint(), Gateway()
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
-        self.handler = HttpRequestHandler(handling, lambda given: self.gateway)
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        self.handler = HttpRequestHandler(context, lambda given: self.gateway)
         self.successResultOf(self.start(self.handler.listen()))
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:
@@ -42,8 +42,8 @@ class HandlerTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """It is what a configuration may name as a handler, made from a Handling alone."""
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
-        verifyObject(IRequestHandler, HttpRequestHandler(handling))
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        verifyObject(IRequestHandler, HttpRequestHandler(context))
 
     def test_serves(self) -> None:
         """Its clients ask its gateway, and it knows how many they are."""
@@ -79,7 +79,7 @@ class HandlerTests(SynchronousTestCase):
     def test_patience(self) -> None:
         """Who has said nothing is waited for, until there is a hurry."""
         _, transport = self.endpoint.connect()
-        self.start(self.handler.drain(patient=True))
+        self.start(self.handler.drain(wait_for_idle=True))
         self.clock.pump([0.5] * 4)
         self.assertEqual(transport.closed, "")
         self.start(self.handler.drain())
@@ -131,8 +131,8 @@ class ProbeTests(TestCase):
 
     def handler(self, gateway: Health, token: str = "") -> HttpRequestHandler:
         """A service."""
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
-        return HttpRequestHandler(handling, lambda given: gateway)
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
+        return HttpRequestHandler(context, lambda given: gateway)
 
     async def test_well(self) -> None:
         """It asks for its health with its token, and leaves nothing behind."""

@@ -186,7 +186,7 @@ class WaysTests(WebCase):
         """What neither has is counted, as a message is."""
         for path in ("/own/x/", "/own", "/%FF"):
             self.assertIn(self.ask("GET", path).code, (400, 404))
-        self.assertEqual(self.world.figures.snapshot().requests, 3)
+        self.assertEqual(self.world.stats.snapshot().requests, 3)
 
     def test_no_host(self) -> None:
         """A client of HTTP/1.0 need not name a host, nor has a Unix socket one."""

@@ -113,7 +113,7 @@ class WaitingTests(SynchronousTestCase):
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
         self.assertEqual((self.wire.taken(), self.world.gateway.unanswered), (b"", 0))
-        self.assertEqual(self.world.figures.snapshot().codes, {499: 1})
+        self.assertEqual(self.world.stats.snapshot().codes, {499: 1})
 
     def test_given_up(self) -> None:
         """What is unanswered at the end is told when to come back."""

@@ -25,7 +25,7 @@ class FormsTests(StreamCase):
             self.assertIn(line + b"\r\n", answer)
         self.assertEqual(body_of(answer), b"0\n1\n2\n.")
         self.assertEqual(self.world.gateway.unanswered, 0)
-        self.assertEqual(self.world.figures.snapshot().codes, {200: 1})
+        self.assertEqual(self.world.stats.snapshot().codes, {200: 1})
 
     def test_events(self) -> None:
         """For a client that wants them, these are events."""

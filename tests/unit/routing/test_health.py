@@ -149,20 +149,20 @@ class ListenTests(TestCase):
     def host(self, app: App, security: Security | None = None) -> ServiceHost:
         """A service that has not begun to listen; it ends with the test."""
         settings = ServiceSettings("x:app")
-        orders = WorkerConfig(
+        worker_config = WorkerConfig(
             "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
         )
         endpoint = OwnedUNIXServerEndpoint(self.reactor, self.path, 10, 0o600)
-        hosted = ServiceHost(orders, app, endpoint, self.reactor, ImmediateRunner())
-        self.addCleanup(hosted.drain)
-        return hosted
+        service_host = ServiceHost(worker_config, app, endpoint, self.reactor, ImmediateRunner())
+        self.addCleanup(service_host.drain)
+        return service_host
 
     async def test_well(self) -> None:
         """A service that is well listens, and nobody's figures show that it has asked itself."""
-        hosted = self.host(app_with(fine, fine_later))
-        await hosted.listen()
+        service_host = self.host(app_with(fine, fine_later))
+        await service_host.listen()
         self.assertTrue(os.path.exists(self.path))
-        status = hosted.status()
+        status = service_host.status()
         self.assertEqual((status.snapshot.requests, status.snapshot.codes, status.inflight), (0, {}, 0))
 
     async def test_unwell(self) -> None:

@@ -17,7 +17,7 @@ class HurryTests(SynchronousTestCase):
         """A client that has sent something, and is to go soon."""
         client = connect(limits or Limits())
         client.send(*messages)
-        client.clients.leave(patient=False)
+        client.clients.leave(wait_for_idle=False)
         self.look(client, 0.1)
         client.transport.clear()
         return client
@@ -56,13 +56,13 @@ class HurryTests(SynchronousTestCase):
         self.assertEqual([each["id"] for each in client.received()], list(range(10)))
         self.assertEqual(self.look(client, 0.3), "lose")
 
-    def test_patient(self) -> None:
+    def test_wait_for_idle(self) -> None:
         """Where others serve in our place, both have all the time that any client has."""
         limits = Limits(idle_timeout=20)
         for messages in ([{"id": 1}], []):
             client = connect(limits)
             client.send(*messages)
-            client.clients.leave(patient=True)
+            client.clients.leave(wait_for_idle=True)
             self.assertEqual(self.look(client, 19), "")
             self.assertNotEqual(self.look(client, 2), "")
 
@@ -70,10 +70,10 @@ class HurryTests(SynchronousTestCase):
         """Patience can end: then the half second begins, and nobody is told twice."""
         client = connect()
         client.send({"id": 1})
-        client.clients.leave(patient=True)
+        client.clients.leave(wait_for_idle=True)
         self.look(client, 10)
         self.assertEqual(client.received()[1:], [GOAWAY])
-        client.clients.leave(patient=False)
+        client.clients.leave(wait_for_idle=False)
         self.assertEqual(self.look(client, 0.5), "")
         self.assertEqual((self.look(client, 0.2), client.transport.value()), ("lose", b""))
 
@@ -82,7 +82,7 @@ class HurryTests(SynchronousTestCase):
         client = connect(Limits(idle_timeout=3))
         client.transport.slow = True
         client.send({"id": 1})
-        client.clients.leave(patient=False)
+        client.clients.leave(wait_for_idle=False)
         self.assertEqual(self.look(client, 2), "")
         self.assertEqual(self.look(client, 2), "abort")
 
@@ -138,10 +138,10 @@ class GiveUpTests(SynchronousTestCase):
 
     def test_does_not_read_the_last(self) -> None:
         """One that took all so far, but not what it was sent now, is cut off after half a second."""
-        for patient in (True, False):
+        for wait_for_idle in (True, False):
             client = connect()
             client.send(wait(1, id=1))
-            client.clients.leave(patient=patient)
+            client.clients.leave(wait_for_idle=wait_for_idle)
             client.turn(1, step=0.1)
             client.clients.give_up()
             client.turn(0.5, step=0.1)

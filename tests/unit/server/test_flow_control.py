@@ -230,7 +230,7 @@ class PeerTests(SynchronousTestCase):
         """What a client that is to go has sent by then is served, also if it is not received yet."""
         self.send({"data": {"n": 1}})
         self.theirs.send(b"something")
-        self.client.clients.leave(patient=False)
+        self.client.clients.leave(wait_for_idle=False)
         self.assertEqual((self.transport.closed, self.transport.reading), ("", True))
         self.transport.getHandle().recv(9)
         self.send({"data": {"n": 2}})

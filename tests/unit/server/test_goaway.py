@@ -11,9 +11,9 @@ from unixsvc.config.settings import Limits
 GOAWAY = {"goaway": True}
 
 
-def leave(client: Conversation, *, patient: bool = True) -> Deferred[None]:
+def leave(client: Conversation, *, wait_for_idle: bool = True) -> Deferred[None]:
     """Have all clients go."""
-    return client.clients.leave(patient=patient)
+    return client.clients.leave(wait_for_idle=wait_for_idle)
 
 
 class ToldTests(SynchronousTestCase):
@@ -190,7 +190,7 @@ class LateTests(SynchronousTestCase):
         """A client that is served while all are to go."""
         self.client = connect(Limits(max_connections=2))
         self.client.send({"id": 1})
-        self.gone = leave(self.client, patient=False)
+        self.gone = leave(self.client, wait_for_idle=False)
         self.client.received()
 
     def test_served(self) -> None:

@@ -29,8 +29,8 @@ class HandlerTests(SynchronousTestCase):
         """A service that listens."""
         self.clock, self.endpoint = Clock(), MemoryEndpoint()
         limits = Limits(idle_timeout=8)
-        handling = HandlerContext("x", Actions(), self.endpoint, limits, Security(), self.clock)
-        self.handler = SocketRequestHandler(handling)
+        context = HandlerContext("x", Actions(), self.endpoint, limits, Security(), self.clock)
+        self.handler = SocketRequestHandler(context)
         self.run_to_end(self.handler.listen())
 
     def run_to_end(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -93,7 +93,7 @@ class HandlerTests(SynchronousTestCase):
         self.clock.pump([0.1] * 3)
         self.assertEqual(transport.closed, "lose")
 
-    def test_patient(self) -> None:
+    def test_wait_for_idle(self) -> None:
         """With patience it does not look for them; they have all the time that any client has."""
         _, transport = self.endpoint.connect()
         done = Deferred.fromCoroutine(self.handler.drain(True))
@@ -132,21 +132,21 @@ class HandlerTests(SynchronousTestCase):
 
     def test_secret(self) -> None:
         """The token with which it may ask itself is in no text that could end up in a log."""
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
-        self.assertNotIn("secret", f"{handling} {handling!r}")
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
+        self.assertNotIn("secret", f"{context} {context!r}")
 
     def test_never_listened(self) -> None:
         """What has never listened is drained at once."""
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
-        handler = SocketRequestHandler(handling)
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handler = SocketRequestHandler(context)
         self.run_to_end(handler.close())
         self.run_to_end(handler.drain())
         self.successResultOf(handler.stopService())
 
     def test_asks_itself(self) -> None:
         """What is told to end while it still asks itself does not wait for that connection."""
-        handling = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
-        handler = SocketRequestHandler(handling)
+        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
+        handler = SocketRequestHandler(context)
         connection, transport = handler._factory.buildProtocol(None), MemoryTransport()
         connection.makeConnection(transport)
         done = Deferred.fromCoroutine(handler.drain())

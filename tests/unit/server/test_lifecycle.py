@@ -120,22 +120,22 @@ class TimeTests(SynchronousTestCase):
 
     def test_partial(self) -> None:
         """A message that has begun must end in time, however many times it is looked at."""
-        begun = replace(QUIET, partial=True)
-        self.assertIs(self.last(begun, 4), ConnectionAction.NOTHING)
-        self.assertIs(self.last(begun, 5), ConnectionAction.REFUSE)
+        suspended = replace(QUIET, partial=True)
+        self.assertIs(self.last(suspended, 4), ConnectionAction.NOTHING)
+        self.assertIs(self.last(suspended, 5), ConnectionAction.REFUSE)
 
     def test_partial_that_is_not_late(self) -> None:
         """Not where we do not read or serve any more ourselves; nor if it is another each time."""
-        begun = replace(QUIET, partial=True)
+        suspended = replace(QUIET, partial=True)
         for sight in (
-            replace(begun, busy=True),
-            replace(begun, full=True),
-            replace(begun, stage=ConnectionState.CLOSING),
+            replace(suspended, busy=True),
+            replace(suspended, full=True),
+            replace(suspended, stage=ConnectionState.CLOSING),
         ):
             self.assertIs(self.last(sight, 19), ConnectionAction.NOTHING)
         watch = IdleMonitor()
         for second in range(100):
-            sight = replace(begun, served=second // 3)
+            sight = replace(suspended, served=second // 3)
             self.assertIs(watch.look(sight, LIMITS, second, hurry=False), ConnectionAction.NOTHING)
 
     def test_gone(self) -> None:

@@ -72,10 +72,10 @@ class HandlerTests(ProbeTestCase):
 
     async def probed(self, health: Health, security: Security | None = None) -> None:
         """Have one ask itself; done when the connection for that is gone as well."""
-        handling = HandlerContext(
+        handler_context = HandlerContext(
             "x", health, self.endpoint, Limits(), security or Security(), self.reactor, TOKEN
         )
-        handler = SocketRequestHandler(handling)
+        handler = SocketRequestHandler(handler_context)
         try:
             await handler.probe()
         finally:

@@ -328,7 +328,7 @@ class EndTests(StreamTestCase):
     def test_leaving(self) -> None:
         """A client that is to go has its streams until they end, credit and all."""
         self.client.send(count(2, 5, 1))
-        self.client.clients.leave(patient=False)
+        self.client.clients.leave(wait_for_idle=False)
         self.client.turn(5)
         self.assertEqual(self.client.transport.closed, "")
         self.assertIn({"goaway": True}, self.client.received())

@@ -14,7 +14,7 @@ class GaveUpTests(SynchronousTestCase):
         """It says which request was cancelled or ran out of time, under its id, at the level info."""
         for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow ran out of time")):
             with capturedLogs() as events:
-                FailureLog("shop").gave_up(Request("GET", "/slow", meta={"request_id": "abc"}), code)
+                FailureLog("shop").aborted(Request("GET", "/slow", meta={"request_id": "abc"}), code)
             [found] = events
             self.assertEqual(formatEvent(found), words)
             self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))

@@ -18,10 +18,10 @@ times = st.integers(0, 10**10).map(lambda micros: (micros + 0.5) / 1e6)
 
 def figures_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
     """What has been counted."""
-    figures = ServiceMetrics()
+    stats = ServiceMetrics()
     for each in seconds:
-        figures.count(code, each)
-    return figures.snapshot()
+        stats.count(code, each)
+    return stats.snapshot()
 
 
 class FiguresTests(SynchronousTestCase):
@@ -38,31 +38,31 @@ class FiguresTests(SynchronousTestCase):
 
     def test_codes(self) -> None:
         """Replies are counted by their codes; those of 500 and more are errors."""
-        figures = ServiceMetrics()
+        stats = ServiceMetrics()
         for code in (200, 200, 404, 499, 500, 503, 504, 504):
-            figures.count(code, 0.25)
-        found = figures.snapshot()
+            stats.count(code, 0.25)
+        found = stats.snapshot()
         self.assertEqual(found.codes, {200: 2, 404: 1, 499: 1, 500: 1, 503: 1, 504: 2})
         self.assertEqual((found.requests, found.errors, found.seconds), (8, 4, 2.0))
 
     def test_snapshot_stays(self) -> None:
         """A snapshot does not change with what comes after it."""
-        figures = ServiceMetrics()
-        figures.count(200, 1.0)
-        before = figures.snapshot()
-        figures.count(200, 1.0)
+        stats = ServiceMetrics()
+        stats.count(200, 1.0)
+        before = stats.snapshot()
+        stats.count(200, 1.0)
         self.assertEqual(before, figures_of(1.0))
 
     def test_clear(self) -> None:
         """After it nothing has been counted, and what comes is; snapshots from before stay as they are."""
-        figures = ServiceMetrics()
+        stats = ServiceMetrics()
         for code in (200, 500):
-            figures.count(code, 1.0)
-        before = figures.snapshot()
-        figures.clear()
-        self.assertEqual((figures.snapshot(), before.requests, before.seconds), (MetricsSnapshot(), 2, 2.0))
-        figures.count(200, 0.5)
-        self.assertEqual(figures.snapshot(), figures_of(0.5))
+            stats.count(code, 1.0)
+        before = stats.snapshot()
+        stats.clear()
+        self.assertEqual((stats.snapshot(), before.requests, before.seconds), (MetricsSnapshot(), 2, 2.0))
+        stats.count(200, 0.5)
+        self.assertEqual(stats.snapshot(), figures_of(0.5))
 
     def test_json(self) -> None:
         """A snapshot survives its way through JSON."""

@@ -43,12 +43,14 @@ class _Waiting:
     :ivar deadline: when it has to be, in seconds of ``time.monotonic``.
     """
 
-    __slots__ = ("deadline", "done", "inbox")
+    __slots__ = ("deadline", "done", "stream_buffer")
 
-    def __init__(self, done: asyncio.Future[Raw], deadline: float, inbox: StreamBuffer | None) -> None:
+    def __init__(
+        self, done: asyncio.Future[Raw], deadline: float, stream_buffer: StreamBuffer | None
+    ) -> None:
         self.done = done
         self.deadline = deadline
-        self.inbox = inbox
+        self.stream_buffer = stream_buffer
 
 
 class AsyncioClientProtocol(asyncio.Protocol):
@@ -91,30 +93,30 @@ class AsyncioClientProtocol(asyncio.Protocol):
                 raise
 
     def begin(
-        self, call: Call, seconds: float, inbox: StreamBuffer | None = None
+        self, call: Call, seconds: float, stream_buffer: StreamBuffer | None = None
     ) -> tuple[int, asyncio.Future[Raw]]:
         """Ask.
 
         :returns: the call's id, by which it can be given up; and what gets the answer, for a stream its end.
             It fails with Lost if the connection ends before that.
         """
-        number, message = self.conversation.ask(call, seconds, None if inbox is None else WINDOW)
+        number, message = self.conversation.ask(call, seconds, None if stream_buffer is None else WINDOW)
         done: asyncio.Future[Raw] = self._loop.create_future()
         deadline = time.monotonic() + seconds
-        self._waiting[number] = _Waiting(done, deadline, inbox)
+        self._waiting[number] = _Waiting(done, deadline, stream_buffer)
         if deadline < self._alarm.at:
             self._alarm.set(deadline)
-        if inbox is not None:
-            inbox.began(lambda items: self._write(self.conversation.grant(number, items)))
+        if stream_buffer is not None:
+            stream_buffer.began(lambda items: self._write(self.conversation.grant(number, items)))
         self._write(message)
         return number, done
 
-    async def ask(self, call: Call, seconds: float, inbox: StreamBuffer | None = None) -> Raw:
+    async def ask(self, call: Call, seconds: float, stream_buffer: StreamBuffer | None = None) -> Raw:
         """Ask, and wait for the answer; for a stream, for its end.
 
         :raises Lost: if the connection ends before that.
         """
-        number, done = self.begin(call, seconds, inbox)
+        number, done = self.begin(call, seconds, stream_buffer)
         try:
             return await done
         finally:
@@ -211,8 +213,8 @@ class AsyncioClientProtocol(asyncio.Protocol):
         waiting = self._waiting.get(event.id)
         if waiting is None:
             return  # it was given up
-        if waiting.inbox is not None:
-            waiting.inbox.put(event.data)
+        if waiting.stream_buffer is not None:
+            waiting.stream_buffer.put(event.data)
             return
         del self._waiting[event.id]
         self._write(self.conversation.cancel(event.id))
@@ -251,17 +253,17 @@ class Stream:
     To drop it, as a loop does that is left, cancels it.
 
     :param kind: what each item is to be.
-    :param inbox: where they come in.
+    :param stream_buffer: where they come in.
     :param task: done at the end.
     """
 
-    def __init__(self, kind: Any, inbox: StreamBuffer, task: asyncio.Task[Raw]) -> None:
+    def __init__(self, kind: Any, stream_buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
         self._kind = kind
-        self._inbox = inbox
+        self._stream_buffer = stream_buffer
         self._task = task
 
         def ended(task: asyncio.Task[Raw]) -> None:
-            inbox.end(None if task.cancelled() else task.exception())
+            stream_buffer.end(None if task.cancelled() else task.exception())
 
         task.add_done_callback(ended)
 
@@ -273,20 +275,20 @@ class Stream:
 
         :raises ServiceError: if the stream has failed.
         """
-        inbox = self._inbox
-        while not inbox:
-            if inbox.over:
-                if inbox.error is None:
+        stream_buffer = self._stream_buffer
+        while not stream_buffer:
+            if stream_buffer.over:
+                if stream_buffer.error is None:
                     raise StopAsyncIteration
-                raise inbox.error
+                raise stream_buffer.error
             waiting = asyncio.get_running_loop().create_future()
-            inbox.wake = lambda done=waiting: done.done() or done.set_result(None)
+            stream_buffer.wake = lambda done=waiting: done.done() or done.set_result(None)
             try:
                 await waiting
             except asyncio.CancelledError:
                 self._leave()
                 raise
-        return result_of(inbox.take(), self._kind)
+        return result_of(stream_buffer.take(), self._kind)
 
     async def __aenter__(self) -> Stream:
         return self
@@ -307,7 +309,7 @@ class Stream:
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     def _leave(self) -> None:
-        self._inbox.drop()
+        self._stream_buffer.drop()
         self._task.cancel()
 
 

@@ -123,11 +123,11 @@ class Client(HttpVerbs[Deferred[Any]]):
         :param timeout: for all of it, in seconds; none if None.
         :param type: what each item is to be.
         """
-        asked, inbox = make_call(method, path, data, meta), StreamBuffer()
+        asked, stream_buffer = make_call(method, path, data, meta), StreamBuffer()
         return Stream(
             type,
-            inbox,
-            Deferred.fromCoroutine(self._ask(asked, timeout_or_default(timeout, FOR_EVER), inbox)),
+            stream_buffer,
+            Deferred.fromCoroutine(self._ask(asked, timeout_or_default(timeout, FOR_EVER), stream_buffer)),
         )
 
     def open(
@@ -152,7 +152,7 @@ class Client(HttpVerbs[Deferred[Any]]):
         longer = math.inf if limit is None else max(limit - seconds, 0.0)
         return Deferred.fromCoroutine(self._ask(asked, seconds, None, longer))
 
-    def figures(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Whether the breaker is ``open``, the number of calls it has ``refused``, and of ``connections``."""
         is_open = self._clock is not None and self.breaker.is_open(self._clock.seconds())
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self._links)}
@@ -178,13 +178,13 @@ class Client(HttpVerbs[Deferred[Any]]):
         self, called: _Called, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
     ) -> Any:
         """Go on with a call whose first try has failed."""
-        call, seconds, begun = called.call, called.seconds, called.begun
+        call, seconds, started = called.call, called.seconds, called.started
         clock = self._clock.seconds
-        course = RetryState(call, begun + seconds, seconds, self._budget, clock, random.random, begun)
-        await self._pause(problem, course, None)
-        return result_of(await self._try(call, course, None, None), called.kind)
+        state = RetryState(call, started + seconds, seconds, self._budget, clock, random.random, started)
+        await self._pause(problem, state, None)
+        return result_of(await self._try(call, state, None, None), called.kind)
 
-    def _course(self, call: Call, seconds: float) -> RetryState:
+    def _state(self, call: Call, seconds: float) -> RetryState:
         if self._closed:
             raise client_closed()
         if self._reactor is None:
@@ -201,30 +201,30 @@ class Client(HttpVerbs[Deferred[Any]]):
     async def _ask(
         self, call: Call, seconds: float, stream: StreamBuffer | None, longer: float | None = None
     ) -> Any:
-        return await self._try(call, self._course(call, seconds), stream, longer)
+        return await self._try(call, self._state(call, seconds), stream, longer)
 
     async def _try(
-        self, call: Call, course: RetryState, stream: StreamBuffer | None, longer: float | None
+        self, call: Call, state: RetryState, stream: StreamBuffer | None, longer: float | None
     ) -> Any:
         while True:
             try:
-                data = await self._link().ask(call, course.left(), stream, longer)
+                data = await self._link().ask(call, state.left(), stream, longer)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
                 problem = error
             else:
                 self.breaker.succeeded()
                 return data
-            await self._pause(problem, course, stream)
+            await self._pause(problem, state, stream)
 
     async def _pause(
         self,
         problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
-        course: RetryState,
+        state: RetryState,
         stream: StreamBuffer | None,
     ) -> None:
         """Wait until there may be another try; if there is to be none, the problem is raised."""
         again = not self._closed and (stream is None or not stream.seen)
-        pause = pause_or_raise(problem, course, self.breaker, self._clock.seconds(), again=again)
+        pause = pause_or_raise(problem, state, self.breaker, self._clock.seconds(), again=again)
         await self._wait(problem, pause)
         if self._closed:
             raise client_closed()
@@ -289,8 +289,8 @@ class _Called(Deferred[Any]):
         self.call = call
         self.seconds = seconds
         self.kind = kind
-        self.begun = client._clock.seconds()
-        self.deadline = self.begun + seconds
+        self.started = client._clock.seconds()
+        self.deadline = self.started + seconds
         self._client = client
         self._link = link
         self._rest: Deferred[Any] | None = None

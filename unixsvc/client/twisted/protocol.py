@@ -243,11 +243,11 @@ class TwistedClientProtocol(TwistedProtocol):
         waiting.deadline = min(max(waiting.ends, now), now + FOR_EVER)
         if waiting.deadline < self._alarm.at:
             self._alarm.set(waiting.deadline)
-        inbox = waiting.stream = StreamBuffer()
-        inbox.began(lambda items: self._send(self.conversation.grant(event.id, items)))
-        inbox.put(event.data)
-        begun, waiting.done = waiting.done, Deferred(lambda _: self.give_up(event.id))
-        begun.callback(Stream(Raw, inbox, waiting.done.addErrback(_plainly)))
+        stream_buffer = waiting.stream = StreamBuffer()
+        stream_buffer.began(lambda items: self._send(self.conversation.grant(event.id, items)))
+        stream_buffer.put(event.data)
+        suspended, waiting.done = waiting.done, Deferred(lambda _: self.give_up(event.id))
+        suspended.callback(Stream(Raw, stream_buffer, waiting.done.addErrback(_plainly)))
 
     def _is_to_go(self, event: GoawayReceived) -> None:
         """Nothing new is asked here, as the conversation knows by now."""

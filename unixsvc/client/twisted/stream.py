@@ -20,19 +20,19 @@ class Stream:
     To drop it, as a loop does that is left, cancels it.
 
     :param kind: what each item is to be.
-    :param inbox: where they come in.
+    :param stream_buffer: where they come in.
     :param call: fires at the end.
     """
 
-    def __init__(self, kind: Any, inbox: StreamBuffer, call: Deferred[Any]) -> None:
+    def __init__(self, kind: Any, stream_buffer: StreamBuffer, call: Deferred[Any]) -> None:
         self._kind = kind
-        self._inbox = inbox
+        self._stream_buffer = stream_buffer
         self._call = call
 
         def failed(failure: Failure) -> None:
-            inbox.end(failure.value)
+            stream_buffer.end(failure.value)
 
-        call.addCallbacks(lambda _: inbox.end(), failed)
+        call.addCallbacks(lambda _: stream_buffer.end(), failed)
 
     def __aiter__(self) -> Stream:
         return self
@@ -42,16 +42,16 @@ class Stream:
 
         :raises ServiceError: if the stream has failed.
         """
-        inbox = self._inbox
-        while not inbox:
-            if inbox.over:
-                if inbox.error is None or isinstance(inbox.error, CancelledError):
+        stream_buffer = self._stream_buffer
+        while not stream_buffer:
+            if stream_buffer.over:
+                if stream_buffer.error is None or isinstance(stream_buffer.error, CancelledError):
                     raise StopAsyncIteration
-                raise inbox.error
+                raise stream_buffer.error
             waiting: Deferred[None] = Deferred()
-            inbox.wake = lambda done=waiting: done.callback(None)
+            stream_buffer.wake = lambda done=waiting: done.callback(None)
             await waiting
-        return result_of(inbox.take(), self._kind)
+        return result_of(stream_buffer.take(), self._kind)
 
     async def __aenter__(self) -> Stream:
         return self
@@ -69,6 +69,6 @@ class Stream:
         self._leave()
 
     def _leave(self) -> None:
-        self._inbox.drop()
-        if not self._inbox.over:
+        self._stream_buffer.drop()
+        if not self._stream_buffer.over:
             self._call.cancel()

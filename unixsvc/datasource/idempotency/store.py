@@ -243,7 +243,7 @@ class IdempotencyStore:
         try:
             # One at a time: SQLite refuses to wait where two make a file WAL.
             fcntl.flock(folder, fcntl.LOCK_EX)
-            _claim(self._path)
+            _bind(self._path)
             return _set_up(sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None))
         finally:
             os.close(folder)
@@ -253,7 +253,7 @@ class IdempotencyStore:
         return Unavailable()
 
 
-def _claim(path: str) -> None:
+def _bind(path: str) -> None:
     """Make the file, for us alone, or see that it is so.
 
     One that is there is not opened: to close it would free the locks that SQLite has on it in this process.

@@ -34,7 +34,7 @@ class InlinePool(Service):
         self.setName(name)
         self._reactor = reactor
         self._version = version
-        self._hosted: ServiceHost | None = None
+        self._service_host: ServiceHost | None = None
         self._boot = SharedResult()
         self._gone: SharedResult | None = None
         self._started = 0.0
@@ -42,7 +42,7 @@ class InlinePool(Service):
         self._problem = ""
         self._log = Logger(namespace=name)
 
-    def claim(self) -> None:
+    def bind(self) -> None:
         """Nothing is taken before it starts: nobody else can have its path."""
 
     def startService(self) -> None:
@@ -54,7 +54,7 @@ class InlinePool(Service):
         listening = maybeDeferred(self._version.host).addCallback(self._listen)
         listening.addErrback(self._has_failed).addCallback(self._boot.settle)
 
-    def booted(self) -> Deferred[None]:
+    def when_ready(self) -> Deferred[None]:
         """Fires when clients can connect."""
         return self._boot.wait()
 
@@ -65,11 +65,11 @@ class InlinePool(Service):
             return self._gone.wait()
         self._gone = gone = SharedResult()
         self._boot.settle(ConfigError(f"services.{self.name}", "it was stopped"))
-        if self._hosted is None:
+        if self._service_host is None:
             gone.settle()
         else:
-            patience = self._reactor.callLater(self._version.rules.drain_timeout, self._hosted.abort)
-            self._hosted.drain().addBoth(self._drained, patience, gone)
+            patience = self._reactor.callLater(self._version.rules.drain_timeout, self._service_host.abort)
+            self._service_host.drain().addBoth(self._drained, patience, gone)
         return gone.wait()
 
     async def restart(self) -> None:
@@ -79,7 +79,7 @@ class InlinePool(Service):
         """
         await self.stopService()
         self.startService()
-        await self.booted()
+        await self.when_ready()
 
     async def reload(self, version: WorkerSpec) -> None:
         """Have other settings: for that it is started again. The code stays what this process has imported.
@@ -96,7 +96,7 @@ class InlinePool(Service):
             await self.restart()
             raise
 
-    def set_version(self, version: WorkerSpec) -> None:
+    def set_spec(self, version: WorkerSpec) -> None:
         """Have other settings when it is started again."""
         self._version = version
 
@@ -113,41 +113,41 @@ class InlinePool(Service):
 
     def abort(self) -> None:
         """Close every connection now."""
-        if self._hosted is not None:
-            self._hosted.abort()
+        if self._service_host is not None:
+            self._service_host.abort()
 
-    def figures(self) -> PoolSnapshot:
+    def stats(self) -> PoolSnapshot:
         """The figures of now."""
-        if self._hosted is None:
+        if self._service_host is None:
             state = "stopped" if self._gone is not None else "failed" if self._problem else "waiting"
             return PoolSnapshot([], state=state, problem=self._problem)
         phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
-        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._hosted.status())])
+        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.status())])
 
     def refresh(self) -> Deferred[Any]:
         """They always are those of now."""
         return succeed(None)
 
     def _drained(self, result: object, patience: IDelayedCall, gone: SharedResult) -> None:
-        self._hosted, self._ready = None, False
+        self._service_host, self._ready = None, False
         if patience.active():
             patience.cancel()
         if isinstance(result, Failure):
             self._log.failure("while draining", result)
         gone.settle()
 
-    def _listen(self, hosted: ServiceHost) -> Deferred[None]:
-        self._hosted = hosted
-        return hosted.listen().addCallback(self._is_ready)
+    def _listen(self, service_host: ServiceHost) -> Deferred[None]:
+        self._service_host = service_host
+        return service_host.listen().addCallback(self._is_ready)
 
     def _is_ready(self, _: None) -> None:
         self._ready = True
 
     def _has_failed(self, failure: Failure) -> ConfigError:
-        hosted, self._hosted = self._hosted, None
-        if hosted is not None:
-            hosted.drain()
+        service_host, self._service_host = self._service_host, None
+        if service_host is not None:
+            service_host.drain()
         reason = self._problem = str(failure.value)
         if not failure.check(ConfigError):
             self._log.failure("cannot start", failure)

@@ -76,7 +76,7 @@ class Pool(Service):
 
     # What is asked of it.
 
-    def claim(self) -> None:
+    def bind(self) -> None:
         """Open the door; no worker is started yet."""
         self._door.open()
 
@@ -97,9 +97,9 @@ class Pool(Service):
         self._heartbeat.start(self._target.version.rules.watchdog)
         self._look()
 
-    def booted(self) -> Deferred[None]:
+    def when_ready(self) -> Deferred[None]:
         """Fires when every worker has been ready once; fails with ConfigError if one ended before."""
-        return self._target.booted()
+        return self._target.when_ready()
 
     def stopService(self) -> Deferred[None]:
         """Close the door and drain the workers; fires when all are gone."""
@@ -116,7 +116,7 @@ class Pool(Service):
         await self._empty()
         if self.running:  # else it was stopped meanwhile
             self.startService()
-            await self.booted()
+            await self.when_ready()
 
     def reload(self, version: WorkerSpec) -> Deferred[None]:
         """Replace the workers, one at a time, by those of another version.
@@ -135,7 +135,7 @@ class Pool(Service):
         """
         return self._begin(self._target.version, wanted)
 
-    def set_version(self, version: WorkerSpec) -> None:
+    def set_spec(self, version: WorkerSpec) -> None:
         """Be another version when it is started again."""
         self._target.replace(version)
 
@@ -149,12 +149,12 @@ class Pool(Service):
         """Tell every worker something."""
         self._crew.tell(command)
 
-    def figures(self) -> PoolSnapshot:
+    def stats(self) -> PoolSnapshot:
         """What is known of the workers, as of their last reports."""
         now = self._reactor.seconds()
         members = sorted(self._crew.members, key=_by_slot)
         problem = self._target.problem or self._problem
-        return PoolSnapshot([each.figures(now) for each in members], self._ended, self._state(), problem)
+        return PoolSnapshot([each.stats(now) for each in members], self._ended, self._state(), problem)
 
     def refresh(self) -> Deferred[Any]:
         """Ask the workers for their figures; fires when all have answered, or a second has passed."""
@@ -225,19 +225,19 @@ class Pool(Service):
 
     def _look(self) -> None:
         self._target.look(self._crew.members)
-        patient = self._gone is None and not self._failed
+        wait_for_idle = self._gone is None and not self._failed
         view = PoolView(
             self._target.wanted,
             tuple(each.view(self._target.version) for each in self._crew.members),
             self._histories,
-            stopping=not (patient and self.running),
+            stopping=not (wait_for_idle and self.running),
         )
         plan = decide(view, self._reactor.seconds())
         for action in plan.actions:
             if isinstance(action, Spawn):
                 self._crew.spawn(action.number, self._target.version, self._door.descriptors())
             else:
-                self._crew.carry_out(action, patient=patient)
+                self._crew.carry_out(action, wait_for_idle=wait_for_idle)
         # What was done has deadlines of its own.
         self._wake(self._reactor.seconds() if plan.actions else plan.wake_at)
         if plan.failed:

@@ -73,7 +73,7 @@ class WorkerOwner(Protocol):
 class WorkerProcess(ProcessProtocol):
     """Starts a worker, reads what it reports, passes its output on to the log.
 
-    :param orders: what it is to be.
+    :param config: what it is to be.
     :param seat: where it serves.
     :param owner: is told what becomes of it.
     :ivar seat: where it serves.
@@ -83,12 +83,12 @@ class WorkerProcess(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, reactor: Any, orders: WorkerConfig, seat: InheritedFds, owner: WorkerOwner) -> None:
+    def __init__(self, reactor: Any, config: WorkerConfig, seat: InheritedFds, owner: WorkerOwner) -> None:
         self._reactor = reactor
-        self._orders = orders
+        self._config = config
         self.seat = seat
         self._owner = owner
-        self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
+        self._log = Logger(namespace=f"{config.service}[{config.slot}]")
         self._lines = {
             # Events come on standard error alone: what is printed is text, whatever it looks like.
             1: _Lines(lambda line: self._log.info("{text}", text=line.decode("utf-8", "replace"))),
@@ -104,7 +104,7 @@ class WorkerProcess(ProcessProtocol):
     @property
     def slot(self) -> int:
         """Its number."""
-        return self._orders.slot
+        return self._config.slot
 
     @property
     def pid(self) -> int | None:
@@ -115,7 +115,7 @@ class WorkerProcess(ProcessProtocol):
     def start(self) -> None:
         """Start the process."""
         command = [sys.executable, "-u", "-m", "unixsvc.orchestrator.worker.__main__"]
-        environment = os.environ | self._orders.settings.environment
+        environment = os.environ | self._config.settings.environment
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors = {
             0: nothing, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w",
@@ -126,7 +126,7 @@ class WorkerProcess(ProcessProtocol):
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)
         finally:
             os.close(nothing)
-        self.transport.writeToChild(COMMANDS_FD, encode_line(self._orders))
+        self.transport.writeToChild(COMMANDS_FD, encode_line(self._config))
 
     def ask(self, seconds: float) -> Deferred[None]:
         """Ask for the figures; fires when they have come, it has ended, or the time is over."""
@@ -143,15 +143,15 @@ class WorkerProcess(ProcessProtocol):
         if not self._deaf and self.pid is not None:
             self.transport.writeToChild(COMMANDS_FD, encode_line(command))
 
-    def drain(self, *, patient: bool) -> None:
+    def drain(self, *, wait_for_idle: bool) -> None:
         """Have it answer what it has been asked, and end.
 
-        :param patient: as in :class:`~unixsvc.orchestrator.worker.messages.DrainCommand`.
+        :param wait_for_idle: as in :class:`~unixsvc.orchestrator.worker.messages.DrainCommand`.
         """
         if self._deaf:
             self.signal("TERM")  # says the same to one that does not listen
         else:
-            self.tell(DrainCommand(patient))
+            self.tell(DrainCommand(wait_for_idle))
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``; one that has ended does not get it."""

@@ -59,7 +59,7 @@ class Rollout:
         self._boot = SharedResult()
         self._change = _Change(self.version, self.wanted, self._boot)
 
-    def booted(self) -> Deferred[None]:
+    def when_ready(self) -> Deferred[None]:
         """Fires when the first workers are ready; fails with ConfigError if they cannot start."""
         return self._boot.wait()
 

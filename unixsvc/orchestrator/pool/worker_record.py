@@ -140,7 +140,7 @@ class WorkerRecord:
         )
         return bool(self.spent)
 
-    def figures(self, now: float) -> WorkerSnapshot:
+    def stats(self, now: float) -> WorkerSnapshot:
         """What is known of it, as of its last report."""
         process = self.process
         return WorkerSnapshot(

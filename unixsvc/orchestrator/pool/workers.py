@@ -82,19 +82,19 @@ class WorkerSet:
             how = f"cannot be started: {error.strerror}"
             self._reactor.callLater(0, self._owner.worker_ended, process, how)  # not in the midst of a plan
 
-    def carry_out(self, action: Action, *, patient: bool) -> None:
+    def carry_out(self, action: Action, *, wait_for_idle: bool) -> None:
         """Do to a worker what the policy says.
 
-        :param patient: whether who holds a connection without using it is waited for, as others serve
+        :param wait_for_idle: whether who holds a connection without using it is waited for, as others serve
             meanwhile.
         """
-        _MEANS[type(action)](self, self._members[action.number], patient)
+        _MEANS[type(action)](self, self._members[action.number], wait_for_idle)
 
     def hurry(self) -> None:
         """Have those that drain already no longer wait for clients that do nothing."""
         for each in self.members:
             if each.phase is WorkerPhase.DRAINING:
-                each.process.drain(patient=False)
+                each.process.drain(wait_for_idle=False)
 
     def kill_all(self) -> None:
         """End every worker now."""
@@ -134,15 +134,15 @@ class WorkerSet:
     def _served(self) -> list[WorkerRecord]:
         return [each for each in self.members if each.phase in _SERVED]
 
-    def _drain(self, member: WorkerRecord, patient: bool) -> None:
+    def _drain(self, member: WorkerRecord, wait_for_idle: bool) -> None:
         member.retiring = True
-        self.enter(member, WorkerPhase.DRAINING).drain(patient=patient)
+        self.enter(member, WorkerPhase.DRAINING).drain(wait_for_idle=wait_for_idle)
 
-    def _terminate(self, member: WorkerRecord, patient: bool) -> None:
+    def _terminate(self, member: WorkerRecord, wait_for_idle: bool) -> None:
         member.retiring = True
         self.enter(member, WorkerPhase.TERMINATING).signal("TERM")
 
-    def _dump(self, member: WorkerRecord, patient: bool) -> None:
+    def _dump(self, member: WorkerRecord, wait_for_idle: bool) -> None:
         process, silent = member.process, self._reactor.seconds() - member.heard
         words = (
             "worker {slot} (pid {pid}) is silent for {silent:.1f} s (watchdog): killed, and its stack follows"
@@ -150,7 +150,7 @@ class WorkerSet:
         self._log.error(words, slot=process.slot, pid=process.pid, silent=silent)
         self.enter(member, WorkerPhase.STUCK).signal("QUIT")
 
-    def _kill(self, member: WorkerRecord, patient: bool) -> None:
+    def _kill(self, member: WorkerRecord, wait_for_idle: bool) -> None:
         slot, phase, rules = member.process.slot, member.phase, member.version.rules
         if phase is WorkerPhase.STARTING:
             member.process.failure = f"was not ready within {rules.boot_timeout:g} s (boot_timeout)"

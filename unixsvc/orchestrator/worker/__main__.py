@@ -38,15 +38,15 @@ def main() -> None:
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver
 
-    orders = _read_orders()
+    config = _read_orders()
     orphan_watch = OrphanWatch(COMMANDS_FD)
     orphan_watch.start()
-    sockets = len(orders.http.listen) if orders.http else 1
+    sockets = len(config.http.listen) if config.http else 1
     for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
         os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
-    setproctitle(f"unixsvc: {orders.service} [{orders.slot}]")
-    sys.path.insert(0, orders.folder)
-    level = LogLevelFilter(orders.log.level)
+    setproctitle(f"unixsvc: {config.service} [{config.slot}]")
+    sys.path.insert(0, config.folder)
+    level = LogLevelFilter(config.log.level)
     observer = level.filter(WorkerObserver(sys.stderr))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     loop = uvloop.new_event_loop()
@@ -57,9 +57,9 @@ def main() -> None:
 
     # Not before: another user may not be able to read what is imported up to here.
     _raise_files()
-    tls = _or_give_up(_load_keys, orders)
-    _or_give_up(_drop_privileges, orders)
-    worker = Worker(orders, loop, reactor, level, orphan_watch, tls)
+    tls = _or_give_up(_load_keys, config)
+    _or_give_up(_drop_privileges, config)
+    worker = Worker(config, loop, reactor, level, orphan_watch, tls)
     running: Any = reactor
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
@@ -92,33 +92,33 @@ def _raise_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _load_keys(orders: WorkerConfig) -> list[Any]:
-    if orders.http is None:
+def _load_keys(config: WorkerConfig) -> list[Any]:
+    if config.http is None:
         return [None]
     from unixsvc.config.http import parse_listen
     from unixsvc.listen.tls import TlsContext, tls_context_for
 
-    contexts = [tls_context_for(parse_listen(each, orders.folder)) for each in orders.http.listen]
+    contexts = [tls_context_for(parse_listen(each, config.folder)) for each in config.http.listen]
     # One more than may be is told so, encrypted; some more than that have to be possible at a time.
-    seconds, most = orders.http.header_timeout, orders.limits.max_connections + _MORE
+    seconds, most = config.http.header_timeout, config.limits.max_connections + _MORE
     return [None if each is None else TlsContext(each, seconds, most) for each in contexts]
 
 
-def _drop_privileges(orders: WorkerConfig) -> None:
+def _drop_privileges(config: WorkerConfig) -> None:
     from unixsvc.orchestrator.worker.privileges import drop
 
-    drop(orders.privileges)
-    os.environ.update(orders.settings.environment)  # what it says of HOME and USER holds
+    drop(config.privileges)
+    os.environ.update(config.settings.environment)  # what it says of HOME and USER holds
 
 
-def _or_give_up(step: Callable[[WorkerConfig], Any], orders: WorkerConfig) -> Any:
+def _or_give_up(step: Callable[[WorkerConfig], Any], config: WorkerConfig) -> Any:
     """Take a step of the way to a worker; what cannot be is reported."""
     from unixsvc.errors import ConfigError
     from unixsvc.orchestrator.signals import BOOT_FAILED
     from unixsvc.orchestrator.worker.messages import REPORTS_FD, WorkerFailed, encode_line
 
     try:
-        return step(orders)
+        return step(config)
     except ConfigError as error:
         os.write(REPORTS_FD, encode_line(WorkerFailed(str(error))))
         sys.exit(BOOT_FAILED)

@@ -38,11 +38,11 @@ LISTENING_FD: Final = 6  # and the following ones, where there are several
 class DrainCommand(Struct, frozen=True, tag="drain"):
     """Answer what you have been asked, and end.
 
-    :ivar patient: whether clients that hold a connection without using it are waited for: others serve
+    :ivar wait_for_idle: whether clients that hold a connection without using it are waited for: others serve
         meanwhile, so there is no hurry.
     """
 
-    patient: bool = False
+    wait_for_idle: bool = False
 
 
 class ReportStats(Struct, frozen=True, tag="figures"):

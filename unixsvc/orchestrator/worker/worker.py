@@ -64,27 +64,27 @@ class Worker:
 
     def __init__(
         self,
-        orders: WorkerConfig,
+        config: WorkerConfig,
         loop: asyncio.AbstractEventLoop,
         reactor: Any,
         level: LogLevelFilter,
         orphan_watch: OrphanWatch,
         tls: Sequence[TlsContext | None] = (None,),
     ) -> None:
-        self._orders = orders
+        self._config = config
         self._loop = loop
         self._reactor = reactor
         self._level = level
         self._orphan_watch = orphan_watch
         self._tls = tls
-        self._hosted: ServiceHost | None = None
+        self._host: ServiceHost | None = None
         self._line = _ControlLine(self)
         # Opened now: a process that has used up its descriptors must still be able to end well.
         self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._draining = False
         self._ended = False
         self._alone = False
-        self._log = Logger(namespace=f"{orders.service}[{orders.slot}]")
+        self._log = Logger(namespace=f"{config.service}[{config.slot}]")
         self.exit_code = 0
 
     def start(self) -> None:
@@ -94,14 +94,14 @@ class Worker:
         self._loop.call_soon(self._loop.add_signal_handler, signal.SIGTERM, self.terminate)
         StandardIO(self._line, stdin=COMMANDS_FD, stdout=REPORTS_FD, reactor=self._reactor)
         try:
-            self._hosted = self._make()
+            self._host = self._make()
         except ConfigError as error:
             self._give_up(str(error))
         except _ANYTHING as error:
-            self._log.failure("{app} cannot be loaded", app=self._orders.settings.app)
-            self._give_up(f"{self._orders.settings.app}: {type(error).__name__}: {error}")
+            self._log.failure("{app} cannot be loaded", app=self._config.settings.app)
+            self._give_up(f"{self._config.settings.app}: {type(error).__name__}: {error}")
         else:
-            self._hosted.listen().addCallbacks(self._is_ready, self._cannot_listen)
+            self._host.listen().addCallbacks(self._is_ready, self._cannot_listen)
 
     def report(self, report: Report) -> None:
         """Tell the orchestrator."""
@@ -109,8 +109,8 @@ class Worker:
 
     def tell_figures(self, command: ReportStats) -> None:
         """Report the figures of now."""
-        if self._hosted is not None:
-            self.report(self._hosted.status())
+        if self._host is not None:
+            self.report(self._host.status())
 
     def set_log_level(self, command: SetLogLevel) -> None:
         """Log more, or less."""
@@ -119,17 +119,19 @@ class Worker:
     def drain(self, command: DrainCommand) -> None:
         """Serve the clients until they have gone, and end."""
         if self._draining:
-            if not command.patient and self._hosted is not None:
-                self._hosted.hurry()
+            if not command.wait_for_idle and self._host is not None:
+                self._host.hurry()
             return
         self._draining = True
         # The orchestrator would see to it, unless it is gone.
-        self._reactor.callLater(self._orders.settings.drain_timeout, self._hurry)
-        if self._hosted is None:
+        self._reactor.callLater(self._config.settings.drain_timeout, self._hurry)
+        if self._host is None:
             self.report(WorkerDraining())
             done = succeed(None)
         else:
-            done = self._hosted.drain(patient=command.patient, closed=lambda: self.report(WorkerDraining()))
+            done = self._host.drain(
+                wait_for_idle=command.wait_for_idle, closed=lambda: self.report(WorkerDraining())
+            )
         done.addErrback(lambda failure: self._log.failure("while draining", failure))
         done.addBoth(lambda _: self._end())
 
@@ -154,24 +156,24 @@ class Worker:
     def _is_ready(self, _: None) -> None:
         if self._draining:
             return  # before it was ready
-        self._orphan_watch.patience = self._orders.settings.drain_timeout + _LAST_REPLIES
+        self._orphan_watch.patience = self._config.settings.drain_timeout + _LAST_REPLIES
         self.report(WorkerReady())
 
     def _hurry(self) -> None:
         """Refuse what is unanswered; who does not take even that is not waited for."""
-        self._reactor.callLater(self._orders.settings.kill_timeout, os._exit, 0)
-        if self._hosted is not None:
-            self._hosted.abort()
+        self._reactor.callLater(self._config.settings.kill_timeout, os._exit, 0)
+        if self._host is not None:
+            self._host.abort()
 
     def _make(self) -> ServiceHost:
-        place = WorkerSlot(TALLY_FD, self._orders.place)
+        place = WorkerSlot(TALLY_FD, self._config.place)
         endpoints = [
             AdoptedServerEndpoint(self._loop, socket.socket(fileno=LISTENING_FD + index), place, tls)
             for index, tls in enumerate(self._tls)
         ]
         endpoint: Any = endpoints[0] if len(endpoints) == 1 else JoinedServerEndpoint(endpoints)
-        orders = msgspec.structs.replace(self._orders, limits=_possible(self._orders.limits))
-        return ServiceHost(orders, load_app(orders.settings.app), endpoint, self._reactor)
+        config = msgspec.structs.replace(self._config, limits=_possible(self._config.limits))
+        return ServiceHost(config, load_app(config.settings.app), endpoint, self._reactor)
 
     def _cannot_listen(self, failure: Failure) -> None:
         if self._draining:
@@ -191,8 +193,8 @@ class Worker:
         if self._alone:
             self._reactor.stop()
             return
-        if self._hosted is not None:
-            self.report(self._hosted.status())  # so that nothing counted is lost
+        if self._host is not None:
+            self.report(self._host.status())  # so that nothing counted is lost
         self._ended = True
         self._line.close()
 

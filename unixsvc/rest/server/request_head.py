@@ -146,20 +146,20 @@ def parse_head(head: bytes, limit: int) -> Head:
     return Head(method, target, version, fields, length, keep, b"Expect" in fields and _expects(fields, new))
 
 
-def check_begun(begun: bytearray, seen: int, limit: int) -> None:
+def check_begun(suspended: bytearray, seen: int, limit: int) -> None:
     """Look at a head that is not whole yet, so that nonsense is refused before it has to be waited for.
 
     :param seen: how many of its bytes have been looked at before.
     :raises unixsvc.errors.ServiceError: if it is not to be served, whatever follows.
     """
-    if _ILLEGAL.search(begun, max(0, seen - 1)):
+    if _ILLEGAL.search(suspended, max(0, seen - 1)):
         raise Malformed("control characters, or line ends other than CRLF, in the head")
-    end = begun.find(b"\r\n", max(0, seen - 1))
-    if end >= 0 and begun.find(b"\r\n") == end:
-        _parse_line(bytes(begun[:end]))
-    if len(begun) > min(limit, _LINE_BYTES) and begun.find(b"\r\n", 0, _LINE_BYTES + 2) < 0:
+    end = suspended.find(b"\r\n", max(0, seen - 1))
+    if end >= 0 and suspended.find(b"\r\n") == end:
+        _parse_line(bytes(suspended[:end]))
+    if len(suspended) > min(limit, _LINE_BYTES) and suspended.find(b"\r\n", 0, _LINE_BYTES + 2) < 0:
         raise TargetTooLong
-    if len(begun) > limit + 3:  # it may end with most of what ends it
+    if len(suspended) > limit + 3:  # it may end with most of what ends it
         raise HeadTooLarge(limit)
 
 

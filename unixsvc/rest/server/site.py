@@ -98,18 +98,17 @@ class HttpSite(Site):
         """How many clients are connected."""
         return len(self._channels) + len(self._turned_away)
 
-    def leave(self, patient: bool) -> Deferred[None]:
+    def leave(self, wait_for_idle: bool) -> Deferred[None]:
         """Have every client go.
 
         Who waits for nothing goes at once, or after a second if we are patient; who waits for an answer, with
-        that; and what is still asked is answered, once. It may be called again, when there is a hurry.
+        that; and what is still asked is answered, once. It may be called again, with another value.
 
-        :param patient: whether there is time to wait for those that have connected and not said anything, and
-            for what is on its way.
+        :param wait_for_idle: wait for connections without a request yet, and for requests on their way.
         :returns: fires when the last is gone.
         """
         self.leaving = True
-        self._hurried = self._hurried or not patient
+        self._hurried = self._hurried or not wait_for_idle
         if self._hurried:
             self._seconds[ConnectionPhase.FRESH] = min(_HURRIED, self.http.header_timeout)
             self._seconds[ConnectionPhase.PARTING] = 0.0

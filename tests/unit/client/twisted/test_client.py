@@ -188,10 +188,10 @@ class AgainTests(ClientTestCase):
         """One that stays away is given up after two seconds; after some such calls, at once."""
         self.silence()
         for _ in range(5):
-            called, begun = self.client.get("/item/7"), self.reactor.seconds()
+            called, suspended = self.client.get("/item/7"), self.reactor.seconds()
             while not called.called:
                 self.reactor.advance(0.01)
-            self.assertLess(self.reactor.seconds() - begun, 2.6)
+            self.assertLess(self.reactor.seconds() - suspended, 2.6)
             self.assertIn("there is no service 'shop'", str(self.assertFails(called, ServiceError)))
         self.assertFails(self.client.get("/item/7"), Unavailable)
         self.assertEqual(self.client.breaker.refused, 1)

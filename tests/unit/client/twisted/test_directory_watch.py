@@ -24,11 +24,11 @@ class NoticingTests(TestCase):
 
     async def noticed(self, folder: Path, seconds: float, change: Callable[[], object]) -> bool:
         """Whether something is noticed before the time is over."""
-        begun = time.monotonic()
+        suspended = time.monotonic()
         waiting = change_in(str(folder), seconds, reactor)
         change()
         await waiting
-        return time.monotonic() - begun < seconds
+        return time.monotonic() - suspended < seconds
 
     async def test_changes(self) -> None:
         """A file that appears, is moved, or goes; not one that is only written to."""

@@ -80,7 +80,7 @@ class FakeProcess:
         return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
 
     @property
-    def orders(self) -> WorkerConfig:
+    def worker_config(self) -> WorkerConfig:
         """The first line that it was sent."""
         return msgspec.json.decode(self._written.splitlines()[0], type=WorkerConfig)
 

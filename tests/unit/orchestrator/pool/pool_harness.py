@@ -114,7 +114,7 @@ def version_for(
 
 def generation_of(process: FakeProcess) -> int:
     """The number of the version that a process was started as."""
-    return int(process.orders.settings.environment["VERSION"])
+    return int(process.worker_config.settings.environment["VERSION"])
 
 
 class PoolTestCase(SynchronousTestCase):
@@ -181,12 +181,12 @@ class PoolTestCase(SynchronousTestCase):
 
     def phases(self) -> list[str]:
         """Of the workers that there are."""
-        return [each.phase for each in self.pool.figures().workers]
+        return [each.phase for each in self.pool.stats().workers]
 
     def slots_and_generations(self) -> list[tuple[int, int]]:
         """Of the processes that run and were not told to end."""
         wanted = [each for each in self.reactor.running if "drain" not in each.told and not each.signals]
-        return sorted((each.orders.slot, generation_of(each)) for each in wanted)
+        return sorted((each.worker_config.slot, generation_of(each)) for each in wanted)
 
     def live(self, seconds: float, silent: Collection[FakeProcess] = ()) -> None:
         """Let time pass, in which all workers but the silent ones answer what they are asked."""

@@ -50,7 +50,7 @@ class InlineTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make it."""
         self.reactor = Processes()
-        self.hosted: list[ServiceHost] = []
+        self.service_host: list[ServiceHost] = []
         self.inline = InlinePool("home", self.reactor, self.version())
 
     def version(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
@@ -64,13 +64,13 @@ class InlineTestCase(SynchronousTestCase):
         """The service itself."""
         endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
-        self.hosted.append(ServiceHost(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
-        return self.hosted[-1]
+        self.service_host.append(ServiceHost(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
+        return self.service_host[-1]
 
     def start(self) -> None:
         """Have it serve."""
         self.inline.startService()
-        self.successResultOf(self.inline.booted())
+        self.successResultOf(self.inline.when_ready())
         self.reactor.advance(0)
 
     def stop(self) -> None:
@@ -97,8 +97,8 @@ class InlineTests(InlineTestCase):
 
     def test_waits(self) -> None:
         """Before it is started there is nothing of it; to claim it changes nothing."""
-        self.inline.claim()
-        self.assertEqual(self.inline.figures(), PoolSnapshot([], state="waiting"))
+        self.inline.bind()
+        self.assertEqual(self.inline.stats(), PoolSnapshot([], state="waiting"))
         self.assertEqual(self.reactor.ports, {})
 
     def test_serves(self) -> None:
@@ -107,11 +107,11 @@ class InlineTests(InlineTestCase):
         self.ask()
         self.reactor.advance(3)
         self.successResultOf(self.inline.refresh())
-        figures = self.inline.figures()
-        [worker] = figures.workers
+        stats = self.inline.stats()
+        [worker] = stats.workers
         self.assertEqual((worker.pid, worker.phase, worker.uptime), (os.getpid(), "ready", 3))
         self.assertEqual((worker.status.snapshot.requests, worker.status.connections), (1, 1))
-        self.assertEqual((figures.state, figures.problem), ("", ""))
+        self.assertEqual((stats.state, stats.problem), ("", ""))
 
     def test_goes_away(self) -> None:
         """While it drains, its clients are asked to go; it is stopped when the last one has."""
@@ -121,11 +121,11 @@ class InlineTests(InlineTestCase):
         self.reactor.pump([0.1] * 3)
         self.assertFalse(self.reactor.ports[PATH].open)
         self.assertEqual(transport.lines(), [{"goaway": True}])
-        self.assertEqual(self.inline.figures().workers[0].phase, "draining")
+        self.assertEqual(self.inline.stats().workers[0].phase, "draining")
         self.assertNoResult(stopped)
         connection.connectionLost()
         self.successResultOf(stopped)
-        self.assertEqual(self.inline.figures().state, "stopped")
+        self.assertEqual(self.inline.stats().state, "stopped")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nobody_goes(self) -> None:
@@ -151,7 +151,7 @@ class InlineTests(InlineTestCase):
         self.stop()
         self.start()
         self.ask()
-        self.assertEqual(len(self.hosted), 2)
+        self.assertEqual(len(self.service_host), 2)
 
     def test_restart(self) -> None:
         """It is stopped and started, as another one."""
@@ -160,7 +160,7 @@ class InlineTests(InlineTestCase):
         self.reactor.pump([0.1] * 3)
         self.successResultOf(restarted)
         self.ask()
-        self.assertEqual(len(self.hosted), 2)
+        self.assertEqual(len(self.service_host), 2)
 
     def test_abort(self) -> None:
         """Who is in a hurry has every connection closed; what is not started has none."""
@@ -191,52 +191,52 @@ class CannotStartTests(InlineTestCase):
         for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
             inline = InlinePool("home", self.reactor, self.version(host))
             inline.startService()
-            error = self.failureResultOf(inline.booted(), ConfigError).value
+            error = self.failureResultOf(inline.when_ready(), ConfigError).value
             self.assertIn("services.home", str(error))
             self.assertIn(words, str(error))
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), logged)
-            self.assertEqual(inline.figures().state, "failed")
-            self.assertIn(words, inline.figures().problem)
+            self.assertEqual(inline.stats().state, "failed")
+            self.assertIn(words, inline.stats().problem)
             self.successResultOf(inline.stopService())
 
     def unwell(self) -> ServiceHost:
         """A service that says of itself that it is not well."""
-        hosted = self.make()
+        service_host = self.make()
 
         async def probe() -> None:
             raise Unavailable()
 
-        hosted.handler.probe = probe
-        return hosted
+        service_host.handler.probe = probe
+        return service_host
 
     def test_not_well(self) -> None:
         """One that does not answer itself does not listen, and nothing of it goes on."""
-        self.inline.set_version(self.version(self.unwell))
+        self.inline.set_spec(self.version(self.unwell))
         self.inline.startService()
-        self.failureResultOf(self.inline.booted(), ConfigError)
+        self.failureResultOf(self.inline.when_ready(), ConfigError)
         self.assertEqual(self.reactor.ports, {})
         self.reactor.pump([0.1] * 3)
-        self.assertFalse(self.hosted[0].running)
+        self.assertFalse(self.service_host[0].running)
 
     def test_started_again(self) -> None:
         """It can be started again, and then all is well."""
-        self.inline.set_version(self.version(wrong))
+        self.inline.set_spec(self.version(wrong))
         self.inline.startService()
-        self.failureResultOf(self.inline.booted(), ConfigError)
-        self.inline.set_version(self.version())
+        self.failureResultOf(self.inline.when_ready(), ConfigError)
+        self.inline.set_spec(self.version())
         restarted = Deferred.fromCoroutine(self.inline.restart())
         self.successResultOf(restarted)
-        self.assertEqual((self.inline.figures().state, self.inline.figures().problem), ("", ""))
+        self.assertEqual((self.inline.stats().state, self.inline.stats().problem), ("", ""))
         self.stop()
-        self.assertEqual(self.inline.figures().problem, "")
+        self.assertEqual(self.inline.stats().problem, "")
 
     def test_stopped(self) -> None:
         """One that has failed, and then is stopped on purpose, is stopped."""
-        self.inline.set_version(self.version(wrong))
+        self.inline.set_spec(self.version(wrong))
         self.inline.startService()
-        self.failureResultOf(self.inline.booted(), ConfigError)
+        self.failureResultOf(self.inline.when_ready(), ConfigError)
         self.successResultOf(self.inline.stopService())
-        self.assertEqual(self.inline.figures().state, "stopped")
+        self.assertEqual(self.inline.stats().state, "stopped")
 
 
 class ReloadTests(InlineTestCase):
@@ -257,24 +257,24 @@ class ReloadTests(InlineTestCase):
         """With other settings it is started again."""
         self.successResultOf(self.reload(self.version(threads=3)))
         self.ask()
-        self.assertEqual(len(self.hosted), 2)
+        self.assertEqual(len(self.service_host), 2)
 
     def test_unchanged(self) -> None:
         """With the same ones nobody is disturbed: its code stays what this process has imported."""
         _, transport = self.ask()
         self.successResultOf(self.reload(self.version()))
-        self.assertEqual((len(self.hosted), transport.closed), (1, ""))
+        self.assertEqual((len(self.service_host), transport.closed), (1, ""))
 
     def test_fails(self) -> None:
         """When it cannot be started with them, it is said why, and it serves as it was."""
         reloaded = self.reload(self.version(wrong, threads=3))
         self.assertIn("is no App", str(self.failureResultOf(reloaded, ConfigError).value))
         self.ask()
-        self.assertEqual(self.inline.figures().state, "")
+        self.assertEqual(self.inline.stats().state, "")
 
     def test_set(self) -> None:
         """A version that is only set is that of the next start."""
-        self.inline.set_version(self.version(wrong))
+        self.inline.set_spec(self.version(wrong))
         connection, _ = self.ask()
         connection.connectionLost()
         restarted = Deferred.fromCoroutine(self.inline.restart())

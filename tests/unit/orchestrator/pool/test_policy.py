@@ -130,8 +130,8 @@ class DeadlineTests(DecideTestCase):
 
     def test_own_rules(self) -> None:
         """The times are those that the worker was started under."""
-        patient = replace(worker(WorkerPhase.DRAINING), rules=replace(RULES, drain_timeout=100))
-        self.decided(view(patient, stopping=True), 99, wake_at=100)
+        wait_for_idle = replace(worker(WorkerPhase.DRAINING), rules=replace(RULES, drain_timeout=100))
+        self.decided(view(wait_for_idle, stopping=True), 99, wake_at=100)
 
     def test_earliest(self) -> None:
         """With several deadlines, the first one is the time to look again."""

@@ -20,7 +20,7 @@ class DeathTests(PoolTestCase):
         """The first is replaced at once, in its own slot; the other one is left alone."""
         first, second = self.run_pool()
         first.end(by=9)
-        self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 1])
+        self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])
         self.assertEqual(self.phases(), ["starting", "ready"])
         self.assertEqual((second.told, second.signals), ([], []))
 
@@ -69,15 +69,15 @@ class DeathTests(PoolTestCase):
         self.reactor.advance(0)
         self.reactor.refuse = None
         self.live(5)
-        self.assertEqual(sorted(each.orders.slot for each in self.reactor.running), [1, 2])
+        self.assertEqual(sorted(each.worker_config.slot for each in self.reactor.running), [1, 2])
 
     def test_problem(self) -> None:
         """What went wrong can be read until all are well again."""
         first, _ = self.run_pool()
         first.end(by=11)
-        self.assertEqual(self.pool.figures().problem, "ended with signal 11")
+        self.assertEqual(self.pool.stats().problem, "ended with signal 11")
         self.last().report(WorkerReady())
-        self.assertEqual(self.pool.figures().problem, "")
+        self.assertEqual(self.pool.stats().problem, "")
 
     def test_told_to_end_by_others(self) -> None:
         """One that says that it was told to end is replaced at once, and not once more when it has ended."""
@@ -128,7 +128,7 @@ class FailedTests(PoolTestCase):
         with capturedLogs() as events:
             self.kill_all()
         self.assertEqual((self.failures, self.door.done), (["no disk"], ["open", "close"]))
-        self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("failed", "no disk"))
+        self.assertEqual((self.pool.stats().state, self.pool.stats().problem), ("failed", "no disk"))
         self.assertEqual(len([each for each in events if "is not started again" in each["log_format"]]), 1)
 
     def test_another_serves(self) -> None:
@@ -169,8 +169,8 @@ class FailedTests(PoolTestCase):
         for each in self.started_after(*known):
             each.report(WorkerReady())
         self.successResultOf(restarted)
-        figures = self.pool.figures()
-        self.assertEqual((figures.state, figures.problem, self.door.is_open), ("", "", True))
+        stats = self.pool.stats()
+        self.assertEqual((stats.state, stats.problem, self.door.is_open), ("", "", True))
         self.last().end(code=1)
         self.assertEqual(len(self.reactor.running), 2)
 
@@ -179,7 +179,7 @@ class FailedTests(PoolTestCase):
         self.run_pool()
         self.kill_all()
         self.successResultOf(self.pool.stopService())
-        self.assertEqual(self.pool.figures().state, "stopped")
+        self.assertEqual(self.pool.stats().state, "stopped")
 
     def test_change_under_way(self) -> None:
         """Who waits for more workers meanwhile is told that it has failed."""
@@ -187,11 +187,11 @@ class FailedTests(PoolTestCase):
         scaled = self.pool.scale(3)
         for _ in range(100):
             for each in self.reactor.running:
-                if each.orders.slot < 3 or self.reactor.seconds() > 104:
+                if each.worker_config.slot < 3 or self.reactor.seconds() > 104:
                     each.report(WorkerReady())
                     each.end(by=11)
             self.reactor.advance(0.1)
-        self.assertEqual(self.pool.figures().state, "failed")
+        self.assertEqual(self.pool.stats().state, "failed")
         self.failureResultOf(scaled, ConfigError)
 
 
@@ -205,7 +205,7 @@ class StuckTests(PoolTestCase):
         self.assertEqual((first.signals, len(self.reactor.started)), ([], 2))
         self.live(0.125, silent=[first])
         self.assertEqual((first.signals, self.phases()), (["QUIT"], ["stuck", "starting", "ready"]))
-        self.assertEqual(self.last().orders.slot, 1)
+        self.assertEqual(self.last().worker_config.slot, 1)
         self.live(0.125, silent=[first])
         self.assertEqual(first.signals, ["QUIT"])
         self.live(0.125, silent=[first])

@@ -30,11 +30,11 @@ class ReloadTests(ReloadTestCase):
         """Each new worker is ready before the old one of its slot drains, and before the next is started."""
         done = self.pool.reload(self.version(2))
         new_first = self.fresh()
-        self.assertEqual((new_first.orders.slot, generation_of(new_first)), (1, 2))
+        self.assertEqual((new_first.worker_config.slot, generation_of(new_first)), (1, 2))
         self.assertEqual((self.first.told, self.second.told, len(self.reactor.started)), ([], [], 3))
         new_first.report(WorkerReady())
         new_second = self.fresh()
-        self.assertEqual((new_second.orders.slot, generation_of(new_second)), (2, 2))
+        self.assertEqual((new_second.worker_config.slot, generation_of(new_second)), (2, 2))
         self.assertEqual((self.first.told, self.second.told), (["drain"], []))
         self.assertNoResult(done)
         new_second.report(WorkerReady())
@@ -72,7 +72,7 @@ class ReloadTests(ReloadTestCase):
         self.close_drained()
         self.successResultOf(done)
         self.assertEqual(sorted(self.phases()), ["draining", "draining", "ready", "ready"])
-        self.assertTrue(self.first.commands[-1]["patient"])
+        self.assertTrue(self.first.commands[-1]["wait_for_idle"])
 
     def test_afterwards(self) -> None:
         """Then all is new: who dies is replaced in the new version, and nothing else is started."""
@@ -84,7 +84,7 @@ class ReloadTests(ReloadTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
         self.last().end(by=9)
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
-        self.assertEqual({each.generation for each in self.pool.figures().workers}, {2})
+        self.assertEqual({each.generation for each in self.pool.stats().workers}, {2})
 
     def test_door(self) -> None:
         """All the time clients can connect."""
@@ -128,8 +128,8 @@ class ReloadTests(ReloadTestCase):
         for _ in range(4):
             self.reactor.running[0].end(code=1)
         self.pool.reload(self.version(2))
-        slots = {each.orders.slot for each in self.reactor.running if generation_of(each) == 2}
-        self.assertIn(1, slots | {each.orders.slot for each in self.reactor.running})
+        slots = {each.worker_config.slot for each in self.reactor.running if generation_of(each) == 2}
+        self.assertIn(1, slots | {each.worker_config.slot for each in self.reactor.running})
 
     def test_its_rules(self) -> None:
         """New workers have the new times, old ones those that they were started under."""

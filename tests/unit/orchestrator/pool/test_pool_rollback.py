@@ -22,8 +22,8 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual((self.first.signals, self.second.signals), ([], []))
         self.assertNotIn("drain", self.first.told + self.second.told)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
-        self.assertIn(why, self.pool.figures().problem)
-        self.assertEqual((self.pool.figures().state, self.failures), ("", []))
+        self.assertIn(why, self.pool.stats().problem)
+        self.assertEqual((self.pool.stats().state, self.failures), ("", []))
         self.live(60)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
 
@@ -131,7 +131,7 @@ class GivenUpTests(ReloadTestCase):
         self.close_drained()
         self.successResultOf(done)
         self.assertEqual(self.slots_and_generations(), [(1, 3), (2, 3)])
-        self.assertEqual(self.pool.figures().problem, "")
+        self.assertEqual(self.pool.stats().problem, "")
 
 
 class InBetweenTests(ReloadTestCase):
@@ -200,7 +200,7 @@ class InBetweenTests(ReloadTestCase):
         stopped = self.pool.stopService()
         self.drain(self.first, self.second)
         self.successResultOf(stopped)
-        self.pool.set_version(self.version(2, 3))
+        self.pool.set_spec(self.version(2, 3))
         self.assertEqual(len(self.reactor.started), 2)
         self.pool.startService()
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2), (3, 2)])

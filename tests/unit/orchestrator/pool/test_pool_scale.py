@@ -21,7 +21,7 @@ class ScaleTests(PoolTestCase):
     def test_up(self) -> None:
         """Further slots get workers, all at once; it is done when they are ready, the others stay."""
         done = self.pool.scale(4)
-        self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 3, 4])
+        self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 3, 4])
         self.reactor.started[3].report(WorkerReady())
         self.assertNoResult(done)
         self.reactor.started[2].report(WorkerReady())
@@ -37,7 +37,7 @@ class ScaleTests(PoolTestCase):
         self.assertNoResult(done)
         self.close_drained()
         self.successResultOf(done)
-        self.assertTrue(self.second.commands[0]["patient"])
+        self.assertTrue(self.second.commands[0]["wait_for_idle"])
         self.second.end()
         self.live(10)
         self.assertEqual((len(self.reactor.started), self.phases()), (2, ["ready"]))
@@ -55,7 +55,7 @@ class ScaleTests(PoolTestCase):
         fourth.end(code=3)
         self.assertIn("exit code 3", str(self.failureResultOf(done, ConfigError).value))
         self.assertEqual(third.told, ["drain"])
-        self.assertIn("exit code 3", self.pool.figures().problem)
+        self.assertIn("exit code 3", self.pool.stats().problem)
         third.end()
         self.live(10)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
@@ -156,7 +156,7 @@ class RecyclingTests(PoolTestCase):
             self.assertEqual(len(self.reactor.started), count)
             self.last().report(WorkerReady())
             self.drain(old)
-        self.assertEqual((self.pool.figures().problem, self.failures), ("", []))
+        self.assertEqual((self.pool.stats().problem, self.failures), ("", []))
 
     def test_successor_dies(self) -> None:
         """While no successor gets ready, the old one goes on, and it is tried ever more slowly."""
@@ -172,4 +172,4 @@ class RecyclingTests(PoolTestCase):
             self.last().end(code=1)
             self.live(5)
         self.assertEqual((set(first.told), first.signals), ({"figures"}, []))
-        self.assertEqual((self.pool.figures().state, self.failures), ("", []))
+        self.assertEqual((self.pool.stats().state, self.failures), ("", []))

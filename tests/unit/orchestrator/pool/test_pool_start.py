@@ -22,17 +22,17 @@ class StartTests(PoolTestCase):
 
     def test_claim(self) -> None:
         """To claim is to open the door, and no more."""
-        self.pool.claim()
+        self.pool.bind()
         self.assertEqual((self.door.done, self.reactor.started), (["open"], []))
-        self.assertEqual(self.pool.figures().state, "waiting")
+        self.assertEqual(self.pool.stats().state, "waiting")
 
     def test_starts_all(self) -> None:
         """Each slot gets a worker, which is told which one it is, and given the door."""
         self.pool.startService()
-        self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2])
+        self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2])
         self.assertEqual({each.arguments["childFDs"][6] for each in self.reactor.started}, {7})
         self.assertEqual(self.phases(), ["starting", "starting"])
-        self.assertEqual((self.door.done, self.pool.figures().state), (["open"], ""))
+        self.assertEqual((self.door.done, self.pool.stats().state), (["open"], ""))
 
     def test_places(self) -> None:
         """Each worker counts its connections in a place of its own, on one page that all of them share."""
@@ -51,19 +51,19 @@ class StartTests(PoolTestCase):
     def test_booted(self) -> None:
         """It has booted when the last worker is ready."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         self.reactor.started[1].report(WorkerReady())
-        self.assertNoResult(booted)
+        self.assertNoResult(when_ready)
         self.reactor.started[0].report(WorkerReady())
-        self.successResultOf(booted)
-        self.successResultOf(self.pool.booted())
+        self.successResultOf(when_ready)
+        self.successResultOf(self.pool.when_ready())
 
     def test_ready_twice(self) -> None:
         """That a worker says so twice makes no second one of it."""
         self.pool.startService()
         for _ in range(2):
             self.reactor.started[0].report(WorkerReady())
-        self.assertNoResult(self.pool.booted())
+        self.assertNoResult(self.pool.when_ready())
 
 
 class CannotStartTests(PoolTestCase):
@@ -72,10 +72,10 @@ class CannotStartTests(PoolTestCase):
     def test_says_why(self) -> None:
         """A worker that says why it cannot start is believed, and not started again."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         self.reactor.started[0].report(WorkerFailed("there is no module 'shop'"))
         self.reactor.started[0].end(code=3)
-        error = self.failureResultOf(booted, ConfigError).value
+        error = self.failureResultOf(when_ready, ConfigError).value
         self.assertIn("services.home", str(error))
         self.assertIn("there is no module 'shop'", str(error))
         self.assertEqual(len(self.reactor.started), 2)
@@ -85,9 +85,9 @@ class CannotStartTests(PoolTestCase):
         self.pool.startService()
         self.reactor.started[0].report(WorkerFailed("no disk"))
         self.reactor.started[0].end(code=3)
-        self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("failed", "no disk"))
+        self.assertEqual((self.pool.stats().state, self.pool.stats().problem), ("failed", "no disk"))
         self.assertEqual(self.failures, [])
-        self.failureResultOf(self.pool.booted(), ConfigError)
+        self.failureResultOf(self.pool.when_ready(), ConfigError)
 
     def test_others_end(self) -> None:
         """The others are told to end, nobody can connect any more, and nothing is left to do."""
@@ -96,7 +96,7 @@ class CannotStartTests(PoolTestCase):
         one.report(WorkerReady())
         two.end(code=3)
         self.assertEqual((one.told, self.door.is_open), (["drain"], False))
-        self.assertFalse(one.commands[0]["patient"])
+        self.assertFalse(one.commands[0]["wait_for_idle"])
         one.end()
         self.reactor.advance(1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -105,14 +105,14 @@ class CannotStartTests(PoolTestCase):
     def test_dies(self) -> None:
         """One that says nothing is described by how it ended."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         self.reactor.started[0].end(by=11)
-        self.assertIn("signal 11", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertIn("signal 11", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_hangs(self) -> None:
         """One that is not ready in time is killed, and that is said to be the reason."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         one, two = self.reactor.started
         one.report(WorkerReady())
         self.live(RULES.boot_timeout - 0.125)
@@ -120,7 +120,7 @@ class CannotStartTests(PoolTestCase):
         self.live(0.125)
         self.assertEqual((one.signals, two.signals), ([], ["KILL"]))
         two.end(by=9)
-        error = str(self.failureResultOf(booted, ConfigError).value)
+        error = str(self.failureResultOf(when_ready, ConfigError).value)
         self.assertIn("not ready within 10 s", error)
 
     def test_no_process(self) -> None:
@@ -128,43 +128,43 @@ class CannotStartTests(PoolTestCase):
         self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
         self.pool.startService()
         self.reactor.advance(0)
-        error = str(self.failureResultOf(self.pool.booted(), ConfigError).value)
+        error = str(self.failureResultOf(self.pool.when_ready(), ConfigError).value)
         self.assertIn("temporarily unavailable", error)
 
     def test_dies_after_it_was_ready(self) -> None:
         """Once a worker has been ready, its death means a new one, even while others still boot."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         self.reactor.started[0].report(WorkerReady())
         self.reactor.started[0].end(by=9)
-        self.assertNoResult(booted)
-        self.assertEqual([each.orders.slot for each in self.reactor.started], [1, 2, 1])
+        self.assertNoResult(when_ready)
+        self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])
 
     def test_never_all_at_once(self) -> None:
         """Workers that die soon after they were ready, again and again: who waits for the boot is told."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         for _ in range(50):
             for each in self.reactor.running[:1]:
                 each.report(WorkerReady())
                 each.end(by=11)
             self.reactor.advance(0.2)
-        self.assertEqual(self.pool.figures().state, "failed")
-        self.assertIn("signal 11", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertEqual(self.pool.stats().state, "failed")
+        self.assertIn("signal 11", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_started_again(self) -> None:
         """After it has failed it can be started again, with the door open."""
         self.pool.startService()
         for each in list(self.reactor.started):
             each.end(code=3)
-        self.failureResultOf(self.pool.booted(), ConfigError)
+        self.failureResultOf(self.pool.when_ready(), ConfigError)
         self.reactor.started.clear()
         restarted = Deferred.fromCoroutine(self.pool.restart())
-        self.assertEqual((self.pool.figures().state, self.door.done), ("", ["open", "close", "open"]))
+        self.assertEqual((self.pool.stats().state, self.door.done), ("", ["open", "close", "open"]))
         for each in self.reactor.started:
             each.report(WorkerReady())
         self.successResultOf(restarted)
-        self.assertEqual(self.pool.figures().problem, "")
+        self.assertEqual(self.pool.stats().problem, "")
 
     def test_told_to_end(self) -> None:
         """One that somebody else has told to end before it was ready is replaced; that is no failed boot."""
@@ -172,4 +172,4 @@ class CannotStartTests(PoolTestCase):
         self.reactor.started[0].report(WorkerDraining())
         self.assertEqual(len(self.reactor.started), 3)
         self.reactor.started[0].end()
-        self.assertNoResult(self.pool.booted())
+        self.assertNoResult(self.pool.when_ready())

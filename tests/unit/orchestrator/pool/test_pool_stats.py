@@ -16,8 +16,8 @@ class FiguresTests(PoolTestCase):
 
     def requests(self) -> int:
         """How many were answered, as far as is known."""
-        figures = self.pool.figures()
-        return figures.ended.requests + sum(each.status.snapshot.requests for each in figures.workers)
+        stats = self.pool.stats()
+        return stats.ended.requests + sum(each.status.snapshot.requests for each in stats.workers)
 
     def test_asked_each_second(self) -> None:
         """Ready workers are asked for their figures each second, others are not."""
@@ -52,7 +52,7 @@ class FiguresTests(PoolTestCase):
         for count in 1, 2:
             first.report(StatsReport(MetricsSnapshot(requests=count), connections=count))
         self.assertEqual(self.requests(), 2)
-        self.assertEqual(self.pool.figures().workers[0].status.connections, 2)
+        self.assertEqual(self.pool.stats().workers[0].status.connections, 2)
 
     def test_refresh(self) -> None:
         """It is done when every worker has answered."""
@@ -87,14 +87,14 @@ class FiguresTests(PoolTestCase):
         self.reactor.advance(5)
         first.end(by=9)
         self.reactor.advance(2)
-        uptimes: list[Any] = [each.uptime for each in self.pool.figures().workers]
+        uptimes: list[Any] = [each.uptime for each in self.pool.stats().workers]
         self.assertEqual(uptimes, [2, 7])
 
     def test_order(self) -> None:
         """They stand in the order of their slots, and in one slot the older one first."""
         first, _ = self.run_pool()
         self.pool.reload(self.version(2))
-        pids = [each.pid for each in self.pool.figures().workers]
+        pids = [each.pid for each in self.pool.stats().workers]
         self.assertEqual(pids, [first.pid, self.last().pid, self.reactor.started[1].pid])
 
     def test_tell(self) -> None:

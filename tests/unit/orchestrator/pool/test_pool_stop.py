@@ -17,12 +17,12 @@ class StopTests(PoolTestCase):
         first, second = self.run_pool()
         stopped = self.pool.stopService()
         self.assertEqual((first.told, second.told), (["drain"], ["drain"]))
-        self.assertEqual(self.pool.figures().state, "stopping")
+        self.assertEqual(self.pool.stats().state, "stopping")
         first.end()
         self.assertNoResult(stopped)
         second.end()
         self.successResultOf(stopped)
-        self.assertEqual(self.pool.figures().state, "stopped")
+        self.assertEqual(self.pool.stats().state, "stopped")
         self.reactor.advance(1)  # past the wait for a dead worker's last words
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(len(self.reactor.started), 2)
@@ -32,15 +32,15 @@ class StopTests(PoolTestCase):
         first, _ = self.run_pool()
         self.pool.stopService()
         self.assertEqual(self.door.done, ["open", "close"])
-        self.assertFalse(first.commands[0]["patient"])
+        self.assertFalse(first.commands[0]["wait_for_idle"])
 
     def test_not_ready_yet(self) -> None:
         """A worker that is not ready has nothing to drain, and just ends; who waits for it is told."""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         self.pool.stopService()
         self.assertEqual([each.signals for each in self.reactor.started], [["TERM"], ["TERM"]])
-        self.assertIn("stopped", str(self.failureResultOf(booted, ConfigError).value))
+        self.assertIn("stopped", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_stubborn(self) -> None:
         """One that does not drain is told to end, and one that does not end is killed."""
@@ -66,7 +66,7 @@ class StopTests(PoolTestCase):
 
     def test_not_started(self) -> None:
         """What was only claimed is let go."""
-        self.pool.claim()
+        self.pool.bind()
         self.successResultOf(self.pool.stopService())
         self.assertEqual(self.door.done, ["open", "close"])
 
@@ -101,11 +101,11 @@ class StopTests(PoolTestCase):
         self.pool.stopService()
         self.drain(*workers)
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         for each in self.started_after(*workers):
             each.report(WorkerReady())
-        self.successResultOf(booted)
-        self.assertEqual((self.pool.figures().state, self.door.done), ("", ["open", "close", "open"]))
+        self.successResultOf(when_ready)
+        self.assertEqual((self.pool.stats().state, self.door.done), ("", ["open", "close", "open"]))
         self.live(5)
         self.assertIn("figures", self.last().told)
 
@@ -141,7 +141,7 @@ class RestartTests(PoolTestCase):
         self.drain(*workers)
         self.last().end(code=3)
         self.assertIn("exit code 3", str(self.failureResultOf(restarted, ConfigError).value))
-        self.assertEqual((self.pool.figures().state, self.door.is_open), ("failed", False))
+        self.assertEqual((self.pool.stats().state, self.door.is_open), ("failed", False))
 
     def test_stopped_meanwhile(self) -> None:
         """What is stopped meanwhile stays so."""
@@ -170,14 +170,14 @@ class RestartTests(PoolTestCase):
         self.drain(*workers)
         self.assertIn("is in the way", str(self.failureResultOf(restarted, ConfigError).value))
         self.assertEqual(len(self.reactor.running), 0)
-        self.assertIn("is in the way", self.pool.figures().problem)
+        self.assertIn("is in the way", self.pool.stats().problem)
         self.door.problem = ""
         self.pool.startService()
-        booted = self.pool.booted()
+        when_ready = self.pool.when_ready()
         for each in self.reactor.running:
             each.report(WorkerReady())
-        self.successResultOf(booted)
-        self.assertEqual((self.pool.figures().state, self.pool.figures().problem), ("", ""))
+        self.successResultOf(when_ready)
+        self.assertEqual((self.pool.stats().state, self.pool.stats().problem), ("", ""))
 
 
 class AbortTests(PoolTestCase):

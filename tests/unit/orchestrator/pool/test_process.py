@@ -83,10 +83,10 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_orders(self) -> None:
         """The token goes through the pipe, and nowhere else: others can read arguments and environments."""
-        self.assertEqual(self.process.orders.token, TOKEN)
-        self.assertEqual(self.process.orders.slot, 2)
+        self.assertEqual(self.process.worker_config.token, TOKEN)
+        self.assertEqual(self.process.worker_config.slot, 2)
         self.assertNotIn(TOKEN, repr(self.process.arguments))
-        self.assertNotIn(TOKEN, repr(self.process.orders))
+        self.assertNotIn(TOKEN, repr(self.process.worker_config))
 
     def test_ready(self) -> None:
         """That it is ready is passed on."""
@@ -119,9 +119,9 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_drain(self) -> None:
         """It is told to drain, and whether that may take its time."""
-        self.worker.drain(patient=True)
-        self.worker.drain(patient=False)
-        expected = [{"type": "drain", "patient": True}, {"type": "drain", "patient": False}]
+        self.worker.drain(wait_for_idle=True)
+        self.worker.drain(wait_for_idle=False)
+        expected = [{"type": "drain", "wait_for_idle": True}, {"type": "drain", "wait_for_idle": False}]
         self.assertEqual(self.process.commands, expected)
 
     def test_signals(self) -> None:
@@ -184,7 +184,7 @@ class WorkerProcessTests(SynchronousTestCase):
         told = len(self.process.told)
         self.worker.tell(ReportStats())
         self.successResultOf(self.worker.ask(1.0))
-        self.worker.drain(patient=True)
+        self.worker.drain(wait_for_idle=True)
         self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))
 
     def test_ends_while_asked(self) -> None:

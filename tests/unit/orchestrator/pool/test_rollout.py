@@ -44,24 +44,24 @@ class TargetTests(SynchronousTestCase):
     def test_boot(self) -> None:
         """The first start is done when all slots are ready."""
         self.target.boot()
-        booted = self.target.booted()
+        when_ready = self.target.when_ready()
         self.assertTrue(self.target.booting)
         starting = self.member(2, self.old, WorkerPhase.STARTING)
         self.target.look([self.member(1, self.old), starting])
-        self.assertNoResult(booted)
+        self.assertNoResult(when_ready)
         self.target.look(self.all_of(self.old))
-        self.successResultOf(booted)
+        self.successResultOf(when_ready)
         self.assertFalse(self.target.booting)
 
     def test_boot_fails(self) -> None:
         """It has failed when one ends that was never ready; when it is given up, whoever waits is told."""
         self.target.boot()
-        booted = self.target.booted()
+        when_ready = self.target.when_ready()
         member = self.member(1, self.old, WorkerPhase.STARTING)
         self.assertTrue(self.target.lost(member, "no disk", [], 101))
-        self.assertNoResult(booted)  # first the pool sees to it that it has failed
+        self.assertNoResult(when_ready)  # first the pool sees to it that it has failed
         self.target.stop("cannot start: no disk")
-        error = self.failureResultOf(booted, ConfigError).value
+        error = self.failureResultOf(when_ready, ConfigError).value
         self.assertEqual(str(error), "services.home: cannot start: no disk")
         self.assertFalse(self.target.lost(member, "no disk", [], 101))
 
@@ -158,9 +158,9 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual((self.target.version, self.target.wanted), (self.old, 2))
         self.assertFalse(self.target.lost(self.member(1, self.new, WorkerPhase.STARTING), "", [], 101))
         self.target.boot()
-        booted = self.target.booted()
+        when_ready = self.target.when_ready()
         self.target.stop()
-        self.failureResultOf(booted, ConfigError)
+        self.failureResultOf(when_ready, ConfigError)
 
     def test_stop_after_the_swap(self) -> None:
         """What is only not done because clients may still come to an old one is not undone any more."""

@@ -94,7 +94,7 @@ class MemberTests(SynchronousTestCase):
         """What is told of it: its process, phase, age, figures and version."""
         self.member.enter(WorkerPhase.READY, 101)
         self.process.report(StatsReport(MetricsSnapshot(requests=3), connections=2))
-        figures = self.member.figures(107.5)
-        self.assertEqual((figures.pid, figures.phase, figures.uptime), (self.process.pid, "ready", 7.5))
-        self.assertEqual((figures.status.snapshot.requests, figures.status.connections), (3, 2))
-        self.assertEqual(figures.generation, 3)
+        stats = self.member.stats(107.5)
+        self.assertEqual((stats.pid, stats.phase, stats.uptime), (self.process.pid, "ready", 7.5))
+        self.assertEqual((stats.status.snapshot.requests, stats.status.connections), (3, 2))
+        self.assertEqual(stats.generation, 3)

@@ -17,8 +17,8 @@ from unixsvc.telemetry.metrics import MetricsSnapshot
 def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus:
     """A service with workers in these phases."""
     workers = [WorkerSnapshot(None, each, 1.0, StatsReport()) for each in phases]
-    figures = PoolSnapshot(workers, MetricsSnapshot(requests=requests), state)
-    return describe("home:app", figures, stopping=False)
+    stats = PoolSnapshot(workers, MetricsSnapshot(requests=requests), state)
+    return describe("home:app", stats, stopping=False)
 
 
 class Notifier:

@@ -78,7 +78,7 @@ class LeavingTests(FrontTestCase):
 
     def test_just_now(self) -> None:
         """Who is closed is not who has just said something that is not read yet."""
-        for patient, seconds in ((True, 2), (False, 1)):
+        for wait_for_idle, seconds in ((True, 2), (False, 1)):
             front = Fronting()
             transport = Told()
             self.addCleanup(transport.close)
@@ -87,7 +87,7 @@ class LeavingTests(FrontTestCase):
             channel.makeConnection(transport)
             channel.dataReceived(ask())
             transport.client.send(ask())
-            front.front.leave(patient)
+            front.front.leave(wait_for_idle)
             front.wait(seconds)
             self.assertEqual(transport.closed, "")
             transport.server.recv(1000)

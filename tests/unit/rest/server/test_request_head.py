@@ -99,12 +99,12 @@ class BegunTests(SynchronousTestCase):
 
     def code_of(self, *pieces: bytes) -> int:
         """How a head is refused whose pieces come one after the other; 0 if it isn't."""
-        begun = bytearray()
+        suspended = bytearray()
         for each in pieces:
-            seen = len(begun)
-            begun += each
+            seen = len(suspended)
+            suspended += each
             try:
-                check_begun(begun, seen, 1024)
+                check_begun(suspended, seen, 1024)
             except ServiceError as error:
                 return error.code
         return 0
