@@ -62,14 +62,14 @@ def _ours(transport: Any) -> Callable[[bytes], None]:
 
     from bench.app import app
     from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
-    from unixsvc.service.host import ServiceHost
+    from unixsvc.service.factory import make_service_host
     from unixsvc.service.spec import WorkerConfig
     from unixsvc.testing.memory import MemoryEndpoint
 
     endpoint, clock = MemoryEndpoint(), Clock()
     settings = ServiceSettings("bench.app:app")
     worker_config = WorkerConfig("bench", 1, ".", settings, Limits(), Security(), Log(), _TOKEN)
-    ServiceHost(worker_config, app, endpoint, clock).listen(probe=False)
+    make_service_host(worker_config, app, endpoint, clock).listen(probe=False)
     feed: Callable[[bytes], None] = endpoint.accept(transport).dataReceived
     return feed
 

@@ -15,8 +15,8 @@ from zope.interface import implementer
 
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
-from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
 from unixsvc.orchestrator.systemd.notify import Activation, restore, take

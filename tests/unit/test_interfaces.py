@@ -23,32 +23,33 @@ from tests.unit.routing.serving import Runner, Serving
 from unixsvc.config.settings import Limits, Log, Security, Settings
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
-from unixsvc.domain import interfaces
+from unixsvc.domain import interfaces as domain
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import (
-    IAdoptingEndpoint,
     IBlockingRunner,
     IFailureLog,
     IGuard,
     IHandleMessage,
     IMetrics,
-    IOrchestrator,
-    IOrchestratorWatcher,
-    IRequestHandler,
     IRouterDatasource,
     IRouterRepository,
-    IServicePool,
 )
 from unixsvc.execution.threads import ThreadRunner
+from unixsvc.listen import interfaces as listen
 from unixsvc.listen.adopted import AdoptedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.interfaces import IAdoptingEndpoint
+from unixsvc.orchestrator import interfaces as orchestrator
+from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher, IServicePool
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.sockets.binding import Listener
 from unixsvc.security.tokens import TokenGuard
+from unixsvc.server import interfaces as server
 from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 
@@ -116,12 +117,17 @@ class ProviderTests(SynchronousTestCase):
             Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog
         )
 
-    def test_all_in_one_file(self) -> None:
-        """The interfaces of the domain are those that it exports, and each says what it is for."""
-        found = {name for name, each in vars(interfaces).items() if isinstance(each, InterfaceClass)}
-        self.assertEqual(found - {"Interface"}, set(interfaces.__all__))
-        for name in interfaces.__all__:
-            interface = getattr(interfaces, name)
-            self.assertTrue(interface.__doc__)
-            for method in interface.names():
-                self.assertTrue(interface[method].__doc__, f"{name}.{method}")
+    def test_interface_modules(self) -> None:
+        """Each interface module exports the interfaces that it defines; each interface is documented."""
+        for module in domain, listen, orchestrator, server:
+            defined = {
+                name
+                for name, value in vars(module).items()
+                if isinstance(value, InterfaceClass) and value.__module__ == module.__name__
+            }
+            self.assertEqual(defined, set(module.__all__))
+            for name in module.__all__:
+                interface = getattr(module, name)
+                self.assertTrue(interface.__doc__)
+                for method in interface.names():
+                    self.assertTrue(interface[method].__doc__, f"{name}.{method}")

@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.unit.orchestrator.systemd.test_service import Notifier, status_of
-from unixsvc.domain.interfaces import IOrchestratorWatcher
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.systemd.notify import Activation

@@ -18,8 +18,9 @@ from unixsvc.cli.output import complain
 from unixsvc.cli.session import Session
 from unixsvc.config.http import Http
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
-from unixsvc.domain.interfaces import IBlockingRunner, IRequestHandler
+from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.errors import ConfigError
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.socket_directory import socket_path
 
 __all__ = ["check"]

@@ -83,7 +83,7 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar app: where its application is, as ``package.module:name``.
     :ivar workers: how many processes; ``auto`` is one for each core.
     :ivar threads: how many blocking actions may run at a time, in each worker.
-    :ivar handler: the :class:`~unixsvc.domain.interfaces.IRequestHandler` that listens, likewise.
+    :ivar handler: the :class:`~unixsvc.server.interfaces.IRequestHandler` that listens, likewise.
     :ivar isolation: ``process``, or ``inline`` for the orchestrator's own process.
     :ivar depends_on: services that are ready before this one starts, and stop after it.
     :ivar essential: whether the orchestrator ends, with code 4, when this service has failed.

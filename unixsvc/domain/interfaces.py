@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from socket import socket
 from typing import Any
 
 from zope.interface import Interface
@@ -13,7 +12,6 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 
 __all__ = [
-    "IAdoptingEndpoint",
     "IBlockingRunner",
     "IDescribesRoutes",
     "IFailureLog",
@@ -21,12 +19,8 @@ __all__ = [
     "IHandleMessage",
     "IIdempotencyStore",
     "IMetrics",
-    "IOrchestrator",
-    "IOrchestratorWatcher",
-    "IRequestHandler",
     "IRouterDatasource",
     "IRouterRepository",
-    "IServicePool",
     "IServices",
 ]
 
@@ -111,160 +105,6 @@ class IBlockingRunner(Interface):
 
     def run(function: Callable[[], Any]) -> Awaitable[Any]:
         """Call the function elsewhere; its result or exception comes back through the awaitable."""
-
-
-class IRequestHandler(Interface):
-    """One service on one listening endpoint: the extension point for other transports.
-
-    Made by calling what the configuration names under ``handler`` with a
-    :class:`unixsvc.server.handler.HandlerContext`. It is a Twisted service as well, whose
-    ``stopService`` drains and returns a Deferred.
-    """
-
-    def probe() -> Awaitable[None]:
-        """Ask ourselves for ``/-/health``, by as much as can be of the way that a client's message takes.
-
-        It is called before :meth:`listen`, and decides whether the worker counts as ready.
-
-        :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
-        """
-
-    def listen() -> Awaitable[None]:
-        """Begin to accept; done when clients can connect."""
-
-    def close() -> Awaitable[None]:
-        """Accept nothing more; done when that is so. Those who are connected are served on."""
-
-    def drain(wait_for_idle: bool = False) -> Awaitable[None]:
-        """After :meth:`close`: have the clients go, serve them until they have; done when all are gone.
-
-        It may be called again meanwhile, when there is more of a hurry than before.
-
-        :param wait_for_idle: whether those are waited for that neither go nor ask for anything: others serve
-            meanwhile.
-        """
-
-    def abort() -> None:
-        """Close every connection; what is unanswered is refused."""
-
-    def connections() -> int:
-        """How many clients are connected."""
-
-
-class IAdoptingEndpoint(Interface):
-    """A listening endpoint that can serve what it has not accepted itself. An IStreamServerEndpoint too."""
-
-    def adopt(protocolFactory: Any, connection: socket) -> Awaitable[None]:
-        """Serve a connected socket, which is the endpoint's from now on."""
-
-
-class IServicePool(Interface):
-    """All that runs one service: a pool of workers, or one service in this process. A Twisted service too.
-
-    It can be started again after it was stopped.
-    """
-
-    def bind() -> None:
-        """Take what only one can have, before anything is started.
-
-        :raises unixsvc.errors.ConfigError: if that cannot be.
-        """
-
-    def when_ready() -> Awaitable[None]:
-        """Done when the service is ready for the first time since it was started.
-
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def restart() -> Awaitable[None]:
-        """Drain, and start again; clients that connect meanwhile wait.
-
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def reload(version: Any) -> Awaitable[None]:
-        """Have what serves replaced by another :class:`unixsvc.orchestrator.pool.worker_record.WorkerSpec`.
-
-        :raises unixsvc.errors.ConfigError: if that cannot start; then the old one stays.
-        """
-
-    def set_spec(version: Any) -> None:
-        """Be another version when it is started again."""
-
-    def scale(wanted: int) -> Awaitable[None]:
-        """Have another number of workers.
-
-        :raises unixsvc.errors.ConfigError: if that cannot be; then all is as it was.
-        """
-
-    def tell(command: Any) -> None:
-        """Tell every worker something: one of :mod:`unixsvc.orchestrator.worker.messages`."""
-
-    def stats() -> Any:
-        """What is known of its workers now: a :class:`unixsvc.orchestrator.status.PoolSnapshot`."""
-
-    def refresh() -> Awaitable[Any]:
-        """Have the figures brought up to date; done within about a second."""
-
-    def abort() -> None:
-        """End it now; what was asked stays unanswered."""
-
-
-class IOrchestrator(Interface):
-    """Runs services."""
-
-    def register(name: str, settings: Any) -> None:
-        """Have a service run, or have it run otherwise from the next reload on.
-
-        :param settings: a :class:`unixsvc.config.settings.ServiceSettings`.
-        """
-
-    def status() -> Awaitable[dict[str, Any]]:
-        """Each service by name: a :class:`unixsvc.orchestrator.status.ServiceStatus`."""
-
-    def reload(name: str = "") -> Awaitable[None]:
-        """Read the configuration, and have the workers of all services, or of one, replaced.
-
-        :raises unixsvc.errors.ConfigError: if the new ones cannot start; then the old ones stay.
-        """
-
-    def start(name: str = "") -> Awaitable[None]:
-        """Start what is stopped or has failed: all, or one; done when it is ready.
-
-        :raises unixsvc.errors.NotFound: if there is no such service; so do the others below.
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def stop(name: str = "") -> Awaitable[None]:
-        """Drain and stop all services, or one; done when it has stopped."""
-
-    def restart(name: str = "") -> Awaitable[None]:
-        """Stop, then start; clients that connect meanwhile wait.
-
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def scale(name: str, workers: int) -> Awaitable[None]:
-        """Have another number of workers; done when they are ready.
-
-        :raises unixsvc.errors.ConfigError: if they cannot start.
-        """
-
-    def set_log_level(level: str) -> None:
-        """Log what is at least at this level, here and in every worker."""
-
-
-class IOrchestratorWatcher(Interface):
-    """Is told what becomes of an orchestrator as a whole."""
-
-    def reloading() -> None:
-        """A reload begins."""
-
-    def reloaded() -> None:
-        """It is over, however it went."""
-
-    def aborted(name: str, reason: str) -> None:
-        """An essential service has failed."""
 
 
 class IIdempotencyStore(Interface):

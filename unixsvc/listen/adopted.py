@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.listen.loop_acceptor import may_be_served
 from unixsvc.listen.port import AdaptivePort
 from unixsvc.listen.tls import TlsContext

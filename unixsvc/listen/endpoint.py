@@ -11,7 +11,7 @@ from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IAdoptingEndpoint
+from unixsvc.listen.interfaces import IAdoptingEndpoint
 
 __all__ = ["OwnedUNIXServerEndpoint"]
 

@@ -9,8 +9,8 @@ import svcs
 from msgspec import Meta, Struct
 
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.domain.interfaces import IOrchestrator
 from unixsvc.errors import ConfigError, Conflict
+from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext

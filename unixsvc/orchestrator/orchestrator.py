@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, start_order
-from unixsvc.domain.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.pool_factory import PoolFactory, check_handed
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
 from unixsvc.orchestrator.service_manager import ServiceManager
@@ -167,7 +167,7 @@ class Orchestrator(MultiService):
     def set_log_level(self, level: str) -> None:
         """Log what is at least at this level, here and in every worker."""
         self._level.set(level)
-        self._running().tell(SetLogLevel(level))
+        self._running().send(SetLogLevel(level))
 
     async def status(self) -> dict[str, ServiceStatus]:
         """Figures of every service, as fresh as its workers answer within a second."""

@@ -24,6 +24,7 @@ from unixsvc.orchestrator.sockets.binding import Listener, remove_stale_sockets
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
 from unixsvc.orchestrator.worker.privileges import find_privileges
 from unixsvc.routing.app import App, load_app
+from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
@@ -106,7 +107,7 @@ class PoolFactory:
         remove_stale_sockets(path)
         config = self._config(name, settings, service)
         endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
-        return ServiceHost(config, app or load_app(service.app), endpoint, self._reactor)
+        return make_service_host(config, app or load_app(service.app), endpoint, self._reactor)
 
     def _config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
         return WorkerConfig(

@@ -12,8 +12,8 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import DeferredLock, gatherResults
 
 from unixsvc.config.settings import ServiceSettings, Settings
-from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError, Conflict, NotFound
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.start_order import reversed_order, run_in_order
 from unixsvc.orchestrator.status import ServiceStatus, describe
@@ -110,10 +110,10 @@ class ServiceManager:
         for each in self._pools.values():
             each.abort()
 
-    def tell(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Tell every worker something."""
         for each in self._pools.values():
-            each.tell(command)
+            each.send(command)
 
     # One.
 

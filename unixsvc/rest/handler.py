@@ -15,11 +15,12 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IAdoptingEndpoint, IRequestHandler
 from unixsvc.errors import BadGateway, error_from
+from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.server.handler import HandlerContext
+from unixsvc.server.interfaces import IRequestHandler
 
 __all__ = ["HttpRequestHandler"]
 

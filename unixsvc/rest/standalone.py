@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
 from unixsvc.client.location import find_location
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
-from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.rest.gateway import Gateway
 from unixsvc.routing.app import App
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.factory import handler_context, make_core
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 
@@ -52,9 +54,7 @@ def resource(
     if reactor is None:
         from twisted.internet import reactor  # only now is it the one that the program has installed
     place = find_location(socket_dir, token)
-    settings = ServiceSettings(
-        "unixsvc.rest:resource", handler="unixsvc.rest.standalone:_Nowhere", options=dict(options or {})
-    )
+    settings = ServiceSettings("unixsvc.rest:resource", options=dict(options or {}))
     worker_config = WorkerConfig(
         service="http",
         slot=1,
@@ -67,23 +67,29 @@ def resource(
         socket_dir=place.socket_dir,
         http=http or Http(),
     )
-    nowhere: Any = None
-    service_host = ServiceHost(worker_config, app, nowhere, reactor)
+    core = make_core(worker_config, app, reactor)
+    gateway = Gateway(handler_context(core, app, _SiteEndpoint(), reactor))
+    service_host = ServiceHost(core, _SiteHandler(gateway), reactor)
     reactor.callWhenRunning(service_host.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service_host.drain)
-    handler: _Nowhere = service_host.handler
-    return handler.gateway
+    return gateway
+
+
+@implementer(IStreamServerEndpoint)
+class _SiteEndpoint:
+    """The endpoint of a gateway that never listens itself."""
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Fail: the site listens."""
+        return fail(RuntimeError("the site listens for the gateway"))
 
 
 @implementer(IRequestHandler)
-class _Nowhere(Service):
-    """Stands where a handler listens, and has only its gateway.
+class _SiteHandler(Service):
+    """The request handler of a gateway whose connections belong to a site of twisted.web."""
 
-    :ivar gateway: what answers.
-    """
-
-    def __init__(self, handler_context: HandlerContext) -> None:
-        self.gateway = Gateway(handler_context)
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def probe(self) -> None:
         """Nobody waits for us to be ready."""
@@ -96,11 +102,11 @@ class _Nowhere(Service):
 
     async def drain(self, wait_for_idle: bool = False) -> None:
         """Answer what is unanswered with 503: the reactor is about to stop."""
-        self.gateway.give_up()
+        self._gateway.give_up()
 
     def abort(self) -> None:
         """Likewise."""
-        self.gateway.give_up()
+        self._gateway.give_up()
 
     def connections(self) -> int:
         """The site knows."""

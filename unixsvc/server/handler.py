@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.interfaces import IHandleMessage, IRequestHandler
+from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry

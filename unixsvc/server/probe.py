@@ -13,8 +13,8 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.errors import error_from
+from unixsvc.listen.interfaces import IAdoptingEndpoint
 
 __all__ = ["probe"]
 

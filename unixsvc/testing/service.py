@@ -16,7 +16,7 @@ from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
-from unixsvc.service.host import ServiceHost
+from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
@@ -80,9 +80,14 @@ class MemoryService:
         )
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
-        others: Any = NoServices() if services is None else services
-        self._service_host = ServiceHost(
-            worker_config, app, self._endpoint, self.clock, ImmediateRunner(), others, self.clock.seconds
+        self._service_host = make_service_host(
+            worker_config,
+            app,
+            self._endpoint,
+            self.clock,
+            blocking=ImmediateRunner(),
+            services=NoServices() if services is None else services,
+            now=self.clock.seconds,
         )
         self._service_host.listen(probe=False)
         self._connection, self._transport = self._endpoint.connect()

@@ -12,11 +12,11 @@ from twisted.protocols.basic import Int32StringReceiver
 from zope.interface import implementer
 
 from unixsvc.domain.coroutine import await_result
-from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import ReplyStream, whole
 from unixsvc.errors import error_from
 from unixsvc.server.handler import HandlerContext
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.wire.messages import decode, encode, to_request
 
 

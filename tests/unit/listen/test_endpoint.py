@@ -23,10 +23,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
-from unixsvc.domain.interfaces import IAdoptingEndpoint
 from unixsvc.listen.adopted import AdoptedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.transport.loop_transport import LoopTransport
 
 

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from tests.unit.orchestrator.pool.fake_processes import TOKEN, FakeProcess, Processes
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings, Settings, start_order
-from unixsvc.domain.interfaces import IOrchestratorWatcher
+from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.service_manager import ServiceManager

@@ -10,9 +10,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.config.settings import CONTROL_SERVICE
-from unixsvc.domain.interfaces import IOrchestrator
 from unixsvc.errors import ConfigError, Conflict, Internal, Invalid, NotFound, Unauthorized
 from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.service.spec import StatsReport
@@ -39,6 +39,10 @@ class FakeOrchestrator:
         """One service with one worker."""
         worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(MetricsSnapshot(requests=3)), 4)
         return {"home": describe("home:app", PoolSnapshot([worker], problem="no disk"), stopping=False)}
+
+    def healthy(self) -> bool:
+        """Its worker is ready."""
+        return True
 
     def reload(self, name: str = "") -> Deferred[None]:
         """Note it."""

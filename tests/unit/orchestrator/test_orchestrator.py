@@ -10,8 +10,8 @@ from pathlib import Path
 from zope.interface.verify import verifyObject
 
 from tests.unit.orchestrator.fake_pools import OrchestratorTestCase, Watcher, service
-from unixsvc.domain.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.sockets.binding import DirectoryLock
 
 

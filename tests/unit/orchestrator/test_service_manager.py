@@ -117,7 +117,7 @@ class AllTests(FleetTestCase):
     def test_tell(self) -> None:
         """All workers can be told something."""
         self.start(a=service(), b=service())
-        self.fleet.tell(SetLogLevel("debug"))
+        self.fleet.send(SetLogLevel("debug"))
         self.assertEqual([each.told for each in self.processes()], [["log"]] * 2)
 
 

@@ -124,11 +124,11 @@ class ServicesTests(SynchronousTestCase):
     def test_reported(self) -> None:
         """Which others were asked, and how they do, is in the figures, and takes no room where none was."""
         service_host = MemoryService(App([GET("/seen", with_container)]))._service_host
-        self.assertNotIn(b"services", encode_line(service_host.status()))
-        service_host._own_services._client("shop")
-        self.assertEqual(service_host.status().snapshot.services, {"shop": ClientStats(closed=1)})
+        self.assertNotIn(b"services", encode_line(service_host.stats()))
+        service_host._core.clients._client("shop")
+        self.assertEqual(service_host.stats().snapshot.services, {"shop": ClientStats(closed=1)})
         shop = {"open": False, "half_open": False, "refused": 0, "connections": 0}
-        self.assertEqual(service_host._stats()["services"], {"shop": shop})
+        self.assertEqual(service_host._core.statistics.as_json()["services"], {"shop": shop})
 
     def test_wrong_mount(self) -> None:
         """A mount that hides a route is an error at start."""
@@ -193,5 +193,5 @@ class ShieldTests(SynchronousTestCase):
     def test_closed(self) -> None:
         """When the clients have gone, others are asked no more."""
         done = self.service.close()
-        self.assertTrue(self.service._service_host._own_services._closed)
+        self.assertTrue(self.service._service_host._core.clients._closed)
         self.successResultOf(done)

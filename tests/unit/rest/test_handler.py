@@ -17,12 +17,12 @@ from tests.unit.rest.http_connection import Gateway, answers_in, ask
 from tests.unit.server.test_probe import Saying
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.errors import BadGateway, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
 from unixsvc.server.handler import HandlerContext
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.testing import MemoryEndpoint
 
 

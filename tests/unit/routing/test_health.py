@@ -17,6 +17,7 @@ from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.routing.container import ServiceContext
+from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing import ImmediateRunner, MemoryService
@@ -153,7 +154,9 @@ class ListenTests(TestCase):
             "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
         )
         endpoint = OwnedUNIXServerEndpoint(self.reactor, self.path, 10, 0o600)
-        service_host = ServiceHost(worker_config, app, endpoint, self.reactor, ImmediateRunner())
+        service_host = make_service_host(
+            worker_config, app, endpoint, self.reactor, blocking=ImmediateRunner()
+        )
         self.addCleanup(service_host.drain)
         return service_host
 
@@ -162,7 +165,7 @@ class ListenTests(TestCase):
         service_host = self.host(app_with(fine, fine_later))
         await service_host.listen()
         self.assertTrue(os.path.exists(self.path))
-        status = service_host.status()
+        status = service_host.stats()
         self.assertEqual((status.snapshot.requests, status.snapshot.codes, status.inflight), (0, {}, 0))
 
     async def test_unwell(self) -> None:

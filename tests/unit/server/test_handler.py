@@ -13,10 +13,10 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.interfaces import IRequestHandler
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden
 from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryEndpoint
 from unixsvc.testing.memory import MemoryTransport

@@ -12,8 +12,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.worker_record import WorkerSpec
 from unixsvc.orchestrator.shared_result import SharedResult
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
@@ -108,7 +108,7 @@ class InlinePool(Service):
         if wanted != 1:
             raise ConfigError(f"services.{self.name}", "is inline, and so has no workers")
 
-    def tell(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """What this process is told is told to it, too."""
 
     def abort(self) -> None:
@@ -123,7 +123,7 @@ class InlinePool(Service):
             return PoolSnapshot([], state=state, problem=self._problem)
         phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
-        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.status())])
+        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())])
 
     def refresh(self) -> Deferred[Any]:
         """They always are those of now."""

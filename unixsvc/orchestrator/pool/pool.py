@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
 from unixsvc.listen.connection_counts import ConnectionCounts
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat
 from unixsvc.orchestrator.pool.policy import (
     PoolView,
@@ -145,9 +145,9 @@ class Pool(Service):
             self.stopService()
         self._crew.kill_all()
 
-    def tell(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Tell every worker something."""
-        self._crew.tell(command)
+        self._crew.send(command)
 
     def stats(self) -> PoolSnapshot:
         """What is known of the workers, as of their last reports."""

@@ -135,10 +135,10 @@ class WorkerProcess(ProcessProtocol):
         asked: Deferred[None] = Deferred()
         self._asked.append(asked)
         asked.addTimeout(seconds, self._reactor, lambda result, _: None)
-        self.tell(ReportStats())
+        self.send(ReportStats())
         return asked
 
-    def tell(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Send a command; one that has ended, or closed its pipe, does not hear it."""
         if not self._deaf and self.pid is not None:
             self.transport.writeToChild(COMMANDS_FD, encode_line(command))
@@ -151,7 +151,7 @@ class WorkerProcess(ProcessProtocol):
         if self._deaf:
             self.signal("TERM")  # says the same to one that does not listen
         else:
-            self.tell(DrainCommand(wait_for_idle))
+            self.send(DrainCommand(wait_for_idle))
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``; one that has ended does not get it."""

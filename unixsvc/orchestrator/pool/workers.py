@@ -106,10 +106,10 @@ class WorkerSet:
         """Note that a worker is in a phase from now on."""
         return member.enter(phase, self._reactor.seconds())
 
-    def tell(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Tell every worker something."""
         for each in self.members:
-            each.process.tell(command)
+            each.process.send(command)
 
     def shortest_watchdog(self) -> float:
         """The time within which the most impatient of them is to be heard, in seconds."""
@@ -118,7 +118,7 @@ class WorkerSet:
     def beat(self) -> None:
         """Ask those that serve for their figures, which is a sign of life."""
         for each in self._served():
-            each.process.tell(ReportStats())
+            each.process.send(ReportStats())
 
     def forgive(self, seconds: float) -> None:
         """Let every worker have more time: for so long nobody could have been heard."""

@@ -41,7 +41,7 @@ class Notifier:
     def __bool__(self) -> bool:
         return bool(self._address)
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Send assignments, as ``READY=1``, all at once."""
         if not self:
             return
@@ -58,24 +58,24 @@ class Notifier:
 
         :param status: as for :meth:`status`.
         """
-        self.tell("READY=1", _status(status))
+        self.send("READY=1", _status(status))
 
     def reloading(self) -> None:
         """Say that we reload, until we are ready again."""
         # By the time, systemd knows whether this came before or after it has asked for a reload.
-        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """Say that we have begun to end."""
-        self.tell("STOPPING=1")
+        self.send("STOPPING=1")
 
     def status(self, text: str) -> None:
         """Say in words how we are, for ``systemctl status``."""
-        self.tell(_status(text))
+        self.send(_status(text))
 
     def alive(self) -> None:
         """Say that we are not stuck."""
-        self.tell("WATCHDOG=1")
+        self.send("WATCHDOG=1")
 
 
 class Activation(Struct, frozen=True):

@@ -40,6 +40,7 @@ from unixsvc.orchestrator.worker.messages import (
 )
 from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
 from unixsvc.routing.app import load_app
+from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
@@ -110,7 +111,7 @@ class Worker:
     def tell_figures(self, command: ReportStats) -> None:
         """Report the figures of now."""
         if self._host is not None:
-            self.report(self._host.status())
+            self.report(self._host.stats())
 
     def set_log_level(self, command: SetLogLevel) -> None:
         """Log more, or less."""
@@ -120,7 +121,7 @@ class Worker:
         """Serve the clients until they have gone, and end."""
         if self._draining:
             if not command.wait_for_idle and self._host is not None:
-                self._host.hurry()
+                self._host.stop_waiting_for_idle()
             return
         self._draining = True
         # The orchestrator would see to it, unless it is gone.
@@ -130,7 +131,7 @@ class Worker:
             done = succeed(None)
         else:
             done = self._host.drain(
-                wait_for_idle=command.wait_for_idle, closed=lambda: self.report(WorkerDraining())
+                wait_for_idle=command.wait_for_idle, on_closed=lambda: self.report(WorkerDraining())
             )
         done.addErrback(lambda failure: self._log.failure("while draining", failure))
         done.addBoth(lambda _: self._end())
@@ -173,7 +174,7 @@ class Worker:
         ]
         endpoint: Any = endpoints[0] if len(endpoints) == 1 else JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_possible(self._config.limits))
-        return ServiceHost(config, load_app(config.settings.app), endpoint, self._reactor)
+        return make_service_host(config, load_app(config.settings.app), endpoint, self._reactor)
 
     def _cannot_listen(self, failure: Failure) -> None:
         if self._draining:
@@ -194,7 +195,7 @@ class Worker:
             self._reactor.stop()
             return
         if self._host is not None:
-            self.report(self._host.status())  # so that nothing counted is lost
+            self.report(self._host.stats())  # so that nothing counted is lost
         self._ended = True
         self._line.close()
 

@@ -16,13 +16,14 @@ from tests.unit.orchestrator.pool.fake_processes import Processes, orders_for
 from tests.unit.orchestrator.pool.pool_harness import version_for
 from unixsvc import GET, App, Unavailable
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.worker_record import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel
+from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.testing import ImmediateRunner
 
@@ -64,7 +65,9 @@ class InlineTestCase(SynchronousTestCase):
         """The service itself."""
         endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
-        self.service_host.append(ServiceHost(orders_for(), app, endpoint, self.reactor, ImmediateRunner()))
+        self.service_host.append(
+            make_service_host(orders_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+        )
         return self.service_host[-1]
 
     def start(self) -> None:
@@ -180,7 +183,7 @@ class InlineTests(InlineTestCase):
 
     def test_tell(self) -> None:
         """What workers are told, this process is told by others."""
-        self.inline.tell(SetLogLevel("debug"))
+        self.inline.send(SetLogLevel("debug"))
 
 
 class CannotStartTests(InlineTestCase):
@@ -206,7 +209,7 @@ class CannotStartTests(InlineTestCase):
         async def probe() -> None:
             raise Unavailable()
 
-        service_host.handler.probe = probe
+        self.patch(service_host._handler, "probe", probe)
         return service_host
 
     def test_not_well(self) -> None:

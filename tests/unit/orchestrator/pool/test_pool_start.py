@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
-from unixsvc.domain.interfaces import IServicePool
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.worker.messages import TALLY_FD, WorkerDraining, WorkerFailed, WorkerReady
 
 

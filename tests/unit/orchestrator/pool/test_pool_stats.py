@@ -102,5 +102,5 @@ class FiguresTests(PoolTestCase):
         self.pool.startService()
         first, second = self.reactor.started
         first.report(WorkerReady())
-        self.pool.tell(SetLogLevel("debug"))
+        self.pool.send(SetLogLevel("debug"))
         self.assertEqual((first.told, second.told), (["log"], ["log"]))

@@ -143,7 +143,7 @@ class WorkerProcessTests(SynchronousTestCase):
     def test_gone(self) -> None:
         """One that has ended hears nothing more, and that is no error."""
         self.process.end()
-        self.worker.tell(ReportStats())
+        self.worker.send(ReportStats())
         self.worker.signal("TERM")
         self.assertEqual((self.process.told, self.process.signals), ([], []))
 
@@ -182,7 +182,7 @@ class WorkerProcessTests(SynchronousTestCase):
         """One that has closed the pipe of its commands is not written to; it is told to drain by signal."""
         self.worker.childConnectionLost(COMMANDS_FD)
         told = len(self.process.told)
-        self.worker.tell(ReportStats())
+        self.worker.send(ReportStats())
         self.successResultOf(self.worker.ask(1.0))
         self.worker.drain(wait_for_idle=True)
         self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))

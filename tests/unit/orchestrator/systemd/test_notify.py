@@ -54,14 +54,14 @@ class NotifierTests(NotifierTestCase):
 
     def test_messages(self) -> None:
         """Each thing to tell is one datagram, in the words of the protocol."""
-        for tell, expected in (
+        for send, expected in (
             (lambda: self.notifier.ready("2 services"), "READY=1\nSTATUS=2 services"),
             (lambda: self.notifier.status("draining"), "STATUS=draining"),
             (self.notifier.stopping, "STOPPING=1"),
             (self.notifier.alive, "WATCHDOG=1"),
-            (lambda: self.notifier.tell("A=1", "B=2"), "A=1\nB=2"),
+            (lambda: self.notifier.send("A=1", "B=2"), "A=1\nB=2"),
         ):  # fmt: skip
-            tell()
+            send()
             self.assertEqual(self.heard(), expected)
             self.assertRaises(BlockingIOError, self.heard)
 
@@ -77,8 +77,8 @@ class NotifierTests(NotifierTestCase):
 
     def test_status_is_one_line(self) -> None:
         """A text of several lines cannot say anything but the status."""
-        for tell, begin in (self.notifier.status, ""), (self.notifier.ready, "READY=1\n"):
-            tell("failed\nSTOPPING=1")
+        for send, begin in (self.notifier.status, ""), (self.notifier.ready, "READY=1\n"):
+            send("failed\nSTOPPING=1")
             self.assertEqual(self.heard(), f"{begin}STATUS=failed STOPPING=1")
 
     def test_undecodable(self) -> None:

@@ -1,0 +1,49 @@
+"""The contracts of a service and of the services that it mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource
+from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable
+from unixsvc.routing.builtin_routes import PREFIX
+from unixsvc.routing.router import Router
+
+__all__ = ["ServiceContracts"]
+
+# A mounted service that fails in one of these ways may answer later.
+_TEMPORARY: Final = (Unavailable, DeadlineExceeded, BadGateway)
+
+
+class ServiceContracts:
+    """Collects the contracts below the paths of one service.
+
+    :param service: the name of the service.
+    :param router: its own routes.
+    :param mounts: what it mounts, by path prefix.
+    """
+
+    def __init__(self, service: str, router: Router, mounts: Mapping[str, IRouterDatasource]) -> None:
+        self._router = router
+        self._mounts = mounts
+        self._log = Logger(namespace=service)
+
+    async def collect(self) -> list[dict[str, Any]]:
+        """The contract of the service without its built-in routes, then one contract for each mount."""
+        own = self._router.contract()
+        own["routes"] = [route for route in own["routes"] if not route["path"].startswith(f"{PREFIX}/")]
+        return [own, *[await self._contract_of(prefix) for prefix in self._mounts]]
+
+    async def _contract_of(self, prefix: str) -> dict[str, Any]:
+        """The contract of a mount; only its prefix if the mount has no contract or cannot be reached."""
+        source = self._mounts[prefix]
+        try:
+            if IDescribesRoutes.providedBy(source):
+                return await IDescribesRoutes(source).contract()
+        except _TEMPORARY as error:
+            message = "the contract of the service mounted at {prefix} is not available: {error}"
+            self._log.warn(message, prefix=prefix, error=error)
+        return {"title": "", "version": "", "routes": [], "schemas": {}, "untold": prefix}

@@ -1,0 +1,50 @@
+"""One service of this process without its transport."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from unixsvc.datasource.idempotency.store import IdempotencyStore
+from unixsvc.datasource.repository import RouterRepository
+from unixsvc.datasource.service_clients import ServiceClients
+from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.execution.threads import ThreadRunner
+from unixsvc.routing.router import Router
+from unixsvc.service.contracts import ServiceContracts
+from unixsvc.service.health import HealthCheck
+from unixsvc.service.spec import WorkerConfig
+from unixsvc.service.statistics import ServiceStatistics
+
+__all__ = ["ServiceCore"]
+
+
+class ServiceCore(Struct, frozen=True):
+    """The parts that serve requests, whatever transport the requests come from.
+
+    :ivar router: the routes of the application.
+    :ivar repository: chooses between the router and the mounts.
+    :ivar handle: turns each request into a reply.
+    :ivar store: keeps replies by idempotency key.
+    :ivar clients: the clients of other services.
+    :ivar threads: run blocking actions; None if something else runs them.
+    """
+
+    config: WorkerConfig
+    router: Router
+    repository: RouterRepository
+    handle: HandleMessage
+    store: IdempotencyStore
+    clients: ServiceClients
+    health: HealthCheck
+    statistics: ServiceStatistics
+    contracts: ServiceContracts
+    threads: ThreadRunner | None = None
+
+    def has_path(self, path: str) -> bool:
+        """Whether a path belongs to the application or to a mount, for any method."""
+        return self.repository.is_mounted(path) or self.router.answers(path)
+
+    def close(self) -> None:
+        """Release the controllers and the store; the clients are closed before, with the transport."""
+        self.router.close()
+        self.store.close()

@@ -1,0 +1,155 @@
+"""Builds a service from its configuration: the one place where its parts are wired."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStreamServerEndpoint
+from zope.interface.verify import verifyObject
+
+from unixsvc.config.http import Http
+from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
+from unixsvc.datasource.idempotency.store import IdempotencyStore, store_path
+from unixsvc.datasource.library import LibraryDatasource
+from unixsvc.datasource.repository import RouterRepository
+from unixsvc.datasource.service_clients import ServiceClients
+from unixsvc.datasource.unix import mounted
+from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.interfaces import IBlockingRunner, IServices
+from unixsvc.errors import ConfigError
+from unixsvc.execution.threads import ThreadRunner
+from unixsvc.routing.app import App, load_object
+from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.router import Router
+from unixsvc.security.tokens import TokenGuard
+from unixsvc.server.handler import HandlerContext
+from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.contracts import ServiceContracts
+from unixsvc.service.core import ServiceCore
+from unixsvc.service.health import HealthCheck
+from unixsvc.service.host import ServiceHost
+from unixsvc.service.spec import WorkerConfig
+from unixsvc.service.statistics import ServiceStatistics
+from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.metrics import ServiceMetrics
+
+__all__ = ["handler_context", "make_core", "make_service_host"]
+
+
+def make_service_host(
+    config: WorkerConfig,
+    app: App,
+    endpoint: IStreamServerEndpoint,
+    reactor: IReactorTime,
+    *,
+    blocking: IBlockingRunner | None = None,
+    services: IServices | None = None,
+    now: Callable[[], float] = time.perf_counter,
+) -> ServiceHost:
+    """Build a service with the request handler that its settings name.
+
+    :param endpoint: where the handler listens.
+    :param reactor: provides ``IReactorFromThreads`` as well, unless ``blocking`` is given.
+    :param blocking: runs blocking actions; a thread pool of the service's own if None.
+    :param services: calls other services for controllers; the real clients if None.
+    :param now: the clock for deadlines and latencies, in seconds.
+    :raises ConfigError: for an application or a request handler that cannot work.
+    """
+    core = make_core(config, app, reactor, blocking=blocking, services=services, now=now)
+    handler = _load_handler(config.settings.handler, handler_context(core, app, endpoint, reactor))
+    return ServiceHost(core, handler, reactor)
+
+
+def make_core(
+    config: WorkerConfig,
+    app: App,
+    reactor: IReactorTime,
+    *,
+    blocking: IBlockingRunner | None = None,
+    services: IServices | None = None,
+    now: Callable[[], float] = time.perf_counter,
+) -> ServiceCore:
+    """Build all of a service but its request handler; the parameters are those of :func:`make_service_host`.
+
+    :raises ConfigError: for an application that cannot work.
+    """
+    threads = None
+    if blocking is None:
+        # Not an adaption: memory reactors of tests have the methods without the declaration.
+        blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
+    clients = ServiceClients(config.socket_dir, config.token, reactor, now)
+    if services is None:
+        services = clients
+    metrics = ServiceMetrics()
+    health, statistics = HealthCheck(config.service), ServiceStatistics(metrics, clients)
+    router = Router(
+        app,
+        config.settings,
+        folder=config.folder,
+        name=config.service,
+        blocking=blocking,
+        reserved=BuiltinRoutes(health.check, statistics.as_json),
+        values={IReactorTime: reactor, IServices: services},
+    )
+    store = _make_store(config)
+    http = config.http or Http()
+    mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
+    library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
+    repository = RouterRepository(library, mounts)
+    handle = HandleMessage(
+        repository,
+        TokenGuard(http.token if config.http else config.security.token, [config.token]),
+        metrics,
+        FailureLog(config.service),
+        max_inflight=config.limits.max_inflight,
+        request_timeout=config.limits.request_timeout,
+        now=now,
+        keep_current=bool(mounts) or router.may_use(IServices),
+    )
+    contracts = ServiceContracts(config.service, router, mounts)
+    return ServiceCore(
+        config, router, repository, handle, store, clients, health, statistics, contracts, threads
+    )
+
+
+def handler_context(
+    core: ServiceCore, app: App, endpoint: IStreamServerEndpoint, reactor: IReactorTime
+) -> HandlerContext:
+    """The context for a request handler that serves ``core`` on an endpoint."""
+    config = core.config
+    return HandlerContext(
+        service=config.service,
+        handle=core.handle,
+        endpoint=endpoint,
+        limits=config.limits,
+        security=config.security,
+        reactor=reactor,
+        token=config.token,
+        http=config.http or Http(),
+        answers=core.has_path,
+        contracts=core.contracts.collect,
+        web=None if app.web is None else partial(core.router.provide, app.web),
+    )
+
+
+def _make_store(config: WorkerConfig) -> IdempotencyStore:
+    store = IdempotencyStore(
+        store_path(config.socket_dir, config.service),
+        ttl=config.settings.answer_ttl,
+        most=config.settings.max_answers,
+    )
+    store.check()
+    return store
+
+
+def _load_handler(spec: str, context: HandlerContext) -> IRequestHandler:
+    """Make the request handler that the settings name as ``package.module:name``."""
+    make: Callable[[HandlerContext], Any] = load_object(spec)  # of an application, so it may be anything
+    handler = make(context)
+    if not IRequestHandler.providedBy(handler):
+        raise ConfigError(spec, "is no request handler", "declare it with @implementer(IRequestHandler)")
+    verifyObject(IRequestHandler, handler)
+    return IRequestHandler(handler)
