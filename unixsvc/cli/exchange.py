@@ -6,17 +6,23 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from unixsvc.client import connection
 from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable, connect_to_path
 from unixsvc.client.retry import ConnectionLost, RetryBudget, RetryState
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable, error_from
+from unixsvc.wire.messages import (
+    ClientMessage,
+    ServerMessage,
+    check_utf8,
+    decode_server_message,
+    encode_client_message,
+)
 
-__all__ = ["Answer", "Call", "Exchange", "exchange", "is_listening", "read_answer"]
+__all__ = ["Call", "Exchange", "exchange", "is_listening", "read_answer"]
 
 _ID: Final = 1
 _RETRY: Final = 0.01  # seconds
@@ -32,35 +38,10 @@ class Call(connection.Call, frozen=True, omit_defaults=True):
         return f"<Call {self.method} {self.path}>"
 
 
-class Answer(Struct, frozen=True):
-    """What came back; fields of later versions are ignored.
-
-    :ivar status: ``error`` for a failure.
-    :ivar detail: of a failure.
-    :ivar data: of a success, as JSON.
-    :ivar more: whether that is an item of a stream, and not the end.
-    """
-
-    code: int = 200
-    id: int | str | None = None
-    status: str = ""
-    message: str = ""
-    detail: Any = None
-    data: Raw = Raw(b"null")
-    more: bool = False
-
-    @property
-    def failed(self) -> bool:
-        """Whether the service refused, or failed."""
-        return self.status == "error"
+Exchange = Callable[[str, Call, float, Callable[[Raw], object]], ServerMessage]
 
 
-Exchange = Callable[[str, Call, float, Callable[[Raw], object]], Answer]
-
-_decode: Final = msgspec.json.Decoder(Answer).decode
-
-
-def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> Answer:
+def exchange(path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> ServerMessage:
     """Ask a service and wait for its answer; for a stream, for its end.
 
     With an idempotency key it is asked again where the clients would.
@@ -102,16 +83,16 @@ def is_listening(path: str) -> bool:
     return True
 
 
-def read_answer(line: bytes, path: str) -> Answer | None:
+def read_answer(line: bytes, path: str) -> ServerMessage | None:
     """Understand a line that a service sent; None if it is not for us, such as ``goaway``.
 
     :param path: of the service's socket, for messages.
     :raises BadGateway: if it is nothing that the protocol knows.
     """
     try:
-        line.decode()  # the decoder below does not look into data
-        answer = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        check_utf8([line])
+        answer = decode_server_message(line)
+    except BadGateway:
         raise BadGateway(f"{path}: what it sent is no answer") from None
     # A refusal that came before the request could be read has no id.
     return answer if answer.id == _ID or answer.failed else None
@@ -119,7 +100,7 @@ def read_answer(line: bytes, path: str) -> Answer | None:
 
 def _ask_again(
     path: str, call: Call, deadline: float, seconds: float, item: Callable[[Raw], object]
-) -> Answer:
+) -> ServerMessage:
     """Ask until there is an answer, or none is to be expected. What items have come of is not asked again."""
     import random  # late: it is slow to import
 
@@ -144,7 +125,7 @@ def _ask_again(
         time.sleep(pause)
 
 
-def _ask(path: str, call: Call, deadline: float, item: Callable[[Raw], object]) -> Answer:
+def _ask(path: str, call: Call, deadline: float, item: Callable[[Raw], object]) -> ServerMessage:
     """Ask once.
 
     :raises Unreached: if the service has seen nothing of it.
@@ -173,12 +154,15 @@ def _connect(path: str, deadline: float) -> socket.socket:
 
 def _message(call: Call, deadline: float) -> bytes:
     """One line, with what is left of the time as the service's own limit."""
-    fields = {"id": _ID, **msgspec.structs.asdict(call), "timeout": _left(deadline)}
-    said = {name: value for name, value in fields.items() if value not in (None, {})}
-    return msgspec.json.encode(said) + b"\n"
+    message = ClientMessage(
+        _ID, call.method, call.path, call.data, call.auth_token, _left(deadline), call.meta
+    )
+    return encode_client_message(message) + b"\n"
 
 
-def _receive(connection: socket.socket, path: str, deadline: float, item: Callable[[Raw], object]) -> Answer:
+def _receive(
+    connection: socket.socket, path: str, deadline: float, item: Callable[[Raw], object]
+) -> ServerMessage:
     rest = bytearray()
     while True:
         connection.settimeout(_left(deadline))

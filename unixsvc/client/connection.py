@@ -6,14 +6,22 @@ belongs; it knows no time, and never asks anything again.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.client.location import Credentials
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
+from unixsvc.wire.messages import (
+    ClientMessage,
+    ServerMessage,
+    check_utf8,
+    decode_server_message,
+    encode_cancel,
+    encode_client_message,
+    encode_credit,
+)
 
 __all__ = [
     "WINDOW",
@@ -79,36 +87,6 @@ class GoawayReceived(Struct, frozen=True):
 Event = ResponseReceived | ErrorReceived | ItemReceived | GoawayReceived
 
 
-class _Message(Struct, omit_defaults=True):
-    id: int
-    method: str = "GET"
-    path: str = ""  # a request always says it, as credit without one is for a stream that is under way
-    data: Raw = EMPTY
-    auth_token: str | None = None
-    timeout: float | None = None
-    meta: dict[str, str] = {}
-    cancel: bool = False
-    credit: int | None = None
-
-
-class _Line(Struct):
-    id: int | str | None = None
-    code: int = 0
-    status: str = ""
-    message: str = ""
-    detail: Any = None
-    data: Raw = Raw(b"null")
-    location: str | None = None
-    more: bool = False
-    goaway: bool = False
-
-
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(_Line).decode
-_NO_ANSWER: Final = "what the service sent is no answer"
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
 class ClientConnection:
     """One connection.
 
@@ -146,10 +124,10 @@ class ClientConnection:
         :returns: the id, and what is to be sent.
         """
         self._last += 1
-        message = _Message(
+        message = ClientMessage(
             self._last, call.method, call.path, call.data, self._token, timeout, call.meta, credit=credit
         )
-        encoded = _encode(message)
+        encoded = encode_client_message(message)
         self.sizes[self._last] = len(encoded)
         if credit is not None and not either:
             self._streams.add(self._last)
@@ -157,11 +135,11 @@ class ClientConnection:
 
     def grant(self, id: int, items: int) -> bytes:
         """Let so many further items of a stream come; what is to be sent."""
-        return b'{"id":%d,"credit":%d}\n' % (id, items)
+        return encode_credit(id, items)
 
     def cancel(self, id: int) -> bytes:
         """Take a call back; what is to be sent. It is answered all the same, by its result or by 499."""
-        return _encode(_Message(id, cancel=True)) + b"\n"
+        return encode_cancel(id)
 
     def receive(self, data: bytes) -> list[Event]:
         """Take in what has come.
@@ -178,19 +156,16 @@ class ClientConnection:
         *lines, rest = data.split(b"\n")
         self._rest = [rest] if rest else []
         if not data.isascii():
-            _check(lines)
+            check_utf8(lines)
         return [event for line in lines if line and (event := self._understand(line)) is not None]
 
     def _understand(self, line: bytes) -> Event | None:
-        try:
-            found = _decode(line)
-        except _NOT_JSON:
-            raise BadGateway(_NO_ANSWER) from None
+        found = decode_server_message(line)
         if found.goaway:
             self.leaving = True
             return GoawayReceived()
         number = found.id
-        if number is None and found.status == "error":
+        if number is None and found.failed:
             # It could not even read what we asked, or wants no connection of ours: that ends all of it.
             return self._refused(self._told(error_from(found.code, found.detail, found.message)))
         if number not in self.sizes:
@@ -199,14 +174,14 @@ class ClientConnection:
             return ItemReceived(number, found.data)
         return self._end(number, found)
 
-    def _end(self, id: int, found: _Line) -> Event:
+    def _end(self, id: int, found: ServerMessage) -> Event:
         """The last that comes of a call."""
         del self.sizes[id]
         stream = False
         if self._streams:
             stream = id in self._streams
             self._streams.discard(id)
-        if found.status == "error":
+        if found.failed:
             return ErrorReceived(id, self._told(error_from(found.code, found.detail, found.message)))
         self._token = None  # it was accepted, and holds for the connection
         if stream and bytes(found.data) != b"null":
@@ -223,15 +198,3 @@ class ClientConnection:
                 del self.sizes[guilty]
                 return ErrorReceived(guilty, error)
         raise error
-
-
-def _check(lines: list[bytes]) -> None:
-    """They are text; the decoder does not look into data.
-
-    :raises BadGateway: if they are not.
-    """
-    try:
-        for line in lines:
-            line.decode()
-    except UnicodeDecodeError:
-        raise BadGateway(_NO_ANSWER) from None

@@ -8,7 +8,7 @@ from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
-from unixsvc.wire.messages import Id, WireRequest
+from unixsvc.wire.messages import ClientMessage, Id
 
 __all__ = ["MAX_STREAMS", "MAX_UNANSWERED", "PendingRequest", "PendingRequests"]
 
@@ -60,7 +60,7 @@ class PendingRequests:
         """Whether a bare reply would have to wait for earlier ones."""
         return bool(self._bare)
 
-    def wait(self, wire: WireRequest) -> PendingRequest:
+    def wait(self, wire: ClientMessage) -> PendingRequest:
         """Wait for the reply to this request."""
         pending = PendingRequest(wire.id, oneway=wire.oneway, credit=wire.credit)
         self.add(pending)
@@ -92,7 +92,7 @@ class PendingRequests:
         pending.reply = reply
         self.add(pending)
 
-    def steer(self, wire: WireRequest) -> None:
+    def steer(self, wire: ClientMessage) -> None:
         """Cancel a request, or let more of a stream come.
 
         One that is answered by now is no error: its reply has crossed what is wanted of it.

@@ -5,25 +5,19 @@ from __future__ import annotations
 import socket
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from unixsvc.errors import error_from
+from unixsvc.errors import BadGateway, error_from
 from unixsvc.listen.interfaces import IAdoptingEndpoint
+from unixsvc.wire.messages import ClientMessage, decode_server_message, encode_client_message
 
 __all__ = ["probe"]
 
 _ID: Final = "probe"
-
-
-class _Answer(Struct):
-    code: int
-    detail: Any = None
 
 
 async def probe(reactor: Any, endpoint: Any, factory: IProtocolFactory, token: str) -> None:
@@ -35,7 +29,7 @@ async def probe(reactor: Any, endpoint: Any, factory: IProtocolFactory, token: s
     :param factory: makes the server's side.
     :raises unixsvc.errors.ServiceError: the answer, if it is a failure.
     :raises ConnectionError: if there is none.
-    :raises msgspec.DecodeError: if it is nonsense.
+    :raises unixsvc.errors.BadGateway: if it is not a message of the protocol.
     """
     ours, theirs = socket.socketpair()
     for each in ours, theirs:
@@ -49,9 +43,11 @@ async def probe(reactor: Any, endpoint: Any, factory: IProtocolFactory, token: s
             raise
         reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, Factory.forProtocol(lambda: asking))
     line = await asking.answered
-    answer = msgspec.json.decode(line, type=_Answer)
-    if answer.code >= 400:
+    answer = decode_server_message(line)
+    if answer.failed:
         raise error_from(answer.code, answer.detail)
+    if answer.id != _ID:
+        raise BadGateway("the reply to the health check has another id")
 
 
 class _Asking(LineOnlyReceiver):
@@ -62,8 +58,8 @@ class _Asking(LineOnlyReceiver):
         self.answered: Deferred[bytes] = Deferred()
 
     def connectionMade(self) -> None:
-        message = {"id": _ID, "path": "/-/health", "auth_token": self._token}
-        self.sendLine(msgspec.json.encode(message))
+        message = ClientMessage(_ID, path="/-/health", auth_token=self._token)
+        self.sendLine(encode_client_message(message))
 
     def lineReceived(self, line: bytes) -> None:
         transport: Any = self.transport

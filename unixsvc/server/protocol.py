@@ -21,10 +21,9 @@ from unixsvc.server.lifecycle import (
 from unixsvc.server.receiver import RequestReceiver
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.transport.peer import has_gone, peer_of
+from unixsvc.wire.messages import GOAWAY
 
 __all__ = ["ServerProtocol"]
-
-_GOAWAY: Final = b'{"goaway":true}\n'
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -131,7 +130,7 @@ class ServerProtocol(RequestReceiver):
 
     def _tell(self) -> None:
         self._stage = ConnectionState.TOLD
-        self._write(_GOAWAY)
+        self._write(GOAWAY)
 
     def _refuse(self, error: ServiceError) -> None:
         """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Caller, Reply, Request
@@ -17,7 +19,7 @@ from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.peer import has_more
 from unixsvc.wire.framing import MessageFramer
-from unixsvc.wire.messages import WireRequest, decode, find_id, is_grant, is_oneway, to_request
+from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
 
 __all__ = ["RequestReceiver"]
 
@@ -128,7 +130,7 @@ class RequestReceiver(ReplyWriter):
 
     def _serve(self, message: bytes) -> None:
         try:
-            wire = decode(message)
+            wire = decode_client_message(message)
         except (NotJSON, Malformed) as error:
             self._serve_wrong(message, error)
             return
@@ -136,7 +138,7 @@ class RequestReceiver(ReplyWriter):
         name = wire.id
         if name is not None:
             self._named = True
-        if wire.cancel or (wire.credit is not None and is_grant(message)):
+        if wire.cancel or (wire.credit is not None and wire.path is UNSET):
             self._unanswered.steer(wire)
         elif name in self._unanswered.requests:
             if not wire.oneway:
@@ -154,7 +156,7 @@ class RequestReceiver(ReplyWriter):
 
     def _wait(
         self,
-        wire: WireRequest,
+        wire: ClientMessage,
         request: Request,
         answer: ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
     ) -> None:

@@ -13,7 +13,7 @@ from unixsvc.domain.stream import ReplyStream
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.server.lifecycle import ConnectionState
 from unixsvc.server.pending import PendingRequest, PendingRequests
-from unixsvc.wire.messages import Id, encode, encode_items
+from unixsvc.wire.messages import Id, encode_items, encode_reply
 
 __all__ = ["ReplyWriter"]
 
@@ -49,7 +49,7 @@ class ReplyWriter(Protocol):
         if id is None and self._unanswered.any_bare:
             self._unanswered.add_done(reply)
         else:
-            data = encode(id, reply, self._end)
+            data = encode_reply(id, reply, self._end)
             if self._gathering:
                 self._write(data)
             else:
@@ -85,7 +85,7 @@ class ReplyWriter(Protocol):
             reply = reply.refuse(refusal)
         ready = self._unanswered.settle(pending, reply)
         if self._stage is not ConnectionState.LOST:
-            self._write(b"".join(encode(name, each, self._end) for name, each in ready))
+            self._write(b"".join(encode_reply(name, each, self._end) for name, each in ready))
             self._go_on()
 
     def _begin_stream(self, pending: PendingRequest, stream: ReplyStream) -> None:

@@ -1,38 +1,65 @@
-"""Between the bytes of one message and what they mean."""
+"""The messages of the wire protocol, defined once for client and server.
+
+Neither direction has type tags: the fields that are present say what a message is. So each direction is one
+struct, which the decoder fills in one pass:
+
+- :class:`ClientMessage`: a request, a cancel (``cancel``) or credit for a stream (``credit``, no ``path``).
+- :class:`ServerMessage`: a reply, an error (``status``), a stream item (``more``) or goaway (``goaway``).
+
+Source: ``docs/protocol.rst``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.domain.validation import JSON, find_field_errors
-from unixsvc.errors import Malformed, NotJSON
+from unixsvc.errors import BadGateway, Malformed, NotJSON
 
 __all__ = [
+    "GOAWAY",
+    "ClientMessage",
     "Id",
-    "WireRequest",
-    "decode",
-    "encode",
+    "ServerMessage",
+    "check_utf8",
+    "decode_client_message",
+    "decode_server_message",
+    "encode_cancel",
+    "encode_client_message",
+    "encode_credit",
     "encode_items",
+    "encode_reply",
     "find_id",
-    "is_grant",
     "is_oneway",
     "to_request",
 ]
 
 Id = int | str | None
 
+GOAWAY: Final = b'{"goaway":true}\n'
 
-class WireRequest(Struct, frozen=True, gc=False):
-    """A request as it stands on the wire."""
+
+class ClientMessage(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A message from client to server; fields with their default value are not sent.
+
+    :ivar id: chosen by the client; None for the bare replies of the one-message exchange.
+    :ivar path: UNSET means ``/``; with ``credit`` it makes the message credit for a stream, not a request.
+    :ivar data: a JSON object.
+    :ivar timeout: time that the caller has left, in seconds.
+    :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and the caller's own.
+    :ivar oneway: no reply is sent.
+    :ivar cancel: cancel the pending request with this id.
+    :ivar credit: number of stream items that the client will take, in addition to earlier credit.
+    """
 
     id: Id = None
     method: str = "GET"
-    path: str = "/"
+    path: str | UnsetType = UNSET
     data: Raw = EMPTY
     auth_token: str | None = None
     timeout: float | None = None
@@ -42,8 +69,37 @@ class WireRequest(Struct, frozen=True, gc=False):
     credit: Annotated[int, Meta(ge=0)] | None = None
 
     def __repr__(self) -> str:
-        # The generated one would show the token, and a repr ends up in logs.
-        return f"<WireRequest {self.id!r} {self.method} {self.path}>"
+        # The generated repr would show the token, and a repr ends up in logs.
+        return f"<ClientMessage {self.id!r} {self.method} {self.path}>"
+
+
+class ServerMessage(Struct, frozen=True):
+    """A message from server to client; unknown fields are ignored, as later versions may add some.
+
+    :ivar id: of the request; None in a bare reply, in an error of the whole connection, and in goaway.
+    :ivar status: ``error`` for an error reply.
+    :ivar message: the error's reason phrase.
+    :ivar detail: the error's detail: any JSON value.
+    :ivar data: the result or the stream item, as JSON.
+    :ivar location: path of the resource that was created; None if none was.
+    :ivar more: this is a stream item.
+    :ivar goaway: the client is asked to open no more requests on this connection.
+    """
+
+    id: Id = None
+    code: int = 0
+    status: str = ""
+    message: str = ""
+    detail: object = None
+    data: Raw = Raw(b"null")
+    location: str | None = None
+    more: bool = False
+    goaway: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """True for an error reply."""
+        return self.status == "error"
 
 
 class _OnlyId(Struct):
@@ -54,98 +110,148 @@ class _OnlyOneway(Struct):
     oneway: bool = False
 
 
-class _OnlyPath(Struct):
-    path: str | UnsetType = UNSET
-
-
-_decode: Final = msgspec.json.Decoder(WireRequest).decode
+_decode_client: Final = msgspec.json.Decoder(ClientMessage).decode
+_decode_server: Final = msgspec.json.Decoder(ServerMessage).decode
 _encode: Final = msgspec.json.Encoder().encode
-_PLAINLY: Final = [{"field": "", "message": "is not JSON"}]
+_NOT_JSON_DETAIL: Final = [{"field": "", "message": "is not JSON"}]
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NO_SERVER_MESSAGE: Final = "what the service sent is no answer"
+
+# The encoder itself: a function around it would be one more call for each request of a client.
+encode_client_message: Final[Callable[[ClientMessage], bytes]] = _encode
 
 
-def decode(message: bytes) -> WireRequest:
-    """Read a request.
+# Client to server.
 
-    :raises NotJSON: if the bytes are none.
-    :raises Malformed: if it is no object, or a field is of the wrong type; the detail says which.
+
+def decode_client_message(message: bytes) -> ClientMessage:
+    """Decode one message of a client.
+
+    :param message: without the line end.
+    :raises NotJSON: if it is not JSON.
+    :raises Malformed: if it is not an object, or fields have the wrong type; the detail names them.
     """
     try:
-        wire = _decode(message)
+        decoded = _decode_client(message)
     except msgspec.ValidationError:
         raise _malformed(message) from None
     except _NOT_JSON:
-        raise NotJSON(_PLAINLY) from None
-    if wire.data is not EMPTY and memoryview(wire.data)[0] != 0x7B:
+        raise NotJSON(_NOT_JSON_DETAIL) from None
+    if decoded.data is not EMPTY and memoryview(decoded.data)[0] != 0x7B:
         raise Malformed([{"field": "data", "message": "Expected `object`"}])
-    if wire.path[:1] != "/":
+    path = decoded.path
+    if path is not UNSET and path[:1] != "/":
         raise Malformed([{"field": "path", "message": "starts with '/'"}])
-    return wire
+    return decoded
 
 
-def to_request(wire: WireRequest, caller: Caller) -> Request:
-    """The request for the domain."""
-    path, query = wire.path, ""
-    if "?" in path:
+def to_request(message: ClientMessage, caller: Caller) -> Request:
+    """Make the domain's request from a message that is neither a cancel nor credit."""
+    path, query = message.path, ""
+    if path is UNSET:
+        path = "/"
+    elif "?" in path:
         path, _, query = path.partition("?")
-    method = wire.method.upper()
-    return Request(method, path, wire.data, query, wire.auth_token, wire.timeout, wire.meta, caller)
+    method = message.method.upper()
+    return Request(
+        method, path, message.data, query, message.auth_token, message.timeout, message.meta, caller
+    )
 
 
 def is_oneway(message: bytes) -> bool:
-    """Whether a message that is wrong otherwise says that it wants no reply."""
+    """True if a malformed message asks for no reply."""
     try:
         return msgspec.json.decode(message, type=_OnlyOneway).oneway
     except _NOT_JSON:  # a ValidationError is a DecodeError
         return False
 
 
-def is_grant(message: bytes) -> bool:
-    """Whether a message with credit wants more of a stream: one that asks for something says its path."""
-    return msgspec.json.decode(message, type=_OnlyPath).path is UNSET
-
-
 def find_id(message: bytes) -> Id:
-    """The id of a message that is wrong otherwise; None if even that cannot be read."""
+    """Id of a malformed message; None if it has none that can be decoded."""
     try:
         return msgspec.json.decode(message, type=_OnlyId).id
     except _NOT_JSON:  # a ValidationError is a DecodeError
         return None
 
 
-def encode(id: Id, reply: Reply, end: bytes = b"") -> bytes:
-    """A reply as it goes on the wire: an envelope if there is an id, else bare.
-
-    :param end: what follows it.
-    """
-    if type(id) is int and reply.code == 200 and reply.location is None:
-        return b'{"id":%d,"code":200,"data":%b}%b' % (id, reply.body, end)
-    return _encode_reply(id, reply) + end
+def encode_cancel(id: int) -> bytes:
+    """Encode the cancel of a request, with the line end."""
+    return _encode(ClientMessage(id, cancel=True)) + b"\n"
 
 
-def _encode_reply(id: Id, reply: Reply) -> bytes:
-    if reply.code >= 400:
-        failure: dict[str, Any] = {} if id is None else {"id": id}
-        failure |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
-        return _encode(failure)
-    if id is None:
-        return reply.body
-    if reply.location is not None:
-        where = _encode(reply.location)
-        return b'{"id":%b,"code":%d,"location":%b,"data":%b}' % (_encode(id), reply.code, where, reply.body)
-    return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
-
-
-def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
-    """Items of a stream as they go on the wire, each with its line end."""
-    start = b'{"id":%b,"more":true,"data":' % _encode(id)
-    return start + (b"}\n" + start).join(items) + b"}\n"
+def encode_credit(id: int, items: int) -> bytes:
+    """Encode credit for so many further items of a stream, with the line end."""
+    return _encode(ClientMessage(id, credit=items)) + b"\n"
 
 
 def _malformed(message: bytes) -> Malformed:
     try:
-        msgspec.json.decode(message, type=Raw)  # what is wrong may be found before it is seen to be no JSON
-        problems = find_field_errors(WireRequest, message, JSON)
+        msgspec.json.decode(message, type=Raw)  # a wrong type may be found in front of what is not JSON
+        problems = find_field_errors(ClientMessage, message, JSON)
     except _NOT_JSON:
-        return NotJSON(_PLAINLY)
-    return Malformed([{"field": each.field, "message": each.message} for each in problems])
+        return NotJSON(_NOT_JSON_DETAIL)
+    return Malformed([{"field": problem.field, "message": problem.message} for problem in problems])
+
+
+# Server to client.
+
+
+def decode_server_message(line: bytes) -> ServerMessage:
+    """Decode one message of a server.
+
+    :param line: without the line end. That ``data`` is UTF-8 is not checked: see :func:`check_utf8`.
+    :raises BadGateway: if it is not a message of the protocol.
+    """
+    try:
+        return _decode_server(line)
+    except _NOT_JSON:
+        raise BadGateway(_NO_SERVER_MESSAGE) from None
+
+
+def check_utf8(lines: Iterable[bytes]) -> None:
+    """Check that messages of a server are UTF-8, also in ``data``, which the decoder does not look into.
+
+    :raises BadGateway: if one is not.
+    """
+    try:
+        for line in lines:
+            line.decode()
+    except UnicodeDecodeError:
+        raise BadGateway(_NO_SERVER_MESSAGE) from None
+
+
+def encode_reply(id: Id, reply: Reply, end: bytes = b"") -> bytes:
+    """Encode a reply: in an envelope if there is an id, else bare.
+
+    :param end: the line end, or nothing in the one-message exchange.
+    """
+    if type(id) is int and reply.code == 200 and reply.location is None:
+        return b'{"id":%d,"code":200,"data":%b}%b' % (id, reply.body, end)
+    return _encode_any_reply(id, reply) + end
+
+
+def _encode_any_reply(id: Id, reply: Reply) -> bytes:
+    if reply.code >= 400:
+        error: dict[str, object] = {} if id is None else {"id": id}
+        error |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
+        return _encode(error)
+    if id is None:
+        return reply.body
+    if reply.location is not None:
+        location = _encode(reply.location)
+        return b'{"id":%b,"code":%d,"location":%b,"data":%b}' % (
+            _encode(id),
+            reply.code,
+            location,
+            reply.body,
+        )
+    return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
+
+
+def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
+    """Encode items of a stream, each with its line end.
+
+    :param items: as JSON.
+    """
+    start = b'{"id":%b,"more":true,"data":' % _encode(id)
+    return start + (b"}\n" + start).join(items) + b"}\n"

@@ -17,7 +17,7 @@ from unixsvc.domain.stream import ReplyStream, whole
 from unixsvc.errors import error_from
 from unixsvc.server.handler import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
-from unixsvc.wire.messages import decode, encode, to_request
+from unixsvc.wire.messages import decode_client_message, encode_reply, to_request
 
 
 class _Connection(Int32StringReceiver):
@@ -42,12 +42,12 @@ class _Connection(Int32StringReceiver):
         transport.abortConnection()
 
     def stringReceived(self, string: bytes) -> None:
-        wire, handle = decode(string), self._handler.context.handle
+        wire, handle = decode_client_message(string), self._handler.context.handle
         self._handler.begin()
         answer: Deferred[Reply | ReplyStream] = Deferred.fromCoroutine(
             await_result(handle(to_request(wire, self._caller)))
         )
-        answer.addCallback(lambda reply: self.sendString(encode(wire.id, whole(reply))))
+        answer.addCallback(lambda reply: self.sendString(encode_reply(wire.id, whole(reply))))
         answer.addBoth(self._handler.end)
 
 

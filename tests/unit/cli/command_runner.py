@@ -16,8 +16,9 @@ from msgspec import Raw, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.cli.command import run
-from unixsvc.cli.exchange import Answer, Call
+from unixsvc.cli.exchange import Call
 from unixsvc.cli.session import Session
+from unixsvc.wire.messages import ServerMessage
 
 __all__ = ["TOKEN", "CommandTestCase", "Outcome", "failure", "success"]
 
@@ -32,14 +33,14 @@ class Outcome(Struct, frozen=True):
     err: str
 
 
-def success(data: Any) -> Answer:
+def success(data: Any) -> ServerMessage:
     """A service's answer with a result."""
-    return Answer(200, 1, data=Raw(msgspec.json.encode(data)))
+    return ServerMessage(1, 200, data=Raw(msgspec.json.encode(data)))
 
 
-def failure(code: int, detail: Any = None) -> Answer:
+def failure(code: int, detail: Any = None) -> ServerMessage:
     """A service's answer with a failure."""
-    return Answer(code, 1, "error", "", detail)
+    return ServerMessage(1, code, "error", "", detail)
 
 
 class CommandTestCase(SynchronousTestCase):
@@ -64,7 +65,7 @@ class CommandTestCase(SynchronousTestCase):
         self.write("service_user.sock")
         self.calls: list[tuple[str, Call, float]] = []
         self.items: list[Any] = []
-        self.answer: Answer | Exception = success(None)
+        self.answer: ServerMessage | Exception = success(None)
 
     def write(self, name: str, content: str = "") -> str:
         """Make a file in the folder that only we can read; its path."""
@@ -101,7 +102,9 @@ class CommandTestCase(SynchronousTestCase):
         for word in words:
             self.assertIn(word, outcome.err)
 
-    def _exchange(self, path: str, call: Call, seconds: float, item: Callable[[Raw], object]) -> Answer:
+    def _exchange(
+        self, path: str, call: Call, seconds: float, item: Callable[[Raw], object]
+    ) -> ServerMessage:
         self.calls.append((path, call, seconds))
         for each in self.items:
             item(Raw(msgspec.json.encode(each)))

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.client.connection import (
@@ -19,7 +19,7 @@ from unixsvc.client.connection import (
 )
 from unixsvc.client.location import Credentials
 from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unauthorized, Unavailable
-from unixsvc.wire.messages import decode, is_grant
+from unixsvc.wire.messages import decode_client_message
 
 ITEM = Call("GET", "/item/7")
 
@@ -74,11 +74,11 @@ class AskingTests(ConversationTestCase):
     def test_credit(self) -> None:
         """The service can tell a stream that is asked for from credit for one, whatever its path is."""
         _, asked = self.conversation.ask(Call("GET", "/"), None, 64)
-        self.assertEqual(decode(asked.strip()).credit, 64)
-        self.assertFalse(is_grant(asked))
+        request = decode_client_message(asked)
+        self.assertEqual((request.credit, request.path), (64, "/"))
         granted = self.conversation.grant(1, 32)
         self.assertEqual(json.loads(granted), {"id": 1, "credit": 32})
-        self.assertTrue(is_grant(granted))
+        self.assertIs(decode_client_message(granted).path, UNSET)
         self.assertEqual(granted[-1:], b"\n")
 
 

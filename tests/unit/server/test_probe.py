@@ -14,7 +14,7 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.errors import BadGateway, ServiceError, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.server.handler import HandlerContext, SocketRequestHandler
 from unixsvc.server.probe import probe
@@ -123,9 +123,9 @@ class OtherTests(ProbeTestCase):
             self.assertIn("without an answer", str(caught.exception))
 
     async def test_nonsense(self) -> None:
-        """So does one whose answer is none."""
+        """A reply that is not a message of the protocol, or has another id, fails."""
         for said in (b"hello\n", b"{}\n", b'{"id":"probe","code":"x"}\n'):
-            with self.assertRaises(ValueError):
+            with self.assertRaises(BadGateway):
                 await self.asked(said)
 
     async def test_goes(self) -> None:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 
+from msgspec import UNSET, Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Caller, Reply
-from unixsvc.errors import Malformed, NotFound, NotJSON
-from unixsvc.wire.messages import decode, encode, encode_items, find_id, is_grant, to_request
+from unixsvc.errors import BadGateway, Malformed, NotFound, NotJSON
+from unixsvc.wire.messages import (
+    GOAWAY,
+    ClientMessage,
+    ServerMessage,
+    check_utf8,
+    decode_client_message,
+    decode_server_message,
+    encode_cancel,
+    encode_client_message,
+    encode_credit,
+    encode_items,
+    encode_reply,
+    find_id,
+    to_request,
+)
 
 
 class DecodeTests(SynchronousTestCase):
@@ -17,7 +32,7 @@ class DecodeTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """An empty object is a request."""
-        request = to_request(decode(b"{}"), Caller())
+        request = to_request(decode_client_message(b"{}"), Caller())
         self.assertEqual((request.method, request.path, bytes(request.data)), ("GET", "/", b"{}"))
         self.assertEqual((request.timeout, request.meta, request.auth_token), (None, {}, None))
 
@@ -29,7 +44,7 @@ class DecodeTests(SynchronousTestCase):
         }  # fmt: skip
         for field, value in wrong.items():
             with self.assertRaises(Malformed) as caught:
-                decode(json.dumps({field: value}).encode())
+                decode_client_message(json.dumps({field: value}).encode())
             self.assertNotIsInstance(caught.exception, NotJSON)
             [problem] = caught.exception.detail
             self.assertEqual(problem["field"].partition(".")[0], field)
@@ -37,38 +52,33 @@ class DecodeTests(SynchronousTestCase):
     def test_several_fields(self) -> None:
         """All that is wrong is named at once."""
         with self.assertRaises(Malformed) as caught:
-            decode(b'{"path":1,"timeout":"x"}')
+            decode_client_message(b'{"path":1,"timeout":"x"}')
         self.assertEqual([each["field"] for each in caught.exception.detail], ["path", "timeout"])
 
     def test_path_without_slash(self) -> None:
         """A path starts with a slash."""
         with self.assertRaises(Malformed) as caught:
-            decode(b'{"path":"user"}')
+            decode_client_message(b'{"path":"user"}')
         self.assertEqual(caught.exception.detail[0]["field"], "path")
 
     def test_not_json(self) -> None:
         """What cannot be decoded is told apart from what is no request."""
         for text in (b"", b"{", b"nonsense", b'{"path":"\xff"}', b'{"x":' + b"[" * 100_000):
             with self.assertRaises(NotJSON):
-                decode(text)
+                decode_client_message(text)
 
     def test_credit(self) -> None:
         """Credit is a number of items."""
-        self.assertEqual([decode(b'{"credit":%d}' % each).credit for each in (0, 7)], [0, 7])
-        self.assertIsNone(decode(b"{}").credit)
+        self.assertEqual([decode_client_message(b'{"credit":%d}' % each).credit for each in (0, 7)], [0, 7])
+        self.assertIsNone(decode_client_message(b"{}").credit)
         for wrong in (b"-1", b'"1"', b"1.5", b"true"):
             with self.assertRaises(Malformed) as caught:
-                decode(b'{"credit":%b}' % wrong)
+                decode_client_message(b'{"credit":%b}' % wrong)
             self.assertEqual(caught.exception.detail[0]["field"], "credit")
-
-    def test_grant(self) -> None:
-        """Who grants more names no path, and who asks with credit does."""
-        self.assertTrue(is_grant(b'{"id":1,"credit":1}'))
-        self.assertFalse(is_grant(b'{"id":1,"credit":1,"path":"/"}'))
 
     def test_token_is_not_shown(self) -> None:
         """What is written of a request in a log does not show the token."""
-        wire = decode(b'{"auth_token":"sesame"}')
+        wire = decode_client_message(b'{"auth_token":"sesame"}')
         self.assertNotIn("sesame", repr(wire) + repr(to_request(wire, Caller())))
 
     def test_find_id(self) -> None:
@@ -84,7 +94,7 @@ class EncodeTests(SynchronousTestCase):
     def test_envelope(self) -> None:
         """With an id, an envelope that is JSON whatever the id is."""
         for each in (0, -1, 2**70, "", 'q"\\\n', "é"):
-            text = encode(each, Reply(200, b'{"a":1}'))
+            text = encode_reply(each, Reply(200, b'{"a":1}'))
             self.assertEqual(json.loads(text), {"id": each, "code": 200, "data": {"a": 1}})
             self.assertNotIn(b"\n", text)
 
@@ -101,18 +111,87 @@ class EncodeTests(SynchronousTestCase):
         """What has made something says where that is; whoever did not ask by an id gets the result alone."""
         reply = Reply(200, b'{"id":7}', location="/user/7")
         expected = b'{"id":%s,"code":200,"location":"/user/7","data":{"id":7}}'
-        self.assertEqual(encode(1, reply), expected % b"1")
-        self.assertEqual(encode("a", reply), expected % b'"a"')
-        self.assertEqual(encode(None, reply), b'{"id":7}')
-        self.assertIn(b'"location":""', encode(1, Reply(200, b"1", location="")))
+        self.assertEqual(encode_reply(1, reply), expected % b"1")
+        self.assertEqual(encode_reply("a", reply), expected % b'"a"')
+        self.assertEqual(encode_reply(None, reply), b'{"id":7}')
+        self.assertIn(b'"location":""', encode_reply(1, Reply(200, b"1", location="")))
 
     def test_bare(self) -> None:
         """Without one, the result alone."""
-        self.assertEqual(encode(None, Reply(200, b'{"a":1}')), b'{"a":1}')
+        self.assertEqual(encode_reply(None, Reply(200, b'{"a":1}')), b'{"a":1}')
 
     def test_failure(self) -> None:
         """A failure says what it is, with the id or without."""
         failure = {"status": "error", "code": 404, "message": "Not found", "detail": "no x"}
         reply = error_to_reply(NotFound("no x"))
-        self.assertEqual(json.loads(encode(None, reply)), failure)
-        self.assertEqual(json.loads(encode(3, reply)), {"id": 3} | failure)
+        self.assertEqual(json.loads(encode_reply(None, reply)), failure)
+        self.assertEqual(json.loads(encode_reply(3, reply)), {"id": 3} | failure)
+
+
+class BothSidesTests(SynchronousTestCase):
+    """What one side encodes, the other side decodes."""
+
+    def test_request(self) -> None:
+        """A request arrives with all its fields; those with their default value are not sent."""
+        message = ClientMessage(7, "POST", "/a?b=1", Raw(b'{"c":1}'), "token", 1.5, {"d": "e"}, credit=0)
+        self.assertEqual(decode_client_message(encode_client_message(message)), message)
+        message = ClientMessage("x", path="/")
+        encoded = encode_client_message(message)
+        self.assertEqual((encoded, decode_client_message(encoded)), (b'{"id":"x","path":"/"}', message))
+
+    def test_cancel(self) -> None:
+        """A cancel has the id and nothing else."""
+        encoded = encode_cancel(3)
+        self.assertEqual(encoded, b'{"id":3,"cancel":true}\n')
+        self.assertEqual(decode_client_message(encoded), ClientMessage(3, cancel=True))
+
+    def test_credit(self) -> None:
+        """Credit has no path, so that it is not taken for a request with credit."""
+        encoded = encode_credit(3, 32)
+        self.assertEqual(encoded, b'{"id":3,"credit":32}\n')
+        message = decode_client_message(encoded)
+        self.assertEqual((message, message.path), (ClientMessage(3, credit=32), UNSET))
+        self.assertEqual(decode_client_message(b'{"id":1,"credit":1,"path":"/"}').path, "/")
+
+    def test_reply(self) -> None:
+        """A reply arrives with its result and location."""
+        for location in (None, "", "/user/7"):
+            line = encode_reply(5, Reply(200, b'{"a":1}', location=location))
+            expected = ServerMessage(5, 200, data=Raw(b'{"a":1}'), location=location)
+            self.assertEqual(decode_server_message(line), expected)
+
+    def test_error(self) -> None:
+        """An error arrives with its code and detail, and is known as one."""
+        message = decode_server_message(encode_reply(5, error_to_reply(NotFound("no x"))))
+        self.assertEqual(message, ServerMessage(5, 404, "error", "Not found", "no x"))
+        self.assertTrue(message.failed)
+
+    def test_items(self) -> None:
+        """Each item of a stream arrives as one message."""
+        messages = [decode_server_message(line) for line in encode_items("s", [b"1", b"[2]"]).splitlines()]
+        expected = [ServerMessage("s", data=Raw(item), more=True) for item in (b"1", b"[2]")]
+        self.assertEqual(messages, expected)
+
+    def test_goaway(self) -> None:
+        """Goaway arrives as such."""
+        self.assertEqual(decode_server_message(GOAWAY), ServerMessage(goaway=True))
+
+
+class DecodeServerMessageTests(SynchronousTestCase):
+    """What a client accepts."""
+
+    def test_not_a_message(self) -> None:
+        """Bytes that are not a message of the protocol are a bad gateway."""
+        lines = [b"", b"x", b"[]", b'{"id":[]}', b'{"code":"x"}', b'{"a":' + b"[" * 99_999]
+        for line in lines:
+            self.assertRaises(BadGateway, decode_server_message, line)
+
+    def test_later_versions(self) -> None:
+        """Fields that this version does not know are ignored."""
+        self.assertEqual(decode_server_message(b'{"id":1,"code":200,"x":[1]}'), ServerMessage(1, 200))
+
+    def test_utf8(self) -> None:
+        """Data that is not UTF-8 is a bad gateway, though the decoder passes over it."""
+        self.assertEqual(bytes(decode_server_message(b'{"data":"\xff"}').data), b'"\xff"')
+        self.assertRaises(BadGateway, check_utf8, [b"a", b'{"data":"\xff"}'])
+        check_utf8([b"a", "é".encode()])
