@@ -64,7 +64,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
     from unixsvc.datasource.unix import mounted
     from unixsvc.domain.interfaces import IServices
     from unixsvc.routing.app import load_app, load_object
-    from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes
+    from unixsvc.routing.builtin_routes import BuiltinRoutes
     from unixsvc.routing.router import Router
 
     socket_path(settings.socket_dir, name)
@@ -83,8 +83,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
         http = settings.http if settings.http and name == HTTP_SERVICE else Http()
         try:
             mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
-            routes = router.contract()["routes"]
-            return sum(not route["path"].startswith(f"{PREFIX}/") for route in routes)
+            return len(router.contract().application_routes)
         finally:
             router.close()
 

@@ -8,25 +8,15 @@ from typing import Final
 import click
 import msgspec
 from click.shell_completion import CompletionItem
-from msgspec import Struct
 
 from unixsvc.cli.session import Session
+from unixsvc.contract.model import Contract, RouteContract
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.socket_directory import service_names
 
 __all__ = ["complete_service", "complete_words"]
 
 _PATIENCE: Final = 1.0  # seconds; who presses a key does not wait for longer
-
-
-class _Route(Struct):
-    method: str
-    path: str
-    title: str = ""
-
-
-class _Contract(Struct):
-    routes: list[_Route]
 
 
 def complete_service(
@@ -55,10 +45,10 @@ def complete_words(
     return [each for each in found if each.value.startswith(incomplete)]
 
 
-def _routes(context: click.Context) -> list[_Route]:
+def _routes(context: click.Context) -> list[RouteContract]:
     service = context.params.get("service")
     session = context.ensure_object(Session)
     with suppress(ConfigError, ServiceError, msgspec.DecodeError):
         contract = session.ask(str(service), "/-/routes", seconds=_PATIENCE)
-        return msgspec.json.decode(contract, type=_Contract).routes
+        return msgspec.json.decode(contract, type=Contract).routes
     return []

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
 
 import click
 import msgspec
-from msgspec import Struct
 
 from unixsvc.cli.completion import complete_service
 from unixsvc.cli.exchange import is_listening
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_table
 from unixsvc.cli.session import Session
+from unixsvc.contract.model import Contract, referenced_schema
+from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import BadGateway, ConfigError
 from unixsvc.socket_directory import service_names, socket_path
 
 __all__ = ["ls", "routes"]
-
-_REFERENCE: Final = "#/schemas/"
 
 
 @click.command()
@@ -50,7 +48,7 @@ def routes(session: Session, service: str, as_json: bool) -> None:
         echo_json(contract, terminal=session.terminal)
         return
     try:
-        found = msgspec.json.decode(contract, type=_Contract)
+        found = msgspec.json.decode(contract, type=Contract)
     except msgspec.DecodeError as error:
         raise BadGateway(f"the contract cannot be read: {error}") from None
     rows = [
@@ -66,22 +64,10 @@ def routes(session: Session, service: str, as_json: bool) -> None:
     echo_table(["METHOD", "PATH", "DATA", "PUBLIC", "TITLE"], rows, terminal=session.terminal)
 
 
-class _Route(Struct, frozen=True):
-    method: str
-    path: str
-    title: str = ""
-    public: bool = False
-    data: dict[str, Any] | None = None
-
-
-class _Contract(Struct, frozen=True):
-    routes: list[_Route]
-    schemas: dict[str, dict[str, Any]] = {}
-
-
-def _arguments(schema: dict[str, Any] | None, schemas: dict[str, dict[str, Any]]) -> str:
-    """The names of the arguments; in brackets those that may be left out."""
-    schema = schema or {}
-    schema = schemas.get(str(schema.get("$ref", "")).removeprefix(_REFERENCE), schema)
+def _arguments(schema: Json, schemas: JsonObject) -> str:
+    """The names of the arguments, in brackets where they are optional."""
+    schema = schemas.get(referenced_schema(schema), schema)
+    if not isinstance(schema, dict):
+        return ""
     required = schema.get("required", [])
     return ", ".join(name if name in required else f"[{name}]" for name in schema.get("properties", {}))

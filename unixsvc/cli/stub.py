@@ -39,7 +39,7 @@ def stub(session: Session, service: str, name: str | None) -> None:
 
     unixsvc stub user > user_client.py
     """
-    from unixsvc.stubs.contract import Contract
+    from unixsvc.contract.model import Contract
     from unixsvc.stubs.module import client_name, write_module
 
     told = session.ask(service, "/-/routes")

@@ -1,130 +1,148 @@
-"""What a service promises: its routes with JSON Schemas of arguments and results."""
+"""Builds the contract of a service from its routes."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from unixsvc.contract.model import SCHEMA_REFERENCE, Contract, ErrorContract, RouteContract, referenced_schema
+from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import ServiceError
-from unixsvc.routing.route import Route
-from unixsvc.routing.signature import Signature
 
 __all__ = ["RouteDescription", "describe"]
 
-_REFERENCE: Final = "#/schemas/"
 
+class RouteDescription(Struct, frozen=True, kw_only=True):
+    """A route with the types of its action.
 
-class RouteDescription(Struct, frozen=True):
-    """One route as it stands in the table: the whole path, and what the action takes and gives."""
-
-    path: str
-    route: Route
-    signature: Signature
-
-
-def describe(title: str, version: str, promises: Sequence[RouteDescription]) -> dict[str, Any]:
-    """The contract as plain data.
-
-    :returns: ``title``, ``version``, ``schemas`` by name, and ``routes``: of each the ``method``,
-        ``path``, ``title``, ``description``, ``public``, ``deprecated``, ``tags``, ``errors`` (by rising
-        ``code``, with the standard ``message`` and what it means there as ``description``), ``meta``,
-        ``stream`` (whether it is one), ``created`` (whether it makes something), and the schemas
-        ``path_arguments`` (by name), ``data`` (None if it takes none) and ``result`` (of a stream: of each
-        item). Always the same for the same application, byte for byte: sets are sorted.
-    :raises TypeError: if a result is of a type that cannot become JSON.
+    :ivar path: the whole path.
+    :ivar description: if empty, the docstring of the action is used.
+    :ivar errors: the declared errors.
+    :ivar path_arguments: the types of the path variables by name.
+    :ivar data: the type of the data; None if the action takes no data.
+    :ivar result: the type of the result; of a stream, of each item.
     """
-    kinds: list[Any] = []
-    for each in promises:
-        kinds += [*each.signature.path.values(), each.signature.returns]
-        kinds += [each.signature.data] if each.signature.data else []
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE + "{name}")
-    for each in components.values():
-        _order_defaults(each, components)
-        if "description" in each:
-            each["description"] = _for_callers(each["description"])
-    # The parameters of one action have no name of their own that could be referred to.
-    remaining = iter(schemas)
-    routes = []
-    for each in promises:
-        path = {name: next(remaining) for name in each.signature.path}
-        result = next(remaining)
-        data = next(remaining) if each.signature.data else None
-        routes.append(_describe_route(each, path, data, result))
-    return {"title": title, "version": version, "routes": routes, "schemas": components}
+
+    method: str
+    path: str
+    action: Callable[..., object]
+    title: str = ""
+    description: str = ""
+    public: bool = False
+    deprecated: bool = False
+    tags: Sequence[str] = ()
+    errors: Sequence[type[ServiceError]] = ()
+    meta: Mapping[Any, object] = {}
+    stream: bool = False
+    created: bool = False
+    path_arguments: Mapping[str, object] = {}
+    data: object = None
+    result: object
 
 
-def _describe_route(
-    promise: RouteDescription, path: dict[str, Any], data: Any, result: Any
-) -> dict[str, Any]:
-    route = promise.route
-    return {
-        "method": route.method,
-        "path": promise.path,
-        "title": route.title,
-        "description": route.description or _told_by(route.action),
-        "public": route.public,
-        "deprecated": route.deprecated,
-        "tags": list(route.tags),
-        "errors": [_describe_error(each) for each in sorted(route.errors, key=lambda each: each.code)],
-        "meta": msgspec.to_builtins(route.meta, str_keys=True, order="deterministic"),
-        "stream": promise.signature.stream,
-        "created": promise.signature.created,
-        "path_arguments": path,
-        "data": data,
-        "result": result,
-    }
+def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Contract:
+    """Build the contract.
+
+    Its encoding is the same in every process for the same application, byte for byte: sets are sorted.
+
+    :param title: the title of the application.
+    :param version: the version of the application.
+    :param routes: the routes in the order of the contract.
+    :raises TypeError: if a type has no JSON Schema.
+    """
+    types: list[object] = []
+    for route in routes:
+        types += [*route.path_arguments.values(), route.result]
+        types += [route.data] if route.data is not None else []
+    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REFERENCE + "{name}")
+    for component in components.values():
+        _sort_defaults(component, components)
+        if "description" in component:
+            component["description"] = _without_fields(component["description"])
+    # Schemas of the arguments of one action have no names: they are consumed in the order of their types.
+    # A discriminator has integers as keys where the tags of a union are integers; JSON has strings.
+    remaining = iter(_to_json(schemas))
+    described = [_describe_route(route, remaining) for route in routes]
+    return Contract(title=title, version=version, routes=described, schemas=_to_json(components))
 
 
-def _describe_error(error: type[ServiceError]) -> dict[str, Any]:
-    # Up to the first empty line: what follows it explains parameters to whoever raises it.
+def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteContract:
+    path_arguments = {name: next(schemas) for name in route.path_arguments}
+    result = next(schemas)
+    data = next(schemas) if route.data is not None else None
+    return RouteContract(
+        method=route.method,
+        path=route.path,
+        title=route.title,
+        description=route.description or _without_fields(inspect.getdoc(route.action) or ""),
+        public=route.public,
+        deprecated=route.deprecated,
+        tags=list(route.tags),
+        errors=[_describe_error(error) for error in sorted(route.errors, key=lambda error: error.code)],
+        meta=msgspec.to_builtins(route.meta, str_keys=True, order="deterministic"),
+        stream=route.stream,
+        created=route.created,
+        path_arguments=path_arguments,
+        data=data,
+        result=result,
+    )
+
+
+def _describe_error(error: type[ServiceError]) -> ErrorContract:
+    # The first paragraph is for callers; the others explain parameters to authors of actions.
     description = (inspect.getdoc(error) or "").partition("\n\n")[0]
-    return {"code": error.code, "message": error.message, "description": description.replace("\n", " ")}
+    return ErrorContract(error.code, error.message, description.replace("\n", " "))
 
 
-def _told_by(action: Any) -> str:
-    return _for_callers(inspect.getdoc(action) or "")
+def _to_json(value: Json) -> Json:
+    return msgspec.to_builtins(value, str_keys=True)
 
 
-def _for_callers(docstring: str) -> str:
-    """A docstring, up to the fields and directives that are for whoever reads the code."""
+def _without_fields(docstring: str) -> str:
+    """Return a docstring up to its fields and directives, which are for readers of the code."""
     text = inspect.cleandoc(docstring)
     return re.split(r"\n(?::|\.\. )", f"\n{text}", maxsplit=1)[0].strip()
 
 
-def _order_defaults(schema: dict[str, Any], components: dict[str, Any]) -> None:
-    """Sort what has been a set in the defaults of a struct's fields."""
+def _sort_defaults(schema: JsonObject, components: JsonObject) -> None:
+    """Sort the sets among the defaults of a struct's fields, in place."""
     fields = schema.get("properties", {}).values() or schema.get("prefixItems", [])
     for field in fields:
         if "default" in field:
-            field["default"] = _ordered(field["default"], field, components)
+            field["default"] = _sort_sets(field["default"], field, components)
 
 
-def _ordered(value: Any, schema: Any, components: dict[str, Any]) -> Any:
-    """A value in which each list that its schema says to be a set is sorted."""
-    if not isinstance(schema, dict):  # true or false: nothing is known of it
+def _sort_sets(value: Json, schema: Json, components: JsonObject) -> Json:
+    """Return the value with each list sorted that is a set according to the schema."""
+    if not isinstance(schema, dict):  # true and false are schemas, too
         return value
     if "$ref" in schema:
-        return _ordered(value, components.get(schema["$ref"].removeprefix(_REFERENCE)), components)
-    for each in schema.get("anyOf", []):
-        value = _ordered(value, each, components)
+        return _sort_sets(value, components.get(referenced_schema(schema)), components)
+    for option in schema.get("anyOf", []):
+        value = _sort_sets(value, option, components)
     if isinstance(value, dict):
-        known, others = schema.get("properties", {}), schema.get("additionalProperties")
-        return {name: _ordered(each, known.get(name, others), components) for name, each in value.items()}
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        return {
+            name: _sort_sets(field, properties.get(name, others), components) for name, field in value.items()
+        }
     if isinstance(value, list | tuple):
-        kinds = chain(schema.get("prefixItems", []), repeat(schema.get("items")))
-        items = [_ordered(each, kind, components) for each, kind in zip(value, kinds, strict=False)]
+        schemas = chain(schema.get("prefixItems", []), repeat(schema.get("items")))
+        items = [
+            _sort_sets(item, item_schema, components)
+            for item, item_schema in zip(value, schemas, strict=False)
+        ]
         return _sorted(items) if schema.get("uniqueItems") else items
     return value
 
 
-def _sorted(items: list[Any]) -> list[Any]:
+def _sorted(items: list[Json]) -> list[Json]:
     try:
         return sorted(items)
-    except TypeError:  # of several kinds, which have no order among them
+    except TypeError:  # items of several types have no order
         return sorted(items, key=msgspec.json.encode)

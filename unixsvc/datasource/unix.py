@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
+import msgspec
 from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -14,8 +15,10 @@ from zope.interface import implementer
 
 from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.config.settings import CONTROL_SERVICE
+from unixsvc.contract.interfaces import IDescribesRoutes
+from unixsvc.contract.model import Contract
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource, IServices
+from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
@@ -63,15 +66,15 @@ class UnixDatasource:
         answered: Deferred[Reply] = asked.addCallbacks(self._succeeded, _failed)
         return answered
 
-    async def contract(self) -> dict[str, Any]:
-        """What the service promises below its base; through a mount nothing of it is public."""
-        found: dict[str, Any] = await self._services.get(self._service, ROUTES)
+    async def contract(self) -> Contract:
+        """Return the contract of the service below the base; through a mount no route is public."""
+        contract: Contract = await self._services.call(self._service, "GET", ROUTES, type=Contract)
         routes = [
-            {**each, "path": self._here(each["path"]), "public": False}
-            for each in found["routes"]
-            if f"{each['path']}/".startswith(f"{self._base}/") and not each["path"].startswith(f"{PREFIX}/")
+            msgspec.structs.replace(route, path=self._here(route.path), public=False)
+            for route in contract.application_routes
+            if f"{route.path}/".startswith(f"{self._base}/")
         ]
-        return {**found, "routes": routes}
+        return msgspec.structs.replace(contract, routes=routes)
 
     def _there(self, path: str) -> str:
         return (self._base + path[len(self._prefix) :]) or "/"

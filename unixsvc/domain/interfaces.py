@@ -13,7 +13,6 @@ from unixsvc.domain.stream import ReplyStream
 
 __all__ = [
     "IBlockingRunner",
-    "IDescribesRoutes",
     "IFailureLog",
     "IGuard",
     "IHandleMessage",
@@ -57,16 +56,6 @@ class IRouterDatasource(Interface):
         """Have it answered, at once or later.
 
         :raises unixsvc.errors.ServiceError: for every failure that the caller may know of.
-        """
-
-
-class IDescribesRoutes(Interface):
-    """A datasource that can tell what it answers."""
-
-    def contract() -> Awaitable[dict[str, Any]]:
-        """Its contract, as :func:`unixsvc.contract.describe.describe` gives it; paths are those of requests.
-
-        :raises unixsvc.errors.ServiceError: if it cannot be had now.
         """
 
 

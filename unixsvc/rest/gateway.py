@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply, Request
@@ -125,5 +126,7 @@ async def _head(handle: Handle, asked: Request) -> Reply | ReplyStream:
     return answer
 
 
-async def _openapi(contracts: Callable[[], Awaitable[list[dict[str, Any]]]], token: str) -> dict[str, Any]:
+async def _openapi(
+    contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]], token: str
+) -> dict[str, Any]:
     return describe(await contracts(), token=token)

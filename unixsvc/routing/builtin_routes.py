@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 import svcs
 from msgspec import Struct
 
+from unixsvc.contract.model import BUILTIN_PREFIX, Contract
 from unixsvc.routing.route import GET, Group
 
 __all__ = ["HEALTH", "PREFIX", "ROUTES", "BuiltinRoutes", "builtin_group"]
 
-PREFIX: Final = "/-"
+PREFIX: Final = BUILTIN_PREFIX
 HEALTH: Final = f"{PREFIX}/health"
 ROUTES: Final = f"{PREFIX}/routes"
 
@@ -27,7 +29,7 @@ class BuiltinRoutes(Struct, frozen=True):
     stats: Callable[[], dict[str, Any]]
 
 
-def builtin_group(reserved: BuiltinRoutes, contract: Callable[[], dict[str, Any]]) -> Group:
+def builtin_group(reserved: BuiltinRoutes, contract: Callable[[], Contract]) -> Group:
     """Routes as any others, but that no application can define."""
 
     def ping() -> str:
@@ -40,7 +42,7 @@ def builtin_group(reserved: BuiltinRoutes, contract: Callable[[], dict[str, Any]
         return reserved.stats()
 
     def routes() -> dict[str, Any]:
-        return contract()
+        return msgspec.to_builtins(contract())  # type: ignore[no-any-return]
 
     return Group(
         PREFIX,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.contract.describe import RouteDescription, describe
+from unixsvc.contract.model import Contract
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Reply, Request
@@ -84,11 +85,13 @@ class Router:
             app.container(self._services.registry, ServiceContext(name, folder, settings))
         self.shielded = 0
         self._table: Table[_Endpoint] = Table(PREFIX.strip("/"))
-        self._promises: list[RouteDescription] = []
+        self._descriptions: list[RouteDescription] = []
+        self._opens_containers = False
         for entry in app.routes:
             self._add(entry if isinstance(entry, Group) else Group("", None, [entry]), own=True)
-        self._opens_containers = any(each.signature.container for each in self._promises)
+        opens_containers = self._opens_containers
         self._add(builtin_group(reserved, self.contract), own=False)
+        self._opens_containers = opens_containers  # the container of /-/health does not count
 
     def dispatch(self, request: Request) -> Reply | Awaitable[Reply]:
         """Have a request answered by its action: at once, if that does not wait.
@@ -140,14 +143,14 @@ class Router:
         except Malformed:
             return True  # and the answer is what is wrong with it
 
-    def contract(self) -> dict[str, Any]:
-        """The routes with their schemas, as :func:`unixsvc.contract.describe.describe` gives them."""
-        return describe(self._app.title, self._app.version, self._promises)
+    def contract(self) -> Contract:
+        """Return the contract of the application, with the routes that every service has."""
+        return describe(self._app.title, self._app.version, self._descriptions)
 
     @property
     def paths(self) -> list[str]:
         """The patterns of all paths."""
-        return [each.path for each in self._promises]
+        return [each.path for each in self._descriptions]
 
     def may_use(self, kind: type) -> bool:
         """Whether an action can have got hold of one of the values of the containers."""
@@ -176,14 +179,31 @@ class Router:
     def _endpoint(self, route: Route, action: Callable[..., Any], path: str, where: str) -> _Endpoint:
         _require_errors(route, where)
         signature = read_signature(action, variables_of(path), where)
-        promise = RouteDescription(path, route, signature)
+        description = RouteDescription(
+            method=route.method,
+            path=path,
+            action=route.action,
+            title=route.title,
+            description=route.description,
+            public=route.public,
+            deprecated=route.deprecated,
+            tags=route.tags,
+            errors=route.errors,
+            meta=route.meta,
+            stream=signature.stream,
+            created=signature.created,
+            path_arguments=signature.path,
+            data=signature.data,
+            result=signature.returns,
+        )
         try:
-            _encode(describe("", "", [promise]))
+            _encode(describe("", "", [description]))
         except (TypeError, NameError) as error:
             raise ConfigError(where, f"the result or the meta cannot become JSON: {error}") from None
-        self._promises.append(promise)
+        self._descriptions.append(description)
         awaited = route.blocking or inspect.iscoroutinefunction(action)
         if signature.container:
+            self._opens_containers = True
             wrap = self._stream_with_container if signature.stream else self._with_container
             action = wrap(action, signature.container)
         if route.blocking and signature.stream:

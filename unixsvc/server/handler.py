@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
+from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.server.probe import probe
@@ -37,9 +38,8 @@ class HandlerContext(Struct, frozen=True):
     :ivar token: with which it may ask itself.
     :ivar http: how it answers over HTTP, for a handler that does.
     :ivar answers: whether a path is one of the service's own, or under a mount: whatever the method.
-    :ivar contracts: asks for what it promises, and for what those promise that it mounts, as
-        :func:`unixsvc.contract.describe.describe` gives it; paths are those under which it answers. Of a
-        mount that cannot tell now, there is only its prefix, as ``untold``.
+    :ivar contracts: returns the contract of the service, then those of its mounts, with their paths in
+        this service.
     :ivar web: adds routes of the application's own to the Klein application of a handler that has one.
     """
 
@@ -52,7 +52,7 @@ class HandlerContext(Struct, frozen=True):
     token: str = ""
     http: Http = Http()
     answers: Callable[[str], bool] = bool
-    contracts: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None
+    contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]] | None = None
     web: Callable[[Any], None] | None = None
 
     def __repr__(self) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 
-from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource
+from unixsvc.contract.interfaces import IDescribesRoutes
+from unixsvc.contract.model import Contract, UnavailableContract
+from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable
-from unixsvc.routing.builtin_routes import PREFIX
 from unixsvc.routing.router import Router
 
 __all__ = ["ServiceContracts"]
@@ -31,13 +33,13 @@ class ServiceContracts:
         self._mounts = mounts
         self._log = Logger(namespace=service)
 
-    async def collect(self) -> list[dict[str, Any]]:
+    async def collect(self) -> list[Contract | UnavailableContract]:
         """The contract of the service without its built-in routes, then one contract for each mount."""
-        own = self._router.contract()
-        own["routes"] = [route for route in own["routes"] if not route["path"].startswith(f"{PREFIX}/")]
+        contract = self._router.contract()
+        own = replace(contract, routes=contract.application_routes)
         return [own, *[await self._contract_of(prefix) for prefix in self._mounts]]
 
-    async def _contract_of(self, prefix: str) -> dict[str, Any]:
+    async def _contract_of(self, prefix: str) -> Contract | UnavailableContract:
         """The contract of a mount; only its prefix if the mount has no contract or cannot be reached."""
         source = self._mounts[prefix]
         try:
@@ -46,4 +48,4 @@ class ServiceContracts:
         except _TEMPORARY as error:
             message = "the contract of the service mounted at {prefix} is not available: {error}"
             self._log.warn(message, prefix=prefix, error=error)
-        return {"title": "", "version": "", "routes": [], "schemas": {}, "untold": prefix}
+        return UnavailableContract(prefix)

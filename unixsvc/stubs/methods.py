@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from unixsvc.stubs.contract import Contract, ContractRoute
-from unixsvc.stubs.kinds import PythonType, mapping, sequence
+from unixsvc.contract.model import Contract, RouteContract
+from unixsvc.stubs.python_types import PythonType, mapping, sequence
 from unixsvc.stubs.structs import or_unset, remarks
 from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
+from unixsvc.stubs.usage import argument_schema
 
 __all__ = ["method_name", "write_method"]
 
@@ -47,7 +48,7 @@ class _Argument(Struct, frozen=True):
         return f":param {self.python}: {told}." if told else ""
 
 
-def method_name(route: ContractRoute) -> str:
+def method_name(route: RouteContract) -> str:
     """The method and the segments of the path; of its variables, ``by_`` and their names."""
     words = [route.method.lower()]
     for segment in filter(None, route.path.split("/")):
@@ -57,7 +58,7 @@ def method_name(route: ContractRoute) -> str:
     return identifier("_".join(re.sub(r"\W+", "_", word).strip("_") for word in words))
 
 
-def write_method(types: TypeMapper, contract: Contract, route: ContractRoute, name: str) -> list[str]:
+def write_method(types: TypeMapper, contract: Contract, route: RouteContract, name: str) -> list[str]:
     """The lines of a method.
 
     :param name: its name, which no other has.
@@ -83,7 +84,7 @@ def write_method(types: TypeMapper, contract: Contract, route: ContractRoute, na
     ]
 
 
-def _variables(types: TypeMapper, route: ContractRoute, namer: Namer) -> dict[str, _Argument]:
+def _variables(types: TypeMapper, route: RouteContract, namer: Namer) -> dict[str, _Argument]:
     found = {}
     for segment in route.path.split("/"):
         variable = _VARIABLE.fullmatch(segment)
@@ -96,12 +97,12 @@ def _variables(types: TypeMapper, route: ContractRoute, namer: Namer) -> dict[st
 
 
 def _taken(
-    types: TypeMapper, contract: Contract, route: ContractRoute, namer: Namer
+    types: TypeMapper, contract: Contract, route: RouteContract, namer: Namer
 ) -> tuple[list[_Argument], list[_Argument]]:
     """What is the whole data, or what are its fields."""
     if route.data is None:
         return [], []
-    schema = contract.arguments(route)
+    schema = argument_schema(contract, route)
     if schema is None:
         whole = _Argument("data", namer.variable("data"), types.kind(route.data), mapping(route.data))
         return [whole], []
@@ -115,7 +116,7 @@ def _taken(
     return [], fields
 
 
-def _told(route: ContractRoute) -> list[str]:
+def _told(route: RouteContract) -> list[str]:
     title = one_line(route.title)
     title += "" if not title or title.endswith((".", "!", "?")) else "."
     request = f"``{one_line(route.method)} {one_line(route.path)}``."
@@ -123,7 +124,7 @@ def _told(route: ContractRoute) -> list[str]:
 
 
 def _body(
-    route: ContractRoute,
+    route: RouteContract,
     path: str,
     whole: list[_Argument],
     fields: list[_Argument],

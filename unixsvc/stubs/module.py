@@ -6,11 +6,12 @@ import ast
 import re
 from typing import Final
 
-from unixsvc.stubs.contract import Contract
+from unixsvc.contract.model import Contract
 from unixsvc.stubs.methods import method_name, write_method
 from unixsvc.stubs.structs import write_choice, write_struct
 from unixsvc.stubs.text import Namer, class_name, docstring, laid_out, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
+from unixsvc.stubs.usage import argument_schemas, request_schemas
 
 __all__ = ["client_name", "write_module"]
 
@@ -82,9 +83,10 @@ def write_module(contract: Contract, service: str, name: str) -> str:
     :param name: of the class that calls the service; none of :data:`~unixsvc.stubs.types.RESERVED`.
     :returns: the module's text; the same for the same contract.
     """
-    kinds = [[each.path_arguments, each.data, each.result] for each in contract.own_routes]
-    types = TypeMapper(contract.schemas, contract.hidden, [contract.schemas, kinds], Namer({*RESERVED, name}))
-    sent = contract.only_sent
+    schemas = [[each.path_arguments, each.data, each.result] for each in contract.application_routes]
+    namer = Namer({*RESERVED, name})
+    types = TypeMapper(contract.schemas, argument_schemas(contract), [contract.schemas, schemas], namer)
+    sent = request_schemas(contract)
     parts = [[line for each in types.choices for line in write_choice(types, each)]] if types.choices else []
     parts += [write_struct(types, each, sent=each in sent) for each in types.classes]
     parts += [_CALLER.splitlines(), _client(types, contract, service, name)]
@@ -121,7 +123,7 @@ def _client(types: TypeMapper, contract: Contract, service: str, name: str) -> l
     ]
     lines = [f"class {name}:", *docstring(told, 1), "", *_CLIENT.splitlines()]
     names = Namer()
-    for route in contract.own_routes:
+    for route in contract.application_routes:
         lines += ["", *write_method(types, contract, route, names.numbered(method_name(route)))]
     return lines
 

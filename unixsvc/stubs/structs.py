@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unixsvc.stubs.kinds import PythonType, choice, mapping, sequence
+from unixsvc.stubs.python_types import PythonType, choice, mapping, sequence
 from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
 

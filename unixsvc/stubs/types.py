@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
-from unixsvc.stubs.kinds import (
+from unixsvc.contract.model import SCHEMA_REFERENCE, referenced_schema
+from unixsvc.stubs.python_types import (
     PythonType,
     bounded,
     choice,
@@ -18,9 +19,8 @@ from unixsvc.stubs.kinds import (
 )
 from unixsvc.stubs.text import Namer, class_name
 
-__all__ = ["RESERVED", "TypeMapper", "references", "referred"]
+__all__ = ["RESERVED", "TypeMapper", "references"]
 
-_REFERENCE: Final = "#/schemas/"
 # Whoever nests deeper than this, or says more, wants to do harm.
 _DEEPEST: Final = 24
 _LONGEST: Final = 4000
@@ -98,7 +98,7 @@ class TypeMapper:
     def resolved(self, schema: Any) -> dict[str, Any]:
         """What a schema refers to, or itself."""
         seen: set[str] = set()
-        while (name := referred(schema)) and name in self.schemas and name not in seen:
+        while (name := referenced_schema(schema)) and name in self.schemas and name not in seen:
             seen.add(name)
             schema = self.schemas[name]
         return mapping(schema)
@@ -108,7 +108,7 @@ class TypeMapper:
             return PythonType("Any", ("any",))
         schema = mapping(schema)
         if "$ref" in schema:
-            return self._reference(referred(schema))
+            return self._reference(referenced_schema(schema))
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 return self._union([self.kind(each) for each in sequence(schema[word])])
@@ -192,7 +192,8 @@ class TypeMapper:
         for found in _walk(everything):
             told_by = mapping(found.get("discriminator"))
             field = told_by.get("propertyName")
-            for name in map(_referred_to, mapping(told_by.get("mapping")).values()):
+            for reference in mapping(told_by.get("mapping")).values():
+                name = reference.removeprefix(SCHEMA_REFERENCE) if isinstance(reference, str) else ""
                 properties = mapping(mapping(self.schemas.get(name)).get("properties"))
                 values = sequence(mapping(properties.get(str(field))).get("enum"))
                 if len(values) == 1 and type(values[0]) in (str, int) and name in self.classes:
@@ -202,7 +203,7 @@ class TypeMapper:
 def references(schema: Any) -> Iterator[str]:
     """The names of the schemas that one refers to by itself."""
     for found in _walk(schema):
-        if name := referred(found):
+        if name := referenced_schema(found):
             yield name
 
 
@@ -215,15 +216,6 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
             waiting += each.values()
         elif isinstance(each, list):
             waiting += each
-
-
-def referred(schema: Any) -> str:
-    """The name of the schema that this one stands for; empty if it is one itself."""
-    return _referred_to(mapping(schema).get("$ref"))
-
-
-def _referred_to(reference: Any) -> str:
-    return reference.removeprefix(_REFERENCE) if isinstance(reference, str) else ""
 
 
 _MAKERS: Final[dict[str, Callable[[TypeMapper, dict[str, Any]], PythonType]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
+from unixsvc.contract.model import Contract, ErrorContract, RouteContract, referenced_schema
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Conflict, NotFound, ServiceError
 from unixsvc.routing.route import GET, POST
@@ -110,16 +110,14 @@ def choose(
     """Take sets."""
 
 
-def sets() -> dict[str, Any]:
+def sets() -> Contract:
     """The contract of an application that is full of sets."""
     return Serving(GET("/", choose, meta={"kinds": _COLOURS})).router.contract()
 
 
-def resolve(contract: dict[str, Any], schema: Any) -> Any:
+def resolve(contract: Contract, schema: Any) -> Any:
     """What a schema refers to."""
-    prefix = "#/schemas/"
-    assert schema["$ref"].startswith(prefix)
-    return contract["schemas"][schema["$ref"].removeprefix(prefix)]
+    return contract.schemas[referenced_schema(schema)]
 
 
 class Thing(Struct):
@@ -144,19 +142,19 @@ def give() -> Thing:
 class ContractTests(SynchronousTestCase):
     """Contracts."""
 
-    def own_routes(self, serving: Serving) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def own_routes(self, serving: Serving) -> tuple[Contract, list[RouteContract]]:
         """The contract, and its routes that are not reserved."""
         contract = serving.router.contract()
-        json.dumps(contract)
-        return contract, [each for each in contract["routes"] if not each["path"].startswith("/-/")]
+        return contract, contract.application_routes
 
     def test_route(self) -> None:
         """A route is described with all that was said of it, and with what it takes and gives."""
         route = GET("/{id:int}", show, public=True, title="One", description="Of many", meta={"a": 1})
         contract, [found] = self.own_routes(Serving(route))
-        data, result = found.pop("data"), found.pop("result")
+        fields = msgspec.structs.asdict(found)
+        data, result = fields.pop("data"), fields.pop("result")
         self.assertEqual(
-            found,
+            fields,
             {
                 "method": "GET", "path": "/{id:int}", "title": "One", "description": "Of many",
                 "public": True, "meta": {"a": 1}, "stream": False, "created": False,
@@ -171,18 +169,18 @@ class ContractTests(SynchronousTestCase):
     def test_told(self) -> None:
         """Docstrings are for callers, too, but what they say to whoever reads the code is not."""
         contract = Serving(GET("/thing", give)).router.contract()
-        self.assertEqual(contract["schemas"]["Thing"]["description"], "A thing.\n\nIt is one of many.")
-        self.assertEqual(contract["routes"][0]["description"], "Give a thing.")
+        self.assertEqual(contract.schemas["Thing"]["description"], "A thing.\n\nIt is one of many.")
+        self.assertEqual(contract.routes[0].description, "Give a thing.")
 
     def test_errors(self) -> None:
         """What an action raises is described by the class, up to its first empty line, by rising code."""
         route = GET("/", nothing, errors=[Sold, NoSuchProduct, Conflict], tags=["a", "b"], deprecated=True)
         _, [found] = self.own_routes(Serving(route))
-        self.assertEqual((found["tags"], found["deprecated"]), (["a", "b"], True))
-        missing = {"code": 404, "message": "Not found", "description": "There is none."}
-        sold = {"code": 409, "message": "Conflict", "description": "It is sold, to somebody else."}
-        self.assertEqual(found["errors"][:2], [missing, sold])
-        self.assertEqual([each["code"] for each in found["errors"]], [404, 409, 409])
+        self.assertEqual((found.tags, found.deprecated), (["a", "b"], True))
+        missing = ErrorContract(404, "Not found", "There is none.")
+        sold = ErrorContract(409, "Conflict", "It is sold, to somebody else.")
+        self.assertEqual(found.errors[:2], [missing, sold])
+        self.assertEqual([each.code for each in found.errors], [404, 409, 409])
 
     def test_no_errors(self) -> None:
         """Something else than a failure under errors is an error at start, that names the route."""
@@ -195,27 +193,27 @@ class ContractTests(SynchronousTestCase):
         """A stream is marked as one, and what it gives is the item, however the annotation says that."""
         for each in (products, products_generated, products_iterable, products_annotated):
             contract, [found] = self.own_routes(Serving(GET("/", each)))
-            self.assertIs(found["stream"], True)
-            self.assertIn("name", resolve(contract, found["result"])["properties"])
+            self.assertIs(found.stream, True)
+            self.assertIn("name", resolve(contract, found.result)["properties"])
 
     def test_service(self) -> None:
         """The application's title and version, and the reserved paths, are part of it."""
         contract = Serving().router.contract()
-        self.assertEqual((contract["title"], contract["version"]), ("Shop", "1.0"))
-        paths = [each["path"] for each in contract["routes"]]
+        self.assertEqual((contract.title, contract.version), ("Shop", "1.0"))
+        paths = [each.path for each in contract.routes]
         self.assertEqual(paths, ["/-/ping", "/-/health", "/-/routes", "/-/stats"])
 
     def test_nothing_taken(self) -> None:
         """An action that takes nothing says so, and so does one that gives nothing."""
         _, [found] = self.own_routes(Serving(GET("/", nothing)))
-        self.assertEqual((found["path_arguments"], found["data"]), ({}, None))
-        self.assertEqual(found["result"], {"type": "null"})
+        self.assertEqual((found.path_arguments, found.data), ({}, None))
+        self.assertEqual(found.result, {"type": "null"})
 
     def test_shared(self) -> None:
         """A struct of several routes is described once."""
         contract, [one, two] = self.own_routes(Serving(POST("/a", create), POST("/b", create)))
-        self.assertEqual((one["data"], one["result"]), (two["data"], two["result"]))
-        self.assertEqual(list(contract["schemas"]), ["Product"])
+        self.assertEqual((one.data, one.result), (two.data, two.result))
+        self.assertEqual(list(contract.schemas), ["Product"])
 
     def test_arguments_of_the_same_names(self) -> None:
         """Parameters of one name in different routes are different, however alike the routes' paths are."""
@@ -225,18 +223,16 @@ class ContractTests(SynchronousTestCase):
             routes.append(GET(path, by_name if number % 2 else by_number))
             routes.append(POST(path, by_number if number % 2 else by_name))
         contract, found = self.own_routes(Serving(*routes))
-        self.assertEqual(len({each["data"]["$ref"] for each in found}), len(routes))
+        self.assertEqual(len({each.data["$ref"] for each in found}), len(routes))
         for route, each in zip(routes, found, strict=True):
             kind = "integer" if route.action is by_number else "string"
-            limit = resolve(contract, each["data"])["properties"]["limit"]
-            self.assertEqual(
-                (each["method"], each["path"], limit), (route.method, route.pattern, {"type": kind})
-            )
+            limit = resolve(contract, each.data)["properties"]["limit"]
+            self.assertEqual((each.method, each.path, limit), (route.method, route.pattern, {"type": kind}))
 
     def test_names(self) -> None:
         """Names of schemas are such as OpenAPI allows."""
         contract, _ = self.own_routes(Serving(GET("/{id:int}/é%20 x", show), POST("/", create)))
-        for name in contract["schemas"]:
+        for name in contract.schemas:
             self.assertRegex(name, r"^[a-zA-Z0-9._-]+$")
 
     def test_stable(self) -> None:
@@ -256,9 +252,9 @@ class ContractTests(SynchronousTestCase):
     def test_sets(self) -> None:
         """Sets in defaults and in a route's meta are sorted, wherever they are; lists are left alone."""
         contract = sets()
-        [route] = [each for each in contract["routes"] if each["path"] == "/"]
-        self.assertEqual(route["meta"], {"kinds": _SORTED})
-        fields = resolve(contract, route["data"])["properties"]
+        [route] = [each for each in contract.routes if each.path == "/"]
+        self.assertEqual(route.meta, {"kinds": _SORTED})
+        fields = resolve(contract, route.data)["properties"]
         defaults = {name: each["default"] for name, each in fields.items()}
         self.assertEqual(
             defaults,
@@ -268,10 +264,10 @@ class ContractTests(SynchronousTestCase):
                 "lists": [_SORTED], "pair": [_SORTED, 1], "order": ["c", "a", "b"],
             },
         )  # fmt: skip
-        inside = contract["schemas"]["Inside"]["properties"]
+        inside = contract.schemas["Inside"]["properties"]
         self.assertEqual(inside["colours"]["default"], _SORTED)
 
     def test_is_json(self) -> None:
-        """The contract can be sent as it is."""
+        """A contract that was sent is equal to the original."""
         contract = Serving(GET("/{id:int}", show)).router.contract()
-        self.assertEqual(msgspec.json.decode(msgspec.json.encode(contract)), contract)
+        self.assertEqual(msgspec.json.decode(msgspec.json.encode(contract), type=Contract), contract)

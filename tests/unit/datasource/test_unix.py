@@ -15,10 +15,12 @@ from unixsvc import App, Conflict
 from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.client.connection import Call, ClientConnection, ErrorReceived
 from unixsvc.client.location import Credentials
+from unixsvc.contract.interfaces import IDescribesRoutes
+from unixsvc.contract.model import Contract, RouteContract
 from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
-from unixsvc.domain.interfaces import IDescribesRoutes, IRouterDatasource
+from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Created, Reply, Request
 from unixsvc.errors import (
     BadGateway,
@@ -219,26 +221,26 @@ class ElsewhereTests(SynchronousTestCase):
             self.services.answer.callback(Created(Raw(b"{}"), there))
             self.assertEqual(self.successResultOf(asked), Reply(200, b"{}", location=here))
 
+    def contract_here(self, *paths: str) -> Contract:
+        """The datasource's contract where the service has routes with these paths."""
+        routes = [RouteContract(method="GET", path=path, public=True) for path in paths]
+        contract = Deferred.fromCoroutine(self.datasource.contract())
+        self.services.answer.callback(Contract(title="People", routes=routes))
+        return self.successResultOf(contract)
+
     def test_contract(self) -> None:
-        """It promises what the service has there, under its paths here; to nobody without the token."""
-        paths = "/people", "/people/{id:int}", "/peoples", "/-/ping"
-        routes = [{"path": path, "public": True} for path in paths]
-        asked = Deferred.fromCoroutine(self.datasource.contract())
-        self.assertEqual(self.services.asked[0][:3], ("user", "GET", "/-/routes"))
-        self.services.answer.callback({"title": "People", "routes": routes})
-        found = self.successResultOf(asked)
-        self.assertEqual(found["title"], "People")
-        expected = [{"path": path, "public": False} for path in ("/users", "/users/{id:int}")]
-        self.assertEqual(found["routes"], expected)
+        """The contract has the service's routes below the base, with their paths here; none is public."""
+        found = self.contract_here("/people", "/people/{id:int}", "/peoples", "/-/ping")
+        self.assertEqual(self.services.asked[0], ("user", "GET", "/-/routes", {"type": Contract}))
+        self.assertEqual(found.title, "People")
+        routes = [(route.path, route.public) for route in found.routes]
+        self.assertEqual(routes, [("/users", False), ("/users/{id:int}", False)])
 
     def test_contract_of_all(self) -> None:
-        """Likewise where all of a service is mounted: its root is our prefix."""
+        """If the base is the root of the service, the root has the path of the prefix."""
         self.datasource = UnixDatasource(self.services, "user", "/users", "")
-        asked = Deferred.fromCoroutine(self.datasource.contract())
-        routes = [{"path": path, "public": True} for path in ("/", "/people", "/-/ping")]
-        self.services.answer.callback({"routes": routes})
-        found = [each["path"] for each in self.successResultOf(asked)["routes"]]
-        self.assertEqual(found, ["/users", "/users/people"])
+        found = self.contract_here("/", "/people", "/-/ping")
+        self.assertEqual([route.path for route in found.routes], ["/users", "/users/people"])
 
 
 class MountTests(SynchronousTestCase):

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from tests.unit.routing.serving import Serving
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
+from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
@@ -105,7 +106,7 @@ class World:
         )
         self.treq: Any = StubTreq(self.gateway)
 
-    def _contracts(self) -> Deferred[list[dict[str, Any]]]:
+    def _contracts(self) -> Deferred[list[Contract | UnavailableContract]]:
         return succeed([self.serving.router.contract()])
 
     def _answers(self, path: str) -> bool:

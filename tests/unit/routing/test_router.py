@@ -8,11 +8,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, convert
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving, dispatched
+from unixsvc.contract.model import Contract
 from unixsvc.domain.message import Caller, Created, Request
 from unixsvc.errors import ConfigError, Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
@@ -178,8 +179,8 @@ class DispatchTests(RouterTestCase):
         request = Request("POST", "/product", Raw(b'{"name":"Ink"}'), caller=Caller(trusted=True))
         reply = self.successResultOf(dispatched(router.dispatch, request))
         self.assertEqual((json.loads(reply.body), reply.location), ({"id": 7, "name": "Ink"}, "/product/7"))
-        (route,) = [each for each in router.contract()["routes"] if each["path"] == "/product"]
-        self.assertEqual((route["created"], route["result"]), (True, {"$ref": "#/schemas/Product"}))
+        (route,) = [each for each in router.contract().routes if each.path == "/product"]
+        self.assertEqual((route.created, route.result), (True, {"$ref": "#/schemas/Product"}))
 
     def test_created_what(self) -> None:
         """An action that does not say what it makes, or makes a stream of it, is an error at start."""
@@ -272,7 +273,8 @@ class DispatchTests(RouterTestCase):
         self.assertEqual(self.ask(serving, "GET", "/-/ping", trusted=False), "pong")
         self.assertEqual(self.ask(serving, "GET", "/-/health", trusted=False), {"status": "ok"})
         self.assertEqual(self.ask(serving, "GET", "/-/stats"), {"requests": 7})
-        self.assertEqual(self.ask(serving, "GET", "/-/routes"), serving.router.contract())
+        contract = self.ask(serving, "GET", "/-/routes")
+        self.assertEqual(convert(contract, Contract), serving.router.contract())
         for path in ("/-/stats", "/-/routes"):
             self.refused(Unauthorized, serving, "GET", path, trusted=False)
 

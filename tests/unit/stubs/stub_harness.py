@@ -13,10 +13,10 @@ import msgspec
 from tests.unit.routing.serving import Runner, Serving
 from tests.unit.stubs.everything import ROUTES
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.contract.model import Contract
 from unixsvc.routing.app import load_app
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
-from unixsvc.stubs.contract import Contract
 from unixsvc.stubs.module import write_module
 
 __all__ = ["Recorder", "everything_contract", "load_module", "made_from", "outcome", "user_contract"]
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _numbers = itertools.count()
 
 
-def user_contract(folder: str) -> dict[str, Any]:
+def user_contract(folder: str) -> Contract:
     """What the demo's service ``user`` says of itself.
 
     :param folder: where it may keep its users.
@@ -44,7 +44,7 @@ def user_contract(folder: str) -> dict[str, Any]:
         router.close()
 
 
-def everything_contract() -> dict[str, Any]:
+def everything_contract() -> Contract:
     """What the service with every type says of itself."""
     return Serving(*ROUTES).router.contract()
 

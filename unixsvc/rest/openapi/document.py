@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
-from unixsvc.rest.openapi.operations import BEARER, PARAMETERS, RouteContract, RouteLocation, operation
+from unixsvc.contract.model import Contract, RouteContract, UnavailableContract
+from unixsvc.rest.openapi.operations import BEARER, PARAMETERS, RouteLocation, operation
 from unixsvc.rest.openapi.responses import HEADERS, PROBLEMS, problem_responses
 from unixsvc.rest.openapi.schemas import Schemas, merge, reachable
 
@@ -37,21 +37,8 @@ is not done again, but gets the first answer.
 _UNTOLD: Final = "What there is below `%s` is not known now: the service behind it cannot be asked.\n"
 
 
-class Contract(Struct, frozen=True):
-    """What :func:`unixsvc.contract.describe.describe` gives.
-
-    :ivar untold: in place of one: the prefix below which it is not known what there is.
-    """
-
-    title: str = ""
-    version: str = ""
-    routes: Sequence[RouteContract] = ()
-    schemas: dict[str, Any] = {}
-    untold: str = ""
-
-
 def describe(
-    contracts: Sequence[Mapping[str, Any]],
+    contracts: Sequence[Contract | UnavailableContract],
     *,
     token: str,
     title: str = "",
@@ -60,18 +47,16 @@ def describe(
 ) -> dict[str, Any]:
     """The document. The same for the same contracts, byte for byte.
 
-    :param contracts: as services answer under ``/-/routes``, with the paths that they have here. The first is
-        that of the service which answers itself, the others those of the services that are mounted. Where two
-        have the same route, the first one's holds; what mounted ones have under ``/-/`` is out of reach.
+    :param contracts: with their paths in this service. The first is the contract of the service itself, the
+        others are those of its mounts. If two contracts have the same route, the first one is described. The
+        reserved routes of mounted services (``/-/``) are not reachable and are left out.
     :param token: who needs one: ``required`` for all operations, ``private`` for those that are not public
         (those of mounted services never are), or ``off``.
     :param title: of the API; else the first contract's, and so is the version.
     :param description: in CommonMark; else a word on what holds for all operations.
-    :raises msgspec.ValidationError: if something is no contract.
     """
-    # A contract from this process has numbers as keys where one that was sent has texts: a union's tags.
-    known = [msgspec.convert(msgspec.to_builtins(each, str_keys=True), Contract) for each in contracts]
-    first = known[0] if known else Contract()
+    known = [each for each in contracts if isinstance(each, Contract)]
+    first = known[0] if known else Contract(routes=[])
     schemas, rewrites = merge([("unixsvc", PROBLEMS), *((each.title, each.schemas) for each in known)])
     paths = _Paths()
     for number, (contract, rewrite) in enumerate(zip(known, rewrites[1:], strict=True)):
@@ -88,7 +73,7 @@ def describe(
         "info": {
             "title": title or first.title or "API",
             "version": version or first.version or "0",
-            "description": (description or _DESCRIPTION) + _untold_in(known),
+            "description": (description or _DESCRIPTION) + _untold_in(contracts),
         },
         "tags": [{"name": each} for each in dict.fromkeys(_tags_in(paths.items))],
         "paths": paths.items,
@@ -96,8 +81,10 @@ def describe(
     return document | {"components": _components(document, schemas, secured=token != "off")}
 
 
-def _untold_in(contracts: Sequence[Contract]) -> str:
-    return "".join(f"\n{_UNTOLD % each.untold}" for each in contracts if each.untold)
+def _untold_in(contracts: Sequence[Contract | UnavailableContract]) -> str:
+    return "".join(
+        f"\n{_UNTOLD % each.prefix}" for each in contracts if isinstance(each, UnavailableContract)
+    )
 
 
 class _At(Struct, frozen=True):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
-from unixsvc.rest.openapi.responses import Declared, failures, success
+from unixsvc.contract.model import RouteContract
+from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 
-__all__ = ["BEARER", "PARAMETERS", "RouteContract", "RouteLocation", "operation"]
+__all__ = ["BEARER", "PARAMETERS", "RouteLocation", "operation"]
 
 BEARER: Final = "bearer"
 JSON: Final = "application/json"
@@ -50,24 +51,6 @@ PARAMETERS: Final[dict[str, Any]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
 }
-
-
-class RouteContract(Struct, frozen=True):
-    """A route, as :func:`unixsvc.contract.describe.describe` gives it; newer fields may be missing."""
-
-    method: str
-    path: str
-    title: str = ""
-    description: str = ""
-    public: bool = False
-    stream: bool = False
-    created: bool = False
-    deprecated: bool = False
-    path_arguments: dict[str, Any] = {}
-    data: Any = None
-    result: Any = {}
-    errors: Sequence[Declared] = ()
-    tags: Sequence[str] = ()
 
 
 class RouteLocation(Struct, frozen=True):

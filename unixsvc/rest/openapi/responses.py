@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from unixsvc.contract.model import ErrorContract
 from unixsvc.rest.problem import PROBLEM
 
-__all__ = ["HEADERS", "PROBLEMS", "Declared", "failures", "problem_responses", "success"]
+__all__ = ["HEADERS", "PROBLEMS", "failures", "problem_responses", "success"]
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -97,18 +98,6 @@ _FAILURES: Final = {
 _RETRY: Final = frozenset({429, 503})
 
 
-class Declared(Struct, frozen=True):
-    """A failure that a route says its action raises.
-
-    :ivar message: the standard words for its code.
-    :ivar description: what it means there.
-    """
-
-    code: int
-    message: str = ""
-    description: str = ""
-
-
 def success(method: str, result: Any, *, null: bool, stream: bool, created: bool) -> dict[str, Any]:
     """The responses to what went well, by code.
 
@@ -134,7 +123,7 @@ def success(method: str, result: Any, *, null: bool, stream: bool, created: bool
     return found
 
 
-def failures(codes: Iterable[int], declared: Sequence[Declared]) -> dict[str, Any]:
+def failures(codes: Iterable[int], declared: Sequence[ErrorContract]) -> dict[str, Any]:
     """The responses to what went wrong, by code.
 
     :param codes: what the framework itself may answer; those that nobody declares are components.

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
 from tests.unit.routing.serving import Serving
+from unixsvc.contract.model import Contract
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Created, Request
@@ -215,7 +216,7 @@ def operation_of(route: Route, policy: str = "private", *, mounted: bool = False
     return next(each for path, _, each in operations_in(document) if not path.startswith("/-/"))
 
 
-def contract_of(*routes: Group | Route) -> dict[str, Any]:
+def contract_of(*routes: Group | Route) -> Contract:
     """What an application with these routes promises."""
     values: dict[Any, Any] = {IReactorTime: Clock(), IServices: NoServices()}
     return Serving(*routes, values=values).router.contract()

@@ -1,0 +1,110 @@
+"""The model of a contract: what a service returns for ``GET /-/routes``.
+
+Services encode it; the command line, generated clients and OpenAPI documents decode it. A contract may come
+from an older or a newer release or from another implementation: unknown fields are ignored, and most fields
+have defaults. Schemas are JSON Schemas; their validity is not checked here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from unixsvc.domain.json import Json, JsonObject
+
+__all__ = [
+    "BUILTIN_PREFIX",
+    "SCHEMA_REFERENCE",
+    "Contract",
+    "ErrorContract",
+    "RouteContract",
+    "UnavailableContract",
+    "referenced_schema",
+]
+
+BUILTIN_PREFIX: Final = "/-"
+"""The prefix of the paths that every service has, such as ``/-/ping``."""
+
+SCHEMA_REFERENCE: Final = "#/schemas/"
+"""The start of each ``$ref`` in a contract; the name of a schema follows."""
+
+
+# The order of the fields is their order on the wire.
+class ErrorContract(Struct, frozen=True):
+    """An error that an action declares.
+
+    :ivar message: the standard message of the code.
+    :ivar description: the meaning of the error for this route.
+    """
+
+    code: int
+    message: str = ""
+    description: str = ""
+
+
+class RouteContract(Struct, frozen=True, kw_only=True):
+    """One route.
+
+    :ivar path: the whole path with its variables, as ``/user/{id:int}``.
+    :ivar public: true if the route needs no token under the policy ``private``.
+    :ivar errors: the declared errors, sorted by code.
+    :ivar stream: true if the result is a stream; ``result`` is then the schema of an item.
+    :ivar created: true if the action creates a resource.
+    :ivar path_arguments: the schemas of the path variables by name.
+    :ivar data: the schema of the data; None if the action takes no data.
+    """
+
+    method: str
+    path: str
+    title: str = ""
+    description: str = ""
+    public: bool = False
+    deprecated: bool = False
+    tags: list[str] = []
+    errors: list[ErrorContract] = []
+    meta: JsonObject = {}
+    stream: bool = False
+    created: bool = False
+    path_arguments: JsonObject = {}
+    data: Json = None
+    result: Json = {}
+
+    @property
+    def builtin(self) -> bool:
+        """True if the framework defines the route, not the application."""
+        return self.path.startswith(f"{BUILTIN_PREFIX}/")
+
+
+class Contract(Struct, frozen=True, kw_only=True):
+    """The routes of one service.
+
+    :ivar title: the title of the application.
+    :ivar version: the version of the application.
+    :ivar schemas: the schemas by name; a route refers to them with ``$ref``.
+    """
+
+    title: str = ""
+    version: str = ""
+    routes: list[RouteContract]
+    schemas: JsonObject = {}
+
+    @property
+    def application_routes(self) -> list[RouteContract]:
+        """The routes without those that every service has."""
+        return [route for route in self.routes if not route.builtin]
+
+
+class UnavailableContract(Struct, frozen=True):
+    """A mount whose service does not return its contract now.
+
+    :ivar prefix: the prefix of the mounted paths.
+    """
+
+    prefix: str
+
+
+def referenced_schema(schema: object) -> str:
+    """Return the name of the schema to which a ``$ref`` refers; an empty string if there is no ``$ref``."""
+    reference = schema.get("$ref") if isinstance(schema, dict) else None
+    return reference.removeprefix(SCHEMA_REFERENCE) if isinstance(reference, str) else ""
