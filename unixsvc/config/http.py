@@ -1,32 +1,30 @@
-"""What ``[http]`` may say: how a service answers over HTTP."""
+"""The HTTP settings: the table ``[http]`` and its endpoint strings."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from unixsvc.config.types import Count, Port, Seconds
 from unixsvc.errors import ConfigError
 
 __all__ = ["Cors", "Http", "Listen", "parse_listen"]
 
-Seconds = Annotated[float, Meta(gt=0, le=1e6)]
-Port = Annotated[int, Meta(ge=0, le=65_535)]
-
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which pages of other origins a browser lets read what we answer.
+    """CORS: which pages of other origins may read responses in a browser; the table ``[http.cors]``.
 
-    :ivar origins: as ``https://example.org``; ``*`` for all; none by default.
-    :ivar methods: that such a page may use.
-    :ivar headers: of a request, that such a page may set.
-    :ivar expose: headers of an answer, that such a page may read.
-    :ivar credentials: whether such a page may send what the browser knows of us; not with ``*``.
-    :ivar max_age: for so many seconds a browser need not ask again.
+    :ivar origins: allowed origins, as ``https://example.org``; ``*`` for all.
+    :ivar methods: methods that such a page may use.
+    :ivar headers: request headers that such a page may set.
+    :ivar expose: response headers that such a page may read.
+    :ivar credentials: whether such a page may send cookies and credentials; not with ``*``.
+    :ivar max_age: how long a browser may cache a CORS preflight, in seconds.
     """
 
     origins: tuple[str, ...] = ()
@@ -40,18 +38,17 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Http(Struct, frozen=True, forbid_unknown_fields=True):
-    """HTTP, beside what any service has.
+    """The keys of the table ``[http]`` that other services do not have.
 
-    :ivar listen: Twisted's endpoint strings, of the kinds ``tcp``, ``tcp6``, ``ssl`` and ``unix``.
-    :ivar mounts: by a prefix of paths, who answers those, as in :class:`unixsvc.App`.
+    :ivar listen: Twisted endpoint strings of the types ``tcp``, ``tcp6``, ``ssl`` and ``unix``.
+    :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
     :ivar token: ``private`` for routes that are not public, ``required`` for every request, or ``off``.
-    :ivar docs: whether ``/docs`` and ``/openapi.json`` are there.
-    :ivar cors: which other pages may use it.
-    :ivar header_timeout: the longest time for the head of a request, from its first byte or the beginning of
-        the connection, in seconds.
-    :ivar send_timeout: a client that takes nothing of an answer for so many seconds is given up.
-    :ivar max_header_bytes: the longest head of a request.
-    :ivar gzip_over: answers of more bytes are compressed for clients that can read that; 0 for none.
+    :ivar docs: whether ``/docs`` and ``/openapi.json`` exist.
+    :ivar header_timeout: maximum time for a request head, from its first byte or the start of the connection,
+        in seconds.
+    :ivar send_timeout: a client that reads no byte of a response for this time is disconnected, in seconds.
+    :ivar max_header_bytes: maximum size of a request head.
+    :ivar gzip_over: larger responses are compressed for clients that accept it, in bytes; 0 for never.
     """
 
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
@@ -66,15 +63,15 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Listen(Struct, frozen=True):
-    """Where to listen, as one of Twisted's endpoint strings says it.
+    """An address to listen on: a parsed endpoint string.
 
     :ivar kind: ``tcp``, ``tcp6``, ``ssl`` or ``unix``.
-    :ivar port: of all but ``unix``; 0 for any that is free.
+    :ivar port: for all types but ``unix``; 0 for any free port.
     :ivar interface: an address of this machine; empty for all of them.
-    :ivar path: of ``unix``, absolute; and its mode.
-    :ivar backlog: connections that may wait to be accepted; None for the limit of the configuration.
-    :ivar private_key: of ``ssl``: a PEM file; so are the others.
-    :ivar chain: certificates between ours and the authority's, if any.
+    :ivar path: for ``unix``, absolute; ``mode`` is its file mode.
+    :ivar backlog: connections that may wait to be accepted; None for the configured limit.
+    :ivar private_key: for ``ssl``: a PEM file, as are ``certificate`` and ``chain``.
+    :ivar chain: intermediate certificates, if any.
     """
 
     kind: str
@@ -82,7 +79,7 @@ class Listen(Struct, frozen=True):
     interface: str = ""
     path: str = ""
     mode: int = 0o660
-    backlog: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    backlog: Count | None = None
     private_key: str = ""
     certificate: str = ""
     chain: str = ""
@@ -90,68 +87,77 @@ class Listen(Struct, frozen=True):
     def __str__(self) -> str:
         if self.kind == "unix":
             return f"unix:{self.path}"
-        where = self.interface or ("::" if self.kind == "tcp6" else "0.0.0.0")  # noqa: S104  # if asked to
+        where = self.interface or ("::" if self.kind == "tcp6" else "0.0.0.0")  # noqa: S104  # if configured
         where = f"[{where}]" if ":" in where else where
         return f"{'https' if self.kind == 'ssl' else 'http'}://{where}:{self.port}"
 
 
-# By kind: the fields, in the order in which they may stand without their names, and those that there must be.
-_TCP: Final = {"port": "port", "interface": "interface", "backlog": "backlog"}
-_KINDS: Final[Mapping[str, tuple[dict[str, str], tuple[str, ...]]]] = {
-    "tcp": (_TCP, ("port",)),
-    "tcp6": (_TCP, ("port",)),
-    "ssl": (
-        {"port": "port", "privateKey": "private_key", "certKey": "certificate", "extraCertChain": "chain"}
-        | {"interface": "interface", "backlog": "backlog"},
-        ("port", "privateKey"),
-    ),
-    "unix": ({"address": "path", "mode": "mode", "backlog": "backlog"}, ("address",)),
+class _Kind(Struct, frozen=True):
+    """The parameters of one type of endpoint string.
+
+    :ivar fields: the field of :class:`Listen` for each parameter, in the order of positional parameters.
+    """
+
+    fields: dict[str, str]
+    required: tuple[str, ...]
+
+
+_TCP: Final = _Kind({"port": "port", "interface": "interface", "backlog": "backlog"}, ("port",))
+_SSL_FIELDS: Final = {
+    "port": "port", "privateKey": "private_key", "certKey": "certificate", "extraCertChain": "chain",
+    "interface": "interface", "backlog": "backlog",
+}  # fmt: skip
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "tcp": _TCP,
+    "tcp6": _TCP,
+    "ssl": _Kind(_SSL_FIELDS, ("port", "privateKey")),
+    "unix": _Kind({"address": "path", "mode": "mode", "backlog": "backlog"}, ("address",)),
 }
-_FILES: Final = ("path", "private_key", "certificate", "chain")
-_PART: Final = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
+_FILE_FIELDS: Final = ("path", "private_key", "certificate", "chain")
+_PARAMETER: Final = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
 _NAMED: Final = re.compile(r"((?:[^=\\]|\\.)*)=(.*)", re.DOTALL)
 
 
 def parse_listen(text: str, folder: str = ".") -> Listen:
-    """Read an endpoint string, as ``tcp:8080:interface=127.0.0.1``.
+    """Parse an endpoint string, as ``tcp:8080:interface=127.0.0.1``.
 
-    Twisted's own ``serverFromString`` makes something that binds and accepts in one process; here one binds
-    and others accept.
+    Twisted's ``serverFromString`` makes an endpoint that binds and accepts in one process; here the
+    orchestrator binds and the workers accept.
 
-    :param folder: what its paths are relative to.
-    :raises ConfigError: for one that cannot be read.
+    :param folder: the base of relative paths.
+    :raises ConfigError: for an invalid endpoint string.
     """
-    kind, *parts = list(_PART.findall(text))[:-1] or [""]
-    if kind not in _KINDS:
-        raise ConfigError(repr(text), f"is no endpoint of a kind that is known: {', '.join(_KINDS)}")
-    names, needed = _KINDS[kind]
-    values = _values(text, parts, names)
-    for name in needed:
-        if names[name] not in values:
-            raise ConfigError(repr(text), f"has no {name}")
-    if kind == "ssl":
+    name, *parameters = list(_PARAMETER.findall(text))[:-1] or [""]
+    if name not in _KINDS:
+        raise ConfigError(repr(text), f"unknown endpoint type; there are: {', '.join(_KINDS)}")
+    kind = _KINDS[name]
+    values = _values(text, parameters, kind.fields)
+    for parameter in kind.required:
+        if kind.fields[parameter] not in values:
+            raise ConfigError(repr(text), f"has no {parameter}")
+    if name == "ssl":
         values.setdefault("certificate", values["private_key"])
-    for name in _FILES:
-        if name in values:
-            values[name] = os.path.normpath(os.path.join(folder, values[name]))
+    for field in _FILE_FIELDS:
+        if field in values:
+            values[field] = os.path.normpath(os.path.join(folder, values[field]))
     try:
-        values["mode"] = int(values.get("mode", "660"), 8)
-        return msgspec.convert({"kind": kind, **values}, Listen, strict=False)
-    except ValueError as error:  # also what msgspec raises
-        raise ConfigError(repr(text), f"cannot be read: {error}") from None
+        mode = int(values.pop("mode", "660"), 8)
+        return msgspec.convert({"kind": name, "mode": mode, **values}, Listen, strict=False)
+    except ValueError as error:  # msgspec.ValidationError is one too
+        raise ConfigError(repr(text), f"is not valid: {error}") from None
 
 
-def _values(text: str, parts: list[str], names: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    unnamed = iter(names)
-    for part in parts:
-        named = _NAMED.fullmatch(part)
-        name = _plain(named[1]) if named else next(unnamed, "")
-        if name not in names:
-            raise ConfigError(repr(text), f"{part!r} is nothing that is known; there are: {', '.join(names)}")
-        values[names[name]] = _plain(named[2] if named else part)
+def _values(text: str, parameters: list[str], fields: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    positional = iter(fields)
+    for parameter in parameters:
+        named = _NAMED.fullmatch(parameter)
+        name = _unescape(named[1]) if named else next(positional, "")
+        if name not in fields:
+            raise ConfigError(repr(text), f"unknown parameter {parameter!r}; there are: {', '.join(fields)}")
+        values[fields[name]] = _unescape(named[2] if named else parameter)
     return values
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)

@@ -1,4 +1,4 @@
-"""What can be configured, as checked values."""
+"""The settings as checked values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from unixsvc.config.http import Http
+from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Log",
     "ResourceLimits",
     "Security",
+    "ServiceOptions",
     "ServiceSettings",
     "Settings",
     "start_order",
@@ -27,21 +29,17 @@ __all__ = [
 CONTROL_SERVICE: Final = "orchestrator"
 HTTP_SERVICE: Final = "http"
 
-Seconds = Annotated[float, Meta(gt=0, le=1e6)]  # epoll counts milliseconds in 31 bits
-Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-NoLimit = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # 0 is for: none
-
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one worker puts up with.
+    """The limits of one worker: the table ``[limits]``.
 
-    :ivar request_timeout: the longest time for an answer, in seconds.
-    :ivar message_timeout: the longest time for a message from its first byte to its last, in seconds.
-    :ivar idle_timeout: after so many seconds without a message, a connection is closed.
-    :ivar max_message_bytes: the largest accepted message.
-    :ivar max_connections: further ones are answered with 503.
-    :ivar max_inflight: unanswered requests over all connections; further ones are answered with 503.
-    :ivar backlog: connections that may wait to be accepted.
+    :ivar request_timeout: maximum time for a reply, in seconds.
+    :ivar message_timeout: maximum time from the first byte of a message to its last, in seconds.
+    :ivar idle_timeout: a connection without a message for this time is closed, in seconds.
+    :ivar max_message_bytes: maximum size of a message.
+    :ivar max_connections: further connections get a reply with code 503.
+    :ivar max_inflight: pending requests over all connections; further requests get a reply with code 503.
+    :ivar backlog: connections that may wait to be accepted, see ``listen(2)``.
     """
 
     request_timeout: Seconds = 30.0
@@ -54,11 +52,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Security(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who may call.
+    """Access to the services: the table ``[security]``.
 
     :ivar token: ``required`` for every message, ``private`` for routes that are not public, or ``off``.
-    :ivar allow_uids: if any, only processes of these users may connect.
-    :ivar allow_gids: if any, only processes of these groups may connect.
+    :ivar allow_uids: if not empty, only processes of these users may connect.
+    :ivar allow_gids: if not empty, only processes of these groups may connect.
     """
 
     token: Literal["required", "private", "off"] = "required"
@@ -67,51 +65,48 @@ class Security(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ResourceLimits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the kernel gives one worker, as ``setrlimit`` has it; None leaves what the orchestrator has.
+    """Resource limits of one worker, see ``setrlimit(2)``; None keeps the limit of the orchestrator.
 
-    :ivar open_files: descriptors at a time (``RLIMIT_NOFILE``).
-    :ivar memory: bytes of address space (``RLIMIT_AS``), which is more than what is resident.
+    :ivar open_files: number of file descriptors (``RLIMIT_NOFILE``).
+    :ivar memory: bytes of address space (``RLIMIT_AS``), which is more than the resident memory.
     """
 
     open_files: Count | None = None
     memory: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
 
 
-class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """One service. A limit that stands here overrides the one of ``[limits]``.
+class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The keys that ``[services.NAME]`` and ``[http]`` have in common.
 
-    :ivar app: where its application is, as ``package.module:name``.
-    :ivar workers: how many processes; ``auto`` is one for each core.
-    :ivar threads: how many blocking actions may run at a time, in each worker.
-    :ivar handler: the :class:`~unixsvc.server.interfaces.IRequestHandler` that listens, likewise.
-    :ivar isolation: ``process``, or ``inline`` for the orchestrator's own process.
-    :ivar depends_on: services that are ready before this one starts, and stop after it.
-    :ivar essential: whether the orchestrator ends, with code 4, when this service has failed.
-    :ivar boot_timeout: a worker that is not ready after so many seconds is killed.
-    :ivar drain_timeout: how long a worker may take to answer what it has been asked, once it is to end.
-    :ivar kill_timeout: how long it may take to end after that, before it is killed.
-    :ivar watchdog: a worker whose event loop stands still for so many seconds is killed.
-    :ivar start_limit: after so many workers in a row that died early, within ``start_interval`` seconds, the
-        service has failed.
-    :ivar stable_after: a worker that was ready for so many seconds has not died early.
-    :ivar max_requests: after about so many requests a worker is replaced; 0 for never.
-    :ivar max_memory: so many resident bytes, likewise.
-    :ivar max_age: so many seconds, likewise.
-    :ivar user: whom workers run as, if not as the orchestrator does; a name or a number. Only root can.
-    :ivar group: likewise; without it, the user's own.
-    :ivar umask: of the workers, in octal.
-    :ivar rlimits: what the kernel gives each worker.
-    :ivar environment: environment variables, besides the orchestrator's own.
-    :ivar options: handed to the application's container.
-    :ivar answer_ttl: for so many seconds an answer to an idempotency key is kept.
-    :ivar max_answers: how many of them are kept.
+    :ivar workers: number of processes; ``auto`` is one for each CPU core.
+    :ivar threads: number of blocking actions that run at the same time in each worker.
+    :ivar depends_on: services that must be ready before this one starts and that stop after it.
+    :ivar essential: whether the orchestrator exits with code 4 when this service has failed.
+    :ivar boot_timeout: a worker that is not ready after this time is killed, in seconds.
+    :ivar drain_timeout: maximum time for a draining worker to send its pending replies, in seconds.
+    :ivar kill_timeout: maximum time for it to exit after that before it is killed, in seconds.
+    :ivar watchdog: a worker whose event loop is blocked for this time is killed, in seconds.
+    :ivar start_limit: the service has failed when this number of workers in a row has died early within
+        ``start_interval`` seconds.
+    :ivar stable_after: a worker that was ready for this time has not died early, in seconds.
+    :ivar max_requests: a worker is recycled after about this number of requests; 0 for never.
+    :ivar max_memory: a worker is recycled when its resident memory exceeds this number of bytes; 0 for never.
+    :ivar max_age: a worker is recycled after this time, in seconds; 0 for never.
+    :ivar user: name or number of the user that workers run as; empty for the orchestrator's own. A different
+        user requires root.
+    :ivar group: name or number of their group; empty for the primary group of ``user``.
+    :ivar umask: the umask of workers, in octal; empty for the orchestrator's.
+    :ivar rlimits: the resource limits of each worker.
+    :ivar environment: environment variables in addition to those of the orchestrator.
+    :ivar options: passed to the container of the application.
+    :ivar answer_ttl: how long a reply is kept for its idempotency key, in seconds.
+    :ivar max_answers: maximum number of replies kept.
+
+    The last seven override the keys of :class:`Limits` for this service.
     """
 
-    app: str
     workers: Count | Literal["auto"] = 1
     threads: Count = 8
-    handler: str = "unixsvc.server.handler:SocketRequestHandler"
-    isolation: Literal["process", "inline"] = "process"
     depends_on: tuple[str, ...] = ()
     essential: bool = False
     boot_timeout: Seconds = 10.0
@@ -129,7 +124,7 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     umask: Annotated[str, Meta(pattern="^(0?[0-7]{3})?$")] = ""
     rlimits: ResourceLimits = ResourceLimits()
     environment: dict[str, str] = {}
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # TOML values of any shape: the application knows which
     answer_ttl: Seconds = 600.0
     max_answers: Count = 10_000
     request_timeout: Seconds | None = None
@@ -142,7 +137,7 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def worker_count(self) -> int:
-        """How many processes, on this machine."""
+        """The number of processes on this machine."""
         return (os.cpu_count() or 1) if self.workers == "auto" else self.workers
 
     def limits(self, general: Limits) -> Limits:
@@ -151,8 +146,21 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(general, **{k: v for k, v in own.items() if v is not None})
 
 
+class ServiceSettings(ServiceOptions, frozen=True, forbid_unknown_fields=True):
+    """One service: a table ``[services.NAME]``.
+
+    :ivar app: the application, as ``package.module:name``.
+    :ivar handler: the factory of the :class:`~unixsvc.server.interfaces.IRequestHandler`, in the same form.
+    :ivar isolation: ``process`` for worker processes, ``inline`` for the orchestrator's own process.
+    """
+
+    app: str
+    handler: str = "unixsvc.server.handler:SocketRequestHandler"
+    isolation: Literal["process", "inline"] = "process"
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the log is written."""
+    """The log: the table ``[log]``."""
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warn", "error"] = "info"
@@ -161,10 +169,10 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True):
     """A checked configuration; every path in it is absolute.
 
-    :ivar source: where it was read, for messages.
-    :ivar folder: what relative paths in it are relative to; first on the import path of workers.
-    :ivar services: those of ``[services]``, and :data:`HTTP_SERVICE`, if there is a table ``[http]``.
-    :ivar http: what is particular to that one.
+    :ivar source: the file, for messages.
+    :ivar folder: the base of relative paths in the file; workers have it first on their import path.
+    :ivar services: the tables ``[services.NAME]``, and :data:`HTTP_SERVICE` if there is a table ``[http]``.
+    :ivar http: the keys of ``[http]`` that no other service has.
     """
 
     source: str
@@ -180,19 +188,19 @@ class Settings(Struct, frozen=True):
 
 
 def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:
-    """The services in an order in which each comes after those that it depends on.
+    """Sort services so that each comes after the services that it depends on.
 
-    :param source: where they are configured, for messages.
-    :raises ConfigError: if one depends on a service that there is not, or on itself.
+    :param source: the file, for messages.
+    :raises ConfigError: if a dependency does not exist or the dependencies form a cycle.
     """
     for name, service in services.items():
         for other in service.depends_on:
             if other not in services:
                 where = f"{source}: services.{name}.depends_on"
                 raise ConfigError(where, f"there is no service {other!r}")
-    sorter = graphlib.TopologicalSorter({name: each.depends_on for name, each in services.items()})
+    sorter = graphlib.TopologicalSorter({name: service.depends_on for name, service in services.items()})
     try:
         return list(sorter.static_order())
     except graphlib.CycleError as error:
-        circle = " -> ".join(reversed(error.args[1]))
-        raise ConfigError(f"{source}: services", f"depend on each other: {circle}") from None
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise ConfigError(f"{source}: services", f"depend on each other: {cycle}") from None

@@ -200,7 +200,7 @@ class AllCommands(CommandTestCase):
             self.configure("[servces.home]")
             self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: ", "servces")
             self.configure("this is no TOML")
-            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: is no TOML")
+            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: not valid TOML")
             self.assertComplains(
                 self.run_command("--config", "nowhere.toml", *words), 2, "nowhere.toml: no such file"
             )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config.http import Listen, parse_listen
+from unixsvc.config.file import HttpTable
+from unixsvc.config.http import Http, Listen, parse_listen
 from unixsvc.config.loader import load_settings
+from unixsvc.config.settings import ServiceOptions
 from unixsvc.errors import ConfigError
 
 USER = '[services.user]\napp = "user:app"\n'
@@ -46,7 +49,7 @@ class ListenTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """What cannot be meant is named, with what could be."""
         for text, words in (
-            ("", "kind"), ("http:80", "kind"), ("tcp", "no port"), ("tcp:eighty", "int"),
+            ("", "endpoint type"), ("http:80", "endpoint type"), ("tcp", "no port"), ("tcp:eighty", "int"),
             ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2:3:4", "'4'"),
             ("ssl:443", "privateKey"), ("unix", "address"),
             ("unix:/x:mode=9", "base 8"), ("tcp:80:backlog=0", "backlog"),
@@ -57,6 +60,21 @@ class ListenTests(SynchronousTestCase):
         """A person is told what to type into a browser."""
         told = {text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")}
         self.assertEqual(list(told.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
+
+
+class HttpTableTests(SynchronousTestCase):
+    """The fields of ``[http]`` that are written twice."""
+
+    def test_fields(self) -> None:
+        """The table has the fields of ``Http`` with their types and defaults, and the service options."""
+        table = {field.name: field for field in msgspec.structs.fields(HttpTable)}
+        own = {name: field for name, field in table.items() if name not in ServiceOptions.__struct_fields__}
+        del own["app"]
+        expected = {field.name: field for field in msgspec.structs.fields(Http)}
+        types = {name: field.type for name, field in own.items()}
+        self.assertEqual(types, {name: field.type for name, field in expected.items()})
+        self.assertEqual(HttpTable().http(), Http())
+        self.assertEqual(list(own), list(expected))
 
 
 class TableTests(SynchronousTestCase):
@@ -102,9 +120,9 @@ class TableTests(SynchronousTestCase):
             (HTTP + 'mounts = {"/u" = "uzer:/x"}', "'/u' leads to 'uzer:/x'; there are: user"),
             (HTTP + 'mounts = {"/u/{id}" = "user"}', "has a variable"),
             (HTTP + 'mounts = {"/docs" = "user"}', "hides the documentation"),
-            (HTTP + '[http.cors]\norigins = ["shop.example"]', "'shop.example' is no origin"),
-            (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is no origin"),
-            (HTTP + '[http.cors]\norigins = ["null"]', "is no origin"),
+            (HTTP + '[http.cors]\norigins = ["shop.example"]', "'shop.example' is not an origin"),
+            (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is not an origin"),
+            (HTTP + '[http.cors]\norigins = ["null"]', "is not an origin"),
             (HTTP + '[http.cors]\nmethods = ["GET\\r\\nX: y"]', "cannot be in a header"),
             (HTTP + 'workers = "x"\ntoken = "y"', "http.token"),
         ):

@@ -154,10 +154,10 @@ class BoundTests(ConfigTestCase):
             self.assert_refused(
                 SERVICE + f'environment = {{ "{name}" = "x" }}',
                 "services.home.environment: ",
-                "cannot be in an environment",
+                "cannot be an environment variable",
             )
         text = SERVICE + 'environment = { A = "x\\u0000" }'
-        self.assert_refused(text, "services.home.environment: 'A'", "cannot be in an environment")
+        self.assert_refused(text, "services.home.environment: 'A'", "cannot be an environment variable")
         for name in ("lower", "WITH SPACE", "é"):
             text = SERVICE + f'environment = {{ "{name}" = "" }}'
             self.assertEqual(self.load(text).services["home"].environment, {name: ""})

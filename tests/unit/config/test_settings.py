@@ -265,16 +265,16 @@ class ErrorTests(ConfigTestCase):
         """A name becomes part of a file's, so it may not be anything; and one is taken."""
         for name in ("Home", "1st", "a.b", "a/b", "..", "", "é", "a b", "-a", "x" * 64, "orchestrator"):
             self.assert_refused(
-                f'[services."{name}"]\napp = "a:b"', f"services.{name}: is no name for a service"
+                f'[services."{name}"]\napp = "a:b"', f"services.{name}: is not a valid service name"
             )
         for name in ("h", "home-2", "a_b", "x" * 63):
             self.assertEqual(list(self.load(f'[services."{name}"]\napp = "a:b"').services), [name])
 
     def test_no_toml(self) -> None:
         """What cannot be read as TOML is refused, with the place."""
-        self.assert_refused("socket_dir = ", "is no TOML: Invalid value (at end of document)")
-        self.assert_refused(SERVICE + SERVICE, "is no TOML", "line 5")
-        self.assert_refused("a = '\n'" + SERVICE, "is no TOML", "line 1")
+        self.assert_refused("socket_dir = ", "not valid TOML: Invalid value (at end of document)")
+        self.assert_refused(SERVICE + SERVICE, "not valid TOML", "line 5")
+        self.assert_refused("a = '\n'" + SERVICE, "not valid TOML", "line 1")
         self.assert_refused(b"a = '\xff'", "cannot be read")
         self.assert_refused("a = " + "[" * 5_000, "is nested too deeply")
 

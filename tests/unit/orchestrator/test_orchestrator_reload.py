@@ -98,7 +98,7 @@ class ReloadTests(OrchestratorTestCase):
     def test_wrong_configuration(self) -> None:
         """So is a mistake in the configuration: who has sent a HUP sees nothing but the log."""
         wrong = replace(self.loaded, socket_dir="/elsewhere")
-        for loaded in ConfigError("unixsvc.toml", "is no TOML"), wrong:
+        for loaded in ConfigError("unixsvc.toml", "not valid TOML"), wrong:
             self.loaded = loaded
             with capturedLogs() as events:
                 self.failureResultOf(self.orchestrator.reload(), ConfigError)
@@ -107,7 +107,7 @@ class ReloadTests(OrchestratorTestCase):
 
     def test_wrong_configuration_is_over(self) -> None:
         """Then, too, the watcher is told that there was one, and that it is over: systemd waits for that."""
-        self.loaded = ConfigError("unixsvc.toml", "is no TOML")
+        self.loaded = ConfigError("unixsvc.toml", "not valid TOML")
         self.failureResultOf(self.orchestrator.reload(), ConfigError)
         self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
 

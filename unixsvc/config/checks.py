@@ -1,0 +1,84 @@
+"""Checks of a configuration that its types do not express."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from unixsvc.config.file import ConfigFile
+from unixsvc.config.http import Cors, Http, parse_listen
+from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
+from unixsvc.errors import ConfigError
+
+__all__ = ["check_file", "check_http"]
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+_HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
+_SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def check_file(file: ConfigFile, source: str) -> None:
+    """Check the services of a file: there is at least one, with a valid name and environment.
+
+    :param source: the file, for messages.
+    :raises ConfigError: naming the first one that is wrong.
+    """
+    if not (file.services or file.http):
+        raise ConfigError(source, "no service is configured", "add a table [services.NAME] with an app")
+    if file.http and HTTP_SERVICE in file.services:
+        where = f"{source}: services.{HTTP_SERVICE}"
+        raise ConfigError(where, "has the name of the table [http]", "rename it")
+    for name, service in file.services.items():
+        where = f"{source}: services.{name}"
+        if name == CONTROL_SERVICE or not _SERVICE_NAME.fullmatch(name):
+            remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
+            raise ConfigError(where, "is not a valid service name", remedy)
+        _check_environment(service.environment, f"{where}.environment")
+
+
+def check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:
+    """Check the table ``[http]``: mounts, CORS and addresses.
+
+    :param where: the table, for messages.
+    :param folder: the base of relative paths.
+    :param services: the names that a mount may lead to.
+    :raises ConfigError: naming the first key that is wrong.
+    """
+    for prefix, target in http.mounts.items():
+        if target.partition(":")[0] not in services:
+            known = ", ".join(services) or "none"
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} leads to {target!r}", f"there are: {known}")
+        if "{" in prefix:
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} has a variable", "a prefix is plain text")
+        if http.docs and f"{prefix}/".startswith(("/docs/", "/openapi.json/")):
+            remedy = "choose another prefix, or set docs = false"
+            raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
+    _check_cors(http.cors, f"{where}.cors")
+    if not http.listen:
+        remedy = "add an endpoint string, or remove the table [http]"
+        raise ConfigError(f"{where}.listen", "is empty", remedy)
+    for endpoint in http.listen:
+        try:
+            parse_listen(endpoint, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.listen", str(error)) from None
+
+
+def _check_environment(environment: Mapping[str, str], where: str) -> None:
+    for variable, value in environment.items():
+        if not variable or {"=", "\0"} & {*variable} or "\0" in value:
+            problem = f"{variable!r} and its value cannot be an environment variable"
+            raise ConfigError(where, problem, "a name has no '=', and neither has a NUL character")
+
+
+def _check_cors(cors: Cors, where: str) -> None:
+    for origin in cors.origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            remedy = "write it as a browser does: https://example.org, with a port if it is not the default"
+            raise ConfigError(f"{where}.origins", f"{origin!r} is not an origin", remedy)
+    for name, values in {"methods": cors.methods, "headers": cors.headers, "expose": cors.expose}.items():
+        for value in values:
+            if not _HEADER_TOKEN.fullmatch(value):
+                raise ConfigError(f"{where}.{name}", f"{value!r} cannot be in a header")
+    if cors.credentials and "*" in cors.origins:
+        raise ConfigError(where, "credentials are not allowed for every origin", "list the origins")

@@ -1,0 +1,116 @@
+"""The structure of ``unixsvc.toml``, and errors that name its keys."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from unixsvc.config.http import Cors, Http
+from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceOptions, ServiceSettings
+from unixsvc.config.types import Seconds
+from unixsvc.domain.validation import PLAIN, FieldError, find_field_errors
+from unixsvc.errors import ConfigError
+
+__all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_table", "read_file"]
+
+NO_APP: Final = "unixsvc.routing.app:NOTHING"
+"""An application without routes, for a gateway that only mounts services."""
+
+_HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
+
+
+class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table ``[http]``: the options of a service, and the fields of :class:`Http`.
+
+    msgspec has no multiple inheritance, so the latter are repeated; a test compares them.
+    """
+
+    app: str = NO_APP
+    listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    mounts: dict[str, str] = msgspec.field(default_factory=dict)
+    token: Literal["required", "private", "off"] = "private"
+    docs: bool = True
+    cors: Cors = Cors()
+    header_timeout: Seconds = 10.0
+    send_timeout: Seconds = 30.0
+    max_header_bytes: Annotated[int, Meta(ge=512, le=1_048_576)] = 16_384
+    gzip_over: Annotated[int, Meta(ge=0)] = 1024
+
+    def http(self) -> Http:
+        """The fields of :class:`Http`."""
+        return Http(**{name: getattr(self, name) for name in Http.__struct_fields__})
+
+    def service(self) -> ServiceSettings:
+        """The service that the table configures."""
+        options = {name: getattr(self, name) for name in ServiceOptions.__struct_fields__}
+        return ServiceSettings(self.app, handler=_HTTP_HANDLER, **options)
+
+
+class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file, with its values as written."""
+
+    socket_dir: str | None = None
+    socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
+    token_file: str = ".auth_token"
+    limits: Limits = Limits()
+    security: Security = Security()
+    services: dict[str, ServiceSettings] = {}
+    http: HttpTable | None = None
+    log: Log = Log()
+
+
+_TABLES: Final[dict[str, type[Struct]]] = {
+    "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
+}  # fmt: skip
+
+
+def read_file(path: Path) -> ConfigFile:
+    """Read a file.
+
+    :raises ConfigError: naming the file, and the line or the keys that are wrong.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), "no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), f"not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(str(path), "is nested too deeply") from None
+    return parse_table(table, str(path))
+
+
+def parse_table(table: dict[str, Any], source: str) -> ConfigFile:
+    """Convert a decoded TOML document.
+
+    :param source: the file, for messages.
+    :raises ConfigError: naming every key that is unknown or has a wrong value.
+    """
+    errors = find_field_errors(ConfigFile, table, PLAIN)
+    if errors:
+        raise ConfigError(source, "; ".join(_describe(error) for error in errors))
+    return msgspec.convert(table, ConfigFile)
+
+
+def _describe(error: FieldError) -> str:
+    suggestion = ""
+    if error.message == "is unknown":
+        parent, _, key = error.field.rpartition(".")
+        matches = difflib.get_close_matches(key, _keys_of(parent), 1)
+        suggestion = f" (did you mean {matches[0]!r}?)" if matches else ""
+    return f"{error.field} {error.message[:1].lower()}{error.message[1:]}{suggestion}"
+
+
+def _keys_of(table: str) -> list[str]:
+    kind = _TABLES.get(table, ConfigFile)
+    if table.startswith("services."):
+        is_subtable = table.count(".") > 1  # a service may be called "rlimits"
+        kind = ResourceLimits if is_subtable else ServiceSettings
+    return list(kind.__struct_fields__)
