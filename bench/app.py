@@ -1,6 +1,6 @@
-"""The application that is measured: a path variable, an argument that is checked, small results, no store.
+"""The application under load: a path variable, a validated argument, small results, no storage.
 
-``BENCH_ROUTES`` says how many further routes it has.
+``BENCH_ROUTES`` is the number of additional routes.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from msgspec import Meta
 
 from unixsvc import GET, POST, App, Group, NotFound
 
-__all__ = ["Echoes", "Text", "User", "Users", "app"]
+__all__ = ["Echoes", "Text", "User", "Users", "app", "groups"]
 
 
 class User(msgspec.Struct):
-    """What a request asks for."""
+    """A user."""
 
     id: int
     name: str
 
 
 class Text(msgspec.Struct):
-    """What is sent back."""
+    """A text."""
 
     text: str
 
 
 class Users:
-    """Some users in memory."""
+    """100 users in memory."""
 
     def __init__(self) -> None:
         self._users = {number: User(number, f"user {number}") for number in range(1, 101)}
@@ -43,20 +43,20 @@ class Users:
 
 
 class Echoes:
-    """Nothing of its own."""
+    """Echoes texts."""
 
     async def echo(self, text: Annotated[str, Meta(min_length=1)]) -> Text:
         """The same text."""
         return Text(text)
 
 
-_COUNT = int(os.environ.get("BENCH_ROUTES", "0"))
-_MORE = [GET(f"/r{number}/{{id:int}}", Users.show) for number in range(_COUNT)]
+_ADDITIONAL = [
+    GET(f"/r{number}/{{id:int}}", Users.show) for number in range(int(os.environ.get("BENCH_ROUTES", "0")))
+]
 
-app = App(
-    [
-        Group("/user", Users, [GET("/{id:int}", Users.show)]),
-        Group("/echo", Echoes, [POST("", Echoes.echo)]),
-        Group("", Users, _MORE),
-    ]
-)
+groups = [
+    Group("/user", Users, [GET("/{id:int}", Users.show)]),
+    Group("/echo", Echoes, [POST("", Echoes.echo)]),
+    Group("", Users, _ADDITIONAL),
+]
+app = App(groups)

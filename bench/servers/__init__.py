@@ -1,1 +1,1 @@
-"""The peers: each serves the same two things, in the manner that its users would have them."""
+"""The peers of unixsvc: each serves the same two routes, in the usual way of its users."""

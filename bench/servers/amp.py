@@ -1,4 +1,4 @@
-"""A service on Twisted's own protocol for calls, AMP."""
+"""A service on AMP, Twisted's own RPC protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.servers.data import show
 class Show(Command):
     """One user."""
 
-    arguments = [(b"id", Integer())]  # noqa: RUF012  # AMP's way
+    arguments = [(b"id", Integer())]  # noqa: RUF012  # as AMP requires
     response = [(b"id", Integer()), (b"name", Unicode())]  # noqa: RUF012
 
 

@@ -1,4 +1,4 @@
-"""An application on Starlette, for uvicorn; ``BENCH_ROUTES`` says how many further routes it has."""
+"""An application on Starlette, for uvicorn; ``BENCH_ROUTES`` is the number of additional routes."""
 
 from __future__ import annotations
 

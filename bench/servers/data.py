@@ -1,4 +1,4 @@
-"""What they all serve."""
+"""The data that all peers serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends back what it gets, on uvloop's own transports: what the kernel and the event loop cost."""
+"""Sends back the bytes that it receives, on uvloop's transports: the cost of kernel and event loop."""
 
 from __future__ import annotations
 

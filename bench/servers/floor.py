@@ -1,4 +1,4 @@
-"""The least that a service on JSON lines can do: each message is decoded, and a reply is ready."""
+"""The least that a service on JSON lines can do: decode each message, send a fixed reply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REPLY = b'{"id":10,"code":200,"data":{"id":7,"name":"user 7"}}\n'
 
 
 class Message(Struct):
-    """What of a message there is to know."""
+    """The fields of a message."""
 
     id: int
     path: str

@@ -1,4 +1,4 @@
-"""A service on grpc.aio; its messages are JSON, as bytes, which spares it protobuf's work."""
+"""A service on grpc.aio; its messages are JSON as bytes, which is cheaper than protobuf."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import msgspec
 from msgspec import Struct
 

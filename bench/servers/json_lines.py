@@ -1,4 +1,4 @@
-"""JSON on lines as one would write it down first: a line is decoded, its answer encoded, and written."""
+"""JSON lines in the most obvious way: decode a line, encode the reply, write it."""
 
 from __future__ import annotations
 

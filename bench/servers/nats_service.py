@@ -1,4 +1,4 @@
-"""A service on nats-py, behind a NATS server: its port, and a file that is made when all is ready."""
+"""A service on nats-py behind a NATS server; arguments: its port, a file to create when it is ready."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ _PATIENCE = 300.0  # seconds; only ever waited for when something is broken, or 
 _FAILING = """\
 import sys, tempfile
 from pathlib import Path
-from bench.children import Broken, Children
-with tempfile.TemporaryDirectory() as folder, Children(folder) as children:
-    child = children.start("it", [sys.executable, "-c", "print('no such luck'); exit(7)"], Path(folder))
+from bench.processes import BenchError, ProcessGroup
+with tempfile.TemporaryDirectory() as folder, ProcessGroup(folder) as processes:
+    child = processes.start("it", [sys.executable, "-c", "print('no such luck'); exit(7)"], Path(folder))
     try:
-        child.until(lambda: False)
-    except Broken as broken:
-        print(broken)
+        child.wait_until(lambda: False)
+    except BenchError as error:
+        print(error)
 """
 
 
@@ -114,7 +114,7 @@ class BenchTestCase(SynchronousTestCase):
     def test_a_child_fails(self) -> None:
         """What a process has written is shown if it ends where it should not."""
         out = self.run_to_its_end("-c", _FAILING)
-        self.assertIn("it has ended with 7", out)
+        self.assertIn("exited with code 7", out)
         self.assertIn("no such luck", out)
         self.assertNothingLeft()
 

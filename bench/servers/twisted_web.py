@@ -1,4 +1,4 @@
-"""Bare twisted.web and bare Klein: which of them, on which reactor, at which port of 127.0.0.1."""
+"""Bare twisted.web and bare Klein; arguments: ``web`` or ``klein``, ``epoll`` or ``uvloop``, port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of it, as tables for the documentation."""
+"""The result of a benchmark, as reST tables for the documentation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from bench.report import Report, by_load, figure
-from bench.stage import Row
+from bench.reports.report import Report, format_value, rows_by_load
+from bench.rounds import Row
 from bench.systems import OURS
 
 __all__ = ["write_rst"]
 
-# What is not measured for the systems of the others, or is not counted as they are, has a table of its own.
+# Parts with other systems or units than the loads on a Unix socket have tables of their own.
 _TITLES: Final = {
     "routes": "With many routes",
     "clients": "From Python",
@@ -30,12 +30,12 @@ class _Line(Struct, frozen=True):
 
 
 def write_rst(report: Report, path: str) -> None:
-    """A line for each load, a column for each system; in brackets what that is of ours.
+    """Write a line for each load and a column for each system; in brackets the ratio to unixsvc.
 
-    :param path: of the file that is written.
+    :param path: of the file.
     """
     tables: dict[str, list[_Line]] = {}
-    for load, rows in by_load(report.rows):
+    for load, rows in rows_by_load(report.rows):
         title = _TITLES.get(rows[0].part, "Over a Unix socket")
         tables.setdefault(title, []).append(_Line(load, {each.system: each for each in rows}))
     with open(path, "w") as file:
@@ -77,4 +77,4 @@ def _cell(row: Row | None, ours: Row | None, value: Callable[[Row], float | None
     if shown is None:
         return ""
     other = None if ours is None or ours is row else value(ours)
-    return figure(shown) + (f" ({figure(shown / other)})" if other else "")
+    return format_value(shown) + (f" ({format_value(shown / other)})" if other else "")

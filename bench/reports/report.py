@@ -1,4 +1,4 @@
-"""What came of it: as tables for a terminal, as JSON, and as a table for the documentation."""
+"""The result of a benchmark, as tables on the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from bench.machine import Machine
-from bench.stage import Options, Row
+from bench.reports.machine import Machine
+from bench.rounds import Options, Row
 from bench.systems import FLOOR, OURS
 
-__all__ = ["Report", "by_load", "figure", "print_report", "write_json"]
+__all__ = ["Report", "format_value", "print_report", "rows_by_load", "write_json"]
 
 
 class Report(Struct, frozen=True):
-    """A whole measurement.
+    """The result of one run.
 
-    :ivar skipped: systems that were not there, and why.
+    :ivar skipped: systems that are not installed, with the reason.
     """
 
     machine: Machine
@@ -29,14 +29,14 @@ class Report(Struct, frozen=True):
 
 
 _NOTE = (
-    "Ratios count, not figures. CPU: what a system itself used for a request. "
+    "Compare ratios, not values. CPU: time of the system itself for a request. "
     "The generator's share of a core must be well below 100 %."
 )
 
 
 def print_report(report: Report, console: Console) -> None:
     """One table for each load."""
-    for load, rows in by_load(report.rows):
+    for load, rows in rows_by_load(report.rows):
         table = Table(title=f"{load} ({rows[0].unit})", title_justify="left", title_style="bold")
         table.add_column("system", no_wrap=True)
         for head in ("median", f"of {FLOOR}", f"of {OURS}", "rounds", "CPU µs", "generator"):
@@ -51,28 +51,28 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def write_json(report: Report, path: str) -> None:
-    """All of it, for programs."""
+    """Write the whole result."""
     with open(path, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
 
 
-def by_load(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of each load, in the order in which they were measured."""
+def rows_by_load(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each load, in the order of measurement."""
     for load in dict.fromkeys(each.load for each in rows):
         yield load, [each for each in rows if each.load == load]
 
 
-def figure(value: float) -> str:
-    """With as many places as mean something."""
+def format_value(value: float) -> str:
+    """A number with its significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
-    yield figure(row.value)
+    yield format_value(row.value)
     for name in (FLOOR, OURS):
         other = next((each.value for each in rows if each.system == name), None)
         yield f"{row.value / other:.2f}" if other else ""
-    yield f"{figure(min(row.each))} to {figure(max(row.each))}" if len(row.each) > 1 else ""
-    yield "" if row.cost is None else figure(row.cost)
+    yield f"{format_value(min(row.each))} to {format_value(max(row.each))}" if len(row.each) > 1 else ""
+    yield "" if row.cost is None else format_value(row.cost)
     yield "" if row.own is None else f"{row.own:.0%}"
-    yield ", ".join(f"{name} {figure(value)}" for name, value in row.detail.items())
+    yield ", ".join(f"{name} {format_value(value)}" for name, value in row.detail.items())

@@ -1,12 +1,12 @@
-"""Bars, as SVG: a panel for each load. It is written here, as it is less than a dependency would be."""
+"""The result of a benchmark as SVG bars, a panel for each load; too little to need a plotting library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from bench.report import Report, by_load, figure
-from bench.stage import Row
+from bench.reports.report import Report, format_value, rows_by_load
+from bench.rounds import Row
 from bench.systems import OURS
 
 __all__ = ["write_plot"]
@@ -21,8 +21,8 @@ _STYLE = (
 
 
 def write_plot(report: Report, path: str) -> None:
-    """Draw what is counted in requests a second."""
-    loads = [(load, rows) for load, rows in by_load(report.rows) if not rows[0].less]
+    """Draw the loads that are measured in requests per second."""
+    loads = [(load, rows) for load, rows in rows_by_load(report.rows) if not rows[0].less]
     lines = [loads[at : at + _COLUMNS] for at in range(0, len(loads), _COLUMNS)]
     parts: list[str] = []
     top = _GAP
@@ -49,4 +49,4 @@ def _panel(load: str, rows: Sequence[Row], left: int, top: int) -> Iterator[str]
         x = left + _NAMES
         yield f'<text x="{x - 6}" y="{y + 10}" text-anchor="end">{name}</text>'
         yield f'<rect class="{kind}" x="{x}" y="{y}" width="{length:.1f}" height="{_BAR - 5}"/>'
-        yield f'<text x="{x + length + 5:.1f}" y="{y + 10}">{figure(row.value)}</text>'
+        yield f'<text x="{x + length + 5:.1f}" y="{y + 10}">{format_value(row.value)}</text>'

@@ -1,4 +1,4 @@
-"""What was measured on: figures of one machine say little about another."""
+"""The machine of a benchmark: results of different machines cannot be compared."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LIBRARIES = (
 
 
 class Machine(Struct, frozen=True):
-    """The machine, and what runs on it.
+    """Hardware, kernel and libraries.
 
-    :ivar cores: that this process may use.
-    :ivar load: the load average before and after, of the last minute.
+    :ivar cores: available to this process.
+    :ivar load: load average of one minute, before and after the run.
     """
 
     cpu: str
@@ -41,7 +41,7 @@ class Machine(Struct, frozen=True):
 
 
 def machine() -> Machine:
-    """This one."""
+    """The machine of this process."""
     libraries = {}
     for each in _LIBRARIES:
         try:
@@ -58,7 +58,7 @@ def machine() -> Machine:
 
 
 def load_average() -> float:
-    """Of the last minute."""
+    """The load average of one minute."""
     return round(os.getloadavg()[0], 2)
 
 

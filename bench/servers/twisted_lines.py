@@ -1,4 +1,4 @@
-"""A service on plain Twisted, as one would write it by hand: lines, JSON, and an if for each route."""
+"""A service on plain Twisted, written by hand: lines, JSON, and an if for each route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nats-py on uvloop, by way of the server: its port, seconds."""
+"""nats-py on uvloop, through the NATS server; arguments: its port, seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import nats
 import uvloop
 
-from bench.callers.lanes import LANES, Count, expect
+from bench.clients.concurrent_calls import CONCURRENCY, CallCounter, check_result
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -21,10 +21,10 @@ async def _main(port: str, seconds: str) -> None:
     async def show() -> object:
         return _decode((await client.request("bench.show", _encode({"id": 7}), timeout=10)).data)
 
-    expect(await show())
-    count = Count(float(seconds))
-    await asyncio.gather(*[count.lane(show) for _ in range(LANES)])
-    count.tell()
+    check_result(await show())
+    counter = CallCounter(float(seconds))
+    await asyncio.gather(*[counter.call_repeatedly(show) for _ in range(CONCURRENCY)])
+    counter.write_result()
     await client.close()
 
 

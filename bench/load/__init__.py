@@ -1,0 +1,1 @@
+"""The load generator, and the bytes that it sends to each system."""

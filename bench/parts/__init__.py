@@ -1,0 +1,1 @@
+"""The parts of the benchmark: which loads are measured on which systems."""

@@ -1,0 +1,1 @@
+"""The results: as a table on the terminal, JSON, reST and SVG."""

@@ -1,0 +1,183 @@
+"""Starts ``twistd unixsvc`` with one service, in any environment where unixsvc is installed."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+from msgspec import Struct
+
+from bench.load import raw_client
+from bench.load.generator import OpenConnection, send_one
+from bench.load.raw_client import Workload
+from bench.processes import Address, BenchError, ChildProcess, ProcessGroup, free_port
+
+__all__ = [
+    "CURRENT",
+    "HTTP",
+    "LIMITS",
+    "SOCKET",
+    "Installation",
+    "RunningSystem",
+    "http_load",
+    "new_token",
+    "socket_load",
+    "start_http",
+    "start_service",
+    "start_socket",
+    "wait_for_reply",
+]
+
+LIMITS: Final = """\
+socket_dir = "run"
+[limits]
+max_connections = 20000
+backlog = 4096
+"""
+SOCKET: Final = """\
+[services.bench]
+app = "{app}"
+workers = {workers}
+boot_timeout = {boot_timeout}
+"""
+HTTP: Final = """\
+[http]
+app = "{app}"
+listen = ["tcp:{port}:interface=127.0.0.1:backlog=1024"]
+boot_timeout = {boot_timeout}
+"""
+_APP: Final = "bench.app:app"
+_BOOT_TIMEOUT: Final = 60.0  # seconds
+
+
+class Installation(Struct, frozen=True):
+    """A Python environment in which unixsvc is installed.
+
+    :ivar python: its interpreter.
+    :ivar environment: variables for its processes, added to those of the benchmark.
+    """
+
+    python: str
+    environment: Mapping[str, str] = {}
+
+
+CURRENT: Final = Installation(sys.executable)
+
+
+class RunningSystem(Struct, frozen=True):
+    """A system that is running.
+
+    :ivar child: the process that serves, or its parent.
+    :ivar token: that unixsvc requires.
+    :ivar broker: a process that all messages pass through.
+    """
+
+    child: ChildProcess
+    address: Address
+    token: str = ""
+    broker: ChildProcess | None = None
+
+    def server_processes(self) -> list[psutil.Process]:
+        """The processes that work on requests; first one that serves.
+
+        An orchestrator is not among them: it has no part in a request.
+        """
+        process = psutil.Process(self.child.pid)
+        serving = process.children() or [process]
+        return serving if self.broker is None else [*serving, psutil.Process(self.broker.pid)]
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that these processes have used so far."""
+        nanoseconds = 0
+        for process in self.server_processes():
+            for thread in Path(f"/proc/{process.pid}/task").iterdir():
+                nanoseconds += int((thread / "schedstat").read_text().split()[0])
+        return nanoseconds / 1e9
+
+
+def start_socket(
+    processes: ProcessGroup, routes: int = 0, *, workers: int = 1, installation: Installation = CURRENT
+) -> RunningSystem:
+    """A service on a Unix socket, after its first reply.
+
+    :param routes: number of additional routes.
+    """
+    folder = processes.new_folder("unixsvc")
+    environment = f'environment = {{ BENCH_ROUTES = "{routes}" }}\n'
+    config = LIMITS + SOCKET.format(app=_APP, workers=workers, boot_timeout=_BOOT_TIMEOUT) + environment
+    token = new_token(folder)
+    child = start_service(processes, folder, config, installation)
+    running = RunningSystem(child, str(folder / "run/service_bench.sock"), token)
+    wait_for_reply(child, socket_load(running), _BOOT_TIMEOUT)
+    return running
+
+
+def start_http(processes: ProcessGroup, *, installation: Installation = CURRENT) -> RunningSystem:
+    """A service on HTTP, with one worker, after its first response."""
+    port = free_port()
+    folder = processes.new_folder("unixsvc-http")
+    config = LIMITS + HTTP.format(app=_APP, port=port, boot_timeout=_BOOT_TIMEOUT)
+    token = new_token(folder)
+    child = start_service(processes, folder, config, installation)
+    running = RunningSystem(child, ("127.0.0.1", port), token)
+    wait_for_reply(child, http_load(running), _BOOT_TIMEOUT)
+    return running
+
+
+def start_service(
+    processes: ProcessGroup,
+    folder: Path,
+    config: str,
+    installation: Installation,
+    command: Sequence[str] | None = None,
+) -> ChildProcess:
+    """Start ``twistd unixsvc`` in a folder.
+
+    :param command: another way to run ``twistd``.
+    """
+    (folder / "unixsvc.toml").write_text(config)
+    twistd = command or [str(Path(installation.python).with_name("twistd"))]
+    return processes.start("twistd", [*twistd, "-n", "unixsvc"], folder, installation.environment)
+
+
+def wait_for_reply(child: ChildProcess, open_connection: OpenConnection, timeout: float) -> None:
+    """Wait until a request is answered.
+
+    :param timeout: in seconds.
+    :raises BenchError: with the log of the process, for a wrong reply or on a time-out.
+    """
+
+    def replies() -> bool:
+        try:
+            send_one(open_connection)
+        except OSError:  # not listening yet, or no reply within the time-out of one recv()
+            return False
+        except BenchError as error:
+            raise BenchError(f"{error}; the log:\n{child.log}") from None
+        return True
+
+    child.wait_until(replies, timeout)
+
+
+def new_token(folder: Path) -> str:
+    """Create the token of a service, in the file that it reads."""
+    token = secrets.token_hex(32)
+    file = folder / ".auth_token"
+    file.touch(mode=0o600)
+    file.write_text(token)
+    return token
+
+
+def socket_load(running: RunningSystem, workload: Workload | None = None) -> OpenConnection:
+    """How to send a workload over the Unix socket."""
+    return raw_client.json_lines(running.address, workload or Workload(), token=running.token)
+
+
+def http_load(running: RunningSystem, workload: Workload | None = None) -> OpenConnection:
+    """How to send a workload over HTTP."""
+    header = f"Authorization: Bearer {running.token}\r\n" if running.token else ""
+    return raw_client.http(running.address, workload or Workload(), header)
