@@ -49,6 +49,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
 
     from unixsvc.listen.adopted import AdoptedServerEndpoint
     from unixsvc.listen.connection_counts import WorkerSlot
+    from unixsvc.rest.server.connections import HttpConnections
     from unixsvc.rest.server.site import HttpSite
 
     class Gateway(Resource):
@@ -71,7 +72,8 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
             request.write(b"slow")
             request.finish()
 
-    front = HttpSite(Gateway(), settings.http, settings.limits, reactor)
+    connections = HttpConnections(settings.http, settings.limits, reactor)
+    site = HttpSite(Gateway(), connections)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     listening.setblocking(False)
@@ -79,7 +81,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
 
     async def leave() -> None:
         accepting.stopListening()
-        await front.leave(False)
+        await connections.drain(wait_for_idle=False)
         reactor.stop()
 
     def listens(given: Any) -> None:
@@ -88,7 +90,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
 
-    AdoptedServerEndpoint(loop, listening, WorkerSlot()).listen(front).addCallback(listens)
+    AdoptedServerEndpoint(loop, listening, WorkerSlot()).listen(site).addCallback(listens)
     loop.add_signal_handler(signal.SIGTERM, lambda: Deferred.fromCoroutine(leave()) and None)
 
 

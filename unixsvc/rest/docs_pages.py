@@ -1,7 +1,7 @@
-"""What can be asked over HTTP, for people and for programs: ``/docs`` and ``/openapi.json``.
+"""The documentation pages: ``/docs`` for people and ``/openapi.json`` for programs.
 
-The page is Swagger UI, from files that come with the package. Nothing on it asks another host, and its
-addresses are relative, so that it works behind any prefix.
+The page is Swagger UI, from files in the package. It loads nothing from other hosts, and its URLs are
+relative, so that it works behind any prefix.
 """
 
 from __future__ import annotations
@@ -19,154 +19,149 @@ from klein import Klein
 from msgspec import Struct
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
-from twisted.web.http import NOT_MODIFIED, PERMANENT_REDIRECT
+from twisted.web.http import NOT_MODIFIED, OK, PERMANENT_REDIRECT
 from twisted.web.server import Request
 
 from unixsvc.errors import BadGateway, DeadlineExceeded, Internal, ServiceError, Unavailable
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.rest.response import BARE, HeaderPairs, Response
+from unixsvc.rest.server.writer import set_response
 
 __all__ = ["add_pages"]
 
-_log = Logger()
+_log: Final = Logger()
+
+Document = dict[str, Any]  # OpenAPI: JSON of many shapes
+DocumentSource = Callable[[], Awaitable[Document]]
 
 _STATIC: Final = Path(__file__).with_name("static")
 _HTML: Final = b"text/html; charset=utf-8"
 _JSON: Final = b"application/json"
 _SCRIPT: Final = b"text/javascript; charset=utf-8"
 
-# By the last segment of its address: where a file is, and what it is. Each has a route of its own, so that no
-# part of a request ever becomes part of a path.
+# The path and the media type of each file, by the last segment of its URL. Each file has a route of its own,
+# so that no part of a request ever becomes part of a file path.
 _FILES: Final[dict[str, tuple[str, bytes]]] = {
     "init.js": ("init.js", _SCRIPT),
     "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", _SCRIPT),
     "swagger-ui.css": ("swagger-ui/swagger-ui.css", b"text/css; charset=utf-8"),
     "favicon-32x32.png": ("swagger-ui/favicon-32x32.png", b"image/png"),
 }
-# By its name in docs.html: which of these the page asks for.
-_PARTS: Final = {
+# The files that the page refers to, by the names of their placeholders in docs.html.
+_PLACEHOLDERS: Final = {
     "favicon": "favicon-32x32.png",
     "style": "swagger-ui.css",
     "bundle": "swagger-ui-bundle.js",
     "init": "init.js",
 }
 
-_FOREVER: Final = b"public, max-age=31536000, immutable"
-_ASK_AGAIN: Final = b"no-cache"
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_REVALIDATE: Final = b"no-cache"
 
-# Icons within the style sheet are data: addresses, and so are images that Swagger UI draws.
+# Icons within the style sheet are data: URLs, and so are images that Swagger UI draws.
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_OTHER_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
-_GUARDS: Final = (
-    (b"X-Content-Type-Options", b"nosniff"),
-    (b"X-Frame-Options", b"DENY"),
-    (b"Referrer-Policy", b"no-referrer"),
-)
+_FILE_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
+_NO_FRAMES: Final[HeaderPairs] = ((b"X-Frame-Options", b"DENY"),)
 
-_SMALL: Final = 1024  # bytes; what is shorter is not worth compressing
-_PACKED: Final = frozenset({b"image/png"})
+_MIN_GZIP: Final = 1024  # bytes; compression saves little below
+_COMPRESSED: Final = frozenset({b"image/png"})
 
-# Failures that pass: there is a document, but whom it was asked of cannot answer now.
-_PASSING: Final = (BadGateway, DeadlineExceeded, Unavailable)
+# The services that the document is made from cannot answer now.
+_TEMPORARY: Final = (BadGateway, DeadlineExceeded, Unavailable)
 
 
 class _Content(Struct, frozen=True):
-    """What an address holds.
+    """The content at a URL.
 
-    :ivar body: as it is, uncompressed.
-    :ivar kind: the media type.
-    :ivar policy: the Content-Security-Policy.
-    :ivar caching: the Cache-Control.
+    :ivar body: uncompressed.
+    :ivar content_type: its media type.
+    :ivar policy: its Content-Security-Policy.
+    :ivar cache_control: its Cache-Control.
     """
 
     body: bytes
-    kind: bytes
-    policy: bytes = _OTHER_POLICY
-    caching: bytes = _ASK_AGAIN
+    content_type: bytes
+    policy: bytes = _FILE_POLICY
+    cache_control: bytes = _REVALIDATE
 
 
-def add_pages(app: Klein, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-    """Adds ``/openapi.json``, ``/docs`` and the files of that page. All are there for everybody.
+def add_pages(app: Klein, openapi: DocumentSource) -> None:
+    """Add ``/openapi.json``, ``/docs`` and the files of that page. They are public.
 
-    :param app: where they are added.
-    :param openapi: makes the OpenAPI document; it is asked each time. When it raises that somebody cannot
-        answer now, so does the page (503), and whatever else it raises is a 500; neither says more.
+    :param app: to which they are added.
+    :param openapi: makes the OpenAPI document, for each request anew. If it raises an error of a service that
+        cannot answer now, the response is 503; for any other error it is 500. Neither has details.
     """
     pages = _Pages(openapi)
     actions: dict[str, Callable[..., Any]] = {
         "/openapi.json": pages.openapi,
         "/docs": pages.page,
-        "/docs/": _slash,
+        "/docs/": _redirect,
     }
-    actions |= {f"/docs/{name}": _giving(name) for name in _FILES}
+    actions |= {f"/docs/{name}": _file_action(name) for name in _FILES}
     for path, action in actions.items():
-        # Names of our own: Klein would let an action of the user's that is called "openapi" replace ours.
+        # Explicit names: an action of the application's that is called "openapi" would replace this one.
         app.route(path, methods=["GET"], endpoint=f"unixsvc.rest.docs_pages:{path}")(action)
 
 
 class _Pages:
-    """The actions that need the document.
+    """The actions that need the document."""
 
-    :param openapi: makes the OpenAPI document.
-    """
-
-    def __init__(self, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    def __init__(self, openapi: DocumentSource) -> None:
         self._openapi = openapi
 
     async def openapi(self, request: Request) -> bytes:
         """The document."""
-        return await self._described(request, _document)
+        return await self._respond(request, _json_content)
 
     async def page(self, request: Request) -> bytes:
         """The page that shows it."""
-        return await self._described(request, _page)
+        return await self._respond(request, _page_content)
 
-    async def _described(self, request: Request, make: Callable[[dict[str, Any]], _Content]) -> bytes:
-        """What is made of the document, or a problem."""
+    async def _respond(self, request: Request, make_content: Callable[[Document], _Content]) -> bytes:
         try:
-            content = make(await self._openapi())
+            content = make_content(await self._openapi())
         except CancelledError:
-            raise  # the client has gone
-        except _PASSING as error:
+            raise  # the client has disconnected
+        except _TEMPORARY as error:
             _log.warn("no OpenAPI document: {error}", error=error)
-            return _refuse(request, Unavailable())
+            return _send_problem(request, Unavailable())
         except Exception:
             _log.failure("no OpenAPI document")
-            return _refuse(request, Internal())
-        return _answer(request, content)
+            return _send_problem(request, Internal())
+        return _send_content(request, content)
 
 
-def _slash(request: Request) -> bytes:
-    """The page has no slash at its end: what it refers to would not be found."""
-    request.setResponseCode(PERMANENT_REDIRECT)
-    request.setHeader(b"Location", b"../docs")
-    return _send(request, b"")
+def _redirect(request: Request) -> bytes:
+    """The page has no slash at its end, as its relative URLs would be wrong there."""
+    return _send(request, PERMANENT_REDIRECT, ((b"Location", b"../docs"),), b"")
 
 
-def _giving(name: str) -> Callable[[Request], bytes]:
-    """The action for one of the files of the page, which may be kept for good if asked for by its version."""
+def _file_action(name: str) -> Callable[[Request], bytes]:
+    """The action for a file, which may be cached without limit if the request has its version."""
 
-    def give(request: Request) -> bytes:
-        found = _file(name)
-        if (request.args or {}).get(b"v") == [_version(found).encode()]:
-            found = msgspec.structs.replace(found, caching=_FOREVER)
-        return _answer(request, found)
+    def send_file(request: Request) -> bytes:
+        content = _file_content(name)
+        if (request.args or {}).get(b"v") == [_version(content).encode()]:
+            content = msgspec.structs.replace(content, cache_control=_IMMUTABLE)
+        return _send_content(request, content)
 
-    return give
+    return send_file
 
 
-def _document(document: dict[str, Any]) -> _Content:
+def _json_content(document: Document) -> _Content:
     return _Content(msgspec.json.encode(document), _JSON)
 
 
-def _page(document: dict[str, Any]) -> _Content:
-    found = {part: f"docs/{name}?v={_version(_file(name))}" for part, name in _PARTS.items()}
+def _page_content(document: Document) -> _Content:
+    urls = {key: f"docs/{name}?v={_version(_file_content(name))}" for key, name in _PLACEHOLDERS.items()}
     title = escape(str(document["info"]["title"]))
-    return _Content(_template().substitute(found, title=title).encode(), _HTML, _PAGE_POLICY)
+    return _Content(_template().substitute(urls, title=title).encode(), _HTML, _PAGE_POLICY)
 
 
 @cache
@@ -175,10 +170,10 @@ def _template() -> Template:
 
 
 @cache
-def _file(name: str) -> _Content:
-    """One of the files of the page, which a process reads when it is first asked for."""
-    path, kind = _FILES[name]
-    return _Content((_STATIC / path).read_bytes(), kind)
+def _file_content(name: str) -> _Content:
+    """A file of the page. Processes that never serve it do not load it."""
+    path, content_type = _FILES[name]
+    return _Content((_STATIC / path).read_bytes(), content_type)
 
 
 def _version(content: _Content) -> str:
@@ -192,46 +187,42 @@ def _etag(body: bytes, coding: str = "") -> bytes:
 
 @lru_cache(maxsize=32)
 def _gzipped(body: bytes) -> bytes:
-    """Made when first asked for: the bundle takes the reactor some 70 ms, once in the life of a process."""
+    """The compressed body. The bundle blocks the event loop for some 70 ms, once in the life of a process."""
     return gzip.compress(body, 6, mtime=0)
 
 
-def _answer(request: Request, content: _Content) -> bytes:
-    """Says what the content is, and gives it, unless the client has it already."""
-    asked = request.requestHeaders.getRawHeaders
-    packed = False
-    if len(content.body) >= _SMALL and content.kind not in _PACKED:
+def _send_content(request: Request, content: _Content) -> bytes:
+    """Send content, or 304 if the client has it."""
+    request_header = request.requestHeaders.getRawHeaders
+    compress = False
+    if len(content.body) >= _MIN_GZIP and content.content_type not in _COMPRESSED:
         request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
-        packed = accepts_gzip(asked(b"Accept-Encoding", ()))
-    etag = _etag(content.body, "gzip" if packed else "")
-    request.setHeader(b"ETag", etag)
-    request.setHeader(b"Cache-Control", content.caching)
-    request.setHeader(b"Content-Security-Policy", content.policy)
-    if is_known(etag, asked(b"If-None-Match", ())):
-        request.setResponseCode(NOT_MODIFIED)
-        return _send(request, b"")
-    request.setHeader(b"Content-Type", content.kind)
-    if packed:
-        request.setHeader(b"Content-Encoding", b"gzip")
-    return _send(request, _gzipped(content.body) if packed else content.body)
+        compress = accepts_gzip(request_header(b"Accept-Encoding", ()))
+    etag = _etag(content.body, "gzip" if compress else "")
+    headers: HeaderPairs = (
+        (b"ETag", etag),
+        (b"Cache-Control", content.cache_control),
+        (b"Content-Security-Policy", content.policy),
+    )
+    if is_known(etag, request_header(b"If-None-Match", ())):
+        return _send(request, NOT_MODIFIED, headers, b"")
+    headers += ((b"Content-Type", content.content_type),)
+    if compress:
+        headers += ((b"Content-Encoding", b"gzip"),)
+    return _send(request, OK, headers, _gzipped(content.body) if compress else content.body)
 
 
-def _refuse(request: Request, error: ServiceError) -> bytes:
-    """The problem that stands for a failure; who has to come back later is told when."""
-    request.setResponseCode(error.code)
-    request.setHeader(b"Content-Type", PROBLEM)
-    request.setHeader(b"Cache-Control", b"no-store")
+def _send_problem(request: Request, error: ServiceError) -> bytes:
+    headers: HeaderPairs = ((b"Content-Type", PROBLEM), (b"Cache-Control", b"no-store"))
     if isinstance(error, Unavailable):
-        request.setHeader(b"Retry-After", b"%d" % error.detail["retry_after"])
-    known_as = request.responseHeaders.getRawHeaders(b"X-Request-Id", [b""])[0].decode("ascii", "replace")
-    body = problem(error.code, error.message, error.detail, known_as)
-    return _send(request, body)
+        headers += ((b"Retry-After", b"%d" % error.detail["retry_after"]),)
+    request_id = request.responseHeaders.getRawHeaders(b"X-Request-Id", [b""])[0].decode("ascii", "replace")
+    return _send(request, error.code, headers, problem(error.code, error.message, error.detail, request_id))
 
 
-def _send(request: Request, body: bytes) -> bytes:
-    """With what every answer has; Twisted leaves the body out where the method is HEAD."""
-    for name, value in _GUARDS:
-        request.setHeader(name, value)
-    if request.code != NOT_MODIFIED:
-        request.setHeader(b"Content-Length", b"%d" % len(body))
-    return body
+def _send(request: Request, code: int, headers: HeaderPairs, body: bytes) -> bytes:
+    """Set status and headers. For HEAD, twisted.web drops the body."""
+    headers += _NO_FRAMES
+    if code != NOT_MODIFIED:
+        headers += ((b"Content-Length", b"%d" % len(body)),)
+    return set_response(request, Response(code, BARE, headers, body))

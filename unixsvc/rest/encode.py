@@ -1,94 +1,52 @@
-"""From a reply to an HTTP answer. Pure."""
+"""HTTP responses from replies. Pure."""
 
 from __future__ import annotations
 
 import gzip
 import math
-from http import HTTPStatus
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply, Request
-from unixsvc.rest.decode import Fields
+from unixsvc.rest.decode import RequestHeaders
 from unixsvc.rest.headers.accept import accepts_gzip
-from unixsvc.rest.headers.cors import CorsRules, Pairs
+from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.rest.headers.etags import etag_of, is_known
-from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.rest.problem import problem
+from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, HeaderPairs, Response, ResponseKind, stream_kind
 from unixsvc.security.tokens import MISSING
 
-__all__ = [
-    "BARE",
-    "JSON",
-    "REASONS",
-    "Response",
-    "ResponseBuilder",
-    "ResponseContext",
-    "ResponseKind",
-    "allowed_by",
-    "response_context",
-]
-
-REASONS: Final[dict[int, bytes]] = {
-    **{each.value: each.phrase.encode() for each in HTTPStatus},
-    413: b"Content Too Large",
-    422: b"Unprocessable Content",
-    499: b"Client Closed Request",
-}
+__all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods", "response_context"]
 
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _FAILURE: Final = 400
 _UNAUTHORIZED: Final = 401
-_NOT_ALLOWED: Final = 405
+_METHOD_NOT_ALLOWED: Final = 405
 _LAST: Final = 599
-_LEVEL: Final = 1  # of compression: the others cost several times as much, and bring a tenth
-_SHOW_IT: Final = "show the token as Authorization: Bearer TOKEN"
-_IN_A_URL: Final = "/%:?#[]@!$&'()*+,;=-._~"
-
-
-class ResponseKind(Struct, frozen=True):
-    """What all answers of one kind have.
-
-    :ivar pairs: their headers.
-    :ivar block: the same, as bytes.
-    """
-
-    pairs: Pairs
-    block: bytes
-
-
-def _kind(*pairs: tuple[bytes, bytes]) -> ResponseKind:
-    return ResponseKind(pairs, b"".join(b"%b: %b\r\n" % each for each in pairs))
-
-
-_SAFE: Final[Pairs] = ((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"no-referrer"))
-# Nothing of an answer is to be run, whatever a browser takes it for.
-_INERT: Final[Pairs] = (
-    *_SAFE,
-    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-BARE: Final = _kind(*_SAFE)
-JSON: Final = _kind((b"Content-Type", b"application/json"), *_INERT)
-_PROBLEM: Final = _kind((b"Content-Type", PROBLEM), *_INERT)
-# Not kept, and not held back by proxies that wait for more.
-_STREAM: Final[Pairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"), *_INERT)
+# Higher levels of compression cost several times as much and save another tenth.
+_GZIP_LEVEL: Final = 1
+_TOKEN_HINT: Final = "show the token as Authorization: Bearer TOKEN"
+_SAFE_IN_URL: Final = "/%:?#[]@!$&'()*+,;=-._~"
 
 
 class ResponseContext(Struct, frozen=True):
-    """What of a request decides how it is answered.
+    """The parts of a request that decide how its response looks.
 
-    :ivar headers: those of the request.
-    :ivar request_id: the name of the request.
-    :ivar traceparent: that of the request, if it is well-formed.
-    :ivar private: whether the request showed a token.
-    :ivar tokenless: whether it should have shown one, if it is refused.
+    :ivar method: of the request.
+    :ivar headers: of the request.
+    :ivar request_id: of the request.
+    :ivar traceparent: of the request; empty if it has none that is well-formed.
+    :ivar private: whether the request has an ``Authorization`` header.
+    :ivar tokenless: whether the request has no token and, if it is rejected, should have had one.
     """
 
     method: bytes
-    headers: Fields
+    headers: RequestHeaders
     request_id: bytes
     traceparent: bytes = b""
     private: bool = False
@@ -96,39 +54,29 @@ class ResponseContext(Struct, frozen=True):
 
 
 def response_context(
-    method: bytes, headers: Fields, asked: Request, *, tokenless: bool = False
+    method: bytes, headers: RequestHeaders, request: Request, *, tokenless: bool = False
 ) -> ResponseContext:
-    """The terms of a request.
+    """The context of a request.
 
-    :param asked: the request as a message, or at least its ``meta``.
+    :param request: the message; only its ``meta`` counts.
     """
-    traceparent = asked.meta.get("traceparent", "")
+    traceparent = request.meta.get("traceparent", "")
     return ResponseContext(
         method,
         headers,
-        asked.request_id.encode(),
+        request.request_id.encode(),
         traceparent.encode() if traceparent else b"",
         b"Authorization" in headers,
         tokenless,
     )
 
 
-class Response(Struct, frozen=True):
-    """An HTTP answer.
-
-    :ivar code: the status.
-    :ivar headers: besides those of its kind.
-    :ivar body: what is sent of it: nothing to HEAD.
-    """
-
-    code: int
-    kind: ResponseKind
-    headers: Pairs
-    body: bytes = b""
-
-
 class ResponseBuilder:
-    """Makes answers, as the configuration wants them."""
+    """Builds responses with the headers that the configuration asks for.
+
+    :param http: its ``cors`` and ``gzip_over``.
+    :ivar cors: the rules for cross-origin requests.
+    """
 
     def __init__(self, http: Http) -> None:
         self.cors = CorsRules(http.cors)
@@ -136,115 +84,123 @@ class ResponseBuilder:
         vary = (b"Origin",) if self.cors.vary else ()
         self._vary = _vary(vary)
         self._vary_coding = _vary((b"Accept-Encoding", *vary))
-        self._vary_form = _vary((b"Accept", *vary))
+        self._vary_format = _vary((b"Accept", *vary))
 
-    def preflight(self, headers: Fields) -> Response:
-        """The answer to a browser that asks what a page of another origin may do."""
+    def preflight(self, headers: RequestHeaders) -> Response:
+        """The response to a CORS preflight request."""
         return Response(_NO_CONTENT, BARE, self.cors.preflight(headers) + self._vary)
 
-    def answer(self, reply: Reply, terms: ResponseContext) -> Response:
-        """The answer that a reply is."""
+    def from_reply(self, reply: Reply, context: ResponseContext) -> Response:
+        """The response that carries a reply."""
         if reply.code >= _FAILURE:
-            return self._failure(reply, terms)
+            return self._failure(reply, context)
         if reply.location is not None:
-            return self._made(reply, terms)
+            return self._created(reply, context)
         if not reply.body or reply.body == b"null":
-            return Response(_NO_CONTENT, BARE, self.any(terms))
-        return self.body(200, JSON, reply.body, terms)
+            return Response(_NO_CONTENT, BARE, self.common_headers(context))
+        return self.with_body(200, JSON, reply.body, context)
 
-    def body(
-        self, code: int, kind: ResponseKind, body: bytes, terms: ResponseContext, extra: Pairs = ()
+    def with_body(
+        self, code: int, kind: ResponseKind, body: bytes, context: ResponseContext, headers: HeaderPairs = ()
     ) -> Response:
-        """An answer with a body: compressed where that is wanted, and not sent where the client has it."""
-        headers = extra + self.common(terms)
+        """A response with a body: compressed if the client accepts it, 304 if the client has it already.
+
+        :param headers: further headers.
+        """
+        headers += self._request_headers(context)
         coding, vary = "", self._vary
         if 0 < self._gzip_over < len(body):
             vary = self._vary_coding
-            coding = "gzip" if accepts_gzip(terms.headers.get(b"Accept-Encoding", ())) else ""
+            coding = "gzip" if accepts_gzip(context.headers.get(b"Accept-Encoding", ())) else ""
         headers += vary
-        head = terms.method == b"HEAD"
-        if code == 200 and (head or terms.method == b"GET"):
+        head = context.method == b"HEAD"
+        if code == 200 and (head or context.method == b"GET"):
             etag = etag_of(body, coding)
             headers = ((b"ETag", etag), *headers)
-            if b"If-None-Match" in terms.headers and is_known(etag, terms.headers[b"If-None-Match"]):
+            if b"If-None-Match" in context.headers and is_known(etag, context.headers[b"If-None-Match"]):
                 return Response(_NOT_MODIFIED, BARE, headers)
         if coding:
-            body = gzip.compress(body, _LEVEL, mtime=0)  # the same each time, as its validator says
+            body = gzip.compress(body, _GZIP_LEVEL, mtime=0)  # the same bytes each time: the ETag is strong
             headers = ((b"Content-Encoding", b"gzip"), *headers)
         headers = ((b"Content-Length", b"%d" % len(body)), *headers)
         return Response(code, kind, headers, b"" if head else body)
 
-    def stream(self, content_type: bytes, terms: ResponseContext) -> Response:
-        """The beginning of a stream."""
-        kind = _kind((b"Content-Type", content_type), *_STREAM)
-        return Response(200, kind, self.common(terms, cache=b"") + self._vary_form)
+    def stream(self, content_type: bytes, context: ResponseContext) -> Response:
+        """The head of a stream."""
+        headers = self._request_headers(context, cache_control=b"") + self._vary_format
+        return Response(200, stream_kind(content_type), headers)
 
-    def any(self, terms: ResponseContext) -> Pairs:
-        """What an answer has that depends on nothing but who asks."""
-        return self.common(terms) + self._vary
+    def common_headers(self, context: ResponseContext) -> HeaderPairs:
+        """The headers of every response that is no stream, whatever its body."""
+        return self._request_headers(context) + self._vary
 
-    def common(self, terms: ResponseContext, cache: bytes = b"no-store") -> Pairs:
-        """What all answers to a request have."""
-        pairs: Pairs = ((b"X-Request-Id", terms.request_id),)
-        if terms.private and cache:
-            pairs += ((b"Cache-Control", cache),)
-        if terms.traceparent:
-            pairs += ((b"Traceparent", terms.traceparent),)
-        if b"Origin" in terms.headers:
-            pairs += self.cors.simple(terms.headers)
+    def _request_headers(self, context: ResponseContext, cache_control: bytes = b"no-store") -> HeaderPairs:
+        """The headers that depend on the request alone."""
+        pairs: HeaderPairs = ((b"X-Request-Id", context.request_id),)
+        if context.private and cache_control:
+            pairs += ((b"Cache-Control", cache_control),)
+        if context.traceparent:
+            pairs += ((b"Traceparent", context.traceparent),)
+        if b"Origin" in context.headers:
+            pairs += self.cors.simple(context.headers)
         return pairs
 
-    def _made(self, reply: Reply, terms: ResponseContext) -> Response:
-        where: Pairs = ()
+    def _created(self, reply: Reply, context: ResponseContext) -> Response:
+        location: HeaderPairs = ()
         if reply.location:
-            where = ((b"Location", quote(reply.location, safe=_IN_A_URL).encode()),)
+            location = ((b"Location", quote(reply.location, safe=_SAFE_IN_URL).encode()),)
         if reply.body == b"null":
-            return self.body(201, BARE, b"", terms, where)
-        return self.body(201, JSON, reply.body, terms, where)
+            return self.with_body(201, BARE, b"", context, location)
+        return self.with_body(201, JSON, reply.body, context, location)
 
-    def _failure(self, reply: Reply, terms: ResponseContext) -> Response:
-        extra: Pairs = ()
-        make = _EXTRA.get(reply.code)
-        if make is not None:
-            extra = make(reply.detail)
-        if reply.code == _NOT_ALLOWED and terms.method == b"OPTIONS":
-            return Response(_NO_CONTENT, BARE, extra + self.any(terms))
+    def _failure(self, reply: Reply, context: ResponseContext) -> Response:
+        headers: HeaderPairs = ()
+        headers_from = _FAILURE_HEADERS.get(reply.code)
+        if headers_from is not None:
+            headers = headers_from(reply.detail)
+        if reply.code == _METHOD_NOT_ALLOWED and context.method == b"OPTIONS":
+            return Response(_NO_CONTENT, BARE, headers + self.common_headers(context))
         code = reply.code if reply.code <= _LAST else 500
         detail = reply.detail
-        if code == _UNAUTHORIZED and terms.tokenless and detail in (None, MISSING):
-            detail = _SHOW_IT
-        text = problem(code, reply.message, detail, terms.request_id.decode())
-        return self.body(code, _PROBLEM, text, terms, extra)
+        if code == _UNAUTHORIZED and context.tokenless and detail in (None, MISSING):
+            detail = _TOKEN_HINT
+        body = problem(code, reply.message, detail, context.request_id.decode())
+        return self.with_body(code, PROBLEM_JSON, body, context, headers)
 
 
-def _vary(names: tuple[bytes, ...]) -> Pairs:
+def _vary(names: tuple[bytes, ...]) -> HeaderPairs:
     return ((b"Vary", b", ".join(names)),) if names else ()
 
 
-def allowed_by(detail: Any) -> list[str]:
-    """The methods that a path has, by the detail of a 405; those of another service, too, are only words."""
+def allowed_methods(detail: object) -> list[str]:
+    """The methods in the detail of a 405, which may come from another service and hold anything."""
     found = detail.get("allowed") if isinstance(detail, dict) else None
     if not isinstance(found, list | tuple):
         return []
-    return [each for each in found if isinstance(each, str) and each.isascii() and each.isalpha()]
+    return [method for method in found if isinstance(method, str) and method.isascii() and method.isalpha()]
 
 
-def _allow(detail: Any) -> Pairs:
-    methods = allowed_by(detail)
+def _allow(detail: object) -> HeaderPairs:
+    methods = allowed_methods(detail)
     methods += ["HEAD"] * ("GET" in methods) + ["OPTIONS"]
     return ((b"Allow", ", ".join(sorted(set(methods))).encode()),)
 
 
-def _retry_after(detail: Any) -> Pairs:
+def _retry_after(detail: object) -> HeaderPairs:
     seconds = detail.get("retry_after") if isinstance(detail, dict) else None
     if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
         return ()
     return ((b"Retry-After", b"%d" % math.ceil(seconds)),)
 
 
-def _challenge(detail: Any) -> Pairs:
+def _challenge(detail: object) -> HeaderPairs:
     return ((b"WWW-Authenticate", b"Bearer"),)
 
 
-# What failures have besides, from their details.
-_EXTRA: Final = {401: _challenge, 405: _allow, 429: _retry_after, 503: _retry_after}
+# The headers that failures have in addition, by status code; made from their details.
+_FAILURE_HEADERS: Final[dict[int, Callable[[object], HeaderPairs]]] = {
+    401: _challenge,
+    405: _allow,
+    429: _retry_after,
+    503: _retry_after,
+}

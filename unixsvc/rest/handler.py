@@ -18,6 +18,7 @@ from zope.interface import implementer
 from unixsvc.errors import BadGateway, error_from
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.rest.gateway import Gateway
+from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.server.handler import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
@@ -46,7 +47,8 @@ class HttpRequestHandler(Service):
         self._reactor: Any = context.reactor
         self._token = context.token
         self._gateway = make_gateway(context)
-        self._front = HttpSite(self._gateway, context.http, context.limits, context.reactor)
+        self._connections = HttpConnections(context.http, context.limits, context.reactor)
+        self._site = HttpSite(self._gateway, self._connections)
         self._port: IListeningPort | None = None
 
     async def probe(self) -> None:
@@ -61,7 +63,7 @@ class HttpRequestHandler(Service):
         asking = _Asking(self._token)
         with ours:  # the reactor has a descriptor of its own
             try:
-                await IAdoptingEndpoint(self._endpoint).adopt(self._front, theirs)
+                await IAdoptingEndpoint(self._endpoint).adopt(self._site, theirs)
             except BaseException:
                 theirs.close()
                 raise
@@ -71,7 +73,7 @@ class HttpRequestHandler(Service):
 
     async def listen(self) -> None:
         """Begin to accept; done when clients can connect."""
-        self._port = await self._endpoint.listen(self._front)
+        self._port = await self._endpoint.listen(self._site)
 
     async def close(self) -> None:
         """Accept nothing more; done when that is so."""
@@ -87,17 +89,17 @@ class HttpRequestHandler(Service):
 
         :param wait_for_idle: whether those are waited for that have connected and not said anything.
         """
-        await self._front.leave(wait_for_idle)
+        await self._connections.drain(wait_for_idle)
 
     def abort(self) -> None:
         """Answer what is unanswered with 503, and close every connection."""
-        self._front.leave(wait_for_idle=False)
-        self._gateway.give_up()
-        self._reactor.callLater(_LAST_ANSWERS, self._front.abort)
+        self._connections.drain(wait_for_idle=False)
+        self._gateway.abort()
+        self._reactor.callLater(_LAST_ANSWERS, self._connections.abort)
 
     def connections(self) -> int:
         """How many clients are connected."""
-        return self._front.connections
+        return len(self._connections)
 
     def stopService(self) -> Deferred[None]:
         """Accept nothing more, and drain."""

@@ -1,13 +1,13 @@
-"""The Klein application beside the routes: pages, and routes of the application's own.
+"""The Klein application beside the service's routes: documentation pages and the application's own pages.
 
-What Klein falls short of is made up for here: what a route returns may be anything that JSON can hold, and
-whatever it raises is a problem that tells nothing of it.
+It makes up for what Klein lacks: a route may return anything that JSON can represent, and an exception
+becomes a problem response that reveals nothing of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
@@ -17,6 +17,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED
+from twisted.web.iweb import IRequest
+from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import RequestRedirect
@@ -25,70 +27,76 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
-from unixsvc.rest.encode import BARE, JSON, Response, ResponseBuilder, ResponseContext
-from unixsvc.rest.server.writer import set_headers
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext
+from unixsvc.rest.response import BARE, JSON
+from unixsvc.rest.server.writer import set_headers, set_response
 
 __all__ = ["DetachedKlein", "KleinBridge", "KleinCall"]
 
 _log: Final = Logger()
 _encode: Final = msgspec.json.Encoder().encode
-_JSON_LIKE: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
-_OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
+_JSON_TYPES: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
+_BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
+
+# A route of Klein, called with its arguments; it returns anything, also a Deferred.
+Call = Callable[[], Any]
+Runner = Callable[[IRequest, Call], Any]
 
 
 class KleinCall:
-    """A request that a Klein route answers.
+    """A request that is processed by a Klein route.
 
-    :ivar asked: the request as the log knows it.
+    :ivar message: the request as the log knows it.
     """
 
-    def __init__(self, request: Any, asked: Request, terms: ResponseContext) -> None:
+    def __init__(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
         self.request = request
-        self.asked = asked
-        self.terms = terms
-        self._answered: Deferred[Any] = Deferred(self._cancelled)
-        self._inner: Deferred[Any] | None = None
+        self.message = message
+        self.context = context
+        self._result: Deferred[Any] = Deferred(self._cancelled)
+        self._route: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
 
-    def follow(self, inner: Deferred[Any], reactor: IReactorTime, seconds: float) -> Deferred[Any]:
-        """What Klein is to wait for: the route's result, or the reason why it is not waited for any more.
+    def follow(self, route: Deferred[Any], reactor: IReactorTime, seconds: float) -> Deferred[Any]:
+        """The Deferred for Klein to wait for: the route's result, or the reason of :meth:`cancel`.
 
-        :param seconds: by then it has at least begun to answer.
+        :param seconds: the time until the route has to start its response.
         """
-        self._inner = inner
-        inner.addBoth(self._done)
-        if not self._answered.called:
-            self._timer = reactor.callLater(seconds, self._late)
-        return self._answered
+        self._route = route
+        route.addBoth(self._returned)
+        if not self._result.called:
+            self._timer = reactor.callLater(seconds, self._timed_out)
+        return self._result
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop it; the reason is the answer, whatever the route makes of it."""
-        answered, inner = self._answered, self._inner
-        if inner is not None and not answered.called:
+        """Cancel the route; ``reason`` is the response, whatever the route returns then."""
+        result, route = self._result, self._route
+        if route is not None and not result.called:
             self._stop_timer()
-            answered.errback(Failure(reason))
-            inner.cancel()
+            result.errback(Failure(reason))
+            route.cancel()
 
-    def _late(self) -> None:
-        if not self.request.startedWriting:  # else it sends a stream of its own
+    def _timed_out(self) -> None:
+        if not self.request.startedWriting:  # else it sends a stream
             self.cancel(DeadlineExceeded())
 
-    def _cancelled(self, answered: Deferred[Any]) -> None:
+    def _cancelled(self, result: Deferred[Any]) -> None:
         self._stop_timer()
-        if self._inner is not None:
-            self._inner.cancel()
+        if self._route is not None:
+            self._route.cancel()
 
-    def _done(self, result: Any) -> None:
+    def _returned(self, result: object) -> None:
         self._stop_timer()
-        if self._answered.called:
+        if self._result.called:
             if isinstance(result, Failure) and not result.check(CancelledError):
-                _log.failure("{page!r} failed after its request was answered", result, page=self.asked)
+                _log.failure("{request!r} failed after its response", result, request=self.message)
         elif isinstance(result, Failure) and not result.check(Exception):
-            # Klein has no way for what is no Exception, as an asyncio's CancelledError or a sys.exit().
-            _log.failure("{page!r} failed", result, page=self.asked, request_id=self.asked.request_id)
-            self._answered.errback(Failure(Internal()))
+            # Klein does not handle a BaseException, as asyncio's CancelledError or SystemExit.
+            request_id = self.message.request_id
+            _log.failure("{request!r} failed", result, request=self.message, request_id=request_id)
+            self._result.errback(Failure(Internal()))
         else:
-            self._answered.callback(result)  # a Failure is an errback
+            self._result.callback(result)  # with a Failure, the same as errback
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -96,115 +104,116 @@ class KleinCall:
 
 
 class DetachedKlein(Klein):
-    """A Klein application whose routes and error handlers are run by someone else.
+    """A Klein application whose routes and error handlers are called by :class:`KleinBridge`.
 
-    :ivar runner: is given the request, and what calls the route; gives what the result is to be.
-    :ivar handler: likewise for error handlers.
+    :ivar run_route: called with a request and a function that calls the route; its result is the route's.
+    :ivar run_error_handler: the same for an error handler.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner: Callable[[Any, Callable[[], Any]], Any] = lambda request, call: call()
-        self.handler = self.runner
+        self.run_route: Runner = lambda request, call: call()
+        self.run_error_handler: Runner = self.run_route
 
-    def execute_endpoint(self, endpoint: str, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Have a route answer a request."""
+    def execute_endpoint(self, endpoint: str, request: IRequest, *args: Any, **kwargs: Any) -> Any:
+        """Call a route."""
 
         def call() -> Any:
             return super(DetachedKlein, self).execute_endpoint(endpoint, request, *args, **kwargs)
 
-        return self.runner(request, call)
+        return self.run_route(request, call)
 
-    def execute_error_handler(self, handler: Any, request: Any, failure: Failure) -> Any:
-        """Have an error handler answer a request whose route has failed."""
+    def execute_error_handler(self, handler: Any, request: IRequest, failure: Failure) -> Any:
+        """Call an error handler for a route that has failed."""
 
         def call() -> Any:
             return super(DetachedKlein, self).execute_error_handler(handler, request, failure)
 
-        return self.handler(request, call)
+        return self.run_error_handler(request, call)
 
 
 class KleinBridge:
-    """Answers with a Klein application.
+    """Answers requests with a Klein application.
 
-    :param seconds: by then, a route has at least begun to answer.
-    :ivar app: where routes are added.
+    :param seconds: the time until a route has to start its response.
+    :ivar app: the application, to which routes are added.
     """
 
     def __init__(
-        self, answering: ResponseBuilder, failures: IFailureLog, reactor: IReactorTime, seconds: float
+        self, builder: ResponseBuilder, failures: IFailureLog, reactor: IReactorTime, seconds: float
     ) -> None:
         self.app = DetachedKlein()
-        self.app.runner = self._run
-        self.app.handler = self._handle
-        self._answering = answering
+        self.app.run_route = self._run_route
+        self.app.run_error_handler = self._run_error_handler
+        self._builder = builder
         self._failures = failures
         self._reactor = reactor
         self._seconds = seconds
         self._resource = self.app.resource()
-        self._at_work: dict[Any, KleinCall] = {}
+        self._calls: dict[IRequest, KleinCall] = {}
 
     def complete(self) -> None:
-        """All routes and error handlers are there; what those do not handle is handled here."""
+        """Add the last error handler, when all routes and error handlers of the application are added."""
         self.app.handle_errors(Exception)(self._failed)
 
     def __len__(self) -> int:
-        return len(self._at_work)
+        return len(self._calls)
 
-    def has(self, method: bytes, path: bytes) -> bool:
-        """Whether there is a route for a path, if only for other methods."""
+    def has_route(self, method: bytes, path: bytes) -> bool:
+        """Whether there is a route for a path, with this method or another."""
         if not self.app.endpoints:
             return False
         try:
-            # As Klein reads it: escapes are undone before it is cut into segments.
+            # As in Klein: percent-escapes are decoded before the path is split.
             text = unquote_to_bytes(path).decode()
             self.app.url_map.bind("").match(text, method.decode("latin-1"))
         except (NoRoute, UnicodeDecodeError):
             return False
-        except HTTPException:  # another method, or another path that is right instead
+        except HTTPException:  # another method, or a redirect
             return True
         return True
 
-    def render(self, request: Any, asked: Request, terms: ResponseContext) -> None:
-        """Have a route answer."""
-        page = self._at_work[request] = KleinCall(request, asked, terms)
-        set_headers(request, BARE.pairs + self._answering.any(terms))
-        if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein wants one
+    def render(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
+        """Have a route answer a request."""
+        call = self._calls[request] = KleinCall(request, message, context)
+        set_headers(request, BARE.pairs + self._builder.common_headers(context))
+        if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
-        request.notifyFinish().addBoth(self._gone, page)
+        request.notifyFinish().addBoth(self._finished, call)
         try:
             self._resource.render(request)
-        except Exception:  # before Klein waits for anything, as for a Host that is none
+        except Exception:  # before the route, as for a Host that is not valid
             body = self._failed(request, Failure())
             request.write(body)
             request.finish()
 
-    def give_up(self, reason: ServiceError) -> None:
-        """Answer what is unanswered with that."""
-        for each in list(self._at_work.values()):
-            each.cancel(reason)
+    def abort(self, reason: ServiceError) -> None:
+        """Cancel all pending calls; ``reason`` is their response."""
+        for call in list(self._calls.values()):
+            call.cancel(reason)
 
-    def _gone(self, result: object, page: KleinCall) -> None:
-        self._at_work.pop(page.request, None)
+    def _finished(self, result: object, call: KleinCall) -> None:
+        self._calls.pop(call.request, None)
 
-    def _run(self, request: Any, call: Callable[[], Any]) -> Deferred[Any]:
-        page = self._at_work[request]
-        answered = page.follow(maybeDeferred(call), self._reactor, self._seconds)
-        return answered.addCallback(self._encoded, page)
+    def _run_route(self, request: IRequest, call: Call) -> Deferred[Any]:
+        klein_call = self._calls[request]
+        result = klein_call.follow(maybeDeferred(call), self._reactor, self._seconds)
+        return result.addCallback(self._encode, klein_call)
 
-    def _handle(self, request: Any, call: Callable[[], Any]) -> Deferred[Any]:
-        return maybeDeferred(call).addCallback(self._encoded, self._at_work[request])
+    def _run_error_handler(self, request: IRequest, call: Call) -> Deferred[Any]:
+        return maybeDeferred(call).addCallback(self._encode, self._calls[request])
 
-    def _encoded(self, result: Any, page: KleinCall) -> Any:
-        """What a route has returned, where it is data and no page."""
-        request = page.request
+    def _encode(self, result: object, call: KleinCall) -> object:
+        """The body for what a route has returned: data becomes JSON, anything else is left to Klein."""
+        request = call.request
         if request.startedWriting:
             return result
-        if isinstance(result, _JSON_LIKE):
-            own = request.responseHeaders.getRawHeaders(b"Content-Type")
-            body = self._set(request, self._answering.body(request.code, JSON, _encode(result), page.terms))
-            if own is not None and request.code != NOT_MODIFIED:  # it is JSON of some kind
-                request.responseHeaders.setRawHeaders(b"Content-Type", own)
+        if isinstance(result, _JSON_TYPES):
+            content_type = request.responseHeaders.getRawHeaders(b"Content-Type")
+            response = self._builder.with_body(request.code, JSON, _encode(result), call.context)
+            body = set_response(request, response)
+            if content_type is not None and request.code != NOT_MODIFIED:  # set by the route
+                request.responseHeaders.setRawHeaders(b"Content-Type", content_type)
             return body
         if isinstance(result, str):
             result = result.encode()
@@ -212,56 +221,53 @@ class KleinBridge:
             request.setHeader(b"Content-Length", b"%d" % len(result))
         return result
 
-    def _failed(self, request: Any, failure: Failure) -> Any:
-        """What a route, or the way to it, has raised."""
-        page = self._at_work[request]
-        error: Any = failure.value
-        known = isinstance(error, ServiceError | HTTPException)
-        if not known:
-            self._failures.failed(page.asked, error)
-        if request.startedWriting:
-            if known:
-                self._failures.failed(page.asked, error)
-            request.transport.abortConnection()  # so that nobody takes it for complete
+    def _failed(self, request: IRequest, failure: Failure) -> bytes | Deferred[bytes]:
+        """The error handler for everything that the application does not handle."""
+        call = self._calls[request]
+        web_request = call.request
+        error = cast(BaseException, failure.value)
+        expected = isinstance(error, ServiceError | HTTPException)
+        if not expected:
+            self._failures.failed(call.message, error)
+        if web_request.startedWriting:
+            if expected:
+                self._failures.failed(call.message, error)
+            transport: Any = web_request.transport  # of no type that has this method
+            transport.abortConnection()  # a partial response must not look complete
             return Deferred()
         for name in (b"Content-Length", b"Content-Type", b"Cache-Control"):
-            request.responseHeaders.removeHeader(name)
+            web_request.responseHeaders.removeHeader(name)
         if isinstance(error, HTTPException):
-            return self._raised(request, error, page)
+            return self._http_error(call, error)
         reply = error_to_reply(error if isinstance(error, ServiceError) else Internal())
-        return self._set(request, self._answering.answer(reply, page.terms))
+        return set_response(web_request, self._builder.from_reply(reply, call.context))
 
-    def _raised(self, request: Any, error: HTTPException, page: KleinCall) -> bytes:
-        """What werkzeug's own exceptions stand for."""
+    def _http_error(self, call: KleinCall, error: HTTPException) -> bytes:
+        """The response to an exception of werkzeug."""
+        request = call.request
         if error.response is not None or error.code is None:
-            response: Any = error.get_response({})
+            response: Any = error.get_response({})  # its declared type has no body
             request.setResponseCode(response.status_code)
             for name, value in response.headers:
                 request.setHeader(name.encode(), value.encode())
             return b"".join(response.iter_encoded())
         for name, value in error.get_headers({}):
-            if name.lower() not in _OF_THE_BODY:
+            if name.lower() not in _BODY_HEADERS:
                 request.setHeader(name.encode(), value.encode())
         if isinstance(error, RequestRedirect):
             return self._redirect(request, error)
-        detail: Any = error.description
+        detail: object = error.description
         if error.code == 405:
             detail = {"allowed": sorted(set(getattr(error, "valid_methods", None) or ()) - {"OPTIONS"})}
         reply = Reply(error.code, b"", error.name, detail)
-        return self._set(request, self._answering.answer(reply, page.terms))
+        return set_response(request, self._builder.from_reply(reply, call.context))
 
     @staticmethod
-    def _redirect(request: Any, error: RequestRedirect) -> bytes:
-        """To the path with a slash. Klein forgets the query, and takes our port for that of the client."""
+    def _redirect(request: WebRequest, error: RequestRedirect) -> bytes:
+        """Redirect to a relative URL: Klein drops the query, and takes the server's port for the client's."""
         path = "/" + urlsplit(error.new_url).path.lstrip("/")
         query = request.uri.partition(b"?")[1:]
         request.setResponseCode(error.code)
         request.setHeader(b"Location", path.encode() + b"".join(query))
         request.setHeader(b"Content-Length", b"0")
         return b""
-
-    @staticmethod
-    def _set(request: Any, answer: Response) -> bytes:
-        request.setResponseCode(answer.code)
-        set_headers(request, answer.kind.pairs + answer.headers)
-        return answer.body

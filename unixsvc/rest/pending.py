@@ -1,9 +1,8 @@
-"""One request that could not be answered at once."""
+"""Requests that wait for their reply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -13,80 +12,70 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import RunningAction
-from unixsvc.rest.encode import ResponseBuilder, ResponseContext
-from unixsvc.rest.server.writer import send
+from unixsvc.rest.responder import Responder
 from unixsvc.rest.streaming import ResponseStream, format_for
 
 __all__ = ["PendingResponse"]
 
 
 class PendingResponse:
-    """Waits for the answer, and for the client to go.
+    """Responds when the reply is there, and cancels the action if the client disconnects.
 
-    :param finished: called with this when it is over.
+    :param finished: called with this object when the response is complete, or is no longer needed.
     """
 
     def __init__(
-        self,
-        request: Any,
-        terms: ResponseContext,
-        answering: ResponseBuilder,
-        reactor: IReactorTime,
-        finished: Callable[[PendingResponse], object],
+        self, responder: Responder, reactor: IReactorTime, finished: Callable[[PendingResponse], object]
     ) -> None:
-        self._request = request
-        self._terms = terms
-        self._answering = answering
+        self._responder = responder
         self._reactor = reactor
         self._finished = finished
         self._running: RunningAction | ResponseStream | None = None
-        self._gone = False
-        request.notifyFinish().addErrback(self._lost)
+        self._disconnected = False
+        responder.request.notifyFinish().addErrback(self._connection_lost)
 
-    def wait(self, suspended: SuspendedCoroutine[Reply | ReplyStream], seconds: float) -> None:
-        """Wait for the answer.
+    def wait_for(self, suspended: SuspendedCoroutine[Reply | ReplyStream], seconds: float) -> None:
+        """Respond with the result of a coroutine.
 
-        :param seconds: how long the answer may take.
+        :param seconds: the time-out.
         """
-        running = RunningAction(suspended, self._reactor, seconds, self.answer)
-        if self._running is None:  # else it was a stream before that came back
+        running = RunningAction(suspended, self._reactor, seconds, self.respond)
+        if self._running is None:  # else the result was there at once, and is a stream
             self._running = running
 
-    def answer(self, reply: Reply | ReplyStream) -> None:
-        """Send what is there, or begin to."""
+    def respond(self, reply: Reply | ReplyStream) -> None:
+        """Send a reply, or start a stream."""
         if isinstance(reply, ReplyStream):
-            self._begin(reply)
+            self._start_stream(reply)
             return
-        if not self._gone:
-            send(self._request, self._answering.answer(reply, self._terms))
+        if not self._disconnected:
+            self._responder.send(reply)
         self._finished(self)
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop it; the reason is the answer."""
+        """Cancel the action; ``reason`` is the response."""
         if self._running is not None:
             self._running.cancel(reason)
 
-    def _begin(self, stream: ReplyStream) -> None:
-        if self._gone or self._terms.method == b"HEAD":
-            # Nobody will take an item. Closed, not only refused: one that has come from another service is
-            # under way there, and has to end there.
+    def _start_stream(self, stream: ReplyStream) -> None:
+        if self._disconnected or self._responder.context.method == b"HEAD":
+            # The items are not sent. The stream is closed rather than refused: one that comes from another
+            # service has started there, and has to end there.
             stream.context.run(Deferred.fromCoroutine, stream.close(Cancelled()))
-            if not self._gone:
-                form = format_for(self._terms)
-                send(self._request, self._answering.stream(form.content_type, self._terms))
+            if not self._disconnected:
+                self._responder.send_stream_head(format_for(self._responder.context).content_type)
             self._finished(self)
             return
-        sent = ResponseStream(self._request, self._terms, self._answering, stream, self._reactor, self._over)
-        self._running = sent
-        sent.start()
+        running = ResponseStream(self._responder, stream, self._reactor, self._stream_ended)
+        self._running = running
+        running.start()
 
-    def _over(self) -> None:
+    def _stream_ended(self) -> None:
         self._finished(self)
 
-    def _lost(self, reason: object) -> None:
-        """The client is gone: nobody wants the answer any more."""
-        self._gone = True
+    def _connection_lost(self, reason: object) -> None:
+        self._disconnected = True
         if isinstance(self._running, ResponseStream):
-            self._running.lost()
+            self._running.connection_lost()
         elif self._running is not None:
             self._running.cancel(Cancelled())

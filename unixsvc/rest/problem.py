@@ -1,8 +1,8 @@
-"""How a failure looks over HTTP: RFC 9457, ``application/problem+json``."""
+"""Problem details for HTTP (RFC 9457), ``application/problem+json``. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
@@ -11,29 +11,28 @@ __all__ = ["PROBLEM", "problem"]
 
 PROBLEM: Final = b"application/problem+json"
 _encode: Final = msgspec.json.Encoder().encode
-_IN_URN: Final = "-._~!$&'()*+,;=:@"
-_STANDARD: Final = frozenset({"type", "title", "status", "detail", "instance"})
+_SAFE_IN_URN: Final = "-._~!$&'()*+,;=:@"
+_STANDARD_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance"})
 
 
-def problem(code: int, message: str, detail: Any = None, request_id: str = "") -> bytes:
-    """The body of an answer that tells of a failure.
+def problem(code: int, message: str, detail: object = None, request_id: str = "") -> bytes:
+    """The body of an error response.
 
-    :param code: the status; those of ``docs/protocol.rst`` are meant to be the same over HTTP.
-    :param message: the standard words for it.
-    :param detail: what is particular to it. Words are the problem's ``detail``, a list (of ``field`` and
-        ``message``, for 422) its ``errors``, and the members of an object are its own members, as
-        ``allowed`` and ``retry_after``.
-    :param request_id: by which the log knows the request; the problem's ``instance``.
+    :param code: the status code; the same as of the reply, see ``docs/protocol.rst``.
+    :param message: the problem's ``title``.
+    :param detail: a text becomes the problem's ``detail``, a list (for 422: of ``field`` and ``message``) its
+        ``errors``; the members of a dict, as ``allowed`` and ``retry_after``, become members of the problem.
+    :param request_id: of the request, as in the log; part of the problem's ``instance``.
     """
-    found: dict[str, Any] = {"type": "about:blank", "title": message, "status": code}
+    found: dict[str, object] = {"type": "about:blank", "title": message, "status": code}
     if isinstance(detail, str):
         found["detail"] = detail
     elif isinstance(detail, dict):
-        found |= {str(name): value for name, value in detail.items() if name not in _STANDARD}
+        found |= {str(name): value for name, value in detail.items() if name not in _STANDARD_MEMBERS}
     elif isinstance(detail, list | tuple):
         found["errors"] = detail
     elif detail is not None:
         found["detail"] = _encode(detail).decode()
     if request_id:
-        found["instance"] = f"urn:unixsvc:request:{quote(request_id, safe=_IN_URN)}"
+        found["instance"] = f"urn:unixsvc:request:{quote(request_id, safe=_SAFE_IN_URN)}"
     return _encode(found)

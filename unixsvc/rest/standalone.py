@@ -1,4 +1,4 @@
-"""The gateway without an orchestrator: a resource for any site of twisted.web."""
+"""The gateway without an orchestrator, for any site of twisted.web."""
 
 from __future__ import annotations
 
@@ -35,25 +35,26 @@ def resource(
     folder: str = ".",
     reactor: Any = None,
 ) -> Gateway:
-    """Have an application answer below the root of a site.
+    """The gateway of an application, as a resource for a site of twisted.web.
 
     ``twistd -n web --class=shop.site.root`` serves it, where ``shop/site.py`` has a function ``root`` that
-    returns ``unixsvc.rest.resource(app)``. It starts and stops with the reactor. The limits of time and size
-    that belong to connections are those of that site, not ours.
+    returns ``unixsvc.rest.resource(app)``. It starts and stops with the reactor. Time-outs and limits of
+    connections are those of the site.
 
-    :param token: that callers show, and that is shown to services that are mounted; found as clients find it
-        if None.
-    :param socket_dir: where the services are that are mounted, likewise.
-    :param http: its ``mounts``, ``token``, ``docs``, ``cors`` and ``gzip_over``.
-    :param limits: of them those that belong to requests.
+    :param app: the application.
+    :param token: that clients must show, and that is sent to mounted services; if None, it is found as
+        clients find it.
+    :param socket_dir: of mounted services; if None, it is found as clients find it.
+    :param http: the settings ``mounts``, ``token``, ``docs``, ``cors`` and ``gzip_over``.
+    :param limits: the limits of requests.
     :param options: for the application's container.
     :param folder: of the configuration, for the application's container.
     :param reactor: the installed one if None.
-    :raises ConfigError: for an application that cannot work, or if there is no token.
+    :raises ConfigError: if the application is not valid, or there is no token.
     """
     if reactor is None:
-        from twisted.internet import reactor  # only now is it the one that the program has installed
-    place = find_location(socket_dir, token)
+        from twisted.internet import reactor  # late: the program installs its own first
+    location = find_location(socket_dir, token)
     settings = ServiceSettings("unixsvc.rest:resource", options=dict(options or {}))
     worker_config = WorkerConfig(
         service="http",
@@ -63,8 +64,8 @@ def resource(
         limits=limits or Limits(),
         security=Security(),
         log=Log(),
-        token=place.token or "",
-        socket_dir=place.socket_dir,
+        token=location.token or "",
+        socket_dir=location.socket_dir,
         http=http or Http(),
     )
     core = make_core(worker_config, app, reactor)
@@ -92,22 +93,22 @@ class _SiteHandler(Service):
         self._gateway = gateway
 
     async def probe(self) -> None:
-        """Nobody waits for us to be ready."""
+        """Do nothing: there is no orchestrator to report to."""
 
     async def listen(self) -> None:
-        """The site does."""
+        """Do nothing: the site listens."""
 
     async def close(self) -> None:
-        """The site does."""
+        """Do nothing: the site closes its port."""
 
     async def drain(self, wait_for_idle: bool = False) -> None:
-        """Answer what is unanswered with 503: the reactor is about to stop."""
-        self._gateway.give_up()
+        """Answer pending requests with 503, as the reactor is about to stop."""
+        self._gateway.abort()
 
     def abort(self) -> None:
-        """Likewise."""
-        self._gateway.give_up()
+        """Answer pending requests with 503."""
+        self._gateway.abort()
 
     def connections(self) -> int:
-        """The site knows."""
+        """Always 0: the site has the connections."""
         return 0

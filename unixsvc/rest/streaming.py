@@ -1,9 +1,9 @@
-"""A stream over HTTP: server-sent events, or JSON lines."""
+"""Streams over HTTP: server-sent events or JSON lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
@@ -13,177 +13,181 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.streaming import RunningStream
-from unixsvc.rest.encode import ResponseBuilder, ResponseContext
+from unixsvc.rest.encode import ResponseContext
 from unixsvc.rest.headers.accept import prefers_events
 from unixsvc.rest.problem import problem
-from unixsvc.rest.server.writer import begin, send
+from unixsvc.rest.responder import Responder
+from unixsvc.rest.server.twisted_internals import is_write_paused
 
 __all__ = ["EVENTS", "LINES", "ResponseStream", "StreamFormat", "format_for"]
 
-# Who waits longer for a first item wants to see that there is something; in seconds.
+# A client that waits longer than this for the first item gets the head of the response; in seconds.
 _HEAD_AFTER: Final = 1.0
-# Proxies and browsers close what is silent for a minute, or half of one; in seconds.
-_ALIVE_EVERY: Final = 15.0
+# Proxies and browsers close connections that are silent for 30 or 60 seconds; in seconds.
+_KEEP_ALIVE_INTERVAL: Final = 15.0
 
 
 class StreamFormat(Struct, frozen=True):
-    """How a stream looks.
+    """The encoding of a stream.
 
     :ivar content_type: its media type.
-    :ivar items: writes items, of which there is one at least.
-    :ivar failure: writes the problem with which it ends.
-    :ivar alive: is sent where nothing else is; empty if there is nothing of the kind.
-    :ivar broken: whether a stream that has failed is broken off, so that nobody takes it for complete.
+    :ivar items: encodes items, at least one.
+    :ivar failure: encodes the problem with which a stream fails.
+    :ivar keep_alive: sent while there are no items; empty if the format has no comments.
+    :ivar abort_on_failure: whether a stream that fails is cut off, so that it cannot be taken for complete.
     """
 
     content_type: bytes
     items: Callable[[Sequence[bytes]], bytes]
     failure: Callable[[bytes], bytes]
-    alive: bytes
-    broken: bool
+    keep_alive: bytes
+    abort_on_failure: bool
 
 
 def _events(items: Sequence[bytes]) -> bytes:
-    # Only a msgspec.Raw of the action's own has such an end of a line, which would be one of the event.
+    # JSON that is encoded here has no CR; a msgspec.Raw from an action may, and CR ends a line of an event.
     return (b"data: " + b"\n\ndata: ".join(items) + b"\n\n").replace(b"\r", b" ")
 
 
 # https://html.spec.whatwg.org/multipage/server-sent-events.html
 EVENTS: Final = StreamFormat(
-    b"text/event-stream", _events, lambda text: b"event: error\ndata: %b\n\n" % text, b":\n\n", broken=False
+    b"text/event-stream",
+    _events,
+    lambda text: b"event: error\ndata: %b\n\n" % text,
+    b":\n\n",
+    abort_on_failure=False,
 )
 # https://jsonlines.org
 LINES: Final = StreamFormat(
-    b"application/jsonl", lambda items: b"\n".join(items) + b"\n", lambda text: text + b"\n", b"", broken=True
+    b"application/jsonl",
+    lambda items: b"\n".join(items) + b"\n",
+    lambda text: text + b"\n",
+    b"",
+    abort_on_failure=True,
 )
 
 
-def format_for(terms: ResponseContext) -> StreamFormat:
-    """The form that the client wants."""
-    return EVENTS if prefers_events(terms.headers.get(b"Accept", ())) else LINES
+def format_for(context: ResponseContext) -> StreamFormat:
+    """The format that the client accepts."""
+    return EVENTS if prefers_events(context.headers.get(b"Accept", ())) else LINES
 
 
 @implementer(IPushProducer)
 class ResponseStream:
-    """A stream that is sent to one client, as fast as that takes it.
+    """A stream that is sent to one client, as fast as the client reads (flow control).
 
-    What fails before its first item is answered as any other failure; so the beginning waits for that item,
-    but not for long.
+    A failure before the first item is an ordinary error response. The head of the response therefore waits
+    for that item, but not for long.
 
-    :param finished: called when it is over.
+    :param finished: called when the stream has ended.
     """
 
     def __init__(
         self,
-        request: Any,
-        terms: ResponseContext,
-        answering: ResponseBuilder,
+        responder: Responder,
         stream: ReplyStream,
         reactor: IReactorTime,
         finished: Callable[[], None],
     ) -> None:
-        self._request = request
-        self._terms = terms
-        self._answering = answering
-        self._form = format_for(terms)
+        self._responder = responder
+        self._request = responder.request
+        self._format = format_for(responder.context)
         self._reactor = reactor
         self._finished = finished
-        self._suspended = False
-        self._silent = False  # nothing was sent since it was last looked for
-        self._gone = False
-        # A client that has not taken an earlier answer: the channel tells of no change, as there is none.
-        self._full = bool(getattr(getattr(request, "channel", None), "_waitingForTransport", False))
+        self._started = False
+        self._silent = False  # nothing was sent since the timer started
+        self._disconnected = False
+        # The client may not have read an earlier response: the transport does not call pauseProducing again.
+        self._write_paused = is_write_paused(responder.request)
         self._timer: IDelayedCall | None = None
-        self._streaming = RunningStream(stream, reactor, None, lambda: self._full, self._send)
+        self._running = RunningStream(stream, reactor, None, lambda: self._write_paused, self._send)
 
     def start(self) -> None:
-        """Give the first items."""
+        """Send the first items."""
         self._request.registerProducer(self, True)
-        self._timer = self._reactor.callLater(_HEAD_AFTER, self._begin)
-        self._streaming.start()
+        self._timer = self._reactor.callLater(_HEAD_AFTER, self._start_response)
+        self._running.start()
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop, and end with that failure."""
-        self._streaming.cancel(reason)
+        """Cancel the stream; it ends with ``reason``."""
+        self._running.cancel(reason)
 
-    def lost(self) -> None:
-        """The client is gone."""
-        self._gone = True
-        self._streaming.cancel(Cancelled())
+    def connection_lost(self) -> None:
+        """The client has disconnected: cancel the stream."""
+        self._disconnected = True
+        self._running.cancel(Cancelled())
 
     def pauseProducing(self) -> None:
-        """The client does not take what is sent."""
-        self._full = True
+        """The transport's write buffer is full."""
+        self._write_paused = True
 
     def resumeProducing(self) -> None:
-        """It has taken it."""
-        self._full = False
-        self._streaming.go_on()
+        """The transport's write buffer has drained."""
+        self._write_paused = False
+        self._running.go_on()
 
     def stopProducing(self) -> None:
-        """The connection is about to be gone."""
-        self.lost()
+        """The connection is about to close."""
+        self.connection_lost()
 
-    def _begin(self, data: bytes = b"") -> None:
-        self._suspended = True
-        self._set_timer()
-        begin(self._request, self._answering.stream(self._form.content_type, self._terms), data)
+    def _start_response(self, data: bytes = b"") -> None:
+        self._started = True
+        self._restart_timer()
+        self._responder.start_stream(self._format.content_type, data)
 
-    def _set_timer(self) -> None:
+    def _restart_timer(self) -> None:
+        self._stop_timer()
+        if self._format.keep_alive:
+            self._silent = True
+            self._timer = self._reactor.callLater(_KEEP_ALIVE_INTERVAL, self._keep_alive)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._form.alive:
-            self._silent = True
-            self._timer = self._reactor.callLater(_ALIVE_EVERY, self._keep_alive)
 
     def _keep_alive(self) -> None:
-        if self._silent and not self._full:
-            self._request.write(self._form.alive)
-        self._set_timer()
+        if self._silent and not self._write_paused:
+            self._request.write(self._format.keep_alive)
+        self._restart_timer()
 
     def _send(self, items: list[bytes], reply: Reply | None) -> None:
-        """Send items, and the end."""
+        """Send items; with ``reply``, the stream has ended."""
         if reply is not None:
             self._end(items, reply)
-        elif not self._gone:
+        elif not self._disconnected:
             self._write(items)
 
     def _write(self, items: list[bytes]) -> None:
         self._silent = False
-        data = self._form.items(items)
-        if self._suspended:
+        data = self._format.items(items)
+        if self._started:
             self._request.write(data)
         else:
-            self._begin(data)
+            self._start_response(data)
 
     def _end(self, items: list[bytes], reply: Reply) -> None:
         failed = reply.code >= 400
-        if not self._gone:
-            if items or not failed:
-                self._write_last(items)
+        if not self._disconnected:
+            if items:
+                self._write(items)
+            elif not (failed or self._started):
+                self._start_response()
             self._request.unregisterProducer()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        if not self._gone:
-            if not self._suspended:
-                send(self._request, self._answering.answer(reply, self._terms))
+        self._stop_timer()
+        if not self._disconnected:
+            if not self._started:
+                self._responder.send(reply)
             elif failed:
                 self._fail(reply)
             else:
                 self._request.finish()
         self._finished()
 
-    def _write_last(self, items: list[bytes]) -> None:
-        if items:
-            self._write(items)
-        elif not self._suspended:
-            self._begin()
-
     def _fail(self, reply: Reply) -> None:
-        request_id = self._terms.request_id.decode()
-        text = problem(reply.code, reply.message, reply.detail, request_id)
-        self._request.write(self._form.failure(text))
-        if self._form.broken:
-            self._request.loseConnection()  # without the last chunk; what was sent still arrives
+        request_id = self._responder.context.request_id.decode()
+        body = problem(reply.code, reply.message, reply.detail, request_id)
+        self._request.write(self._format.failure(body))
+        if self._format.abort_on_failure:
+            self._request.loseConnection()  # without the last chunk, but all that was written is sent
         else:
             self._request.finish()

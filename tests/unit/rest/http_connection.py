@@ -13,10 +13,11 @@ from twisted.web.server import NOT_DONE_YET
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
+from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["Answer", "FrontTestCase", "Fronting", "Gateway", "Wire", "answers_in", "ask"]
+__all__ = ["Answer", "Gateway", "ServerHarness", "ServerTestCase", "Wire", "answers_in", "ask"]
 
 HTTP = Http(header_timeout=4, send_timeout=8, max_header_bytes=1024)
 LIMITS = Limits(message_timeout=4, idle_timeout=16, max_message_bytes=100, max_connections=100)
@@ -46,7 +47,7 @@ class Gateway(Resource):
         self.waiting: list[Any] = []
 
     @property
-    def unanswered(self) -> int:
+    def pending(self) -> int:
         """How many wait."""
         return len(self.waiting)
 
@@ -68,7 +69,7 @@ class Gateway(Resource):
         request.write(body)
         request.finish()
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Answer all that wait with 503."""
         while self.waiting:
             self.waiting[0].setResponseCode(503)
@@ -106,18 +107,19 @@ class Wire(MemoryTransport):
             protocol.connectionLost(Failure(ConnectionError()))
 
 
-class Fronting:
+class ServerHarness:
     """A front, a clock, and clients."""
 
     def __init__(self, http: Http = HTTP, limits: Limits = LIMITS) -> None:
         self.clock = Clock()
         self.gateway = Gateway()
-        self.front = HttpSite(self.gateway, http, limits, self.clock)
+        self.connections = HttpConnections(http, limits, self.clock)
+        self.site = HttpSite(self.gateway, self.connections)
 
     def connect(self) -> tuple[Any, Wire]:
         """A new client: the server's side, and its transport."""
         transport = Wire()
-        channel = self.front.buildProtocol(None)
+        channel = self.site.buildProtocol(None)
         transport.protocol = channel
         channel.makeConnection(transport)
         return channel, transport
@@ -159,13 +161,14 @@ def answers_in(data: bytes) -> list[Answer]:
     return found
 
 
-class FrontTestCase(SynchronousTestCase):
+class ServerTestCase(SynchronousTestCase):
     """Has a front."""
 
     def setUp(self) -> None:
         """Nobody is connected."""
-        self.fronting = Fronting()
-        self.front, self.gateway = self.fronting.front, self.fronting.gateway
+        self.harness = ServerHarness()
+        self.site, self.gateway = self.harness.site, self.harness.gateway
+        self.connections = self.harness.connections
 
     def codes(self, transport: Wire) -> list[int]:
         """The codes of the answers."""
@@ -173,5 +176,5 @@ class FrontTestCase(SynchronousTestCase):
 
     def after(self, transport: Wire, seconds: float) -> tuple[list[int], str]:
         """What a client has got, and how it was closed, when some time has passed."""
-        self.fronting.wait(seconds)
+        self.harness.wait(seconds)
         return self.codes(transport), transport.closed

@@ -26,6 +26,8 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError
 from unixsvc.rest.gateway import Gateway
+from unixsvc.rest.server.connections import HttpConnections
+from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.handler import HandlerContext
@@ -104,6 +106,8 @@ class World:
                 web=web,
             )
         )
+        self.connections = HttpConnections(self.http, self.limits, self.clock)
+        self.site = HttpSite(self.gateway, self.connections)
         self.treq: Any = StubTreq(self.gateway)
 
     def _contracts(self) -> Deferred[list[Contract | UnavailableContract]]:

@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import Wire, World
 from unixsvc.errors import Conflict, ServiceError
-from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET, Group
 
 EVENTS = "Accept: text/event-stream"
@@ -117,13 +116,13 @@ class StreamCase(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
         self.world = World(ITEMS)
-        self.front: Any = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
-        self.wire = Wire(self.front)
+        self.site: Any = self.world.site
+        self.wire = Wire(self.site)
         self.items = Items.last
 
     def tearDown(self) -> None:
         """No generator is left where it waits."""
-        self.world.gateway.give_up()
+        self.world.gateway.abort()
 
     @property
     def clock(self) -> Clock:

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.message import Request
 from unixsvc.errors import Invalid, Malformed
-from unixsvc.rest.decode import UnsupportedMediaType, meta_of, path_of, request_of
+from unixsvc.rest.decode import UnsupportedMediaType, decode_meta, decode_path, decode_request
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -19,23 +19,23 @@ def read(
     }
     if kind is not None:
         found[b"Content-Type"] = [kind]
-    return request_of(method, "/", query, found, body, meta_of(found))
+    return decode_request(method, "/", query, found, body, decode_meta(found))
 
 
 class PathTests(SynchronousTestCase):
     def test_escapes(self) -> None:
         """Percent-escapes stay: the router decodes segment by segment."""
-        self.assertEqual(path_of(b"/a%2Fb/%C3%BC"), "/a%2Fb/%C3%BC")
+        self.assertEqual(decode_path(b"/a%2Fb/%C3%BC"), "/a%2Fb/%C3%BC")
 
     def test_below(self) -> None:
         """Below another resource, the path is what is left of it, with its escapes."""
-        self.assertEqual(path_of(b"/api/v1/a%2Fb/c", 2), "/a%2Fb/c")
-        self.assertEqual(path_of(b"/api", 1), "/")
+        self.assertEqual(decode_path(b"/api/v1/a%2Fb/c", 2), "/a%2Fb/c")
+        self.assertEqual(decode_path(b"/api", 1), "/")
 
     def test_no_path(self) -> None:
         """What is none is refused."""
         for path in (b"*", b"nowhere", b"", b"/\xff"):
-            self.assertRaises(Malformed, path_of, path)
+            self.assertRaises(Malformed, decode_path, path)
 
 
 class MetaTests(SynchronousTestCase):
@@ -47,7 +47,7 @@ class MetaTests(SynchronousTestCase):
             b"Idempotency-Key": [b"k"],
         }
         expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
-        self.assertEqual(meta_of(headers), expected)
+        self.assertEqual(decode_meta(headers), expected)
 
     def test_wrong_id(self) -> None:
         """An id that is empty, too long, or could pass for something else in the log is not taken."""
@@ -60,8 +60,8 @@ class MetaTests(SynchronousTestCase):
             b"1] GET /admin failed: hacked [2",
             b"a\n",
         ):
-            self.assertEqual(meta_of({b"X-Request-Id": [value]}), {})
-        self.assertEqual(meta_of({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
+            self.assertEqual(decode_meta({b"X-Request-Id": [value]}), {})
+        self.assertEqual(decode_meta({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
 
     def test_wrong_trace(self) -> None:
         """A trace that is not well-formed is not taken; one of a later version may go on."""
@@ -70,9 +70,9 @@ class MetaTests(SynchronousTestCase):
             TRACE.upper(), TRACE + "-x", "ff" + TRACE[2:], "x", f"00-{'0' * 32}-{parts[2]}-01",
             f"00-{parts[1]}-{'0' * 16}-01", f"01{TRACE[2:]}x",
         ):  # fmt: skip
-            self.assertEqual(meta_of({b"Traceparent": [wrong.encode()]}), {}, wrong)
+            self.assertEqual(decode_meta({b"Traceparent": [wrong.encode()]}), {}, wrong)
         later = f"01{TRACE[2:]}-more"
-        self.assertEqual(meta_of({b"Traceparent": [later.encode()]}), {"traceparent": later})
+        self.assertEqual(decode_meta({b"Traceparent": [later.encode()]}), {"traceparent": later})
 
 
 class HeadersTests(SynchronousTestCase):
@@ -196,9 +196,9 @@ class BodyTests(SynchronousTestCase):
         """A form that cannot be read is told so here: further on, it would be called a query."""
         for body, said in (
             (b"&".join([b"a=1"] * 1001), "more than 1000 fields"),
-            (b"a=%FF", "no UTF-8"),
-            (b"a=\xff", "no UTF-8"),
-            (b'{"name": "x"}\n', "is it JSON?"),
+            (b"a=%FF", "not valid UTF-8"),
+            (b"a=\xff", "not valid UTF-8"),
+            (b'{"name": "x"}\n', "looks like JSON"),
         ):
             error = self.assertRaises(Malformed, read, body, b"application/x-www-form-urlencoded")
             self.assertTrue(error.detail.startswith("body: "), error.detail)

@@ -9,7 +9,6 @@ from tests.unit.rest.http_requests import TOKEN, FakeHandle, Wire, World, header
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import Conflict
-from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, POST, Group, Route
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -162,7 +161,7 @@ class AnswersTests(SynchronousTestCase):
 
     def test_not_kept_authenticated(self) -> None:
         """On one connection, each request shows the token for itself."""
-        wire = Wire(HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock))
+        wire = Wire(self.world.site)
         self.assertIn(b" 204 ", wire.ask("DELETE", "/hello", f"Authorization: Bearer {TOKEN}"))
         self.assertIn(b" 401 ", wire.ask("DELETE", "/hello"))
 

@@ -167,6 +167,6 @@ class ProbeTests(TestCase):
             (b"SIP/2.0 200 OK", BadGateway),
             (b"", ConnectionError),
         ):
-            handler._front = Factory.forProtocol(partial(Saying, said))  # type: ignore[assignment]
+            handler._site = Factory.forProtocol(partial(Saying, said))  # type: ignore[assignment]
             with self.assertRaises(raised):
                 await handler.probe()

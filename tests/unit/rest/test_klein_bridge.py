@@ -15,7 +15,6 @@ from werkzeug.exceptions import Conflict, TooManyRequests, abort
 from tests.unit.rest.http_requests import Wire, World, header_of
 from unixsvc.config.http import Cors, Http
 from unixsvc.errors import NotFound, RateLimited
-from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET
 
 
@@ -109,8 +108,8 @@ class WebCase(SynchronousTestCase):
         self.own = Own()
         self.world = World(GET("/hello", hello, public=True), web=self.own.add, http=self.http)
         self.ask = self.world.ask
-        self.front = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
-        self.wire = Wire(self.front)
+        self.site = self.world.site
+        self.wire = Wire(self.site)
 
 
 class ResultsTests(WebCase):
@@ -148,10 +147,10 @@ class ResultsTests(WebCase):
     def test_later(self) -> None:
         """So it is for a route that waits; until then it counts as unanswered."""
         self.assertEqual(self.wire.ask("GET", "/own/later"), b"")
-        self.assertEqual(self.world.gateway.unanswered, 1)
+        self.assertEqual(self.world.gateway.pending, 1)
         self.own.waiting.callback(None)
         self.assertTrue(self.wire.taken().endswith(b'{"later":true}'))
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
 
     def test_head(self) -> None:
         """HEAD has the length and no body."""
@@ -190,7 +189,7 @@ class WaysTests(WebCase):
 
     def test_no_host(self) -> None:
         """A client of HTTP/1.0 need not name a host, nor has a Unix socket one."""
-        wire = Wire(self.front, UNIXAddress("/run/shop.sock"))
+        wire = Wire(self.site, UNIXAddress("/run/shop.sock"))
         wire.channel.dataReceived(b"GET /own/text HTTP/1.0\r\n\r\n")
         self.assertIn(b" 200 ", wire.taken())
 
@@ -241,7 +240,7 @@ class FailuresTests(WebCase):
         self.assertIn(b" 400 ", answer)
         self.assertEqual(header_of(answer, b"Content-Type"), [b"application/problem+json"])
         self.assertEqual(header_of(answer, b"X-Request-Id"), [b"r1"])
-        self.assertEqual((self.world.gateway.unanswered, self.flushLoggedErrors()), (0, []))
+        self.assertEqual((self.world.gateway.pending, self.flushLoggedErrors()), (0, []))
 
     def test_half(self) -> None:
         """Half an answer is broken off."""
@@ -272,15 +271,15 @@ class EndsTests(WebCase):
         self.wire.ask("GET", "/own/wait")
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(self.own.cancelled)
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_given_up(self) -> None:
         """What is unanswered at the end is 503, even of a route that goes on."""
         self.wire.ask("GET", "/own/wait")
-        self.world.gateway.give_up()
+        self.world.gateway.abort()
         self.assertIn(b" 503 ", self.wire.taken())
-        self.assertEqual((self.own.cancelled, self.world.gateway.unanswered), (True, 0))
+        self.assertEqual((self.own.cancelled, self.world.gateway.pending), (True, 0))
 
     def test_late(self) -> None:
         """A route that has not begun to answer in time is 504."""

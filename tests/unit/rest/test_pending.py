@@ -16,7 +16,6 @@ from tests.unit.rest.http_requests import FakeHandle, Wire, World, header_of
 from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
-from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import GET, Group, Route
 
 
@@ -85,17 +84,21 @@ class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
         self.world = World(WAIT)
-        self.front: Any = HttpSite(self.world.gateway, self.world.http, self.world.limits, self.world.clock)
-        self.wire = Wire(self.front)
+        self.site: Any = self.world.site
+        self.wire = Wire(self.site)
 
     def test_answered(self) -> None:
         """An action that waits is answered when it is done, and counts as unanswered until then."""
         self.assertEqual(self.wire.ask("GET", "/wait"), b"")
-        self.assertEqual(self.world.gateway.unanswered, 1)
+        self.assertEqual(self.world.gateway.pending, 1)
         Waiting.last.waiting.callback("done")
         self.assertTrue(self.wire.taken().endswith(b'\r\n\r\n"done"'))
-        self.assertEqual(self.world.gateway.unanswered, 0)
-        left = [each for each in self.world.clock.getDelayedCalls() if each is not self.front._checks.call]
+        self.assertEqual(self.world.gateway.pending, 0)
+        left = [
+            each
+            for each in self.world.clock.getDelayedCalls()
+            if each is not self.world.connections._checks.call
+        ]
         self.assertEqual(left, [])
 
     def test_deadline(self) -> None:
@@ -112,17 +115,17 @@ class WaitingTests(SynchronousTestCase):
         self.wire.ask("GET", "/wait")
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
-        self.assertEqual((self.wire.taken(), self.world.gateway.unanswered), (b"", 0))
+        self.assertEqual((self.wire.taken(), self.world.gateway.pending), (b"", 0))
         self.assertEqual(self.world.stats.snapshot().codes, {499: 1})
 
     def test_given_up(self) -> None:
         """What is unanswered at the end is told when to come back."""
         self.wire.ask("GET", "/wait")
-        self.world.gateway.give_up()
+        self.world.gateway.abort()
         answer = self.wire.taken()
         self.assertIn(b" 503 ", answer)
         self.assertEqual(header_of(answer, b"Retry-After"), [b"1"])
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
 
     def test_head(self) -> None:
         """To HEAD, a stream is closed without being asked for an item: it may be under way elsewhere."""
@@ -135,7 +138,7 @@ class WaitingTests(SynchronousTestCase):
 
         stream = ReplyStream(elsewhere, end, seconds=None, item_seconds=1.0)
         there = World(handle=FakeHandle(stream))
-        wire = Wire(HttpSite(there.gateway, there.http, there.limits, there.clock))
+        wire = Wire(there.site)
         self.assertIn(b" 200 ", wire.ask("HEAD", "/stream"))
         self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
 
@@ -169,7 +172,7 @@ class PlacesTests(SynchronousTestCase):
     def test_one_write(self) -> None:
         """An answer leaves in one piece."""
         there = World(*ROUTES)
-        wire = Wire(HttpSite(there.gateway, there.http, there.limits, there.clock))
+        wire = Wire(there.site)
         pieces: list[bytes] = []
         transport: Any = wire.transport
         transport.write = pieces.append
@@ -179,12 +182,11 @@ class PlacesTests(SynchronousTestCase):
     def test_last_answer(self) -> None:
         """Who wants to go, or has to, is told that this is the last answer; others are not."""
         there = World(*ROUTES)
-        front = HttpSite(there.gateway, there.http, there.limits, there.clock)
-        wire = Wire(front)
+        wire = Wire(there.site)
         self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [])
         self.assertEqual(header_of(wire.ask("GET", "/hello", "Connection: close"), b"Connection"), [b"close"])
-        wire = Wire(front)
-        front.leaving = True
+        wire = Wire(there.site)
+        there.connections.drain(wait_for_idle=True)
         self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [b"close"])
 
     def test_any_site(self) -> None:

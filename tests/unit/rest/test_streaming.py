@@ -24,7 +24,7 @@ class FormsTests(StreamCase):
         ):
             self.assertIn(line + b"\r\n", answer)
         self.assertEqual(body_of(answer), b"0\n1\n2\n.")
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
         self.assertEqual(self.world.stats.snapshot().codes, {200: 1})
 
     def test_events(self) -> None:
@@ -57,7 +57,7 @@ class FormsTests(StreamCase):
         answer = self.wire.ask("HEAD", "/late", EVENTS)
         self.assertIn(b" 200 OK\r\nContent-Type: text/event-stream\r\n", answer)
         self.assertTrue(answer.endswith(b"\r\n\r\n"))
-        self.assertEqual((self.world.gateway.unanswered, self.world.handle.inflight), (0, 0))
+        self.assertEqual((self.world.gateway.pending, self.world.handle.inflight), (0, 0))
         self.assertIn(b" 200 ", self.wire.ask("GET", "/some"))
 
 
@@ -74,7 +74,7 @@ class EndsTests(StreamCase):
         self.assertEqual(self.wire.ask("GET", "/late"), b"")
         self.items.go(NotFound("no such thing"))
         self.assertIn(b" 404 ", self.wire.taken())
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
 
     def test_lines_that_fail(self) -> None:
         """Lines end with the problem, and are broken off: their end is not that of something complete."""
@@ -86,7 +86,7 @@ class EndsTests(StreamCase):
         self.assertFalse(answer.endswith(LAST))
         self.assertEqual(self.wire.transport.closed, "lose")
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.world.gateway.unanswered, 0)
+        self.assertEqual(self.world.gateway.pending, 0)
 
     def test_events_that_fail(self) -> None:
         """Events end with one that is an error, and has the problem."""
@@ -108,11 +108,11 @@ class EndsTests(StreamCase):
         self.wire.ask("GET", "/late", EVENTS)
         self.items.go()
         self.assertEqual(body_of(self.wire.taken()), b"data: 1\n\n")
-        self.world.gateway.give_up()
+        self.world.gateway.abort()
         self.assertIn(
             b'event: error\ndata: {"type":"about:blank","title":"Service unavailable"', self.wire.taken()
         )
-        self.assertEqual((self.items.ended is None, self.world.gateway.unanswered), (False, 0))
+        self.assertEqual((self.items.ended is None, self.world.gateway.pending), (False, 0))
 
     def test_callers_time(self) -> None:
         """The caller's time ends it."""
@@ -154,7 +154,7 @@ class FlowTests(StreamCase):
         self.wire.ask("GET", "/late")
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
         error: Any = self.items.ended
-        self.assertEqual((error.code, self.world.gateway.unanswered), (499, 0))
+        self.assertEqual((error.code, self.world.gateway.pending), (499, 0))
         self.assertEqual(self.wire.taken(), b"")
 
     def test_gone_between(self) -> None:
@@ -163,13 +163,15 @@ class FlowTests(StreamCase):
         self.wire.ask("GET", "/endless")
         self.wire.channel.connectionLost(Failure(ConnectionDone()))
         self.assertIsInstance(self.items.ended, GeneratorExit)
-        self.assertEqual((self.world.gateway.unanswered, self.world.handle.inflight), (0, 0))
+        self.assertEqual((self.world.gateway.pending, self.world.handle.inflight), (0, 0))
 
     def test_no_timers_left(self) -> None:
         """What is over has no timers."""
         for path in ("/some", "/fail?n=0", "/fail"):
             self.wire.ask("GET", path, EVENTS)
-        left = [each for each in self.clock.getDelayedCalls() if each is not self.front._checks.call]
+        left = [
+            each for each in self.clock.getDelayedCalls() if each is not self.world.connections._checks.call
+        ]
         self.assertEqual(left, [])
 
 

@@ -1,57 +1,52 @@
-"""What a client says that it can take: RFC 9110, section 12.5. Pure."""
+"""Content negotiation with ``Accept`` and ``Accept-Encoding`` (RFC 9110, section 12.5). Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from werkzeug.http import parse_accept_header
+
 __all__ = ["accepts_gzip", "prefers_events"]
 
-_WEIGHT: Final = re.compile(rb"[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*", re.IGNORECASE)
-_EVENTS: Final = (b"text/event-stream", b"text/*")
-_LINES: Final = (b"application/jsonl", b"application/x-ndjson", b"application/*", b"*/*")
+_GZIP: Final = ("gzip", "x-gzip", "*")
+_EVENTS: Final = "text/event-stream"
+_LINES: Final = ("application/jsonl", "application/x-ndjson", "application/*", "*/*")
 
 
-def _weights(values: Sequence[bytes]) -> dict[bytes, float]:
-    """What a header names, in lower case, and how much it is wanted; parameters are left out."""
-    found: dict[bytes, float] = {}
-    for each in b",".join(values).split(b","):
-        name, *parameters = each.split(b";")
-        weight = 1.0
-        for parameter in parameters:
-            if matched := _WEIGHT.fullmatch(parameter):
-                weight = float(matched[1])
-        found[name.strip().lower()] = weight
-    return found
+def _qualities(values: bytes) -> dict[str, float]:
+    """The quality of each item of a header, by its name in lower case, without parameters."""
+    items = parse_accept_header(values.decode("latin-1"))
+    return {item.partition(";")[0].strip().lower(): quality for item, quality in items}
 
 
+# Parsing takes some 20 µs, and most clients send the same values.
 @lru_cache(256)
 def _accepts_gzip(values: bytes) -> bool:
-    weights = _weights([values])
-    for name in (b"gzip", b"x-gzip", b"*"):
-        if name in weights:
-            return weights[name] > 0
-    return False
+    qualities = _qualities(values)
+    return next((qualities[name] > 0 for name in _GZIP if name in qualities), False)
 
 
 def accepts_gzip(values: Sequence[bytes]) -> bool:
-    """Whether an answer may be compressed.
+    """Whether a response may be compressed with gzip.
 
-    :param values: of ``Accept-Encoding``; a weight of 0 is a no.
+    :param values: of ``Accept-Encoding``; a quality of 0 excludes a coding.
     """
     return bool(values) and _accepts_gzip(b",".join(values))
 
 
+@lru_cache(256)
+def _prefers_events(values: bytes) -> bool:
+    qualities = _qualities(values)
+    events = qualities.get(_EVENTS, qualities.get("text/*", 0.0))
+    lines = next((qualities[name] for name in _LINES if name in qualities), 0.0)
+    return events > 0 and events >= lines
+
+
 def prefers_events(values: Sequence[bytes]) -> bool:
-    """Whether a stream is to be one of server-sent events: only for a client that names them.
+    """Whether a stream is sent as server-sent events: only to a client that asks for them.
 
     :param values: of ``Accept``.
     """
-    weights = _weights(values)
-    events = max((weights.get(each, 0.0) for each in _EVENTS), default=0.0)
-    if b"text/event-stream" in weights:
-        events = weights[b"text/event-stream"]
-    lines = next((weights[each] for each in _LINES if each in weights), 0.0)
-    return events > 0 and events >= lines
+    return _prefers_events(b",".join(values))

@@ -1,4 +1,4 @@
-"""A request of HTTP on its way through twisted.web: straight to the gateway."""
+"""A request of twisted.web that goes straight to the gateway."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
-from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from unixsvc.errors import Internal
 from unixsvc.rest.problem import PROBLEM, problem
-from unixsvc.rest.server.request_head import Fields, Head
+from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.server.twisted_internals import ParsedHeaders
 
 __all__ = ["HttpRequest"]
 
@@ -25,71 +25,65 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 
 
 class HttpRequest(Request):
-    """A request that goes to the gateway with no traversal of resources, and no session."""
+    """A request without traversal of resources and without sessions."""
 
-    channel: Any
+    channel: Any  # HttpProtocol; twisted.web declares no type
 
-    def begin(self, head: Head, body: bytes) -> None:
-        """Be answered.
+    def start(self, head: Head, body: bytes) -> None:
+        """Have the gateway answer.
 
-        It stands where twisted.web's ``requestReceived`` does, which parses query and form for each request,
-        wanted or not.
+        It stands for ``requestReceived`` and ``process`` of twisted.web, which parse query and form of every
+        request, look up a resource by path segments, and set the headers Server and Date.
         """
         self.method, self.uri, self.clientproto = head.method, head.target, head.version
         self.path = head.target.partition(b"?")[0]
-        self.requestHeaders = Fields(head.fields)
+        self.requestHeaders = ParsedHeaders(head.fields)
         self.content = BytesIO(body)
         self.site = self.channel.site
         if b"Cookie" in head.fields:
             self.parseCookies()
-        self.process()
-
-    # What Klein's routes read, and most requests do not have read.
-
-    @cached_property
-    def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
-        """The values of the query and an urlencoded form, by their names; none of a multipart form."""
-        found: dict[bytes, list[bytes]] = parse_qs(self.uri.partition(b"?")[2], True)
-        kind = self.getHeader(b"Content-Type") or b""
-        if self.method == b"POST" and kind.partition(b";")[0].strip().lower() == _FORM and self.content:
-            found.update(parse_qs(self.content.getvalue(), True))
-        return found
-
-    @cached_property
-    def prepath(self) -> list[bytes]:  # type: ignore[override]
-        """The segments that lead to a resource: none yet."""
-        return []
-
-    @cached_property
-    def postpath(self) -> list[bytes]:  # type: ignore[override]
-        """The segments of the path, decoded."""
-        return [unquote_to_bytes(each) for each in self.path[1:].split(b"/")]
-
-    # What twisted.web does in another way.
-
-    def process(self) -> None:
-        """Have the gateway answer. Twisted's own looks for the resource, and sets Server and Date."""
         try:
             if self.path == b"*":
                 self.setResponseCode(204)
                 self.finish()
                 return
-            resource: Any = IResource(self.channel.site.resource)
-            body = resource.render(self)
-            if body is not NOT_DONE_YET:
-                self.setHeader(b"Content-Length", b"%d" % len(body))
-                self.write(body)
+            response = self.site.resource.render(self)
+            if response is not NOT_DONE_YET:
+                self.setHeader(b"Content-Length", b"%d" % len(response))
+                self.write(response)
                 self.finish()
         except Exception:
             self.processingFailed(Failure())
 
+    # Klein's routes read these; they are computed when they are first read, as most requests never need them.
+
+    @cached_property
+    def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
+        """The fields of the query and of an urlencoded form; those of a multipart form are not included."""
+        found: dict[bytes, list[bytes]] = parse_qs(self.uri.partition(b"?")[2], True)
+        content_type = self.getHeader(b"Content-Type") or b""
+        is_form = content_type.partition(b";")[0].strip().lower() == _FORM
+        if self.method == b"POST" and is_form and self.content:
+            found.update(parse_qs(self.content.getvalue(), True))
+        return found
+
+    @cached_property
+    def prepath(self) -> list[bytes]:  # type: ignore[override]
+        """The path segments that have been traversed: none."""
+        return []
+
+    @cached_property
+    def postpath(self) -> list[bytes]:  # type: ignore[override]
+        """The path segments, decoded."""
+        return [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
+
     def processingFailed(self, reason: Failure) -> Failure:
-        """Answer with 500 and nothing more; Twisted's own is HTML."""
-        _log.failure("a request cannot be answered", reason)
-        if self._disconnected or self.finished:
+        """Respond with a problem, status 500, without details; twisted.web's own is HTML with a traceback."""
+        _log.failure("request failed", reason)
+        if self.finished or self.channel is None:
             return reason
-        if self.startedWriting:  # half an answer must not look like a whole one
-            self.channel.cut_off()
+        if self.startedWriting:  # a partial response must not look complete
+            self.channel.abort()
             return reason
         body = problem(Internal.code, Internal.message)
         self.setResponseCode(Internal.code)
@@ -99,7 +93,7 @@ class HttpRequest(Request):
         return reason
 
     def write(self, data: bytes) -> None:
-        """Send a part of the answer; the first together with the head, which Twisted's own sends alone."""
+        """Send a part of the response; the head goes with the first, where twisted.web sends it by itself."""
         channel = self.channel
         super().write(data)
         if channel is not None:

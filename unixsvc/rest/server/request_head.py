@@ -1,12 +1,14 @@
-"""The head of an HTTP request, read strictly: what two programs could read differently is refused.
+"""A strict parser for the heads of HTTP requests (RFC 9110, RFC 9112).
 
-Sources: RFC 9110 and RFC 9112. twisted.web lets pass obs-fold, a missing or second Host, HTTP/1.0 with
-Transfer-Encoding, bare CR, and spaces where none belong; each has been used for smuggling requests.
+A head that two programs could parse differently is rejected. twisted.web accepts obs-fold, a missing or
+second Host, HTTP/1.0 with Transfer-Encoding, bare CR and stray spaces; each has been used for request
+smuggling.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -16,29 +18,29 @@ from twisted.web.http_headers import Headers
 from unixsvc.errors import Malformed, ServiceError
 
 __all__ = [
-    "ExpectationFailed", "Fields", "Head", "HeadTooLarge", "NotSupported", "TargetTooLong",
-    "VersionNotSupported", "check_begun", "parse_head", "says_close",
+    "ExpectationFailed", "Head", "HeadTooLarge", "NotSupported", "TargetTooLong",
+    "VersionNotSupported", "check_partial_head", "has_close", "parse_head",
 ]  # fmt: skip
 
-# Twice what RFC 9112 recommends to accept at least of a request line is not asked for by anybody.
-_LINE_BYTES: Final = 8192
+# RFC 9112, section 3, recommends to accept at least 8,000 bytes.
+_MAX_LINE: Final = 8192
 _MAX_FIELDS: Final = 100
-_KEPT_NAMES: Final = 1000  # a client can think of any number of names
+_MAX_CACHED_NAMES: Final = 1000  # a client can make up any number of names
 _LEGAL: Final = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ILLEGAL: Final = re.compile(rb"[^\t\r\n\x20-\x7e\x80-\xff]|(?<!\r)\n|\r(?=[^\n])")
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21\x22\x24-\x7e]+) (HTTP/[0-9]\.[0-9])")
-# Labels as RFC 1035 has them, 63 bytes at most, of any characters that RFC 3986 lets be in a name.
+# Labels have at most 63 bytes (RFC 1035), of the characters of reg-name (RFC 3986).
 _LABEL: Final = rb"[A-Za-z0-9_~%!$&'()*+,;=-]{1,63}"
 _NAME: Final = rb"(?:" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?)?"
 _PORT: Final = rb"(?::[0-9]{0,5})?"
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|" + _NAME + rb")" + _PORT)
-_HOST_BYTES: Final = 253
+_MAX_HOST: Final = 253
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]+)([/?].*)?", re.IGNORECASE)
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 
 
 class TargetTooLong(ServiceError):
-    """The request line is longer than anybody needs."""
+    """The request line is too long."""
 
     code = 414
     message = "URI too long"
@@ -54,7 +56,7 @@ class ExpectationFailed(ServiceError):
 class HeadTooLarge(ServiceError):
     """The head is too long, or has too many fields.
 
-    :param limit: the longest head, in bytes.
+    :param limit: the longest head that is accepted, in bytes.
     """
 
     code = 431
@@ -65,40 +67,27 @@ class HeadTooLarge(ServiceError):
 
 
 class NotSupported(ServiceError):
-    """A method that no path will ever have."""
+    """The method is CONNECT, which is for proxies."""
 
     code = 501
     message = "Not implemented"
 
 
 class VersionNotSupported(ServiceError):
-    """Neither HTTP/1.0 nor HTTP/1.1."""
+    """The version is neither HTTP/1.0 nor HTTP/1.1."""
 
     code = 505
     message = "HTTP version not supported"
 
 
-class Fields(Headers):
-    """The fields of a head that has been read already, as twisted.web has them.
-
-    :param found: by canonical names. To add them one by one would have each checked and copied once more:
-        5 µs for the eight that a client usually sends.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, found: dict[bytes, list[bytes]]) -> None:
-        self._rawHeaders = found
-
-
 class Head(Struct, frozen=True):
-    """What a request says before its body.
+    """The head of a request.
 
-    :ivar target: the path and the query, or ``*``; nothing of a host.
-    :ivar fields: by their names in twisted.web's spelling.
-    :ivar length: of the body, in bytes; None if it comes in chunks.
-    :ivar keep: whether the connection may be used again.
-    :ivar expects: whether the client waits for ``100 Continue`` before it sends the body.
+    :ivar target: path and query in origin form, or ``*``.
+    :ivar fields: the values of each header field, by its name in twisted.web's spelling.
+    :ivar length: of the body, in bytes; None if it is chunked.
+    :ivar keep_alive: whether the connection stays open after the response.
+    :ivar expects_continue: whether the client waits for ``100 Continue`` before it sends the body.
     """
 
     method: bytes
@@ -106,79 +95,81 @@ class Head(Struct, frozen=True):
     version: bytes
     fields: dict[bytes, list[bytes]]
     length: int | None
-    keep: bool
-    expects: bool
+    keep_alive: bool
+    expects_continue: bool
 
 
 def parse_head(head: bytes, limit: int) -> Head:
-    """Read a whole head.
+    """Parse a complete head.
 
     :param head: without the empty line that ends it.
-    :param limit: its longest length, in bytes.
-    :raises unixsvc.errors.ServiceError: if it is not to be served.
+    :param limit: the longest head that is accepted, in bytes.
+    :raises unixsvc.errors.ServiceError: if the head is rejected.
     """
     lines = head.split(b"\r\n")
     line = lines[0]
-    if len(line) > _LINE_BYTES:
+    if len(line) > _MAX_LINE:
         raise TargetTooLong
     if len(head) > limit or len(lines) > _MAX_FIELDS:
         raise HeadTooLarge(limit)
-    # One look at all bytes: once the legal ones are taken out, only the ends of the lines are left.
+    # One pass over all bytes: without the legal ones, only the line ends are left.
     if head.translate(None, _LEGAL) != b"\r\n" * (len(lines) - 1):
-        raise Malformed("control characters, or line ends other than CRLF, in the head")
+        raise Malformed("control characters or line ends other than CRLF in the head")
     method, target, version = _parse_line(line)
     fields: dict[bytes, list[bytes]] = {}
-    for each in lines[1:]:
-        name, colon, value = each.partition(b":")
+    for field in lines[1:]:
+        name, colon, value = field.partition(b":")
         if not colon:
-            raise Malformed("a header line without a colon")
-        known = _names.get(name) or _spelling(name)
+            raise Malformed("a header field has no colon")
+        known = _names.get(name) or _canonical_name(name)
         if known in fields:
             fields[known].append(value.strip(b" \t"))
         else:
             fields[known] = [value.strip(b" \t")]
-    new = version == b"HTTP/1.1"
-    _check_host(fields, required=new)
+    http_1_1 = version == b"HTTP/1.1"
+    _check_host(fields, required=http_1_1)
     if target[0] != 0x2F:
         target = _origin_form(method, target, fields)
-    length = _length(fields, new=new)
-    keep = new and not (b"Connection" in fields and says_close(fields[b"Connection"]))
-    return Head(method, target, version, fields, length, keep, b"Expect" in fields and _expects(fields, new))
+    length = _body_length(fields, http_1_1=http_1_1)
+    keep_alive = http_1_1 and not (b"Connection" in fields and has_close(fields[b"Connection"]))
+    expects_continue = b"Expect" in fields and _expects_continue(fields, http_1_1=http_1_1)
+    return Head(method, target, version, fields, length, keep_alive, expects_continue)
 
 
-def check_begun(suspended: bytearray, seen: int, limit: int) -> None:
-    """Look at a head that is not whole yet, so that nonsense is refused before it has to be waited for.
+def check_partial_head(head: bytearray, scanned: int, limit: int) -> None:
+    """Check an incomplete head, to reject what is malformed before the rest arrives.
 
-    :param seen: how many of its bytes have been looked at before.
-    :raises unixsvc.errors.ServiceError: if it is not to be served, whatever follows.
+    :param scanned: the number of its bytes that have been checked before.
+    :param limit: the longest head that is accepted, in bytes.
+    :raises unixsvc.errors.ServiceError: if the head is rejected, whatever follows.
     """
-    if _ILLEGAL.search(suspended, max(0, seen - 1)):
-        raise Malformed("control characters, or line ends other than CRLF, in the head")
-    end = suspended.find(b"\r\n", max(0, seen - 1))
-    if end >= 0 and suspended.find(b"\r\n") == end:
-        _parse_line(bytes(suspended[:end]))
-    if len(suspended) > min(limit, _LINE_BYTES) and suspended.find(b"\r\n", 0, _LINE_BYTES + 2) < 0:
+    if _ILLEGAL.search(head, max(0, scanned - 1)):
+        raise Malformed("control characters or line ends other than CRLF in the head")
+    end = head.find(b"\r\n", max(0, scanned - 1))
+    if end >= 0 and head.find(b"\r\n") == end:
+        _parse_line(bytes(head[:end]))
+    if len(head) > min(limit, _MAX_LINE) and head.find(b"\r\n", 0, _MAX_LINE + 2) < 0:
         raise TargetTooLong
-    if len(suspended) > limit + 3:  # it may end with most of what ends it
+    if len(head) > limit + 3:  # up to three of the four bytes that end it may be there
         raise HeadTooLarge(limit)
 
 
-def says_close(values: list[bytes]) -> bool:
-    """Whether ``Connection`` says that this is the last message."""
-    return any(each.strip() == b"close" for value in values for each in value.lower().split(b","))
+def has_close(values: Iterable[bytes]) -> bool:
+    """Whether the values of a ``Connection`` header contain ``close``."""
+    return any(option.strip() == b"close" for value in values for option in value.lower().split(b","))
 
 
 _names: Final[dict[bytes, bytes]] = {}
 
 
-def _spelling(name: bytes) -> bytes:
-    spelled = Headers()
+def _canonical_name(name: bytes) -> bytes:
+    headers = Headers()
     try:
-        spelled.addRawHeader(name, b"")
-    except ValueError as error:  # a space before the colon, and obs-fold, are in a name too
-        raise Malformed("a header name that is no token") from error
-    ((known, _),) = spelled.getAllRawHeaders()
-    if len(_names) < _KEPT_NAMES:
+        headers.addRawHeader(name, b"")
+    except ValueError as error:  # also for a space before the colon, and obs-fold
+        raise Malformed("a header name has characters that are not allowed") from error
+    ((known, _),) = headers.getAllRawHeaders()
+    if len(_names) < _MAX_CACHED_NAMES:
         _names[name] = known
     return known
 
@@ -186,7 +177,7 @@ def _spelling(name: bytes) -> bytes:
 def _parse_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     found = _LINE.fullmatch(line)
     if found is None:
-        raise Malformed("no request line of HTTP/1.1")
+        raise Malformed("the request line is not valid")
     method, target, version = found.groups()
     if version not in _VERSIONS:
         raise VersionNotSupported
@@ -198,19 +189,19 @@ def _parse_line(line: bytes) -> tuple[bytes, bytes, bytes]:
 def _check_host(fields: dict[bytes, list[bytes]], *, required: bool) -> None:
     hosts = fields.get(b"Host", ())
     if len(hosts) > 1 or (required and not hosts):
-        raise Malformed("there has to be one Host")
+        raise Malformed("a request has exactly one Host header")
     if hosts and not _is_host(hosts[0]):
-        raise Malformed("a Host that is none")
+        raise Malformed("Host is not valid")
 
 
 def _is_host(text: bytes) -> bool:
-    """Whether it is a name or an address that could be there, with a port or without."""
+    """Whether a text is a host name or an IP address, with or without a port."""
     found = _HOST.fullmatch(text)
     if found is None:
         return False
     if text.startswith(b"["):
         return isIPv6Address(found[1][1:-1].decode())
-    return len(text) <= _HOST_BYTES or len(found[1].removesuffix(b".")) <= _HOST_BYTES
+    return len(text) <= _MAX_HOST or len(found[1].removesuffix(b".")) <= _MAX_HOST
 
 
 def _origin_form(method: bytes, target: bytes, fields: dict[bytes, list[bytes]]) -> bytes:
@@ -218,28 +209,28 @@ def _origin_form(method: bytes, target: bytes, fields: dict[bytes, list[bytes]])
         return target
     found = _ABSOLUTE.fullmatch(target)
     if found is None or not _is_host(found[1]):
-        raise Malformed("a target that is no path")
-    fields[b"Host"] = [found[1]]  # which counts, RFC 9112 says, whatever Host was
+        raise Malformed("the request target is not a path")
+    fields[b"Host"] = [found[1]]  # it replaces the Host header (RFC 9112, section 3.2.2)
     path: bytes = found[2] or b"/"
     return path if path.startswith(b"/") else b"/" + path
 
 
-def _length(fields: dict[bytes, list[bytes]], *, new: bool) -> int | None:
+def _body_length(fields: dict[bytes, list[bytes]], *, http_1_1: bool) -> int | None:
     lengths, codings = fields.get(b"Content-Length"), fields.get(b"Transfer-Encoding")
     if codings is not None:
-        if lengths is not None or not new:
-            raise Malformed("Transfer-Encoding does not go with Content-Length, nor with HTTP/1.0")
+        if lengths is not None or not http_1_1:
+            raise Malformed("Transfer-Encoding is not allowed together with Content-Length, or in HTTP/1.0")
         if codings != [b"chunked"]:
-            raise Malformed("a Transfer-Encoding other than chunked")
+            raise Malformed("the only Transfer-Encoding that is supported is chunked")
         return None
     if lengths is None:
         return 0
     if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
-        raise Malformed("a Content-Length that is none")
+        raise Malformed("Content-Length is not valid")
     return int(lengths[0])
 
 
-def _expects(fields: dict[bytes, list[bytes]], new: bool) -> bool:
-    if new and [each.lower() for each in fields[b"Expect"]] != [b"100-continue"]:
+def _expects_continue(fields: dict[bytes, list[bytes]], *, http_1_1: bool) -> bool:
+    if http_1_1 and [value.lower() for value in fields[b"Expect"]] != [b"100-continue"]:
         raise ExpectationFailed
-    return new  # HTTP/1.0 knows nothing of it, and is served without
+    return http_1_1  # HTTP/1.0 ignores Expect

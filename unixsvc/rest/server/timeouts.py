@@ -1,4 +1,4 @@
-"""How long a client has kept a connection waiting, from looks at it every now and then."""
+"""The phases of a connection, and how long it has been in one; from checks at intervals."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from twisted.internet.interfaces import ISystemHandle
 
 __all__ = ["ConnectionPhase", "PhaseTimer", "peer_has_closed", "unsent_bytes"]
 
-# A client that takes fewer bytes between two looks takes nothing.
-_SOME: Final = 1024
+# A client that takes fewer bytes than this between two checks counts as stalled.
+_PROGRESS: Final = 1024
 
 
 class ConnectionPhase(Enum):
-    """What a connection waits for.
+    """The event that a connection waits for.
 
-    :ivar silent: whether a client whose time is over is told nothing, as it has asked for nothing.
-    :ivar sends: whether it is the client that has to take what is sent.
+    :ivar silent: whether a connection that times out is closed without a response: there is no request.
+    :ivar sends: whether the time-out is on the client to take what is sent.
     """
 
-    FRESH = "the first byte", True, False
+    NEW = "the first byte", True, False
     IDLE = "the next request", True, False
-    PARTING = "a next request that is on its way, as we leave", True, False
-    HEAD = "the rest of a head", False, False
-    BODY = "the rest of a body", False, False
-    ANSWERING = "us", False, False
-    SENDING = "the client to take its answer", False, True
-    CLOSING = "the client to take its last answer", False, True
+    DRAINING = "the next request, which may be on its way, while the worker drains", True, False
+    HEAD = "the rest of a request head", False, False
+    BODY = "the rest of a request body", False, False
+    PROCESSING = "the response", False, False
+    SENDING = "the client to take a response", False, True
+    CLOSING = "the client to take the last response", False, True
     LINGERING = "the client to close", False, True
 
-    def __init__(self, words: str, silent: bool, sends: bool) -> None:
+    def __init__(self, description: str, silent: bool, sends: bool) -> None:
         self.silent = silent
         self.sends = sends
 
 
 class PhaseTimer:
-    """Tells since when a connection has waited for one thing.
+    """Measures how long a connection has been in one phase of one request.
 
-    No request has to ask for the time, or start a timer: it is enough that it counts.
+    Requests neither read the clock nor start timers: it is enough that they are counted.
     """
 
     __slots__ = ("_mark", "_since", "_unsent")
@@ -51,22 +51,23 @@ class PhaseTimer:
         self._since = 0.0
         self._unsent = 0
 
-    def look(self, phase: ConnectionPhase, served: int, waiting: int, now: float) -> float:
-        """Note what is, and say for how many seconds it has been so.
+    def elapsed(self, phase: ConnectionPhase, served: int, unsent: int, now: float) -> float:
+        """Note the state of the connection.
 
-        :param served: how many requests have been.
-        :param waiting: how many bytes the client has not taken.
+        :param served: the number of requests that have been served.
+        :param unsent: the number of bytes that the client has not taken.
         :param now: in seconds.
+        :returns: for how long the connection has been in this state, in seconds.
         """
-        # The time for the first head counts from the connection's beginning.
-        mark = (ConnectionPhase.HEAD if phase is ConnectionPhase.FRESH else phase), served
-        if mark != self._mark or abs(waiting - self._unsent) >= _SOME:
-            self._mark, self._since, self._unsent = mark, now, waiting
+        # The time for the first head runs from the start of the connection.
+        mark = (ConnectionPhase.HEAD if phase is ConnectionPhase.NEW else phase), served
+        if mark != self._mark or abs(unsent - self._unsent) >= _PROGRESS:
+            self._mark, self._since, self._unsent = mark, now, unsent
         return now - self._since
 
 
-def unsent_bytes(transport: Any) -> int:
-    """How many of the bytes that were given to the kernel the other end has not taken."""
+def unsent_bytes(transport: object) -> int:
+    """The number of bytes in the socket's send buffer that the peer has not acknowledged; 0 if unknown."""
     handle = _handle(transport)
     if handle is None:
         return 0
@@ -78,8 +79,8 @@ def unsent_bytes(transport: Any) -> int:
     return int.from_bytes(found, "little")
 
 
-def peer_has_closed(transport: Any) -> bool:
-    """Whether the other end has closed; where nothing is read, nobody else finds out."""
+def peer_has_closed(transport: object) -> bool:
+    """Whether the peer has closed the connection. A transport that is paused does not find out by itself."""
     handle = _handle(transport)
     if handle is None or handle.fileno() < 0:
         return False
@@ -88,5 +89,6 @@ def peer_has_closed(transport: Any) -> bool:
     return bool(poll.poll(0))
 
 
-def _handle(transport: Any) -> Any:
+def _handle(transport: object) -> Any:
+    # Any: a socket, or under uvloop what stands for one.
     return transport.getHandle() if ISystemHandle.providedBy(transport) else None

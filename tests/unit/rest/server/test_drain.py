@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import implementer
 
-from tests.unit.rest.http_connection import Fronting, FrontTestCase, Wire, answers_in, ask
+from tests.unit.rest.http_connection import ServerHarness, ServerTestCase, Wire, answers_in, ask
 from unixsvc.rest.server.timeouts import ConnectionPhase
 
 
@@ -33,28 +33,28 @@ class Told(Wire):
         self.server.close()
 
 
-class LeavingTests(FrontTestCase):
+class LeavingTests(ServerTestCase):
     """The way to the end."""
 
     def test_nobody(self) -> None:
         """It is at its end at once where nobody is."""
-        self.successResultOf(self.front.leave(True))
+        self.successResultOf(self.connections.drain(True))
 
     def test_idle(self) -> None:
         """Who waits for nothing is closed at once in a hurry, and told nothing."""
-        transport = self.fronting.send(ask())
-        self.successResultOf(self.front.leave(False))
+        transport = self.harness.send(ask())
+        self.successResultOf(self.connections.drain(False))
         self.assertEqual((self.codes(transport), transport.closed), ([200], "lose"))
-        self.assertEqual(self.fronting.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
     def test_on_its_way(self) -> None:
         """With patience, who waits for nothing has a second: what comes by then is answered, once."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask())
-        silent = self.fronting.send(ask())
-        self.fronting.wait(10)
-        done = self.front.leave(True)
-        self.fronting.wait(1)
+        silent = self.harness.send(ask())
+        self.harness.wait(10)
+        done = self.connections.drain(True)
+        self.harness.wait(1)
         self.assertEqual((silent.closed, done.called), ("", False))
         channel.dataReceived(ask() + ask())
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
@@ -65,39 +65,39 @@ class LeavingTests(FrontTestCase):
 
     def test_hurried(self) -> None:
         """When a hurry comes after all, it is closed at once; and it stays a hurry."""
-        transport = self.fronting.send(ask())
-        self.fronting.connect()
-        self.front.leave(True)
+        transport = self.harness.send(ask())
+        self.harness.connect()
+        self.connections.drain(True)
         self.assertEqual(transport.closed, "")
-        self.front.leave(False)
+        self.connections.drain(False)
         self.assertEqual(transport.closed, "lose")
-        self.front.leave(True)
-        self.assertEqual(self.front.limit(ConnectionPhase.PARTING), 0.0)
-        self.fronting.wait(1)
-        self.assertEqual(self.front.connections, 0)
+        self.connections.drain(True)
+        self.assertEqual(self.connections.timeout(ConnectionPhase.DRAINING), 0.0)
+        self.harness.wait(1)
+        self.assertEqual(len(self.connections), 0)
 
     def test_just_now(self) -> None:
         """Who is closed is not who has just said something that is not read yet."""
         for wait_for_idle, seconds in ((True, 2), (False, 1)):
-            front = Fronting()
+            harness = ServerHarness()
             transport = Told()
             self.addCleanup(transport.close)
-            channel = front.front.buildProtocol(None)
+            channel = harness.site.buildProtocol(None)
             transport.protocol = channel
             channel.makeConnection(transport)
             channel.dataReceived(ask())
             transport.client.send(ask())
-            front.front.leave(wait_for_idle)
-            front.wait(seconds)
+            harness.connections.drain(wait_for_idle)
+            harness.wait(seconds)
             self.assertEqual(transport.closed, "")
             transport.server.recv(1000)
-            front.wait(0.5)
+            harness.wait(0.5)
             self.assertEqual(transport.closed, "lose")
 
     def test_in_flight(self) -> None:
         """Who waits for an answer gets it, learns that it is the last, and is closed then."""
-        transport = self.fronting.send(ask("GET /wait HTTP/1.1"))
-        done = self.front.leave(False)
+        transport = self.harness.send(ask("GET /wait HTTP/1.1"))
+        done = self.connections.drain(False)
         self.assertEqual((self.after(transport, 30), done.called), (([], ""), False))
         self.gateway.answer()
         (answer,) = answers_in(transport.value())
@@ -107,10 +107,10 @@ class LeavingTests(FrontTestCase):
 
     def test_half_answered(self) -> None:
         """An answer that had begun is sent to its end, and the connection closed then."""
-        transport = self.fronting.send(ask("GET /wait HTTP/1.1"))
+        transport = self.harness.send(ask("GET /wait HTTP/1.1"))
         request = self.gateway.waiting.pop()
         request.write(b"a")
-        done = self.front.leave(False)
+        done = self.connections.drain(False)
         request.write(b"b")
         request.finish()
         self.assertTrue(transport.value().endswith(b"1\r\nb\r\n0\r\n\r\n"))
@@ -118,9 +118,9 @@ class LeavingTests(FrontTestCase):
 
     def test_half_asked(self) -> None:
         """What has been asked in part is listened to, and answered, once."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask() + ask()[:5])
-        done = self.front.leave(False)
+        done = self.connections.drain(False)
         channel.dataReceived(ask()[5:] + ask())
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
         transport.lost()
@@ -128,29 +128,29 @@ class LeavingTests(FrontTestCase):
 
     def test_fresh(self) -> None:
         """Who has only just connected is listened to: as long as ever, or half a second in a hurry."""
-        channel, _ = self.fronting.connect()
-        _, silent = self.fronting.connect()
-        done = self.front.leave(True)
-        self.fronting.wait(2)
+        channel, _ = self.harness.connect()
+        _, silent = self.harness.connect()
+        done = self.connections.drain(True)
+        self.harness.wait(2)
         channel.dataReceived(ask())
         self.assertEqual((silent.closed, done.called), ("", False))
-        hurried = self.front.leave(False)
-        self.fronting.wait(1)
+        hurried = self.connections.drain(False)
+        self.harness.wait(1)
         self.assertEqual(silent.closed, "lose")
         self.successResultOf(done)
         self.successResultOf(hurried)
 
     def test_connects_late(self) -> None:
         """Who connects meanwhile is answered once too."""
-        self.fronting.send(ask("GET /wait HTTP/1.1"))
-        self.front.leave(False)
-        transport = self.fronting.send(ask() + ask())
+        self.harness.send(ask("GET /wait HTTP/1.1"))
+        self.connections.drain(False)
+        transport = self.harness.send(ask() + ask())
         self.assertEqual(self.codes(transport), [200])
         self.assertEqual(answers_in(transport.value())[0].headers["Connection"], "close")
 
     def test_abort(self) -> None:
         """In the end, all are cut off."""
-        transports = [self.fronting.send(ask(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
-        self.front.abort()
+        transports = [self.harness.send(ask(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
+        self.connections.abort()
         self.assertEqual([each.closed for each in transports], ["abort", "abort"])
-        self.assertEqual(self.front.connections, 0)
+        self.assertEqual(len(self.connections), 0)

@@ -32,7 +32,7 @@ class FramerTests(SynchronousTestCase):
         """How the bytes are refused; 0 if they are not."""
         framer = RequestParser(HEAD, LIMIT)
         for each in pieces:
-            framer.arrived += each
+            framer.buffer += each
             try:
                 taken(framer)
             except ServiceError as error:
@@ -49,13 +49,13 @@ class FramerTests(SynchronousTestCase):
             + ask("GET /d HTTP/1.1")
         )
         expected = [(b"/a", b""), (b"/b", b"\r\n\r\n"), (b"/c", b"abc0123456789"), (b"/d", b"")]
-        self.framer.arrived += data
+        self.framer.buffer += data
         self.assertEqual(taken(self.framer), expected)
         found = []
         for each in data:
-            self.framer.arrived.append(each)
+            self.framer.buffer.append(each)
             found += taken(self.framer)
-        self.assertEqual((found, self.framer.arrived), (expected, b""))
+        self.assertEqual((found, self.framer.buffer), (expected, b""))
 
     def test_chunks(self) -> None:
         """Nonsense in chunks is refused, all at once or a byte at a time; what is too large, by its size."""
@@ -86,9 +86,9 @@ class FramerTests(SynchronousTestCase):
 
     def test_state(self) -> None:
         """It tells whose body is awaited, and forgets all when it is told to."""
-        self.framer.arrived += ask("POST /a HTTP/1.1", "Content-Length: 4", body=b"ab")
+        self.framer.buffer += ask("POST /a HTTP/1.1", "Content-Length: 4", body=b"ab")
         self.assertEqual(taken(self.framer), [])
         assert self.framer.head is not None
         self.assertEqual(self.framer.head.target, b"/a")
         self.framer.clear()
-        self.assertEqual((self.framer.head, self.framer.arrived), (None, b""))
+        self.assertEqual((self.framer.head, self.framer.buffer), (None, b""))

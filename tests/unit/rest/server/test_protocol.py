@@ -6,30 +6,30 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.abuse import HEADS, LIMIT
-from tests.unit.rest.http_connection import LIMITS, Fronting, answers_in, ask
+from tests.unit.rest.http_connection import HTTP, LIMITS, ServerHarness, answers_in, ask
 from unixsvc.config.http import Cors, Http
 
 POST = "POST / HTTP/1.1"
 
 
-class ChannelTestCase(SynchronousTestCase):
+class ProtocolTestCase(SynchronousTestCase):
     """Has a front."""
 
     def setUp(self) -> None:
         """Nobody is connected."""
-        self.fronting = Fronting()
+        self.harness = ServerHarness()
 
     def codes(self, data: bytes) -> list[int]:
         """The codes of the answers to these bytes, from a new client."""
-        return [each.code for each in answers_in(self.fronting.send(data).value())]
+        return [each.code for each in answers_in(self.harness.send(data).value())]
 
 
-class AnswerTests(ChannelTestCase):
+class AnswerTests(ProtocolTestCase):
     """Requests that are served."""
 
     def test_answer(self) -> None:
         """It comes with a date, without the server's name, in one piece, and the connection stays open."""
-        transport = self.fronting.send(ask("GET /a?b=c HTTP/1.1"))
+        transport = self.harness.send(ask("GET /a?b=c HTTP/1.1"))
         (answer,) = answers_in(transport.value())
         self.assertEqual((answer.code, answer.body), (200, b"ok /a"))
         self.assertEqual(sorted(answer.headers), ["Content-Length", "Content-Type", "Date"])
@@ -37,56 +37,56 @@ class AnswerTests(ChannelTestCase):
 
     def test_bodies(self) -> None:
         """A body is there whole, by its length or in chunks."""
-        self.fronting.send(ask(POST, "Content-Length: 3", body=b"abc"))
-        self.fronting.drip(ask(POST, "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n"))
-        self.assertEqual(self.fronting.gateway.bodies, [b"abc", b"abc"])
+        self.harness.send(ask(POST, "Content-Length: 3", body=b"abc"))
+        self.harness.drip(ask(POST, "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n"))
+        self.assertEqual(self.harness.gateway.bodies, [b"abc", b"abc"])
 
     def test_close(self) -> None:
         """A client that says so, or speaks HTTP/1.0, is told that the connection is closed, and it is."""
         for line, header in (("GET / HTTP/1.1", "Connection: close"), ("GET / HTTP/1.0", "A: b")):
-            transport = self.fronting.send(ask(line, header))
+            transport = self.harness.send(ask(line, header))
             (answer,) = answers_in(transport.value())
             self.assertEqual((answer.headers["Connection"], transport.closed), ("close", "lose"))
 
     def test_closed_by_the_answer(self) -> None:
         """An answer that says that the connection is closed is the last."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        self.fronting.gateway.waiting[0].setHeader(b"Connection", b"close")
-        self.fronting.gateway.answer()
+        self.harness.gateway.waiting[0].setHeader(b"Connection", b"close")
+        self.harness.gateway.answer()
         self.assertEqual(transport.value().count(b"Connection: close"), 1)
         self.assertEqual(transport.closed, "lose")
 
     def test_own_date(self) -> None:
         """An answer that tells the time itself does not do so twice."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        self.fronting.gateway.waiting[0].setHeader(b"Date", b"today")
-        self.fronting.gateway.answer()
+        self.harness.gateway.waiting[0].setHeader(b"Date", b"today")
+        self.harness.gateway.answer()
         self.assertEqual(transport.value().count(b"\r\nDate: "), 1)
 
     def test_after_the_last(self) -> None:
         """What follows the last request is not served, and the answer is not lost for it."""
-        transport = self.fronting.send(ask("GET / HTTP/1.1", "Connection: close") + ask())
+        transport = self.harness.send(ask("GET / HTTP/1.1", "Connection: close") + ask())
         self.assertEqual(len(answers_in(transport.value())), 1)
         self.assertEqual(transport.closed, "half")
 
     def test_head(self) -> None:
         """To HEAD, a head is sent, though nothing follows that would take it along."""
-        transport = self.fronting.send(ask("HEAD / HTTP/1.1"))
+        transport = self.harness.send(ask("HEAD / HTTP/1.1"))
         self.assertIn(b"Content-Length: 4\r\n", transport.value())
         self.assertTrue(transport.value().endswith(b"\r\n\r\n"))
 
     def test_star(self) -> None:
         """OPTIONS for everything has no path, so it is answered here."""
         self.assertEqual(self.codes(ask("OPTIONS * HTTP/1.1")), [204])
-        self.assertEqual(self.fronting.gateway.seen, [])
+        self.assertEqual(self.harness.gateway.seen, [])
 
     def test_piece_by_piece(self) -> None:
         """The head of a stream is sent when its sender says so, and the pieces as chunks."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        request = self.fronting.gateway.waiting.pop()
+        request = self.harness.gateway.waiting.pop()
         request.write(b"")
         self.assertIn(b"Transfer-Encoding: chunked\r\n", transport.value())
         transport.clear()
@@ -96,7 +96,7 @@ class AnswerTests(ChannelTestCase):
 
     def test_failure(self) -> None:
         """A gateway that fails is 500, which tells nothing, and the connection goes on."""
-        transport = self.fronting.send(ask("GET /fail HTTP/1.1") + ask())
+        transport = self.harness.send(ask("GET /fail HTTP/1.1") + ask())
         failed, after = answers_in(transport.value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((failed.code, after.code), (500, 200))
@@ -105,22 +105,21 @@ class AnswerTests(ChannelTestCase):
 
     def test_client_goes(self) -> None:
         """A request whose client has gone is told."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        told = self.fronting.gateway.waiting[0].notifyFinish()
+        told = self.harness.gateway.waiting[0].notifyFinish()
         transport.lost()
         self.failureResultOf(told, ConnectionError)
 
 
-class RefusalTests(ChannelTestCase):
+class RefusalTests(ProtocolTestCase):
     """Requests that are not."""
 
     def test_refused(self) -> None:
         """A head that is not served is a problem that tells why, and the connection ends."""
-        front = self.fronting.front
-        front.http = msgspec.structs.replace(front.http, max_header_bytes=LIMIT)
+        self.harness = ServerHarness(msgspec.structs.replace(HTTP, max_header_bytes=LIMIT))
         for each in HEADS:
-            transport = self.fronting.send(each.sent)
+            transport = self.harness.send(each.sent)
             (answer,) = answers_in(transport.value())
             self.assertEqual((each.why, answer.code, transport.closed), (each.why, each.code, "half"))
             self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
@@ -130,7 +129,7 @@ class RefusalTests(ChannelTestCase):
             self.assertEqual(told["status"], each.code)
             self.assertEqual(told["instance"], f"urn:unixsvc:request:{answer.headers['X-Request-Id']}")
             transport.lost()
-        self.assertEqual(self.fronting.gateway.seen, [])
+        self.assertEqual(self.harness.gateway.seen, [])
 
     def test_smuggling(self) -> None:
         """What follows a request that is refused is no request."""
@@ -140,13 +139,13 @@ class RefusalTests(ChannelTestCase):
 
     def test_goes_on_sending(self) -> None:
         """What a client sends on after it was refused is dropped, for two seconds."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask(POST, "Content-Length: 101"))
         channel.dataReceived(b"a" * 50 + ask())
-        self.fronting.wait(1)
+        self.harness.wait(1)
         self.assertEqual((len(answers_in(transport.value())), transport.closed), (1, "half"))
-        self.assertEqual(channel._framer.arrived, b"")
-        self.fronting.wait(2)
+        self.assertEqual(channel._parser.buffer, b"")
+        self.harness.wait(2)
         self.assertEqual(transport.closed, "abort")
 
     def test_too_large(self) -> None:
@@ -155,7 +154,7 @@ class RefusalTests(ChannelTestCase):
             ask(POST, "Content-Length: 101"),
             ask(POST, "Transfer-Encoding: chunked", body=b"60\r\n" + b"a" * 96 + b"\r\n60\r\n"),
         ):
-            (answer,) = answers_in(self.fronting.send(data).value())
+            (answer,) = answers_in(self.harness.send(data).value())
             limit = msgspec.json.decode(answer.body)["max_message_bytes"]
             self.assertEqual((answer.code, limit), (413, LIMITS.max_message_bytes))
 
@@ -165,18 +164,18 @@ class RefusalTests(ChannelTestCase):
             (ask(POST, "Content-Length: 101"), b"HTTP/1.1 413 Content Too Large\r\n"),
             (ask(host=""), b"HTTP/1.1 400 Bad Request\r\n"),
         ):
-            self.assertTrue(self.fronting.send(data).value().startswith(line))
+            self.assertTrue(self.harness.send(data).value().startswith(line))
 
     def test_known(self) -> None:
         """Once there is a head, the answer has the request's own id, and what CORS wants."""
-        fronting = Fronting(Http(cors=Cors(origins=("https://shop.test",))))
+        harness = ServerHarness(Http(cors=Cors(origins=("https://shop.test",))))
         said = "X-Request-Id: r1", "Origin: https://shop.test"
         for header, body in (
             ("Content-Length: 101", b""), ("Content-Length: 9", b"a"),
             ("Transfer-Encoding: chunked", b"101\r\n"), ("Transfer-Encoding: chunked", b"x"),
         ):  # fmt: skip
-            transport = fronting.send(ask(POST, header, *said, body=body))
-            fronting.wait(6)
+            transport = harness.send(ask(POST, header, *said, body=body))
+            harness.wait(6)
             (answer,) = answers_in(transport.value())
             self.assertGreaterEqual(answer.code, 400)
             self.assertEqual(answer.headers["X-Request-Id"], "r1")
@@ -186,30 +185,30 @@ class RefusalTests(ChannelTestCase):
 
     def test_not_known(self) -> None:
         """What is refused later has nothing of an earlier request."""
-        transport = self.fronting.send(ask("GET / HTTP/1.1", "X-Request-Id: r1") + ask(host=""))
+        transport = self.harness.send(ask("GET / HTTP/1.1", "X-Request-Id: r1") + ask(host=""))
         self.assertNotEqual(answers_in(transport.value())[1].headers["X-Request-Id"], "r1")
 
 
-class ContinueTests(ChannelTestCase):
+class ContinueTests(ProtocolTestCase):
     """``Expect: 100-continue``."""
 
     def test_continue(self) -> None:
         """The body is asked for once, and then served."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask(POST, "Content-Length: 3", "Expect: 100-continue"))
         self.assertEqual(transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
         channel.dataReceived(b"a")
         channel.dataReceived(b"bc" + ask(POST, "Content-Length: 1", "Expect: 100-continue"))
         codes = [each.code for each in answers_in(transport.value())]
-        self.assertEqual((codes, self.fronting.gateway.bodies), ([100, 200, 100], [b"abc"]))
+        self.assertEqual((codes, self.harness.gateway.bodies), ([100, 200, 100], [b"abc"]))
 
     def test_once(self) -> None:
         """It is asked for once, though nothing may be here of it again; and not if a part is."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask(POST, "Transfer-Encoding: chunked", "Expect: 100-continue"))
         channel.dataReceived(b"1\r\na\r\n")
         self.assertEqual(transport.value().count(b"100 Continue"), 1)
-        transport = self.fronting.send(ask(POST, "Content-Length: 3", "Expect: 100-continue", body=b"a"))
+        transport = self.harness.send(ask(POST, "Content-Length: 3", "Expect: 100-continue", body=b"a"))
         self.assertEqual(transport.value(), b"")
 
     def test_not(self) -> None:
@@ -221,37 +220,37 @@ class ContinueTests(ChannelTestCase):
         self.assertEqual(self.codes(ask("POST / HTTP/1.0", expects, "Content-Length: 1", body=b"a")), [200])
 
 
-class PipeliningTests(ChannelTestCase):
+class PipeliningTests(ProtocolTestCase):
     """Requests that come before the last is answered."""
 
     def test_order(self) -> None:
         """They are served one after the other."""
-        transport = self.fronting.send(ask("GET /wait HTTP/1.1") + ask("GET /a HTTP/1.1"))
-        self.assertEqual((transport.value(), len(self.fronting.gateway.seen)), (b"", 1))
-        self.fronting.gateway.answer()
+        transport = self.harness.send(ask("GET /wait HTTP/1.1") + ask("GET /a HTTP/1.1"))
+        self.assertEqual((transport.value(), len(self.harness.gateway.seen)), (b"", 1))
+        self.harness.gateway.answer()
         self.assertEqual([each.body for each in answers_in(transport.value())], [b"waited", b"ok /a"])
 
     def test_held(self) -> None:
         """Not more than a few are read while one is answered; then the rest is."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
         self.assertTrue(transport.reading)
         channel.dataReceived(ask() * 700)
         self.assertFalse(transport.reading)
-        self.fronting.gateway.answer()
-        self.fronting.clock.pump([0] * 20)
+        self.harness.gateway.answer()
+        self.harness.clock.pump([0] * 20)
         self.assertEqual((len(answers_in(transport.value())), transport.reading), (701, True))
 
     def test_turns(self) -> None:
         """One client's requests do not keep the others from having their turn."""
-        transport = self.fronting.send(ask() * 100)
+        transport = self.harness.send(ask() * 100)
         self.assertEqual((len(answers_in(transport.value())), transport.reading), (64, False))
-        self.fronting.clock.advance(0)
+        self.harness.clock.advance(0)
         self.assertEqual((len(answers_in(transport.value())), transport.reading), (100, True))
 
     def test_slow_client(self) -> None:
         """Who does not take answers is served no further until it does."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         transport.slow = True
         channel.dataReceived(ask() * 3)
         self.assertEqual((len(answers_in(transport.value())), transport.reading), (1, False))

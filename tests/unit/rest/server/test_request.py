@@ -8,7 +8,7 @@ from klein import Klein
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.http_connection import Fronting, answers_in, ask
+from tests.unit.rest.http_connection import ServerHarness, answers_in, ask
 
 FORM = "Content-Type: application/x-www-form-urlencoded; charset=utf-8"
 
@@ -18,14 +18,14 @@ class RequestTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A front."""
-        self.fronting = Fronting()
+        self.harness = ServerHarness()
 
     def request(self, line: str, *headers: str, body: bytes = b"") -> Any:
         """A request as the gateway sees it; it is not yet answered."""
         if body:
             headers += (f"Content-Length: {len(body)}",)
-        self.fronting.send(ask(line, *headers, body=body))
-        return self.fronting.gateway.seen[-1]
+        self.harness.send(ask(line, *headers, body=body))
+        return self.harness.gateway.seen[-1]
 
     def test_attributes(self) -> None:
         """It has what any request of twisted.web has."""
@@ -33,7 +33,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((request.method, request.uri, request.path), (b"PUT", b"/wait?a=b", b"/wait"))
         self.assertEqual((request.clientproto, request.getHeader("x-a")), (b"HTTP/1.1", "b"))
         self.assertEqual((request.getRequestHostname(), request.isSecure()), (b"x", False))
-        self.assertIs(request.site, self.fronting.front)
+        self.assertIs(request.site, self.harness.site)
         request.content.seek(0)
         self.assertEqual(request.content.read(), b"abc")
 
@@ -73,8 +73,8 @@ class RequestTests(SynchronousTestCase):
         def hello(request: Any, name: str) -> str:
             return f"{name} {request.args[b'a'][0].decode()}"
 
-        self.fronting.front.resource = app.resource()
-        transport = self.fronting.send(ask("POST /hello/you%20there?a=b HTTP/1.1"))
+        self.harness.site.resource = app.resource()
+        transport = self.harness.send(ask("POST /hello/you%20there?a=b HTTP/1.1"))
         self.assertIn(b" 200 OK\r\n", transport.value())
         self.assertIn(b"\r\nyou there b\r\n", transport.value())
 
@@ -86,17 +86,17 @@ class RequestTests(SynchronousTestCase):
         def fail(request: Any) -> str:
             raise RuntimeError("a secret")
 
-        self.fronting.front.resource = app.resource()
-        (answer,) = answers_in(self.fronting.send(ask()).value())
+        self.harness.site.resource = app.resource()
+        (answer,) = answers_in(self.harness.send(ask()).value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((answer.code, answer.headers["Content-Type"]), (500, "application/problem+json"))
         self.assertNotIn(b"secret", answer.body)
 
     def test_fails_in_the_middle(self) -> None:
         """Half an answer does not look like a whole one: the connection is cut off."""
-        channel, transport = self.fronting.connect()
+        channel, transport = self.harness.connect()
         channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        request = self.fronting.gateway.waiting.pop()
+        request = self.harness.gateway.waiting.pop()
         request.write(b"a")
         request.processingFailed(Failure(RuntimeError("a secret")))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

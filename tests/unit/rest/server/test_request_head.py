@@ -8,7 +8,8 @@ from twisted.web.http_headers import Headers
 from tests.unit.rest.abuse import HEADS, LIMIT
 from tests.unit.rest.http_connection import ask
 from unixsvc.errors import ServiceError
-from unixsvc.rest.server.request_head import Fields, Head, check_begun, parse_head, says_close
+from unixsvc.rest.server.request_head import Head, check_partial_head, has_close, parse_head
+from unixsvc.rest.server.twisted_internals import ParsedHeaders
 
 
 def read(request: bytes) -> Head:
@@ -45,19 +46,23 @@ class ServedTests(SynchronousTestCase):
     def test_old(self) -> None:
         """HTTP/1.0 needs no Host and no headers at all, knows no expectation, and is not kept."""
         head = read(b"GET / HTTP/1.0\r\n\r\n")
-        self.assertEqual((head.fields, head.keep), ({}, False))
-        self.assertFalse(read(ask("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).expects)
+        self.assertEqual((head.fields, head.keep_alive), ({}, False))
+        self.assertFalse(
+            read(ask("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).expects_continue
+        )
 
     def test_keep(self) -> None:
         """A connection is kept unless its client says that it closes it, among other things."""
-        self.assertTrue(read(ask()).keep)
-        self.assertTrue(read(ask("GET / HTTP/1.1", "Connection: keep-alive")).keep)
-        self.assertFalse(read(ask("GET / HTTP/1.1", "Connection: TE, Close")).keep)
-        self.assertFalse(says_close([b"closed", b"not close"]))
+        self.assertTrue(read(ask()).keep_alive)
+        self.assertTrue(read(ask("GET / HTTP/1.1", "Connection: keep-alive")).keep_alive)
+        self.assertFalse(read(ask("GET / HTTP/1.1", "Connection: TE, Close")).keep_alive)
+        self.assertFalse(has_close([b"closed", b"not close"]))
 
     def test_expects(self) -> None:
         """``100-continue`` is known in any case."""
-        self.assertTrue(read(ask("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).expects)
+        self.assertTrue(
+            read(ask("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).expects_continue
+        )
 
     def test_absolute(self) -> None:
         """Of an absolute target the path counts, and its host in place of Host."""
@@ -85,7 +90,7 @@ class ServedTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """They are what twisted.web has: the same questions, the same answers."""
-        ours, theirs = Fields(read(ask("GET / HTTP/1.1", "a-b: c")).fields), Headers()
+        ours, theirs = ParsedHeaders(read(ask("GET / HTTP/1.1", "a-b: c")).fields), Headers()
         theirs.addRawHeader(b"host", b"x")
         theirs.addRawHeader(b"A-B", b"c")
         self.assertEqual(ours, theirs)
@@ -104,7 +109,7 @@ class BegunTests(SynchronousTestCase):
             seen = len(suspended)
             suspended += each
             try:
-                check_begun(suspended, seen, 1024)
+                check_partial_head(suspended, seen, 1024)
             except ServiceError as error:
                 return error.code
         return 0

@@ -33,26 +33,26 @@ class WatchTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """Time passes as long as one thing is waited for."""
-        seen = [self.watch.look(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
+        seen = [self.watch.elapsed(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
         self.assertEqual(seen, [0.0, 1.0, 3.0])
 
     def test_other(self) -> None:
         """It starts again for another thing, and for the same of another request."""
-        self.watch.look(ConnectionPhase.HEAD, 1, 0, 5.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.BODY, 1, 0, 6.0), 0.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.BODY, 2, 0, 7.0), 0.0)
+        self.watch.elapsed(ConnectionPhase.HEAD, 1, 0, 5.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.BODY, 1, 0, 6.0), 0.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.BODY, 2, 0, 7.0), 0.0)
 
     def test_first_head(self) -> None:
         """The time for the first head counts from the connection's beginning."""
-        self.watch.look(ConnectionPhase.FRESH, 0, 0, 5.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.HEAD, 0, 0, 8.0), 3.0)
+        self.watch.elapsed(ConnectionPhase.NEW, 0, 0, 5.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.HEAD, 0, 0, 8.0), 3.0)
 
     def test_taken(self) -> None:
         """It starts again when the client takes what waits; a byte is nothing."""
-        self.watch.look(ConnectionPhase.SENDING, 1, 50_000, 5.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 49_999, 6.0), 1.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 40_000, 7.0), 0.0)
-        self.assertEqual(self.watch.look(ConnectionPhase.SENDING, 1, 60_000, 8.0), 0.0)
+        self.watch.elapsed(ConnectionPhase.SENDING, 1, 50_000, 5.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 49_999, 6.0), 1.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 40_000, 7.0), 0.0)
+        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 60_000, 8.0), 0.0)
 
 
 class KernelTests(SynchronousTestCase):

@@ -1,0 +1,156 @@
+"""All HTTP connections of one service in one process: their number, time-outs and end."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits
+from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.rest.encode import ResponseBuilder
+from unixsvc.rest.server.timeouts import ConnectionPhase
+
+__all__ = ["HttpConnection", "HttpConnections"]
+
+# After an error response the client may still be sending: its bytes are read and dropped for so long, in
+# seconds, as a close would reset the connection and the response could be lost.
+_LINGER: Final = 2.0
+# The time for the first request of a new connection while the worker drains and has no successor, in seconds.
+_NEW_CONNECTION: Final = 0.5
+# The time that idle connections stay open while the worker drains and has a successor, in seconds: a request
+# that is on its way would be lost. A round trip about the Earth takes less.
+_IN_TRANSIT: Final = 1.0
+# The most connections over the limit that are answered with 503 at a time; further ones are aborted.
+_MAX_REFUSED: Final = 64
+# Time-outs are checked at a fourth of the shortest, but at least so often, in seconds.
+_CHECK_INTERVAL: Final = 1.0
+
+
+class HttpConnection(Protocol):
+    """The methods of a connection that :class:`HttpConnections` calls."""
+
+    def drain(self, *, close_idle: bool) -> None:
+        """Close after the current response; at once if ``close_idle`` is set and there is no request."""
+
+    def refuse(self, error: ServiceError) -> None:
+        """Send an error response and close."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+    def check_timeout(self, now: float) -> None:
+        """Close if the client has used up its time."""
+
+
+class HttpConnections:
+    """The registry of connections, and what they share.
+
+    :ivar responses: builds responses to requests that are rejected before they reach the gateway.
+    :ivar draining: whether each connection is closed after its next response.
+    """
+
+    def __init__(self, http: Http, limits: Limits, reactor: IReactorTime) -> None:
+        self.http = http
+        self.limits = limits
+        self.reactor = reactor
+        self.responses = ResponseBuilder(http)
+        self.draining = False
+        self._open: set[HttpConnection] = set()
+        self._refused: set[HttpConnection] = set()
+        self._drained: list[Deferred[None]] = []
+        self._timeouts = {
+            ConnectionPhase.NEW: http.header_timeout,
+            ConnectionPhase.IDLE: limits.idle_timeout,
+            ConnectionPhase.DRAINING: 0.0,
+            ConnectionPhase.HEAD: http.header_timeout,
+            ConnectionPhase.BODY: limits.message_timeout,
+            ConnectionPhase.PROCESSING: math.inf,  # HandleMessage has a time-out of its own
+            ConnectionPhase.SENDING: http.send_timeout,
+            ConnectionPhase.CLOSING: http.send_timeout,
+            ConnectionPhase.LINGERING: _LINGER,
+        }
+        self._close_idle = False
+        self._checks = LoopingCall(self._check_timeouts)
+        self._checks.clock = reactor
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._refused)
+
+    def drain(self, wait_for_idle: bool) -> Deferred[None]:
+        """Close each connection after its current or next response. It may be called again.
+
+        :param wait_for_idle: whether idle connections stay open for another second, and new ones for as long
+            as ever; once it was false, it stays so.
+        :returns: fires when the last connection is closed.
+        """
+        self.draining = True
+        self._close_idle = self._close_idle or not wait_for_idle
+        if self._close_idle:
+            self._timeouts[ConnectionPhase.NEW] = min(_NEW_CONNECTION, self.http.header_timeout)
+            self._timeouts[ConnectionPhase.DRAINING] = 0.0
+        else:
+            self._timeouts[ConnectionPhase.DRAINING] = min(_IN_TRANSIT, self.limits.idle_timeout)
+        for connection in list(self._open):
+            connection.drain(close_idle=self._close_idle)
+        if not len(self):
+            self._stop_checks()
+            return succeed(None)
+        if self._checks.running:
+            self._checks.stop()
+            self._start_checks()
+        drained: Deferred[None] = Deferred()
+        self._drained.append(drained)
+        return drained
+
+    def abort(self) -> None:
+        """Close every connection now."""
+        for connection in [*self._open, *self._refused]:
+            connection.abort()
+
+    def opened(self, connection: HttpConnection) -> None:
+        """Add a connection; one that exceeds the limit is answered with 503."""
+        if not self._checks.running:
+            self._start_checks()
+        if len(self._open) < self.limits.max_connections:
+            self._open.add(connection)
+            return
+        self._refused.add(connection)
+        if len(self._refused) > _MAX_REFUSED:
+            connection.abort()
+        else:
+            connection.refuse(Unavailable())
+
+    def closed(self, connection: HttpConnection) -> None:
+        """Remove a connection."""
+        self._open.discard(connection)
+        self._refused.discard(connection)
+        if self._drained and not len(self):
+            drained, self._drained = self._drained, []
+            self._stop_checks()
+            for waiter in drained:
+                waiter.callback(None)
+
+    def timeout(self, phase: ConnectionPhase) -> float:
+        """How long a connection may be in a phase, in seconds."""
+        return self._timeouts[phase]
+
+    def _start_checks(self) -> None:
+        interval = min(_CHECK_INTERVAL, *(seconds / 4 for seconds in self._timeouts.values() if seconds))
+        self._checks.start(interval, now=False)
+
+    def _stop_checks(self) -> None:
+        if self._checks.running:
+            self._checks.stop()
+
+    def _check_timeouts(self) -> None:
+        if not len(self):
+            self._stop_checks()
+            return
+        now = self.reactor.seconds()
+        for connection in [*self._open, *self._refused]:
+            connection.check_timeout(now)
