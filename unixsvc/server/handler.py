@@ -8,8 +8,14 @@ from typing import Any, Final
 from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    ILoggingContext,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.task import LoopingCall, deferLater
 from zope.interface import implementer
 
@@ -60,12 +66,17 @@ class HandlerContext(Struct, frozen=True):
         return f"<Handling {self.service}>"
 
 
-class _ConnectionFactory(Factory):
-    noisy = False
-
+@implementer(IProtocolFactory, ILoggingContext)
+class _ConnectionFactory:
     def __init__(self, clients: ConnectionRegistry, service: str) -> None:
         self._clients = clients
         self._service = service
+
+    def doStart(self) -> None:
+        """Nothing: the handler starts what connections share."""
+
+    def doStop(self) -> None:
+        """Nothing: the handler stops it."""
 
     def logPrefix(self) -> str:
         return f"service {self._service}"
@@ -120,7 +131,7 @@ class SocketRequestHandler(Service):
 
         :param wait_for_idle: whether those are waited for that neither go nor ask for anything.
         """
-        gone = self._clients.leave(wait_for_idle=wait_for_idle)
+        gone = self._clients.drain(wait_for_idle=wait_for_idle)
         if not wait_for_idle:
             # Also where we never listened: our own question to ourselves is a connection too.
             if self._checks.running:
@@ -132,7 +143,7 @@ class SocketRequestHandler(Service):
 
     def abort(self) -> None:
         """Answer what is unanswered with 503, and close every connection."""
-        self._clients.give_up()
+        self._clients.abort()
 
     def connections(self) -> int:
         """How many clients are connected."""

@@ -1,141 +1,106 @@
-"""The way of a connection to its end: how far it is, and what follows from that, or from the time."""
+"""The lifecycle of a server connection: one table of (state, event) → (state, action)."""
 
 from __future__ import annotations
 
 from enum import Enum, IntEnum, auto
 from typing import Final
 
-from msgspec import Struct
-
-from unixsvc.config.settings import Limits
-
-__all__ = ["ConnectionAction", "ConnectionSnapshot", "ConnectionState", "IdleMonitor", "required_action"]
+__all__ = ["TRANSITIONS", "ConnectionAction", "ConnectionEvent", "ConnectionLifecycle", "ConnectionState"]
 
 
 class ConnectionState(IntEnum):
-    """How far it is. A connection only ever goes on to a later stage."""
+    """States, in order: a connection never returns to an earlier one."""
 
-    SERVING = 0
-    LEAVING = auto()  # the client is to go, and is told as soon as it has said something
-    TOLD = auto()
-    ENDING = auto()  # closed once nothing is left to be served
-    ENDED = auto()  # likewise, and the client sends no more
-    CLOSING = auto()  # nothing more is served; closed once all is answered
-    REFUSING = auto()  # likewise, but the client may still be sending then
-    LINGERING = auto()  # all is answered, and what the client is still sending is read and dropped
-    GIVEN_UP = auto()  # closed now, or cut off soon
+    SERVING = 0  # zero, so that the path of every message tests it at no cost
+    DRAINING = auto()  # goaway is sent, or the connection finished, after the client's first message
+    GOAWAY_SENT = auto()
+    FINISHING = auto()  # what has arrived, also in the kernel, is still served
+    INPUT_ENDED = auto()  # the client has shut down its sending side; what has arrived is still served
+    CLOSING = auto()  # nothing more is served; closed when all replies are sent
+    REFUSING = auto()  # the same, but the client may still be sending
+    LINGERING = auto()  # all replies are sent; input is read and dropped, so that the client can read them
+    ABORTED = auto()  # pending requests got 503
+    LOST = auto()
+
+
+class ConnectionEvent(Enum):
+    """What happens to a connection."""
+
+    DRAIN = auto()  # the worker stops or reloads
+    IDENTIFIED = auto()  # while draining: a request had an id, so the client understands goaway
+    ANONYMOUS = auto()  # while draining: a request was served, and none had an id
+    FINISH = auto()  # idle for too long
+    LAST_MESSAGE = auto()  # the one-message exchange
+    INPUT_ENDED = auto()  # the client has shut down its sending side; requests or bytes are pending
+    INPUT_SERVED = auto()  # all that arrived is served
+    DISCONNECTED = auto()  # end of input with nothing left to do
+    REFUSE = auto()  # a protocol error, too many connections or wrong tokens, no complete message in time
+    REPLIED = auto()  # no request is pending, and the client has taken all replies
+    ABORT = auto()  # the drain timeout is over
     LOST = auto()
 
 
 class ConnectionAction(Enum):
-    """What is to be done with a connection."""
+    """What the connection has to do after a transition."""
 
     NOTHING = auto()
-    TELL = auto()  # that the client is to go
-    FINISH = auto()  # serve what has arrived, answer it, and close
-    REFUSE = auto()  # say that no complete message has come in time, and close
-    LINGER = auto()
-    CLOSE = auto()
-    CUT_OFF = auto()  # without waiting for what is still to be sent
+    SERVE = auto()  # serve what has arrived
+    SEND_GOAWAY = auto()
+    CLOSE = auto()  # after what is still to be sent
+    LINGER = auto()  # shut down the sending side, and read on
+    CANCEL_PENDING = auto()  # answer 503, and close
 
 
-class ConnectionSnapshot(Struct, frozen=True):
-    """What is seen of a connection at one moment.
+def _transitions() -> dict[tuple[ConnectionState, ConnectionEvent], tuple[ConnectionState, ConnectionAction]]:
+    state, event, action = ConnectionState, ConnectionEvent, ConnectionAction
+    table = {
+        (state.SERVING, event.DRAIN): (state.DRAINING, action.SERVE),
+        (state.DRAINING, event.IDENTIFIED): (state.GOAWAY_SENT, action.SEND_GOAWAY),
+        (state.DRAINING, event.ANONYMOUS): (state.FINISHING, action.SERVE),
+        (state.SERVING, event.FINISH): (state.FINISHING, action.SERVE),
+        (state.DRAINING, event.FINISH): (state.FINISHING, action.SERVE),
+        (state.GOAWAY_SENT, event.FINISH): (state.FINISHING, action.SERVE),
+        (state.FINISHING, event.FINISH): (state.FINISHING, action.SERVE),
+        (state.INPUT_ENDED, event.FINISH): (state.INPUT_ENDED, action.SERVE),
+        (state.FINISHING, event.INPUT_SERVED): (state.CLOSING, action.NOTHING),
+        (state.INPUT_ENDED, event.INPUT_SERVED): (state.CLOSING, action.NOTHING),
+        (state.CLOSING, event.REPLIED): (state.CLOSING, action.CLOSE),
+        (state.REFUSING, event.REPLIED): (state.LINGERING, action.LINGER),
+        (state.ABORTED, event.REPLIED): (state.ABORTED, action.CLOSE),
+    }
+    for each in state:
+        if each < state.INPUT_ENDED:
+            table[each, event.INPUT_ENDED] = (state.INPUT_ENDED, action.SERVE)
+        if each < state.CLOSING:
+            table[each, event.LAST_MESSAGE] = (state.CLOSING, action.NOTHING)
+        if each < state.REFUSING:
+            table[each, event.REFUSE] = (state.REFUSING, action.NOTHING)
+        if each < state.ABORTED:
+            table[each, event.ABORT] = (state.ABORTED, action.CANCEL_PENDING)
+        table[each, event.DISCONNECTED] = (max(each, state.CLOSING), action.CLOSE)
+        table[each, event.LOST] = (state.LOST, action.NOTHING)
+    return table
 
-    :ivar served: grows with each message that is served, and with what is sent of streams.
-    :ivar busy: whether requests are unanswered.
-    :ivar held: whether these are all streams that the client holds up.
-    :ivar partial: whether a message has begun and not ended.
-    :ivar framed: whether there has ever been a whole message.
-    :ivar full: whether the client does not take its replies.
-    :ivar gone: whether the client is gone.
+
+# An event that a state does not list changes nothing there.
+TRANSITIONS: Final = _transitions()
+
+
+class ConnectionLifecycle:
+    """The state of one connection.
+
+    :ivar state: changed by :meth:`handle` only.
     """
 
-    stage: ConnectionState
-    served: int
-    busy: bool
-    held: bool
-    partial: bool
-    framed: bool
-    full: bool
-    gone: bool
-
-
-# A client that is told why its message is refused may still be sending it: it is read on for so long, as
-# a socket that is closed with bytes unread resets the client before it has seen the reply. One that is
-# given up has so long to take its last replies.
-_LAST_SECONDS: Final = {ConnectionState.LINGERING: 2.0, ConnectionState.GIVEN_UP: 0.5}
-# Where nobody serves in our place, a client that has been told to go, and does not, is given so long.
-_GOAWAY_SECONDS: Final = 0.5
-
-
-def required_action(stage: ConnectionState, *, named: bool, served: int, waiting: bool) -> ConnectionAction:
-    """What a stage demands, whatever the time is.
-
-    :param named: whether the client has shown an id, so that it can hear that it is to go.
-    :param served: how many messages have been served.
-    :param waiting: whether replies are still to come, or to be taken by the client.
-    """
-    if stage is ConnectionState.LEAVING and served:  # one that has said nothing yet is listened to first
-        return ConnectionAction.TELL if named else ConnectionAction.FINISH
-    if stage < ConnectionState.CLOSING or waiting:
-        return ConnectionAction.NOTHING
-    return _WHEN_ANSWERED.get(stage, ConnectionAction.NOTHING)
-
-
-_WHEN_ANSWERED: Final = {
-    ConnectionState.CLOSING: ConnectionAction.CLOSE,
-    ConnectionState.REFUSING: ConnectionAction.LINGER,
-    ConnectionState.GIVEN_UP: ConnectionAction.CLOSE,
-}
-
-
-class IdleMonitor:
-    """Tells since when a connection has been quiet, from looks at it every now and then."""
-
-    __slots__ = ("_partial_since", "_quiet_since", "_served")
+    __slots__ = ("state",)
 
     def __init__(self) -> None:
-        self._served = -1
-        self._quiet_since = 0.0
-        self._partial_since: float | None = None
+        self.state = ConnectionState.SERVING
 
-    def look(self, sight: ConnectionSnapshot, limits: Limits, now: float, *, hurry: bool) -> ConnectionAction:
-        """Note what has happened since the last look, and say what the time demands.
+    def handle(self, event: ConnectionEvent) -> ConnectionAction:
+        """Change the state as the table says.
 
-        :param now: in seconds.
-        :param hurry: a client that is to go must not take its time.
+        :returns: the action that the caller must carry out.
         """
-        self._note(sight, now)
-        quiet = now - self._quiet_since
-        if sight.stage in _LAST_SECONDS:
-            return (
-                ConnectionAction.CUT_OFF if quiet >= _LAST_SECONDS[sight.stage] else ConnectionAction.NOTHING
-            )
-        if sight.gone:
-            return ConnectionAction.CUT_OFF
-        if self._partial_since is not None and now - self._partial_since >= limits.message_timeout:
-            return ConnectionAction.REFUSE
-        if quiet >= limits.idle_timeout:
-            return _idle(sight)
-        leaving = sight.stage in (ConnectionState.LEAVING, ConnectionState.TOLD) and not sight.busy
-        if hurry and leaving and quiet >= _GOAWAY_SECONDS:
-            return ConnectionAction.FINISH
-        return ConnectionAction.NOTHING
-
-    def _note(self, sight: ConnectionSnapshot, now: float) -> None:
-        if (sight.busy and not sight.held) or sight.served != self._served:
-            self._served = sight.served
-            self._quiet_since = now
-            self._partial_since = None
-        # Where nothing is read or served, it is no fault of the client's.
-        if not sight.partial or sight.full or sight.stage >= ConnectionState.CLOSING:
-            self._partial_since = None
-        elif self._partial_since is None:
-            self._partial_since = now
-
-
-def _idle(sight: ConnectionSnapshot) -> ConnectionAction:
-    if sight.full or sight.busy or sight.stage >= ConnectionState.CLOSING:
-        return ConnectionAction.CUT_OFF  # what waits to be sent, or to be wanted, would keep it open for ever
-    return ConnectionAction.FINISH if sight.framed else ConnectionAction.REFUSE
+        self.state, action = TRANSITIONS.get((self.state, event), (self.state, ConnectionAction.NOTHING))
+        return action

@@ -1,28 +1,41 @@
-"""The requests of one connection that wait for their replies, and the order of the bare ones."""
+"""The pending requests of one connection: their actions, their streams, and the order of bare replies."""
 
 from __future__ import annotations
 
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
+from twisted.internet.interfaces import IReactorTime
+
+from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.message import Reply
+from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
-from unixsvc.wire.messages import ClientMessage, Id
+from unixsvc.server.writer import ReplyWriter
+from unixsvc.wire.messages import ClientMessage, Id, encode_items
 
-__all__ = ["MAX_STREAMS", "MAX_UNANSWERED", "PendingRequest", "PendingRequests"]
+__all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingOwner", "PendingRequest", "PendingRequests"]
 
-MAX_UNANSWERED: Final = 128
+MAX_PENDING: Final = 128
 MAX_STREAMS: Final = 128
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
+
+
+class PendingOwner(Protocol):
+    """The connection, as pending requests see it."""
+
+    def continue_serving(self) -> None:
+        """Go on after a reply: something that held up the connection may be over."""
 
 
 class PendingRequest:
     """One request.
 
-    :param credit: if it is a stream, how many items may be sent; None if there is no limit.
-    :ivar running: its action, once that waits, or is a stream.
-    :ivar reply: of a bare request that is done, but must wait for those before it.
+    :param credit: of a stream: how many items may be sent; None if all may.
+    :ivar running: the action while it is suspended, or the stream.
+    :ivar reply: of a bare request that is answered, but has to wait for earlier ones.
     """
 
     __slots__ = ("credit", "id", "oneway", "reply", "running")
@@ -36,102 +49,155 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """All of them. A request that is answered at once, and need not wait for others, never comes here.
+    """The pending requests of one connection.
 
-    :ivar requests: by id; those that have none, by themselves.
-    :ivar crowded: whether nothing more is to be read before some are answered. Streams do not count: those
-        that wait for credit would otherwise keep it from being read.
+    A request that is answered at once, and has no earlier bare request before it, never gets here.
+
+    :param writer: gets the replies and stream items.
+    :param owner: called after each reply.
+    :ivar requests: by id; a request without an id by itself.
+    :ivar crowded: no more is to be read before some requests are answered. Streams do not count: the credit
+        that they wait for would not be read either.
+    :ivar item_batches: how many times stream items were written.
     """
 
-    __slots__ = ("_bare", "_streams", "crowded", "requests")
+    __slots__ = ("_bare", "_owner", "_reactor", "_streams", "_writer", "crowded", "item_batches", "requests")
 
-    def __init__(self) -> None:
+    def __init__(self, reactor: IReactorTime, writer: ReplyWriter, owner: PendingOwner) -> None:
+        self._reactor = reactor
+        self._writer = writer
+        self._owner: PendingOwner | None = owner
         self.crowded = False
-        # What is empty for nearly every connection is of kinds that are small then.
-        self._streams: dict[PendingRequest, None] = {}
+        self.item_batches = 0
         self.requests: dict[int | str | PendingRequest, PendingRequest] = {}
-        self._bare: list[PendingRequest] = []
-
-    def __len__(self) -> int:
-        return len(self.requests)
-
-    @property
-    def any_bare(self) -> bool:
-        """Whether a bare reply would have to wait for earlier ones."""
-        return bool(self._bare)
-
-    def wait(self, wire: ClientMessage) -> PendingRequest:
-        """Wait for the reply to this request."""
-        pending = PendingRequest(wire.id, oneway=wire.oneway, credit=wire.credit)
-        self.add(pending)
-        return pending
-
-    def add(self, pending: PendingRequest) -> None:
-        """Wait for a request's reply."""
-        self.requests[pending if pending.id is None else pending.id] = pending
-        if pending.id is None and not pending.oneway:
-            self._bare.append(pending)
-        self._count()
-
-    def make_stream(self, pending: PendingRequest) -> ServiceError | None:
-        """Note that what is asked for is a stream.
-
-        :returns: why it cannot be one, if it can't.
-        """
-        if pending.id is None or pending.oneway:
-            return Malformed(_NO_ID)
-        if len(self._streams) >= MAX_STREAMS:
-            return Unavailable()
-        self._streams[pending] = None
-        self._count()
-        return None
-
-    def add_done(self, reply: Reply) -> None:
-        """Keep a bare reply until those before it are there."""
-        pending = PendingRequest(None)
-        pending.reply = reply
-        self.add(pending)
-
-    def steer(self, wire: ClientMessage) -> None:
-        """Cancel a request, or let more of a stream come.
-
-        One that is answered by now is no error: its reply has crossed what is wanted of it.
-        """
-        pending = None if wire.id is None else self.requests.get(wire.id)
-        running = None if pending is None else pending.running
-        if running is not None and wire.cancel:
-            running.cancel(Cancelled())
-        elif isinstance(running, RunningStream):
-            running.grant(wire.credit or 0)
+        # Made when first needed: most connections have neither.
+        self._streams: dict[PendingRequest, None] | None = None
+        self._bare: list[PendingRequest] | None = None
 
     @property
     def held(self) -> bool:
-        """Whether all of them are streams that their reader holds up."""
-        return all(isinstance(each, RunningStream) and each.held for each in self.all_running())
+        """True if all pending requests are streams that wait for the client."""
+        return all(isinstance(running, RunningStream) and running.held for running in self._running())
 
-    def go_on(self) -> None:
-        """Have the streams go on, as more can be sent."""
-        for each in self._streams:
-            if isinstance(each.running, RunningStream):
-                each.running.go_on()
+    def start(
+        self, message: ClientMessage, suspended: SuspendedCoroutine[Reply | ReplyStream], timeout: float
+    ) -> None:
+        """Run a suspended action to its end.
 
-    def all_running(self) -> list[RunningAction | RunningStream]:
-        """The actions that wait."""
-        return [each.running for each in self.requests.values() if each.running is not None]
+        :param timeout: in seconds.
+        """
+        pending = self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit))
+        done = partial(self._done, pending)
+        pending.running = RunningAction(suspended, self._reactor, timeout, done)
 
-    def settle(self, pending: PendingRequest, reply: Reply) -> list[tuple[Id, Reply]]:
-        """Note a reply, and give those that can be sent by now, in their order."""
+    def start_stream(self, message: ClientMessage, stream: ReplyStream) -> None:
+        """Run a stream to its end."""
+        self._done(
+            self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit)), stream
+        )
+
+    def reply_in_order(self, reply: Reply) -> None:
+        """Send a bare reply, after those of all earlier bare requests."""
+        if self._bare:
+            self._add(PendingRequest(None)).reply = reply
+        else:
+            self._writer.reply(None, reply)
+
+    def cancel_or_grant(self, message: ClientMessage) -> None:
+        """Cancel a request, or let a stream send more items.
+
+        If the request is no longer pending, its reply and this message have crossed, which is no error.
+        """
+        pending = None if message.id is None else self.requests.get(message.id)
+        running = None if pending is None else pending.running
+        if running is not None and message.cancel:
+            running.cancel(Cancelled())
+        elif isinstance(running, RunningStream):
+            running.grant(message.credit or 0)
+
+    def resume_streams(self) -> None:
+        """Let the streams go on after the client has taken its replies."""
+        for pending in self._streams or ():
+            if isinstance(pending.running, RunningStream):
+                pending.running.go_on()
+
+    def cancel_all(self, error: ServiceError) -> None:
+        """Stop all actions; the error is their reply."""
+        for running in self._running():
+            running.cancel(error)
+
+    def disconnect(self) -> None:
+        """Stop all actions as the client is disconnected; nothing is written any more."""
+        self._owner = None
+        if self.requests:
+            self.cancel_all(Cancelled())
+
+    def _running(self) -> list[RunningAction | RunningStream]:
+        return [pending.running for pending in self.requests.values() if pending.running is not None]
+
+    def _add(self, pending: PendingRequest) -> PendingRequest:
+        self.requests[pending if pending.id is None else pending.id] = pending
+        if pending.id is None and not pending.oneway:
+            if self._bare is None:
+                self._bare = []
+            self._bare.append(pending)
+        self._count()
+        return pending
+
+    def _done(self, pending: PendingRequest, reply: Reply | ReplyStream) -> None:
+        """Send a reply and the bare replies that waited for it; or run the stream that it turns out to be."""
+        if isinstance(reply, ReplyStream):
+            refusal = self._refuse_stream(pending)
+            if refusal is None:
+                self._run_stream(pending, reply)
+                return
+            reply = reply.refuse(refusal)
+        ready = self._settle(pending, reply)
+        if self._owner is not None:
+            self._writer.reply_all(ready)
+            self._owner.continue_serving()
+
+    def _settle(self, pending: PendingRequest, reply: Reply) -> list[tuple[Id, Reply]]:
+        """Remove a request; the replies that can be sent now, in their order."""
         pending.reply = reply
         ready: list[tuple[Id, Reply]] = []
         if pending.id is not None or pending.oneway:
             self.requests.pop(pending if pending.id is None else pending.id)
             ready += [] if pending.oneway else [(pending.id, reply)]
-        while self._bare and (first := self._bare[0].reply) is not None:
-            self.requests.pop(self._bare.pop(0))
+        bare = self._bare
+        while bare and (first := bare[0].reply) is not None:
+            self.requests.pop(bare.pop(0))
             ready.append((None, first))
-        self._streams.pop(pending, None)
+        if self._streams:
+            self._streams.pop(pending, None)
         self._count()
         return ready
 
+    def _refuse_stream(self, pending: PendingRequest) -> ServiceError | None:
+        if pending.id is None or pending.oneway:
+            return Malformed(_NO_ID)
+        if self._streams is not None and len(self._streams) >= MAX_STREAMS:
+            return Unavailable()
+        return None
+
+    def _run_stream(self, pending: PendingRequest, stream: ReplyStream) -> None:
+        if self._streams is None:
+            self._streams = {}
+        self._streams[pending] = None
+        self._count()
+        writer, send = self._writer, partial(self._send, pending)
+        running = RunningStream(stream, self._reactor, pending.credit, lambda: writer.blocked, send)
+        pending.running = running
+        running.start()
+
+    def _send(self, pending: PendingRequest, items: list[bytes], reply: Reply | None) -> None:
+        """Send items of a stream, and the reply that ends it."""
+        if items and self._owner is not None:
+            self.item_batches += 1
+            self._writer.write(encode_items(pending.id, items))
+        if reply is not None:
+            self._done(pending, reply)
+
     def _count(self) -> None:
-        self.crowded = len(self.requests) - len(self._streams) >= MAX_UNANSWERED
+        streams = len(self._streams) if self._streams else 0
+        self.crowded = len(self.requests) - streams >= MAX_PENDING

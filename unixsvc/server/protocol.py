@@ -1,177 +1,235 @@
-"""One client: what its transport tells, and its way to the end."""
+"""The server's side of one connection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.errors import Cancelled, Incomplete, ServiceError, Unavailable
+from unixsvc.domain.message import Caller
+from unixsvc.errors import Incomplete, ServiceError, Unavailable
+from unixsvc.server.idle_monitor import ConnectionSnapshot, IdleMonitor, Timeout
 from unixsvc.server.lifecycle import (
     ConnectionAction,
-    ConnectionSnapshot,
+    ConnectionEvent,
+    ConnectionLifecycle,
     ConnectionState,
-    IdleMonitor,
-    required_action,
 )
+from unixsvc.server.pending import PendingRequests
 from unixsvc.server.receiver import RequestReceiver
 from unixsvc.server.registry import ConnectionRegistry
+from unixsvc.server.writer import ReplyWriter
+from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.peer import has_gone, peer_of
+from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import GOAWAY
 
 __all__ = ["ServerProtocol"]
 
 
-@implementer(IPushProducer, IHalfCloseableProtocol)
-class ServerProtocol(RequestReceiver):
-    """Serves one client.
+@implementer(IProtocol, IPushProducer, IHalfCloseableProtocol)
+class ServerProtocol:
+    """One connection: joins its receiver, writer, pending requests and lifecycle to the transport.
 
-    It produces replies: the transport pauses it while the client does not take them, and for that time,
-    or while too many requests are unanswered, no more is read.
+    It is the transport's producer of replies, so it learns when the client does not take them.
+    Twisted's own Protocol is no base, as its instances have a dict: there may be 10,000 connections.
 
-    :param clients: what all connections share.
+    :param registry: of all connections of the service.
     """
 
-    def __init__(self, clients: ConnectionRegistry) -> None:
-        super().__init__(clients)
-        self._watch: IdleMonitor | None = None  # most are gone before anybody looks at them
+    __slots__ = (
+        "_caller",
+        "_idle_monitor",
+        "_lifecycle",
+        "_pending",
+        "_receiver",
+        "_registry",
+        "_writer",
+        "transport",
+    )
+
+    transport: ServerTransport
+
+    def __init__(self, registry: ConnectionRegistry) -> None:
+        self._registry = registry
+        self._idle_monitor: IdleMonitor | None = None  # most connections end before the first check
+        self._caller = Caller()
+        self._lifecycle = lifecycle = ConnectionLifecycle()
+        self._writer = writer = ReplyWriter()
+        self._pending = pending = PendingRequests(registry.reactor, writer, self)
+        self._receiver = RequestReceiver(
+            registry.handle,
+            self._caller,
+            MessageFramer(registry.limits.max_message_bytes),
+            registry.reactor,
+            lifecycle,
+            writer,
+            pending,
+            self,
+        )
 
     # What the transport calls.
 
-    def connectionMade(self) -> None:
+    @property
+    def dataReceived(self) -> Callable[[bytes], None]:
+        """The receiver's own method: a transport that binds it once calls the receiver directly."""
+        return self._receiver.data_received
+
+    def makeConnection(self, transport: ITransport) -> None:
         """A client has connected."""
-        self._caller.peer = peer_of(self.transport)
+        self.transport = self._receiver.transport = self._writer.transport = cast(ServerTransport, transport)
+        self._caller.peer = peer_of(transport)
         self.transport.registerProducer(self, True)
-        refusal = self._clients.opened(self, self._caller.peer)
+        refusal = self._registry.opened(self, self._caller.peer)
         if refusal is not None:
-            self._refuse(refusal)
+            self.refuse(refusal)
+
+    def connectionMade(self) -> None:
+        """Nothing: :meth:`makeConnection` has done all."""
 
     def readConnectionLost(self) -> None:
-        """The client sends no more; it may be gone, or wait for its replies."""
-        busy = self._full or self._later or self._unanswered.requests or self._framer.pending
-        if not busy or self._stage is ConnectionState.LINGERING or has_gone(self.transport):
-            self._stage = max(self._stage, ConnectionState.CLOSING)
-            self.transport.loseConnection()
-            return
-        rest = self._framer.rest()
-        if rest.strip() and self._stage < ConnectionState.CLOSING:
-            self._serve(rest)
-        self._stage = max(self._stage, ConnectionState.ENDED)
-        self._serve_all()
+        """The client sends no more; it is disconnected, or waits for its replies."""
+        receiver, state = self._receiver, self._lifecycle.state
+        waiting = self._writer.blocked or receiver.scheduled or self._pending.requests
+        if (
+            not (waiting or receiver.framer.pending)
+            or state is ConnectionState.LINGERING
+            or has_gone(self.transport)
+        ):
+            self._handle(ConnectionEvent.DISCONNECTED)
+        else:
+            receiver.end_of_input()
+            self._handle(ConnectionEvent.INPUT_ENDED)
 
     def writeConnectionLost(self) -> None:
-        """We have shut down our sending side; nothing follows from that."""
+        """Nothing follows from the end of our own sending side."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """The client is gone: nobody wants the replies any more."""
-        self._stage = ConnectionState.LOST
-        self._clients.closed(self)
-        if self._unanswered.requests:
-            for each in self._unanswered.all_running():
-                each.cancel(Cancelled())
+        """The client is disconnected: pending requests are cancelled."""
+        self._handle(ConnectionEvent.LOST)
+        self._registry.closed(self)
+        self._pending.disconnect()
+        # It refers to this object: a cycle would keep both until the garbage collector finds them.
+        del self._receiver
 
     def pauseProducing(self) -> None:
-        """More is waiting to be sent than the client takes."""
-        self._full = True
+        """The transport's buffer is full: the client does not take its replies."""
+        self._writer.blocked = True
 
     def resumeProducing(self) -> None:
         """The client has taken its replies."""
-        self._full = False
-        self._unanswered.go_on()
-        self._go_on()
+        self._writer.blocked = False
+        self._pending.resume_streams()
+        self.continue_serving()
 
     def stopProducing(self) -> None:
-        """The transport is about to be gone."""
+        """The transport is about to be lost: :meth:`connectionLost` follows."""
 
-    # The way to the end.
+    # What the registry calls.
 
-    def leave(self) -> None:
-        """Have the client go: tell it, if it can hear that, and serve it until it has gone."""
-        self._stage = max(self._stage, ConnectionState.LEAVING)
-        self._watch = None
-        self._serve_all()
+    def drain(self) -> None:
+        """Send goaway if the client understands that, and serve it until it disconnects."""
+        self._idle_monitor = None
+        self._handle(ConnectionEvent.DRAIN)
 
-    def finish(self) -> None:
-        """Serve what has arrived, answer it, and close."""
-        self._stage = max(self._stage, ConnectionState.ENDING)
-        self._serve_all()
+    def abort(self) -> None:
+        """Answer pending requests with 503, and close."""
+        self._handle(ConnectionEvent.ABORT)
 
-    def give_up(self) -> None:
-        """Answer what is unanswered with 503, and close."""
-        self._stage = max(self._stage, ConnectionState.GIVEN_UP)
-        self._watch = None
-        for each in self._unanswered.all_running():
-            each.cancel(Unavailable())
-        self._go_further()
-        if self._full:
-            self.transport.abortConnection()  # the client does not take what is sent
+    def check_time(self, now: float, *, wait_for_idle: bool) -> None:
+        """Act on time-outs.
 
-    def check_time(self, now: float, *, hurry: bool) -> None:
-        """Close the connection if its client has used up its time."""
-        framer, busy, held = self._framer, bool(self._unanswered), self._unanswered.held
-        gone = not self._reading and has_gone(self.transport)  # else the transport tells
-        sight = ConnectionSnapshot(
-            self._stage, self._served, busy, held, framer.partial, framer.framed, self._full, gone
+        :param now: in seconds.
+        :param wait_for_idle: false to close draining connections after half a second without a request.
+        """
+        receiver, pending, framer = self._receiver, self._pending, self._receiver.framer
+        snapshot = ConnectionSnapshot(
+            self._lifecycle.state,
+            receiver.served + pending.item_batches,
+            bool(pending.requests),
+            pending.held,
+            framer.partial,
+            framer.framed,
+            self._writer.blocked,
+            not receiver.reading and has_gone(self.transport),  # while reading, the transport reports it
         )
-        if self._watch is None:
-            self._watch = IdleMonitor()
-        _ACTS[self._watch.look(sight, self._clients.limits, now, hurry=hurry)](self)
+        if self._idle_monitor is None:
+            self._idle_monitor = IdleMonitor()
+        limits = self._registry.limits
+        timeout = self._idle_monitor.check(snapshot, limits, now, wait_for_idle=wait_for_idle)
+        if timeout is Timeout.IDLE:
+            self._handle(ConnectionEvent.FINISH)
+        elif timeout is Timeout.INCOMPLETE:
+            self.refuse(Incomplete())
+        elif timeout is Timeout.STALLED:
+            self.transport.abortConnection()
 
-    def _go_further(self) -> None:
-        """Do what the way to the end demands by now."""
-        self._flush()
-        # Twisted's own transports forget a wish to close while they wait for a client to take its replies.
-        waiting = self._full or bool(self._unanswered)
-        _ACTS[required_action(self._stage, named=self._named, served=self._served, waiting=waiting)](self)
+    # What the parts call.
 
-    def _tell(self) -> None:
-        self._stage = ConnectionState.TOLD
-        self._write(GOAWAY)
+    def refuse(self, error: ServiceError) -> None:
+        """Reply with an error that concerns the whole connection, and close it."""
+        self._lifecycle.handle(ConnectionEvent.REFUSE)
+        self._pending.reply_in_order(error_to_reply(error))
+        self.advance()
 
-    def _refuse(self, error: ServiceError) -> None:
-        """Say what is wrong, and close: what follows cannot be trusted, or is not wanted."""
-        self._stage = ConnectionState.REFUSING
-        self._answer(None, error_to_reply(error))
-        self._go_further()
+    def advance(self) -> None:
+        """Carry out what the state demands by now."""
+        self._writer.flush()
+        state = self._lifecycle.state
+        if state is ConnectionState.DRAINING:
+            if self._receiver.served:  # a client that has sent nothing yet is heard first
+                identified = self._receiver.identified
+                self._handle(ConnectionEvent.IDENTIFIED if identified else ConnectionEvent.ANONYMOUS)
+        elif state >= ConnectionState.CLOSING and not (self._writer.blocked or self._pending.requests):
+            # Twisted's own transports forget to close while the client does not take its replies.
+            self._handle(ConnectionEvent.REPLIED)
+
+    def continue_serving(self) -> None:
+        """Go on after a reply: something that held up the connection may be over."""
+        if self._lifecycle.state >= ConnectionState.CLOSING:
+            self.advance()
+        elif not self._receiver.reading:
+            self._receiver.schedule()
+
+    # The actions of the lifecycle.
+
+    def _handle(self, event: ConnectionEvent) -> None:
+        _ACTIONS[self._lifecycle.handle(event)](self)
+
+    def _nothing(self) -> None:
+        """The new state demands nothing."""
+
+    def _serve(self) -> None:
+        self._receiver.serve()
+
+    def _send_goaway(self) -> None:
+        self._writer.write(GOAWAY)
+
+    def _close(self) -> None:
+        self.transport.loseConnection()
 
     def _linger(self) -> None:
-        self._stage = ConnectionState.LINGERING
-        self._watch = None
+        self._idle_monitor = None
         self.transport.loseWriteConnection()
-        self._hold_or_read()
+        self._receiver.pause_or_resume()
 
-    # Flow.
-
-    def _go_on(self) -> None:
-        """Something that held us up is over."""
-        if self._stage >= ConnectionState.CLOSING:
-            self._go_further()
-        elif not self._reading:
-            self._serve_later()
-
-    def _hold_or_read(self) -> None:
-        """Read on only where what comes can be served: the rest stays with the client."""
-        wanted = not (self._later or self._full or self._unanswered.crowded)
-        if self._stage and self._stage >= ConnectionState.ENDED:
-            wanted = self._stage is ConnectionState.LINGERING
-        if wanted != self._reading and self._stage is not ConnectionState.LOST:
-            self._reading = wanted
-            if wanted:
-                self.transport.resumeProducing()
-            else:
-                self.transport.pauseProducing()
+    def _cancel_pending(self) -> None:
+        self._idle_monitor = None
+        self._pending.cancel_all(Unavailable())
+        self.advance()
+        if self._writer.blocked:
+            self.transport.abortConnection()
 
 
-_ACTS: Final[dict[ConnectionAction, Callable[[ServerProtocol], None]]] = {
-    ConnectionAction.NOTHING: lambda connection: None,
-    ConnectionAction.TELL: ServerProtocol._tell,
-    ConnectionAction.FINISH: ServerProtocol.finish,
-    ConnectionAction.REFUSE: lambda connection: connection._refuse(Incomplete()),
+_ACTIONS: Final[dict[ConnectionAction, Callable[[ServerProtocol], None]]] = {
+    ConnectionAction.NOTHING: ServerProtocol._nothing,
+    ConnectionAction.SERVE: ServerProtocol._serve,
+    ConnectionAction.SEND_GOAWAY: ServerProtocol._send_goaway,
+    ConnectionAction.CLOSE: ServerProtocol._close,
     ConnectionAction.LINGER: ServerProtocol._linger,
-    ConnectionAction.CLOSE: lambda connection: connection.transport.loseConnection(),
-    ConnectionAction.CUT_OFF: lambda connection: connection.transport.abortConnection(),
+    ConnectionAction.CANCEL_PENDING: ServerProtocol._cancel_pending,
 }

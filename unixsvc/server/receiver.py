@@ -1,190 +1,269 @@
-"""A connection's messages: taken out of what has come, handed to the use case, some in each turn."""
+"""Receives the requests of one connection."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import UNSET
+from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Malformed, NotJSON, ServiceError, TooLarge, Unauthorized
-from unixsvc.execution.action_driver import RunningAction
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
-from unixsvc.server.lifecycle import ConnectionState
-from unixsvc.server.registry import ConnectionRegistry
+from unixsvc.server.lifecycle import ConnectionEvent, ConnectionLifecycle, ConnectionState
+from unixsvc.server.pending import PendingRequests
 from unixsvc.server.writer import ReplyWriter
+from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.peer import has_more
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
 
-__all__ = ["RequestReceiver"]
+__all__ = ["ReceiverOwner", "RequestReceiver"]
 
-# So many messages of one client are served before the others have their turn.
+# Messages of one client that are served before other clients have their turn.
 _TURN: Final = 64
 _IN_USE: Final = [{"field": "id", "message": "is that of an unanswered request"}]
-# Compared with for each message, so they stand where they are found at once.
+# Compared for each message: module globals are faster than attributes of a class.
 _CLOSING: Final = ConnectionState.CLOSING
+_INPUT_ENDED: Final = ConnectionState.INPUT_ENDED
 _UNAUTHORIZED: Final = Unauthorized.code
 
 
-class RequestReceiver(ReplyWriter):
-    """The half of a connection that receives.
+class ReceiverOwner(Protocol):
+    """The connection, as its receiver sees it."""
 
-    :param clients: what all connections share.
+    def refuse(self, error: ServiceError) -> None:
+        """Reply with an error that concerns the whole connection, and close it."""
+
+    def advance(self) -> None:
+        """Carry out what the state demands by now."""
+
+
+class RequestReceiver:
+    """Cuts received bytes into messages, and hands each request to the use case.
+
+    At most 64 messages are served in one turn of the reactor. Reading is paused while requests cannot be
+    served: too many are pending, or the client does not take its replies. So the rest stays with the client.
+
+    :param handle: the use case.
+    :param caller: the client.
+    :param framer: empty.
+    :param writer: gets the replies of requests that are answered at once.
+    :param pending: gets all other requests.
+    :param owner: told of protocol errors, and of the end of each turn that changed the state.
+    :ivar transport: set when the connection is made.
+    :ivar framer: what is received and not served yet.
+    :ivar served: number of messages that were served.
+    :ivar identified: a message had an id, so the client understands goaway.
+    :ivar reading: the transport is not paused.
+    :ivar scheduled: a further turn is scheduled.
     """
 
-    def __init__(self, clients: ConnectionRegistry) -> None:
-        super().__init__(clients.reactor)
-        self._clients = clients
-        self._handle = clients.handle
-        self._caller = Caller()
-        self._framer = MessageFramer(clients.limits.max_message_bytes)
-        self._reading = True
-        self._later = False  # messages that are here will be served in the next turn
-        self._named = False  # the client has shown an id, so it can hear that it is to go
+    __slots__ = (
+        "_caller",
+        "_handle",
+        "_lifecycle",
+        "_owner",
+        "_pending",
+        "_reactor",
+        "_writer",
+        "framer",
+        "identified",
+        "reading",
+        "scheduled",
+        "served",
+        "transport",
+    )
 
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes have come."""
-        if self._stage or self._full or self._later or self._unanswered.requests:
-            if self._stage < _CLOSING:
-                self._serve_all(data)
-        elif self._framer.is_message(data):  # most often, with nothing else to think of
-            self._serve(data)
-            if self._stage or self._full:
-                self._serve_all()
+    transport: ServerTransport
+
+    def __init__(
+        self,
+        handle: IHandleMessage,
+        caller: Caller,
+        framer: MessageFramer,
+        reactor: IReactorTime,
+        lifecycle: ConnectionLifecycle,
+        writer: ReplyWriter,
+        pending: PendingRequests,
+        owner: ReceiverOwner,
+    ) -> None:
+        self.framer = framer
+        self.identified = False
+        self.reading = True
+        self.scheduled = False
+        self.served = 0
+        self._caller = caller
+        self._handle = handle
+        self._lifecycle = lifecycle
+        self._owner = owner
+        self._pending = pending
+        self._reactor = reactor
+        self._writer = writer
+
+    def data_received(self, data: bytes) -> None:
+        """Serve what is received, as far as possible."""
+        if self._lifecycle.state or self._writer.blocked or self.scheduled or self._pending.requests:
+            if self._lifecycle.state < _CLOSING:
+                self.serve(data)
+        elif self.framer.is_message(data):  # the most frequent case
+            self._serve_message(data)
+            if self._lifecycle.state or self._writer.blocked:
+                self.serve()
         else:
-            self._serve_all(data)
+            self.serve(data)
 
-    def _refuse(self, error: ServiceError) -> None:
-        """Say what is wrong, and close."""
-        raise NotImplementedError
+    def end_of_input(self) -> None:
+        """Serve an unfinished message as it is: the end of input ends it."""
+        rest = self.framer.rest()
+        if rest.strip() and self._lifecycle.state < _CLOSING:
+            self._serve_message(rest)
 
-    def _go_further(self) -> None:
-        """Do what the way to the end demands by now."""
-        raise NotImplementedError
+    def serve(self, data: bytes = b"") -> None:
+        """Serve messages until there are no more, or other clients have their turn.
 
-    def _hold_or_read(self) -> None:
-        """Read on only where what comes can be served."""
-        raise NotImplementedError
-
-    def _serve_all(self, data: bytes = b"") -> None:
-        """Serve messages until there is none, or it is time to let others have their turn.
-
-        :param data: what has arrived.
+        :param data: what is received.
         """
-        if self._full or self._stage >= _CLOSING or self._unanswered.crowded:
-            self._framer.keep(data)
+        if self._on_hold():
+            self.framer.keep(data)
         else:
             try:
-                messages = self._framer.take(_TURN, data)
+                messages = self.framer.take(_TURN, data)
             except TooLarge as error:
-                self._refuse(error)
+                self._owner.refuse(error)
             else:
-                self._gathering = len(messages) > 1
-                if self._serve_each(messages):
-                    self._served_all()
-                self._gathering = False
-                if self._gathered:
-                    self._flush()
-        if self._later or self._full or self._stage or self._unanswered.crowded or not self._reading:
-            self._hold_or_read()
-            if self._stage:
-                self._go_further()
+                self._serve_turn(messages)
+        state = self._lifecycle.state
+        if state or self.scheduled or not self.reading or self._writer.blocked or self._pending.crowded:
+            self.pause_or_resume()
+            if state:
+                self._owner.advance()
 
-    def _serve_each(self, messages: list[bytes]) -> bool:
-        """Serve them; false if there is more, for a later turn, or for none any more."""
-        for at, message in enumerate(messages):
-            if self._full or self._stage >= _CLOSING or self._unanswered.crowded:
-                self._framer.put_back(messages[at:])
+    def schedule(self) -> None:
+        """Go on in the next turn of the reactor."""
+        if not self.scheduled:
+            self.scheduled = True
+            self._reactor.callLater(0, self._next_turn)
+
+    def pause_or_resume(self) -> None:
+        """Read only what can be served."""
+        state = self._lifecycle.state
+        if state >= _INPUT_ENDED:
+            reading = state is ConnectionState.LINGERING
+        else:
+            reading = not (self.scheduled or self._writer.blocked or self._pending.crowded)
+        if reading != self.reading and state is not ConnectionState.LOST:
+            self.reading = reading
+            if reading:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+    def _on_hold(self) -> bool:
+        return self._writer.blocked or self._pending.crowded or self._lifecycle.state >= _CLOSING
+
+    def _next_turn(self) -> None:
+        self.scheduled = False
+        self.serve()
+
+    def _serve_turn(self, messages: list[bytes]) -> None:
+        writer = self._writer
+        writer.batching = len(messages) > 1
+        if self._serve_messages(messages):
+            self._all_served()
+        writer.batching = False
+        writer.flush()
+
+    def _serve_messages(self, messages: list[bytes]) -> bool:
+        """Serve messages; false if there are more, for a later turn or for none."""
+        for index, message in enumerate(messages):
+            if self._writer.blocked or self._pending.crowded or self._lifecycle.state >= _CLOSING:
+                self.framer.put_back(messages[index:])
                 return False
-            self._serve(message)
-        if self._framer.more:
-            self._serve_later()
+            self._serve_message(message)
+        if self.framer.more:
+            self.schedule()
             return False
         return True
 
-    def _served_all(self) -> None:
-        """See whether what has come besides whole messages is one as well, or is the end."""
-        if not self._framer.framed:
+    def _all_served(self) -> None:
+        """All whole messages are served: look for an unframed one, and for the end of input."""
+        if not self.framer.framed:
             self._serve_unframed()
-        if self._stage and self._is_over():
-            self._stage = _CLOSING
-
-    def _is_over(self) -> bool:
-        # What has been sent by now is served too, before nothing more is.
-        ending = self._stage is ConnectionState.ENDING and not has_more(self.transport)
-        return ending or self._stage is ConnectionState.ENDED
+        state = self._lifecycle.state
+        # What the client has sent before is served too, though it is still in the kernel.
+        if state is _INPUT_ENDED or (state is ConnectionState.FINISHING and not has_more(self.transport)):
+            self._lifecycle.handle(ConnectionEvent.INPUT_SERVED)
 
     def _serve_unframed(self) -> None:
-        """The one-message exchange of the original system: no line end, no id, one reply, the end."""
-        message = self._framer.unframed()
+        """The one-message exchange of the original system: no line end, no id, one reply, then the end."""
+        message = self.framer.unframed()
         if message is not None and find_id(message) is None:
-            self._framer.rest()
-            self._end = b""
-            self._stage = _CLOSING
-            self._serve(message)
+            self.framer.rest()
+            self._writer.line_end = b""
+            self._lifecycle.handle(ConnectionEvent.LAST_MESSAGE)
+            self._serve_message(message)
 
-    def _serve(self, message: bytes) -> None:
+    def _serve_message(self, message: bytes) -> None:
         try:
-            wire = decode_client_message(message)
+            decoded = decode_client_message(message)
         except (NotJSON, Malformed) as error:
-            self._serve_wrong(message, error)
+            self._serve_malformed(message, error)
             return
-        self._served += 1
-        name = wire.id
-        if name is not None:
-            self._named = True
-        if wire.cancel or (wire.credit is not None and wire.path is UNSET):
-            self._unanswered.steer(wire)
-        elif name in self._unanswered.requests:
-            if not wire.oneway:
-                self._answer(name, error_to_reply(Malformed(_IN_USE)))
+        self.served += 1
+        request_id = decoded.id
+        if request_id is not None:
+            self.identified = True
+        if decoded.cancel or (decoded.credit is not None and decoded.path is UNSET):
+            self._pending.cancel_or_grant(decoded)
+        elif request_id in self._pending.requests:
+            self._refuse_duplicate(decoded)
         else:
-            request = to_request(wire, self._caller)
-            answer = self._handle(request)
-            if isinstance(answer, Reply):
-                if not wire.oneway:
-                    self._answer(name, answer)
-                if answer.code == _UNAUTHORIZED and self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
-                    self._stage = ConnectionState.REFUSING
+            request = to_request(decoded, self._caller)
+            reply = self._handle(request)
+            if not isinstance(reply, Reply):
+                self._start(decoded, request, reply)
+                return
+            if decoded.oneway:
+                pass
+            elif request_id is None:
+                self._pending.reply_in_order(reply)
             else:
-                self._wait(wire, request, answer)
+                self._writer.reply(request_id, reply)
+            if reply.code == _UNAUTHORIZED and self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
+                self._lifecycle.handle(ConnectionEvent.REFUSE)
 
-    def _wait(
+    def _start(
         self,
-        wire: ClientMessage,
+        message: ClientMessage,
         request: Request,
-        answer: ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
+        reply: SuspendedCoroutine[Reply | ReplyStream] | ReplyStream,
     ) -> None:
-        pending = self._unanswered.wait(wire)
-        done = partial(self._done, pending)
-        if isinstance(answer, ReplyStream):
-            done(answer)
+        if isinstance(reply, ReplyStream):
+            self._pending.start_stream(message, reply)
         else:
-            seconds = self._handle.seconds_for(request)
-            pending.running = RunningAction(answer, self._clients.reactor, seconds, done)
+            self._pending.start(message, reply, self._handle.seconds_for(request))
 
-    def _serve_wrong(self, message: bytes, error: ServiceError) -> None:
+    def _refuse_duplicate(self, message: ClientMessage) -> None:
+        if not message.oneway:
+            self._writer.reply(message.id, error_to_reply(Malformed(_IN_USE)))
+
+    def _serve_malformed(self, message: bytes, error: ServiceError) -> None:
         if not message.strip():
-            return  # an empty line is nothing
-        self._served += 1
+            return  # empty lines are skipped
+        self.served += 1
         if isinstance(error, NotJSON):
-            self._refuse(error)
+            self._owner.refuse(error)
             return
-        name = find_id(message)
-        self._named |= name is not None
-        if not is_oneway(message):
-            self._answer(name, error_to_reply(error))
-
-    def _serve_later(self) -> None:
-        if not self._later:
-            self._later = True
-            self._clients.reactor.callLater(0, self._serve_now)
-
-    def _serve_now(self) -> None:
-        self._later = False
-        self._serve_all()
+        request_id = find_id(message)
+        self.identified |= request_id is not None
+        if is_oneway(message):
+            return
+        if request_id is None:
+            self._pending.reply_in_order(error_to_reply(error))
+        else:
+            self._writer.reply(request_id, error_to_reply(error))

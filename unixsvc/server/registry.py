@@ -19,13 +19,13 @@ __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 class RegisteredConnection(Protocol):
     """One connection, as all of them together are dealt with."""
 
-    def check_time(self, now: float, *, hurry: bool) -> None:
+    def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Close the connection if its client has used up its time."""
 
-    def leave(self) -> None:
+    def drain(self) -> None:
         """Have the client go, and serve it until it has gone."""
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Answer what is unanswered with 503, and close."""
 
 
@@ -46,7 +46,7 @@ class ConnectionRegistry:
         self._clients: set[RegisteredConnection] = set()
         self._gone: Deferred[None] | None = None
         self._leaving = False
-        self._hurry = False
+        self._wait_for_idle = True
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -59,7 +59,7 @@ class ConnectionRegistry:
         self._clients.add(client)
         if self._leaving:
             # Accepted before, and told to us only now.
-            self.reactor.callLater(0, client.leave)
+            self.reactor.callLater(0, client.drain)
         if len(self._clients) > self.limits.max_connections:
             return Unavailable()
         if self._limited and not self._allowed(peer):
@@ -77,28 +77,28 @@ class ConnectionRegistry:
         """Close the connections whose clients have used up their time."""
         now = self.reactor.seconds()
         for each in list(self._clients):
-            each.check_time(now, hurry=self._hurry)
+            each.check_time(now, wait_for_idle=self._wait_for_idle)
 
-    def leave(self, *, wait_for_idle: bool) -> Deferred[None]:
+    def drain(self, *, wait_for_idle: bool) -> Deferred[None]:
         """Have every client go, and serve each until it has gone.
 
         :param wait_for_idle: wait for idle clients that were sent goaway and stay connected.
         :returns: fires when the last is gone.
         """
         self._leaving = True
-        self._hurry = not wait_for_idle
+        self._wait_for_idle = wait_for_idle
         for each in list(self._clients):
-            each.leave()
+            each.drain()
         if not self._clients:
             return succeed(None)
         if self._gone is None:
             self._gone = Deferred()
         return self._gone
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Answer what is unanswered with 503, and close every connection."""
         for each in list(self._clients):
-            each.give_up()
+            each.abort()
 
     def _allowed(self, peer: Peer) -> bool:
         if peer.uid in self._security.allow_uids or peer.gid in self._security.allow_gids:

@@ -17,7 +17,7 @@ class HurryTests(SynchronousTestCase):
         """A client that has sent something, and is to go soon."""
         client = connect(limits or Limits())
         client.send(*messages)
-        client.clients.leave(wait_for_idle=False)
+        client.clients.drain(wait_for_idle=False)
         self.look(client, 0.1)
         client.transport.clear()
         return client
@@ -62,7 +62,7 @@ class HurryTests(SynchronousTestCase):
         for messages in ([{"id": 1}], []):
             client = connect(limits)
             client.send(*messages)
-            client.clients.leave(wait_for_idle=True)
+            client.clients.drain(wait_for_idle=True)
             self.assertEqual(self.look(client, 19), "")
             self.assertNotEqual(self.look(client, 2), "")
 
@@ -70,10 +70,10 @@ class HurryTests(SynchronousTestCase):
         """Patience can end: then the half second begins, and nobody is told twice."""
         client = connect()
         client.send({"id": 1})
-        client.clients.leave(wait_for_idle=True)
+        client.clients.drain(wait_for_idle=True)
         self.look(client, 10)
         self.assertEqual(client.received()[1:], [GOAWAY])
-        client.clients.leave(wait_for_idle=False)
+        client.clients.drain(wait_for_idle=False)
         self.assertEqual(self.look(client, 0.5), "")
         self.assertEqual((self.look(client, 0.2), client.transport.value()), ("lose", b""))
 
@@ -82,7 +82,7 @@ class HurryTests(SynchronousTestCase):
         client = connect(Limits(idle_timeout=3))
         client.transport.slow = True
         client.send({"id": 1})
-        client.clients.leave(wait_for_idle=False)
+        client.clients.drain(wait_for_idle=False)
         self.assertEqual(self.look(client, 2), "")
         self.assertEqual(self.look(client, 2), "abort")
 
@@ -95,7 +95,7 @@ class GiveUpTests(SynchronousTestCase):
         client = connect()
         client.send(wait(1, id=1), wait(2, id="two"), {"id": 3})
         client.received()
-        client.clients.give_up()
+        client.clients.abort()
         found = [(each["id"], each["code"]) for each in client.received()]
         self.assertEqual((found, client.transport.closed), ([(1, 503), ("two", 503)], "lose"))
         self.assertEqual(client.actions.stopped, [503, 503])
@@ -104,7 +104,7 @@ class GiveUpTests(SynchronousTestCase):
         """Bare replies stay in order: one that is there, but had to wait for others, comes after them."""
         client = connect()
         client.send(wait(1), {"data": {"n": 2}}, wait(3), wait(4, id=4))
-        client.clients.give_up()
+        client.clients.abort()
         one, two, three, four = client.received()
         self.assertEqual((one["code"], two, three["code"], four["id"]), (503, {"n": 2}, 503, 4))
         self.assertEqual(client.transport.closed, "lose")
@@ -113,7 +113,7 @@ class GiveUpTests(SynchronousTestCase):
         """Who wants no reply gets none now, either."""
         client = connect()
         client.send(wait(1, oneway=True), wait(2, id=2, oneway=True))
-        client.clients.give_up()
+        client.clients.abort()
         self.assertEqual((client.transport.value(), client.transport.closed), (b"", "lose"))
         self.assertEqual(client.actions.stopped, [503, 503])
 
@@ -123,7 +123,7 @@ class GiveUpTests(SynchronousTestCase):
         client.send(*[{"id": n} for n in range(100)])
         client.received()
         seen = len(client.actions.seen)
-        client.clients.give_up()
+        client.clients.abort()
         client.send({"id": 200})
         client.turn()
         self.assertEqual((client.received(), len(client.actions.seen)), ([], seen))
@@ -133,7 +133,7 @@ class GiveUpTests(SynchronousTestCase):
         client = connect()
         client.send(wait(1, id=1))
         client.connection.pauseProducing()
-        client.clients.give_up()
+        client.clients.abort()
         self.assertEqual(client.transport.closed, "abort")
 
     def test_does_not_read_the_last(self) -> None:
@@ -141,9 +141,9 @@ class GiveUpTests(SynchronousTestCase):
         for wait_for_idle in (True, False):
             client = connect()
             client.send(wait(1, id=1))
-            client.clients.leave(wait_for_idle=wait_for_idle)
+            client.clients.drain(wait_for_idle=wait_for_idle)
             client.turn(1, step=0.1)
-            client.clients.give_up()
+            client.clients.abort()
             client.turn(0.5, step=0.1)
             self.assertEqual(client.transport.closed, "lose")
             client.turn(0.2, step=0.1)
@@ -155,7 +155,7 @@ class GiveUpTests(SynchronousTestCase):
             client = connect()
             client.send(*first)
             client.raw(b"nonsense\n")
-            client.clients.give_up()
+            client.clients.abort()
             self.assertEqual([each["code"] for each in client.received()], [400, 503][: len(first) + 1])
             self.assertEqual(client.transport.closed, "lose")
 
@@ -163,5 +163,5 @@ class GiveUpTests(SynchronousTestCase):
         """It is so for every client, also those that have never been told to go."""
         client = connect()
         transport, _ = client.another()
-        client.clients.give_up()
+        client.clients.abort()
         self.assertEqual((client.transport.closed, transport.closed), ("lose", "lose"))

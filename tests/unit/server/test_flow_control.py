@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from tests.unit.support.memory_connection import connect, wait
 from unixsvc.config.settings import Limits
-from unixsvc.server.pending import MAX_UNANSWERED
+from unixsvc.server.pending import MAX_PENDING
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.testing import MemoryTransport
 
@@ -24,15 +24,15 @@ class FlowTests(SynchronousTestCase):
     def test_too_many_unanswered(self) -> None:
         """With the most unanswered requests no more is read or served, until one is answered."""
         client = connect()
-        client.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED + 5)])
+        client.send(*[wait(n, id=n) for n in range(MAX_PENDING + 5)])
         client.turn()
         client.turn()
-        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED)
+        self.assertEqual(len(client.actions.seen), MAX_PENDING)
         self.assertFalse(client.transport.reading)
         for n in range(5):
             client.actions.waiting[n].callback(None)
         client.turn()
-        self.assertEqual(len(client.actions.seen), MAX_UNANSWERED + 5)
+        self.assertEqual(len(client.actions.seen), MAX_PENDING + 5)
         client.actions.waiting[6].callback(None)
         client.turn()
         self.assertTrue(client.transport.reading)
@@ -215,7 +215,7 @@ class PeerTests(SynchronousTestCase):
     def test_gone_while_not_read(self) -> None:
         """A client that is gone while nothing is read from it is found out all the same, and cut off."""
         self.client.actions.seconds = 1000
-        self.send(*[wait(n, id=n) for n in range(MAX_UNANSWERED)])
+        self.send(*[wait(n, id=n) for n in range(MAX_PENDING)])
         self.client.turn()
         self.client.turn(3)
         self.assertEqual((self.transport.reading, self.transport.closed), (False, ""))
@@ -230,7 +230,7 @@ class PeerTests(SynchronousTestCase):
         """What a client that is to go has sent by then is served, also if it is not received yet."""
         self.send({"data": {"n": 1}})
         self.theirs.send(b"something")
-        self.client.clients.leave(wait_for_idle=False)
+        self.client.clients.drain(wait_for_idle=False)
         self.assertEqual((self.transport.closed, self.transport.reading), ("", True))
         self.transport.getHandle().recv(9)
         self.send({"data": {"n": 2}})

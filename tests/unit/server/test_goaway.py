@@ -13,7 +13,7 @@ GOAWAY = {"goaway": True}
 
 def leave(client: Conversation, *, wait_for_idle: bool = True) -> Deferred[None]:
     """Have all clients go."""
-    return client.clients.leave(wait_for_idle=wait_for_idle)
+    return client.clients.drain(wait_for_idle=wait_for_idle)
 
 
 class ToldTests(SynchronousTestCase):

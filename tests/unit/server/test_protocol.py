@@ -179,7 +179,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [413])
         client.raw(b"x" * 1_000_000)
         self.assertEqual((client.received(), client.transport.closed), ([], "half"))
-        self.assertFalse(client.connection._framer.partial)
+        self.assertFalse(client.connection._receiver.framer.partial)
 
     def test_too_large_after_others(self) -> None:
         """What came before it in the same bytes is answered, and it is refused without waiting for more."""

@@ -15,7 +15,7 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import NotFound
-from unixsvc.server.pending import MAX_STREAMS, MAX_UNANSWERED
+from unixsvc.server.pending import MAX_PENDING, MAX_STREAMS
 
 
 class Sources(Surroundings):
@@ -232,7 +232,7 @@ class CreditTests(StreamTestCase):
         """What is read is bounded by the other requests alone."""
         self.client.send(*[count(f"s{n}", 1, 0) for n in range(MAX_STREAMS - 1)])
         self.client.turn()
-        self.client.send(*[{"id": n, "path": "/later"} for n in range(MAX_UNANSWERED - 1)])
+        self.client.send(*[{"id": n, "path": "/later"} for n in range(MAX_PENDING - 1)])
         self.client.turn()
         self.client.send(count("more", 1, 0))
         self.assertTrue(self.client.transport.reading)
@@ -321,14 +321,14 @@ class EndTests(StreamTestCase):
     def test_given_up(self) -> None:
         """When the worker must end, each ends with 503, and the connection is closed."""
         self.begin()
-        self.client.connection.give_up()
+        self.client.connection.abort()
         self.assertEqual(self.codes(), [503, 503, 503])
         self.assertEqual((self.sources.cleaned, self.client.transport.closed), (3, "lose"))
 
     def test_leaving(self) -> None:
         """A client that is to go has its streams until they end, credit and all."""
         self.client.send(count(2, 5, 1))
-        self.client.clients.leave(wait_for_idle=False)
+        self.client.clients.drain(wait_for_idle=False)
         self.client.turn(5)
         self.assertEqual(self.client.transport.closed, "")
         self.assertIn({"goaway": True}, self.client.received())

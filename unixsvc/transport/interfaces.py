@@ -1,0 +1,37 @@
+"""What the server needs of a transport."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IPushProducer
+
+__all__ = ["ServerTransport"]
+
+
+class ServerTransport(Protocol):
+    """The parts of Twisted's ITransport, IConsumer, IPushProducer and IHalfCloseableDescriptor in use.
+
+    Twisted has no single interface for them.
+    """
+
+    def write(self, data: bytes, /) -> None:
+        """Send bytes."""
+
+    def loseConnection(self) -> None:
+        """Close when all is written."""
+
+    def abortConnection(self) -> None:
+        """Close now."""
+
+    def loseWriteConnection(self) -> None:
+        """Shut down the sending side when all is written."""
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool, /) -> None:
+        """Pause the producer while the buffer is full."""
+
+    def pauseProducing(self) -> None:
+        """Stop to receive."""
+
+    def resumeProducing(self) -> None:
+        """Receive again."""
