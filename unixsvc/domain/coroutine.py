@@ -1,4 +1,8 @@
-"""Coroutines whose first step is done. Most have no second one, and then nothing is left to carry on."""
+"""Coroutines whose first step has run.
+
+Most actions finish in their first step. These cost no Deferred and no task; only a coroutine that has to wait
+becomes a :class:`SuspendedCoroutine`.
+"""
 
 from __future__ import annotations
 
@@ -12,53 +16,53 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 
 class SuspendedCoroutine(Generic[_T_co]):
-    """A coroutine that waits. To await it goes on with it.
+    """A coroutine that waits. Awaiting the object resumes the coroutine.
 
-    :ivar coroutine: goes on when it is sent what it waits for.
-    :ivar waiting: what its last step yielded.
+    :ivar coroutine: to be sent the result of ``awaited``.
+    :ivar awaited: the object that the last step yielded, as a Deferred.
     """
 
-    __slots__ = ("coroutine", "waiting")
+    __slots__ = ("awaited", "coroutine")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, _T_co], waiting: Any) -> None:
+    def __init__(self, coroutine: Coroutine[object, Any, _T_co], awaited: object) -> None:
         self.coroutine = coroutine
-        self.waiting = waiting
+        self.awaited = awaited
 
-    def __await__(self) -> Generator[Any, Any, _T_co]:
-        coroutine, waiting = self.coroutine, self.waiting
+    def __await__(self) -> Generator[object, object, _T_co]:
+        coroutine, awaited = self.coroutine, self.awaited
         try:
             while True:
                 try:
-                    sent = yield waiting
+                    sent = yield awaited
                 except GeneratorExit:
                     coroutine.close()
                     raise
-                except BaseException as error:  # it is for the coroutine, whatever it is
-                    waiting = coroutine.throw(error)
+                except BaseException as error:  # every exception is thrown into the coroutine
+                    awaited = coroutine.throw(error)
                 else:
-                    waiting = coroutine.send(sent)
+                    awaited = coroutine.send(sent)
         except StopIteration as stop:
             result: _T_co = stop.value
             return result
 
 
-def start(coroutine: Coroutine[Any, Any, _T]) -> _T | SuspendedCoroutine[_T]:
-    """Run a coroutine's first step.
+def start(coroutine: Coroutine[object, Any, _T]) -> _T | SuspendedCoroutine[_T]:
+    """Run the first step of a coroutine.
 
-    :returns: its result, if that was all.
+    :returns: the result if the coroutine has finished.
     """
     try:
-        waiting = coroutine.send(None)
+        awaited = coroutine.send(None)
     except StopIteration as stop:
         result: _T = stop.value
         return result
-    return SuspendedCoroutine(coroutine, waiting)
+    return SuspendedCoroutine(coroutine, awaited)
 
 
 @overload
-async def await_result(suspended: SuspendedCoroutine[_T]) -> _T: ...
+async def await_result(result: SuspendedCoroutine[_T]) -> _T: ...
 @overload
-async def await_result(suspended: _T) -> _T: ...
-async def await_result(suspended: Any) -> Any:
-    """The result of what is begun, or is the result already."""
-    return await suspended if isinstance(suspended, SuspendedCoroutine) else suspended
+async def await_result(result: _T) -> _T: ...
+async def await_result(result: object) -> object:
+    """Return the result of :func:`start`, waiting for it if the coroutine is suspended."""
+    return await result if isinstance(result, SuspendedCoroutine) else result

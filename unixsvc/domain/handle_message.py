@@ -1,4 +1,4 @@
-"""The use case: authentication, limits, figures, and the one place where failures become codes."""
+"""Handling of one request: authentication, limits, metrics and the error boundary."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, 
 
 __all__ = ["HandleMessage", "error_to_reply"]
 
-_GIVEN_UP: Final = (Cancelled.code, DeadlineExceeded.code)
+_ABORTED: Final = (Cancelled.code, DeadlineExceeded.code)
 
 
 def error_to_reply(error: ServiceError) -> Reply:
-    """What a peer is told of a failure; of a 500, nothing but that."""
+    """Return the error reply for an error; a 500 has no details."""
     detail = None if error.code == Internal.code else error.detail
     return Reply(error.code, b"", error.message, detail)
 
 
 @implementer(IHandleMessage)
 class HandleMessage:
-    """Answers requests from wherever they come.
+    """Turns requests into replies, for every transport.
 
-    :param repository: knows who answers which request.
-    :param guard: decides who may ask.
-    :param stats: counts the replies.
-    :param failures: is told what an action raised and a peer must not see.
-    :param max_inflight: how many requests may be unanswered at a time; further ones get 503.
-    :param request_timeout: how long an answer may take, in seconds.
-    :param now: a clock that only ever goes forward, in seconds.
-    :param keep_current: whether actions are to find out for which request they run, as those must that ask
-        other services. It costs each request some 0.3 µs.
+    :param repository: chooses the datasource of a request.
+    :param guard: authenticates callers.
+    :param metrics: counts replies.
+    :param failures: logs the exceptions that peers must not see.
+    :param max_inflight: the limit of pending requests; requests above it get 503.
+    :param request_timeout: the time limit for a reply, in seconds.
+    :param now: a monotonic clock, in seconds.
+    :param keep_current: true to set the request context, which calls to other services need. It costs about
+        0.3 µs for each request.
+    :ivar inflight: the number of pending requests.
     """
 
     def __init__(
         self,
         repository: IRouterRepository,
         guard: IGuard,
-        stats: IMetrics,
+        metrics: IMetrics,
         failures: IFailureLog,
         *,
         max_inflight: int,
@@ -58,7 +59,7 @@ class HandleMessage:
     ) -> None:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
-        self._count = stats.count
+        self._count = metrics.count
         self._failures = failures
         self._max_inflight = max_inflight
         self._request_timeout = request_timeout
@@ -67,15 +68,15 @@ class HandleMessage:
         self.inflight = 0
 
     def seconds_for(self, request: Request) -> float:
-        """How long the answer may take: the caller's limit or ours, whichever is less."""
+        """Return the time limit for the reply, in seconds: the caller's or the service's, if less."""
         if request.timeout is None:
             return self._request_timeout
         return min(request.timeout, self._request_timeout)
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
-        """Begin to answer a request; whatever goes wrong is a reply too.
+        """Start to handle a request. Every error becomes a reply.
 
-        A stream is counted when it has ended, with the code of its end.
+        A stream is counted when it ends, with the code of its final reply.
         """
         started = self._now()
         outer = self._enter(request, started) if self._keep_current else None
@@ -87,10 +88,10 @@ class HandleMessage:
             if request.timeout is not None and request.timeout <= 0:
                 raise DeadlineExceeded
             answer = self._datasource_for(request).handle(request)
-        # The border: past it, a peer learns nothing of our insides. What is no Exception, as asyncio's
-        # CancelledError or an action's sys.exit(), must not leave a request unanswered either.
+        # Error boundary: internal details never reach the peer. BaseException, because asyncio's
+        # CancelledError and sys.exit() in an action must not leave the request without a reply.
         except BaseException as error:
-            answer = self._told(request, error)
+            answer = self._error_reply(request, error)
         if not isinstance(answer, Reply):
             self.inflight += 1
             return start(self._wait(request, started, outer, answer))
@@ -108,10 +109,10 @@ class HandleMessage:
             reply = await answer
             if reply.items is not None:
                 return self._stream(request, reply.items, started)
-        except GeneratorExit:  # nobody waits any more
+        except GeneratorExit:  # the coroutine was closed
             raise
-        except BaseException as error:  # the border, as above
-            reply = self._told(request, error)
+        except BaseException as error:  # error boundary, as above
+            reply = self._error_reply(request, error)
         finally:
             self.inflight -= 1
         if self._keep_current:
@@ -127,30 +128,32 @@ class HandleMessage:
     def _stream(self, request: Request, items: AsyncGenerator[bytes, None], started: float) -> ReplyStream:
         self.inflight += 1
         seconds = None if request.timeout is None else request.timeout - (self._now() - started)
-        ended = partial(self._ended, request, started)
-        if self._keep_current:  # a stream takes as long as the caller likes
-            set_current_request(
-                (request, started + (math.inf if request.timeout is None else request.timeout))
-            )
+        on_end = partial(self._end_stream, request, started)
+        if self._keep_current:  # only the caller limits the duration of a stream
+            deadline = started + (math.inf if request.timeout is None else request.timeout)
+            set_current_request((request, deadline))
+        context = detach()
         return ReplyStream(
-            items, ended, seconds=seconds, item_seconds=self._request_timeout, context=detach()
+            items, on_end, seconds=seconds, item_seconds=self._request_timeout, context=context
         )
 
-    def _ended(self, request: Request, started: float, error: BaseException | None) -> Reply:
+    def _end_stream(self, request: Request, started: float, error: BaseException | None) -> Reply:
         self.inflight -= 1
-        reply = Reply() if error is None else self._told(request, error)
+        reply = Reply() if error is None else self._error_reply(request, error)
         self._count(reply.code, self._now() - started)
         return reply
 
-    def _told(self, request: Request, error: BaseException) -> Reply:
+    def _error_reply(self, request: Request, error: BaseException) -> Reply:
+        """Log the error if the peer must not see it, and return the reply."""
         if not isinstance(error, ServiceError) or error.code == Internal.code:
             self._failures.failed(request, error)
             return error_to_reply(error if isinstance(error, ServiceError) else Internal())
         try:
             msgspec.json.encode(error.detail)
-        except Exception as unspeakable:  # it can be anything that an application came by
-            self._failures.failed(request, unspeakable)
+        except Exception as encode_error:  # the detail is the application's and may be of any type
+            self._failures.failed(request, encode_error)
             return error_to_reply(Internal())
-        if error.code in _GIVEN_UP and (request.timeout is None or request.timeout > 0):  # else never begun
+        # A request whose time was over on arrival has not started: there is nothing to log.
+        if error.code in _ABORTED and (request.timeout is None or request.timeout > 0):
             self._failures.aborted(request, error.code)
         return error_to_reply(error)

@@ -1,15 +1,18 @@
-"""All interfaces of the domain. Providers say so with ``@implementer``."""
+"""The interfaces of the domain. Implementations are declared with ``@implementer``."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
+from msgspec import Raw
 from zope.interface import Interface
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.json import Json
+from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.stream import ReplyStream
+from unixsvc.domain.validation import TypeForm
 
 __all__ = [
     "IBlockingRunner",
@@ -23,171 +26,179 @@ __all__ = [
     "IServices",
 ]
 
+_T = TypeVar("_T")
+
 
 class IHandleMessage(Interface):
-    """The one use case: a request becomes a reply, or a stream. The same for every transport."""
+    """The use case: turns a request into a reply or a stream, for every transport."""
 
     def __call__(request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
-        """Start to answer a request. Most requests are answered at once.
+        """Start to handle a request. Most requests are finished when this returns.
 
-        A suspended coroutine is driven by the caller; a caller that is a coroutine awaits it with
-        :func:`unixsvc.domain.coroutine.await_result`. Failures of the request or the action are
-        replies, never exceptions.
+        The caller drives a suspended coroutine, or awaits it with
+        :func:`unixsvc.domain.coroutine.await_result`. Errors of the request or of the action are replies,
+            never exceptions.
         """
 
     def seconds_for(request: Request) -> float:
-        """How long the answer may take, in seconds: the caller's limit or ours, whichever is less."""
+        """Return the time limit for the reply, in seconds: the caller's or the service's, if less."""
 
 
 class IRouterRepository(Interface):
-    """Knows which datasource answers a request."""
+    """Chooses the datasource of a request."""
 
     def datasource_for(request: Request) -> IRouterDatasource:
-        """Choose.
+        """Return the datasource.
 
-        :raises unixsvc.errors.ServiceError: if nothing answers it.
+        :raises unixsvc.errors.ServiceError: if no datasource serves the request.
         """
 
 
 class IRouterDatasource(Interface):
-    """Somewhere that answers requests: a router in this process, or another service."""
+    """A source of replies: a router in this process, or another service."""
 
     def handle(request: Request) -> Reply | Awaitable[Reply]:
-        """Have it answered, at once or later.
+        """Return the reply to a request, now or later.
 
-        :raises unixsvc.errors.ServiceError: for every failure that the caller may know of.
+        :raises unixsvc.errors.ServiceError: for each error that the caller may see.
         """
 
 
 class IGuard(Interface):
-    """Decides who may ask."""
+    """Authenticates callers."""
 
     def admit(request: Request) -> None:
-        """Let a request pass, and note on its caller what was learnt. One that is trusted is not asked for.
+        """Check the credentials of a request and record the result on ``request.caller``.
 
-        :raises unixsvc.errors.Unauthorized: if it may not pass.
+        It is not called for trusted callers.
+
+        :raises unixsvc.errors.Unauthorized: if the request is not admitted.
         """
 
 
 class IMetrics(Interface):
-    """Counts what was answered."""
+    """Counts replies."""
 
     def count(code: int, seconds: float) -> None:
-        """One more reply, with its code and how long it took."""
+        """Count a reply.
+
+        :param code: the code of the reply.
+        :param seconds: the time from the request to the reply.
+        """
 
 
 class IFailureLog(Interface):
-    """Keeps what peers must not see."""
+    """Logs the failures whose details peers must not see."""
 
     def failed(request: Request, error: BaseException) -> None:
-        """An action raised something that is no :class:`unixsvc.errors.ServiceError`."""
+        """Log an exception of an action that is not a :class:`unixsvc.errors.ServiceError`."""
 
     def aborted(request: Request, code: int) -> None:
-        """An action was cancelled, or ran out of time.
+        """Log that an action was cancelled or exceeded its deadline.
 
         :param code: 499 or 504.
         """
 
 
 class IBlockingRunner(Interface):
-    """Runs what blocks, where it holds up nobody."""
+    """Runs blocking functions outside the event loop."""
 
-    def run(function: Callable[[], Any]) -> Awaitable[Any]:
-        """Call the function elsewhere; its result or exception comes back through the awaitable."""
+    def run(function: Callable[[], _T]) -> Awaitable[_T]:
+        """Call the function in another thread; the awaitable has its result or its exception."""
 
 
 class IIdempotencyStore(Interface):
-    """Keeps what was begun and answered for idempotency keys, over all workers of a service."""
+    """Stores requests and replies by idempotency key, shared by all workers of a service."""
 
     def begin(key: bytes, fingerprint: bytes) -> tuple[bytes, Reply | None] | None:
-        """Note that an action begins, unless one has begun for this key.
+        """Record the start of an action unless the key has a record already.
 
-        :param fingerprint: of the request.
-        :returns: None if it is to begin now, and :meth:`finish` is to be called; else the fingerprint of the
-            request that was first, and its answer, or None while it runs.
-        :raises unixsvc.errors.Unavailable: if that cannot be noted; then it must not begin.
+        :param fingerprint: the digest of the request.
+        :returns: None if the action is to run now; the caller then calls :meth:`finish`. Otherwise the
+            fingerprint of the first request, and its reply, or None while the action runs.
+        :raises unixsvc.errors.Unavailable: if the start cannot be recorded; the action must not run then.
         """
 
     def finish(key: bytes, reply: Reply) -> None:
-        """Keep the answer to what has begun here.
+        """Store the reply of an action that :meth:`begin` has recorded.
 
-        :raises unixsvc.errors.Unavailable: if that cannot be.
+        :raises unixsvc.errors.Unavailable: if it cannot be stored.
         """
 
 
 class IServices(Interface):
-    """Asks other services. Controllers get it from the container.
+    """Calls other services. Controllers get it from the container.
 
-    What an action asks has no more time than the action itself has, bears its request's ``request_id`` and
-    ``traceparent``, and is cancelled with it.
+    A call inherits the request context: it has at most the remaining time of the action, it carries the
+    ``request_id`` and the ``traceparent`` of the request, and it is cancelled with the action.
     """
 
-    def get(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
-        """Ask with the method GET."""
+    def get(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+        """Call a service with the method GET."""
 
-    def post(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
-        """Ask with the method POST."""
+    def post(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+        """Call a service with the method POST."""
 
-    def put(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
-        """Ask with the method PUT."""
+    def put(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+        """Call a service with the method PUT."""
 
-    def patch(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
-        """Ask with the method PATCH."""
+    def patch(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+        """Call a service with the method PATCH."""
 
-    def delete(service: str, path: str, /, **data: Any) -> Awaitable[Any]:
-        """Ask with the method DELETE."""
+    def delete(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+        """Call a service with the method DELETE."""
 
     def call(
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Json,
         meta: dict[str, str] | None = None,
         idempotency_key: str | None = None,
-    ) -> Awaitable[Any]:
-        """Ask.
+    ) -> Awaitable[Json]:
+        """Call a service.
 
         :param data: a dict or a Struct.
-        :param timeout: in seconds; it counts where it is less than what the action has left.
-        :param type: what the result is to be.
-        :param meta: goes before what is carried on.
-        :raises unixsvc.errors.ServiceError: what the service has answered; Unavailable if it cannot be asked,
-            DeadlineExceeded when the time is over, BadGateway if it answers nonsense.
+        :param timeout: in seconds; the remaining time of the action applies if it is less.
+        :param type: the type of the result.
+        :param meta: replaces inherited entries of the same names.
+        :param idempotency_key: lets the client retry the call safely.
+        :raises unixsvc.errors.ServiceError: the error reply; Unavailable if the service cannot be reached,
+            DeadlineExceeded after the timeout, BadGateway if the reply is invalid.
         """
 
     def stream(
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Json,
         meta: dict[str, str] | None = None,
-    ) -> AsyncIterator[Any]:
-        """Ask for a stream; to leave the loop over it cancels it.
+    ) -> AsyncIterator[Json]:
+        """Call a service for a stream; leaving the loop over the stream cancels the call.
 
-        :param type: what each item is to be.
+        :param type: the type of each item.
         """
 
     def open(
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
         limit: float | None = None,
         meta: dict[str, str] | None = None,
-    ) -> Awaitable[Any]:
-        """Ask where it is not known whether the answer is a stream, as for a mount.
+    ) -> Awaitable[Raw | Created[Raw] | AsyncGenerator[Raw, None]]:
+        """Call a service for a result or a stream, as a mount does.
 
-        :param timeout: until the answer, or the first item of a stream; as that of ``call``.
-        :param limit: for all of a stream, in seconds; none if None. What the action has left is no limit, as
-            its answer may be that stream.
-        :returns: the result as JSON, a :class:`msgspec.Raw`; or an asynchronous iterator over items likewise,
-            with ``aclose``.
+        :param timeout: for the reply or the first item, as in :meth:`call`.
+        :param limit: for the whole stream, in seconds; None for no limit. The remaining time of the action
+            does not apply, as its own reply may be the stream.
+        :returns: the encoded result, the created resource, or the stream of encoded items.
         """

@@ -1,13 +1,15 @@
-"""What is asked and what is answered, whatever carried it."""
+"""Requests and replies, independent of the transport."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections.abc import AsyncGenerator
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
+
+from unixsvc.domain.json import Json, JsonObject
 
 __all__ = ["EMPTY", "Caller", "Created", "Peer", "Reply", "Request"]
 
@@ -17,7 +19,10 @@ _T = TypeVar("_T")
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """The process at the other end, as the kernel vouches for it; None where nobody does."""
+    """The credentials of the process at the other end of a Unix socket (``SO_PEERCRED``).
+
+    They are None for transports without credentials, such as TCP.
+    """
 
     uid: int | None = None
     gid: int | None = None
@@ -25,11 +30,11 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class Caller:
-    """What is known of whoever sends requests, for as long as its connection lasts.
+    """The sender of the requests on one connection.
 
-    :ivar peer: the process at the other end.
-    :ivar trusted: whether routes that are not public are open to it.
-    :ivar wrong_tokens: how many wrong tokens it has shown.
+    :ivar peer: the credentials of the process.
+    :ivar trusted: true if routes that are not public are open to the caller.
+    :ivar wrong_tokens: the number of wrong tokens that the caller has sent.
     """
 
     __slots__ = ("peer", "trusted", "wrong_tokens")
@@ -40,20 +45,21 @@ class Caller:
         self.wrong_tokens = 0
 
 
-# There is one for each message, and none is in a cycle of references: to have the collector look after
-# them (gc=True) would cost each message some 4 % of our part.
+# One object for each message, and never part of a reference cycle. Tracking by the garbage collector
+# (gc=True) would cost 4 % of the framework's time for a message.
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One message to an action.
+    """A request.
 
-    :ivar method: upper-cased.
-    :ivar path: starts with ``/``; without the query, its percent-escapes not yet decoded.
-    :ivar data: the arguments, a JSON object that is not yet decoded.
-    :ivar query: what stood behind ``?`` in the path.
-    :ivar timeout: what is left of the caller's time, in seconds; None if the caller set no limit.
-    :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and the caller's own.
-    :ivar caller: who asks.
-    :ivar number: counts the requests of this process.
-    :ivar route_meta: the ``meta`` of the route that answers; set for actions that take the request.
+    :ivar method: in upper case.
+    :ivar path: starts with ``/``; without the query, percent-escapes not decoded.
+    :ivar data: the arguments, an encoded JSON object.
+    :ivar query: the part of the path after ``?``.
+    :ivar auth_token: the token of the caller; None if there is none.
+    :ivar timeout: the time that the caller waits, in seconds; None for no limit.
+    :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and entries of the caller's choice.
+    :ivar caller: the sender.
+    :ivar number: the number of the request in this process.
+    :ivar route_meta: the ``meta`` of the route; only set for actions that take the request as a parameter.
     """
 
     method: str
@@ -65,50 +71,49 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     meta: dict[str, str] = {}
     caller: Caller = msgspec.field(default_factory=Caller)
     number: int = msgspec.field(default_factory=_numbers.__next__)
-    route_meta: dict[str, Any] = {}
+    route_meta: JsonObject = {}
 
     @property
     def peer(self) -> Peer:
-        """The process at the other end."""
+        """The credentials of the process that sent the request."""
         return self.caller.peer
 
     @property
     def request_id(self) -> str:
-        """The caller's name for this request, or one of ours: unique on this machine while we live."""
+        """The caller's ``request_id``, or a generated one that is unique among the running processes."""
         return self.meta.get("request_id") or f"{os.getpid():x}-{self.number:x}"
 
     def __repr__(self) -> str:
-        # The generated one would show the token, and a repr ends up in logs.
+        # The generated repr would show the token, and a repr is often logged.
         return f"<Request {self.request_id} {self.method} {self.path}>"
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one request.
+    """A reply.
 
-    :ivar code: 200, or the code of a failure.
-    :ivar body: of a success: the result, as JSON.
-    :ivar message: of a failure: the standard words for its code.
-    :ivar detail: of a failure: what is particular to it, in any form that JSON can hold.
-    :ivar location: of a success that has made something: the path where that is, or an empty string where
-        nobody says; None if nothing was made.
-    :ivar items: of a stream, as its datasource answers: each item as JSON. Then there is no body.
+    :ivar code: 200, or the code of an error.
+    :ivar body: the result as JSON.
+    :ivar message: for an error: the standard message of the code.
+    :ivar detail: for an error: details that JSON can represent.
+    :ivar location: the path of a created resource, empty if unknown; None if nothing was created.
+    :ivar items: for a stream: the items, each as JSON. A stream has no body.
     """
 
     code: int = 200
     body: bytes = b"null"
     message: str = ""
-    detail: Any = None
+    detail: Json = None
     location: str | None = None
     items: AsyncGenerator[bytes, None] | None = None
 
 
 class Created(msgspec.Struct, Generic[_T], frozen=True):
-    """What an action gives that has made something. Over HTTP that is 201, over a socket as any result.
+    """The result of an action that creates a resource. Over HTTP the status is 201 instead of 200.
 
-    An action says so in its annotation: ``async def create(self, new: NewUser) -> Created[User]``.
+    The action declares it: ``async def create(self, new: NewUser) -> Created[User]``.
 
     :ivar value: the result.
-    :ivar location: the path where it is, as this application has it: ``/user/7``; empty if it has none.
+    :ivar location: the path of the resource in this application, as ``/user/7``; empty if it has none.
     """
 
     value: _T

@@ -1,8 +1,9 @@
-"""For which request the code that runs now works: what it asks of others has the same name and time.
+"""The context of the request that the running code serves.
 
-It is a context variable, and so also reaches coroutines and asyncio tasks that an action starts. It is set by
-:class:`~unixsvc.domain.handle_message.HandleMessage` for the first step of an action; what carries the action
-on runs the further steps in a copy of that context, and clears the one in which the first step was run.
+Calls to other services read it to pass on the request's id, trace and deadline. It is a context variable, so
+coroutines and asyncio tasks that an action starts inherit it.
+:class:`~unixsvc.domain.handle_message.HandleMessage` sets it for the first step of an action; the action
+driver runs later steps in a copy of that context (:func:`detach`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = [
     "set_shielded",
 ]
 
-# The request, and when its time is over, on the use case's clock. A plain tuple, as each request makes one.
+# The request and its deadline on the clock of HandleMessage. A tuple, as each request creates one.
 RequestContext = tuple[Request, float]
 
 _current: Final[ContextVar[RequestContext | None]] = ContextVar("unixsvc.current", default=None)
@@ -33,12 +34,12 @@ set_shielded: Final = _shielded.set
 
 
 def is_shielded(context: Context) -> bool:
-    """Whether what runs in a context is not to be cancelled because its caller has gone."""
+    """Return whether an action in this context keeps running when its caller cancels or disconnects."""
     return context.get(_shielded, False)
 
 
 def detach() -> Context:
-    """Keep the context of an action for its further steps; the present one is nobody's again."""
+    """Return a copy of the current context for the later steps of an action, and reset the current one."""
     context = copy_context()
     _current.set(None)
     _shielded.set(False)

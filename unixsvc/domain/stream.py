@@ -1,4 +1,4 @@
-"""An answer that comes item by item."""
+"""Replies that consist of a stream of items."""
 
 from __future__ import annotations
 
@@ -8,69 +8,69 @@ from contextvars import Context, copy_context
 from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled, Malformed, ServiceError
 
-__all__ = ["ReplyStream", "whole"]
+__all__ = ["ReplyStream", "unary_reply"]
 
 
 class ReplyStream:
-    """The items of a stream, and the reply that ends it: whatever goes wrong is a reply too.
+    """The items of a stream and the final reply. Errors become the final reply, too.
 
-    Whoever was given it asks for one item after the other, until it is given that reply: by :meth:`next`, or
-    by :meth:`close` or :meth:`refuse`. As long, the request counts as unanswered.
+    The reader calls :meth:`next` until it returns a :class:`~unixsvc.domain.message.Reply`, or ends the
+    stream with :meth:`close` or :meth:`refuse`. Until then the request counts as pending.
 
-    :param items: each as JSON.
-    :param ended: called once, with what was raised, or with None; gives the last reply.
-    :ivar seconds: what is left of the caller's time; None if the caller set no limit.
-    :ivar item_seconds: how long a single item may take.
-    :ivar context: in which whoever asks for items is to run what that takes.
+    :param items: each item as JSON.
+    :param on_end: called once with the exception that ended the stream, or None; returns the final reply.
+    :ivar seconds: the remaining time of the caller; None for no limit.
+    :ivar item_seconds: the time limit for one item.
+    :ivar context: the context in which the reader must run the methods.
     """
 
-    __slots__ = ("_ended", "_items", "context", "item_seconds", "seconds")
+    __slots__ = ("_items", "_on_end", "context", "item_seconds", "seconds")
 
     def __init__(
         self,
         items: AsyncGenerator[bytes, None],
-        ended: Callable[[BaseException | None], Reply],
+        on_end: Callable[[BaseException | None], Reply],
         *,
         seconds: float | None,
         item_seconds: float,
         context: Context | None = None,
     ) -> None:
         self._items = items
-        self._ended = ended
+        self._on_end = on_end
         self.seconds = seconds
         self.item_seconds = item_seconds
         self.context = context or copy_context()
 
     async def next(self) -> bytes | Reply:
-        """The next item, or the last reply."""
+        """Return the next item or the final reply."""
         try:
             return await self._items.__anext__()
         except StopAsyncIteration:
-            return self._ended(None)
-        except GeneratorExit:  # nobody waits any more
-            self._ended(Cancelled())
+            return self._on_end(None)
+        except GeneratorExit:  # the waiting coroutine was closed
+            self._on_end(Cancelled())
             raise
-        except BaseException as error:  # what that can be, see HandleMessage
-            return self._ended(error)
+        except BaseException as error:  # part of the error boundary, see HandleMessage
+            return self._on_end(error)
 
     async def close(self, reason: ServiceError) -> Reply:
-        """End it where it has given an item, and was not asked for the next one; the last reply."""
+        """End a stream that has delivered an item and is not working on the next; return the final reply."""
         try:
             await self._items.aclose()
         except GeneratorExit:
-            self._ended(reason)
+            self._on_end(reason)
             raise
         except BaseException as error:
-            return self._ended(error)
-        return self._ended(reason)
+            return self._on_end(error)
+        return self._on_end(reason)
 
     def refuse(self, reason: ServiceError) -> Reply:
-        """End it before it has been asked for anything; the last reply."""
-        return self._ended(reason)
+        """End a stream before the first call of :meth:`next`; return the final reply."""
+        return self._on_end(reason)
 
 
-def whole(answer: Reply | ReplyStream) -> Reply:
-    """The answer, for a transport that can send no streams: they are 400."""
+def unary_reply(answer: Reply | ReplyStream) -> Reply:
+    """Return a reply for a transport without streams: a stream becomes 400."""
     if isinstance(answer, ReplyStream):
         return answer.refuse(Malformed("a stream cannot be sent this way"))
     return answer

@@ -1,4 +1,4 @@
-"""Says what is wrong with a value, field by field, where the decoder stops at the first."""
+"""Validation of a value field by field; msgspec itself stops at the first error."""
 
 from __future__ import annotations
 
@@ -6,138 +6,157 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Final, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
+from unixsvc.domain.json import Json, JsonObject
+
 __all__ = [
-    "JSON",
-    "MAX_PROBLEMS",
-    "PLAIN",
-    "TEXT",
+    "DECODED",
+    "ENCODED",
+    "MAX_FIELD_ERRORS",
+    "NOT_JSON",
+    "QUERY",
     "FieldError",
     "InputFormat",
+    "TypeForm",
     "field_error",
     "find_field_errors",
     "join",
 ]
 
-# Whoever sends a megabyte of wrong fields must not get six megabytes of explanations for it.
-MAX_PROBLEMS: Final = 100
-_MAX_TEXT: Final = 300
+TypeForm: TypeAlias = object  # a type as annotations write it: a class, Annotated[...], a union, list[...]
 
-_WHERE = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$?(?P<path>.*)`$", re.DOTALL)
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The exceptions of ``msgspec.json.decode`` for data that is not JSON."""
+
+# Limits the reply to a message of a megabyte of wrong fields, which could otherwise be six times as long.
+MAX_FIELD_ERRORS: Final = 100
+_MAX_TEXT: Final = 300  # characters
+
+_LOCATED = re.compile(r"(?P<message>.*?) - at `(?:key in )?\$?(?P<path>.*)`$", re.DOTALL)
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One field, as ``address.city`` or ``tags[0]``, and what is wrong with it."""
+    """A field, as ``address.city`` or ``tags[0]``, and the problem with its value."""
 
     field: str
     message: str
 
 
 class InputFormat(msgspec.Struct, frozen=True):
-    """How values come: how to convert one to a type, and how to open one that has fields.
+    """A representation of values.
 
-    Both raise :class:`msgspec.ValidationError`.
+    Both functions raise :class:`msgspec.ValidationError`.
+
+    :ivar convert: converts a value to a type.
+    :ivar fields: returns the fields of an object.
     """
 
-    convert: Callable[[Any, Any], Any]
-    fields: Callable[[Any], Mapping[str, Any]]
+    convert: Callable[[Json, TypeForm], Json]
+    fields: Callable[[Json], Mapping[str, Json]]
 
 
-def _open_json(value: bytes) -> dict[str, msgspec.Raw]:
+def _decode_fields(value: bytes) -> dict[str, msgspec.Raw]:
     return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
 
 
-def _open_plain(value: Any) -> dict[str, Any]:
-    return msgspec.convert(value, dict[str, Any])
+def _convert_fields(value: Json) -> JsonObject:
+    return msgspec.convert(value, JsonObject)
 
 
-# Fields of JSON stay encoded until their type is known: untyped, 600 kB of "[]" become 13 MB of lists.
-JSON = InputFormat(lambda value, kind: msgspec.json.decode(value, type=kind), _open_json)
-PLAIN = InputFormat(lambda value, kind: msgspec.convert(value, kind), _open_plain)
-TEXT = InputFormat(lambda value, kind: msgspec.convert(value, kind, strict=False), _open_plain)
+# Fields of encoded JSON are decoded only with their types: without types, 600 kB of "[]" become 13 MB of
+# lists.
+ENCODED = InputFormat(lambda value, type_form: msgspec.json.decode(value, type=type_form), _decode_fields)
+"""JSON as bytes."""
+DECODED = InputFormat(lambda value, type_form: msgspec.convert(value, type_form), _convert_fields)
+"""Objects as ``json.loads`` returns them."""
+QUERY = InputFormat(lambda value, type_form: msgspec.convert(value, type_form, strict=False), _convert_fields)
+"""The fields of a query: numbers and booleans are strings."""
 
 
-def find_field_errors(kind: Any, value: Any, form: InputFormat, field: str = "") -> list[FieldError]:
-    """List what keeps ``value`` from being a ``kind``, the first hundred things; empty if nothing does.
+def find_field_errors(
+    type_form: TypeForm, value: Json, form: InputFormat, field: str = ""
+) -> list[FieldError]:
+    """List the differences between a value and a type.
 
-    :param kind: any type that msgspec knows; structs and dicts are looked into.
-    :param form: how ``value`` comes.
-    :param field: where ``value`` itself stands.
+    :param type_form: any type that msgspec supports; structs and dicts are searched recursively.
+    :param form: the representation of the value.
+    :param field: the name of the field that holds the value.
+    :returns: at most :data:`MAX_FIELD_ERRORS` errors; none if the value is valid.
     """
-    return list(islice(_problems(kind, value, form, field), MAX_PROBLEMS))
+    return list(islice(_errors(type_form, value, form, field), MAX_FIELD_ERRORS))
 
 
-def _problems(kind: Any, value: Any, form: InputFormat, field: str) -> Iterator[FieldError]:
-    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+def _errors(type_form: TypeForm, value: Json, form: InputFormat, field: str) -> Iterator[FieldError]:
+    inner = get_args(type_form)[0] if get_origin(type_form) is Annotated else type_form
     found = False
     try:
-        for problem in _problems_inside(inner, value, form, field):
+        for error in _errors_inside(inner, value, form, field):
             found = True
-            yield problem
+            yield error
         if not found:
-            form.convert(value, kind)
+            form.convert(value, type_form)
     except msgspec.ValidationError as error:
-        yield _problem(error, field)
+        yield _from_validation_error(error, field)
 
 
-def _problems_inside(kind: Any, value: Any, form: InputFormat, field: str) -> Iterator[FieldError]:
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if not kind.__struct_config__.array_like:
-            yield from _problems_of_struct(kind, form.fields(value), form, field)
-    elif get_origin(kind) is dict:
+def _errors_inside(type_form: TypeForm, value: Json, form: InputFormat, field: str) -> Iterator[FieldError]:
+    if isinstance(type_form, type) and issubclass(type_form, msgspec.Struct):
+        if not type_form.__struct_config__.array_like:
+            yield from _struct_errors(type_form, form.fields(value), form, field)
+    elif get_origin(type_form) is dict:
         for key, item in form.fields(value).items():
-            yield from _problems(get_args(kind)[1], item, form, join(field, key))
-    elif (only := _only_struct(kind)) is not None:
+            yield from _errors(get_args(type_form)[1], item, form, join(field, key))
+    elif (struct := _only_struct(type_form)) is not None:
         try:
             fields = form.fields(value)
-        except msgspec.ValidationError:  # it may be one of the others
+        except msgspec.ValidationError:  # the value may be of another type of the union
             return
-        yield from _problems_of_struct(only, fields, form, field)
+        yield from _struct_errors(struct, fields, form, field)
 
 
-def _only_struct(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that an object must be, of several kinds that a value may be."""
-    if get_origin(kind) not in (Union, UnionType):
+def _only_struct(type_form: TypeForm) -> type[msgspec.Struct] | None:
+    """Return the struct of a union of one struct and None."""
+    if get_origin(type_form) not in (Union, UnionType):
         return None
-    others = [each for each in get_args(kind) if each is not type(None)]
-    if len(others) != 1 or not (isinstance(others[0], type) and issubclass(others[0], msgspec.Struct)):
+    members = [member for member in get_args(type_form) if member is not type(None)]
+    if len(members) != 1 or not (isinstance(members[0], type) and issubclass(members[0], msgspec.Struct)):
         return None
-    only: type[msgspec.Struct] = others[0]
-    return None if only.__struct_config__.array_like else only
+    struct: type[msgspec.Struct] = members[0]
+    return None if struct.__struct_config__.array_like else struct
 
 
-def _problems_of_struct(
-    kind: type[msgspec.Struct], fields: Mapping[str, Any], form: InputFormat, field: str
+def _struct_errors(
+    struct: type[msgspec.Struct], values: Mapping[str, Json], form: InputFormat, field: str
 ) -> Iterator[FieldError]:
-    known = msgspec.structs.fields(kind)
-    for each in known:
-        where = join(field, each.encode_name)
-        if each.encode_name in fields:
-            yield from _problems(each.type, fields[each.encode_name], form, where)
+    fields = msgspec.structs.fields(struct)
+    for each in fields:
+        name = join(field, each.encode_name)
+        if each.encode_name in values:
+            yield from _errors(each.type, values[each.encode_name], form, name)
         elif each.required:
-            yield field_error(where, "is required")
-    if kind.__struct_config__.forbid_unknown_fields:
-        names = {each.encode_name for each in known} | {kind.__struct_config__.tag_field}
-        yield from (field_error(join(field, name), "is unknown") for name in fields if name not in names)
+            yield field_error(name, "is required")
+    if struct.__struct_config__.forbid_unknown_fields:
+        known = {each.encode_name for each in fields} | {struct.__struct_config__.tag_field}
+        yield from (field_error(join(field, name), "is unknown") for name in values if name not in known)
 
 
-def _problem(error: msgspec.ValidationError, field: str) -> FieldError:
-    located = _WHERE.match(str(error))
+def _from_validation_error(error: msgspec.ValidationError, field: str) -> FieldError:
+    located = _LOCATED.match(str(error))
     if located is None:
         return field_error(field, str(error))
     return field_error((field + located["path"]).removeprefix("."), located["message"])
 
 
 def field_error(field: str, message: str) -> FieldError:
-    """A problem in words of a length that a person reads: both may quote what a peer has sent."""
+    """Create an error with texts of limited length: both may quote the peer's data."""
     return FieldError(_shortened(field), _shortened(message))
 
 
 def join(field: str, name: str) -> str:
-    """The name of a field inside of another."""
+    """Return the name of a field inside another field."""
     return _shortened(f"{field}.{name}" if field else name)
 
 

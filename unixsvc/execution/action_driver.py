@@ -94,7 +94,7 @@ class RunningAction(ActionDriver[Reply | ReplyStream]):
         self._finished: Callable[[Reply | ReplyStream], None] | None = finished
         self._why: ServiceError | None = None
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
-        self._follow(suspended.waiting)
+        self._follow(suspended.awaited)
 
     def cancel(self, reason: ServiceError) -> None:
         """Stop the action: ``reason`` is raised in it where it waits.

@@ -12,7 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.domain.message import EMPTY, Request
-from unixsvc.domain.validation import JSON, MAX_PROBLEMS, TEXT, FieldError, field_error, find_field_errors
+from unixsvc.domain.validation import (
+    ENCODED,
+    MAX_FIELD_ERRORS,
+    QUERY,
+    FieldError,
+    field_error,
+    find_field_errors,
+)
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.signature import Signature, is_list
@@ -58,7 +65,7 @@ class Binder:
                 for name in self._data.names:
                     arguments[name] = getattr(data, name)
         if problems:
-            shown = problems[:MAX_PROBLEMS]
+            shown = problems[:MAX_FIELD_ERRORS]
             raise Invalid([{"field": each.field, "message": each.message} for each in shown])
         if self._request:
             arguments[self._request] = request
@@ -81,7 +88,7 @@ class _PathValue:
         if _is_endless(result):
             problems.append(_endless(field))
         else:
-            problems += islice(self._check(result, field), MAX_PROBLEMS) if self._check else []
+            problems += islice(self._check(result, field), MAX_FIELD_ERRORS) if self._check else []
         return result
 
 
@@ -97,10 +104,10 @@ class _Data:
 
     def read(self, request: Request, problems: list[FieldError]) -> Any:
         value: Any = request.data
-        form = JSON
+        form = ENCODED
         try:
             if request.query and bytes(value) == bytes(EMPTY):
-                value, form = self._fields_of(request.query), TEXT
+                value, form = self._fields_of(request.query), QUERY
                 result = form.convert(value, self._kind)
                 problems += self._endless_fields(result, value)
             else:
@@ -111,7 +118,7 @@ class _Data:
         except _NOT_JSON:
             raise Malformed("data: is not JSON") from None
         if self._check is not None:
-            problems += islice(self._check(result, ""), MAX_PROBLEMS)
+            problems += islice(self._check(result, ""), MAX_FIELD_ERRORS)
         return result
 
     def _endless_fields(self, result: Struct, given: Mapping[str, Any]) -> list[FieldError]:

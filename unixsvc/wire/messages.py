@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
-from unixsvc.domain.validation import JSON, find_field_errors
+from unixsvc.domain.validation import ENCODED, find_field_errors
 from unixsvc.errors import BadGateway, Malformed, NotJSON
 
 __all__ = [
@@ -187,7 +187,7 @@ def encode_credit(id: int, items: int) -> bytes:
 def _malformed(message: bytes) -> Malformed:
     try:
         msgspec.json.decode(message, type=Raw)  # a wrong type may be found in front of what is not JSON
-        problems = find_field_errors(ClientMessage, message, JSON)
+        problems = find_field_errors(ClientMessage, message, ENCODED)
     except _NOT_JSON:
         return NotJSON(_NOT_JSON_DETAIL)
     return Malformed([{"field": problem.field, "message": problem.message} for problem in problems])

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.message import Caller, Reply, Request
-from unixsvc.domain.stream import ReplyStream, whole
+from unixsvc.domain.stream import ReplyStream, unary_reply
 from unixsvc.errors import error_from
 from unixsvc.server.handler import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
@@ -47,7 +47,7 @@ class _Connection(Int32StringReceiver):
         answer: Deferred[Reply | ReplyStream] = Deferred.fromCoroutine(
             await_result(handle(to_request(wire, self._caller)))
         )
-        answer.addCallback(lambda reply: self.sendString(encode_reply(wire.id, whole(reply))))
+        answer.addCallback(lambda reply: self.sendString(encode_reply(wire.id, unary_reply(reply))))
         answer.addBoth(self._handler.end)
 
 
@@ -77,7 +77,7 @@ class PrefixedRequestHandler(Service):
     async def probe(self) -> None:
         """Ask for our health, without a socket."""
         request = Request("GET", "/-/health", auth_token=self.context.token)
-        reply = whole(await await_result(self.context.handle(request)))
+        reply = unary_reply(await await_result(self.context.handle(request)))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 

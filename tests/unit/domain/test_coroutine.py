@@ -46,7 +46,7 @@ class BegunTests(SynchronousTestCase):
     def test_waits(self) -> None:
         """What waits is begun: it says for what, and nothing is waited for twice."""
         suspended = self.suspended()
-        self.assertIs(suspended.waiting, self.first)
+        self.assertIs(suspended.awaited, self.first)
         finished = Deferred.fromCoroutine(await_result(suspended))
         self.first.callback(1)
         self.assertNoResult(finished)

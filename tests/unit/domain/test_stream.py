@@ -12,7 +12,7 @@ from tests.unit.domain.test_handle_message import SECRET, Surroundings
 from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.stream import ReplyStream, whole
+from unixsvc.domain.stream import ReplyStream, unary_reply
 from unixsvc.errors import Cancelled, NotFound
 
 
@@ -133,9 +133,9 @@ class StreamTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """A transport without streams has them refused, and any other reply left as it is."""
-        self.assertEqual(whole(self.start()).code, 400)
+        self.assertEqual(unary_reply(self.start()).code, 400)
         self.assert_counted(400, 0.5)
-        self.assertEqual(whole(Reply(200, b"1")), Reply(200, b"1"))
+        self.assertEqual(unary_reply(Reply(200, b"1")), Reply(200, b"1"))
 
 
 class LaterTests(StreamTests):

@@ -11,10 +11,10 @@ from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.validation import (
-    JSON,
-    MAX_PROBLEMS,
-    PLAIN,
-    TEXT,
+    DECODED,
+    ENCODED,
+    MAX_FIELD_ERRORS,
+    QUERY,
     FieldError,
     InputFormat,
     find_field_errors,
@@ -79,9 +79,9 @@ class Tree(Struct):
     branches: dict[str, Tree] = {}
 
 
-def problems(kind: Any, value: Any, form: InputFormat = PLAIN) -> dict[str, str]:
+def problems(kind: Any, value: Any, form: InputFormat = DECODED) -> dict[str, str]:
     """What is wrong, by field."""
-    data = msgspec.json.encode(value) if form is JSON else value
+    data = msgspec.json.encode(value) if form is ENCODED else value
     found = find_field_errors(kind, data, form)
     fields = {each.field: each.message for each in found}
     assert len(fields) == len(found), found
@@ -93,7 +93,7 @@ class ProblemTests(SynchronousTestCase):
 
     def assert_problems(self, kind: Any, value: Any, expected: dict[str, str]) -> None:
         """Both forms give the same."""
-        for form in (PLAIN, JSON):
+        for form in (DECODED, ENCODED):
             self.assertEqual(problems(kind, value, form), expected)
 
     def test_nothing(self) -> None:
@@ -160,45 +160,45 @@ class ProblemTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """Keys of a dict are checked as well."""
-        [problem] = find_field_errors(dict[int, int], b'{"a":1}', JSON)
+        [problem] = find_field_errors(dict[int, int], b'{"a":1}', ENCODED)
         self.assertIn("Expected `int`", problem.message)
 
     def test_text(self) -> None:
         """Values that come as text are converted before they are judged."""
-        self.assertEqual(problems(Person, {"name": "x", "Age": "7", "address": {"city": "x"}}, TEXT), {})
+        self.assertEqual(problems(Person, {"name": "x", "Age": "7", "address": {"city": "x"}}, QUERY), {})
         expected = {"address": "is required", "Age": "Expected `int`, got `str`"}
-        self.assertEqual(problems(Person, {"name": "x", "Age": "x"}, TEXT), expected)
+        self.assertEqual(problems(Person, {"name": "x", "Age": "x"}, QUERY), expected)
 
     def test_starting_field(self) -> None:
         """What is looked at may stand somewhere itself."""
-        found = find_field_errors(Person, {"name": 1}, PLAIN, "who")
+        found = find_field_errors(Person, {"name": 1}, DECODED, "who")
         self.assertEqual([each.field for each in found], ["who.name", "who.address"])
-        self.assertEqual(find_field_errors(list[int], ["x"], PLAIN, "who")[0].field, "who[0]")
+        self.assertEqual(find_field_errors(list[int], ["x"], DECODED, "who")[0].field, "who[0]")
 
     def test_at_most_a_hundred(self) -> None:
         """However much is wrong, the explanation stays short, and takes no time to make."""
         wrong = {str(number): "x" for number in range(50_000)}
         for kind in (dict[str, int], Address):
-            self.assertEqual(len(find_field_errors(kind, wrong, PLAIN)), MAX_PROBLEMS)
+            self.assertEqual(len(find_field_errors(kind, wrong, DECODED)), MAX_FIELD_ERRORS)
         nested = {"address": wrong, "homes": {"a": wrong}}
-        self.assertEqual(len(find_field_errors(Person, nested, PLAIN)), MAX_PROBLEMS)
-        self.assertEqual(MAX_PROBLEMS, 100)
+        self.assertEqual(len(find_field_errors(Person, nested, DECODED)), MAX_FIELD_ERRORS)
+        self.assertEqual(MAX_FIELD_ERRORS, 100)
 
     def test_short(self) -> None:
         """What a peer has sent is quoted in part, however long it is."""
         long = "x" * 10_000
         values = [{long: {long: 1}}, {"a": {long: 1}}]
         for value in values:
-            [problem] = find_field_errors(dict[str, dict[str, str]], value, PLAIN)
+            [problem] = find_field_errors(dict[str, dict[str, str]], value, DECODED)
             self.assertEqual((len(problem.field), problem.field[-1]), (300, "…"))
-        [problem] = find_field_errors(Literal["a"], long, PLAIN)
+        [problem] = find_field_errors(Literal["a"], long, DECODED)
         self.assertEqual((len(problem.message), problem.message[-1]), (300, "…"))
 
     def test_not_json(self) -> None:
         """Bytes that are no JSON are for the caller of this to handle: they have no fields."""
-        self.assertRaises(msgspec.DecodeError, find_field_errors, Person, b"{", JSON)
+        self.assertRaises(msgspec.DecodeError, find_field_errors, Person, b"{", ENCODED)
         deep = b'{"branches":{"x":' * 5_000 + b"{}" + b"}}" * 5_000
-        self.assertRaises(RecursionError, find_field_errors, Tree, deep, JSON)
+        self.assertRaises(RecursionError, find_field_errors, Tree, deep, ENCODED)
 
     @given(
         st.dictionaries(
@@ -215,7 +215,7 @@ class ProblemTests(SynchronousTestCase):
     )
     def test_agrees_with_the_decoder(self, value: dict[str, Any]) -> None:
         """There are problems exactly when the decoder refuses the value."""
-        for form, data in ((PLAIN, value), (JSON, msgspec.json.encode(value))):
+        for form, data in ((DECODED, value), (ENCODED, msgspec.json.encode(value))):
             try:
                 form.convert(data, Person)
                 fits = True
@@ -225,4 +225,4 @@ class ProblemTests(SynchronousTestCase):
 
     def test_problem_without_place(self) -> None:
         """A message that names no place is about the whole."""
-        self.assertEqual(find_field_errors(int, "x", PLAIN), [FieldError("", "Expected `int`, got `str`")])
+        self.assertEqual(find_field_errors(int, "x", DECODED), [FieldError("", "Expected `int`, got `str`")])

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.actions import Colour, Even, Limit, New, Tree, Unit, binder, bound, taking
 from unixsvc.domain.message import Request
-from unixsvc.domain.validation import MAX_PROBLEMS
+from unixsvc.domain.validation import MAX_FIELD_ERRORS
 from unixsvc.errors import Invalid, Malformed
 
 
@@ -181,7 +181,7 @@ class InvalidTests(BindingTestCase):
         """The explanation stays short, whoever found the problems."""
         with self.assertRaises(Invalid) as caught:
             bound(taking(evens=list[Even]), data=msgspec.json.encode({"evens": [1] * 50_000}))
-        self.assertEqual(len(caught.exception.detail), MAX_PROBLEMS)
+        self.assertEqual(len(caught.exception.detail), MAX_FIELD_ERRORS)
 
     def test_malformed(self) -> None:
         """Data that is no JSON inside is malformed, and so is what is nested too deeply."""
