@@ -77,7 +77,7 @@ def _check(settings: Settings, name: str, service: ServiceSettings) -> int:
             folder=settings.folder,
             name=name,
             blocking=_Nowhere(),
-            reserved=BuiltinRoutes(_nobody_asks, dict),
+            builtin=BuiltinRoutes(_nobody_asks, dict),
             values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
         )
         http = settings.http if settings.http and name == HTTP_SERVICE else Http()

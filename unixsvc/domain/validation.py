@@ -16,7 +16,6 @@ __all__ = [
     "DECODED",
     "ENCODED",
     "MAX_FIELD_ERRORS",
-    "NOT_JSON",
     "QUERY",
     "FieldError",
     "InputFormat",
@@ -28,8 +27,6 @@ __all__ = [
 
 TypeForm: TypeAlias = object  # a type as annotations write it: a class, Annotated[...], a union, list[...]
 
-NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""The exceptions of ``msgspec.json.decode`` for data that is not JSON."""
 
 # Limits the reply to a message of a megabyte of wrong fields, which could otherwise be six times as long.
 MAX_FIELD_ERRORS: Final = 100

@@ -1,1 +1,1 @@
-"""From a path and a method to an action with checked arguments."""
+"""Routing: from the method and path of a request to an action with validated arguments."""

@@ -1,76 +1,82 @@
-"""What an application hands to the framework."""
+"""The definition of an application, and its import."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import svcs
 from msgspec import Struct
 
+from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
 
-__all__ = ["NOTHING", "App", "load_app", "load_object"]
+if TYPE_CHECKING:
+    from klein import Klein
+
+__all__ = ["NOTHING", "App", "Mount", "load_app", "load_object"]
+
+Mount: TypeAlias = str | IRouterDatasource
 
 
 class App(Struct, frozen=True):
-    """One application: what it answers, and what its controllers need.
+    """An application.
 
-    :ivar routes: groups, and single routes whose actions are functions.
-    :ivar container: registers what controllers ask for; called once in each worker.
-    :ivar title: for people who read the contract.
-    :ivar version: of the contract.
-    :ivar mounts: by a prefix of paths, who answers those: another service, by its name as ``user``, or with
-        the prefix that its own paths have instead, as ``user:/people``; or any other
+    :ivar routes: groups of routes, and routes whose actions are functions.
+    :ivar container: registers the dependencies of the controllers; called once in each worker.
+    :ivar title: the title of the contract.
+    :ivar version: the version of the contract.
+    :ivar mounts: other services by path prefix: the name of a service, as ``user``; a name with the prefix
+        that the paths have in that service, as ``user:/people``; or any
         :class:`~unixsvc.domain.interfaces.IRouterDatasource`.
-    :ivar web: adds routes of the application's own to the :class:`klein.Klein` of a worker that answers over
-        HTTP, for what is no message: pages, uploads, websites. It is given a container as well.
+    :ivar web: adds routes of the application's own to the :class:`klein.Klein` application of an HTTP worker,
+        for pages, uploads or websockets. The second argument is a container.
     """
 
     routes: Sequence[Group | Route]
     container: Callable[[svcs.Registry, ServiceContext], None] | None = None
     title: str = ""
     version: str = ""
-    mounts: dict[str, Any] = {}
-    web: Callable[[Any, svcs.Container], None] | None = None
+    mounts: dict[str, Mount] = {}
+    web: Callable[[Klein, svcs.Container], None] | None = None
 
 
 NOTHING: Final = App([])
-"""An application without routes, for a service that only mounts others."""
+"""An application without routes, for a service that only has mounts."""
 
 
 def load_app(spec: str) -> App:
     """Import an application.
 
     :param spec: ``package.module:name``.
-    :raises ConfigError: if there is no such thing, or it is no :class:`App`. What the module itself
-        raises is not caught: its author needs the traceback.
+    :raises ConfigError: if it does not exist or is not an :class:`App`. Exceptions of the module itself are
+        not caught, as their author needs the traceback.
     """
-    found = load_object(spec)
-    if not isinstance(found, App):
-        raise ConfigError(spec, f"is no App, but a {type(found).__name__}")
-    return found
+    app = load_object(spec)
+    if not isinstance(app, App):
+        raise ConfigError(spec, f"is not an App but a {type(app).__name__}")
+    return app
 
 
 def load_object(spec: str) -> Any:
-    """Import what a configuration names.
+    """Import an object that a configuration names.
 
     :param spec: ``package.module:name``.
-    :raises ConfigError: if there is no such thing.
+    :raises ConfigError: if it does not exist.
     """
     module_name, _, name = spec.partition(":")
     if not (module_name and name):
-        raise ConfigError(repr(spec), "names nothing", "write it as package.module:name")
+        raise ConfigError(repr(spec), "is not the name of an object", "write it as package.module:name")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        # A module that is there, but imports one that is not, is its author's affair.
+        # If an existing module imports a missing one, the author of the module needs the traceback.
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise
-        remedy = "put it beside the configuration, or install it"
+        remedy = "put it in the directory of the configuration, or install it"
         raise ConfigError(spec, f"there is no module {error.name!r}", remedy) from None
     try:
         return getattr(module, name)

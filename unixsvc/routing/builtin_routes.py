@@ -1,15 +1,16 @@
-"""The paths that every service has: ``/-/ping``, ``/-/health``, ``/-/routes``, ``/-/stats``."""
+"""The routes of every service: ``/-/ping``, ``/-/health``, ``/-/routes`` and ``/-/stats``."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import svcs
 from msgspec import Struct
 
 from unixsvc.contract.model import BUILTIN_PREFIX, Contract
+from unixsvc.domain.json import JsonObject
 from unixsvc.routing.route import GET, Group
 
 __all__ = ["HEALTH", "PREFIX", "ROUTES", "BuiltinRoutes", "builtin_group"]
@@ -20,29 +21,34 @@ ROUTES: Final = f"{PREFIX}/routes"
 
 
 class BuiltinRoutes(Struct, frozen=True):
-    """What the reserved paths answer with, beside the contract.
+    """The functions behind the built-in routes.
 
-    :ivar health: is given a container of the application's.
+    :ivar health: checks the health of the application with a container of its own.
+    :ivar stats: returns the metrics of the worker.
     """
 
-    health: Callable[[svcs.Container], Awaitable[dict[str, Any]]]
-    stats: Callable[[], dict[str, Any]]
+    health: Callable[[svcs.Container], Awaitable[JsonObject]]
+    stats: Callable[[], JsonObject]
 
 
-def builtin_group(reserved: BuiltinRoutes, contract: Callable[[], Contract]) -> Group:
-    """Routes as any others, but that no application can define."""
+def builtin_group(builtin: BuiltinRoutes, contract: Callable[[], Contract]) -> Group:
+    """Return the group of the built-in routes.
+
+    :param contract: returns the contract of the service.
+    """
 
     def ping() -> str:
         return "pong"
 
-    async def health(container: svcs.Container) -> dict[str, Any]:
-        return await reserved.health(container)
+    async def health(container: svcs.Container) -> JsonObject:
+        return await builtin.health(container)
 
-    def stats() -> dict[str, Any]:
-        return reserved.stats()
+    def stats() -> JsonObject:
+        return builtin.stats()
 
-    def routes() -> dict[str, Any]:
-        return msgspec.to_builtins(contract())  # type: ignore[no-any-return]
+    def routes() -> JsonObject:
+        # The contract of this route says "object": its result must not depend on the release.
+        return msgspec.structs.asdict(contract())
 
     return Group(
         PREFIX,

@@ -1,103 +1,111 @@
-"""Checks of an application's own, besides those that types express."""
+"""Checks: validation rules of the application, in addition to those that types express."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from string import Formatter
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
-from unixsvc.domain.validation import FieldError, field_error, join
+from unixsvc.domain.json import Json
+from unixsvc.domain.validation import FieldError, TypeForm, field_error, join
 from unixsvc.errors import ConfigError
 
 __all__ = ["Check", "Checker", "checker_for"]
 
-# Lazy, so that a megabyte of wrong items costs no more than the problems that are told.
-Checker = Callable[[Any, str], Iterator[FieldError]]
+# Yields the errors of a value. An iterator, so that a megabyte of invalid items costs no more than the errors
+# that are reported.
+Checker: TypeAlias = Callable[[Json, str], Iterator[FieldError]]
+_Structs: TypeAlias = dict[TypeForm, Checker]
 
 
 class Check:
-    """Stands in ``Annotated``: a function of the value, and what to say where it answers False.
+    """A validation rule in ``Annotated``: a function of the value, and a message for invalid values.
 
-    ``Annotated[str, Check(is_iban, message="{value} is no IBAN of {country}", country="DE")]``
+    ``Annotated[str, Check(is_iban, message="{value} is not an IBAN of {country}", country="DE")]``
 
-    :param function: called with the value and the parameters; a ValueError counts as False.
-    :param message: what the caller is told, with ``{value}`` and the parameters filled in.
-    :param parameters: handed to the function by name.
-    :raises ConfigError: if the message names something else.
+    :param function: called with the value and the parameters; returns False or raises ValueError if the value
+        is invalid.
+    :param message: the error message; ``{value}`` and the names of parameters are replaced.
+    :param parameters: keyword arguments of the function.
+    :raises ConfigError: if the message contains another name.
     """
 
-    def __init__(self, function: Callable[..., object], *, message: str, **parameters: Any) -> None:
-        places = [name for _, name, _, _ in Formatter().parse(message) if name is not None]
-        named = {re.split(r"[.\[]", name)[0] for name in places}
+    def __init__(self, function: Callable[..., object], *, message: str, **parameters: object) -> None:
+        fields = [name for _, name, _, _ in Formatter().parse(message) if name is not None]
+        names = {re.split(r"[.\[]", field)[0] for field in fields}
         where = f"Check({getattr(function, '__name__', function)})"
         if "value" in parameters:
-            raise ConfigError(where, "'value' is no name for a parameter", "it is what is checked")
-        for name in sorted(named - {"value", *parameters}):
-            raise ConfigError(where, f"the message has a place for {name!r}, which is no parameter")
+            raise ConfigError(where, "a parameter cannot be named 'value'", "it is the value to check")
+        for name in sorted(names - {"value", *parameters}):
+            raise ConfigError(where, f"the message contains {name!r}, which is not a parameter")
         self._function = function
         self._message = message
         self._parameters = parameters
 
-    def problems(self, value: Any, field: str) -> Iterator[FieldError]:
-        """What is wrong with the value that stands at ``field``; empty if nothing is."""
+    def errors(self, value: object, field: str) -> Iterator[FieldError]:
+        """Yield an error if the value of a field is invalid."""
         try:
-            fine = self._function(value, **self._parameters)
+            valid = self._function(value, **self._parameters)
         except ValueError:
-            fine = False  # how many a parser says that it cannot take a value
-        if not fine:
+            valid = False
+        if not valid:
             yield field_error(field, self._message.format(value=value, **self._parameters))
 
 
-def checker_for(kind: Any, known: dict[Any, Checker] | None = None) -> Checker | None:
-    """Gather the checks in a type, also those of its fields and items; None if there are none.
+def checker_for(hint: TypeForm, structs: _Structs | None = None) -> Checker | None:
+    """Combine the checks of a type, of its fields and of its items; None if there are none.
 
-    :param known: the structs around this one, for a type that contains itself.
-    :raises TypeError: for a check that stands where it would not be looked at.
+    :param structs: the checkers of the enclosing structs, for recursive types.
+    :raises TypeError: for a check in a position that is not supported.
     """
-    if not _has_check(kind, frozenset()):
+    if not _has_check(hint, frozenset()):
         return None
-    known = {} if known is None else known
-    arguments = get_args(kind)
-    origin = get_origin(kind)
+    structs = {} if structs is None else structs
+    arguments = get_args(hint)
+    origin = get_origin(hint)
     if origin is Annotated:
-        own: list[Checker] = [each.problems for each in arguments[1:] if isinstance(each, Check)]
-        nested = checker_for(arguments[0], known)
+        own: list[Checker] = [each.errors for each in arguments[1:] if isinstance(each, Check)]
+        nested = checker_for(arguments[0], structs)
         return _all_of([*own, *([nested] if nested else [])])
-    if _is_struct(kind):
-        return _of_fields(kind, known)
+    if struct := _as_struct(hint):
+        return _of_fields(struct, structs)
     if origin in (Union, types.UnionType):
-        return _of_union(arguments, known)
+        return _of_union(arguments, structs)
     items = _item_of(origin, arguments)
-    nested = None if items is None else checker_for(items[0], known)
+    nested = None if items is None else checker_for(items[0], structs)
     if items is None or nested is None:
-        raise TypeError(f"a Check inside {kind} would not be looked at")
+        raise TypeError(f"a Check inside {hint} is not supported")
     return items[1](nested)
 
 
-def _has_check(kind: Any, seen: frozenset[Any]) -> bool:
-    if isinstance(kind, Check):
+def _has_check(hint: TypeForm, seen: frozenset[TypeForm]) -> bool:
+    if isinstance(hint, Check):
         return True
-    inside = get_args(kind)
-    if kind not in seen and _is_struct(kind):
-        seen |= {kind}
-        inside = tuple(each.type for each in msgspec.structs.fields(kind))
-    elif dataclasses.is_dataclass(kind) or is_typeddict(kind) or hasattr(kind, "_fields"):
-        inside = tuple(get_type_hints(kind, include_extras=True).values())
+    inside = get_args(hint)
+    if hint not in seen and (struct := _as_struct(hint)):
+        seen |= {hint}
+        inside = tuple(each.type for each in msgspec.structs.fields(struct))
+    elif dataclasses.is_dataclass(hint) or is_typeddict(hint) or hasattr(hint, "_fields"):
+        inside = tuple(get_type_hints(hint, include_extras=True).values())
     return any(_has_check(each, seen) for each in inside)
 
 
-def _is_struct(kind: Any) -> bool:
-    bare = get_origin(kind) or kind
-    return isinstance(bare, type) and issubclass(bare, msgspec.Struct)
+def _as_struct(hint: TypeForm) -> type[msgspec.Struct] | None:
+    """Return a struct, also a generic one with its arguments; None for other types."""
+    bare: Json = get_origin(hint) or hint
+    struct: Json = hint
+    return struct if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
 
 
-def _item_of(origin: Any, arguments: tuple[Any, ...]) -> tuple[Any, Callable[[Checker], Checker]] | None:
-    """Of a type that holds others: the one whose checks are looked at, and how."""
+def _item_of(
+    origin: object, arguments: tuple[TypeForm, ...]
+) -> tuple[TypeForm, Callable[[Checker], Checker]] | None:
+    """Return the type of the items of a container type, and the function that checks all items."""
     if origin in (list, set, frozenset) or (origin is tuple and arguments[1:] == (...,)):
         return arguments[0], _of_items
     if origin is dict and not _has_check(arguments[0], frozenset()):
@@ -108,27 +116,27 @@ def _item_of(origin: Any, arguments: tuple[Any, ...]) -> tuple[Any, Callable[[Ch
 def _all_of(checkers: list[Checker]) -> Checker | None:
     if len(checkers) < 2:
         return checkers[0] if checkers else None
-    return lambda value, field: (problem for check in checkers for problem in check(value, field))
+    return lambda value, field: (error for check in checkers for error in check(value, field))
 
 
-def _of_fields(kind: Any, known: dict[Any, Checker]) -> Checker:
-    if kind in known:
-        return known[kind]
+def _of_fields(struct: type[msgspec.Struct], structs: _Structs) -> Checker:
+    if struct in structs:
+        return structs[struct]
     checkers: list[tuple[str, str, Checker]] = []
 
-    def check(value: Any, field: str) -> Iterator[FieldError]:
+    def check(value: object, field: str) -> Iterator[FieldError]:
         for name, encoded, checker in checkers:
             yield from checker(getattr(value, name), join(field, encoded))
 
-    known[kind] = check  # before its fields, which may be of this kind again
-    for each in msgspec.structs.fields(kind):
-        found = checker_for(each.type, known)
+    structs[struct] = check  # before the fields, which may be of the same type
+    for each in msgspec.structs.fields(struct):
+        found = checker_for(each.type, structs)
         checkers += [] if found is None else [(each.name, each.encode_name, found)]
     return check
 
 
 def _of_items(item: Checker) -> Checker:
-    def check(value: Any, field: str) -> Iterator[FieldError]:
+    def check(value: Json, field: str) -> Iterator[FieldError]:
         for at, each in enumerate(value):
             yield from item(each, f"{field}[{at}]")
 
@@ -136,17 +144,17 @@ def _of_items(item: Checker) -> Checker:
 
 
 def _of_values(item: Checker) -> Checker:
-    def check(value: Mapping[Any, Any], field: str) -> Iterator[FieldError]:
+    def check(value: Json, field: str) -> Iterator[FieldError]:
         for key, each in value.items():
             yield from item(each, join(field, str(key)))
 
     return check
 
 
-def _of_union(members: tuple[Any, ...], known: dict[Any, Checker]) -> Checker:
-    """Only None may stand beside the one member that has checks: which member a value is of is known."""
-    checkers = [found for each in members if (found := checker_for(each, known)) is not None]
+def _of_union(members: tuple[TypeForm, ...], structs: _Structs) -> Checker:
+    """Support unions with None only: which member of another union a value belongs to is unknown."""
+    checkers = [found for each in members if (found := checker_for(each, structs)) is not None]
     if len(members) > 2 or type(None) not in members:
-        raise TypeError("a Check inside a union works only beside None")
+        raise TypeError("a Check inside a union is supported only if the other member is None")
     checker = checkers[0]
     return lambda value, field: iter(()) if value is None else checker(value, field)

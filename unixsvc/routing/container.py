@@ -1,26 +1,29 @@
-"""Controllers and what they need, from the application's svcs registry."""
+"""Dependency injection: controllers and their arguments from the application's svcs registry."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import svcs
 from msgspec import Struct
 
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ConfigError
 from unixsvc.routing.signature import resolve_hints
 
 __all__ = ["ServiceContainer", "ServiceContext"]
 
+_T = TypeVar("_T")
+
 
 class ServiceContext(Struct, frozen=True):
-    """Where an application finds itself: the second argument of its container function.
+    """The service in which an application runs: the second argument of its container function.
 
-    :ivar name: of the service.
-    :ivar folder: the configuration's folder, for files of the service.
+    :ivar name: the name of the service.
+    :ivar folder: the directory of the configuration, for files of the service.
     """
 
     name: str
@@ -28,44 +31,45 @@ class ServiceContext(Struct, frozen=True):
     settings: ServiceSettings
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What the configuration hands to the application."""
+    def options(self) -> JsonObject:
+        """The ``options`` of the service in the configuration."""
         return self.settings.options
 
 
 class ServiceContainer:
-    """The registry of one worker, and a container that lives as long.
+    """The registry of one worker, with a container that has the lifetime of the worker.
 
     :param values: registered before the application registers its own, by type.
-    :ivar given: those of them that somebody has asked for.
-    :ivar container: lives as long as the worker.
+    :ivar provided: the types of those values that have been requested.
+    :ivar container: the container of the worker.
     """
 
-    def __init__(self, values: Mapping[Any, object]) -> None:
+    def __init__(self, values: Mapping[type, object]) -> None:
         self.registry = svcs.Registry()
-        self.given: set[Any] = set()
-        for kind, value in values.items():
-            self._register(kind, value)
+        self.provided: set[type] = set()
+        for svc_type, value in values.items():
+            self._register(svc_type, value)
         self.container = svcs.Container(self.registry)
 
-    def make(self, controller: type) -> Any:
-        """Make a controller, its arguments by the annotations of ``__init__``.
+    def make(self, controller: type[_T]) -> _T:
+        """Instantiate a controller; the annotations of ``__init__`` choose the arguments.
 
-        :raises ConfigError: for an argument that has no annotation, or that nobody registered.
+        :raises ConfigError: for an argument without an annotation, or of a type that is not registered.
         """
         where = f"{controller.__qualname__}.__init__"
         parameters = inspect.signature(controller).parameters
         hints = resolve_hints(inspect.getattr_static(controller, "__init__"), where) if parameters else {}
-        arguments = {}
+        arguments: JsonObject = {}
         for name, parameter in parameters.items():
             if name not in hints:
                 raise ConfigError(where, f"{name!r} has no annotation")
-            if hints[name] not in self.registry and parameter.default is not parameter.empty:
+            svc_type: Any = hints[name]
+            if svc_type not in self.registry and parameter.default is not parameter.empty:
                 continue
             try:
-                arguments[name] = self.container.get(hints[name])
+                arguments[name] = self.container.get(svc_type)
             except svcs.exceptions.ServiceNotFoundError as error:
-                [missing] = error.args  # may be something that the argument itself needs
+                [missing] = error.args  # may be a dependency of the argument
                 raise ConfigError(
                     where,
                     f"nothing is registered for {name!r}",
@@ -73,18 +77,18 @@ class ServiceContainer:
                 ) from None
         return controller(**arguments)
 
-    def _register(self, kind: Any, value: object) -> None:
-        def give() -> object:
-            self.given.add(kind)
+    def _register(self, svc_type: type, value: object) -> None:
+        def provide() -> object:
+            self.provided.add(svc_type)
             return value
 
-        self.registry.register_factory(kind, give, enter=False)
+        self.registry.register_factory(svc_type, provide, enter=False)
 
     def open(self) -> svcs.Container:
-        """A container for one request; the caller closes it."""
+        """Return a container for one request; the caller closes it."""
         return svcs.Container(self.registry)
 
     def close(self) -> None:
-        """Let go of everything that was made."""
+        """Close the container and the registry, and so everything that they have made."""
         self.container.close()
         self.registry.close()

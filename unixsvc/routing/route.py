@@ -1,34 +1,37 @@
-"""How an application writes its routes."""
+"""Routes as an application declares them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
 
-__all__ = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"]
+__all__ = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Action", "Group", "Route"]
 
-Action = Callable[..., Any]
+# The parameters and the result depend on the route; read_signature() checks them at start.
+Action: TypeAlias = Callable[..., Any]
 
 
 class Route(Struct, frozen=True):
-    """One path and method, and the action that answers it.
+    """A method and a path, and the action that serves them.
 
-    :ivar method: upper-cased.
-    :ivar pattern: the path below the group's prefix; ``{name}`` or ``{name:kind}`` is a variable, with
-        the kinds of :data:`unixsvc.routing.table.PATH_TYPES`.
-    :ivar action: a method of the group's controller, or a function where there is no controller.
-    :ivar public: whether it answers without a token, under the policy ``private``.
-    :ivar blocking: whether the action, a plain ``def``, is called in a thread.
-    :ivar meta: the user's own; the action reads it as ``request.route_meta``.
-    :ivar shield: whether the action goes on when its caller cancels it or goes away.
-    :ivar errors: what the action raises that callers may expect: it is said in the contract, and nobody
-        looks whether it is so.
-    :ivar tags: for people who read the contract: under which headings it stands.
-    :ivar deprecated: whether callers had better use something else.
+    :ivar method: in upper case.
+    :ivar pattern: the path below the prefix of the group; ``{name}`` or ``{name:type}`` is a variable, with a
+        type of :data:`unixsvc.routing.pattern.PATH_TYPES`.
+    :ivar action: a method of the group's controller, or a function if there is no controller.
+    :ivar public: true if the route needs no token under the policy ``private``.
+    :ivar title: a short description for the contract.
+    :ivar description: a description for the contract, instead of the docstring of the action.
+    :ivar blocking: true to call the action, a plain ``def``, in a thread.
+    :ivar meta: data for the application's own use; the action reads it as ``request.route_meta``.
+    :ivar shield: true if the action keeps running when its caller cancels or disconnects.
+    :ivar errors: the errors that callers must expect, for the contract; the framework does not enforce it.
+    :ivar tags: the headings of the route in API documentation.
+    :ivar deprecated: true if callers should use another route.
     """
 
     method: str
@@ -38,7 +41,7 @@ class Route(Struct, frozen=True):
     title: str = ""
     description: str = ""
     blocking: bool = False
-    meta: dict[str, Any] = {}
+    meta: JsonObject = {}
     shield: bool = False
     errors: Sequence[type[ServiceError]] = ()
     tags: Sequence[str] = ()
@@ -48,8 +51,8 @@ class Route(Struct, frozen=True):
 class Group(Struct, frozen=True):
     """Routes with a common prefix and a common controller.
 
-    :ivar controller: made once for each worker, its arguments from the container; None if the actions
-        are functions.
+    :ivar controller: the class whose methods are the actions, instantiated once for each worker with
+        arguments from the container; None if the actions are functions.
     """
 
     prefix: str
@@ -57,8 +60,13 @@ class Group(Struct, frozen=True):
     routes: Sequence[Route]
 
 
-def _verb(method: str) -> Callable[..., Route]:
-    def route(
+class _Method(Struct, frozen=True):
+    """Creates the routes of one HTTP method; the arguments are those of :class:`Route`."""
+
+    method: str
+
+    def __call__(
+        self,
         pattern: str,
         action: Action,
         *,
@@ -66,26 +74,22 @@ def _verb(method: str) -> Callable[..., Route]:
         title: str = "",
         description: str = "",
         blocking: bool = False,
-        meta: dict[str, Any] | None = None,
+        meta: Mapping[Any, object] | None = None,
         shield: bool = False,
         errors: Sequence[type[ServiceError]] = (),
         tags: Sequence[str] = (),
         deprecated: bool = False,
     ) -> Route:
         return Route(
-            method, pattern, action, public, title, description, blocking, meta or {}, shield,
+            self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated,
         )  # fmt: skip
 
-    route.__name__ = route.__qualname__ = method
-    route.__doc__ = f"A route for the method {method}; the arguments are those of :class:`Route`."
-    return route
 
-
-GET = _verb("GET")
-HEAD = _verb("HEAD")
-POST = _verb("POST")
-PUT = _verb("PUT")
-PATCH = _verb("PATCH")
-DELETE = _verb("DELETE")
-OPTIONS = _verb("OPTIONS")
+GET = _Method("GET")
+HEAD = _Method("HEAD")
+POST = _Method("POST")
+PUT = _Method("PUT")
+PATCH = _Method("PATCH")
+DELETE = _Method("DELETE")
+OPTIONS = _Method("OPTIONS")

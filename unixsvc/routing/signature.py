@@ -1,4 +1,4 @@
-"""From an action's signature to where its arguments come from, worked out when the route table is built."""
+"""The signature of an action: the source of each parameter, determined when the route table is built."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.domain.message import Created, Request
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import ConfigError
-from unixsvc.routing.table import PATH_TYPES, Variable
+from unixsvc.routing.pattern import PATH_TYPES, Variable
+from unixsvc.routing.route import Action
 
 __all__ = ["Signature", "is_list", "is_plain", "read_signature", "resolve_hints"]
 
@@ -33,40 +35,100 @@ _STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
 class Signature(Struct, frozen=True):
-    """Where each parameter of an action comes from.
+    """The source of each parameter of an action.
 
-    :ivar path: the annotations of those that come from the path, by name, in the pattern's order.
-    :ivar refined: which of these ask for more than the pattern's kind ensures.
-    :ivar data: the struct that ``data`` is decoded into; None if the action takes nothing from it.
-    :ivar whole: the parameter that takes all of ``data``; empty if its fields are parameters.
-    :ivar request: the parameter that takes the message; empty if none does.
-    :ivar container: the parameter that takes a container of its own; empty if none does.
-    :ivar returns: what the action gives; of a stream, each item.
-    :ivar stream: whether the action gives a stream.
-    :ivar created: whether it gives a :class:`~unixsvc.domain.message.Created`; ``returns`` is what is in it.
+    :ivar path: the types of the parameters from path variables, by name, in the order of the pattern.
+    :ivar refined: the names of those whose type is narrower than the type in the pattern.
+    :ivar data: the struct into which ``data`` is decoded; None if the action takes no data.
+    :ivar whole: the name of the parameter that takes the struct; empty if its fields are parameters.
+    :ivar request: the name of the parameter that takes the request; empty if there is none.
+    :ivar container: the name of the parameter that takes a container; empty if there is none.
+    :ivar returns: the type of the result; of a stream, of each item.
+    :ivar stream: true if the result is a stream.
+    :ivar created: true if the result is a :class:`~unixsvc.domain.message.Created`; ``returns`` is the type
+        of its value.
     """
 
-    path: dict[str, Any]
+    path: dict[str, TypeForm]
     refined: tuple[str, ...]
     data: type[Struct] | None
     whole: str
     request: str
     container: str
-    returns: Any
+    returns: TypeForm
     stream: bool
     created: bool = False
 
 
-def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable], where: str) -> Signature:
-    """Work out where an action's parameters come from.
+def read_signature(action: Action, variables: Mapping[str, Variable], where: str) -> Signature:
+    """Determine the sources of an action's parameters.
 
-    :param action: as it will be called, so a bound method where there is a controller.
-    :param variables: of the route's pattern.
-    :param where: the route, for messages.
-    :raises ConfigError: if the route can never work.
+    :param action: as it will be called: a bound method if there is a controller.
+    :param variables: the variables of the route's pattern.
+    :param where: the route, for error messages.
+    :raises ConfigError: if the action can never be called.
     """
     hints = resolve_hints(getattr(action, "__func__", action), where)
     parameters = inspect.signature(action).parameters
+    _require_names(parameters, hints, variables, where)
+    others = [name for name in parameters if name not in variables]
+    request = _only(others, hints, lambda hint: hint is Request, where)
+    container = _only(others, hints, lambda hint: hint is svcs.Container, where)
+    whole = _only(others, hints, _is_data_struct, where)
+    fields = [name for name in others if name not in (request, container, whole)]
+    if whole and fields:
+        raise ConfigError(where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}")
+    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
+    refined = tuple(name for name, each in variables.items() if path[name] is not PATH_TYPES[each.kind].type)
+    data = _struct_hint(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
+    _require_json_type(data, where)
+    returns, stream = _result_of(action, hints["return"], where)
+    created = (get_origin(returns) or returns) is Created
+    if created:
+        returns = _created_value(returns, stream, where)
+    return Signature(path, refined, data, whole, request, container, returns, stream, created)
+
+
+def is_plain(signature: Signature, action: Action) -> bool:
+    """Return whether an action can be called with the values of the path variables as positional arguments.
+
+    :param action: as it will be called. Decorators may accept keyword arguments only.
+    """
+    known = inspect.isfunction(getattr(action, "__func__", action))
+    if not known or hasattr(action, "__wrapped__") or hasattr(action, "__signature__"):
+        return False
+    parameters = inspect.signature(action).parameters
+    positional = all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters.values())
+    return positional and list(parameters) == list(signature.path) and not signature.refined
+
+
+def resolve_hints(function: Callable[..., object], where: str) -> dict[str, TypeForm]:
+    """Return the annotations of a function.
+
+    :param where: for error messages.
+    :raises ConfigError: if an annotation cannot be resolved.
+    """
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
+        raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
+
+
+def is_list(hint: TypeForm) -> bool:
+    """Return whether a value of this type can be a list, a tuple or a set."""
+    bare = _bare(hint)
+    if get_origin(bare) in (Union, types.UnionType):
+        return any(map(is_list, get_args(bare)))
+    return (get_origin(bare) or bare) in _LISTS
+
+
+def _require_names(
+    parameters: Mapping[str, inspect.Parameter],
+    hints: Mapping[str, TypeForm],
+    variables: Mapping[str, Variable],
+    where: str,
+) -> None:
+    """Require that each parameter has an annotation and a name, and each variable a parameter."""
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise ConfigError(where, f"the parameter {name!r} cannot be passed by name")
@@ -76,114 +138,72 @@ def read_signature(action: Callable[..., Any], variables: Mapping[str, Variable]
             raise ConfigError(where, f"{what} has no annotation")
     for name in variables:
         if name not in parameters:
-            raise ConfigError(where, f"the action has no parameter {name!r} for the path's variable")
-    rest = [name for name in parameters if name not in variables]
-    request = _only(rest, hints, lambda kind: kind is Request, where)
-    container = _only(rest, hints, lambda kind: kind is svcs.Container, where)
-    whole = _only(rest, hints, _is_struct, where)
-    fields = [name for name in rest if name not in (request, container, whole)]
-    if whole and fields:
-        raise ConfigError(where, f"{whole!r} takes all of data, so nothing is left for {fields[0]!r}")
-    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
-    refined = tuple(name for name, each in variables.items() if path[name] is not PATH_TYPES[each.kind].type)
-    data = _bare(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
-    _require_known(data, where)
-    returns, stream = _result_of(action, hints["return"], where)
-    created = (get_origin(returns) or returns) is Created
-    if created:
-        returns = _made(returns, stream, where)
-    return Signature(path, refined, data, whole, request, container, returns, stream, created)
+            raise ConfigError(where, f"the action has no parameter for the path variable {name!r}")
 
 
-def is_plain(signature: Signature, action: Callable[..., Any]) -> bool:
-    """Whether an action can be called with the values of the path's variables as they are, one after another.
-
-    :param action: as it will be called. A decorator may take its arguments by name alone.
-    """
-    known = inspect.isfunction(getattr(action, "__func__", action))
-    if not known or hasattr(action, "__wrapped__") or hasattr(action, "__signature__"):
-        return False
-    parameters = inspect.signature(action).parameters
-    by_place = all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters.values())
-    return by_place and list(parameters) == list(signature.path) and not signature.refined
-
-
-def resolve_hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
-    """The annotations of a function.
-
-    :param where: what to name in messages.
-    :raises ConfigError: if they cannot be found out.
-    """
-    try:
-        return get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError, SyntaxError, TypeError) as error:
-        raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
-
-
-def is_list(kind: Any) -> bool:
-    """Whether a value of this type is, or may be, a list of some kind."""
-    bare = _bare(kind)
-    if get_origin(bare) in (Union, types.UnionType):
-        return any(map(is_list, get_args(bare)))
-    return (get_origin(bare) or bare) in _LISTS
-
-
-def _only(names: list[str], hints: Mapping[str, Any], test: Callable[[Any], bool], where: str) -> str:
+def _only(
+    names: list[str], hints: Mapping[str, TypeForm], test: Callable[[TypeForm], bool], where: str
+) -> str:
     found = [name for name in names if test(hints[name])]
     if len(found) > 1:
-        raise ConfigError(where, f"{found[0]!r} and {found[1]!r} would take the same")
+        raise ConfigError(where, f"the parameters {found[0]!r} and {found[1]!r} would have the same value")
     return found[0] if found else ""
 
 
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+def _bare(hint: TypeForm) -> TypeForm:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def _is_struct(kind: Any) -> bool:
-    bare = _bare(kind)
-    return isinstance(bare, type) and issubclass(bare, Struct) and bare is not Request
+def _is_data_struct(hint: TypeForm) -> bool:
+    return _struct_hint(hint) not in (None, Request)
 
 
-def _result_of(action: Callable[..., Any], kind: Any, where: str) -> tuple[Any, bool]:
-    """What an action gives, of a stream each item; and whether it is a stream."""
-    bare = _bare(kind)
+def _struct_hint(hint: TypeForm) -> type[Struct] | None:
+    bare = _bare(hint)
+    return bare if isinstance(bare, type) and issubclass(bare, Struct) else None
+
+
+def _result_of(action: Action, hint: TypeForm, where: str) -> tuple[TypeForm, bool]:
+    """Return the type of the result, or of the items of a stream; and whether it is a stream."""
+    bare = _bare(hint)
     stream = (get_origin(bare) or bare) in _STREAMS
     if inspect.isasyncgenfunction(action) and not stream:
-        raise ConfigError(where, "what an async generator gives is annotated as AsyncIterator[...]")
+        raise ConfigError(where, "an async generator must be annotated as AsyncIterator[...]")
     if stream and not get_args(bare):
-        raise ConfigError(where, "the annotation of a stream says of what: AsyncIterator[...]")
+        raise ConfigError(where, "the annotation of a stream must name the item type: AsyncIterator[...]")
     if stream and inspect.iscoroutinefunction(action):
-        raise ConfigError(where, "an async action gives a stream if it yields the items itself")
-    return (get_args(bare)[0] if stream else kind), stream
+        raise ConfigError(where, "a coroutine cannot return a stream", "make the action an async generator")
+    return (get_args(bare)[0] if stream else hint), stream
 
 
-def _made(kind: Any, stream: bool, where: str) -> Any:
-    if stream or not get_args(kind):
-        remedy = "annotate the result as Created[...], and streams as something else"
-        raise ConfigError(where, "what is created is not said, or is a stream", remedy)
-    return get_args(kind)[0]
+def _created_value(hint: TypeForm, stream: bool, where: str) -> TypeForm:
+    if stream or not get_args(hint):
+        remedy = "annotate the result as Created[...]; a stream cannot be Created"
+        raise ConfigError(where, "Created has no type of the created resource", remedy)
+    return get_args(hint)[0]
 
 
-def _path_annotation(variable: Variable, kind: Any, where: str) -> Any:
-    given = PATH_TYPES[variable.kind].type
-    if given is not str and _bare(kind) is not given:
-        wanted = getattr(kind, "__name__", kind)
-        raise ConfigError(where, f"{variable.name!r} is {variable.kind} in the path, {wanted} in the action")
-    _require_known(kind, where)
-    return kind
+def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm:
+    declared = PATH_TYPES[variable.kind].type
+    if declared is not str and _bare(hint) is not declared:
+        annotated = getattr(hint, "__name__", hint)
+        problem = f"{variable.name!r} is {variable.kind} in the path, {annotated} in the action"
+        raise ConfigError(where, problem)
+    _require_json_type(hint, where)
+    return hint
 
 
 def _struct_of(
-    names: list[str], hints: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str
+    names: list[str], hints: Mapping[str, TypeForm], parameters: Mapping[str, inspect.Parameter], where: str
 ) -> type[Struct] | None:
+    """Define a struct with the parameters as fields."""
     if not names:
         return None
-    fields: list[tuple[Any, ...]] = []
+    fields: list[tuple[str, Any] | tuple[str, Any, object]] = []  # msgspec declares types, but takes any form
     for name in names:
         default = parameters[name].default
-        fields.append(
-            (name, hints[name]) if default is inspect.Parameter.empty else (name, hints[name], default)
-        )
+        required = default is inspect.Parameter.empty
+        fields.append((name, hints[name]) if required else (name, hints[name], default))
     try:
         return msgspec.defstruct(_struct_name(where), fields, kw_only=True)
     except TypeError as error:
@@ -191,13 +211,13 @@ def _struct_of(
 
 
 def _struct_name(where: str) -> str:
-    """A name for the arguments of a route: schemas are told apart by names, so no two may have the same."""
-    escaped = re.sub(r"[^A-Za-z0-9/-]", lambda found: f"_{ord(found[0]):x}_", where.replace(" ", "", 1))
+    """Return the name of a route's struct; it is unique, because contracts identify schemas by name."""
+    escaped = re.sub(r"[^A-Za-z0-9/-]", lambda match: f"_{ord(match[0]):x}_", where.replace(" ", "", 1))
     return escaped.replace("/", ".")
 
 
-def _require_known(kind: Any, where: str) -> None:
+def _require_json_type(hint: TypeForm, where: str) -> None:
     try:
-        msgspec.json.schema(kind)
+        msgspec.json.schema(hint)
     except (TypeError, NameError) as error:
-        raise ConfigError(where, f"a parameter is of a type that no JSON becomes: {error}") from None
+        raise ConfigError(where, f"the type of a parameter cannot be decoded from JSON: {error}") from None

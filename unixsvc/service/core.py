@@ -42,7 +42,7 @@ class ServiceCore(Struct, frozen=True):
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""
-        return self.repository.is_mounted(path) or self.router.answers(path)
+        return self.repository.is_mounted(path) or self.router.has_path(path)
 
     def close(self) -> None:
         """Release the controllers and the store; the clients are closed before, with the transport."""

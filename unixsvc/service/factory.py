@@ -91,7 +91,7 @@ def make_core(
         folder=config.folder,
         name=config.service,
         blocking=blocking,
-        reserved=BuiltinRoutes(health.check, statistics.as_json),
+        builtin=BuiltinRoutes(health.check, statistics.as_json),
         values={IReactorTime: reactor, IServices: services},
     )
     store = _make_store(config)

@@ -13,8 +13,8 @@ from msgspec import Meta, Struct
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.checks import Check
+from unixsvc.routing.pattern import variables_of
 from unixsvc.routing.signature import read_signature
-from unixsvc.routing.table import variables_of
 
 if TYPE_CHECKING:
     from datetime import date

@@ -67,7 +67,7 @@ class Serving:
             folder="/srv",
             name="shop",
             blocking=self.runner,
-            reserved=BuiltinRoutes(_healthy, lambda: {"requests": 7}),
+            builtin=BuiltinRoutes(_healthy, lambda: {"requests": 7}),
             values=values,
         )
 

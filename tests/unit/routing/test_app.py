@@ -49,8 +49,8 @@ class LoadTests(SynchronousTestCase):
 
     def test_no_app(self) -> None:
         """What is no App is refused."""
-        self.assert_refused(f"{HERE}:not_an_app", "is no App, but a list")
-        self.assert_refused(f"{HERE}:App", "is no App, but a StructMeta")
+        self.assert_refused(f"{HERE}:not_an_app", "is not an App but a list")
+        self.assert_refused(f"{HERE}:App", "is not an App but a StructMeta")
 
     def test_errors_of_the_module(self) -> None:
         """What a module raises when it is imported is its author's, also an import of its own that fails."""

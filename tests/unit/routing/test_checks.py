@@ -110,7 +110,7 @@ class CheckTests(SynchronousTestCase):
         for message in ("{nation}", "{value} {nation.name}", "{nation[0]}", "{}", "{0}"):
             with self.assertRaises(ConfigError) as caught:
                 Check(is_code, message=message, country="DE")
-            self.assertIn("Check(is_code): the message has a place for", str(caught.exception))
+            self.assertIn("Check(is_code): the message contains", str(caught.exception))
         Check(is_code, message="{{nation}} {value!r:>3} {country.x}", country="DE")
 
     def test_parameter_named_value(self) -> None:

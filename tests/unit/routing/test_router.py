@@ -197,7 +197,7 @@ class DispatchTests(RouterTestCase):
     def test_answers(self) -> None:
         """Whether there is a path can be asked without a method."""
         router = Serving(GET("/x", show_later_x), POST("/x/{id:int}", show)).router
-        found = {path: router.answers(path) for path in ("/x", "/x/7", "/x/y", "/", "/x/%ff", "/-/ping")}
+        found = {path: router.has_path(path) for path in ("/x", "/x/7", "/x/y", "/", "/x/%ff", "/-/ping")}
         known = [path for path, is_known in found.items() if is_known]
         self.assertEqual(known, ["/x", "/x/7", "/x/%ff", "/-/ping"])
 
@@ -209,9 +209,9 @@ class DispatchTests(RouterTestCase):
             def action() -> str:
                 return name
 
-            return next(verb for verb in verbs if verb.__name__ == name)("/", action)
+            return next(verb for verb in verbs if verb.method == name)("/", action)
 
-        names = [verb.__name__ for verb in verbs]
+        names = [verb.method for verb in verbs]
         serving = Serving(*map(named, names))
         for name in names:
             self.assertEqual(self.ask(serving, name, "/"), name)

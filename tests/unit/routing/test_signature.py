@@ -27,7 +27,9 @@ class WrongTableTests(SynchronousTestCase):
 
     def test_unknown_variable(self) -> None:
         """A variable that the action does not take."""
-        self.assert_refused(taking(number=int), "no parameter 'id'", pattern="/{id:int}")
+        self.assert_refused(
+            taking(number=int), "no parameter for the path variable 'id'", pattern="/{id:int}"
+        )
 
     def test_no_annotations(self) -> None:
         """A parameter, or a return value, of which nothing is said."""
@@ -55,11 +57,11 @@ class WrongTableTests(SynchronousTestCase):
     def test_two_of_a_sort(self) -> None:
         """Two that would take all of data, the message, or the container."""
         for kind, other in ((New, Unit), (Request, Request), (svcs.Container, svcs.Container)):
-            self.assert_refused(taking(a=kind, b=other), "'a' and 'b' would take the same")
+            self.assert_refused(taking(a=kind, b=other), "'a' and 'b' would have the same value")
 
     def test_nothing_left(self) -> None:
         """A field beside a struct that takes all of data."""
-        self.assert_refused(taking(new=New, limit=(int, 3)), "'new' takes all of data", "'limit'")
+        self.assert_refused(taking(new=New, limit=(int, 3)), "'new' takes the whole data", "'limit'")
 
     def test_parameters_without_names(self) -> None:
         """Parameters that cannot be passed by name."""
@@ -77,17 +79,17 @@ class WrongTableTests(SynchronousTestCase):
             self.assert_refused(action, f"the parameter {name!r} cannot be passed by name")
 
     def test_types(self) -> None:
-        """A type that no JSON becomes, from the path or from data, alone or inside another."""
+        """A type that cannot be decoded from JSON, from the path or from data, alone or inside another."""
         for kind in (Odd, list[Odd], Odd | None, Request | None, int | New | Unit, Unfinished):
-            self.assert_refused(taking(a=kind), "no JSON becomes")
-            self.assert_refused(taking(id=kind), "no JSON becomes", pattern="/{id}")
+            self.assert_refused(taking(a=kind), "cannot be decoded from JSON")
+            self.assert_refused(taking(id=kind), "cannot be decoded from JSON", pattern="/{id}")
 
     def test_default_that_changes(self) -> None:
         """A default that calls could change for each other."""
         self.assert_refused(taking(a=(list[int], [1])))
 
     def test_checks_that_cannot_work(self) -> None:
-        """A check that would not be looked at, from the path or from data."""
+        """A check that is not supported, from the path or from data."""
         self.assert_refused(taking(a=Even | str), "a Check inside a union")
         self.assert_refused(taking(id=Even | str), "a Check inside a union", pattern="/{id}")
-        self.assert_refused(taking(a=Sequence[Even]), "would not be looked at")
+        self.assert_refused(taking(a=Sequence[Even]), "is not supported")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError, Malformed, MethodNotAllowed, NotFound
-from unixsvc.routing.table import PATH_TYPES, Table, Variable, variables_of
+from unixsvc.routing.pattern import PATH_TYPES, Variable, variables_of
+from unixsvc.routing.table import Table
 
 UUID = "12345678-abcd-5678-1234-567812345678"
 
@@ -112,9 +113,9 @@ class MatchTests(SynchronousTestCase):
             "/a/%37": ["GET", "POST", "PUT"],
         }  # fmt: skip
         for path, methods in expected.items():
-            self.assertEqual((table.methods(path), table.knows(path)), (methods, bool(methods)), path)
+            self.assertEqual((table.methods(path), table.has_path(path)), (methods, bool(methods)), path)
         self.assertRaises(Malformed, table.methods, "/%ff")
-        self.assertRaises(Malformed, table.knows, "/%ff")
+        self.assertRaises(Malformed, table.has_path, "/%ff")
 
     def test_nothing(self) -> None:
         """A path that only begins or continues one that is there is not found, with any method."""
@@ -228,14 +229,14 @@ class PatternTests(SynchronousTestCase):
     def test_wrong_patterns(self) -> None:
         """What is no path, or no variable, is refused."""
         for pattern in ("", "a", "{a}", "*"):
-            self.assert_refused(pattern, "is no path")
+            self.assert_refused(pattern, "is not a path")
         for pattern in ("/a{b}", "/{a}{b}", "/{a", "/a}", "/{{a}}", "/x{}", "/{a}.json"):
-            self.assert_refused(pattern, "is no variable")
+            self.assert_refused(pattern, "is not a variable")
         for pattern in ("/{}", "/{:int}", "/{1a}", "/{a b}", "/{a-b}"):
-            self.assert_refused(pattern, "is no name")
+            self.assert_refused(pattern, "is not a valid name")
         self.assert_refused("/{a:integer}", "'integer'", "uuid, int, float, str, path")
-        self.assert_refused("/{a:path}/b", "goes on after")
-        self.assert_refused("/{a:path}/", "goes on after")
+        self.assert_refused("/{a:path}/b", "continues after")
+        self.assert_refused("/{a:path}/", "continues after")
 
     def test_same_name_twice(self) -> None:
         """Two variables of one name would be one parameter."""
@@ -283,14 +284,14 @@ def rank(pattern: str) -> list[int]:
 
 def naive(pattern: str, path: str) -> list[Any] | None:
     """The values with which a pattern fits a path; None if it doesn't."""
-    wanted, given = pattern.split("/")[1:], [unquote(each) for each in path.split("/")[1:]]
-    if "path}" in wanted[-1] and len(given) > len(wanted):
-        given[len(wanted) - 1 :] = ["/".join(given[len(wanted) - 1 :])]
-    if len(wanted) != len(given):
+    wanted, provided = pattern.split("/")[1:], [unquote(each) for each in path.split("/")[1:]]
+    if "path}" in wanted[-1] and len(provided) > len(wanted):
+        provided[len(wanted) - 1 :] = ["/".join(provided[len(wanted) - 1 :])]
+    if len(wanted) != len(provided):
         return None
     kinds = [each.kind for each in variables_of(pattern).values()]
     values = []
-    for part, text in zip(wanted, given, strict=True):
+    for part, text in zip(wanted, provided, strict=True):
         value = PATH_TYPES[kinds.pop(0)].convert(text) if "{" in part else text
         if value is None or ("{" not in part and part != text):
             return None

@@ -122,7 +122,7 @@ class WrongRouteTests(SynchronousTestCase):
         for each, words in (
             (unsaid, "AsyncIterator[...]"),
             (of_nothing, "AsyncIterator[...]"),
-            (returned, "yields the items itself"),
+            (returned, "make the action an async generator"),
             (odd_later, "cannot become JSON"),
         ):
             self.assert_refused(GET("/x", each), "GET /x", words)
@@ -170,9 +170,9 @@ class WrongRouteTests(SynchronousTestCase):
 
     def test_patterns(self) -> None:
         """A pattern that cannot be read, also one that its group's prefix spoils."""
-        self.assert_refused(GET("x", action), "'x'", "is no path")
-        self.assert_refused(Group("p", None, [GET("/x", action)]), "'p/x'", "is no path")
-        self.assert_refused(GET("/{x", action), "/{x", "is no variable")
+        self.assert_refused(GET("x", action), "'x'", "is not a path")
+        self.assert_refused(Group("p", None, [GET("/x", action)]), "'p/x'", "is not a path")
+        self.assert_refused(GET("/{x", action), "/{x", "is not a variable")
 
     def test_root(self) -> None:
         """An empty pattern under an empty prefix is the root."""

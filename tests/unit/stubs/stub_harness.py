@@ -36,7 +36,7 @@ def user_contract(folder: str) -> Contract:
         folder=folder,
         name="user",
         blocking=Runner(),
-        reserved=BuiltinRoutes(_healthy, dict),
+        builtin=BuiltinRoutes(_healthy, dict),
     )
     try:
         return router.contract()

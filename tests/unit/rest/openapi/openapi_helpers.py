@@ -22,8 +22,8 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Created, Request
 from unixsvc.errors import Conflict, NotFound, RateLimited
 from unixsvc.rest.openapi.document import describe
+from unixsvc.routing.pattern import PATH_TYPES
 from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
-from unixsvc.routing.table import PATH_TYPES
 
 __all__ = ["ROUTES", "contract_of", "document_of", "operation_of", "operations_in", "taking", "validate"]
 

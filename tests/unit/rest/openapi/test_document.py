@@ -31,8 +31,8 @@ from tests.unit.rest.openapi.openapi_helpers import (
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.errors import ConfigError
 from unixsvc.rest.openapi.document import describe
+from unixsvc.routing.pattern import PATH_TYPES
 from unixsvc.routing.route import DELETE, GET, PATCH, POST, PUT, Route
-from unixsvc.routing.table import PATH_TYPES
 
 _VERBS = [GET, POST, PUT, PATCH, DELETE]
 _SEGMENTS = st.one_of(

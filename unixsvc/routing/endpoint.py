@@ -1,0 +1,173 @@
+"""Endpoints: actions prepared for calls, with containers, threads and shields around them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.domain.json import JsonObject
+from unixsvc.domain.request_context import set_shielded
+from unixsvc.errors import ConfigError, ServiceError
+from unixsvc.routing.binding import Binder
+from unixsvc.routing.container import ServiceContainer
+from unixsvc.routing.route import Action, Route
+from unixsvc.routing.signature import Signature, is_plain
+
+__all__ = ["Endpoint", "EndpointFactory", "action_of", "closing"]
+
+
+class Endpoint(Struct, frozen=True):
+    """An action that is ready to be called.
+
+    :ivar plain: true if the arguments are the path variables only, in their order.
+    :ivar awaited: true if the result must be awaited.
+    :ivar stream: true if the result is a stream.
+    :ivar special: true if the result is a stream or a Created.
+    """
+
+    public: bool
+    bind: Binder
+    action: Action
+    plain: bool
+    awaited: bool
+    stream: bool
+    special: bool
+    meta: JsonObject
+
+
+class EndpointFactory:
+    """Creates the endpoints of one router.
+
+    :param container: opens a container for each call of the actions that take one.
+    :param blocking: runs blocking actions.
+    :ivar shielded: the number of running actions that ignore cancellation by their callers.
+    """
+
+    def __init__(self, container: ServiceContainer, blocking: IBlockingRunner) -> None:
+        self._container = container
+        self._run_blocking = blocking.run
+        self.shielded = 0
+
+    def make(self, route: Route, action: Action, signature: Signature, where: str) -> Endpoint:
+        """Create an endpoint.
+
+        :param action: from :func:`action_of`.
+        :param where: the route, for error messages.
+        :raises ConfigError: for options that exclude each other.
+        """
+        awaited = route.blocking or inspect.iscoroutinefunction(action)
+        if signature.container:
+            wrap = self._stream_with_container if signature.stream else self._with_container
+            action = wrap(action, signature.container)
+        if route.blocking and signature.stream:
+            remedy = "an async generator can await Deferreds"
+            raise ConfigError(where, "a stream is marked as blocking", remedy)
+        if route.blocking:
+            action = partial(self._in_thread, action)
+        if route.shield:
+            if signature.stream:
+                raise ConfigError(where, "a stream cannot be shielded", "without a caller it has no reader")
+            action, awaited = self._shield(action), True
+        return Endpoint(
+            public=route.public,
+            bind=Binder(signature, where),
+            action=action,
+            plain=is_plain(signature, action),
+            awaited=awaited,
+            stream=signature.stream,
+            special=signature.stream or signature.created,
+            meta=route.meta,
+        )
+
+    def _with_container(self, action: Action, parameter: str) -> Action:
+        """Return the action with a container that is open during the call.
+
+        The container is opened in the thread of the action, which may outlive the request.
+        """
+        if inspect.iscoroutinefunction(action):
+
+            async def call_async(**arguments: object) -> object:
+                with self._container.open() as container:
+                    result: object = await action(**arguments, **{parameter: container})
+                    return result
+
+            return call_async
+
+        def call(**arguments: object) -> object:
+            with self._container.open() as container:
+                result: object = action(**arguments, **{parameter: container})
+                return result
+
+        return call
+
+    def _stream_with_container(self, action: Action, parameter: str) -> Action:
+        """Return the action with a container that is open from before the first to after the last item."""
+
+        async def stream(**arguments: object) -> AsyncGenerator[object, None]:
+            with self._container.open() as container:
+                async with closing(action(**arguments, **{parameter: container})) as items:
+                    async for item in items:
+                        yield item
+
+        return stream
+
+    def _shield(self, action: Action) -> Action:
+        """Return the action with a shield: its caller does not cancel it by disconnecting."""
+
+        async def call(**arguments: object) -> object:
+            set_shielded(True)
+            self.shielded += 1
+            try:
+                result: object = action(**arguments)
+                return await result if inspect.isawaitable(result) else result
+            finally:
+                self.shielded -= 1
+                set_shielded(False)
+
+        return call
+
+    def _in_thread(self, action: Action, **arguments: object) -> object:
+        return self._run_blocking(partial(action, **arguments))
+
+
+def action_of(route: Route, controller: object | None, where: str) -> Action:
+    """Return the action of a route as it will be called: a bound method if there is a controller.
+
+    :param where: the route, for error messages.
+    :raises ConfigError: if the action cannot be run, or if a declared error is not one.
+    """
+    _require_errors(route, where)
+    action = route.action
+    if controller is not None:
+        name = getattr(action, "__name__", "")
+        if not any(action == getattr(base, name, None) for base in type(controller).__mro__):
+            raise ConfigError(where, f"{type(controller).__qualname__} has no action {name!r}")
+        action = getattr(controller, name)
+    if inspect.isgeneratorfunction(action):
+        raise ConfigError(where, "the action is a plain generator", "an async generator makes a stream")
+    if route.blocking and inspect.iscoroutinefunction(action):
+        raise ConfigError(where, "an async action is marked as blocking", "make it a plain def")
+    return action
+
+
+def closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
+    """Return a context manager that closes an iterable, if it has ``aclose``."""
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
+
+
+def _require_errors(route: Route, where: str) -> None:
+    declared: Sequence[object] = route.errors
+    for each in declared:
+        if not (isinstance(each, type) and issubclass(each, ServiceError)):
+            name = getattr(each, "__qualname__", repr(each))
+            raise ConfigError(
+                where, f"{name} under errors is not an error", "name subclasses of ServiceError"
+            )
+        if not 400 <= each.code < 600:
+            raise ConfigError(where, f"{each.__qualname__} under errors has the code {each.code}")
