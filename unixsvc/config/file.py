@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceOptions, ServiceSettings
 from unixsvc.config.types import Seconds
-from unixsvc.domain.validation import PLAIN, FieldError, find_field_errors
+from unixsvc.domain.validation import DECODED, FieldError, find_field_errors
 from unixsvc.errors import ConfigError
 
 __all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_table", "read_file"]
@@ -93,7 +93,7 @@ def parse_table(table: dict[str, Any], source: str) -> ConfigFile:
     :param source: the file, for messages.
     :raises ConfigError: naming every key that is unknown or has a wrong value.
     """
-    errors = find_field_errors(ConfigFile, table, PLAIN)
+    errors = find_field_errors(ConfigFile, table, DECODED)
     if errors:
         raise ConfigError(source, "; ".join(_describe(error) for error in errors))
     return msgspec.convert(table, ConfigFile)
