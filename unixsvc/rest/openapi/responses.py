@@ -1,13 +1,14 @@
-"""What an operation may answer, as OpenAPI says it: what it gives, and each failure that is really sent."""
+"""The responses of OpenAPI operations: the result, and every error that is really sent. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from unixsvc.contract.model import ErrorContract
+from unixsvc.domain.json import Json, JsonObject
 from unixsvc.rest.problem import PROBLEM
 
 __all__ = ["HEADERS", "PROBLEMS", "failures", "problem_responses", "success"]
@@ -16,63 +17,63 @@ JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 LINES: Final = "application/jsonl"
 
-# In the form of a contract's: they are merged with those of the contracts, as the first.
-PROBLEMS: Final[dict[str, Any]] = {
+# As the schemas of a contract, with which they are merged.
+PROBLEMS: Final[JsonObject] = {
     "Problem": {
         "title": "Problem",
-        "description": "A failure, as in RFC 9457. It may have further members.",
+        "description": "An error (RFC 9457). It may have further members.",
         "type": "object",
         "properties": {
             "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string", "description": "The standard words for the status."},
+            "title": {"type": "string", "description": "The standard text for the status."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": {"type": "string", "description": "What is particular to this failure."},
-            "instance": {"type": "string", "description": "Names the request, as the log does."},
+            "detail": {"type": "string", "description": "Details of this error."},
+            "instance": {"type": "string", "description": "Identifies the request in the log."},
         },
         "required": ["type", "title", "status"],
     },
     "InvalidProblem": {
         "title": "InvalidProblem",
-        "description": "A failure that lists what is wrong.",
+        "description": "An error that lists the invalid fields.",
         "allOf": [{"$ref": "#/schemas/Problem"}],
         "type": "object",
         "properties": {"errors": {"type": "array", "items": {"$ref": "#/schemas/InvalidField"}}},
     },
     "InvalidField": {
         "title": "InvalidField",
-        "description": "One field, as `address.city` or `tags[0]`, and what is wrong with it.",
+        "description": "An invalid field, as `address.city` or `tags[0]`, and the reason.",
         "type": "object",
         "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
         "required": ["field", "message"],
     },
 }
 
-HEADERS: Final[dict[str, Any]] = {
+HEADERS: Final[JsonObject] = {
     "ETag": {
-        "description": "Of what is answered, for `If-None-Match`.",
+        "description": "The entity tag of the result, for `If-None-Match`.",
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where that is which was made.",
+        "description": "The URL of the resource that was created.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Retry-After": {
-        "description": "In seconds, after which another try makes sense.",
+        "description": "The number of seconds after which to try again.",
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {
-        "description": "How to say who asks.",
+        "description": "The authentication scheme.",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {
-        "description": "Names the request, as the log does: that of the request, if it had one.",
+        "description": "Identifies the request in the log. It is that of the request, if it has one.",
         "schema": {"type": "string"},
     },
 }
 
 
 class _Failure(Struct, frozen=True):
-    """What the framework itself says with a code: the name of the component, and its description."""
+    """An error of the framework itself: the name of its component, its description, and its header."""
 
     name: str
     description: str
@@ -80,93 +81,96 @@ class _Failure(Struct, frozen=True):
 
 
 _FAILURES: Final = {
-    400: _Failure("BadRequest", "What was sent cannot be read: a header, the query, or the body."),
-    401: _Failure("Unauthorized", "There is no token, or a wrong one.", "WWW-Authenticate"),
-    404: _Failure("NotFound", "There is nothing at this path."),
+    400: _Failure("BadRequest", "A header, the query or the body cannot be parsed."),
+    401: _Failure("Unauthorized", "The token is missing or wrong.", "WWW-Authenticate"),
+    404: _Failure("NotFound", "There is no resource at this path."),
     409: _Failure(
         "Conflict",
-        "An earlier request with this `Idempotency-Key` was cut short; what came of it is not known.",
+        "An earlier request with this `Idempotency-Key` was interrupted; its result is not known.",
     ),
     413: _Failure("TooLarge", "The body is larger than `max_message_bytes`."),
-    415: _Failure("UnsupportedMediaType", "The body is of a type, or in a charset, that is not read."),
-    422: _Failure("Invalid", "A value is not what it has to be; `errors` lists all that is wrong."),
-    500: _Failure("InternalServerError", "The action failed. The log has the rest, under the request's id."),
-    502: _Failure("BadGateway", "The service behind answered nonsense."),
-    503: _Failure("Unavailable", "Overloaded, starting, or about to end.", "Retry-After"),
-    504: _Failure("DeadlineExceeded", "It took longer than `X-Request-Timeout`, or than the server allows."),
+    415: _Failure("UnsupportedMediaType", "The media type or the charset of the body is not supported."),
+    422: _Failure("Invalid", "A value is not valid; `errors` lists all of them."),
+    500: _Failure("InternalServerError", "The action failed. The log has details, with the request's id."),
+    502: _Failure("BadGateway", "The response of the mounted service is not valid."),
+    503: _Failure("Unavailable", "The service is overloaded, starting or stopping.", "Retry-After"),
+    504: _Failure("DeadlineExceeded", "It took longer than `X-Request-Timeout` or the server's time-out."),
 }  # fmt: skip
 _RETRY: Final = frozenset({429, 503})
 
 
-def success(method: str, result: Any, *, null: bool, stream: bool, created: bool) -> dict[str, Any]:
-    """The responses to what went well, by code.
+def success(method: str, result: Json, *, null: bool, stream: bool, created: bool) -> JsonObject:
+    """The responses of an action that succeeds, by code.
 
-    :param result: what can be answered beside null; None if that is nothing.
-    :param null: whether null can be.
+    :param result: the schema of results other than null; None if null is the only one.
+    :param null: whether the result can be null.
     """
     if stream:
         return {"200": _stream(result)}
-    found: dict[str, Any] = {}
+    responses: JsonObject = {}
     cached = method == "GET" and not created
     headers = ["ETag", "X-Request-Id"] if cached else ["X-Request-Id"]
     if created:
-        found["201"] = _response("Made.", ["Location", "X-Request-Id"], result)
+        responses["201"] = _response("Created.", ["Location", "X-Request-Id"], result)
     elif result is not None:
-        found["200"] = _response("Done.", headers, result)
+        responses["200"] = _response("Success.", headers, result)
     if null and not created:
-        found["204"] = _response("Done; there is nothing to tell.", ["X-Request-Id"], None)
+        responses["204"] = _response("Success, without a result.", ["X-Request-Id"], None)
     if cached and result is not None:
-        found["304"] = _response("It is still what `If-None-Match` says.", headers, None)
+        responses["304"] = _response("The result still has the `ETag` of `If-None-Match`.", headers, None)
     if method == "HEAD":
-        for each in found.values():
-            each.pop("content", None)
-    return found
+        for response in responses.values():
+            response.pop("content", None)
+    return responses
 
 
-def failures(codes: Iterable[int], declared: Sequence[ErrorContract]) -> dict[str, Any]:
-    """The responses to what went wrong, by code.
+def failures(codes: Iterable[int], declared: Sequence[ErrorContract]) -> JsonObject:
+    """The responses of errors, by code.
 
-    :param codes: what the framework itself may answer; those that nobody declares are components.
-    :param declared: what the action says that it raises.
+    :param codes: of the errors of the framework itself; those that the route does not declare are components.
+    :param declared: the errors that the route declares.
     """
-    found: dict[str, Any] = {}
-    said: dict[int, list[str]] = {}
-    for each in declared:
-        said.setdefault(each.code, []).append(each.description.strip() or f"{each.message}.")
-    for code in sorted({*codes, *said}):
-        if code not in said:
-            found[str(code)] = {"$ref": f"#/components/responses/{_FAILURES[code].name}"}
+    responses: JsonObject = {}
+    descriptions: dict[int, list[str]] = {}
+    for error in declared:
+        descriptions.setdefault(error.code, []).append(error.description.strip() or f"{error.message}.")
+    for code in sorted({*codes, *descriptions}):
+        if code not in descriptions:
+            responses[str(code)] = {"$ref": f"#/components/responses/{_FAILURES[code].name}"}
             continue
         own = [_FAILURES[code].description] if code in codes else []
-        words = dict.fromkeys([*said[code], *own])
-        found[str(code)] = _problem(code, " ".join(words), "Retry-After" if code in _RETRY else "")
-    return found
+        sentences = dict.fromkeys([*descriptions[code], *own])
+        responses[str(code)] = _problem(code, " ".join(sentences), "Retry-After" if code in _RETRY else "")
+    return responses
 
 
-def problem_responses() -> dict[str, Any]:
+def problem_responses() -> JsonObject:
     """The components that :func:`failures` refers to, by name."""
-    return {each.name: _problem(code, each.description, each.header) for code, each in _FAILURES.items()}
+    return {
+        failure.name: _problem(code, failure.description, failure.header)
+        for code, failure in _FAILURES.items()
+    }
 
 
-def _response(description: str, headers: list[str], schema: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": description, "headers": _headers(headers)}
+def _response(description: str, headers: list[str], schema: Json) -> JsonObject:
+    response: JsonObject = {"description": description, "headers": _headers(headers)}
     if schema is not None:
-        found["content"] = {JSON: {"schema": schema}}
-    return found
+        response["content"] = {JSON: {"schema": schema}}
+    return response
 
 
-def _stream(item: Any) -> dict[str, Any]:
-    # OpenAPI 3.1 has no words for streams; 3.2 says this as itemSchema.
+def _stream(item: Json) -> JsonObject:
+    # OpenAPI 3.1 cannot describe streams; in 3.2 this is itemSchema.
     content = {"schema": {"type": "string"}, "x-item-schema": item}
     return {
-        "description": f"A stream: each item is a line, or with `Accept: {EVENTS}` the data of an event. If "
-        "it fails after the first item, the last line is a Problem, or the last event an `error` with one.",
+        "description": f"A stream: each item is a line or, with `Accept: {EVENTS}`, the data of an event. "
+        "If it fails after the first item, the last line is a Problem, or the last event an `error`.",
         "headers": _headers(["X-Request-Id"]),
         "content": {LINES: content, EVENTS: content},
     }  # fmt: skip
 
 
-def _problem(code: int, description: str, header: str) -> dict[str, Any]:
+def _problem(code: int, description: str, header: str) -> JsonObject:
     schema = "InvalidProblem" if code == 422 else "Problem"
     return {
         "description": description,
@@ -175,5 +179,5 @@ def _problem(code: int, description: str, header: str) -> dict[str, Any]:
     }
 
 
-def _headers(names: list[str]) -> dict[str, Any]:
+def _headers(names: list[str]) -> JsonObject:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

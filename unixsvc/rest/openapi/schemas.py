@@ -1,13 +1,16 @@
-"""JSON Schemas of several contracts, brought together under names that OpenAPI takes."""
+"""The JSON Schemas of several contracts, merged into components of OpenAPI. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+
+from unixsvc.contract.model import SCHEMA_REFERENCE
+from unixsvc.domain.json import Json, JsonObject
 
 __all__ = [
     "COMPONENTS",
@@ -20,11 +23,10 @@ __all__ = [
     "without_null",
 ]
 
-CONTRACT: Final = "#/schemas/"
 COMPONENTS: Final = "#/components/schemas/"
 
-# The keywords whose values are schemas: one, a list of them, or one for each name. What stands in others, as
-# defaults and examples, is data, and a "$ref" in it is none.
+# The keywords whose values are schemas: one, a list, or one for each name. The values of others, as defaults
+# and examples, are data, in which "$ref" is not a reference.
 _ONE: Final = frozenset({
     "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames",
     "then", "unevaluatedItems", "unevaluatedProperties",
@@ -33,8 +35,8 @@ _LIST: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
 _SCALARS: Final = frozenset({"boolean", "integer", "null", "number", "string"})
 
-Schema = Any
-"""A dict, or True or False: JSON Schema has both."""
+Schema = Json
+"""A JSON Schema: a dict, or True or False."""
 
 
 class Schemas:
@@ -46,8 +48,8 @@ class Schemas:
     def __init__(self, named: dict[str, Schema]) -> None:
         self.named = named
 
-    def resolve(self, schema: Schema) -> dict[str, Any]:
-        """What a schema says, or what it refers to; nothing, for one that says nothing."""
+    def resolve(self, schema: Schema) -> JsonObject:
+        """The schema itself, with references followed; empty for True, False and unknown references."""
         seen: set[str] = set()
         while isinstance(schema, dict) and "$ref" in schema and schema["$ref"] not in seen:
             seen.add(schema["$ref"])
@@ -58,105 +60,107 @@ class Schemas:
 def merge(
     contracts: Sequence[tuple[str, Mapping[str, Schema]]],
 ) -> tuple[Schemas, list[Callable[[Schema], Schema]]]:
-    """Bring the schemas of several contracts together.
+    """Merge the schemas of several contracts.
 
-    Equal ones are there once. Of different ones that have the same name, the first keeps it, and the others
-    have that of their contract in front. The same for the same contracts.
+    Equal schemas are merged into one. If different schemas have the same name, the first one keeps it, and
+    the others are prefixed with the titles of their contracts. The result is deterministic.
 
-    :param contracts: each with a name that need not be unique, and its schemas.
-    :returns: all schemas, and for each contract what rewrites a schema of its own to refer to these.
+    :param contracts: for each its title, which need not be unique, and its schemas.
+    :returns: all schemas, and for each contract a function that rewrites the references of its schemas.
     """
-    kinds = _kinds_of([schemas for _, schemas in contracts])
+    classes = _classes_of([schemas for _, schemas in contracts])
     names: dict[int, str] = {}
     taken: set[str] = set()
-    for at, (title, schemas) in enumerate(contracts):
+    for index, (title, schemas) in enumerate(contracts):
         for name in schemas:
-            kind = kinds[at, name]
-            if kind not in names:
-                names[kind] = _free(name, title, taken)
-                taken.add(names[kind])
-    rewrite: list[Callable[[Schema], Schema]] = []
+            class_ = classes[index, name]
+            if class_ not in names:
+                names[class_] = _unique_name(name, title, taken)
+                taken.add(names[class_])
+    rewrites: list[Callable[[Schema], Schema]] = []
     merged: dict[str, Schema] = {}
-    for at, (_, schemas) in enumerate(contracts):
-        new = {CONTRACT + name: COMPONENTS + names[kinds[at, name]] for name in schemas}
-        rewrite.append(partial(rewritten, references=new))
+    for index, (_, schemas) in enumerate(contracts):
+        references = {SCHEMA_REFERENCE + name: COMPONENTS + names[classes[index, name]] for name in schemas}
+        rewrites.append(partial(rewritten, references=references))
         for name, schema in schemas.items():
-            merged.setdefault(names[kinds[at, name]], rewritten(schema, new))
-    return Schemas(dict(sorted(merged.items()))), rewrite
+            merged.setdefault(names[classes[index, name]], rewritten(schema, references))
+    return Schemas(dict(sorted(merged.items()))), rewrites
 
 
 def rewritten(schema: Schema, references: Mapping[str, str]) -> Schema:
-    """A schema with other references, wherever in it they stand."""
+    """A copy of a schema with its references replaced."""
     if not isinstance(schema, dict):
         return schema
-    found: dict[str, Any] = {}
+    copy: JsonObject = {}
     for keyword, value in schema.items():
         if keyword == "$ref":
             value = references.get(value, value)
         elif keyword == "discriminator":
-            mapping = {tag: references.get(each, each) for tag, each in value.get("mapping", {}).items()}
+            mapping = {
+                tag: references.get(target, target) for tag, target in value.get("mapping", {}).items()
+            }
             value = {**value, "mapping": mapping}
         elif keyword in _ONE:
             value = rewritten(value, references)
         elif keyword in _LIST:
-            value = [rewritten(each, references) for each in value]
+            value = [rewritten(item, references) for item in value]
         elif keyword in _NAMED:
-            value = {name: rewritten(each, references) for name, each in value.items()}
-        found[keyword] = value
-    return found
+            value = {name: rewritten(item, references) for name, item in value.items()}
+        copy[keyword] = value
+    return copy
 
 
 def reachable(used: Iterator[str], schemas: Schemas) -> dict[str, Schema]:
-    """The schemas that are referred to, directly or by others.
+    """The schemas that are referred to, directly or through others.
 
-    :param used: references; those to anything else are left out.
+    :param used: references; those that are not to schemas are ignored.
     """
     found: set[str] = set()
-    waiting = list(used)
-    while waiting:
-        name = waiting.pop().removeprefix(COMPONENTS)
+    pending = list(used)
+    while pending:
+        name = pending.pop().removeprefix(COMPONENTS)
         if name in schemas.named and name not in found:
             found.add(name)
-            waiting += _references_in(schemas.named[name])
+            pending += _references_in(schemas.named[name])
     return {name: schema for name, schema in schemas.named.items() if name in found}
 
 
 def may_be_null(schema: Schema, schemas: Schemas) -> bool:
-    """Whether null is one of the values that a schema allows."""
+    """Whether a schema allows null."""
     known = schemas.resolve(schema)
     if "anyOf" in known:
-        return any(may_be_null(each, schemas) for each in known["anyOf"])
+        return any(may_be_null(option, schemas) for option in known["anyOf"])
     if "enum" in known:
         return None in known["enum"]
-    return bool(known.get("type", "null") == "null")  # one that says nothing of the type allows all
+    return bool(known.get("type", "null") == "null")  # without a type, everything is allowed
 
 
 def without_null(schema: Schema) -> Schema | None:
-    """What a schema allows beside null; None if that is nothing."""
+    """A schema for the other values that a schema allows; None if null is the only one."""
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "null":
         return None
     if "enum" in schema:
-        return {**schema, "enum": [each for each in schema["enum"] if each is not None]}
+        return {**schema, "enum": [value for value in schema["enum"] if value is not None]}
     if "anyOf" not in schema:
         return schema
-    others = [each for each in schema["anyOf"] if each.get("type") != "null"]
+    others = [option for option in schema["anyOf"] if option.get("type") != "null"]
     if len(others) != 1:
         return {**schema, "anyOf": others}
     return {**others[0], **{keyword: value for keyword, value in schema.items() if keyword != "anyOf"}}
 
 
 def is_flat(schema: Schema, schemas: Schemas, *, lists: bool = True) -> bool:
-    """Whether its values can be written as a query's are: no objects, and no lists within others."""
+    """Whether the values of a schema fit into a query: no objects, and no lists within lists."""
     known = schemas.resolve(schema)
     if "anyOf" in known:
-        return all(is_flat(each, schemas, lists=lists) for each in known["anyOf"])
+        return all(is_flat(option, schemas, lists=lists) for option in known["anyOf"])
     if "enum" in known:
-        return not any(isinstance(each, dict | list) for each in known["enum"])
+        return not any(isinstance(value, dict | list) for value in known["enum"])
     if known.get("type") == "array":
-        inside = [*known.get("prefixItems", []), known.get("items", {})]
-        return lists and all(is_flat(each, schemas, lists=False) for each in inside if each is not False)
+        items = [*known.get("prefixItems", []), known.get("items", {})]
+        return lists and all(is_flat(item, schemas, lists=False) for item in items if item is not False)
     return known.get("type", "string") in _SCALARS
 
 
@@ -169,47 +173,46 @@ def _references_in(schema: Schema) -> Iterator[str]:
         elif keyword in _ONE:
             yield from _references_in(value)
         elif keyword in _LIST or keyword in _NAMED:
-            for each in value.values() if keyword in _NAMED else value:
-                yield from _references_in(each)
+            for item in value.values() if keyword in _NAMED else value:
+                yield from _references_in(item)
 
 
-def _kinds_of(contracts: Sequence[Mapping[str, Schema]]) -> dict[tuple[int, str], int]:
-    """A number for each schema of each contract: the same for two that are the same, with all they refer to.
+def _classes_of(contracts: Sequence[Mapping[str, Schema]]) -> dict[tuple[int, str], int]:
+    """A number for each schema of each contract; schemas that are equal with all they refer to have the same.
 
-    By refining a partition: schemas are together while their texts are the same, and then while what they
-    refer to is together, until none has to leave.
+    Partition refinement: schemas with equal texts form a class. Classes are split while their members refer
+    to schemas of different classes, until nothing changes.
     """
-    places = [(at, name) for at, schemas in enumerate(contracts) for name in schemas]
-    texts = {(at, name): _text(name, contracts[at][name]) for at, name in places}
-    links = {
-        (at, name): [
-            (at, each.removeprefix(CONTRACT))
-            for each in _references_in(contracts[at][name])
-            if each.removeprefix(CONTRACT) in contracts[at]
-        ]
-        for at, name in places
-    }
-    kinds = dict.fromkeys(places, 0)
+    keys = [(index, name) for index, schemas in enumerate(contracts) for name in schemas]
+    texts = {(index, name): _text(name, contracts[index][name]) for index, name in keys}
+    links = {(index, name): _links(index, contracts[index], name) for index, name in keys}
+    classes = dict.fromkeys(keys, 0)
     while True:
-        numbers: dict[Any, int] = {}
+        numbers: dict[tuple[bytes, tuple[int, ...]], int] = {}
         refined = {
-            each: numbers.setdefault((texts[each], tuple(kinds[link] for link in links[each])), len(numbers))
-            for each in places
+            key: numbers.setdefault((texts[key], tuple(classes[link] for link in links[key])), len(numbers))
+            for key in keys
         }
-        if len(numbers) == len(set(kinds.values())):
+        if len(numbers) == len(set(classes.values())):
             return refined
-        kinds = refined
+        classes = refined
+
+
+def _links(index: int, schemas: Mapping[str, Schema], name: str) -> list[tuple[int, str]]:
+    """The schemas of the same contract to which a schema refers."""
+    references = (reference.removeprefix(SCHEMA_REFERENCE) for reference in _references_in(schemas[name]))
+    return [(index, reference) for reference in references if reference in schemas]
 
 
 def _text(name: str, schema: Schema) -> bytes:
     return msgspec.json.encode([name, schema], order="deterministic")
 
 
-def _free(name: str, title: str, taken: set[str]) -> str:
+def _unique_name(name: str, title: str, taken: set[str]) -> str:
     if name not in taken:
         return name
     stem = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', title).strip('_') or 'service'}.{name}"
-    found, number = stem, 2
-    while found in taken:
-        found, number = f"{stem}.{number}", number + 1
-    return found
+    unique, number = stem, 2
+    while unique in taken:
+        unique, number = f"{stem}.{number}", number + 1
+    return unique

@@ -71,7 +71,7 @@ class DocumentTests(SynchronousTestCase):
         document = describe([contract_of(*ROUTES), UnavailableContract("/users")], token="private")
         validate(document)
         self.assertEqual(document["paths"], document_of(*ROUTES)["paths"])
-        self.assertIn("below `/users` is not known now", document["info"]["description"])
+        self.assertIn("below `/users` are not known now", document["info"]["description"])
 
     def test_stable(self) -> None:
         """The same contracts give the same bytes, as they are and as they come over a socket."""

@@ -82,7 +82,7 @@ class FailureTests(SynchronousTestCase):
         item = document_of(*ROUTES)["paths"]["/thing/{id}"]
         self.assertEqual(
             item["get"]["responses"]["404"]["description"],
-            "Nothing has this id. There is nothing at this path.",
+            "Nothing has this id. There is no resource at this path.",
         )
         self.assertEqual(item["delete"]["responses"]["404"], {"$ref": "#/components/responses/NotFound"})
         self.assertTrue(
