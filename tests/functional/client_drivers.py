@@ -114,11 +114,14 @@ class AioDriver(Driver):
 
     def begin(self, *call: Any, **options: Any) -> Future[Any]:
         """Make a call in a task of its own."""
-        return asyncio.run_coroutine_threadsafe(self.client.call(*call, **options), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._call(call, options), self._loop)
 
     def read(self, *call: Any, most: int | None = None, **options: Any) -> Future[list[Any]]:
         """Read in a task of its own."""
         return asyncio.run_coroutine_threadsafe(self._read(call, most, options), self._loop)
+
+    async def _call(self, call: Call, options: dict[str, Any]) -> Any:
+        return await self.client.call(*call, **options)
 
     async def _read(self, call: Call, most: int | None, options: dict[str, Any]) -> list[Any]:
         items: list[Any] = []

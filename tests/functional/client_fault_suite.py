@@ -13,7 +13,7 @@ from typing import Any
 from unittest import skipIf
 
 from tests.functional.client_suite import AnswersSuite, ClientTestCase, StreamsSuite
-from unixsvc.client.connect import ServiceUnreachable
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.errors import DeadlineExceeded, MethodNotAllowed, ServiceError, Unavailable
 
 __all__ = ["Suite"]

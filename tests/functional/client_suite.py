@@ -242,7 +242,7 @@ class StreamsSuite(ClientTestCase):
         for method, path, data in (("GET", "/item/7", None), ("POST", "/note", {"name": "x"})):
             error = client.read(method, path, data).exception(5.0)
             self.assertIsInstance(error, BadGateway)
-            self.assertIn("no stream", str(error))
+            self.assertIn("not a stream", str(error))
         self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 

@@ -10,8 +10,8 @@ import subprocess
 import time
 
 from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
-from unixsvc.cli.exchange import Call, exchange
-from unixsvc.client.connect import ServiceUnreachable
+from unixsvc.blocking import Client
+from unixsvc.client.errors import ServiceUnreachable
 
 
 class Answers(CommandLineTestCase):
@@ -54,13 +54,15 @@ class Answers(CommandLineTestCase):
 
     def test_refused_before_it_is_read(self) -> None:
         """A service that refuses a message it has not read, and closes, is heard all the same."""
-        refusal = b'{"status": "error", "code": 413, "message": "?", "detail": {"max_message_bytes": 64}}\n'
+        refusal = (
+            b'{"status": "error", "code": 413, "message": "Large", "detail": {"max_message_bytes": 64}}\n'
+        )
         self.listen(lambda connection: connection.sendall(refusal))
         file = os.path.join(self.folder, "data.json")
         with open(file, "w") as stream:
             json.dump({"text": "x" * 5_000_000}, stream)
         outcome = self.run_command("call", "home", "/", "--data", f"@{file}")
-        self.assertComplains(outcome, 4, "413 Message too large: max_message_bytes: 64")
+        self.assertComplains(outcome, 4, "413 Large: max_message_bytes: 64")
 
     def test_standard_input(self) -> None:
         """Data may come through a pipe."""
@@ -111,12 +113,12 @@ class NoAnswers(CommandLineTestCase):
     def test_closes(self) -> None:
         """A service that closes without an answer is no traceback."""
         self.listen(answering())
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "closed the connection")
+        self.assertComplains(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
     def test_half_an_answer(self) -> None:
         """Half an answer is none."""
         self.listen(answering(HELLO[:20]))
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "closed the connection")
+        self.assertComplains(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
     def test_nonsense(self) -> None:
         """What is no answer is said to be none."""
@@ -128,7 +130,9 @@ class NoAnswers(CommandLineTestCase):
         path = os.path.join(self.folder, "service_home.sock")
         with socket.socket(socket.AF_UNIX) as left_behind:
             left_behind.bind(path)
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "nobody listens", "twistd -n unixsvc")
+        self.assertComplains(
+            self.run_command("call", "home", "/"), 5, "no process listens", "twistd -n unixsvc"
+        )
 
     def test_no_socket(self) -> None:
         """What only has the name of a socket is none."""
@@ -139,15 +143,16 @@ class NoAnswers(CommandLineTestCase):
     def test_not_allowed(self) -> None:
         """Who may not connect is told as whom to run."""
         path = self.listen(None)
+        client = Client("home", socket_dir=self.folder, token="t", timeout=5.0)
         os.chmod(path, 0)
         os.chmod(self.folder, 0o711)
         uid = os.geteuid()
         os.seteuid(uid or 65534)  # root may connect to everything
         try:
-            error = self.assertRaises(ServiceUnreachable, exchange, path, Call("GET", "/"), 5.0, print)
+            error = self.assertRaises(ServiceUnreachable, client.get, "/")
         finally:
             os.seteuid(uid)
-        self.assertIn(f"{path}: you may not connect; run as", str(error))
+        self.assertIn(f"{path}: permission to connect is denied; run as", str(error))
 
 
 class FullQueue(CommandLineTestCase):
@@ -166,9 +171,10 @@ class FullQueue(CommandLineTestCase):
 
     def test_given_up(self) -> None:
         """Who never gets a place gives up when the time is over."""
-        self.fill(self.listen(None, backlog=1))
+        path = self.listen(None, backlog=1)
+        self.fill(path)
         outcome = self.run_command("call", "home", "/", "--timeout", "0.3")
-        self.assertComplains(outcome, 5, "no answer within 0.3 s")
+        self.assertComplains(outcome, 5, path, "cannot be reached")
 
     def test_waits(self) -> None:
         """Who gets a place in time is served."""

@@ -9,7 +9,7 @@ import threading
 
 from tests.functional.cli_process import HELLO, CommandLineTestCase, read_line
 
-_BUSY = b'{"id": 1, "status": "error", "code": 503, "message": "?", "detail": {"retry_after": 1.0}}\n'
+_BUSY = b'{"id": 1, "status": "error", "code": 503, "message": "Busy", "detail": {"retry_after": 1.0}}\n'
 _POST = ("call", "home", "POST", "/x", "--timeout", "10")
 _KEY = ("--idempotency-key", "k")
 
@@ -37,7 +37,7 @@ class Again(CommandLineTestCase):
 
     def test_without(self) -> None:
         """Without a key it is asked once."""
-        for answer, words in ((b"", "closed the connection"), (_BUSY, "503 Service unavailable")):
+        for answer, words in ((b"", "the connection was closed"), (_BUSY, "503 Busy")):
             requests = self.answer_with(answer)
             self.assertComplains(self.run_command(*_POST), 5, words)
             self.assertEqual(len(requests), 1)
@@ -54,7 +54,7 @@ class Again(CommandLineTestCase):
         requests = self.answer_with(b'{"id": 1, "more": true, "data": 7}\n')
         outcome = self.run_command("call", "home", "GET", "/x", *_KEY)
         self.assertEqual((outcome.code, outcome.out, len(requests)), (5, "7\n", 1))
-        self.assertIn("closed the connection", outcome.err)
+        self.assertIn("the connection was closed", outcome.err)
 
     def test_never(self) -> None:
         """It is over when the time is."""

@@ -17,13 +17,13 @@ from unixsvc.cli.completion import complete_service, complete_words
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json
 from unixsvc.cli.session import Session
+from unixsvc.client.calls import NO_LIMIT
 from unixsvc.domain.message import EMPTY
 
 __all__ = ["Words", "call", "parse_words"]
 
 _METHOD: Final = re.compile(r"[A-Za-z]+")
 _ITEM: Final = re.compile(r"(?P<name>[^=]+?)(?P<kind>:?=)(?P<value>.*)", re.DOTALL)
-_FOR_EVER: Final = 1e6  # seconds
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -37,14 +37,6 @@ class Words(Struct, frozen=True):
     method: str
     path: str
     items: dict[str, Any]
-
-
-class _Unprintable(Exception):
-    """Nobody takes what is printed."""
-
-    def __init__(self, reason: OSError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
 
 
 @click.command()
@@ -100,18 +92,17 @@ def call(
     def item(value: Raw) -> None:
         nonlocal items
         items += 1
-        try:
-            echo_json(value, terminal=session.terminal)
-        except OSError as error:  # not to be taken for one of the service's socket
-            raise _Unprintable(error) from None
+        echo_json(value, terminal=session.terminal)
 
-    seconds = timeout if timeout is not None or not stream else _FOR_EVER
-    try:
-        result = session.ask(
-            service, parsed.path, method=method, data=body, seconds=seconds, key=key, item=item
-        )
-    except _Unprintable as error:
-        raise error.reason from None
+    result = session.request(
+        service,
+        parsed.path,
+        method=method,
+        data=body,
+        timeout=NO_LIMIT if stream and timeout is None else timeout,
+        key=key,
+        on_item=item,
+    )
     if not items and not (stream and bytes(result) == b"null"):
         echo_json(result, terminal=session.terminal)
 

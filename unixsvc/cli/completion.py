@@ -49,6 +49,6 @@ def _routes(context: click.Context) -> list[RouteContract]:
     service = context.params.get("service")
     session = context.ensure_object(Session)
     with suppress(ConfigError, ServiceError, msgspec.DecodeError):
-        contract = session.ask(str(service), "/-/routes", seconds=_PATIENCE)
+        contract = session.request(str(service), "/-/routes", timeout=_PATIENCE)
         return msgspec.json.decode(contract, type=Contract).routes
     return []

@@ -95,4 +95,4 @@ COMMANDS: Final = (reload, restart, start, stop, scale, log_level)
 
 def _tell(session: Session, method: str, path: str, **data: Any) -> None:
     body = Raw(msgspec.json.encode(data))
-    session.ask(CONTROL_SERVICE, path, method=method, data=body, seconds=_PATIENCE)
+    session.request(CONTROL_SERVICE, path, method=method, data=body, timeout=_PATIENCE)

@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from unixsvc.cli.completion import complete_service
-from unixsvc.cli.exchange import is_listening
 from unixsvc.cli.options import located
 from unixsvc.cli.output import echo_json, echo_table
 from unixsvc.cli.session import Session
+from unixsvc.client.connect import is_listening
 from unixsvc.contract.model import Contract, referenced_schema
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import BadGateway, ConfigError
@@ -43,7 +43,7 @@ def ls(session: Session) -> None:
 @click.pass_obj
 def routes(session: Session, service: str, as_json: bool) -> None:
     """Show what a service answers."""
-    contract = session.ask(service, "/-/routes")
+    contract = session.request(service, "/-/routes")
     if as_json:
         echo_json(contract, terminal=session.terminal)
         return

@@ -37,7 +37,7 @@ _HEADERS: Final = [
 @click.pass_obj
 def status(session: Session, as_json: bool) -> None:
     """Show each service with its workers."""
-    raw = session.ask(CONTROL_SERVICE, "/status")
+    raw = session.request(CONTROL_SERVICE, "/status")
     if as_json:
         echo_json(raw, terminal=session.terminal)
         return

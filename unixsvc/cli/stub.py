@@ -42,7 +42,7 @@ def stub(session: Session, service: str, name: str | None) -> None:
     from unixsvc.contract.model import Contract
     from unixsvc.stubs.module import client_name, write_module
 
-    told = session.ask(service, "/-/routes")
+    told = session.request(service, "/-/routes")
     try:
         contract = msgspec.json.decode(told, type=Contract)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Connecting to a service: the one way that all clients take."""
+"""Connecting to the Unix socket of a service, for all clients."""
 
 from __future__ import annotations
 
@@ -6,70 +6,37 @@ import errno
 import os
 import socket
 
-from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.socket_directory import is_owned_by, service_names, socket_path
 from unixsvc.transport.credentials import credentials_of
 
-__all__ = ["ConnectAttemptFailed", "ServiceUnreachable", "connect", "connect_to_path"]
-
-
-class ServiceUnreachable(Unavailable):
-    """A service cannot be asked at all, and will not be for as long as nobody does something about it.
-
-    :param where: its socket, or the directory of sockets.
-    :param problem: what is wrong.
-    :param remedy: what to do.
-    """
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        ServiceError.__init__(self, f"{where}: {problem}; {remedy}")
-        self.where = where
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return str(self.detail)
-
-
-class ConnectAttemptFailed(Exception):
-    """A service could not be asked this time, and has seen nothing of the call.
-
-    :param reason: what a caller is told if there is no other time.
-    :ivar absent: whether there was no socket at all: it may be a name that nobody ever had.
-    :ivar busy: whether it is there, and only has no time.
-    """
-
-    def __init__(self, reason: ServiceError, *, absent: bool = False, busy: bool = False) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-        self.absent = absent
-        self.busy = busy
+__all__ = ["connect", "connect_to_path", "is_listening"]
 
 
 def connect(socket_dir: str, service: str) -> socket.socket:
-    """Connect, without waiting; a Unix socket is connected at once or not at all.
+    """Connect to a service without blocking; a Unix socket connects at once or not at all.
 
-    :returns: connected, and not blocking; the token may be shown to whoever is at the other end.
-    :raises Unreached: if it may be otherwise soon: nobody listens, or more wait to be accepted than may.
-    :raises Unreachable: if we may not, or if somebody listens who must not see the token.
+    :returns: a non-blocking socket whose peer is allowed to see the token.
+    :raises ConnectAttemptFailed: if a later attempt may succeed: no process listens, or the backlog is full.
+    :raises ServiceUnreachable: if permissions forbid it, or another user listens, who must not see the token.
     """
     try:
         return connect_to_path(socket_path(socket_dir, service))
     except ConnectAttemptFailed as error:
         if not error.absent:
             raise
-        there = ", ".join(service_names(socket_dir)) or "none"
-        problem = f"there is no service {service!r}; there are: {there}"
+        others = ", ".join(service_names(socket_dir)) or "none"
+        problem = f"there is no service {service!r}; there are: {others}"
         raise ConnectAttemptFailed(
             ServiceUnreachable(socket_dir, problem, "see: unixsvc ls"), absent=True
         ) from None
 
 
 def connect_to_path(path: str) -> socket.socket:
-    """Connect likewise to a socket whose path is known."""
+    """Connect to the socket with this path; see :func:`connect`."""
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    except OSError as error:  # too many open files, as a rule
+    except OSError as error:  # usually: too many open files
         reason = ServiceUnreachable(
             path, f"cannot be reached: {error.strerror}", "raise the limit: ulimit -n"
         )
@@ -84,21 +51,34 @@ def connect_to_path(path: str) -> socket.socket:
     return connection
 
 
+def is_listening(path: str) -> bool:
+    """True if a process listens on a socket; also if permissions or a full backlog prevent connecting."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(path)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:
+            return False
+    return True
+
+
 def _connect(connection: socket.socket, path: str) -> None:
     try:
         connection.connect(path)
     except FileNotFoundError:
-        reason = ServiceUnreachable(path, "there is no such socket", "see what runs: unixsvc ls")
+        reason = ServiceUnreachable(path, "the socket does not exist", "see what runs: unixsvc ls")
         raise ConnectAttemptFailed(reason, absent=True) from None
     except ConnectionRefusedError:
         raise ConnectAttemptFailed(
-            ServiceUnreachable(path, "nobody listens", "start it with: twistd -n unixsvc")
+            ServiceUnreachable(path, "no process listens", "start it with: twistd -n unixsvc")
         ) from None
     except PermissionError:
         remedy = "run as the user of the orchestrator, or in its group"
-        raise ServiceUnreachable(path, "you may not connect", remedy) from None
+        raise ServiceUnreachable(path, "permission to connect is denied", remedy) from None
     except OSError as error:
-        # EAGAIN: the queue of those who wait to be accepted is full, and nothing tells when it no longer is.
+        # EAGAIN: the backlog is full, and nothing notifies when it is not any more.
         busy = error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE)
         reason = ServiceUnreachable(path, f"cannot be reached: {error.strerror}", "see its log")
         raise ConnectAttemptFailed(reason, busy=True) if busy else reason from None
@@ -107,5 +87,5 @@ def _connect(connection: socket.socket, path: str) -> None:
 def _check_owner(connection: socket.socket, path: str) -> None:
     uid = credentials_of(connection).uid
     if uid not in (os.geteuid(), 0) and not is_owned_by(path, os.geteuid()):
-        problem = f"another user listens there (uid {uid}), who must not see the token"
+        problem = f"another user listens there (uid {uid}), and must not see the token"
         raise ServiceUnreachable(path, problem, "run as that user")

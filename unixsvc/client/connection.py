@@ -1,7 +1,6 @@
-"""The client's side of one connection, without a socket: what to send, and what that which comes means.
+"""The client's side of the protocol on one connection, without I/O and without a clock.
 
-All clients are thin bindings on it. It knows which requests are unanswered, and to which of them a line
-belongs; it knows no time, and never asks anything again.
+It encodes requests, decodes replies, and knows which requests are pending. It never retries.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ from unixsvc.wire.messages import (
     ServerMessage,
     check_utf8,
     decode_server_message,
-    encode_cancel,
     encode_client_message,
-    encode_credit,
 )
 
 __all__ = [
@@ -29,20 +26,19 @@ __all__ = [
     "ClientConnection",
     "ErrorReceived",
     "Event",
-    "GoawayReceived",
     "ItemReceived",
     "ResponseReceived",
 ]
 
-# How many items of a stream may be on their way to a reader that has not taken them yet.
+# How many items of a stream the service may send before its reader has taken any.
 WINDOW: Final = 64
 
 
 class Call(Struct, frozen=True, omit_defaults=True):
-    """What is asked.
+    """A request, as the program makes it.
 
     :ivar data: a JSON object.
-    :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and the caller's own.
+    :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and entries of the caller's own.
     """
 
     method: str
@@ -55,7 +51,7 @@ class ResponseReceived(Struct, frozen=True):
     """A call has succeeded; for a stream, it has ended.
 
     :ivar data: the result, as JSON.
-    :ivar location: where that is which was made, as the service says; None if nothing was.
+    :ivar location: where the created resource is, as the service says; None if none was created.
     """
 
     id: int
@@ -80,121 +76,100 @@ class ItemReceived(Struct, frozen=True):
     data: Raw
 
 
-class GoawayReceived(Struct, frozen=True):
-    """Nothing new is to be asked on this connection; what is unanswered will be answered."""
-
-
-Event = ResponseReceived | ErrorReceived | ItemReceived | GoawayReceived
+Event = ResponseReceived | ErrorReceived | ItemReceived
 
 
 class ClientConnection:
-    """One connection.
+    """The state of one connection.
 
-    :param shown: the token, shown until the service has once accepted it.
-    :ivar sizes: how long each message is that is unanswered, by its id.
-    :ivar leaving: whether the service wants us to go.
+    :param credentials: the token is sent with each request until the service has accepted it once.
+    :ivar pending: the size of each message without a final reply, by its id.
+    :ivar leaving: True if no new request may be sent.
     """
 
-    def __init__(self, shown: Credentials) -> None:
-        self._token = shown.token
-        self._told = shown.told
-        self.sizes: dict[int, int] = {}
-        self._streams: set[int] = set()  # those whose answer must be a stream
-        self._last = 0
-        self._rest: list[bytes] = []  # of a line that has begun; joined once, as an answer may be long
+    def __init__(self, credentials: Credentials) -> None:
+        self._token = credentials.token
+        self._annotate = credentials.annotate
+        self.pending: dict[int, int] = {}
+        self._streams: set[int] = set()  # pending calls whose reply must be a stream
+        self._last_id = 0
+        self._partial: list[bytes] = []  # of an incomplete line; joined once, as a reply may be long
         self.leaving = False
 
-    def __len__(self) -> int:
-        """How many calls are unanswered."""
-        return len(self.sizes)
-
-    @property
-    def unanswered(self) -> list[int]:
-        """Those, by id."""
-        return list(self.sizes)
-
-    def ask(
+    def request(
         self, call: Call, timeout: float | None = None, credit: int | None = None, *, either: bool = False
     ) -> tuple[int, bytes]:
-        """Ask something.
+        """Encode a request.
 
         :param timeout: what is left of the caller's time, in seconds.
-        :param credit: for a stream: how many items may come before more is granted.
-        :param either: whether the answer may be no stream all the same.
-        :returns: the id, and what is to be sent.
+        :param credit: for a stream: the number of items the service may send before more credit is granted.
+        :param either: True if the reply may be unary in spite of the credit.
+        :returns: the id, and the bytes to send.
         """
-        self._last += 1
+        self._last_id += 1
         message = ClientMessage(
-            self._last, call.method, call.path, call.data, self._token, timeout, call.meta, credit=credit
+            self._last_id, call.method, call.path, call.data, self._token, timeout, call.meta, credit=credit
         )
         encoded = encode_client_message(message)
-        self.sizes[self._last] = len(encoded)
+        self.pending[self._last_id] = len(encoded)
         if credit is not None and not either:
-            self._streams.add(self._last)
-        return self._last, encoded + b"\n"
-
-    def grant(self, id: int, items: int) -> bytes:
-        """Let so many further items of a stream come; what is to be sent."""
-        return encode_credit(id, items)
-
-    def cancel(self, id: int) -> bytes:
-        """Take a call back; what is to be sent. It is answered all the same, by its result or by 499."""
-        return encode_cancel(id)
+            self._streams.add(self._last_id)
+        return self._last_id, encoded + b"\n"
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take in what has come.
+        """Decode received bytes.
 
-        :raises BadGateway: if it is nothing that the protocol knows.
-        :raises ServiceError: what the service says of the connection as a whole. In both cases the connection
-            is of no use any more.
+        :raises BadGateway: if they are not valid in the protocol.
+        :raises ServiceError: an error of the connection as a whole. In both cases the connection
+            must be closed.
         """
         if b"\n" not in data:
-            self._rest.append(data)
+            self._partial.append(data)
             return []
-        if self._rest:
-            data = b"".join((*self._rest, data))
-        *lines, rest = data.split(b"\n")
-        self._rest = [rest] if rest else []
+        if self._partial:
+            data = b"".join((*self._partial, data))
+        *lines, partial = data.split(b"\n")
+        self._partial = [partial] if partial else []
         if not data.isascii():
             check_utf8(lines)
-        return [event for line in lines if line and (event := self._understand(line)) is not None]
+        return [event for line in lines if line and (event := self._decode(line)) is not None]
 
-    def _understand(self, line: bytes) -> Event | None:
-        found = decode_server_message(line)
-        if found.goaway:
+    def _decode(self, line: bytes) -> Event | None:
+        reply = decode_server_message(line)
+        if reply.goaway:
             self.leaving = True
-            return GoawayReceived()
-        number = found.id
-        if number is None and found.failed:
-            # It could not even read what we asked, or wants no connection of ours: that ends all of it.
-            return self._refused(self._told(error_from(found.code, found.detail, found.message)))
-        if number not in self.sizes:
-            raise BadGateway("the service answered what was not asked")
-        if found.more:
-            return ItemReceived(number, found.data)
-        return self._end(number, found)
+            return None
+        number = reply.id
+        if number is None and reply.status == "error":
+            # The service could not read a request, or rejects the connection: that ends all calls on it.
+            return self._rejected(self._annotate(error_from(reply.code, reply.detail, reply.message)))
+        if type(number) is not int or number not in self.pending:
+            raise BadGateway("the service replied to a request that is not pending")
+        if reply.more:
+            return ItemReceived(number, reply.data)
+        return self._finish(number, reply)
 
-    def _end(self, id: int, found: ServerMessage) -> Event:
-        """The last that comes of a call."""
-        del self.sizes[id]
+    def _finish(self, id: int, reply: ServerMessage) -> Event:
+        """Process the final reply to a call."""
+        del self.pending[id]
         stream = False
         if self._streams:
             stream = id in self._streams
             self._streams.discard(id)
-        if found.failed:
-            return ErrorReceived(id, self._told(error_from(found.code, found.detail, found.message)))
-        self._token = None  # it was accepted, and holds for the connection
-        if stream and bytes(found.data) != b"null":
-            return ErrorReceived(id, BadGateway("the service answers with no stream: ask for it with call()"))
-        return ResponseReceived(id, found.data, found.location)
+        if reply.status == "error":
+            return ErrorReceived(id, self._annotate(error_from(reply.code, reply.detail, reply.message)))
+        self._token = None  # it was accepted, which is valid for the connection
+        if stream and bytes(reply.data) != b"null":
+            return ErrorReceived(id, BadGateway("the reply is not a stream: request it with call()"))
+        return ResponseReceived(id, reply.data, reply.location)
 
-    def _refused(self, error: ServiceError) -> Event:
-        """Nothing more is served here. Of a message that is too large, the others are not guilty."""
+    def _rejected(self, error: ServiceError) -> Event:
+        """The service rejects the connection. If a message was too large, only its own call fails."""
         limit = error.detail.get("max_message_bytes") if isinstance(error.detail, dict) else None
         if isinstance(error, TooLarge) and isinstance(limit, int):
-            guilty = next((each for each, size in self.sizes.items() if size > limit), None)
-            if guilty is not None:
+            too_large = next((number for number, size in self.pending.items() if size > limit), None)
+            if too_large is not None:
                 self.leaving = True
-                del self.sizes[guilty]
-                return ErrorReceived(guilty, error)
+                del self.pending[too_large]
+                return ErrorReceived(too_large, error)
         raise error

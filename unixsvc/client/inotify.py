@@ -1,4 +1,4 @@
-"""The kernel tells when the entries of a directory change: inotify(7), for whatever waits on a descriptor."""
+"""Notification of changes in a directory by the kernel: inotify(7)."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from typing import Final
 
 __all__ = ["wait_for_change", "watch"]
 
-# From <sys/inotify.h>: something was moved away, moved here, made, deleted.
+# From <sys/inotify.h>: IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE.
 _CHANGES: Final = 0x40 | 0x80 | 0x100 | 0x200
 
 
 def watch(directory: str) -> int:
-    """Begin to watch.
+    """Watch a directory.
 
-    :returns: a descriptor that can be read from once something has appeared, gone, or was moved; whoever
-        asked for it closes it.
-    :raises OSError: if the kernel does not tell, as it has too many watches, is another, or there is no such
-        directory.
+    :returns: a descriptor that becomes readable when an entry is created, removed, or renamed; the caller
+        closes it.
+    :raises OSError: if there are too many watches, the directory does not exist, or there is no inotify.
     """
-    import ctypes  # late: few programs ever come here
+    import ctypes  # late: few programs need it
 
     try:
         library = ctypes.CDLL(None, use_errno=True)
-        begin, add = library.inotify_init1, library.inotify_add_watch
+        init, add_watch = library.inotify_init1, library.inotify_add_watch
     except AttributeError as error:
         raise OSError(str(error)) from None
-    descriptor: int = begin(os.O_CLOEXEC | os.O_NONBLOCK)  # inotify's own names for these have their values
+    descriptor: int = init(os.O_CLOEXEC | os.O_NONBLOCK)  # IN_CLOEXEC and IN_NONBLOCK have the same values
     if descriptor >= 0:
-        if add(descriptor, os.fsencode(directory), _CHANGES) >= 0:
+        if add_watch(descriptor, os.fsencode(directory), _CHANGES) >= 0:
             return descriptor
         number = ctypes.get_errno()
         os.close(descriptor)
@@ -41,15 +40,18 @@ def watch(directory: str) -> int:
 
 
 def wait_for_change(directory: str, seconds: float) -> None:
-    """Block until something changes there, for so many seconds at most."""
+    """Block until an entry of a directory is created, removed, or renamed.
+
+    :param seconds: the longest time to wait. Without inotify, it always waits this long.
+    """
     try:
         descriptor = watch(directory)
     except OSError:
         time.sleep(seconds)
         return
     try:
-        changed = select.poll()
-        changed.register(descriptor, select.POLLIN)
-        changed.poll(ceil(seconds * 1000))
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(ceil(seconds * 1000))
     finally:
         os.close(descriptor)

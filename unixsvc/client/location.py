@@ -1,4 +1,4 @@
-"""Where services are, and what is shown to them, if nobody says."""
+"""Where a client finds the socket directory and the token: in the configuration, unless they are given."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Credentials", "ServiceLocation", "find_location", "token_for"]
 
 
 class Credentials(Struct, frozen=True):
-    """What is shown to a service.
+    """The token that a client sends.
 
-    :ivar token: None to show none.
-    :ivar origin: where that was found, in words for whom it is of no use to; empty if it was simply said.
+    :ivar token: None to send none.
+    :ivar origin: where the token was found, for error messages; empty if the program gave it.
     """
 
     token: str | None
@@ -26,41 +26,38 @@ class Credentials(Struct, frozen=True):
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.
-        return f"<Shown {self.origin}>"
+        return f"<Credentials {self.origin}>"
 
-    def told(self, error: ServiceError) -> ServiceError:
-        """An error that a service has answered, as the caller is told it.
-
-        Where the service has refused what was shown, and not what was asked, it says where that was found.
-        """
-        refusals = (MISSING, None) if self.token is None else (WRONG,)
-        if not (self.origin and isinstance(error, Unauthorized) and error.detail in refusals):
+    def annotate(self, error: ServiceError) -> ServiceError:
+        """Add the origin of the token to an error, if the service has rejected the token."""
+        rejections = (MISSING, None) if self.token is None else (WRONG,)
+        if not (self.origin and isinstance(error, Unauthorized) and error.detail in rejections):
             return error
         return error_from(error.code, f"{error.detail or MISSING}; {self.origin}", error.message)
 
 
 class ServiceLocation(Struct, frozen=True):
-    """A socket directory, and what is shown to those who listen there."""
+    """A socket directory, and the credentials for the services there."""
 
     socket_dir: str
-    shown: Credentials
+    credentials: Credentials
 
     @property
     def token(self) -> str | None:
-        """The token; None where none is needed."""
-        return self.shown.token
+        """The token; None if none is needed."""
+        return self.credentials.token
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.
-        return f"<Place {self.socket_dir}>"
+        return f"<ServiceLocation {self.socket_dir}>"
 
 
 def find_location(socket_dir: str | None = None, token: str | None = None) -> ServiceLocation:
-    """Find it as an orchestrator would that was started in the current directory.
+    """Find services as an orchestrator would that was started in the current directory.
 
-    :param socket_dir: if it is known.
-    :param token: likewise.
-    :raises ConfigError: if the configuration there is wrong, or the token cannot be read.
+    :param socket_dir: the socket directory, if it is known.
+    :param token: the token, if it is known.
+    :raises ConfigError: if the configuration is wrong, or the token cannot be read.
     """
     if socket_dir is not None and token is not None:
         return ServiceLocation(socket_dir, Credentials(token))
@@ -69,15 +66,15 @@ def find_location(socket_dir: str | None = None, token: str | None = None) -> Se
 
 
 def token_for(settings: Settings) -> Credentials:
-    """The token, where it is of use: under ``private``, public routes answer without.
+    """The token of a configuration. It may be missing under ``private``, as public routes need none.
 
-    :raises ConfigError: if it is needed and cannot be read.
+    :raises ConfigError: if a token is required and cannot be read.
     """
     file, policy = settings.token_file, settings.security.token
     if policy == "off":
-        return Credentials(None, f"none was shown, as {settings.source} says that none is needed")
+        return Credentials(None, f"none was sent, as none is required by {settings.source}")
     if policy == "private" and not os.path.lexists(file):
         return Credentials(
-            None, f"none was shown, as there is no {file}; use the orchestrator's own configuration"
+            None, f"none was sent, as {file} does not exist; use the configuration of the orchestrator"
         )
     return Credentials(read_token(file), f"the token was read from {file}")

@@ -1,64 +1,53 @@
-"""Which of several connections carries the next call."""
+"""Which of several connections carries the next call. Pure."""
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar
+from unixsvc.client.multiplexer import Multiplexer
 
-from unixsvc.client.connection import ClientConnection
-
-__all__ = ["ConnectionPool", "PooledConnection"]
+__all__ = ["ConnectionPool"]
 
 
-class PooledConnection(Protocol):
-    """One connection."""
-
-    conversation: ClientConnection
-
-
-L = TypeVar("L", bound=PooledConnection)
-
-
-class ConnectionPool(Generic[L]):
+class ConnectionPool:
     """The connections of one client to one service.
 
-    :param most: how many there may be, not counting those that are about to go.
+    :param limit: how many there may be, not counting those that the service asked to close (goaway).
     """
 
-    def __init__(self, most: int = 4) -> None:
-        self._most = most
-        self._links: list[L] = []
+    def __init__(self, limit: int = 4) -> None:
+        self._limit = limit
+        self._connections: list[Multiplexer] = []
 
     def __len__(self) -> int:
-        return len(self._links)
+        return len(self._connections)
 
-    def choose(self) -> L | None:
-        """The one with the fewest calls; None where a new one is better: all are busy, and more may be."""
-        least, fewest, usable = None, 0, 0
-        for each in self._links:  # a loop, as it is done for each call
-            conversation = each.conversation
-            if conversation.leaving:
+    def choose(self) -> Multiplexer | None:
+        """The connection with the fewest pending calls.
+
+        :returns: None if a new connection is better: all are busy, and the limit is not reached.
+        """
+        chosen, fewest, usable = None, 0, 0
+        for multiplexer in self._connections:  # a plain loop, as it runs for each call
+            connection = multiplexer.connection
+            if connection.leaving:
                 continue
             usable += 1
-            calls = len(conversation.sizes)  # it has a length itself, at twice the price
+            calls = len(connection.pending)
             if not calls:
-                return each
-            if least is None or calls < fewest:
-                least, fewest = each, calls
-        return least if usable >= self._most else None
+                return multiplexer
+            if chosen is None or calls < fewest:
+                chosen, fewest = multiplexer, calls
+        return chosen if usable >= self._limit else None
 
-    def add(self, link: L) -> None:
-        """There is one more."""
-        self._links.append(link)
+    def add(self, multiplexer: Multiplexer) -> None:
+        """Add a new connection."""
+        self._connections.append(multiplexer)
 
-    def discard(self, link: L) -> None:
-        """It is gone."""
-        if link in self._links:
-            self._links.remove(link)
+    def discard(self, multiplexer: Multiplexer) -> None:
+        """Remove a connection that was lost; no effect if it is not in the pool."""
+        if multiplexer in self._connections:
+            self._connections.remove(multiplexer)
 
-    def idle(self) -> list[L]:
-        """Those that have nothing more to do: they are to go, and all is answered."""
-        return [each for each in self._links if each.conversation.leaving and not each.conversation]
-
-    def all(self) -> list[L]:
-        """Every one."""
-        return list(self._links)
+    def close(self) -> None:
+        """Close every connection."""
+        for multiplexer in list(self._connections):
+            multiplexer.close()

@@ -1,223 +1,235 @@
-"""When a call is made again, and when it is not: the policy of all clients, without a clock of its own."""
+"""The retry policy of all clients: which calls are made again, and after which pause. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable
+from msgspec import Struct
+
+from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.connection import Call
+from unixsvc.client.errors import (
+    AttemptFailed,
+    ConnectAttemptFailed,
+    ConnectionLost,
+    ServiceUnreachable,
+    error_for_caller,
+)
 from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable, error_from
 
+if TYPE_CHECKING:
+    from unixsvc.client.stream_buffer import StreamBuffer  # the blocking client has none
+
 __all__ = [
-    "CircuitBreaker",
-    "ConnectionLost",
+    "Pause",
     "RetryBudget",
+    "RetryPolicy",
     "RetryState",
-    "error_for_caller",
-    "pause_or_raise",
+    "retry",
 ]
 
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
+T = TypeVar("T")
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 _FIRST_PAUSE: Final = 0.005
-_LONGEST_PAUSE: Final = 0.5
-# A service that is restarted is back by then; one that nobody has is not waited for any longer. In seconds.
-_ABSENCE: Final = 2.0
+_MAX_PAUSE: Final = 0.5
+# How long a client waits for a socket that does not exist: a restart takes less. In seconds.
+_MAX_ABSENCE: Final = 2.0
 
 
-class ConnectionLost(Exception):
-    """A connection has ended while a call was unanswered: the action may have run, or not."""
+class Pause(Struct, frozen=True):
+    """The pause before the next attempt.
+
+    :ivar seconds: its length.
+    :ivar absent: True if the service has no socket; the pause ends early when the directory changes.
+    """
+
+    seconds: float
+    absent: bool
 
 
 class RetryBudget:
-    """Bounds what retries add to the load, as Finagle's retry budgets do; the numbers are theirs.
+    """Limits the load that retries add, as Finagle's retry budgets do.
 
-    :param share: of the calls, that may be made again.
-    :param reserve: how many may be besides, so that a client with few calls can try again at all, and one
-        with many that loses a connection can make again all that was unanswered there. Finagle has 10 a
-        second, over 10 seconds.
+    :param share: number of retries that each call adds to the budget.
+    :param reserve: size of the budget, and what it starts with. A client with few calls can retry at all, and
+        one that loses a connection can retry all calls that were pending there. Finagle's default is 10
+        a second over 10 seconds.
     """
 
     def __init__(self, share: float = 0.2, reserve: float = 100.0) -> None:
         self._share = share
-        self._most = reserve
+        self._reserve = reserve
         self._left = reserve
 
     def deposit(self) -> None:
-        """A call is made for the first time."""
-        if self._left < self._most:
-            self._left = min(self._left + self._share, self._most)
+        """Count the first attempt of a call."""
+        if self._left < self._reserve:
+            self._left = min(self._left + self._share, self._reserve)
 
     def withdraw(self) -> bool:
-        """Whether one more may be made again; it counts then."""
+        """Take one retry from the budget; False if there is none left."""
         if self._left < 1.0:
             return False
         self._left -= 1.0
         return True
 
 
-class CircuitBreaker:
-    """Refuses calls to a service for a while when many in a row have found it unavailable.
+def _random() -> float:
+    import random  # late: the import takes longer than a call, and few calls are retried
 
-    One call is let through after a pause; if that finds it unavailable too, the next pause is twice as long.
-    The pattern is Nygard's circuit breaker ("Release It!", 2007).
-
-    :param failures: so many in a row.
-    :param pause: the first pause, in seconds.
-    :param longest: the longest one.
-    :ivar failures: how many there have been in a row, as far as that matters; 0 where all is well.
-    :ivar refused: how many calls were refused.
-    """
-
-    def __init__(self, failures: int = 5, pause: float = 0.5, longest: float = 15.0) -> None:
-        self._limit = failures
-        self._first = self._pause = pause
-        self._longest = longest
-        self.failures = 0
-        self._until = 0.0
-        self._trial = False
-        self.refused = 0
-
-    def is_open(self, now: float) -> bool:
-        """Whether calls are refused."""
-        return self.failures >= self._limit and now < self._until
-
-    def admit(self, now: float) -> None:
-        """Let a call pass, or not.
-
-        :raises Unavailable: if it is refused.
-        """
-        if self.failures < self._limit:
-            return
-        if now < self._until:
-            self.refused += 1
-            words = f"not asked: {self.failures} calls in a row have not found the service"
-            raise error_from(Unavailable.code, {"retry_after": round(self._until - now, 3), "reason": words})
-        self._trial = True
-        self._until = now + self._pause  # others wait for how it ends
-
-    def succeeded(self) -> None:
-        """The service has answered, whatever it has said."""
-        self.failures = 0
-        self._pause = self._first
-
-    def failed(self, now: float) -> None:
-        """A call has ended without finding the service."""
-        if self.failures < self._limit:
-            self.failures += 1
-        elif self._trial:
-            self._pause = min(2 * self._pause, self._longest)
-        else:
-            return  # it was on its way already, and tells nothing new
-        self._trial = False
-        self._until = now + self._pause
+    return random.random()  # noqa: S311  # spreads retries in time, and is no secret
 
 
-class RetryState:
-    """One call, from its first try to its end.
+class RetryPolicy:
+    """What all calls of one client share: retry budget, circuit breaker, and clock.
 
-    :param deadline: on the clock, in seconds.
-    :param patience: the same as a length of time, for messages.
-    :param clock: seconds that only ever go forward.
-    :param chance: a random number from 0 to 1, for pauses: clients that have failed together are not to come
-        again together.
-    :param suspended: when it was tried first, and counted in the budget, if that was before.
+    :ivar clock: a monotonic clock, in seconds.
+    :ivar random: returns a number from 0 to 1. Clients that failed at the same time must not retry at
+        the same time.
+    :ivar closed: True after the client was closed; no call is started or retried then.
+    :param enabled: False to retry only while the backlog of the service is full.
     """
 
     def __init__(
         self,
-        call: Call,
-        deadline: float,
-        patience: float,
-        budget: RetryBudget,
-        clock: Callable[[], float],
-        chance: Callable[[], float],
-        suspended: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _random,
+        *,
+        enabled: bool = True,
     ) -> None:
-        self._deadline = deadline
-        self._patience = patience
-        self._budget = budget
-        self._clock = clock
-        self._chance = chance
-        self._suspended = clock() if suspended is None else suspended
-        self._repeatable = call.method in _REPEATABLE or "idempotency_key" in call.meta
-        self._tries = 0
-        if suspended is None:
-            budget.deposit()
+        self.clock = clock
+        self.random = random
+        self.enabled = enabled
+        self.budget = RetryBudget()
+        self.breaker = CircuitBreaker()
+        self.closed = False
 
-    def left(self) -> float:
-        """What is left of the time, in seconds.
+    def start(self, call: Call, timeout: float) -> RetryState:
+        """Start a call.
 
-        :raises DeadlineExceeded: if that is nothing.
+        :param timeout: for all attempts, in seconds.
+        :raises Unavailable: if the client is closed, or the circuit breaker is open.
         """
-        left = self._deadline - self._clock()
+        if self.closed:
+            raise _client_closed()
+        now = self.clock()
+        self.breaker.admit(now)
+        self.budget.deposit()
+        return RetryState(self, call, timeout, now)
+
+
+class RetryState:
+    """One call, from its first attempt to its result.
+
+    :param timeout: for all attempts, in seconds.
+    :param started: when the first attempt began, on the clock of the policy.
+    """
+
+    def __init__(self, policy: RetryPolicy, call: Call, timeout: float, started: float) -> None:
+        self._policy = policy
+        self._timeout = timeout
+        self._started = started
+        self._deadline = started + timeout
+        self._idempotent = call.method in _IDEMPOTENT or "idempotency_key" in call.meta
+        self._retries = 0
+
+    def time_left(self) -> float:
+        """Seconds until the deadline.
+
+        :raises DeadlineExceeded: if the deadline has passed.
+        :raises Unavailable: if the client was closed.
+        """
+        if self._policy.closed:
+            raise _client_closed()
+        left = self._deadline - self._policy.clock()
         if left <= 0:
-            raise self.too_late()
+            raise self._deadline_exceeded()
         return left
 
-    def too_late(self) -> DeadlineExceeded:
-        """What the caller is told when the time is over."""
-        return DeadlineExceeded(f"no answer within {self._patience:g} s")
+    def succeeded(self) -> None:
+        """Record that the service replied."""
+        self._policy.breaker.succeeded()
 
-    def pause_after(self, problem: ConnectAttemptFailed | ConnectionLost | ServiceError) -> float:
-        """For how long to wait before the next try, in seconds.
+    def failed(self, problem: AttemptFailed, *, final: bool = False) -> Pause:
+        """Decide what follows a failed attempt.
 
-        :raises ServiceError: if there is to be none; the caller is told that.
+        :param final: True if there must be no further attempt.
+        :returns: the pause before the next attempt.
+        :raises ServiceError: if there is none; this is the result of the call.
         """
-        reason = error_for_caller(problem)
-        reached = not isinstance(problem, ConnectAttemptFailed)
-        if reached and not (self._repeatable and self._budget.withdraw()):
-            raise reason
-        if (
-            isinstance(problem, ConnectAttemptFailed)
-            and problem.absent
-            and self._clock() - self._suspended > _ABSENCE
-        ):
-            raise reason
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._tries, 16), _LONGEST_PAUSE) * (0.5 + self._chance() / 2)
-        self._tries += 1
-        if self._clock() + pause >= self._deadline:
-            raise reason if isinstance(problem, ConnectAttemptFailed) else self.too_late()
-        return pause
-
-
-def pause_or_raise(
-    problem: ConnectAttemptFailed | ConnectionLost | ServiceError,
-    retry_state: RetryState,
-    breaker: CircuitBreaker,
-    now: float,
-    *,
-    again: bool,
-) -> float:
-    """What becomes of a call when a try has failed.
-
-    :param again: whether there may be another one at all.
-    :returns: for how long to wait before it, in seconds.
-    :raises ServiceError: if there is to be none; the caller is told that.
-    """
-    if isinstance(problem, DeadlineExceeded):
-        raise (retry_state.too_late() if problem.detail is None else problem) from None
-    final = not isinstance(problem, Unavailable) or isinstance(problem, ServiceUnreachable)
-    if isinstance(problem, ServiceError) and final:
+        if isinstance(problem, DeadlineExceeded):
+            raise (self._deadline_exceeded() if problem.detail is None else problem) from None
+        breaker = self._policy.breaker
         if isinstance(problem, ServiceUnreachable):
-            breaker.failed(now)
-        else:
+            breaker.failed(self._policy.clock())
+            raise problem
+        if isinstance(problem, ServiceError) and not isinstance(problem, Unavailable):
             breaker.succeeded()
-        raise problem
-    try:
-        if not again:
+            raise problem
+        try:
+            if final or self._policy.closed or not (self._policy.enabled or _is_busy(problem)):
+                raise error_for_caller(problem)
+            return self._pause_after(problem)
+        except ServiceError:
+            if isinstance(problem, ConnectAttemptFailed):  # a lost reply proves that the service is there
+                breaker.failed(self._policy.clock())
+            raise
+
+    def _pause_after(self, problem: AttemptFailed) -> Pause:
+        now = self._policy.clock()
+        sent = not isinstance(problem, ConnectAttemptFailed)
+        absent = isinstance(problem, ConnectAttemptFailed) and problem.absent
+        if sent and not (self._idempotent and self._policy.budget.withdraw()):
             raise error_for_caller(problem)
-        return retry_state.pause_after(problem)
-    except ServiceError:
-        if isinstance(problem, ConnectAttemptFailed):  # one whose answer was lost has found the service
-            breaker.failed(now)
-        raise
+        if absent and now - self._started > _MAX_ABSENCE:
+            raise error_for_caller(problem)
+        longest = min(_FIRST_PAUSE * 2.0 ** min(self._retries, 16), _MAX_PAUSE)
+        pause = longest * (0.5 + self._policy.random() / 2)
+        self._retries += 1
+        if now + pause >= self._deadline:
+            raise self._deadline_exceeded() if sent else error_for_caller(problem)
+        return Pause(pause, absent)
+
+    def _deadline_exceeded(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"no answer within {self._timeout:g} s")
 
 
-def error_for_caller(problem: ConnectAttemptFailed | ConnectionLost | ServiceError) -> ServiceError:
-    """What a caller is told of it, if there is no other try."""
-    if isinstance(problem, ConnectAttemptFailed):
-        return problem.reason
-    if isinstance(problem, ConnectionLost):
-        return error_from(Unavailable.code, "the connection ended before the answer: the action may have run")
-    return problem
+async def retry(
+    state: RetryState,
+    attempt: Callable[[float], Awaitable[T]],
+    sleep: Callable[[Pause], Awaitable[object]],
+    *,
+    buffer: StreamBuffer | None = None,
+    problem: AttemptFailed | None = None,
+) -> T:
+    """Make attempts until one succeeds, or there must be no further one.
+
+    It awaits only what its arguments return, so it runs under asyncio and under Twisted.
+
+    :param attempt: makes one attempt within a number of seconds.
+    :param buffer: receives the items, if it is a stream; there is no further attempt after the first item.
+    :param problem: why the first attempt failed, if it was made already.
+    :raises ServiceError: the result of the call, if it has failed.
+    """
+    while True:
+        if problem is not None:
+            await sleep(state.failed(problem, final=buffer is not None and buffer.seen))
+        left = state.time_left()
+        try:
+            result = await attempt(left)
+        except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
+            problem = error
+        else:
+            state.succeeded()
+            return result
+
+
+def _is_busy(problem: AttemptFailed) -> bool:
+    return isinstance(problem, ConnectAttemptFailed) and problem.busy
+
+
+def _client_closed() -> ServiceError:
+    return error_from(Unavailable.code, "the client is closed")

@@ -1,26 +1,30 @@
-"""What has come of a stream and is not taken yet, whoever reads it."""
+"""Received items of a stream that its reader has not taken yet. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
 
 from msgspec import Raw
 
+from unixsvc.client.calls import result_of
 from unixsvc.client.connection import WINDOW
 
-__all__ = ["StreamBuffer"]
+__all__ = ["BufferedStream", "StreamBuffer"]
 
 
 class StreamBuffer:
-    """Between a connection and the reader of one stream. It opens the window as items are taken.
+    """The items between a connection and the reader of one stream. Taking them grants credit for more.
 
-    A connection holds this and not the reader, so that a reader that is dropped can be noticed.
+    The connection has a reference to the buffer and not to the stream, so that a stream that the program
+    drops is collected, and cancelled.
 
-    :ivar seen: whether there has been an item.
-    :ivar over: whether no more will come.
-    :ivar error: why, if the stream has failed.
-    :ivar wake: called once when there is something new; whoever waits sets it.
+    :ivar seen: True after the first item.
+    :ivar ended: True after the end of the stream.
+    :ivar error: why the stream failed; None if it ended normally.
+    :ivar wake: called once for the next item or the end; the reader sets it.
     """
 
     def __init__(self) -> None:
@@ -28,45 +32,96 @@ class StreamBuffer:
         self._taken = 0
         self._grant: Callable[[int], None] | None = None
         self.seen = False
-        self.over = False
+        self.ended = False
         self.error: BaseException | None = None
-        self.wake: Callable[[], None] | None = None
+        self.wake: Callable[[], object] | None = None
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def began(self, grant: Callable[[int], None]) -> None:
-        """It is asked for.
+    def opened(self, grant: Callable[[int], None]) -> None:
+        """The stream was requested.
 
-        :param grant: lets so many further items come.
+        :param grant: grants credit for a number of further items.
         """
         self._grant = grant
 
     def put(self, item: Raw) -> None:
-        """One has come."""
+        """Add an item."""
         self.seen = True
         self._items.append(item)
-        self._tell()
+        self._wake()
 
     def end(self, error: BaseException | None = None) -> None:
-        """It has ended, or failed."""
-        self.over, self.error = True, error
-        self._tell()
+        """The stream has ended, or failed."""
+        self.ended, self.error = True, error
+        self._wake()
 
     def take(self) -> Raw:
-        """The next one; there is one."""
+        """Remove the first item; the buffer must not be empty."""
         item = self._items.popleft()
         self._taken += 1
-        if self._taken >= WINDOW // 2 and not self.over and self._grant is not None:
+        if self._taken >= WINDOW // 2 and not self.ended and self._grant is not None:
             self._grant(self._taken)
             self._taken = 0
         return item
 
-    def drop(self) -> None:
-        """What is here is not wanted any more."""
+    def clear(self) -> None:
+        """Discard the items."""
         self._items.clear()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         wake, self.wake = self.wake, None
         if wake is not None:
             wake()
+
+
+class BufferedStream:
+    """The items of a stream, as an asynchronous iterator. The service sends at most a window of items ahead.
+
+    Leaving the loop, closing the stream, or dropping it cancels the generator in the service.
+
+    :param type: what each item is decoded as.
+    :param buffer: receives the items.
+    """
+
+    def __init__(self, type: Any, buffer: StreamBuffer) -> None:
+        self._type = type
+        self._buffer = buffer
+
+    def __aiter__(self) -> BufferedStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next item.
+
+        :raises ServiceError: if the stream has failed.
+        """
+        buffer = self._buffer
+        while not buffer:
+            if buffer.ended:
+                if buffer.error is None:
+                    raise StopAsyncIteration
+                raise buffer.error
+            await self._wait()
+        return result_of(buffer.take(), self._type)
+
+    async def __aenter__(self) -> BufferedStream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel the stream."""
+        self._cancel()
+
+    def _wait(self) -> Awaitable[object]:
+        """Wait until the buffer wakes its reader."""
+        raise NotImplementedError
+
+    def _cancel(self) -> None:
+        """Cancel the call, if it is pending, and discard the items."""
+        raise NotImplementedError

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.client.connect import ServiceUnreachable
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract

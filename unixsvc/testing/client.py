@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
-from unixsvc.client.location import Credentials
+from unixsvc.client.base import ClientOptions
+from unixsvc.client.location import Credentials, ServiceLocation
+from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.protocol import TwistedClientProtocol
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
@@ -15,17 +18,14 @@ from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
 __all__ = ["MemoryClient"]
 
 
-class _Wire(MemoryTransport):
-    """What is written to it arrives at the other end; when one end is closed, so is the other."""
+class _PipeEnd(MemoryTransport):
+    """One end of a pipe: bytes that are written arrive at the other end; closing one end closes both."""
 
-    other: _Wire
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.protocol: Any = None
+    protocol: Protocol
+    other: _PipeEnd
 
     def write(self, data: bytes) -> None:
-        """Have it arrive."""
+        """Deliver bytes to the other end."""
         if not self.closed and not self.other.closed:
             self.other.protocol.dataReceived(data)
 
@@ -37,25 +37,27 @@ class _Wire(MemoryTransport):
             self.other.loseConnection()
 
     def abortConnection(self) -> None:
-        """Likewise."""
+        """Close both ends."""
         self.loseConnection()
 
 
 class MemoryClient(Client):
     """Connects to an endpoint in memory.
 
-    :param clock: that time-outs and pauses go by.
+    :param clock: the clock for timeouts and pauses.
     """
 
-    def __init__(self, endpoint: MemoryEndpoint, token: str | None, clock: Any, **options: Any) -> None:
-        super().__init__("memory", socket_dir="/", token="", reactor=clock, **options)
+    def __init__(
+        self, endpoint: MemoryEndpoint, credentials: Credentials, clock: Any, **options: Unpack[ClientOptions]
+    ) -> None:
+        options["location"] = ServiceLocation("/", credentials)
+        super().__init__("memory", reactor=clock, **options)
         self._endpoint = endpoint
-        self._shown = token
 
-    def _connect(self) -> TwistedClientProtocol:
-        link = TwistedClientProtocol(Credentials(self._shown), self._reactor, self._links.discard)
-        ours, theirs = _Wire(), _Wire()
+    def _open_connection(self) -> Multiplexer:
+        protocol = TwistedClientProtocol(self._known_location().credentials, self._clock, self._pool.discard)
+        ours, theirs = _PipeEnd(), _PipeEnd()
         ours.other, theirs.other = theirs, ours
-        ours.protocol, theirs.protocol = link, self._endpoint.accept(theirs)
-        link.makeConnection(ours)
-        return link
+        ours.protocol, theirs.protocol = protocol, self._endpoint.accept(theirs)
+        protocol.makeConnection(ours)
+        return protocol.multiplexer

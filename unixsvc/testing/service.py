@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from unixsvc.client.base import ClientOptions
+from unixsvc.client.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices
@@ -143,12 +145,12 @@ class MemoryService:
         self._send(number, **{"method": method, "path": path, "data": data} | shown | envelope)
         return waiting
 
-    def client(self, **options: Any) -> Client:
+    def client(self, **options: Unpack[ClientOptions]) -> Client:
         """A real client, joined to the service: for code that is given one. Its clock is ours.
 
         :param options: of :class:`unixsvc.Client`, but for where the service is.
         """
-        return MemoryClient(self._endpoint, self._token, self.clock, **options)
+        return MemoryClient(self._endpoint, Credentials(self._token), self.clock, **options)
 
     def close(self) -> Deferred[None]:
         """End the service, as a worker ends."""

@@ -1,4 +1,4 @@
-"""Runs commands in this process, with services that are only said to be there."""
+"""Runs commands in this process, with a client that records its calls."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from msgspec import Raw, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.cli.command import run
-from unixsvc.cli.exchange import Call
 from unixsvc.cli.session import Session
-from unixsvc.wire.messages import ServerMessage
+from unixsvc.client.calls import unexpected_stream
+from unixsvc.client.connection import Call
+from unixsvc.client.location import ServiceLocation
+from unixsvc.errors import ServiceError, error_from
+from unixsvc.socket_directory import socket_path
 
 __all__ = ["TOKEN", "CommandTestCase", "Outcome", "failure", "success"]
 
@@ -33,24 +36,38 @@ class Outcome(Struct, frozen=True):
     err: str
 
 
-def success(data: Any) -> ServerMessage:
-    """A service's answer with a result."""
-    return ServerMessage(1, 200, data=Raw(msgspec.json.encode(data)))
+def success(data: object) -> Raw:
+    """The result of a call."""
+    return Raw(msgspec.json.encode(data))
 
 
-def failure(code: int, detail: Any = None) -> ServerMessage:
-    """A service's answer with a failure."""
-    return ServerMessage(1, code, "error", "", detail)
+def failure(code: int, detail: object = None) -> ServiceError:
+    """The error of a service."""
+    return error_from(code, detail)
+
+
+class RecordedCall(Struct, frozen=True):
+    """A call that a command has made.
+
+    :ivar path: of the socket.
+    :ivar token: the token for the service.
+    :ivar retry: True if the client may retry it.
+    """
+
+    path: str
+    call: Call
+    timeout: float
+    token: str | None
+    retry: bool
 
 
 class CommandTestCase(SynchronousTestCase):
     """Has a folder with a configuration, a token, and the sockets of ``home`` and ``user``.
 
-    The sockets are plain files: what is sent ends in :attr:`calls`, and what comes back is :attr:`answer`.
+    The sockets are plain files: calls are recorded in :attr:`calls`, and the reply is :attr:`answer`.
 
-    :ivar calls: path of the socket, message, and seconds.
-    :ivar items: what it streams before that.
-    :ivar answer: what a service answers, or the error that the exchange raises.
+    :ivar items: stream items before it.
+    :ivar answer: the result, as JSON, or the error of the service.
     """
 
     terminal = False
@@ -63,9 +80,9 @@ class CommandTestCase(SynchronousTestCase):
         self.write(".auth_token", TOKEN)
         self.write("service_home.sock")
         self.write("service_user.sock")
-        self.calls: list[tuple[str, Call, float]] = []
+        self.calls: list[RecordedCall] = []
         self.items: list[Any] = []
-        self.answer: ServerMessage | Exception = success(None)
+        self.answer: Raw | ServiceError = success(None)
 
     def write(self, name: str, content: str = "") -> str:
         """Make a file in the folder that only we can read; its path."""
@@ -84,7 +101,7 @@ class CommandTestCase(SynchronousTestCase):
         :param stdin: what standard input holds; None if it is closed.
         """
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        session = Session(self._exchange, terminal=self.terminal)
+        session = Session(self.client, terminal=self.terminal)
         before = sys.stdin
         sys.stdin = None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin))
         try:
@@ -102,12 +119,34 @@ class CommandTestCase(SynchronousTestCase):
         for word in words:
             self.assertIn(word, outcome.err)
 
-    def _exchange(
-        self, path: str, call: Call, seconds: float, item: Callable[[Raw], object]
-    ) -> ServerMessage:
-        self.calls.append((path, call, seconds))
-        for each in self.items:
-            item(Raw(msgspec.json.encode(each)))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+    def client(self, service: str, location: ServiceLocation, retry: bool) -> FakeClient:
+        """A client that records its calls."""
+        return FakeClient(self, socket_path(location.socket_dir, service), location, retry)
+
+
+class FakeClient:
+    """Records calls, and replies with the items and the answer of a test case."""
+
+    def __init__(self, case: CommandTestCase, path: str, location: ServiceLocation, retry: bool) -> None:
+        self._case = case
+        self._path = path
+        self._credentials = location.credentials
+        self._retry = retry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def request(self, call: Call, timeout: float, on_item: Callable[[Raw], object] | None = None) -> Raw:
+        """Record a call, and reply."""
+        case = self._case
+        case.calls.append(RecordedCall(self._path, call, timeout, self._credentials.token, self._retry))
+        for item in case.items:
+            if on_item is None:
+                raise unexpected_stream()
+            on_item(Raw(msgspec.json.encode(item)))
+        if isinstance(case.answer, ServiceError):
+            raise self._credentials.annotate(case.answer)
+        return case.answer

@@ -9,11 +9,11 @@ from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure
 
 class Key(CommandTestCase):
     def test_sent(self) -> None:
-        """The key goes along in the request's meta; without one there is no meta."""
+        """The key is sent in the meta of the request, which may then be retried."""
         self.run_command("call", "user", "POST", "/user", "name=Ada", "--idempotency-key", "k 1")
         self.run_command("call", "user", "POST", "/user", "name=Ada")
-        self.assertEqual([each.meta for _, each, _ in self.calls], [{"idempotency_key": "k 1"}, {}])
-        self.assertEqual([each.auth_token for _, each, _ in self.calls], [TOKEN, TOKEN])
+        self.assertEqual([each.call.meta for each in self.calls], [{"idempotency_key": "k 1"}, {}])
+        self.assertEqual([each.retry for each in self.calls], [True, False])
 
 
 class Refused(CommandTestCase):
@@ -35,9 +35,7 @@ class Refused(CommandTestCase):
         )
         self.answer = failure(401)
         outcome = self.run_command("call", "home", "/")
-        self.assertComplains(
-            outcome, 4, "auth_token is missing; none was shown, as there is no ", "; use the"
-        )
+        self.assertComplains(outcome, 4, "auth_token is missing; none was sent, as ", "; use the")
 
     def test_other(self) -> None:
         """What a service refuses for reasons of its own is told as it is."""

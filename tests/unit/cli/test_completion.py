@@ -23,7 +23,7 @@ class CompletionTests(CommandTestCase):
 
     def complete(self, *words: str, last: str = "") -> list[str]:
         """What can stand there."""
-        session = Session(self._exchange, terminal=False)
+        session = Session(self.client, terminal=False)
         shell = ShellComplete(unixsvc, {"obj": session}, "unixsvc", "_UNIXSVC_COMPLETE")
         return [each.value for each in shell.get_completions([*words, "--config", self.config], last)]
 
@@ -41,8 +41,8 @@ class CompletionTests(CommandTestCase):
         self.assertEqual(self.complete("call", "user", last="/u"), ["/user", "/user/{id:int}"])
         self.assertEqual(self.complete("call", "user", "post"), ["/user"])
         self.assertEqual(self.complete("call", "user", "POST", "/user"), [])
-        (_, call, seconds) = self.calls[0]
-        self.assertEqual((call.path, seconds), ("/-/routes", 1.0))
+        recorded = self.calls[0]
+        self.assertEqual((recorded.call.path, recorded.timeout), ("/-/routes", 1.0))
 
     def test_nothing(self) -> None:
         """Where nothing can be known, nothing is completed, and nothing is said."""

@@ -23,10 +23,11 @@ class ManageTests(CommandTestCase):
         self.calls.clear()
         outcome = self.run_command(*words)
         self.assertEqual((outcome.code, outcome.out, outcome.err), (0, said + "\n", ""))
-        [(socket, call, seconds)] = self.calls
-        self.assertEqual(os.path.basename(socket), "service_orchestrator.sock")
+        [recorded] = self.calls
+        call = recorded.call
+        self.assertEqual(os.path.basename(recorded.path), "service_orchestrator.sock")
         self.assertEqual((call.method, call.path, msgspec.json.decode(call.data)), (method, path, data))
-        self.assertGreater(seconds, 3600)
+        self.assertGreater(recorded.timeout, 3600)
 
     def test_all_or_one(self) -> None:
         """Of all services, or of one."""

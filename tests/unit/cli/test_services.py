@@ -56,7 +56,7 @@ class Routes(CommandTestCase):
                 "GET     /user/{id:int}                         One",
             ],
         )
-        self.assertEqual((outcome.code, outcome.err, self.calls[0][1].path), (0, "", "/-/routes"))
+        self.assertEqual((outcome.code, outcome.err, self.calls[0].call.path), (0, "", "/-/routes"))
 
     def test_json(self) -> None:
         """With ``--json`` it is the whole contract."""
@@ -101,7 +101,7 @@ class Status(CommandTestCase):
         self.assertEqual(lines[2], ["71", "ready", "59s", "2", "1", "3", "32.0"])
         self.assertEqual(lines[4][:3], ["user", "starting", "0s"])
         self.assertEqual(len(lines), 5)
-        self.assertEqual(self.calls[0][0], os.path.join(self.folder, "service_orchestrator.sock"))
+        self.assertEqual(self.calls[0].path, os.path.join(self.folder, "service_orchestrator.sock"))
 
     def test_json(self) -> None:
         """With ``--json`` it is what the orchestrator says, whole."""

@@ -45,7 +45,7 @@ class Command(CommandTestCase):
         self.answer = success(CONTRACT)
         out = self.run_command("stub", "user")
         self.assertEqual((out.code, out.err, out.out), (0, "", made_from(CONTRACT, "user", "UserClient")))
-        self.assertEqual([each[1].path for each in self.calls], ["/-/routes"])
+        self.assertEqual([each.call.path for each in self.calls], ["/-/routes"])
 
     def test_header(self) -> None:
         """The module says what it was made from, and by what."""

@@ -12,7 +12,8 @@ from unittest import skipIf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable, connect
+from unixsvc.client.connect import connect
+from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.errors import ConfigError
 
 
@@ -69,7 +70,7 @@ class DialingTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """A socket on which nobody listens any more may be listened on soon."""
         self.listen().close()
-        self.assertFalse(self.assertUnreached("nobody listens").absent)
+        self.assertFalse(self.assertUnreached("no process listens").absent)
 
     def test_full(self) -> None:
         """More who wait than may is no reason to wait here, nor to give up."""
@@ -107,7 +108,7 @@ class DialingTests(SynchronousTestCase):
         self.listen()
         os.chmod(self.folder, 0o700)
         self.as_user(65534)
-        self.assertUnreachable("you may not connect")
+        self.assertUnreachable("permission to connect is denied")
 
     @skipIf(os.geteuid() != 0, "only root can be another user")
     def test_other_user(self) -> None:

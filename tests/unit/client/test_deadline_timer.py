@@ -47,7 +47,7 @@ class AlarmTests(SynchronousTestCase):
     def test_rest(self) -> None:
         """Where there is nothing to ring for, there is no timer; it can be set again."""
         self.by(5.0)
-        self.alarm.rest()
+        self.alarm.stop()
         self.assertEqual((self.clock.getDelayedCalls(), self.alarm.at), ([], math.inf))
         self.by(3.0)
         self.clock.advance(3.0)

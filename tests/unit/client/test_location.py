@@ -70,12 +70,12 @@ class PlaceTests(SynchronousTestCase):
         self, shown: Credentials, detail: object = "auth_token is wrong", kind: type = Unauthorized
     ) -> str:
         """What a caller is told who is refused with that detail."""
-        return str(shown.told(kind(detail)))
+        return str(shown.annotate(kind(detail)))
 
     def test_origin(self) -> None:
         """Who is refused is told the file that the token is from, or why none was shown; never the token."""
         self.write_token()
-        file, shown = os.path.join(self.folder, "token"), find_location().shown
+        file, shown = os.path.join(self.folder, "token"), find_location().credentials
         self.assertEqual(
             self.told(shown), f"401 Unauthorized: auth_token is wrong; the token was read from {file}"
         )
@@ -83,21 +83,23 @@ class PlaceTests(SynchronousTestCase):
         os.unlink(file)
         self.configure("private")
         for detail in ("auth_token is missing", None):
-            told = self.told(find_location().shown, detail)
-            self.assertIn(f"auth_token is missing; none was shown, as there is no {file}; use", told)
+            told = self.told(find_location().credentials, detail)
+            self.assertIn(f"auth_token is missing; none was sent, as {file} does not exist; use", told)
         self.configure("off")
-        self.assertIn("unixsvc.toml says that none is needed", self.told(find_location().shown, None))
+        self.assertIn("none is required by", self.told(find_location().credentials, None))
 
     def test_no_origin(self) -> None:
         """What is refused for another reason, or with a token that was simply given, is left as it is."""
         self.write_token()
         for detail in (None, "you?", ["auth_token is wrong"], "auth_token is missing"):
             error = Unauthorized(detail)
-            self.assertIs(find_location().shown.told(error), error)
+            self.assertIs(find_location().credentials.annotate(error), error)
         self.assertEqual(
-            self.told(find_location().shown, kind=Forbidden), "403 Forbidden: auth_token is wrong"
+            self.told(find_location().credentials, kind=Forbidden), "403 Forbidden: auth_token is wrong"
         )
-        self.assertEqual(self.told(find_location(token="t").shown), "401 Unauthorized: auth_token is wrong")
+        self.assertEqual(
+            self.told(find_location(token="t").credentials), "401 Unauthorized: auth_token is wrong"
+        )
 
     def test_secret(self) -> None:
         """The token is not shown where the place is."""

@@ -1,25 +1,28 @@
-"""When a call is made again, and when it is not."""
+"""The retry policy: which calls are made again, and after which pause."""
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connect import ConnectAttemptFailed, ServiceUnreachable
+from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.connection import Call
-from unixsvc.client.retry import CircuitBreaker, ConnectionLost, RetryBudget, RetryState, pause_or_raise
+from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost, ServiceUnreachable
+from unixsvc.client.retry import Pause, RetryBudget, RetryPolicy, RetryState, retry
+from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, NotFound, ServiceError, Unavailable
 
 GET = Call("GET", "/item/7")
 POST = Call("POST", "/item")
-KEYED = Call("POST", "/item", meta={"idempotency_key": "k"})
-REASON = ServiceUnreachable("here", "nobody listens", "start it")
+WITH_KEY = Call("POST", "/item", meta={"idempotency_key": "k"})
+REASON = ServiceUnreachable("here", "no process listens", "start it")
+ABSENT = ConnectAttemptFailed(REASON, absent=True)
+BUSY = ConnectAttemptFailed(REASON, busy=True)
 
 
-class BudgetTests(SynchronousTestCase):
-    """How much may be made again."""
-
+class RetryBudgetTests(SynchronousTestCase):
     def test_share(self) -> None:
-        """The reserve, and then one for each five calls."""
+        """It allows the reserve, and then one retry for each five calls."""
         budget = RetryBudget(share=0.2, reserve=2.0)
         self.assertEqual([budget.withdraw() for _ in range(3)], [True, True, False])
         for _ in range(4):
@@ -28,207 +31,212 @@ class BudgetTests(SynchronousTestCase):
         budget.deposit()
         self.assertEqual([budget.withdraw() for _ in range(2)], [True, False])
 
-    def test_bound(self) -> None:
-        """Calls that went well do not add up to more than the reserve."""
+    def test_limit(self) -> None:
+        """Successful calls do not raise it above the reserve."""
         budget = RetryBudget(share=0.2, reserve=2.0)
         for _ in range(1000):
             budget.deposit()
         self.assertEqual([budget.withdraw() for _ in range(3)], [True, True, False])
 
-    def test_connection(self) -> None:
-        """As it stands, all that one lost connection leaves unanswered may be made again."""
+    def test_default(self) -> None:
+        """The default allows to retry all pending calls of one lost connection."""
         budget = RetryBudget()
         self.assertTrue(all(budget.withdraw() for _ in range(64)))
 
 
-class BreakerTests(SynchronousTestCase):
-    """Refusing calls for a while."""
+class RetryTestCase(SynchronousTestCase):
+    """Has a policy with a clock that a test advances, and without randomness."""
 
     def setUp(self) -> None:
-        """Have one that opens after two."""
-        self.breaker = CircuitBreaker(failures=2, pause=1.0, longest=3.0)
-
-    def assertRefused(self, now: float, seconds: float) -> None:
-        """A call is refused, and told for how long."""
-        with self.assertRaises(Unavailable) as caught:
-            self.breaker.admit(now)
-        self.assertEqual(caught.exception.detail["retry_after"], seconds)
-        self.assertIn("calls in a row", caught.exception.detail["reason"])
-        self.assertTrue(self.breaker.is_open(now))
-
-    def test_opens(self) -> None:
-        """After so many failures in a row, calls are refused, and counted."""
-        self.breaker.failed(0.0)
-        self.breaker.succeeded()
-        self.breaker.failed(1.0)
-        self.breaker.admit(1.0)
-        self.breaker.failed(1.0)
-        self.assertRefused(1.25, 0.75)
-        self.assertRefused(1.5, 0.5)
-        self.assertEqual(self.breaker.refused, 2)
-
-    def test_trial(self) -> None:
-        """After the pause one call passes, and the others wait for how it ends; if well, all pass."""
-        self.breaker.failed(0.0)
-        self.breaker.failed(0.0)
-        self.breaker.admit(1.0)
-        self.assertRefused(1.5, 0.5)
-        self.breaker.succeeded()
-        self.assertFalse(self.breaker.is_open(1.5))
-        self.breaker.admit(1.5)
-
-    def test_doubles(self) -> None:
-        """Each trial that fails doubles the pause, up to the longest; success brings back the first."""
-        self.breaker.failed(0.0)
-        self.breaker.failed(0.0)
-        for now, pause in ((10.0, 2.0), (20.0, 3.0), (30.0, 3.0)):
-            self.breaker.admit(now)
-            self.breaker.failed(now)
-            self.assertRefused(now, pause)
-        self.breaker.succeeded()
-        self.breaker.failed(40.0)
-        self.breaker.failed(40.0)
-        self.assertRefused(40.0, 1.0)
-
-    def test_together(self) -> None:
-        """Calls that were on their way when it opened, and do not find the service, add nothing."""
-        for _ in range(50):
-            self.breaker.failed(0.25)
-        self.assertRefused(0.25, 1.0)
-
-
-class CourseTestCase(SynchronousTestCase):
-    """Has a clock that goes when the test says so, and no chance."""
-
-    def setUp(self) -> None:
-        """Begin at ten."""
+        """Make the policy."""
         self.now = 10.0
-        self.budget = RetryBudget(share=0.0, reserve=2.0)
-        self.breaker = CircuitBreaker(failures=1)
+        self.policy = RetryPolicy(lambda: self.now, lambda: 1.0)
+        self.policy.budget = RetryBudget(share=0.0, reserve=2.0)
+        self.policy.breaker = CircuitBreaker(threshold=1)
 
-    def retry_state(self, call: Call = GET, seconds: float = 30.0) -> RetryState:
-        """One call."""
-        return RetryState(call, self.now + seconds, seconds, self.budget, lambda: self.now, lambda: 1.0)
+    def start(self, call: Call = GET, timeout: float = 30.0) -> RetryState:
+        """Start a call."""
+        return self.policy.start(call, timeout)
 
+    def pause_after(self, state: RetryState, problem: AttemptFailed) -> float:
+        """The pause after a failed attempt, in seconds."""
+        return state.failed(problem).seconds
 
-class CourseTests(CourseTestCase):
-    """One call."""
-
-    def assertNotAgain(
-        self, retry_state: RetryState, problem: ConnectAttemptFailed | ConnectionLost | ServiceError
-    ) -> ServiceError:
-        """There is no other try; what the caller is told."""
+    def assertFinal(self, state: RetryState, problem: AttemptFailed, *, final: bool = False) -> ServiceError:
+        """There is no further attempt; the error for the caller."""
         with self.assertRaises(ServiceError) as caught:
-            retry_state.pause_after(problem)
+            state.failed(problem, final=final)
         error: ServiceError = caught.exception
         return error
 
-    def test_left(self) -> None:
-        """What is left of the time; in the end, that it is over, and how much it was."""
-        retry_state = self.retry_state(seconds=2.5)
+    def is_open(self) -> bool:
+        """True if the circuit breaker is open."""
+        return self.policy.breaker.is_open(self.now)
+
+
+class RetryStateTests(RetryTestCase):
+    def test_time_left(self) -> None:
+        """It tells the time that is left; after the deadline, an error that names the timeout."""
+        state = self.start(timeout=2.5)
         self.now += 1.0
-        self.assertEqual(retry_state.left(), 1.5)
+        self.assertEqual(state.time_left(), 1.5)
         self.now += 1.5
         with self.assertRaises(DeadlineExceeded) as caught:
-            retry_state.left()
+            state.time_left()
         self.assertEqual(caught.exception.detail, "no answer within 2.5 s")
 
     def test_pauses(self) -> None:
-        """Pauses double up to half a second, and chance takes away up to half of each."""
-        retry_state = self.retry_state()
-        pauses = [retry_state.pause_after(ConnectAttemptFailed(REASON)) for _ in range(9)]
+        """Pauses double up to half a second; randomness shortens each by up to a half."""
+        state = self.start()
+        pauses = [self.pause_after(state, ConnectAttemptFailed(REASON)) for _ in range(9)]
         self.assertEqual(pauses, [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])
-        hasty = RetryState(GET, 40.0, 30.0, self.budget, lambda: self.now, lambda: 0.0)
-        self.assertEqual(hasty.pause_after(ConnectAttemptFailed(REASON)), 0.0025)
+        self.policy.random = lambda: 0.0
+        self.assertEqual(self.pause_after(self.start(), ConnectAttemptFailed(REASON)), 0.0025)
 
-    def test_unreached(self) -> None:
-        """What the service has not seen is made again whatever it is, as long as there is time."""
-        retry_state = self.retry_state(POST, seconds=1.0)
+    def test_not_sent(self) -> None:
+        """A call that the service has not seen is retried until its deadline, whatever its method."""
+        state = self.start(POST, timeout=1.0)
         for _ in range(5):
-            retry_state.pause_after(ConnectAttemptFailed(REASON))
+            self.pause_after(state, ConnectAttemptFailed(REASON))
         self.now += 0.999
-        self.assertIs(self.assertNotAgain(retry_state, ConnectAttemptFailed(REASON)), REASON)
+        self.assertIs(self.assertFinal(state, ConnectAttemptFailed(REASON)), REASON)
 
     def test_absent(self) -> None:
         """A service without a socket is waited for as long as a restart takes."""
-        retry_state = self.retry_state()
+        state = self.start()
         self.now += 1.9
-        retry_state.pause_after(ConnectAttemptFailed(REASON, absent=True))
+        self.assertEqual(state.failed(ABSENT), Pause(0.005, absent=True))
         self.now += 0.2
-        self.assertIs(self.assertNotAgain(retry_state, ConnectAttemptFailed(REASON, absent=True)), REASON)
+        self.assertIs(self.assertFinal(state, ABSENT), REASON)
 
     def test_lost(self) -> None:
-        """A call whose answer was lost is made again where that is safe; else the caller is told."""
-        for call in (GET, KEYED):
-            self.retry_state(call).pause_after(ConnectionLost())
-        told = self.assertNotAgain(self.retry_state(POST), ConnectionLost())
-        self.assertIsInstance(told, Unavailable)
-        self.assertIn("the action may have run", str(told))
+        """A call whose reply was lost is retried if it is idempotent; else the error says so."""
+        for call in (GET, WITH_KEY):
+            self.pause_after(self.start(call), ConnectionLost())
+        error = self.assertFinal(self.start(POST), ConnectionLost())
+        self.assertIsInstance(error, Unavailable)
+        self.assertIn("the action may have run", str(error))
 
     def test_unavailable(self) -> None:
-        """The same holds for one that the service would not answer now; the caller is told what it said."""
-        answer = Unavailable(3.0)
-        self.retry_state(GET).pause_after(answer)
-        self.assertIs(self.assertNotAgain(self.retry_state(POST), answer), answer)
+        """The same holds for a 503; the caller gets the error of the service."""
+        error = Unavailable(3.0)
+        self.pause_after(self.start(GET), error)
+        self.assertIs(self.assertFinal(self.start(POST), error), error)
 
     def test_budget(self) -> None:
-        """What is made again is counted over all calls."""
+        """Retries of all calls use one budget."""
         for _ in range(2):
-            self.retry_state().pause_after(ConnectionLost())
-        self.assertNotAgain(self.retry_state(), ConnectionLost())
+            self.pause_after(self.start(), ConnectionLost())
+        self.assertFinal(self.start(), ConnectionLost())
 
-    def test_late(self) -> None:
-        """Where the pause would outlast the time, it is over now."""
-        self.assertIsInstance(
-            self.assertNotAgain(self.retry_state(seconds=0.004), ConnectionLost()), DeadlineExceeded
-        )
+    def test_pause_exceeds_deadline(self) -> None:
+        """If the pause would end after the deadline, the call ends now."""
+        error = self.assertFinal(self.start(timeout=0.004), ConnectionLost())
+        self.assertIsInstance(error, DeadlineExceeded)
+
+    def test_disabled(self) -> None:
+        """With retries disabled, only a full backlog is waited for."""
+        self.policy.enabled = False
+        state = self.start()
+        self.pause_after(state, BUSY)
+        for problem in (ConnectAttemptFailed(REASON), ABSENT, ConnectionLost(), Unavailable()):
+            self.assertFinal(state, problem)
+
+    def test_closed(self) -> None:
+        """After the client was closed, no call is started, retried, or continued."""
+        state = self.start()
+        self.policy.closed = True
+        self.assertIn("may have run", str(self.assertFinal(state, ConnectionLost())))
+        for function in (self.start, state.time_left):
+            self.assertIn("the client is closed", str(self.assertRaises(Unavailable, function)))
 
 
-class EndTests(CourseTestCase):
-    """What becomes of a call, and what the breaker is told."""
+class BreakerTests(RetryTestCase):
+    """What the circuit breaker learns from the end of an attempt."""
 
-    def end(
-        self, problem: ConnectAttemptFailed | ConnectionLost | ServiceError, *, again: bool = True
-    ) -> ServiceError:
-        """What the caller is told."""
-        with self.assertRaises(ServiceError) as caught:
-            pause_or_raise(problem, self.retry_state(POST), self.breaker, self.now, again=again)
-        error: ServiceError = caught.exception
-        return error
+    def test_retried(self) -> None:
+        """It learns nothing from an attempt that is followed by another one."""
+        self.assertEqual(self.pause_after(self.start(), ConnectionLost()), 0.005)
+        self.assertFalse(self.is_open())
 
-    def test_again(self) -> None:
-        """There is another try, and the breaker hears nothing yet."""
-        pause = pause_or_raise(ConnectionLost(), self.retry_state(), self.breaker, self.now, again=True)
-        self.assertEqual((pause, self.breaker.is_open(self.now)), (0.005, False))
+    def test_final(self) -> None:
+        """A failed connect counts if there must be no further attempt."""
+        state = self.start(POST)
+        self.assertIs(self.assertFinal(state, ConnectAttemptFailed(REASON), final=True), REASON)
+        self.assertTrue(self.is_open())
 
-    def test_not_again(self) -> None:
-        """Where there may be no other try, there is none, whatever the call is."""
-        self.assertIs(self.end(ConnectAttemptFailed(REASON), again=False), REASON)
-        self.assertTrue(self.breaker.is_open(self.now))
-
-    def test_answer(self) -> None:
-        """A failure that the service answers is passed on, and shows that it is there."""
-        self.breaker.failed(self.now)
-        answer = NotFound("no")
-        self.assertIs(self.end(answer), answer)
-        self.assertFalse(self.breaker.is_open(self.now))
+    def test_error(self) -> None:
+        """An error that the service replies is passed on, and closes the breaker."""
+        state = self.start(POST)
+        self.policy.breaker.failed(self.now)
+        error = NotFound("no")
+        self.assertIs(self.assertFinal(state, error), error)
+        self.assertFalse(self.is_open())
 
     def test_overload(self) -> None:
-        """That it is overloaded is passed on, and says nothing either way."""
-        self.end(Unavailable())
-        self.assertFalse(self.breaker.is_open(self.now))
+        """A 503 of the service leaves it as it is."""
+        self.assertFinal(self.start(POST), Unavailable())
+        self.assertFalse(self.is_open())
 
-    def test_away(self) -> None:
-        """A service that is not found, or may not be asked, is away; one that loses a call was there."""
+    def test_unreachable(self) -> None:
+        """A service that cannot be reached opens it; one that loses a call was reached."""
+        problem: AttemptFailed
         for problem in (ConnectAttemptFailed(REASON), REASON):
-            self.breaker.succeeded()
-            self.end(problem, again=False)
-            self.assertTrue(self.breaker.is_open(self.now), problem)
-        self.breaker.succeeded()
-        self.end(ConnectionLost())
-        self.assertFalse(self.breaker.is_open(self.now))
+            self.policy.breaker.succeeded()
+            self.assertFinal(self.start(POST), problem, final=True)
+            self.assertTrue(self.is_open(), problem)
+        self.policy.breaker.succeeded()
+        self.assertFinal(self.start(POST), ConnectionLost())
+        self.assertFalse(self.is_open())
 
     def test_deadline(self) -> None:
-        """Our own deadline says how long it was; that of the service, what the service said."""
-        self.assertEqual(self.end(DeadlineExceeded()).detail, "no answer within 30 s")
-        self.assertEqual(self.end(DeadlineExceeded("theirs")).detail, "theirs")
+        """The error of our own deadline names the timeout; that of the service is passed on."""
+        self.assertEqual(self.assertFinal(self.start(), DeadlineExceeded()).detail, "no answer within 30 s")
+        self.assertEqual(self.assertFinal(self.start(), DeadlineExceeded("theirs")).detail, "theirs")
+
+
+class LoopTests(RetryTestCase):
+    """The loop of the asynchronous clients."""
+
+    def setUp(self) -> None:
+        """Record pauses and the time given to each attempt."""
+        super().setUp()
+        self.results: list[AttemptFailed | int] = []
+        self.pauses: list[Pause] = []
+        self.left: list[float] = []
+
+    def run_retry(self, state: RetryState, **options: object) -> Deferred[int]:
+        """Run it; attempts end with :attr:`results`."""
+
+        def attempt(left: float) -> Deferred[int]:
+            self.left.append(left)
+            result = self.results.pop(0)
+            return succeed(result) if isinstance(result, int) else fail(result)
+
+        def sleep(pause: Pause) -> Deferred[None]:
+            self.pauses.append(pause)
+            self.now += pause.seconds
+            return succeed(None)
+
+        return Deferred.fromCoroutine(retry(state, attempt, sleep, **options))  # type: ignore[arg-type]
+
+    def test_until_success(self) -> None:
+        """Attempts follow each other until one succeeds, each with the time that is left."""
+        self.results = [ABSENT, ConnectionLost(), 7]
+        self.assertEqual(self.successResultOf(self.run_retry(self.start(timeout=1.0))), 7)
+        self.assertEqual(self.pauses, [Pause(0.005, absent=True), Pause(0.01, absent=False)])
+        self.assertEqual([round(left, 3) for left in self.left], [1.0, 0.995, 0.985])
+
+    def test_resumed(self) -> None:
+        """It begins with a pause if the first attempt was made already."""
+        self.results = [7]
+        self.successResultOf(self.run_retry(self.start(), problem=ConnectionLost()))
+        self.assertEqual((len(self.pauses), round(self.left[0], 3)), (1, 29.995))
+
+    def test_stream(self) -> None:
+        """A stream is not requested again after its first item."""
+        buffer = StreamBuffer()
+        self.results = [ConnectionLost(), ConnectionLost()]
+        buffer.seen = True
+        self.failureResultOf(self.run_retry(self.start(), buffer=buffer), Unavailable)
+        self.assertEqual(len(self.results), 1)

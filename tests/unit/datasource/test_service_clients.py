@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from unixsvc.client.retry import CircuitBreaker
+from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.twisted.client import Client
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.interfaces import IServices

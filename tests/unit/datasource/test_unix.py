@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
-from unixsvc.client.connect import ServiceUnreachable
 from unixsvc.client.connection import Call, ClientConnection, ErrorReceived
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.client.location import Credentials
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract, RouteContract
@@ -149,10 +149,10 @@ class UnixTests(SynchronousTestCase):
 
     def test_own_words(self) -> None:
         """An application's own words for a code come through from the wire."""
-        conversation = ClientConnection(Credentials(None))
-        conversation.ask(Call("GET", "/x"))
+        connection = ClientConnection(Credentials(None))
+        connection.request(Call("GET", "/x"))
         line = b'{"id":1,"status":"error","code":409,"message":"Out of stock","detail":7}\n'
-        [event] = conversation.receive(line)
+        [event] = connection.receive(line)
         assert isinstance(event, ErrorReceived)
         self.assertIsInstance(event.error, Conflict)
         self.assertEqual(self.failed(event.error), Reply(409, b"", "Out of stock", 7))

@@ -1,4 +1,4 @@
-"""The connections of a blocking client: each carries one call at a time, and whoever calls reads it."""
+"""One connection of the blocking client. It carries one call at a time, read by the calling thread."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
-from threading import RLock
 from typing import Final
-from weakref import WeakSet
 
 from msgspec import Raw
 
 from unixsvc.client.calls import unexpected_stream
-from unixsvc.client.connect import ConnectAttemptFailed
 from unixsvc.client.connection import (
     WINDOW,
     Call,
@@ -24,54 +21,62 @@ from unixsvc.client.connection import (
     ItemReceived,
     ResponseReceived,
 )
+from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.location import Credentials
-from unixsvc.client.retry import ConnectionLost
 from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.wire.messages import encode_credit
 
-__all__ = ["BlockingConnection", "BlockingConnectionPool"]
+__all__ = ["BlockingConnection"]
 
-_SIZE: Final = 65536
-_LONGEST_WAIT: Final = 3600.0  # seconds; poll(2) counts milliseconds in an int
+_READ_SIZE: Final = 65536
+_MAX_WAIT: Final = 3600.0  # seconds; poll(2) counts milliseconds in an int
 
 
 class BlockingConnection:
     """One connection to a service.
 
-    :param connection: connected, and not blocking: what waits is poll(2), for as long as there is time.
+    :param connection: connected, and non-blocking: poll(2) waits, until the deadline of the call.
     """
 
-    def __init__(self, connection: socket.socket, shown: Credentials) -> None:
-        self.conversation = ClientConnection(shown)
+    def __init__(self, connection: socket.socket, credentials: Credentials) -> None:
+        self._connection = ClientConnection(credentials)
         self._socket = connection
         self._pid = os.getpid()
         self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(connection, select.POLLIN)
         self._writable.register(connection, select.POLLOUT)
 
-    def is_fit(self) -> bool:
-        """Whether another call can be made on it, after it has been idle."""
-        if not self._readable.poll(0):  # a third of what it costs to have nothing to read raised
-            return not self.conversation and not self.conversation.leaving
+    @property
+    def reusable(self) -> bool:
+        """True if no call is pending, and the service accepts further ones."""
+        return not self._connection.pending and not self._connection.leaving
+
+    def is_alive(self) -> bool:
+        """True if another call can be made after the connection was idle."""
+        if not self._readable.poll(0):  # takes a third of the time of a recv() that raises
+            return self.reusable
         try:
-            data = self._socket.recv(_SIZE)
+            data = self._socket.recv(_READ_SIZE)
         except OSError:
             return False
         try:
-            self.conversation.receive(data)
+            self._connection.receive(data)
         except ServiceError:
             return False
-        return bool(data) and not self.conversation.leaving
+        return bool(data) and not self._connection.leaving
 
-    def ask(self, call: Call, left: Callable[[], float]) -> Raw:
-        """Ask, and wait for the answer.
+    def request(self, call: Call, time_left: Callable[[], float]) -> Raw:
+        """Make a unary call.
 
-        :param left: what is left of the time, in seconds; raises what is to be raised if that is nothing.
-        :raises Lost: if the connection ends before that.
-        :raises Unreached: if it had ended before the service could see anything of the call.
+        :param time_left: seconds until the deadline; raises an error after it.
+        :returns: the result, as JSON.
+        :raises ConnectionLost: if the connection ends before the reply.
+        :raises ConnectAttemptFailed: if it has ended before the service received anything of the call.
+        :raises ServiceError: the error of the service.
         """
-        self._begin(self.conversation.ask(call, left())[1], left)
+        self._send_call(self._connection.request(call, time_left())[1], time_left)
         while True:
-            for event in self._receive(left):
+            for event in self._receive(time_left):
                 if isinstance(event, ResponseReceived):
                     return event.data
                 if isinstance(event, ErrorReceived):
@@ -79,125 +84,91 @@ class BlockingConnection:
                 if isinstance(event, ItemReceived):
                     raise unexpected_stream()
 
-    def ask_stream(self, call: Call, left: Callable[[], float]) -> Iterator[Raw]:
-        """Ask for a stream: its items as they come. For its arguments and what is raised, see :meth:`ask`."""
-        number, message = self.conversation.ask(call, left(), WINDOW)
-        self._begin(message, left)
+    def stream(
+        self, call: Call, time_left: Callable[[], float], *, either: bool = False
+    ) -> Iterator[ItemReceived | ResponseReceived]:
+        """Request a stream: its items, and then its end. Arguments and errors are those of :meth:`request`.
+
+        :param either: True if the reply may be unary instead. No credit is sent then: the buffers of the
+            socket limit what the service sends ahead, as no other call uses the connection.
+        """
+        credit = None if either else WINDOW
+        number, message = self._connection.request(call, time_left(), credit)
+        self._send_call(message, time_left)
         taken = 0
         while True:
-            for event in self._receive(left):
+            for event in self._receive(time_left):
                 if isinstance(event, ItemReceived):
-                    yield event.data
+                    yield event
                     taken += 1
-                    if taken >= WINDOW // 2:
-                        self._send(self.conversation.grant(number, taken), left)
+                    if credit is not None and taken >= WINDOW // 2:
+                        self._send(encode_credit(number, taken), time_left)
                         taken = 0
                 elif isinstance(event, ResponseReceived):
+                    yield event
                     return
                 elif isinstance(event, ErrorReceived):
                     raise event.error
 
-    def shut(self) -> None:
-        """End the connection under whoever uses it, in another thread."""
+    def shut_down(self) -> None:
+        """End the connection while another thread uses it."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it has ended
+        except OSError:  # it has ended already
             return
 
     def close(self) -> None:
-        """End our side of it. The service cancels what is unanswered."""
+        """Close the socket. The service cancels a pending call."""
         self._socket.close()
 
-    def _begin(self, message: bytes, left: Callable[[], float]) -> None:
-        if not self._send(message, left):
-            raise ConnectAttemptFailed(Unavailable())
+    def _send_call(self, message: bytes, time_left: Callable[[], float]) -> None:
+        if self._send(message, time_left):
+            return
+        error = self._rejection()
+        raise ConnectAttemptFailed(error) if isinstance(error, Unavailable) else error
 
-    def _send(self, message: bytes, left: Callable[[], float]) -> int:
-        """Send as much as the service takes; what it has said before it went is still to be read."""
+    def _rejection(self) -> ServiceError:
+        """Why the service has closed the connection before it received anything."""
+        try:
+            events = self._connection.receive(self._socket.recv(_READ_SIZE))
+        except ServiceError as error:
+            return error
+        except OSError:
+            return Unavailable()
+        return next((event.error for event in events if isinstance(event, ErrorReceived)), Unavailable())
+
+    def _send(self, message: bytes, time_left: Callable[[], float]) -> int:
+        """Send a message; the number of bytes sent. If the service has closed, its reply is still to be read.
+
+        :raises ConnectionLost: in a child process: a connection must not be shared with the parent.
+        """
         if os.getpid() != self._pid:
-            raise ConnectionLost  # a process has one in common with its parent only by mistake
+            raise ConnectionLost
         sent = 0
         while sent < len(message):
             try:
                 sent += self._socket.send(memoryview(message)[sent:], socket.MSG_NOSIGNAL)
             except BlockingIOError:
-                self._writable.poll(_milliseconds(left()))
+                self._writable.poll(_milliseconds(time_left()))
             except OSError:
                 break
         return sent
 
-    def _receive(self, left: Callable[[], float]) -> list[Event]:
+    def _receive(self, time_left: Callable[[], float]) -> list[Event]:
         if os.getpid() != self._pid:
             raise ConnectionLost
-        while not self._readable.poll(_milliseconds(left())):
+        while not self._readable.poll(_milliseconds(time_left())):
             pass
         try:
-            data = self._socket.recv(_SIZE)
+            data = self._socket.recv(_READ_SIZE)
         except BlockingIOError:
             return []
         except OSError:
             raise ConnectionLost from None
         if not data:
             raise ConnectionLost
-        return self.conversation.receive(data)
+        return self._connection.receive(data)
 
 
 def _milliseconds(seconds: float) -> int:
-    return math.ceil(min(seconds, _LONGEST_WAIT) * 1000)
-
-
-class BlockingConnectionPool:
-    """The connections of one client in one process.
-
-    :param most: how many are kept for further calls; there are more while more are in use.
-    :ivar lock: of all that the client's threads share. It is one that a thread can take twice, as a signal
-        handler or a generator that is collected may call while its thread holds it.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.pid = os.getpid()
-        self.lock = RLock()
-        self._most = most
-        self._idle: list[BlockingConnection] = []
-        self._all: WeakSet[BlockingConnection] = WeakSet()  # weak, as an interrupt may lose one in any place
-
-    def __len__(self) -> int:
-        """How many are idle."""
-        return len(self._idle)
-
-    def take(self) -> BlockingConnection | None:
-        """One that can be used; the one that was used last, so that those that are too many grow old."""
-        while True:
-            with self.lock:
-                if not self._idle:
-                    return None
-                link = self._idle.pop()
-            if link.is_fit():
-                return link
-            link.close()
-
-    def add(self, link: BlockingConnection) -> None:
-        """There is one more, in use."""
-        with self.lock:
-            self._all.add(link)
-
-    def put(self, link: BlockingConnection) -> None:
-        """It is not in use any more."""
-        with self.lock:
-            fit = not link.conversation and not link.conversation.leaving
-            if fit and len(self._idle) < self._most and link in self._all:
-                self._idle.append(link)
-                return
-            self._all.discard(link)
-        link.close()
-
-    def close(self) -> None:
-        """End all of them, also those in use."""
-        with self.lock:
-            idle, self._idle = self._idle, []
-            busy = [each for each in self._all if each not in idle]
-            self._all.clear()
-        for each in idle:
-            each.close()
-        for each in busy:
-            each.shut()
+    return math.ceil(min(seconds, _MAX_WAIT) * 1000)

@@ -1,4 +1,4 @@
-"""Notices at once when something in a directory of sockets has changed, in a Twisted program."""
+"""Waiting for a change in a directory, in a Twisted program."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from zope.interface import implementer
 
 from unixsvc.client.inotify import watch
 
-__all__ = ["change_in"]
+__all__ = ["wait_for_change"]
 
 _log = Logger()
 
 
 @implementer(IReadDescriptor)
-class _Watching:
-    """What a reactor waits for.
+class _Watch:
+    """An inotify descriptor in the reactor.
 
-    :param done: fires when there is something to be read.
+    :param changed: fires when it becomes readable.
     """
 
-    def __init__(self, descriptor: int, done: Deferred[None]) -> None:
+    def __init__(self, descriptor: int, changed: Deferred[None]) -> None:
         self._descriptor = descriptor
-        self._done = done
+        self._changed = changed
 
     def fileno(self) -> int:
-        """Where it is to be read."""
+        """The descriptor."""
         return self._descriptor
 
     def logPrefix(self) -> str:
-        """What stands in logs before what is said of it."""
-        return "noticing"
+        """The prefix of log messages about it."""
+        return "directory watch"
 
     def doRead(self) -> None:
-        """It is enough to know that there is something."""
-        if not self._done.called:
-            self._done.callback(None)
+        """The directory has changed."""
+        if not self._changed.called:
+            self._changed.callback(None)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor ends."""
+        """The reactor stops."""
 
 
-def change_in(directory: str, seconds: float, reactor: Any) -> Deferred[None]:
-    """Fires when something appears in a directory, goes, or is moved; after so many seconds in any case.
+def wait_for_change(directory: str, seconds: float, reactor: Any) -> Deferred[None]:
+    """Wait until an entry of a directory is created, removed, or renamed.
 
-    The kernel tells; where it does not, the time does.
+    :param seconds: the longest time to wait. Without inotify, it always waits this long.
     """
-    done: Deferred[None] = Deferred()
-    done.addTimeout(seconds, reactor, lambda result, _: None)
+    changed: Deferred[None] = Deferred()
+    changed.addTimeout(seconds, reactor, lambda result, _: None)
     try:
         descriptor = watch(directory)
     except OSError as error:
         _log.debug("{directory} cannot be watched: {error}", directory=directory, error=error)
-        return done
-    watching = _Watching(descriptor, done)
-    reactor.addReader(watching)
+        return changed
+    reader = _Watch(descriptor, changed)
+    reactor.addReader(reader)
 
     def stop(result: None) -> None:
-        reactor.removeReader(watching)
+        reactor.removeReader(reader)
         os.close(descriptor)
 
-    return done.addBoth(stop)
+    return changed.addBoth(stop)

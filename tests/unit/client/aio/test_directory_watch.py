@@ -16,7 +16,7 @@ import uvloop
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.client import inotify
-from unixsvc.client.aio.protocol import change_in
+from unixsvc.client.aio import directory_watch
 from unixsvc.client.inotify import wait_for_change, watch
 
 _LONG = 10.0  # seconds; only ever waited for when something is broken
@@ -52,8 +52,8 @@ class NoticingTests(SynchronousTestCase):
     def each(self) -> list[Callable[[str, float], object]]:
         """All ways to wait."""
         return [
-            lambda *given: asyncio.run(change_in(*given)),
-            lambda *given: uvloop.run(change_in(*given)),
+            lambda *given: asyncio.run(directory_watch.wait_for_change(*given)),
+            lambda *given: uvloop.run(directory_watch.wait_for_change(*given)),
             wait_for_change,
         ]
 
@@ -85,7 +85,7 @@ class NoticingTests(SynchronousTestCase):
         """No descriptor is left behind, however it ended; also where nobody waits any more."""
 
         async def cancelled() -> None:
-            task = asyncio.create_task(change_in(str(self.folder), _LONG))
+            task = asyncio.create_task(directory_watch.wait_for_change(str(self.folder), _LONG))
             await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.wait([task])

@@ -21,12 +21,12 @@ class TogetherTests(ClientTestCase):
     def setUp(self) -> None:
         """Have one, and note each write."""
         super().setUp()
-        self.client._links._most = 1
+        self.client._pool._limit = 1
         first = self.client.get("/first")
         self.receive(answers(1))
         self.successResultOf(first)
         self.writes: list[bytes] = []
-        self.reactor.adopted[0][1].write = self.writes.append  # type: ignore[method-assign,assignment]
+        self.reactor.adopted[0][0].multiplexer._write = self.writes.append
 
     def asking(self, path: str, times: int = 1, **data: Any) -> Deferred[Any]:
         """A call that is followed by others when it is answered."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from unixsvc.client.twisted.directory_watch import change_in
+from unixsvc.client.twisted.directory_watch import wait_for_change
 
 
 class NoticingTests(TestCase):
@@ -25,7 +25,7 @@ class NoticingTests(TestCase):
     async def noticed(self, folder: Path, seconds: float, change: Callable[[], object]) -> bool:
         """Whether something is noticed before the time is over."""
         suspended = time.monotonic()
-        waiting = change_in(str(folder), seconds, reactor)
+        waiting = wait_for_change(str(folder), seconds, reactor)
         change()
         await waiting
         return time.monotonic() - suspended < seconds
@@ -45,11 +45,11 @@ class NoticingTests(TestCase):
 
     async def test_nothing_left(self) -> None:
         """No descriptor is left behind, however it ended; also where nobody waits any more."""
-        await change_in(str(self.folder), 0.01, reactor)
+        await wait_for_change(str(self.folder), 0.01, reactor)
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(5):
-            await change_in(str(self.folder), 0.01, reactor)
-        cancelled = change_in(str(self.folder), 10, reactor)
+            await wait_for_change(str(self.folder), 0.01, reactor)
+        cancelled = wait_for_change(str(self.folder), 10, reactor)
         cancelled.addErrback(lambda failure: None)
         cancelled.cancel()
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)

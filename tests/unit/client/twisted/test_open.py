@@ -32,7 +32,7 @@ class OpenTests(ClientTestCase):
         self.item(1)
         stream = self.successResultOf(opened)
         self.assertIsInstance(stream, Stream)
-        self.addCleanup(stream._leave)
+        self.addCleanup(stream._cancel)
         return stream  # type: ignore[no-any-return]
 
     def next(self, stream: Stream) -> Deferred[Any]:
@@ -54,7 +54,7 @@ class OpenTests(ClientTestCase):
         self.assertEqual(sent, expected | {"timeout": 9.0, "credit": WINDOW})
         self.receive(b'{"id":1,"code":200,"data":{ "b":1.50}}\n')
         self.assertEqual(self.successResultOf(opened), Raw(b'{ "b":1.50}'))
-        self.assertEqual((self.reactor.getDelayedCalls(), len(self.client._links)), ([], 1))
+        self.assertEqual((self.reactor.getDelayedCalls(), len(self.client._pool)), ([], 1))
 
     def test_failure(self) -> None:
         """A failure is one; what is not answered in its time is late, and taken back."""
@@ -147,7 +147,7 @@ class MistakenTests(ClientTestCase):
         stream = self.client.stream("GET", "/item/7")
         read = Deferred.fromCoroutine(stream.__anext__())
         self.receive(b'{"id":1,"code":200,"data":{"id":7}}\n')
-        self.assertIn("no stream", self.assertFails(read, BadGateway).detail)
+        self.assertIn("not a stream", self.assertFails(read, BadGateway).detail)
         called = self.client.get("/item/7")
         self.receive(b'{"id":2,"code":200,"data":7}\n')
         self.assertEqual(self.successResultOf(called), 7)

@@ -1,0 +1,69 @@
+"""Pending calls of the asyncio client: each resolves a Future."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Raw
+
+from unixsvc.client.calls import NO_LIMIT
+from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.multiplexer import Multiplexer
+from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.errors import ServiceError
+
+__all__ = ["PendingFuture", "request"]
+
+
+class PendingFuture:
+    """A pending call.
+
+    :param future: resolved with the result, as JSON.
+    """
+
+    __slots__ = ("buffer", "deadline", "future")
+
+    def __init__(
+        self, future: asyncio.Future[Raw], deadline: float, buffer: StreamBuffer | None = None
+    ) -> None:
+        self.future = future
+        self.deadline = deadline
+        self.buffer = buffer
+
+    def succeed(self, response: ResponseReceived) -> None:
+        """Resolve the future, unless its task was cancelled in this turn of the loop."""
+        if not self.future.done():
+            self.future.set_result(response.data)
+
+    def fail(self, error: ConnectionLost | ServiceError) -> None:
+        """Fail the future."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
+        """The reply must not be a stream."""
+        return False
+
+
+async def request(
+    multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None = None
+) -> Raw:
+    """Make one attempt.
+
+    :param timeout: in seconds.
+    :param buffer: receives the items, if a stream is requested.
+    :returns: the result, as JSON, or at the end of the stream.
+    :raises ConnectionLost: if the connection ends before the reply.
+    :raises ServiceError: the error of the service, or DeadlineExceeded.
+    """
+    future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+    pending = PendingFuture(future, multiplexer.clock() + min(timeout, NO_LIMIT), buffer)
+    if buffer is None:
+        number = multiplexer.start(call, timeout, pending)
+    else:
+        number = multiplexer.start_stream(call, timeout, pending)
+    try:
+        return await future
+    finally:
+        multiplexer.cancel(number)

@@ -1,0 +1,94 @@
+"""What the asynchronous clients share: calls over multiplexed connections, and their retries. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from msgspec import Raw
+
+from unixsvc.client.base import ClientBase, ClientOptions
+from unixsvc.client.calls import result_of
+from unixsvc.client.connection import Call
+from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.multiplexer import Multiplexer
+from unixsvc.client.pool import ConnectionPool
+from unixsvc.client.retry import Pause, RetryState, retry
+from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.errors import ServiceError
+
+__all__ = ["AsyncClientBase"]
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class AsyncClientBase(ClientBase[R, S]):
+    """A client whose connections each carry many calls at a time.
+
+    Its coroutines await only what the binding returns, so they run under asyncio and under Twisted.
+    """
+
+    def __init__(self, service: str, **options: Unpack[ClientOptions]) -> None:
+        super().__init__(service, **options)
+        self._pool = ConnectionPool(self._connection_limit)
+
+    def close(self) -> None:
+        """Close every connection; pending calls fail with Unavailable."""
+        self._policy.closed = True
+        self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connection_count(self) -> int:
+        return len(self._pool)
+
+    async def _call(self, call: Call, timeout: float, type: Any) -> Any:
+        return result_of(await self._request(call, timeout), type)
+
+    async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Raw:
+        """Make a call, or request a stream, with retries; the result, or the end of the stream."""
+        state = self._start_call(call, timeout)
+        return await retry(state, self._attempt(call, buffer), self._sleep, buffer=buffer)
+
+    async def _resume(
+        self, call: Call, timeout: float, type: Any, started: float, problem: ConnectionLost | ServiceError
+    ) -> Any:
+        """Continue a call whose first attempt has failed."""
+        state = RetryState(self._policy, call, timeout, started)
+        return result_of(await retry(state, self._attempt(call), self._sleep, problem=problem), type)
+
+    def _attempt(self, call: Call, buffer: StreamBuffer | None = None) -> Callable[[float], Awaitable[Raw]]:
+        return lambda left: self._send(self._connection(), call, left, buffer)
+
+    def _start_call(self, call: Call, timeout: float) -> RetryState:
+        return self._policy.start(call, timeout)
+
+    def _connection(self) -> Multiplexer:
+        """A connection for the next call."""
+        multiplexer = self._pool.choose()
+        if multiplexer is None:
+            multiplexer = self._open_connection()
+            self._pool.add(multiplexer)
+        return multiplexer
+
+    def _open_connection(self) -> Multiplexer:
+        """Make a new connection."""
+        raise NotImplementedError
+
+    def _send(
+        self, multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None
+    ) -> Awaitable[Raw]:
+        """Make one attempt."""
+        raise NotImplementedError
+
+    def _sleep(self, pause: Pause) -> Awaitable[None]:
+        """Wait before the next attempt."""
+        raise NotImplementedError

@@ -1,0 +1,161 @@
+"""What the clients of Twisted, asyncio and plain threads share: they differ only in how they wait."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Generic, TypedDict, TypeVar
+
+from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, make_call, timeout_or_default
+from unixsvc.client.connect import connect
+from unixsvc.client.connection import Call
+from unixsvc.client.location import Credentials, ServiceLocation, find_location
+from unixsvc.client.retry import RetryPolicy
+
+__all__ = ["ClientBase", "ClientOptions"]
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of every client, see :class:`ClientBase`."""
+
+    socket_dir: str | None
+    token: str | None
+    timeout: float
+    connections: int
+    retry: bool
+    location: ServiceLocation | None
+
+
+class ClientBase(Generic[R, S]):
+    """Calls one service. Connections are made when they are needed, and kept for further calls.
+
+    ``R`` is what a call returns: a Deferred, a coroutine, or the result itself; ``S`` is the stream. The type
+    of a result cannot be an argument of ``R``, as Python has no type variables of a higher kind: results are
+    ``Any``, and a program annotates them.
+
+    :param service: its name.
+    :param socket_dir: the socket directory; if None, that of the configuration in the current directory.
+    :param token: the token; if None, that of the same configuration.
+    :param timeout: for a call without a timeout of its own, in seconds.
+    :param connections: the maximum number of connections.
+    :param retry: False to retry only while the backlog of the service is full.
+    :param location: the socket directory and the credentials, if they are known already.
+    :ivar breaker: the circuit breaker.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        socket_dir: str | None = None,
+        token: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        connections: int = 4,
+        retry: bool = True,
+        location: ServiceLocation | None = None,
+    ) -> None:
+        self._service = service
+        self._socket_dir = socket_dir
+        self._token = token
+        self._timeout = timeout
+        self._connection_limit = connections
+        self._location = location
+        self._policy = RetryPolicy(enabled=retry)
+        self._budget = self._policy.budget
+        self.breaker = self._policy.breaker
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> R:
+        """Make a call. Cancelling it cancels the action in the service.
+
+        :param data: a dict or a Struct.
+        :param timeout: for all attempts together, in seconds.
+        :param type: what the result is decoded as.
+        :param meta: entries of the caller's own.
+        :param idempotency_key: identifies the call to the service. With it, a call is retried after its reply
+            was lost even if its method is not idempotent.
+        :returns: the result.
+        :raises ServiceError: the error of the service; Unavailable if it cannot be reached; DeadlineExceeded
+            after the timeout.
+        """
+        seconds = timeout_or_default(timeout, self._timeout)
+        return self._start(make_call(method, path, data, meta, idempotency_key), seconds, type)
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+        meta: dict[str, str] | None = None,
+    ) -> S:
+        """Request a stream, and iterate over its items. Leaving the loop cancels it.
+
+        It is not retried after the first item.
+
+        :param data: a dict or a Struct.
+        :param timeout: for the whole stream, in seconds; None for no limit.
+        :param type: what each item is decoded as.
+        """
+        seconds = timeout_or_default(timeout, NO_LIMIT)
+        return self._start_stream(make_call(method, path, data, meta), seconds, type)
+
+    def get(self, path: str, /, **data: object) -> R:
+        """Make a call with the method GET."""
+        return self._start(make_call("GET", path, data), self._timeout, Any)
+
+    def post(self, path: str, /, **data: object) -> R:
+        """Make a call with the method POST."""
+        return self._start(make_call("POST", path, data), self._timeout, Any)
+
+    def put(self, path: str, /, **data: object) -> R:
+        """Make a call with the method PUT."""
+        return self._start(make_call("PUT", path, data), self._timeout, Any)
+
+    def patch(self, path: str, /, **data: object) -> R:
+        """Make a call with the method PATCH."""
+        return self._start(make_call("PATCH", path, data), self._timeout, Any)
+
+    def delete(self, path: str, /, **data: object) -> R:
+        """Make a call with the method DELETE."""
+        return self._start(make_call("DELETE", path, data), self._timeout, Any)
+
+    def stats(self) -> dict[str, Any]:
+        """``open``: the circuit breaker is open; ``refused``: calls it refused; ``connections``: a count."""
+        is_open = self.breaker.is_open(self._policy.clock())
+        return {"open": is_open, "refused": self.breaker.refused, "connections": self._connection_count()}
+
+    def _connect(self) -> tuple[socket.socket, Credentials]:
+        """Connect to the service, see :func:`connect`; the credentials for it."""
+        location = self._known_location()
+        return connect(location.socket_dir, self._service), location.credentials
+
+    def _known_location(self) -> ServiceLocation:
+        if self._location is None:
+            self._location = find_location(self._socket_dir, self._token)
+        return self._location
+
+    def _start(self, call: Call, timeout: float, type: Any) -> R:
+        """Make a call."""
+        raise NotImplementedError
+
+    def _start_stream(self, call: Call, timeout: float, type: Any) -> S:
+        """Request a stream."""
+        raise NotImplementedError
+
+    def _connection_count(self) -> int:
+        """The number of connections, for :meth:`stats`."""
+        raise NotImplementedError

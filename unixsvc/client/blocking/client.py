@@ -1,0 +1,175 @@
+"""The client for scripts and threads; it imports neither Twisted nor asyncio."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Unpack
+
+from msgspec import Raw
+
+from unixsvc.client.base import ClientBase, ClientOptions
+from unixsvc.client.blocking.connection import BlockingConnection
+from unixsvc.client.blocking.pool import BlockingConnectionPool
+from unixsvc.client.calls import result_of
+from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.inotify import wait_for_change
+from unixsvc.client.retry import RetryState
+from unixsvc.errors import ServiceError
+
+__all__ = ["Client", "Stream"]
+
+
+class Stream:
+    """The items of a stream, as an iterator. Leaving the loop, or closing it, cancels the stream.
+
+    :param items: as JSON.
+    :param type: what each item is decoded as.
+    """
+
+    def __init__(self, items: Generator[Raw, None, Raw], type: Any) -> None:
+        self._items = items
+        self._type = type
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        """The next item.
+
+        :raises ServiceError: if the stream has failed.
+        """
+        item = next(self._items)
+        try:
+            return result_of(item, self._type)
+        except ServiceError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel the stream."""
+        self._items.close()
+
+
+class Client(ClientBase[Any, Stream]):
+    """Calls one service, from any number of threads. After a fork, the child uses connections of its own.
+
+    An exception that a signal handler raises during a call, such as KeyboardInterrupt, cancels the action. A
+    stream is requested when its first item is. The limit of connections is that of idle ones: there are more
+    while more threads call, as a thread that has an open stream would wait for itself.
+
+    :param options: see :class:`unixsvc.client.base.ClientBase`.
+    """
+
+    def __init__(self, service: str, **options: Unpack[ClientOptions]) -> None:
+        super().__init__(service, **options)
+        self._pool = BlockingConnectionPool(self._connection_limit)
+
+    def request(self, call: Call, timeout: float, on_item: Callable[[Raw], object] | None = None) -> Raw:
+        """Make a call without decoding its result.
+
+        :param timeout: for all attempts together, in seconds.
+        :param on_item: called with each item of a stream, as JSON; None if the reply must not be a stream.
+        :returns: the result, as JSON.
+        :raises ServiceError: as :meth:`call`.
+        """
+        if on_item is not None:
+            with closing(self._items(call, timeout, either=True)) as items:
+                while True:
+                    try:
+                        item = next(items)
+                    except StopIteration as end:
+                        result: Raw = end.value
+                        return result
+                    on_item(item)
+        state = self._start_call(call, timeout)
+        while True:
+            try:
+                pool = self._own_pool()
+                connection = pool.take() or self._open_connection(pool)
+                try:
+                    data = connection.request(call, state.time_left)
+                finally:
+                    pool.put_back(connection)
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
+                self._pause(error, state)
+            else:
+                state.succeeded()
+                return data
+
+    def close(self) -> None:
+        """Close every connection; pending calls of other threads fail with Unavailable."""
+        self._policy.closed = True
+        self._own_pool().close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self, call: Call, timeout: float, type: Any) -> Any:
+        return result_of(self.request(call, timeout), type)
+
+    def _start_stream(self, call: Call, timeout: float, type: Any) -> Stream:
+        return Stream(self._items(call, timeout), type)
+
+    def _connection_count(self) -> int:
+        return len(self._own_pool())
+
+    def _items(self, call: Call, timeout: float, *, either: bool = False) -> Generator[Raw, None, Raw]:
+        """Request a stream: its items; it returns the result."""
+        state, seen = self._start_call(call, timeout), False
+        while True:
+            try:
+                pool = self._own_pool()
+                connection = pool.take() or self._open_connection(pool)
+                try:
+                    for event in connection.stream(call, state.time_left, either=either):
+                        if isinstance(event, ResponseReceived):
+                            state.succeeded()
+                            return event.data
+                        seen = True
+                        yield event.data
+                finally:
+                    pool.put_back(connection)
+            except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
+                self._pause(error, state, final=seen)
+
+    def _start_call(self, call: Call, timeout: float) -> RetryState:
+        with self._own_pool().lock:
+            return self._policy.start(call, timeout)
+
+    def _pause(self, problem: AttemptFailed, state: RetryState, *, final: bool = False) -> None:
+        with self._own_pool().lock:
+            pause = state.failed(problem, final=final)
+        if pause.absent:
+            wait_for_change(self._known_location().socket_dir, pause.seconds)
+        else:
+            time.sleep(pause.seconds)
+        state.time_left()  # raises an error if the client was closed meanwhile
+
+    def _own_pool(self) -> BlockingConnectionPool:
+        """The pool of this process: a child leaves the connections of its parent alone."""
+        if self._pool.pid != os.getpid():
+            self._pool = BlockingConnectionPool(self._connection_limit)
+        return self._pool
+
+    def _open_connection(self, pool: BlockingConnectionPool) -> BlockingConnection:
+        connection = BlockingConnection(*self._connect())
+        pool.add(connection)
+        return connection

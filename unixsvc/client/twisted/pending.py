@@ -1,0 +1,183 @@
+"""Pending calls of the Twisted client: each fires a Deferred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec import Raw
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from unixsvc.client.breaker import CircuitBreaker
+from unixsvc.client.calls import NO_LIMIT, result_of
+from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.errors import ConnectionLost, error_for_caller
+from unixsvc.client.multiplexer import Multiplexer
+from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.client.twisted.stream import Stream
+from unixsvc.domain.message import Created
+from unixsvc.errors import BadGateway, ServiceError
+
+__all__ = ["FirstAttempt", "open_either", "request"]
+
+
+class _Pending:
+    """A pending call.
+
+    :param deferred: fires with the result, as JSON.
+    """
+
+    __slots__ = ("buffer", "deadline", "deferred")
+
+    def __init__(self, deferred: Deferred[Any], deadline: float, buffer: StreamBuffer | None) -> None:
+        self.deferred = deferred
+        self.deadline = deadline
+        self.buffer = buffer
+
+    def succeed(self, response: ResponseReceived) -> None:
+        self.deferred.callback(response.data)
+
+    def fail(self, error: ConnectionLost | ServiceError) -> None:
+        self.deferred.errback(Failure(error))
+
+    def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
+        return False
+
+
+class _Either(_Pending):
+    """A pending call whose reply may be a stream.
+
+    :param deferred: fires with the result, as JSON; a :class:`Created`; or a :class:`Stream`.
+    :param stream_deadline: the deadline if it is a stream.
+    """
+
+    __slots__ = ("_multiplexer", "_stream_deadline")
+
+    def __init__(
+        self, deferred: Deferred[Any], deadline: float, stream_deadline: float, multiplexer: Multiplexer
+    ) -> None:
+        super().__init__(deferred, deadline, None)
+        self._stream_deadline = stream_deadline
+        self._multiplexer = multiplexer
+
+    def succeed(self, response: ResponseReceived) -> None:
+        if response.location is None:
+            self.deferred.callback(response.data)
+        else:
+            self.deferred.callback(Created(response.data, response.location))
+
+    def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
+        now = self._multiplexer.clock()
+        self.deadline = min(max(self._stream_deadline, now), now + NO_LIMIT)
+        self.buffer = buffer
+        multiplexer = self._multiplexer
+        opened, self.deferred = self.deferred, Deferred(lambda _: multiplexer.cancel(id))
+        opened.callback(Stream(Raw, buffer, self.deferred.addErrback(_for_reader)))
+        return True
+
+
+def _for_reader(failure: Failure) -> Failure:
+    """The error that the reader of a stream gets."""
+    return Failure(error_for_caller(failure.value)) if isinstance(failure.value, ConnectionLost) else failure
+
+
+def request(
+    multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None = None
+) -> Deferred[Raw]:
+    """Make one attempt.
+
+    :param timeout: in seconds.
+    :param buffer: receives the items, if a stream is requested.
+    :returns: fires with the result, as JSON, or at the end of the stream; fails with ServiceError, or with
+        ConnectionLost.
+    """
+    deferred: Deferred[Raw] = Deferred(lambda _: multiplexer.cancel(number))
+    pending = _Pending(deferred, multiplexer.clock() + min(timeout, NO_LIMIT), buffer)
+    if buffer is None:
+        number = multiplexer.start(call, timeout, pending)
+    else:
+        number = multiplexer.start_stream(call, timeout, pending)
+    return deferred
+
+
+def open_either(
+    multiplexer: Multiplexer, call: Call, timeout: float, limit: float | None
+) -> Deferred[Raw | Created[Raw] | Stream]:
+    """Make one attempt of a call whose reply may be a stream.
+
+    :param timeout: for the result, or the first item of a stream; in seconds.
+    :param limit: for the stream after that, in seconds; None for no limit.
+    :returns: as :func:`request`; also fires with the stream, after its first item.
+    """
+    deferred: Deferred[Raw | Created[Raw] | Stream] = Deferred(lambda _: multiplexer.cancel(number))
+    now, stream_limit = multiplexer.clock(), NO_LIMIT if limit is None else limit
+    pending = _Either(deferred, now + min(timeout, NO_LIMIT), now + timeout + stream_limit, multiplexer)
+    seconds = None if limit is None else timeout + limit
+    number = multiplexer.start_stream(call, seconds, pending, either=True)
+    return deferred
+
+
+class FirstAttempt(Deferred[Any]):
+    """A call during its first attempt, on an open connection. A coroutine exists only if that fails.
+
+    :param resume: continues the call after its first attempt has failed.
+    :param type: what the result is decoded as.
+    """
+
+    buffer: StreamBuffer | None = None
+
+    def __init__(
+        self,
+        multiplexer: Multiplexer,
+        call: Call,
+        timeout: float,
+        type: Any,
+        breaker: CircuitBreaker,
+        resume: Callable[[Call, float, Any, float, ConnectionLost | ServiceError], Coroutine[Any, Any, Any]],
+    ) -> None:
+        super().__init__(_cancel)
+        self._call = call
+        self._timeout = timeout
+        self._type = type
+        self._started = multiplexer.clock()
+        self.deadline = self._started + timeout
+        self._multiplexer = multiplexer
+        self._breaker = breaker
+        self._resume = resume
+        self._retries: Deferred[Any] | None = None
+        self._number = multiplexer.start(call, timeout, self)
+
+    def succeed(self, response: ResponseReceived) -> None:
+        """The service replied with a result."""
+        if self._breaker.failures:
+            self._breaker.succeeded()
+        try:
+            result = result_of(response.data, self._type)
+        except BadGateway as error:
+            self.errback(Failure(error))
+        else:
+            self.callback(result)
+
+    def fail(self, error: ConnectionLost | ServiceError) -> None:
+        """The first attempt has failed: retry, or fail with the error."""
+        self._retries = Deferred.fromCoroutine(
+            self._resume(self._call, self._timeout, self._type, self._started, error)
+        )
+        self._retries.addCallbacks(self.callback, self.errback)
+
+    def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
+        """The reply must not be a stream."""
+        return False
+
+    def stop(self) -> None:
+        """Cancel the call."""
+        if self._retries is None:
+            self._multiplexer.cancel(self._number)
+        else:
+            self._retries.cancel()
+
+
+def _cancel(call: Any) -> None:
+    """The canceller of a :class:`FirstAttempt`; a bound method would make each call a reference cycle."""
+    call.stop()
