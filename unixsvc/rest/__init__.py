@@ -1,4 +1,4 @@
-"""HTTP: the gateway, and all that it needs."""
+"""HTTP: the gateway and its server."""
 
 from __future__ import annotations
 

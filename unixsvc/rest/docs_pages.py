@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from klein import Klein
@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.web.http import NOT_MODIFIED, OK, PERMANENT_REDIRECT
 from twisted.web.server import Request
 
+from unixsvc.domain.json import JsonObject
 from unixsvc.errors import BadGateway, DeadlineExceeded, Internal, ServiceError, Unavailable
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.etags import etag_of, is_known
@@ -33,8 +34,7 @@ __all__ = ["add_pages"]
 
 _log: Final = Logger()
 
-Document = dict[str, Any]  # OpenAPI: JSON of many shapes
-DocumentSource = Callable[[], Awaitable[Document]]
+DocumentSource = Callable[[], Awaitable[JsonObject]]
 
 _STATIC: Final = Path(__file__).with_name("static")
 _HTML: Final = b"text/html; charset=utf-8"
@@ -98,7 +98,7 @@ def add_pages(app: Klein, openapi: DocumentSource) -> None:
         cannot answer now, the response is 503; for any other error it is 500. Neither has details.
     """
     pages = _Pages(openapi)
-    actions: dict[str, Callable[..., Any]] = {
+    actions: dict[str, Callable[[Request], bytes | Awaitable[bytes]]] = {
         "/openapi.json": pages.openapi,
         "/docs": pages.page,
         "/docs/": _redirect,
@@ -123,7 +123,7 @@ class _Pages:
         """The page that shows it."""
         return await self._respond(request, _page_content)
 
-    async def _respond(self, request: Request, make_content: Callable[[Document], _Content]) -> bytes:
+    async def _respond(self, request: Request, make_content: Callable[[JsonObject], _Content]) -> bytes:
         try:
             content = make_content(await self._openapi())
         except CancelledError:
@@ -154,11 +154,11 @@ def _file_action(name: str) -> Callable[[Request], bytes]:
     return send_file
 
 
-def _json_content(document: Document) -> _Content:
+def _json_content(document: JsonObject) -> _Content:
     return _Content(msgspec.json.encode(document), _JSON)
 
 
-def _page_content(document: Document) -> _Content:
+def _page_content(document: JsonObject) -> _Content:
     urls = {key: f"docs/{name}?v={_version(_file_content(name))}" for key, name in _PLACEHOLDERS.items()}
     title = escape(str(document["info"]["title"]))
     return _Content(_template().substitute(urls, title=title).encode(), _HTML, _PAGE_POLICY)

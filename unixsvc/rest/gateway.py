@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 from twisted.web.resource import Resource
@@ -14,6 +13,7 @@ from twisted.web.server import Request as WebRequest
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
@@ -23,8 +23,7 @@ from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_conte
 from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
-from unixsvc.rest.responder import Responder
-from unixsvc.rest.server.writer import send
+from unixsvc.rest.server.writer import Responder, send
 from unixsvc.server.handler import HandlerContext
 from unixsvc.telemetry.logs import FailureLog
 
@@ -130,5 +129,5 @@ async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:
 
 async def _openapi(
     contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]], token: str
-) -> dict[str, Any]:
+) -> JsonObject:
     return describe(await contracts(), token=token)

@@ -39,8 +39,8 @@ _JSON_TYPES: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
 _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
 
 # A route of Klein, called with its arguments; it returns anything, also a Deferred.
-Call = Callable[[], Any]
-Runner = Callable[[IRequest, Call], Any]
+Call = Callable[[], object]
+Runner = Callable[[IRequest, Call], object]
 
 
 class KleinCall:
@@ -53,11 +53,11 @@ class KleinCall:
         self.request = request
         self.message = message
         self.context = context
-        self._result: Deferred[Any] = Deferred(self._cancelled)
-        self._route: Deferred[Any] | None = None
+        self._result: Deferred[object] = Deferred(self._cancelled)
+        self._route: Deferred[object] | None = None
         self._timer: IDelayedCall | None = None
 
-    def follow(self, route: Deferred[Any], reactor: IReactorTime, seconds: float) -> Deferred[Any]:
+    def follow(self, route: Deferred[object], reactor: IReactorTime, seconds: float) -> Deferred[object]:
         """The Deferred for Klein to wait for: the route's result, or the reason of :meth:`cancel`.
 
         :param seconds: the time until the route has to start its response.
@@ -80,7 +80,7 @@ class KleinCall:
         if not self.request.startedWriting:  # else it sends a stream
             self.cancel(DeadlineExceeded())
 
-    def _cancelled(self, result: Deferred[Any]) -> None:
+    def _cancelled(self, result: Deferred[object]) -> None:
         self._stop_timer()
         if self._route is not None:
             self._route.cancel()
@@ -118,7 +118,7 @@ class DetachedKlein(Klein):
     def execute_endpoint(self, endpoint: str, request: IRequest, *args: Any, **kwargs: Any) -> Any:
         """Call a route."""
 
-        def call() -> Any:
+        def call() -> object:
             return super(DetachedKlein, self).execute_endpoint(endpoint, request, *args, **kwargs)
 
         return self.run_route(request, call)
@@ -126,7 +126,7 @@ class DetachedKlein(Klein):
     def execute_error_handler(self, handler: Any, request: IRequest, failure: Failure) -> Any:
         """Call an error handler for a route that has failed."""
 
-        def call() -> Any:
+        def call() -> object:
             return super(DetachedKlein, self).execute_error_handler(handler, request, failure)
 
         return self.run_error_handler(request, call)
@@ -195,12 +195,12 @@ class KleinBridge:
     def _finished(self, result: object, call: KleinCall) -> None:
         self._calls.pop(call.request, None)
 
-    def _run_route(self, request: IRequest, call: Call) -> Deferred[Any]:
+    def _run_route(self, request: IRequest, call: Call) -> Deferred[object]:
         klein_call = self._calls[request]
         result = klein_call.follow(maybeDeferred(call), self._reactor, self._seconds)
         return result.addCallback(self._encode, klein_call)
 
-    def _run_error_handler(self, request: IRequest, call: Call) -> Deferred[Any]:
+    def _run_error_handler(self, request: IRequest, call: Call) -> Deferred[object]:
         return maybeDeferred(call).addCallback(self._encode, self._calls[request])
 
     def _encode(self, result: object, call: KleinCall) -> object:

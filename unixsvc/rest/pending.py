@@ -12,7 +12,7 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import RunningAction
-from unixsvc.rest.responder import Responder
+from unixsvc.rest.server.writer import Responder
 from unixsvc.rest.streaming import ResponseStream, format_for
 
 __all__ = ["PendingResponse"]

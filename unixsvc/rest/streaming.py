@@ -16,8 +16,8 @@ from unixsvc.execution.streaming import RunningStream
 from unixsvc.rest.encode import ResponseContext
 from unixsvc.rest.headers.accept import prefers_events
 from unixsvc.rest.problem import problem
-from unixsvc.rest.responder import Responder
 from unixsvc.rest.server.twisted_internals import is_write_paused
+from unixsvc.rest.server.writer import Responder
 
 __all__ = ["EVENTS", "LINES", "ResponseStream", "StreamFormat", "format_for"]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec import Struct
 from twisted.web.http import datetimeToString
 from twisted.web.server import Request
 
+from unixsvc.domain.message import Reply
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import REASONS, HeaderPairs, Response, encode_response
 
-__all__ = ["send", "set_headers", "set_response", "start_response"]
+__all__ = ["Responder", "send", "set_headers", "set_response", "start_response"]
 
 # Headers that twisted.web sets by itself, and that responses here set or leave out.
 _REPLACED: Final = frozenset({b"Connection", b"Content-Type", b"Date", b"Server"})
@@ -61,3 +64,28 @@ def set_headers(request: Request, pairs: HeaderPairs) -> None:
         headers.setRawHeaders(b"Date", [datetimeToString()])
     for name, value in pairs:
         headers.setRawHeaders(name, [value])
+
+
+class Responder(Struct, frozen=True):
+    """Responds to a request that was not answered at once.
+
+    :ivar request: of twisted.web.
+    :ivar context: the parts of the request that decide how the response looks.
+    :ivar builder: builds the response.
+    """
+
+    request: Request
+    context: ResponseContext
+    builder: ResponseBuilder
+
+    def send(self, reply: Reply) -> None:
+        """Send a reply, and finish."""
+        send(self.request, self.builder.from_reply(reply, self.context))
+
+    def send_stream_head(self, content_type: bytes) -> None:
+        """Send the head of a stream without items, and finish."""
+        send(self.request, self.builder.stream(content_type, self.context))
+
+    def start_stream(self, content_type: bytes, data: bytes) -> None:
+        """Send the head of a stream, and its first bytes."""
+        start_response(self.request, self.builder.stream(content_type, self.context), data)
