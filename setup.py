@@ -17,17 +17,19 @@ REQUIREMENTS = [
     "werkzeug>=3.0",  # as Klein has it
     "zope.interface>=8.0",
 ]
-TEST = ["hypothesis>=6.100", "openapi-spec-validator>=0.7"]
-DOCS = ["sphinx>=8.0"]
+TEST = ["hypothesis>=6.100", "openapi-spec-validator>=0.7", "sybil>=10.0"]
+DOCS = ["furo>=2025.9", "sphinx>=8.2"]
 # What python -m bench measures beside the project itself.
 BENCH = ["grpcio>=1.85", "httptools>=0.9", "nats-py>=2.16", "starlette>=1.10", "uvicorn>=0.54"]
 DEV = [
     *TEST,
     *DOCS,
+    "codespell>=2.4",
     "import-linter>=2.5",
     "mypy>=1.15",
     "mypy-zope>=1.0.11",
     "playwright>=1.65",
+    "proselint>=0.16",
     "ruff>=0.12",
     "tox>=4.20",
     "towncrier>=24.8",
