@@ -35,7 +35,7 @@ __all__ = [
 class ServiceError(Exception):
     """Something that a peer may be told.
 
-    :ivar code: the wire code, as in ``docs/protocol.rst``.
+    :ivar code: the wire code, as in ``docs/reference/errors.rst``.
     :ivar message: the standard words for that code.
     :ivar detail: what is particular to this failure, in any form that JSON can hold.
     """

@@ -1,4 +1,4 @@
-"""Every code of ``docs/protocol.rst``, provoked over a real socket."""
+"""Every code of ``docs/reference/errors.rst``, provoked over a real socket."""
 
 from __future__ import annotations
 

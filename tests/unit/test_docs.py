@@ -1,24 +1,26 @@
-"""The page about the configuration says what the configuration is."""
+"""The reference is complete: every setting, every command and option, every public name."""
 
 from __future__ import annotations
 
 import re
-import sys
-import textwrap
 import tomllib
-import unittest
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
+import unixsvc as unixsvc_package
+from unixsvc.cli.command import unixsvc
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
+from unixsvc.tap import Options
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "configuration.rst"
+DOCS = ROOT / "docs"
+PAGE = DOCS / "reference" / "configuration.rst"
 
 _SECTION = re.compile(r"^(?P<title>\S.*)\n-+$", re.MULTILINE)
 _ROW = re.compile(r"^   \* - ``(?P<key>\w+)``\n     - (?P<default>.*)$", re.MULTILINE)
@@ -98,39 +100,72 @@ class ConfigurationPage(SynchronousTestCase):
         """So is each key outside of the tables."""
         tables = {"limits", "security", "services", "http", "log"}
         derived = {"source", "folder"}  # not written, but known from where the file is
-        self.assertEqual(set(rows_of("The whole")), set(Settings.__struct_fields__) - tables - derived)
+        self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 
 
-class ExamplesTests(SynchronousTestCase):
-    """What the pages show works as it stands there."""
+class CommandLinePage(SynchronousTestCase):
+    """The page on the command line names all that there is."""
 
-    def test_items(self) -> None:
-        """The test of the page on testing passes with the application of the README."""
-        application = _block(ROOT / "README.md", "class NewItem", "```python\n", "```")
-        tests = _indented(ROOT / "docs" / "testing.rst", "class ItemsTests")
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        (folder / "items.py").write_text(application)
-        sys.path.insert(0, str(folder))
-        self.addCleanup(sys.modules.pop, "items", None)
-        self.addCleanup(sys.path.remove, str(folder))
-        names: dict[str, Any] = {"__name__": "page"}
-        exec(compile(tests, "docs/testing.rst", "exec"), names)  # noqa: S102  # it is ours
-        result = unittest.TestResult()
-        unittest.defaultTestLoader.loadTestsFromTestCase(names["ItemsTests"]).run(result)
-        self.assertEqual((result.testsRun, result.failures, result.errors), (1, [], []))
+    def setUp(self) -> None:
+        """Read the page."""
+        self.text = (DOCS / "reference" / "command-line.rst").read_text("utf-8")
+
+    def test_commands(self) -> None:
+        """Each command has a section, in which each of its options is described."""
+        for name, command in unixsvc.commands.items():
+            words = f"unixsvc {name}"
+            start = self.text.find(f"``{words}")
+            self.assertGreater(start, 0, words)
+            for parameter in command.params:
+                if parameter.name in ("config", "socket_dir") or not isinstance(parameter, click.Option):
+                    continue
+                for option in parameter.opts:
+                    self.assertIn(f"``{option}", self.text[start:], f"{words} {option}")
+
+    def test_options_of_all(self) -> None:
+        """The options of the command itself are described."""
+        for parameter in unixsvc.params:
+            for option in parameter.opts:
+                self.assertIn(f"``{option}", self.text, option)
+        self.assertIn("``unixsvc --version``", self.text)
+
+    def test_twistd(self) -> None:
+        """Each option of ``twistd unixsvc`` is described."""
+        options = Options()
+        names = {name.rstrip("=") for name in options.longOpt}
+        for name in names - {"version", "help", "twistd.pid"}:
+            self.assertIn(f"``--{name}", self.text, name)
 
 
-def _block(page: Path, words: str, begin: str, end: str) -> str:
-    """The code of a page that has these words."""
-    text = page.read_text("utf-8")
-    found = text.index(words)
-    start = text.rindex(begin, 0, found) + len(begin)
-    return text[start : text.index(end, found)]
+class ApiPage(SynchronousTestCase):
+    def test_names(self) -> None:
+        """Each public name of the package is on the page of the API."""
+        text = (DOCS / "reference" / "api.rst").read_text("utf-8")
+        for name in unixsvc_package.__all__:
+            self.assertTrue(f"unixsvc.{name}\n" in text or f"``{name}``" in text, name)
 
 
-def _indented(page: Path, words: str) -> str:
-    """The indented block of a page that has these words."""
-    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", page.read_text("utf-8"), re.MULTILINE)
-    [found] = (each for each in blocks if words in each)
-    return textwrap.dedent(found)
+class ReadmeTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Read it."""
+        self.text = (ROOT / "README.md").read_text("utf-8")
+
+    def test_length(self) -> None:
+        """It can be read at once."""
+        self.assertLessEqual(len(self.text.splitlines()), 120)
+
+    def test_links(self) -> None:
+        """What it links to is there."""
+        links = re.findall(r"\]\(([^)#:]+)\)", self.text)
+        self.assertGreater(len(links), 5)
+        for link in links:
+            self.assertTrue((ROOT / link).is_file(), link)
+
+
+class PagesTests(SynchronousTestCase):
+    def test_blocks(self) -> None:
+        """Every literal block has a language, so that it is executed or says why it is not."""
+        for page in DOCS.rglob("*.rst"):
+            for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+                if line.endswith("::") and not line.lstrip().startswith(".. "):
+                    self.fail(f"{page}:{number}: {line}")

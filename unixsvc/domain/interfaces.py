@@ -37,7 +37,7 @@ class IHandleMessage(Interface):
 
         The caller drives a suspended coroutine, or awaits it with
         :func:`unixsvc.domain.coroutine.await_result`. Errors of the request or of the action are replies,
-            never exceptions.
+        never exceptions.
         """
 
     def seconds_for(request: Request) -> float:

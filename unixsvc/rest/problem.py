@@ -18,7 +18,7 @@ _STANDARD_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "inst
 def problem(code: int, message: str, detail: object = None, request_id: str = "") -> bytes:
     """The body of an error response.
 
-    :param code: the status code; the same as of the reply, see ``docs/protocol.rst``.
+    :param code: the status code; the same as of the reply, see ``docs/reference/protocol.rst``.
     :param message: the problem's ``title``.
     :param detail: a text becomes the problem's ``detail``, a list (for 422: of ``field`` and ``message``) its
         ``errors``; the members of a dict, as ``allowed`` and ``retry_after``, become members of the problem.

@@ -87,7 +87,7 @@ class _ConnectionFactory:
 
 @implementer(IRequestHandler)
 class SocketRequestHandler(Service):
-    """Serves the wire protocol of ``docs/protocol.rst``.
+    """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
     :param context: what to serve, and where.
     """

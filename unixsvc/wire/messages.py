@@ -6,7 +6,7 @@ struct, which the decoder fills in one pass:
 - :class:`ClientMessage`: a request, a cancel (``cancel``) or credit for a stream (``credit``, no ``path``).
 - :class:`ServerMessage`: a reply, an error (``status``), a stream item (``more``) or goaway (``goaway``).
 
-Source: ``docs/protocol.rst``.
+Source: ``docs/reference/protocol.rst``.
 """
 
 from __future__ import annotations

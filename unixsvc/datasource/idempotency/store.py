@@ -3,7 +3,8 @@
 A request whose ``meta`` has ``idempotency_key``, with a method that may change something, is noted in a file
 that all workers of the service share, before its action begins. Asked again with the same key, they give
 what was answered then; wait, while the action still runs, in whichever worker; and say 409 where the worker
-that began it has died, as nobody knows then how far it came. ``docs/idempotency.rst`` is for those who ask.
+that began it has died, as nobody knows then how far it came. The guide for users is
+``docs/how-to/idempotency-keys.rst``.
 
 A key is kept with the process that began it: its pid, when it was started (field 22 of proc(5)'s ``stat``)
 and the machine's boot, which together are never given twice. A lock (flock) of each worker would be inherited
