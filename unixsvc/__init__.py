@@ -1,12 +1,13 @@
 """Microservices over Unix sockets, on Twisted.
 
-What an application needs is here; what runs it is in the packages below.
+This module has the public names for applications. They are imported on first use (PEP 562), so that the
+command line does not have to import Twisted to send one message.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client
@@ -41,8 +42,7 @@ __all__ = [
     "from_asyncio",
 ]  # fmt: skip
 
-# Imported when asked for: the command line must not wait for all of Twisted to send one message.
-_HOMES: Final = {
+_MODULES: Final = {
     "unixsvc.domain.interfaces": ("IServices",),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.routing.app": ("App",),
@@ -54,13 +54,13 @@ _HOMES: Final = {
     "unixsvc.execution.action_driver": ("from_asyncio",),
     "unixsvc.client.twisted.client": ("Client",),
 }  # fmt: skip
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF.get(name, "unixsvc.errors")), name)
+    value: object = getattr(import_module(_MODULE_OF.get(name, "unixsvc.errors")), name)
     globals()[name] = value
     return value
 

@@ -1,7 +1,7 @@
-"""Every failure that the framework knows, under one base.
+"""The errors of the framework, with one base class.
 
-A :class:`ServiceError` carries what a peer may see of it: the wire code, the standard message of that
-code, and a detail. Whatever else goes wrong reaches a peer as 500 and nothing more.
+A :class:`ServiceError` carries the data that peers may see: the code, the standard message of the code, and
+details. Any other exception reaches a peer as 500 without details.
 """
 
 from __future__ import annotations
@@ -33,169 +33,134 @@ __all__ = [
 
 
 class ServiceError(Exception):
-    """Something that a peer may be told.
+    """An error that peers may see.
 
-    :ivar code: the wire code, as in ``docs/reference/errors.rst``.
-    :ivar message: the standard words for that code.
-    :ivar detail: what is particular to this failure, in any form that JSON can hold.
+    Subclasses set ``code`` and ``message`` as class arguments, ``class Sold(Conflict, message="Sold out")``,
+    or as attributes.
+
+    :ivar code: the code on the wire, as in ``docs/reference/errors.rst``.
+    :ivar message: the standard message of the code.
+    :ivar detail: the details of this error, any data that JSON can represent.
     """
 
     code: ClassVar[int] = 500
     message: str = "Internal Server Error"
-    detail: Any = None  # also of an error whose own __init__ does not call this one
+    detail: Any = None  # on the class, for subclasses whose __init__ does not call this one
+
+    def __init_subclass__(cls, *, code: int | None = None, message: str | None = None) -> None:
+        super().__init_subclass__()
+        if code is not None:
+            cls.code = code
+        if message is not None:
+            cls.message = message
 
     def __init__(self, detail: Any = None) -> None:
         super().__init__(detail)
         self.detail = detail
 
     def __str__(self) -> str:
-        words = f"{self.code} {self.message}"
-        return words if self.detail is None else f"{words}: {self.detail}"
+        text = f"{self.code} {self.message}"
+        return text if self.detail is None else f"{text}: {self.detail}"
 
 
-class Malformed(ServiceError):
-    """The message is JSON, but no request: no object, or a field of the wrong type."""
-
-    code = 400
-    message = "Bad request"
+class Malformed(ServiceError, code=400, message="Bad request"):
+    """The message is JSON, but not a request: it is not an object, or a field has the wrong type."""
 
 
 class NotJSON(Malformed):
-    """The bytes are not JSON at all, so nothing that follows them can be trusted either."""
+    """The bytes are not JSON, so the position of the next message is unknown."""
 
 
-class Unauthorized(ServiceError):
-    """No token, or a wrong one."""
-
-    code = 401
-    message = "Unauthorized"
+class Unauthorized(ServiceError, code=401, message="Unauthorized"):
+    """The token is missing or wrong."""
 
 
-class Forbidden(ServiceError):
-    """The caller is known, and is not allowed to do this."""
-
-    code = 403
-    message = "Forbidden"
+class Forbidden(ServiceError, code=403, message="Forbidden"):
+    """The caller is known, but has no permission."""
 
 
-class NotFound(ServiceError):
-    """No such path, or no such thing behind it."""
-
-    code = 404
-    message = "Not found"
+class NotFound(ServiceError, code=404, message="Not found"):
+    """The path, or the resource behind it, does not exist."""
 
 
-class MethodNotAllowed(ServiceError):
+class MethodNotAllowed(ServiceError, code=405, message="Method not allowed"):
     """The path exists, but not with this method.
 
-    :param allowed: the methods that the path has.
+    :param allowed: the methods of the path.
     """
-
-    code = 405
-    message = "Method not allowed"
 
     def __init__(self, allowed: list[str]) -> None:
         super().__init__({"allowed": allowed})
 
 
-class Incomplete(ServiceError):
+class Incomplete(ServiceError, code=408, message="Request timeout"):
     """No complete message arrived in time."""
 
-    code = 408
-    message = "Request timeout"
+
+class Conflict(ServiceError, code=409, message="Conflict"):
+    """The action contradicts the state of the resource."""
 
 
-class Conflict(ServiceError):
-    """The action contradicts the present state of things."""
-
-    code = 409
-    message = "Conflict"
+class Gone(ServiceError, code=410, message="Gone"):
+    """The resource has been removed."""
 
 
-class Gone(ServiceError):
-    """What was asked for existed once."""
+class TooLarge(ServiceError, code=413, message="Message too large"):
+    """The message exceeds the size limit.
 
-    code = 410
-    message = "Gone"
-
-
-class TooLarge(ServiceError):
-    """The message exceeds the limit.
-
-    :param limit: the largest accepted message, in bytes.
+    :param limit: the limit in bytes.
     """
-
-    code = 413
-    message = "Message too large"
 
     def __init__(self, limit: int) -> None:
         super().__init__({"max_message_bytes": limit})
 
 
-class Invalid(ServiceError):
-    """The arguments do not fit the action: a list of ``{field, message}``."""
-
-    code = 422
-    message = "Invalid arguments"
+class Invalid(ServiceError, code=422, message="Invalid arguments"):
+    """The arguments are invalid; the details are a list of ``{field, message}``."""
 
 
 class _Retry(ServiceError):
-    """Not now.
+    """A temporary error.
 
-    :param retry_after: seconds after which another try makes sense.
+    :param retry_after: the time after which a retry makes sense, in seconds.
     """
 
     def __init__(self, retry_after: float = 1.0) -> None:
         super().__init__({"retry_after": retry_after})
 
 
-class RateLimited(_Retry):
+class RateLimited(_Retry, code=429, message="Too many requests"):
     """A configured rate is exceeded."""
 
-    code = 429
-    message = "Too many requests"
 
-
-class Cancelled(ServiceError):
-    """The caller took the request back, or went away."""
-
-    code = 499
-    message = "Cancelled"
+class Cancelled(ServiceError, code=499, message="Cancelled"):
+    """The caller has cancelled the request or disconnected."""
 
 
 class Internal(ServiceError):
-    """The action failed. Nothing of the reason leaves the process."""
+    """The action failed. The reason does not leave the process."""
 
 
-class BadGateway(ServiceError):
-    """A service behind this one answered nonsense."""
-
-    code = 502
-    message = "Bad gateway"
+class BadGateway(ServiceError, code=502, message="Bad gateway"):
+    """A service behind this one sent an invalid reply."""
 
 
-class Unavailable(_Retry):
-    """Overloaded, starting or draining."""
-
-    code = 503
-    message = "Service unavailable"
+class Unavailable(_Retry, code=503, message="Service unavailable"):
+    """The service is overloaded, starting or draining."""
 
 
-class DeadlineExceeded(ServiceError):
-    """The time for this request has passed."""
-
-    code = 504
-    message = "Deadline exceeded"
+class DeadlineExceeded(ServiceError, code=504, message="Deadline exceeded"):
+    """The deadline of the request has passed."""
 
 
 class ConfigError(ServiceError):
-    """Something that a person has written, or set up on this machine, cannot work.
+    """Something that a person has configured or written cannot work.
 
-    It is meant for that person: one line that says where, what, and what to do. To a peer it is a 500.
+    The message is one line for that person: where, what, and what to do. Peers see it as a 500.
 
-    :param where: the file, key, route or path that is wrong.
-    :param problem: what is wrong with it.
-    :param remedy: what to do, where that is not plain from the problem.
+    :param where: the file, key, route or path.
+    :param problem: the problem with it.
+    :param remedy: the action that solves the problem, unless the problem implies it.
     """
 
     def __init__(self, where: str, problem: str, remedy: str = "") -> None:
@@ -210,8 +175,8 @@ class ConfigError(ServiceError):
 
 
 _BY_CODE: dict[int, type[ServiceError]] = {
-    kind.code: kind
-    for kind in (
+    error.code: error
+    for error in (
         Malformed, Unauthorized, Forbidden, NotFound, MethodNotAllowed, Incomplete, Conflict, Gone, TooLarge,
         Invalid, RateLimited, Cancelled, Internal, BadGateway, Unavailable, DeadlineExceeded,
     )
@@ -219,16 +184,17 @@ _BY_CODE: dict[int, type[ServiceError]] = {
 
 
 def error_from(code: int, detail: Any = None, message: str = "") -> ServiceError:
-    """The error that a failure on the wire stands for.
+    """Return the error for an error reply.
 
-    :param code: its code; one that is not known is a plain :class:`ServiceError` with that code.
-    :param message: its words, if they may be others than those that are usual for the code.
+    :param code: the code; an unknown code gives a plain :class:`ServiceError` with that code.
+    :param detail: the details of the reply.
+    :param message: the message of the reply; if empty, the standard message of the code.
     """
-    kind = _BY_CODE.get(code)
-    if kind is None:
-        kind = type("ServiceError", (ServiceError,), {"code": code, "message": "Failure"})
-    error = kind.__new__(kind)
-    ServiceError.__init__(error, detail)  # as each kind's own makes a detail from something else
+    error_type = _BY_CODE.get(code)
+    if error_type is None:
+        error_type = type("ServiceError", (ServiceError,), {"code": code, "message": "Failure"})
+    error = error_type.__new__(error_type)
+    ServiceError.__init__(error, detail)  # subclasses compute the details from other values
     if message:
         error.message = message
     return error
