@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.functional.orchestrator_process import RunningTestCase
 
+_EXCEEDED = "exceeded its deadline"
 _SERVICES = "".join(
     f'[services.{each}]\napp = "chain:{each}"\nrequest_timeout = 20.0\n'
     for each in ("first", "second", "third")
@@ -46,7 +47,7 @@ class ChainTests(ChainTestCase):
             reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
             self.assertEqual(reply["code"], 504)
         # Those below may hear first that the one above has taken its call back: it is the same moment.
-        events = self.given_up("ran out of time", "was cancelled")
+        events = self.given_up(_EXCEEDED, "was cancelled")
         self.assertEqual(set(events), {"first", "second", "third"})
         for event in events.values():
             self.assertEqual((event["request_id"], event["level"]), ("top", "info"))
@@ -84,7 +85,9 @@ class ChainTests(ChainTestCase):
         """A shield is none against the deadline."""
         reply = self.talk("first").ask(id=1, path="/shielded", data={"seconds": 60}, timeout=0.2)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(set(self.given_up("ran out of time", "was cancelled")), {"first", "second", "third"})
+        self.assertEqual(
+            set(self.given_up(_EXCEEDED, "was cancelled")), {"first", "second", "third"}
+        )
 
     def test_shield_and_stop(self) -> None:
         """A worker that is to end does not before what is shielded is done."""
@@ -149,7 +152,9 @@ class MountTests(ChainTestCase):
         """The caller's time holds there, too."""
         reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
+        self.assertEqual(
+            set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
+        )
 
     def test_own_time(self) -> None:
         """Where the caller has set no time, ours ends it there, too."""
@@ -159,7 +164,9 @@ class MountTests(ChainTestCase):
         reply = self.talk("first").ask(id=1, path="/third/wait")
         self.assertEqual(reply["code"], 504)
         self.assertTrue(0.35 < time.monotonic() - suspended < 0.8)
-        self.assertEqual(set(self.given_up("ran out of time", "was cancelled", count=2)), {"first", "third"})
+        self.assertEqual(
+            set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
+        )
 
     def test_beside(self) -> None:
         """What is not under the prefix is the service's own."""

@@ -1,1 +1,1 @@
-"""Runs actions: on the event loop, in threads, and as streams."""
+"""Execution of actions: on the event loop, in threads, and as streams."""

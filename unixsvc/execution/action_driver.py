@@ -1,11 +1,12 @@
-"""Carries a coroutine on from where its first step stopped.
+"""Drives the later steps of suspended coroutines.
 
-An action that finishes without waiting is done after one ``send`` and never comes here, so it does not
-pay for a Deferred. One that waits gets a deadline and can be cancelled.
+A coroutine that finishes in its first step never gets here and costs no Deferred. A suspended one has a
+deadline and can be cancelled.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -25,61 +26,61 @@ __all__ = ["ActionDriver", "RunningAction", "from_asyncio"]
 _T = TypeVar("_T")
 
 
-class ActionDriver(Generic[_T]):
-    """Steps a coroutine that waits for Deferreds; what it returns is told to :meth:`_returned`."""
+class ActionDriver(ABC, Generic[_T]):
+    """Resumes a coroutine whenever the Deferred that it awaits fires."""
 
     def __init__(self) -> None:
-        self._coroutine: Coroutine[Any, Any, _T]
-        self._context = detach()  # made where the first step was run, so further steps find what that has set
-        self._reason: ServiceError | None = None
-        self._waiting: Deferred[Any] | None = None
+        self._coroutine: Coroutine[object, Any, _T]
+        self._context = detach()  # the context of the first step, for the later ones
+        self._interruption: ServiceError | None = None
+        self._awaited: Deferred[Any] | None = None
 
-    def _returned(self, value: _T) -> None:
-        """The coroutine has come to its end."""
-        raise NotImplementedError
+    @abstractmethod
+    def _on_return(self, value: _T) -> None:
+        """Called with the result of the coroutine."""
 
-    def _stop(self, reason: ServiceError) -> None:
-        """Raise ``reason`` where it waits, if it does."""
-        if self._waiting is not None:
-            self._reason = reason
-            self._waiting.cancel()
+    def _interrupt(self, reason: ServiceError) -> None:
+        """Cancel the awaited Deferred, and raise ``reason`` in the coroutine."""
+        if self._awaited is not None:
+            self._interruption = reason
+            self._awaited.cancel()
 
-    def _follow(self, waiting: Any) -> None:
-        """Go on when that has come which it waits for.
+    def _wait_for(self, awaited: object) -> None:
+        """Resume when an awaited object fires.
 
-        :param waiting: what its last step yielded.
+        :param awaited: the object that the last step yielded.
         """
-        if not isinstance(waiting, Deferred):
-            kind = type(waiting).__name__
-            waiting = _failed(
+        if not isinstance(awaited, Deferred):
+            kind = type(awaited).__name__
+            awaited = _failed(
                 TypeError(f"an action awaits Deferreds, not {kind}; wrap it in unixsvc.from_asyncio(...)")
             )
-        self._waiting = waiting
-        waiting.addBoth(self._advance)
+        self._awaited = awaited
+        awaited.addBoth(self._resume)
 
-    def _advance(self, result: Any) -> None:
-        self._waiting = None
-        # What is cancelled may take its time to stop, as an asyncio task does: the reason waits for it.
-        reason, self._reason = self._reason, None
+    def _resume(self, result: object) -> None:
+        self._awaited = None
+        # Cancellation may take a while, as that of an asyncio task does: the reason is raised after it.
+        reason, self._interruption = self._interruption, None
         try:
             if not isinstance(result, Failure):
-                waiting = self._context.run(self._coroutine.send, result)
+                awaited = self._context.run(self._coroutine.send, result)
             elif reason is not None:
-                waiting = self._context.run(self._coroutine.throw, reason)
+                awaited = self._context.run(self._coroutine.throw, reason)
             else:
-                waiting = self._context.run(result.throwExceptionIntoGenerator, self._coroutine)
+                awaited = self._context.run(result.throwExceptionIntoGenerator, self._coroutine)
         except StopIteration as stop:
-            self._returned(stop.value)
+            self._on_return(stop.value)
         else:
-            self._follow(waiting)
+            self._wait_for(awaited)
 
 
 class RunningAction(ActionDriver[Reply | ReplyStream]):
-    """A request whose action waits. Tells its reply once, however it comes about.
+    """A pending request whose action waits. It calls ``on_reply`` exactly once.
 
-    :param suspended: as :class:`~unixsvc.domain.interfaces.IHandleMessage` gives it.
-    :param seconds: the time for the answer.
-    :param finished: called with the reply; or with the stream that it turns out to be, not yet begun.
+    :param suspended: the result of :class:`~unixsvc.domain.interfaces.IHandleMessage`.
+    :param seconds: the time limit.
+    :param on_reply: called with the reply, or with the stream, whose first item is not requested yet.
     """
 
     def __init__(
@@ -87,40 +88,39 @@ class RunningAction(ActionDriver[Reply | ReplyStream]):
         suspended: SuspendedCoroutine[Reply | ReplyStream],
         reactor: IReactorTime,
         seconds: float,
-        finished: Callable[[Reply | ReplyStream], None],
+        on_reply: Callable[[Reply | ReplyStream], None],
     ) -> None:
         super().__init__()
         self._coroutine = suspended.coroutine
-        self._finished: Callable[[Reply | ReplyStream], None] | None = finished
-        self._why: ServiceError | None = None
+        self._on_reply: Callable[[Reply | ReplyStream], None] | None = on_reply
+        self._cancel_reason: ServiceError | None = None
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
-        self._follow(suspended.awaited)
+        self._wait_for(suspended.awaited)
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop the action: ``reason`` is raised in it where it waits.
+        """Cancel the action: ``reason`` is raised at the point where it waits.
 
-        It is the reply too, unless the action catches it and answers something else at once.
-        An action that goes on all the same is no longer waited for. One that is shielded is not stopped
-        because its caller does not want it any more.
+        The reason becomes the reply, unless the action catches it and returns another result at once. If the
+        action continues, its result is ignored. A shielded action is not cancelled on behalf of its caller.
         """
-        if self._finished is None or (isinstance(reason, Cancelled) and is_shielded(self._context)):
+        if self._on_reply is None or (isinstance(reason, Cancelled) and is_shielded(self._context)):
             return
-        self._why = reason
-        self._stop(reason)
+        self._cancel_reason = reason
+        self._interrupt(reason)
         self._finish(error_to_reply(reason))
 
-    def _returned(self, value: Reply | ReplyStream) -> None:
-        if self._why is not None and isinstance(value, ReplyStream):  # too late to begin
-            value = value.refuse(self._why)
+    def _on_return(self, value: Reply | ReplyStream) -> None:
+        if self._cancel_reason is not None and isinstance(value, ReplyStream):  # too late to read it
+            value = value.refuse(self._cancel_reason)
         self._finish(value)
 
     def _finish(self, reply: Reply | ReplyStream) -> None:
-        finished, self._finished = self._finished, None
-        if finished is None:
+        on_reply, self._on_reply = self._on_reply, None
+        if on_reply is None:
             return
         if self._timer.active():
             self._timer.cancel()
-        finished(reply)
+        on_reply(reply)
 
 
 def _failed(error: Exception) -> Deferred[Any]:
@@ -129,21 +129,21 @@ def _failed(error: Exception) -> Deferred[Any]:
     return deferred
 
 
-def from_asyncio(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
-    """Make an asyncio coroutine something that an action can await.
+def from_asyncio(coroutine: Coroutine[Any, Any, _T]) -> Deferred[_T]:
+    """Convert an asyncio coroutine to a Deferred, which an action can await.
 
     ``await from_asyncio(session.get(url))``
-    Works in workers, whose reactor runs on an asyncio loop; not in services that are ``inline``.
+    It works in workers, whose reactor runs on an asyncio event loop, but not in ``inline`` services.
 
-    :returns: fails with Twisted's CancelledError if the coroutine was cancelled.
-    :raises RuntimeError: where no asyncio loop runs.
+    :returns: fails with Twisted's CancelledError if the coroutine is cancelled.
+    :raises RuntimeError: if no asyncio event loop is running.
     """
-    import asyncio  # here alone: the orchestrator never needs it
+    import asyncio  # not at module level: the orchestrator does not need asyncio
 
-    def not_a_base_exception(failure: Failure) -> NoReturn:
-        # asyncio's own passes by every "except Exception" of the action that awaits.
+    def convert_cancelled(failure: Failure) -> NoReturn:
+        # asyncio's CancelledError is no Exception, so "except Exception" in the action would not catch it.
         failure.trap(asyncio.CancelledError)
         raise CancelledError
 
     task = asyncio.get_running_loop().create_task(coroutine)
-    return Deferred.fromFuture(task).addErrback(not_a_base_exception)
+    return Deferred.fromFuture(task).addErrback(convert_cancelled)

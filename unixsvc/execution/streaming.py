@@ -1,4 +1,4 @@
-"""Carries a stream on, item by item, as fast as its reader wants it and others can bear."""
+"""Drives streams: item by item, at the speed of the reader, with turns for other requests."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import DeadlineExceeded, ServiceError
 from unixsvc.execution.action_driver import ActionDriver
 
-__all__ = ["RunningStream", "Sending"]
+__all__ = ["RunningStream", "SendItems"]
 
-# A generator that never waits gives so many items before all others have their turn.
-_TURN: Final = 64
-# Items are sent together, but no more bytes of them than a transport takes before it says that it is full.
-_TOGETHER: Final = 65_536
+# A generator that never waits yields this many items before other requests have their turn.
+_ITEMS_PER_TURN: Final = 64
+# The size of a batch of items, in bytes: the default high-water mark of asyncio's transports.
+_BATCH_SIZE: Final = 65_536
 
-# Sends items, each as JSON; with the last ones comes the reply that ends the stream.
-Sending = Callable[[list[bytes], Reply | None], None]
+# Sends a batch of items, each as JSON. The final reply comes with the last batch.
+SendItems = Callable[[list[bytes], Reply | None], None]
 
 
 class RunningStream(ActionDriver[bytes | Reply]):
-    """A stream that is read. Tells its last reply once, however it comes about.
+    """A stream whose items are being sent. It sends the final reply exactly once.
 
-    The time for an item runs while the generator works on it. While the reader does not want another one,
-    only the caller's own time runs.
+    The time limit for an item runs while the generator works on it. While the reader grants no credit, only
+    the caller's own time limit runs.
 
-    :param credit: how many items the reader wants so far; None if it wants all.
-    :param full: whether it does not take what was sent.
-    :param send: called with items, and with the last reply.
+    :param credit: the number of items that the reader accepts; None for no limit.
+    :param is_full: returns true while the transport does not accept data.
+    :param send: called with items and with the final reply.
     """
 
     def __init__(
@@ -40,123 +40,122 @@ class RunningStream(ActionDriver[bytes | Reply]):
         stream: ReplyStream,
         reactor: IReactorTime,
         credit: int | None,
-        full: Callable[[], bool],
-        send: Sending,
+        is_full: Callable[[], bool],
+        send: SendItems,
     ) -> None:
         super().__init__()
         self._stream = stream
         self._context = stream.context
         self._reactor = reactor
         self._credit = credit
-        self._full = full
+        self._is_full = is_full
         self._send = send
-        self._items: list[bytes] = []  # to be sent together
+        self._batch: list[bytes] = []
         self._size = 0
-        self._over = False
-        self._why: ServiceError | None = None
-        self._working = False  # the generator is at work, or waits
+        self._ended = False
+        self._cancel_reason: ServiceError | None = None
+        self._working = False  # the generator is computing an item
         self._turn: IDelayedCall | None = None
         self._item_timer: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
 
     @property
-    def held(self) -> bool:
-        """Whether nothing will happen before the reader wants more."""
-        return not (self._working or self._over or self._wanted())
+    def blocked(self) -> bool:
+        """True if the stream waits for its reader."""
+        return not (self._working or self._ended or self._accepts_items())
 
     def start(self) -> None:
-        """Give the first items."""
+        """Send the first items."""
         if self._stream.seconds is not None:
             seconds = max(self._stream.seconds, 0.0)
             self._timer = self._reactor.callLater(seconds, self.cancel, DeadlineExceeded())
-        self._give()
+        self._send_items()
 
     def grant(self, items: int) -> None:
-        """The reader wants so many more items."""
+        """Add credit for more items."""
         if self._credit is not None:
             self._credit += items
-        self.go_on()
+        self.resume()
 
-    def go_on(self) -> None:
-        """Something that held it up may be over."""
-        if not (self._working or self._over or self._turn):
-            self._turn = self._reactor.callLater(0, self._give)
+    def resume(self) -> None:
+        """Continue soon, as the transport may accept data again."""
+        if not (self._working or self._ended or self._turn):
+            self._turn = self._reactor.callLater(0, self._send_items)
 
     def cancel(self, reason: ServiceError) -> None:
-        """Stop: ``reason`` is raised in the generator where it waits; where it does not wait, it is closed.
+        """Cancel the stream: ``reason`` is raised in the generator where it waits; otherwise it is closed.
 
-        The reason is the last reply too, unless the generator makes something else of it at once.
-        A generator that goes on all the same is no longer waited for, and closed at its next item.
+        The reason becomes the final reply, unless the generator ends differently at once. If the generator
+        continues, it is closed at its next item.
         """
-        if self._over:
+        if self._ended:
             return
-        self._why = reason
-        if self._waiting is not None:
-            self._stop(reason)
+        self._cancel_reason = reason
+        if self._awaited is not None:
+            self._interrupt(reason)
         elif not self._working:
             self._step(self._stream.close(reason))
-        if not self._over:
+        if not self._ended:
             self._end(error_to_reply(reason))
 
-    def _give(self) -> None:
-        """Give items as long as they are wanted, but not so many that others would have to wait."""
+    def _send_items(self) -> None:
+        """Send items as long as the reader accepts them, and at most those of one turn."""
         self._turn = None
-        for _ in range(_TURN):
-            if self._size >= _TOGETHER:
+        for _ in range(_ITEMS_PER_TURN):
+            if self._size >= _BATCH_SIZE:
                 self._flush()
-            if self._working or self._over or not self._wanted():
+            if self._working or self._ended or not self._accepts_items():
                 break
             self._step(self._stream.next())
         else:
-            self.go_on()
+            self.resume()
         self._flush()
 
-    def _wanted(self) -> bool:
-        return self._credit != 0 and not self._full()
+    def _accepts_items(self) -> bool:
+        return self._credit != 0 and not self._is_full()
 
-    def _step(self, coroutine: Coroutine[Any, Any, bytes | Reply]) -> None:
+    def _step(self, coroutine: Coroutine[object, Any, bytes | Reply]) -> None:
         self._working = True
         try:
-            waiting = self._context.run(coroutine.send, None)
+            awaited = self._context.run(coroutine.send, None)
         except StopIteration as stop:
             self._take(stop.value)
             return
         self._coroutine = coroutine
-        if not self._over:
+        if not self._ended:
             seconds = self._stream.item_seconds
             self._item_timer = self._reactor.callLater(seconds, self.cancel, DeadlineExceeded())
-        self._follow(waiting)
+        self._wait_for(awaited)
 
-    def _returned(self, value: bytes | Reply) -> None:
-        """What had to be waited for is there."""
+    def _on_return(self, value: bytes | Reply) -> None:
         if self._item_timer is not None and self._item_timer.active():
             self._item_timer.cancel()
         self._take(value)
-        self._give()
+        self._send_items()
 
     def _take(self, value: bytes | Reply) -> None:
         self._working = False
         if isinstance(value, Reply):
             self._end(value)
-        elif self._why is not None:
-            self._step(self._stream.close(self._why))
+        elif self._cancel_reason is not None:
+            self._step(self._stream.close(self._cancel_reason))
         else:
-            self._items.append(value)
+            self._batch.append(value)
             self._size += len(value)
             if self._credit is not None:
                 self._credit -= 1
 
     def _flush(self) -> None:
-        if self._items and not self._over:
-            items, self._items, self._size = self._items, [], 0
-            self._send(items, None)
+        if self._batch and not self._ended:
+            batch, self._batch, self._size = self._batch, [], 0
+            self._send(batch, None)
 
     def _end(self, reply: Reply) -> None:
-        if self._over:
+        if self._ended:
             return
-        self._over = True
-        for each in (self._turn, self._item_timer, self._timer):
-            if each is not None and each.active():
-                each.cancel()
-        items, self._items = self._items, []
-        self._send(items, reply)
+        self._ended = True
+        for timer in (self._turn, self._item_timer, self._timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        batch, self._batch = self._batch, []
+        self._send(batch, reply)

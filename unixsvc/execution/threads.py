@@ -1,4 +1,4 @@
-"""A pool of threads of its own for actions that block, so that they hold up nothing else."""
+"""A thread pool for blocking actions, so that they do not block the event loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -20,17 +20,18 @@ from unixsvc.errors import Unavailable
 
 __all__ = ["ThreadRunner"]
 
-_Job = tuple[Callable[[], Any], "Deferred[Any]"]
+_T = TypeVar("_T")
+_Job = tuple[Callable[[], object], Deferred[Any]]
 
 
 @implementer(IBlockingRunner)
 class ThreadRunner(Service):
-    """Calls functions in threads. What is cancelled before its turn is never called, and not kept.
+    """Calls functions in threads. A job that is cancelled before it starts is removed from the queue.
 
-    The threads are daemons: one that blocks for ever must not keep the process from ending, which is what
-    those of ``concurrent.futures`` and of Twisted do.
+    The threads are daemon threads: unlike those of ``concurrent.futures`` and of Twisted, a thread that
+    blocks forever does not prevent the process from ending.
 
-    :param size: how many threads at most.
+    :param size: the maximum number of threads.
     """
 
     def __init__(self, reactor: IReactorFromThreads, size: int = 8) -> None:
@@ -38,78 +39,78 @@ class ThreadRunner(Service):
         self._size = size
         self._threads = 0
         self._busy = 0
-        self._waiting: dict[int, _Job] = {}  # in the order in which they have come
-        self._suspended: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._pending: dict[int, _Job] = {}  # in the order of their arrival
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._last = 0
         self._stopped = False
 
     def stopService(self) -> None:
-        """Take no more work.
+        """Accept no more jobs.
 
-        What is being called is not waited for: its caller has been answered, or has given up.
+        Running jobs are not awaited: their requests have a reply already.
         """
         super().stopService()
         self._stopped = True
-        self._refuse_waiting()
+        self._refuse_pending()
         for _ in range(self._threads):
-            self._suspended.put(None)
+            self._queue.put(None)
 
-    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call the function in a thread, with the context variables of whoever wants that.
+    def run(self, function: Callable[[], _T]) -> Deferred[_T]:
+        """Call the function in a thread, with the context variables of the caller.
 
-        :returns: fires with its result, or fails with its exception; with
-            :class:`~unixsvc.errors.Unavailable` once the threads have ended, or if none can be started.
+        :returns: fires with the result, or fails with the exception; fails with
+            :class:`~unixsvc.errors.Unavailable` after :meth:`stopService`, or if no thread can be started.
         """
         if self._stopped:
             return fail(Unavailable())
         self._last += 1
         number = self._last
-        deferred: Deferred[Any] = Deferred(lambda _: self._forget(number))
-        self._waiting[number] = partial(copy_context().run, function), deferred
-        self._fill()
+        deferred: Deferred[_T] = Deferred(lambda _: self._remove(number))
+        self._pending[number] = partial(copy_context().run, function), deferred
+        self._assign_jobs()
         return deferred
 
-    def _forget(self, number: int) -> None:
-        self._waiting.pop(number, None)
+    def _remove(self, number: int) -> None:
+        self._pending.pop(number, None)
 
-    def _fill(self) -> None:
-        """Give what waits to the threads that are free, or can be started."""
-        while self._waiting and self._busy < self._size:
+    def _assign_jobs(self) -> None:
+        """Assign pending jobs to idle threads, or to new ones."""
+        while self._pending and self._busy < self._size:
             if self._busy == self._threads and not self._start_thread():
                 break
             self._busy += 1
-            self._suspended.put(self._waiting.pop(next(iter(self._waiting))))
-        if self._waiting and not self._threads:
-            self._refuse_waiting()
+            self._queue.put(self._pending.pop(next(iter(self._pending))))
+        if self._pending and not self._threads:
+            self._refuse_pending()
 
     def _start_thread(self) -> bool:
         thread = threading.Thread(target=self._work, name=f"blocking-{self._threads + 1}", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # how Python says that the system gives it no more
+        except RuntimeError:  # the system's limit of threads is reached
             return False
         self._threads += 1
         return True
 
     def _work(self) -> None:
-        while (job := self._suspended.get()) is not None:
+        while (job := self._queue.get()) is not None:
             function, deferred = job
             try:
-                result = function()
-            except BaseException as error:  # the border: whatever it is, the caller gets it
+                result: object = function()
+            except BaseException as error:  # every exception goes to the caller
                 result = Failure(error)
-            self._reactor.callFromThread(self._tell, deferred, result)
-            del job, function, deferred, result  # else kept until the next job comes
+            self._reactor.callFromThread(self._finish, deferred, result)
+            del job, function, deferred, result  # they would stay referenced until the next job
 
-    def _tell(self, deferred: Deferred[Any], result: Any) -> None:
+    def _finish(self, deferred: Deferred[Any], result: object) -> None:
         self._busy -= 1
-        if not deferred.called:  # else cancelled while it ran: nobody waits for it any more
+        if not deferred.called:  # otherwise the job was cancelled while it ran
             deferred.errback(result) if isinstance(result, Failure) else deferred.callback(result)
         if not self._stopped:
-            self._fill()
+            self._assign_jobs()
 
-    def _refuse_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for _, deferred in waiting.values():
-            if not deferred.called:  # one that is told may cancel another
+    def _refuse_pending(self) -> None:
+        pending, self._pending = self._pending, {}
+        for _, deferred in pending.values():
+            if not deferred.called:  # a callback may cancel another job
                 deferred.errback(Unavailable())

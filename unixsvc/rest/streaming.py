@@ -124,7 +124,7 @@ class ResponseStream:
     def resumeProducing(self) -> None:
         """The transport's write buffer has drained."""
         self._write_paused = False
-        self._running.go_on()
+        self._running.resume()
 
     def stopProducing(self) -> None:
         """The connection is about to close."""

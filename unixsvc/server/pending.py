@@ -77,7 +77,7 @@ class PendingRequests:
     @property
     def held(self) -> bool:
         """True if all pending requests are streams that wait for the client."""
-        return all(isinstance(running, RunningStream) and running.held for running in self._running())
+        return all(isinstance(running, RunningStream) and running.blocked for running in self._running())
 
     def start(
         self, message: ClientMessage, suspended: SuspendedCoroutine[Reply | ReplyStream], timeout: float
@@ -119,7 +119,7 @@ class PendingRequests:
         """Let the streams go on after the client has taken its replies."""
         for pending in self._streams or ():
             if isinstance(pending.running, RunningStream):
-                pending.running.go_on()
+                pending.running.resume()
 
     def cancel_all(self, error: ServiceError) -> None:
         """Stop all actions; the error is their reply."""

@@ -1,1 +1,1 @@
-"""Figures and logs."""
+"""Metrics and logs."""

@@ -1,7 +1,7 @@
-"""The log: how it looks, and how what workers log gets into it.
+"""Logging: the formats of the log, and the events of workers.
 
-Workers write events as JSON to their standard error; the orchestrator gives them to its own observers. So
-the form of the log is decided in one place, and is one, whatever process an event comes from.
+Workers write events as JSON to their standard error, and the orchestrator passes them to its own observers.
+So one place decides the format, for events of all processes.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from unixsvc.errors import Cancelled
 
 __all__ = ["FORMATS", "FailureLog", "LogLevelFilter", "LogRecord", "WorkerObserver", "observer", "relay"]
 
-# Three texts of it stay below what a worker's line may have, even if JSON escapes all of them.
-_MAX_TEXT: Final = 16_000
+# An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
+_MAX_TEXT: Final = 16_000  # characters
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class LogRecord(Struct, frozen=True, omit_defaults=True):
-    """One event, as it stands in a JSON log and goes from a worker to the orchestrator.
+    """An event, as a line of a JSON log and as a message from a worker to the orchestrator.
 
-    :ivar time: in seconds since 1970.
-    :ivar namespace: what logged it; of a worker's event, the worker.
-    :ivar logger: of a worker's event, what logged it there.
-    :ivar request_id: of the request that it is about, if it is about one.
+    :ivar time: seconds since 1970.
+    :ivar namespace: the namespace of the logger; for events of a worker, the name of the worker.
+    :ivar logger: for events of a worker: the namespace of the logger in the worker.
+    :ivar request_id: the id of the request, for events about a request.
     """
 
     time: float
@@ -56,7 +56,7 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
     logger: str = ""
 
 
-def _line(event: LogEvent) -> LogRecord:
+def _to_record(event: LogEvent) -> LogRecord:
     failure = event.get("log_failure")
     traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
     return LogRecord(
@@ -71,30 +71,30 @@ def _line(event: LogEvent) -> LogRecord:
 
 
 def _bounded(text: str) -> str:
-    """What UTF-8 can hold of a text, and not more than fits through a pipe in one line: its end."""
+    """Return a text as valid UTF-8 of limited length; the beginning is cut off."""
     cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
     return cut.encode("utf-8", "backslashreplace").decode()
 
 
-def _as_text(line: LogRecord) -> str:
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(line.time))
-    about = f" [{line.request_id}]" if line.request_id else ""
-    text = f"{line.level} {line.namespace}{about}: {line.message}"
-    if line.traceback:
-        text += "\n" + line.traceback.rstrip()
-    # What peers and applications say must not look like an entry of its own, or move a terminal's cursor.
+def _as_text(record: LogRecord) -> str:
+    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.time))
+    about = f" [{record.request_id}]" if record.request_id else ""
+    text = f"{record.level} {record.namespace}{about}: {record.message}"
+    if record.traceback:
+        text += "\n" + record.traceback.rstrip()
+    # Texts of peers and applications must not look like another event, or contain terminal control sequences.
     return f"{when} " + _CONTROLS.sub("?", text).replace("\n", "\n    ")
 
 
-def _as_json(line: LogRecord) -> str:
-    return msgspec.json.encode(line).decode()
+def _as_json(record: LogRecord) -> str:
+    return msgspec.json.encode(record).decode()
 
 
 FORMATS: Final[dict[str, Callable[[LogRecord], str]]] = {"text": _as_text, "json": _as_json}
 
 
 class LogLevelFilter:
-    """The least level that is written; it can be changed while events come.
+    """The minimum level of the log, which can be changed at run time.
 
     :param name: ``debug``, ``info``, ``warn`` or ``error``.
     """
@@ -104,26 +104,26 @@ class LogLevelFilter:
         self.name = name
 
     def set(self, name: str) -> None:
-        """Have another one from now on."""
+        """Change the minimum level."""
         self._predicate.setLogLevelForNamespace("", LogLevel.levelWithName(name))
         self.name = name
 
     def filter(self, inner: ILogObserver) -> ILogObserver:
-        """Let through to an observer what is at least at this level."""
+        """Wrap an observer: it gets the events of at least the minimum level."""
         return FilteringLogObserver(inner, [self._predicate])
 
 
 def observer(form: str, level: LogLevelFilter, file: TextIO) -> ILogObserver:
-    """What writes the log.
+    """Return the observer that writes the log.
 
     :param form: a key of :data:`FORMATS`.
-    :param level: the least level that is written.
+    :param level: the minimum level.
     """
     write = FORMATS[form]
 
     @implementer(ILogObserver)
     def observe(event: LogEvent) -> None:
-        file.write(write(_line(event)) + "\n")
+        file.write(write(_to_record(event)) + "\n")
         file.flush()
 
     return level.filter(observe)
@@ -131,7 +131,7 @@ def observer(form: str, level: LogLevelFilter, file: TextIO) -> ILogObserver:
 
 @implementer(ILogObserver)
 class WorkerObserver:
-    """Writes a worker's events for the orchestrator.
+    """Writes the events of a worker for the orchestrator.
 
     :param file: the worker's standard error.
     """
@@ -141,45 +141,45 @@ class WorkerObserver:
 
     def __call__(self, event: LogEvent) -> None:
         """Write one event."""
-        self._file.write(_as_json(_line(event)) + "\n")
+        self._file.write(_as_json(_to_record(event)) + "\n")
         self._file.flush()
 
 
 def relay(log: Logger, text: bytes, level: str) -> None:
-    """Log what a worker has written: an event of its own, or any line of text.
+    """Log a line from a worker's standard error: an event, or any text.
 
-    :param log: has the worker's name for a namespace.
-    :param level: of a line of text.
+    :param log: a logger whose namespace is the name of the worker.
+    :param level: the level for text that is not an event.
     """
     try:
-        line = msgspec.json.decode(text, type=LogRecord)
-        found = LogLevel.levelWithName(line.level)
+        record = msgspec.json.decode(text, type=LogRecord)
+        record_level = LogLevel.levelWithName(record.level)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidLogLevelError):
         log.emit(LogLevel.levelWithName(level), "{text}", text=text.decode("utf-8", "replace"))
         return
     log.emit(
-        found,
+        record_level,
         "{text}",
-        text=line.message,
-        worker_time=line.time,
-        worker_logger=line.namespace,
-        request_id=line.request_id,
-        traceback=line.traceback,
+        text=record.message,
+        worker_time=record.time,
+        worker_logger=record.namespace,
+        request_id=record.request_id,
+        traceback=record.traceback,
     )
 
 
 @implementer(IFailureLog)
 class FailureLog:
-    """Writes down what an action raised, under the request's id.
+    """Logs the failures of actions with the id of the request.
 
-    :param service: whose action it was.
+    :param service: the name of the service.
     """
 
     def __init__(self, service: str) -> None:
         self._log = Logger(namespace=service)
 
     def failed(self, request: Request, error: BaseException) -> None:
-        """An action raised something that the peer must not see."""
+        """Log an exception that the peer must not see."""
         self._log.failure(
             "{method} {path} failed: {error!r}",
             Failure(error),
@@ -191,11 +191,11 @@ class FailureLog:
         )
 
     def aborted(self, request: Request, code: int) -> None:
-        """An action was cancelled, or ran out of time."""
+        """Log that an action was cancelled or exceeded its deadline."""
         self._log.info(
             "{method} {path} {outcome}",
             method=request.method,
             path=request.path,
-            outcome="was cancelled" if code == Cancelled.code else "ran out of time",
+            outcome="was cancelled" if code == Cancelled.code else "exceeded its deadline",
             request_id=request.request_id,
         )

@@ -1,4 +1,4 @@
-"""How much memory this process has."""
+"""The memory use of this process."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class ResidentMemory:
-    """Resident bytes of this process, as ``/proc/self/statm`` has them; see proc(5).
+    """Reads the resident set size of this process from ``/proc/self/statm``, see proc(5).
 
-    The file is kept open: a process that has no descriptor left can still be asked. It is that of one
-    process: one that has become a daemon since opens its own.
+    The file stays open, so that reading it works when the process has no file descriptor left. After a fork,
+    as by ``twistd --daemon``, the child opens its own.
     """
 
     def __init__(self) -> None:
         self._open()
 
     def __call__(self) -> int:
-        """Those of now."""
+        """Return the resident set size in bytes."""
         if self._owner != os.getpid():
             self.close()
             self._open()
@@ -32,5 +32,5 @@ class ResidentMemory:
         self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the file."""
         os.close(self._file)

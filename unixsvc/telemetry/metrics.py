@@ -1,4 +1,4 @@
-"""Counts replies, and how long they took; and how the services do that are asked for them."""
+"""Metrics of a worker: replies with their latencies, and the state of the clients of other services."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from unixsvc.domain.interfaces import IMetrics
 
 __all__ = ["ClientStats", "MetricsSnapshot", "ServiceMetrics"]
 
-# Each power of two of microseconds is cut into 2**_BITS equal buckets, so a bucket's bounds differ by at
-# most an eighth: the layout of HdrHistogram (hdrhistogram.org), with fewer digits.
+# Each power of two of microseconds is divided into 2**_BITS equal buckets, so the bounds of a bucket differ
+# by at most an eighth: the layout of HdrHistogram (hdrhistogram.org), with fewer digits.
 _BITS = 3
 
 
 class ClientStats(Struct, frozen=True):
-    """How one of the services does that are asked; what several workers tell of it can be added.
+    """The state of the clients of one other service; the values of several workers can be added.
 
-    :ivar open: of how many workers the breaker is open: they refuse calls to it.
-    :ivar half_open: of how many that is over, and the next call shows whether it is there again.
-    :ivar closed: of how many all is well.
-    :ivar refused: how many calls were refused.
-    :ivar connections: how many there are to it.
+    :ivar open: the number of workers whose circuit breaker is open: it refuses calls.
+    :ivar half_open: the number of workers whose circuit breaker is half-open: the next call decides its
+        state.
+    :ivar closed: the number of workers whose circuit breaker is closed.
+    :ivar refused: the number of refused calls.
+    :ivar connections: the number of connections.
     """
 
     open: int = 0
@@ -45,14 +46,14 @@ class ClientStats(Struct, frozen=True):
 
 
 class MetricsSnapshot(Struct, frozen=True):
-    """Figures at one moment; those of several workers can be added.
+    """Metrics at one moment; the values of several workers can be added.
 
-    :ivar requests: how many were answered.
-    :ivar errors: how many of the replies had a code of 500 or more.
-    :ivar seconds: the time that all of them took together.
-    :ivar codes: how many replies had each code.
-    :ivar buckets: how many took how long; the keys mean something to :meth:`quantile` alone.
-    :ivar services: those that were asked, by name; unset if none was, as it then takes no room in a report.
+    :ivar requests: the number of replies.
+    :ivar errors: the number of replies with a code of 500 or more.
+    :ivar seconds: the sum of the latencies.
+    :ivar codes: the number of replies by code.
+    :ivar buckets: the histogram of latencies, for :meth:`quantile`.
+    :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
     """
 
     requests: int = 0
@@ -69,66 +70,68 @@ class MetricsSnapshot(Struct, frozen=True):
             self.seconds + other.seconds,
             dict(Counter(self.codes) + Counter(other.codes)),
             dict(Counter(self.buckets) + Counter(other.buckets)),
-            _added(self.services, other.services),
+            _sum_clients(self.services, other.services),
         )
 
     def past(self) -> MetricsSnapshot:
-        """What stays when the workers have ended: what they have counted, not how things were with them."""
+        """Return the part that stays valid when the workers have ended: the counters without the states."""
         if not self.services:
             return self
-        counted = {name: ClientStats(refused=each.refused) for name, each in self.services.items()}
-        return replace(self, services=counted)
+        counters = {name: ClientStats(refused=stats.refused) for name, stats in self.services.items()}
+        return replace(self, services=counters)
 
     def quantile(self, share: float) -> float:
-        """The time within which a share of the replies was there, in seconds; 0 if there were none.
+        """Return a quantile of the latencies, in seconds; 0 if there are no replies.
 
-        :param share: from 0 to 1: 0.99 for the 99th percentile. It is at most an eighth too high.
+        The result is up to an eighth too high.
+
+        :param share: from 0 to 1: 0.99 for the 99th percentile.
         """
-        wanted = share * self.requests
-        seen = 0
+        rank = share * self.requests
+        count = 0
         for bucket in sorted(self.buckets):
-            seen += self.buckets[bucket]
-            if seen >= wanted:
+            count += self.buckets[bucket]
+            if count >= rank:
                 return _upper(bucket) / 1e6
         return 0.0
 
 
 @implementer(IMetrics)
 class ServiceMetrics:
-    """The figures of one worker."""
+    """The metrics of one worker."""
 
     def __init__(self) -> None:
         self.clear()
 
     def count(self, code: int, seconds: float) -> None:
-        """One more reply."""
+        """Count a reply."""
         self._seconds += seconds
         if code != 200:
-            self._others[code] += 1
+            self._other_codes[code] += 1
         micros = int(seconds * 1e6)
-        self._buckets[_FIRST[micros] if micros < _MANY else _bucket(micros)] += 1
+        self._buckets[_BUCKETS[micros] if micros < _TABLE_SIZE else _bucket(micros)] += 1
 
     def clear(self) -> None:
-        """Begin at nothing."""
-        self._others: defaultdict[int, int] = defaultdict(int)  # replies by code, but for 200
+        """Reset all counters."""
+        self._other_codes: defaultdict[int, int] = defaultdict(int)  # by code, without 200
         self._buckets: defaultdict[int, int] = defaultdict(int)
         self._seconds = 0.0
 
     def snapshot(self) -> MetricsSnapshot:
-        """The figures as they are now."""
-        requests, others = sum(self._buckets.values()), dict(self._others)
-        succeeded = requests - sum(others.values())
-        codes = ({200: succeeded} if succeeded else {}) | others
+        """Return the current values."""
+        requests, other_codes = sum(self._buckets.values()), dict(self._other_codes)
+        succeeded = requests - sum(other_codes.values())
+        codes = ({200: succeeded} if succeeded else {}) | other_codes
         errors = sum(count for code, count in codes.items() if code >= 500)
         return MetricsSnapshot(requests, errors, self._seconds, codes, dict(self._buckets))
 
 
-def _added(
+def _sum_clients(
     ours: dict[str, ClientStats] | UnsetType, theirs: dict[str, ClientStats] | UnsetType
 ) -> dict[str, ClientStats] | UnsetType:
     if not ours or not theirs:
         return ours or theirs
-    return ours | {name: ours.get(name, ClientStats()) + each for name, each in theirs.items()}
+    return ours | {name: ours.get(name, ClientStats()) + stats for name, stats in theirs.items()}
 
 
 def _bucket(micros: int) -> int:
@@ -136,12 +139,12 @@ def _bucket(micros: int) -> int:
     return micros if shift <= 0 else (shift << _BITS) + (micros >> shift)
 
 
-# Nearly every action takes less time than a millisecond, and looking up is cheaper than calling.
-_MANY: Final = 1024
-_FIRST: Final = [_bucket(micros) for micros in range(_MANY)]
+# Most actions take less than a millisecond, and a lookup is cheaper than a call.
+_TABLE_SIZE: Final = 1024
+_BUCKETS: Final = [_bucket(micros) for micros in range(_TABLE_SIZE)]
 
 
 def _upper(bucket: int) -> int:
-    """The first whole microsecond past a bucket."""
+    """Return the upper bound of a bucket, in microseconds (exclusive)."""
     shift = max((bucket >> _BITS) - 1, 0)
     return (bucket - (shift << _BITS) + 1) << shift

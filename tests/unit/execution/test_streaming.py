@@ -241,27 +241,27 @@ class HeldUpTests(SynchronousTestCase):
         reader.clock.advance(9)
         self.assertEqual(self.source.given, 64)
         reader.full = False
-        reader.streaming.go_on()
-        reader.streaming.go_on()
+        reader.streaming.resume()
+        reader.streaming.resume()
         reader.clock.advance(0)
         self.assertEqual((self.source.given, reader.codes), (100, [200]))
 
     def test_held(self) -> None:
         """It is held up where the reader wants nothing, not where it works, has its turn soon, or is over."""
         reader = Reader(self.source.count(3), 1)
-        self.assertTrue(reader.streaming.held)
+        self.assertTrue(reader.streaming.blocked)
         reader.full = True
         reader.streaming.grant(9)
-        self.assertTrue(reader.streaming.held)
+        self.assertTrue(reader.streaming.blocked)
         reader.full = False
-        self.assertFalse(reader.streaming.held)
+        self.assertFalse(reader.streaming.blocked)
         reader.clock.advance(0)
-        self.assertEqual((reader.codes, reader.streaming.held), ([200], False))
+        self.assertEqual((reader.codes, reader.streaming.blocked), ([200], False))
         reader.full = True
-        self.assertFalse(reader.streaming.held)
+        self.assertFalse(reader.streaming.blocked)
         working = Reader(Source().wait(), 1)
         working.full = True
-        self.assertFalse(working.streaming.held)
+        self.assertFalse(working.streaming.blocked)
 
     def test_its_time(self) -> None:
         """The time in which it is held up is not that of an item; the caller's own time goes on."""

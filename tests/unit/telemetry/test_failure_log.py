@@ -11,8 +11,8 @@ from unixsvc.telemetry.logs import FailureLog
 
 class GaveUpTests(SynchronousTestCase):
     def test_gave_up(self) -> None:
-        """It says which request was cancelled or ran out of time, under its id, at the level info."""
-        for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow ran out of time")):
+        """It says which request was cancelled or exceeded its deadline, under its id, at the level info."""
+        for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow exceeded its deadline")):
             with capturedLogs() as events:
                 FailureLog("shop").aborted(Request("GET", "/slow", meta={"request_id": "abc"}), code)
             [found] = events
