@@ -85,9 +85,7 @@ class ChainTests(ChainTestCase):
         """A shield is none against the deadline."""
         reply = self.talk("first").ask(id=1, path="/shielded", data={"seconds": 60}, timeout=0.2)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(
-            set(self.given_up(_EXCEEDED, "was cancelled")), {"first", "second", "third"}
-        )
+        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled")), {"first", "second", "third"})
 
     def test_shield_and_stop(self) -> None:
         """A worker that is to end does not before what is shielded is done."""
@@ -152,9 +150,7 @@ class MountTests(ChainTestCase):
         """The caller's time holds there, too."""
         reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(
-            set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
-        )
+        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
 
     def test_own_time(self) -> None:
         """Where the caller has set no time, ours ends it there, too."""
@@ -164,9 +160,7 @@ class MountTests(ChainTestCase):
         reply = self.talk("first").ask(id=1, path="/third/wait")
         self.assertEqual(reply["code"], 504)
         self.assertTrue(0.35 < time.monotonic() - suspended < 0.8)
-        self.assertEqual(
-            set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
-        )
+        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
 
     def test_beside(self) -> None:
         """What is not under the prefix is the service's own."""
