@@ -12,7 +12,7 @@ from tests.unit.support.certificates import write_certificate
 
 _PROGRAM = """
 import sys
-from unixsvc.transport.lazy_tls import tls_when_needed
+from unixsvc.transport.private_apis import tls_when_needed
 with tls_when_needed():
     from twisted.internet import asyncioreactor
 asyncioreactor.install()

@@ -16,6 +16,7 @@ from unixsvc.listen.balancing import AcceptBalancer, keeps_even
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, Opening, address_of
+from unixsvc.transport.private_apis import accept_function
 
 __all__ = ["Acceptor"]
 
@@ -71,7 +72,7 @@ class Acceptor:
         self._standing_back = False
         self._neediest = place.neediest()
         # Bound once, as each connection takes this way.
-        self._accept: Callable[[], tuple[int, Any]]
+        self._accept: Callable[[], tuple[int, object]]
         self._hold(listening)
         self._kind = listening.family, listening.type, listening.proto
         self._make: type[socket.socket] = _Local if listening.family == socket.AF_UNIX else socket.socket
@@ -122,7 +123,7 @@ class Acceptor:
 
     def _hold(self, listening: socket.socket) -> None:
         self._listening = listening
-        self._accept = listening._accept  # type: ignore[attr-defined]
+        self._accept = accept_function(listening)
 
     def _ready(self) -> None:
         """Somebody waits to be accepted."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
 import uvloop
 from twisted.logger import Logger
 
 from unixsvc.listen.backlog import backlog_of
 from unixsvc.transport.credentials import credentials_of
+from unixsvc.transport.private_apis import run_without_waiting
 
 __all__ = ["LoopAcceptor", "may_be_served"]
 
@@ -70,7 +71,9 @@ class LoopAcceptor:
         try:
             if backlog is None:
                 raise RuntimeError("nobody knows the backlog")
-            server = _at_once(self._loop.create_server(self._make, sock=listening, backlog=backlog))
+            server = run_without_waiting(
+                self._loop.create_server(self._make, sock=listening, backlog=backlog)
+            )
             if listening.fileno() < 0:  # what the loop does then, and says nothing
                 raise RuntimeError("it cannot listen")
         except (OSError, RuntimeError) as error:
@@ -120,13 +123,3 @@ class _Unwanted(asyncio.Protocol):
 def _copy(listening: socket.socket) -> socket.socket:
     # Not by its own method, which may change for all siblings whether it blocks.
     return socket.socket(listening.family, listening.type, listening.proto, os.dup(listening.fileno()))
-
-
-def _at_once(coroutine: Coroutine[Any, Any, asyncio.AbstractServer]) -> asyncio.AbstractServer:
-    """What the loop has ready without waiting, as it has a server whose socket is there."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        server: asyncio.AbstractServer = done.value
-        return server
-    raise RuntimeError("a server must not be waited for")

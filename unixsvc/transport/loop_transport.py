@@ -25,6 +25,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.transport.private_apis import mark_awaited
+
 __all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
 
 _log = Logger()
@@ -229,7 +231,7 @@ class Opening:
             _log.debug("a connection cannot be opened: {error}", error=error)
             self._failed()
             return
-        future._asyncio_future_blocking = False  # how a future is told that it is waited for
+        mark_awaited(future)
         future.add_done_callback(self)
 
 

@@ -31,6 +31,7 @@ from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
 from unixsvc.transport.loop_transport import LoopTransport, Opening
+from unixsvc.transport.private_apis import asyncio_loop_of
 
 __all__ = ["Client"]
 
@@ -94,7 +95,7 @@ class Client(AsyncClientBase[Deferred[Any], Stream]):
                 from twisted.internet import reactor  # late: importing it installs one
 
                 self._reactor = reactor
-            loop = getattr(self._reactor, "_asyncioEventloop", None)
+            loop = asyncio_loop_of(self._reactor)
             self._clock = self._reactor if loop is None else _LoopClock(loop)
             self._policy.clock = self._clock.seconds
             self._has_clock = True
@@ -113,7 +114,7 @@ class Client(AsyncClientBase[Deferred[Any], Stream]):
     def _open_connection(self) -> Multiplexer:
         connection, credentials = self._connect()
         protocol = TwistedClientProtocol(credentials, self._clock, self._pool.discard)
-        loop = getattr(self._reactor, "_asyncioEventloop", None)
+        loop = asyncio_loop_of(self._reactor)
         if loop is not None:
             _hand_to_loop(loop, connection, protocol)
             return protocol.multiplexer

@@ -28,7 +28,7 @@ def main() -> None:
     import uvloop
     from setproctitle import setproctitle
 
-    from unixsvc.transport.lazy_tls import tls_when_needed
+    from unixsvc.transport.private_apis import tls_when_needed
 
     with tls_when_needed():
         from twisted.internet import asyncioreactor

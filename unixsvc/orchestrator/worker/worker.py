@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-from twisted.internet._posixstdio import StandardIO  # its public name has the types of Windows
 from twisted.internet.defer import succeed
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
@@ -44,6 +43,7 @@ from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.transport.private_apis import connect_descriptors
 
 __all__ = ["Worker"]
 
@@ -93,7 +93,7 @@ class Worker:
         # In the loop's first turn: uvloop notes a signal that comes before that, and tells of it only with
         # the next one. Until then, while the application is loaded, TERM ends this process, unheard.
         self._loop.call_soon(self._loop.add_signal_handler, signal.SIGTERM, self.terminate)
-        StandardIO(self._line, stdin=COMMANDS_FD, stdout=REPORTS_FD, reactor=self._reactor)
+        connect_descriptors(self._line, COMMANDS_FD, REPORTS_FD, self._reactor)
         try:
             self._host = self._make()
         except ConfigError as error:

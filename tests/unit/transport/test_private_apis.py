@@ -1,0 +1,175 @@
+"""Each private API of another library behaves as this project relies on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+import uvloop
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.protocol import Protocol
+from twisted.internet.selectreactor import SelectReactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from unixsvc.transport.private_apis import (
+    accept_function,
+    asyncio_loop_of,
+    connect_descriptors,
+    mark_awaited,
+    run_without_waiting,
+    tls_when_needed,
+)
+
+_LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+class AcceptTests(SynchronousTestCase):
+    """``socket.socket._accept``."""
+
+    def test_accept(self) -> None:
+        """It gives the descriptor of a new connection, and raises when no client waits."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            accept = accept_function(listening)
+            self.assertRaises(BlockingIOError, accept)
+            with socket.create_connection(listening.getsockname()) as client:
+                descriptor, address = accept()
+                with socket.socket(fileno=descriptor) as accepted:
+                    self.assertEqual(address, client.getsockname())
+                    client.sendall(b"x")
+                    accepted.setblocking(True)
+                    self.assertEqual(accepted.recv(1), b"x")
+
+
+class FutureTests(SynchronousTestCase):
+    """``asyncio.Future._asyncio_future_blocking``."""
+
+    def test_mark(self) -> None:
+        """Two coroutines that are driven by hand can await one future only if it is marked."""
+        for make_loop in _LOOPS:
+            for marked in (True, False):
+                loop = make_loop()
+                self.addCleanup(loop.close)
+                future = loop.create_future()
+
+                async def wait(future: asyncio.Future[int] = future) -> int:
+                    return await future
+
+                first, second = wait(), wait()
+                self.assertIs(first.send(None), future)
+                if marked:
+                    mark_awaited(future)
+                    self.assertIs(second.send(None), future)
+                    future.set_result(7)
+                    for coroutine in (first, second):
+                        with self.assertRaises(StopIteration) as stopped:
+                            coroutine.send(None)
+                        self.assertEqual(stopped.exception.value, 7)
+                else:
+                    self.assertRaises(RuntimeError, second.send, None)
+                    first.close()
+
+
+class RunWithoutWaitingTests(SynchronousTestCase):
+    """Coroutines of the event loop that never wait."""
+
+    def test_create_server(self) -> None:
+        """Uvloop's ``create_server`` never waits if it is given a socket, and serves before the loop runs."""
+        loop = uvloop.new_event_loop()
+        self.addCleanup(loop.close)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = run_without_waiting(loop.create_server(asyncio.Protocol, sock=listening))
+            self.assertTrue(server.is_serving())
+            server.close()
+
+    def test_waits(self) -> None:
+        """A coroutine that waits is an error, and is closed."""
+        closed = []
+
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        future = loop.create_future()
+
+        async def wait() -> None:
+            try:
+                await future
+            finally:
+                closed.append(True)
+
+        self.assertRaises(RuntimeError, run_without_waiting, wait())
+        self.assertEqual(closed, [True])
+
+
+class LoopOfReactorTests(SynchronousTestCase):
+    """``AsyncioSelectorReactor._asyncioEventloop``."""
+
+    def test_asyncio(self) -> None:
+        """The loop that the reactor was made with, whether it runs or not."""
+        for make_loop in _LOOPS:
+            loop = make_loop()
+            self.addCleanup(loop.close)
+            self.assertIs(asyncio_loop_of(AsyncioSelectorReactor(loop)), loop)
+
+    def test_other_reactors(self) -> None:
+        """A reactor of another kind has none."""
+        self.assertIsNone(asyncio_loop_of(SelectReactor()))
+
+
+class _Echo(Protocol):
+    def __init__(self) -> None:
+        self.lost: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        transport: Any = self.transport
+        transport.write(data)
+        transport.loseConnection()
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.lost.callback(None)
+
+
+class ConnectDescriptorsTests(TestCase):
+    """``twisted.internet._posixstdio.StandardIO``."""
+
+    async def test_connect(self) -> None:
+        """The protocol reads from one descriptor and writes to the other."""
+        from twisted.internet import reactor
+
+        reader, to_protocol = os.pipe()
+        from_protocol, writer = os.pipe()
+        protocol = _Echo()
+        connect_descriptors(protocol, reader, writer, cast(IReactorFDSet, reactor))
+        os.write(to_protocol, b"hello")
+        await protocol.lost
+        self.assertEqual(os.read(from_protocol, 9), b"hello")
+        for descriptor in (to_protocol, from_protocol, reader, writer):
+            os.close(descriptor)
+
+
+class TlsWhenNeededTests(SynchronousTestCase):
+    """Modules that stand in for Twisted's TLS; the reactor's use of them is a functional test."""
+
+    def test_stand_ins(self) -> None:
+        """In the context the modules are stand-ins with the factory; afterwards they are not loaded."""
+        names = ("twisted.protocols.tls", "twisted.internet.ssl")
+        loaded = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+        try:
+            with tls_when_needed():
+                stand_in: Any = sys.modules[names[0]]
+                self.assertTrue(callable(stand_in.TLSMemoryBIOFactory))
+            self.assertFalse(set(names) & set(sys.modules))
+        finally:
+            sys.modules.update(loaded)
+
+    def test_loaded(self) -> None:
+        """Where TLS is loaded already, nothing changes."""
+        loaded = import_module("twisted.protocols.tls")
+        with tls_when_needed():
+            self.assertIs(sys.modules["twisted.protocols.tls"], loaded)

@@ -1,0 +1,116 @@
+"""Private APIs of CPython's socket and asyncio modules, uvloop and Twisted that this project uses.
+
+Each has its reason here, and a test in ``tests/unit/transport/test_private_apis.py`` that fails when it
+changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10. Private APIs of twisted.web are in
+:mod:`unixsvc.rest.server.twisted_internals`, as a worker without HTTP must not import twisted.web.
+
+Nothing is imported at module level: the orchestrator must not load asyncio, nor a worker OpenSSL.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from twisted.internet.interfaces import IReactorFDSet
+    from twisted.internet.protocol import Protocol
+
+__all__ = [
+    "accept_function",
+    "asyncio_loop_of",
+    "connect_descriptors",
+    "mark_awaited",
+    "run_without_waiting",
+    "tls_when_needed",
+]
+
+_T = TypeVar("_T")
+_TLS: Final = "twisted.protocols.tls"
+_SSL: Final = "twisted.internet.ssl"
+
+
+def accept_function(listening: socket.socket) -> Callable[[], tuple[int, object]]:
+    """``socket.socket._accept``: accepts, and returns the descriptor and the peer's address.
+
+    The public ``accept()`` converts family and type to Enum members for each client, and makes a socket
+    object of the general class, for which the event loop converts them once more.
+
+    :returns: raises OSError as ``accept()`` does.
+    """
+    accept: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]
+    return accept
+
+
+def mark_awaited(future: asyncio.Future[Any]) -> None:
+    """Clear ``Future._asyncio_future_blocking``, as asyncio's Task does when it starts to wait for a future.
+
+    Code that drives a coroutine by ``send()`` instead of a Task has to do it itself: otherwise another
+    coroutine that awaits the same future gets a RuntimeError.
+    """
+    future._asyncio_future_blocking = False
+
+
+def run_without_waiting(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that never waits, as ``create_server`` of uvloop with a socket that is bound.
+
+    ``IListeningPort.startListening`` is synchronous, so the server must exist when it returns.
+
+    :raises RuntimeError: if the coroutine waits.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(_T, done.value)
+    coroutine.close()
+    raise RuntimeError("a coroutine waits that must not")
+
+
+def asyncio_loop_of(reactor: object) -> asyncio.AbstractEventLoop | None:
+    """``AsyncioSelectorReactor._asyncioEventloop``: the loop that a reactor runs on; None if it runs on none.
+
+    ``asyncio.get_running_loop()`` does not do, as it finds a loop only while that runs.
+    """
+    return cast("asyncio.AbstractEventLoop | None", getattr(reactor, "_asyncioEventloop", None))
+
+
+def connect_descriptors(protocol: Protocol, reader: int, writer: int, reactor: IReactorFDSet) -> None:
+    """``twisted.internet._posixstdio.StandardIO``: connect a protocol to a descriptor for each direction.
+
+    Its public name in ``twisted.internet.stdio`` has the signature of Windows for a type checker, which
+    takes no descriptors.
+    """
+    from twisted.internet._posixstdio import StandardIO
+
+    StandardIO(protocol, stdin=reader, stdout=writer, reactor=reactor)
+
+
+@contextmanager
+def tls_when_needed() -> Iterator[None]:
+    """Make Twisted's reactor, if it is imported in this context, load OpenSSL at the first use of TLS.
+
+    Twisted's reactors import ``TLSMemoryBIOFactory`` and :mod:`twisted.internet.ssl` in order to call them in
+    ``connectSSL``, ``listenSSL`` and ``startTLS``. With pyOpenSSL and cryptography, that is 13 MiB for each
+    worker and a third of its start, and most workers never encrypt anything. So the reactor gets a factory
+    that imports the real one when it is called. All later imports of these modules get the real ones.
+    """
+    stand_ins = {name: ModuleType(name) for name in (_TLS, _SSL) if name not in sys.modules}
+    if _TLS in stand_ins:
+        stand_ins[_TLS].TLSMemoryBIOFactory = _make_tls_factory  # type: ignore[attr-defined]
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+def _make_tls_factory(*arguments: object, **options: object) -> object:
+    return import_module(_TLS).TLSMemoryBIOFactory(*arguments, **options)
