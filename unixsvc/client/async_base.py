@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 from msgspec import Raw
 
 from unixsvc.client.base import ClientBase, ClientOptions
-from unixsvc.client.calls import result_of
+from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import ServiceError
 
 __all__ = ["AsyncClientBase"]
@@ -50,7 +51,7 @@ class AsyncClientBase(ClientBase[R, S]):
     def _connection_count(self) -> int:
         return len(self._pool)
 
-    async def _call(self, call: Call, timeout: float, type: Any) -> Any:
+    async def _call(self, call: Call, timeout: float, type: TypeForm) -> Result:
         return result_of(await self._request(call, timeout), type)
 
     async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Raw:
@@ -59,8 +60,13 @@ class AsyncClientBase(ClientBase[R, S]):
         return await retry(state, self._attempt(call, buffer), self._sleep, buffer=buffer)
 
     async def _resume(
-        self, call: Call, timeout: float, type: Any, started: float, problem: ConnectionLost | ServiceError
-    ) -> Any:
+        self,
+        call: Call,
+        timeout: float,
+        type: TypeForm,
+        started: float,
+        problem: ConnectionLost | ServiceError,
+    ) -> Result:
         """Continue a call whose first attempt has failed."""
         state = RetryState(self._policy, call, timeout, started)
         return result_of(await retry(state, self._attempt(call), self._sleep, problem=problem), type)

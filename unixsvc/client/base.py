@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
-from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, make_call, timeout_or_default
+from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, Result, make_call, timeout_or_default
 from unixsvc.client.connect import connect
 from unixsvc.client.connection import Call
 from unixsvc.client.location import Credentials, ServiceLocation, find_location
 from unixsvc.client.retry import RetryPolicy
+from unixsvc.domain.validation import TypeForm
 
-__all__ = ["ClientBase", "ClientOptions"]
+__all__ = ["ClientBase", "ClientOptions", "Stats"]
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -26,6 +27,19 @@ class ClientOptions(TypedDict, total=False):
     connections: int
     retry: bool
     location: ServiceLocation | None
+
+
+class Stats(TypedDict):
+    """What a client has to report.
+
+    :ivar open: True while the circuit breaker is open.
+    :ivar refused: the number of calls that it has refused.
+    :ivar connections: the number of connections.
+    """
+
+    open: bool
+    refused: int
+    connections: int
 
 
 class ClientBase(Generic[R, S]):
@@ -73,7 +87,7 @@ class ClientBase(Generic[R, S]):
         data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Result,
         meta: dict[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> R:
@@ -99,7 +113,7 @@ class ClientBase(Generic[R, S]):
         data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Result,
         meta: dict[str, str] | None = None,
     ) -> S:
         """Request a stream, and iterate over its items. Leaving the loop cancels it.
@@ -115,26 +129,26 @@ class ClientBase(Generic[R, S]):
 
     def get(self, path: str, /, **data: object) -> R:
         """Make a call with the method GET."""
-        return self._start(make_call("GET", path, data), self._timeout, Any)
+        return self._start(make_call("GET", path, data), self._timeout, Result)
 
     def post(self, path: str, /, **data: object) -> R:
         """Make a call with the method POST."""
-        return self._start(make_call("POST", path, data), self._timeout, Any)
+        return self._start(make_call("POST", path, data), self._timeout, Result)
 
     def put(self, path: str, /, **data: object) -> R:
         """Make a call with the method PUT."""
-        return self._start(make_call("PUT", path, data), self._timeout, Any)
+        return self._start(make_call("PUT", path, data), self._timeout, Result)
 
     def patch(self, path: str, /, **data: object) -> R:
         """Make a call with the method PATCH."""
-        return self._start(make_call("PATCH", path, data), self._timeout, Any)
+        return self._start(make_call("PATCH", path, data), self._timeout, Result)
 
     def delete(self, path: str, /, **data: object) -> R:
         """Make a call with the method DELETE."""
-        return self._start(make_call("DELETE", path, data), self._timeout, Any)
+        return self._start(make_call("DELETE", path, data), self._timeout, Result)
 
-    def stats(self) -> dict[str, Any]:
-        """``open``: the circuit breaker is open; ``refused``: calls it refused; ``connections``: a count."""
+    def stats(self) -> Stats:
+        """The state of the circuit breaker, and the number of connections."""
         is_open = self.breaker.is_open(self._policy.clock())
         return {"open": is_open, "refused": self.breaker.refused, "connections": self._connection_count()}
 
@@ -148,11 +162,11 @@ class ClientBase(Generic[R, S]):
             self._location = find_location(self._socket_dir, self._token)
         return self._location
 
-    def _start(self, call: Call, timeout: float, type: Any) -> R:
+    def _start(self, call: Call, timeout: float, type: TypeForm) -> R:
         """Make a call."""
         raise NotImplementedError
 
-    def _start_stream(self, call: Call, timeout: float, type: Any) -> S:
+    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> S:
         """Request a stream."""
         raise NotImplementedError
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
 from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import BadGateway
 
 __all__ = [
     "DEFAULT_TIMEOUT",
     "NO_LIMIT",
+    "Result",
     "make_call",
     "result_of",
     "timeout_or_default",
     "unexpected_stream",
 ]
+
+Result: TypeAlias = Any  # of the type that the caller names at runtime
 
 DEFAULT_TIMEOUT: Final = 30.0  # seconds, for a unary call
 NO_LIMIT: Final = 1e6  # seconds, for a stream without a limit
@@ -65,7 +69,7 @@ def timeout_or_default(timeout: object, default: float) -> float:
     return float(timeout)
 
 
-def result_of(data: Raw, type: Any) -> Any:  # any type that msgspec knows, which mypy cannot express
+def result_of(data: Raw, type: TypeForm) -> Result:
     """Decode a result.
 
     :param type: what it is decoded as.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
 
 from msgspec import Raw
 
-from unixsvc.client.calls import result_of
+from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import WINDOW
+from unixsvc.domain.validation import TypeForm
 
 __all__ = ["BufferedStream", "StreamBuffer"]
 
@@ -85,14 +85,14 @@ class BufferedStream:
     :param buffer: receives the items.
     """
 
-    def __init__(self, type: Any, buffer: StreamBuffer) -> None:
+    def __init__(self, type: TypeForm, buffer: StreamBuffer) -> None:
         self._type = type
         self._buffer = buffer
 
     def __aiter__(self) -> BufferedStream:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Result:
         """The next item.
 
         :raises ServiceError: if the stream has failed.

@@ -15,19 +15,20 @@ from unixsvc.client.aio.protocol import AsyncioClientProtocol
 from unixsvc.client.aio.stream import Stream
 from unixsvc.client.async_base import AsyncClientBase
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import result_of
+from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause
 from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client"]
 
 
-class Client(AsyncClientBase[Coroutine[Any, Any, Any], Stream]):
+class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
     """Calls one service. Calls are coroutines; cancelling their task cancels the action in the service.
 
     Connections belong to the event loop that made them; on another loop, the client makes new ones.
@@ -51,7 +52,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Any], Stream]):
         self.close()
         await asyncio.sleep(0)  # the event loop closes the sockets in its next turn
 
-    async def _start(self, call: Call, timeout: float, type: Any) -> Any:
+    async def _start(self, call: Call, timeout: float, type: TypeForm) -> Result:
         loop = asyncio.get_running_loop()
         multiplexer = None if self.breaker.failures or loop is not self._loop else self._pool.choose()
         if multiplexer is None:  # also if the client is closed
@@ -73,7 +74,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Any], Stream]):
             return result_of(data, type)
         return await self._resume(call, timeout, type, started, problem)
 
-    def _start_stream(self, call: Call, timeout: float, type: Any) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
         buffer = StreamBuffer()
         task = asyncio.get_running_loop().create_task(self._request(call, timeout, buffer))
         return Stream(type, buffer, task)

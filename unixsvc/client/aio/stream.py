@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import Any
 
 from msgspec import Raw
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
+from unixsvc.domain.validation import TypeForm
 
 __all__ = ["Stream"]
 
@@ -20,7 +20,7 @@ class Stream(BufferedStream):
     :param task: done at the end.
     """
 
-    def __init__(self, type: Any, buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
+    def __init__(self, type: TypeForm, buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
         super().__init__(type, buffer)
         self._task = task
 

@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Unpack
 
 from msgspec import Raw
 
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.blocking.pool import BlockingConnectionPool
-from unixsvc.client.calls import result_of
+from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call, ResponseReceived
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.inotify import wait_for_change
 from unixsvc.client.retry import RetryState
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client", "Stream"]
@@ -31,14 +32,14 @@ class Stream:
     :param type: what each item is decoded as.
     """
 
-    def __init__(self, items: Generator[Raw, None, Raw], type: Any) -> None:
+    def __init__(self, items: Generator[Raw, None, Raw], type: TypeForm) -> None:
         self._items = items
         self._type = type
 
     def __iter__(self) -> Stream:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Result:
         """The next item.
 
         :raises ServiceError: if the stream has failed.
@@ -63,7 +64,7 @@ class Stream:
         self._items.close()
 
 
-class Client(ClientBase[Any, Stream]):
+class Client(ClientBase[Result, Stream]):
     """Calls one service, from any number of threads. After a fork, the child uses connections of its own.
 
     An exception that a signal handler raises during a call, such as KeyboardInterrupt, cancels the action. A
@@ -122,10 +123,10 @@ class Client(ClientBase[Any, Stream]):
     ) -> None:
         self.close()
 
-    def _start(self, call: Call, timeout: float, type: Any) -> Any:
+    def _start(self, call: Call, timeout: float, type: TypeForm) -> Result:
         return result_of(self.request(call, timeout), type)
 
-    def _start_stream(self, call: Call, timeout: float, type: Any) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
         return Stream(self._items(call, timeout), type)
 
     def _connection_count(self) -> int:

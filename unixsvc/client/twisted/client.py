@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.client.async_base import AsyncClientBase
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import make_call, timeout_or_default
+from unixsvc.client.calls import Result, make_call, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.deadline_timer import CallLater
 from unixsvc.client.multiplexer import Multiplexer
@@ -30,13 +30,14 @@ from unixsvc.client.twisted.pending import FirstAttempt, open_either, request
 from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
+from unixsvc.domain.validation import TypeForm
 from unixsvc.transport.loop_transport import LoopTransport, Opening
 from unixsvc.transport.private_apis import asyncio_loop_of
 
 __all__ = ["Client"]
 
 
-class Client(AsyncClientBase[Deferred[Any], Stream]):
+class Client(AsyncClientBase[Deferred[Result], Stream]):
     """Calls one service. Calls return Deferreds; cancelling one cancels the action in the service.
 
     :param options: see :class:`unixsvc.client.base.ClientBase`.
@@ -72,14 +73,14 @@ class Client(AsyncClientBase[Deferred[Any], Stream]):
         rest = None if limit is None else max(limit - seconds, 0.0)
         return Deferred.fromCoroutine(self._open(call, seconds, rest))
 
-    def _start(self, call: Call, timeout: float, type: Any) -> Deferred[Any]:
+    def _start(self, call: Call, timeout: float, type: TypeForm) -> Deferred[Result]:
         multiplexer = None if self.breaker.failures else self._pool.choose()
         if multiplexer is None:  # also if the client is closed
             return Deferred.fromCoroutine(self._call(call, timeout, type))
         self._budget.deposit()
         return FirstAttempt(multiplexer, call, timeout, type, self.breaker, self._resume)
 
-    def _start_stream(self, call: Call, timeout: float, type: Any) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
         buffer = StreamBuffer()
         return Stream(type, buffer, Deferred.fromCoroutine(self._request(call, timeout, buffer)))
 

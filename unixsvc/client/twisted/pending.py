@@ -10,16 +10,20 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from unixsvc.client.breaker import CircuitBreaker
-from unixsvc.client.calls import NO_LIMIT, result_of
+from unixsvc.client.calls import NO_LIMIT, Result, result_of
 from unixsvc.client.connection import Call, ResponseReceived
 from unixsvc.client.errors import ConnectionLost, error_for_caller
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import BadGateway, ServiceError
 
 __all__ = ["FirstAttempt", "open_either", "request"]
+
+
+Resume = Callable[[Call, float, TypeForm, float, ConnectionLost | ServiceError], Coroutine[Any, Any, Result]]
 
 
 class _Pending:
@@ -118,7 +122,7 @@ def open_either(
     return deferred
 
 
-class FirstAttempt(Deferred[Any]):
+class FirstAttempt(Deferred[Result]):
     """A call during its first attempt, on an open connection. A coroutine exists only if that fails.
 
     :param resume: continues the call after its first attempt has failed.
@@ -132,9 +136,9 @@ class FirstAttempt(Deferred[Any]):
         multiplexer: Multiplexer,
         call: Call,
         timeout: float,
-        type: Any,
+        type: TypeForm,
         breaker: CircuitBreaker,
-        resume: Callable[[Call, float, Any, float, ConnectionLost | ServiceError], Coroutine[Any, Any, Any]],
+        resume: Resume,
     ) -> None:
         super().__init__(_cancel)
         self._call = call
@@ -145,7 +149,7 @@ class FirstAttempt(Deferred[Any]):
         self._multiplexer = multiplexer
         self._breaker = breaker
         self._resume = resume
-        self._retries: Deferred[Any] | None = None
+        self._retries: Deferred[Result] | None = None
         self._number = multiplexer.start(call, timeout, self)
 
     def succeed(self, response: ResponseReceived) -> None:
@@ -178,6 +182,7 @@ class FirstAttempt(Deferred[Any]):
             self._retries.cancel()
 
 
-def _cancel(call: Any) -> None:
+def _cancel(call: Deferred[Result]) -> None:
     """The canceller of a :class:`FirstAttempt`; a bound method would make each call a reference cycle."""
+    assert isinstance(call, FirstAttempt)
     call.stop()

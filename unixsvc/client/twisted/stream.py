@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from msgspec import Raw
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
+from unixsvc.domain.validation import TypeForm
 
 __all__ = ["Stream"]
 
@@ -18,7 +18,7 @@ class Stream(BufferedStream):
     :param call: fires at the end.
     """
 
-    def __init__(self, type: Any, buffer: StreamBuffer, call: Deferred[Any]) -> None:
+    def __init__(self, type: TypeForm, buffer: StreamBuffer, call: Deferred[Raw]) -> None:
         super().__init__(type, buffer)
         self._call = call
 
