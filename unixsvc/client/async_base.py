@@ -11,13 +11,12 @@ from msgspec import Raw
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call
-from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.errors import AttemptFailed
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.domain.validation import TypeForm
-from unixsvc.errors import ServiceError
 
 __all__ = ["AsyncClientBase"]
 
@@ -65,7 +64,7 @@ class AsyncClientBase(ClientBase[R, S]):
         timeout: float,
         type: TypeForm,
         started: float,
-        problem: ConnectionLost | ServiceError,
+        problem: AttemptFailed,
     ) -> Result:
         """Continue a call whose first attempt has failed."""
         state = RetryState(self._policy, call, timeout, started)

@@ -120,7 +120,7 @@ class OtherTests(ProbeTestCase):
         for said in (b"", b'{"id":"probe","code":200'):
             with self.assertRaises(ConnectionResetError) as caught:
                 await self.asked(said)
-            self.assertIn("without an answer", str(caught.exception))
+            self.assertIn("without a reply", str(caught.exception))
 
     async def test_nonsense(self) -> None:
         """A reply that is not a message of the protocol, or has another id, fails."""
