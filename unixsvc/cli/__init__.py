@@ -1,4 +1,4 @@
-"""The command ``unixsvc``."""
+"""The command line, ``unixsvc``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Run the command with the process's arguments; its exit code."""
+    """Run the command of ``sys.argv``; the exit code."""
     try:
-        # Here, so that Ctrl-C while modules are still being imported makes no traceback either.
+        # Imported here, so that Ctrl-C during the import prints no traceback.
         from unixsvc.cli.command import run
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:
-        return 130  # 128 and the number of the signal, as shells have it
+        return 130  # 128 + SIGINT, as in shells

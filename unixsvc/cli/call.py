@@ -1,4 +1,4 @@
-"""``unixsvc call``: one request."""
+"""``unixsvc call``: send a request."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ import sys
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.cli.completion import complete_service, complete_words
-from unixsvc.cli.options import located
-from unixsvc.cli.output import echo_json
-from unixsvc.cli.session import Session
+from unixsvc.cli.output import print_json
+from unixsvc.cli.session import Session, location_options
 from unixsvc.client.calls import NO_LIMIT
+from unixsvc.domain.json import NOT_JSON
 from unixsvc.domain.message import EMPTY
 
 __all__ = ["Words", "call", "parse_words"]
 
 _METHOD: Final = re.compile(r"[A-Za-z]+")
 _ITEM: Final = re.compile(r"(?P<name>[^=]+?)(?P<kind>:?=)(?P<value>.*)", re.DOTALL)
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Words(Struct, frozen=True):
-    """What stands behind the service's name.
+    """The arguments after the name of the service.
 
-    :ivar method: empty if none is named.
-    :ivar items: of the data, by name.
+    :ivar method: in upper case; empty if it is not given.
+    :ivar items: the data, by name.
     """
 
     method: str
     path: str
-    items: dict[str, Any]
+    items: dict[str, Raw | str]
 
 
 @click.command()
@@ -47,18 +46,21 @@ class Words(Struct, frozen=True):
     metavar="[METHOD] PATH [NAME=VALUE | NAME:=JSON]...",
     shell_complete=complete_words,
 )
-@click.option("--data", metavar="JSON|@FILE|-", help="All of the data, from here, a file, or standard input.")
+@click.option("--data", metavar="JSON|@FILE|-", help="Data as JSON, from a file, or from standard input.")
 @click.option(
-    "--timeout", metavar="SECONDS", type=float, help="For the answer; else the service's own limit."
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    help="Timeout of the request [default: the request timeout of the service].",
 )
 @click.option(
     "--idempotency-key",
     "key",
     metavar="KEY",
-    help="Names this request, so that it is done once, and can be made again if the answer is lost.",
+    help="Idempotency key; with it, the request is retried if its reply is lost.",
 )
-@click.option("--stream", is_flag=True, help="Wait for the items of a stream for as long as they come.")
-@located
+@click.option("--stream", is_flag=True, help="Wait without a timeout for the items of a stream.")
+@location_options
 @click.pass_obj
 def call(
     session: Session,
@@ -69,71 +71,74 @@ def call(
     key: str | None,
     stream: bool,
 ) -> None:
-    """Send a request to a service and print its result; of a stream, each item as it comes.
+    """Send a request to SERVICE and print its result; of a stream, each item.
 
-    NAME=VALUE is a text, NAME:=JSON anything else; NAME=@FILE and NAME:=@FILE read it from a file. METHOD is
-    GET, or POST where there is data.
+    NAME=VALUE is a string, NAME:=JSON any JSON value; NAME=@FILE and NAME:=@FILE read it from a file. METHOD
+    is GET by default, or POST if there is data.
 
-    The exit code is 4 for a failure of the class 4xx, and 5 for one of 5xx or if nobody answers.
+    The exit code is 4 for an error of the class 4xx, and 5 for 5xx or if the service cannot be reached.
     """
     parsed = parse_words(words)
     if timeout is not None and not (isfinite(timeout) and timeout > 0):
-        raise click.BadOptionUsage("timeout", f"--timeout: {timeout:g} is no time in seconds")
-    if data is not None and parsed.items:
-        raise click.BadOptionUsage("data", "--data: takes the place of NAME=VALUE; give one or the other")
-    body = EMPTY
-    if data is not None:
-        body = _read_data(data)
-    elif parsed.items:
-        body = Raw(msgspec.json.encode(parsed.items))
-    method = parsed.method or ("GET" if body is EMPTY else "POST")
+        raise click.BadOptionUsage("timeout", f"--timeout: {timeout:g} is not a positive number of seconds")
+    body = _body(data, parsed.items)
     items = 0
 
-    def item(value: Raw) -> None:
+    def print_item(item: Raw) -> None:
         nonlocal items
         items += 1
-        echo_json(value, terminal=session.terminal)
+        print_json(item, terminal=session.terminal)
 
     result = session.request(
         service,
         parsed.path,
-        method=method,
+        method=parsed.method or ("GET" if body is EMPTY else "POST"),
         data=body,
         timeout=NO_LIMIT if stream and timeout is None else timeout,
         key=key,
-        on_item=item,
+        on_item=print_item,
     )
     if not items and not (stream and bytes(result) == b"null"):
-        echo_json(result, terminal=session.terminal)
+        print_json(result, terminal=session.terminal)
 
 
 def parse_words(words: Sequence[str]) -> Words:
-    """Tell method, path and data apart: a path is what starts with a slash.
+    """Parse method, path and data; the path starts with a slash.
 
-    :raises click.UsageError: naming the word that is none of them.
+    :raises click.UsageError: naming the invalid argument.
     """
     method = words[0] if words and not words[0].startswith("/") else ""
     rest = words[1:] if method else words
     if method and not _METHOD.fullmatch(method):
         raise click.UsageError(f"{method!r} is neither a method nor a path; a path starts with '/'")
     if not rest or not rest[0].startswith("/"):
-        found = f"{rest[0]!r} is no path; a path starts with '/'" if rest else "PATH is missing"
-        raise click.UsageError(found)
-    return Words(method.upper(), rest[0], dict(_item(each) for each in rest[1:]))
+        raise click.UsageError(
+            f"{rest[0]!r} is not a path; a path starts with '/'" if rest else "PATH is missing"
+        )
+    return Words(method.upper(), rest[0], dict(_parse_item(word) for word in rest[1:]))
 
 
-def _item(word: str) -> tuple[str, Any]:
-    found = _ITEM.fullmatch(word)
-    if found is None:
-        raise click.UsageError(f"{word!r} is no data; write NAME=VALUE or NAME:=JSON")
-    name, text = found["name"], found["value"]
+def _body(data: str | None, items: dict[str, Raw | str]) -> Raw:
+    """The data of the request, as JSON."""
+    if data is None:
+        return Raw(msgspec.json.encode(items)) if items else EMPTY
+    if items:
+        raise click.BadOptionUsage("data", "--data: cannot be combined with NAME=VALUE")
+    return _read_data(data)
+
+
+def _parse_item(word: str) -> tuple[str, Raw | str]:
+    match = _ITEM.fullmatch(word)
+    if match is None:
+        raise click.UsageError(f"{word!r} is not valid data; write NAME=VALUE or NAME:=JSON")
+    name, text = match["name"], match["value"]
     content = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode("utf-8", "surrogateescape")
-    if found["kind"] == ":=":
+    if match["kind"] == ":=":
         return name, Raw(_compact(content, name))
     try:
         return name, content.decode() if text.startswith("@") else text
     except UnicodeDecodeError:
-        raise click.UsageError(f"{text[1:]}: is no text in UTF-8") from None
+        raise click.UsageError(f"{text[1:]}: not valid UTF-8") from None
 
 
 def _read_data(source: str) -> Raw:
@@ -147,17 +152,17 @@ def _read_data(source: str) -> Raw:
         content, where = source.encode("utf-8", "surrogateescape"), "--data"
     compact = _compact(content, where)
     if not compact.startswith(b"{"):
-        raise click.UsageError(f'{where}: data is an object, as {{"name": "Ada"}}')
+        raise click.UsageError(f'{where}: must be a JSON object, such as {{"name": "Ada"}}')
     return Raw(compact)
 
 
 def _compact(content: bytes, where: str) -> bytes:
-    """The same JSON on one line, as a line is a message; numbers stay as they are written.
+    """The same JSON on one line, as a line end ends the message; numbers are not changed.
 
-    :raises click.UsageError: if it is none.
+    :raises click.UsageError: if it is not JSON.
     """
     try:
-        content.decode()  # what follows does not look into strings
+        content.decode()  # the formatter does not check strings
         return msgspec.json.format(content, indent=-1)
-    except _NOT_JSON as error:
-        raise click.UsageError(f"{where}: is no JSON: {error}") from None
+    except NOT_JSON as error:
+        raise click.UsageError(f"{where}: not valid JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""What the shell can complete: services that run here, and what they answer."""
+"""Shell completion of services, methods and paths."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unixsvc.socket_directory import service_names
 
 __all__ = ["complete_service", "complete_words"]
 
-_PATIENCE: Final = 1.0  # seconds; who presses a key does not wait for longer
+_TIMEOUT: Final = 1.0  # seconds; a person waits for the completion
 
 
 def complete_service(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The services that have a socket here. Where that cannot be known, there is nothing to complete."""
+    """Complete the name of a service that has a socket."""
     with suppress(ConfigError):
         names = service_names(context.ensure_object(Session).settings.socket_dir)
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -32,23 +32,23 @@ def complete_service(
 def complete_words(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Behind a service: its methods, and its paths, those of the method if one stands there."""
+    """Complete the methods and paths of a service; after a method, the paths that have it."""
     words = list(context.params.get("words") or ())
     if any(word.startswith("/") for word in words):
-        return []  # data follows, and nobody knows which
+        return []  # data follows
     routes = _routes(context)
     chosen = words[0].upper() if words else ""
-    paths = {each.path: each.title for each in routes if chosen in ("", each.method)}
-    found = [CompletionItem(path, help=title) for path, title in paths.items()]
+    paths = {route.path: route.title for route in routes if chosen in ("", route.method)}
+    items = [CompletionItem(path, help=title) for path, title in paths.items()]
     if not words:
-        found += [CompletionItem(method) for method in sorted({each.method for each in routes})]
-    return [each for each in found if each.value.startswith(incomplete)]
+        items += [CompletionItem(method) for method in sorted({route.method for route in routes})]
+    return [item for item in items if item.value.startswith(incomplete)]
 
 
 def _routes(context: click.Context) -> list[RouteContract]:
     service = context.params.get("service")
     session = context.ensure_object(Session)
     with suppress(ConfigError, ServiceError, msgspec.DecodeError):
-        contract = session.request(str(service), "/-/routes", timeout=_PATIENCE)
+        contract = session.request(str(service), "/-/routes", timeout=_TIMEOUT)
         return msgspec.json.decode(contract, type=Contract).routes
     return []

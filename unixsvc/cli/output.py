@@ -1,40 +1,41 @@
-"""What the commands print: results for programs and for people, and errors."""
+"""Printing: results for programs and for people, and errors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
 
+from unixsvc.domain.json import Json
 from unixsvc.errors import ServiceError
 
-__all__ = ["complain", "echo_json", "echo_line", "echo_table", "explain"]
+__all__ = ["describe_error", "print_error", "print_json", "print_line", "print_table"]
 
-# A terminal would obey some of these, and JSON may hold them as they are.
-_CONTROLS: Final = re.compile("[\x7f-\x9f]")
+# JSON may contain these unescaped, and a terminal would interpret them.
+_CONTROL_CHARACTERS: Final = re.compile("[\x7f-\x9f]")
 
 
-def echo_json(value: bytes, *, terminal: bool) -> None:
-    """Print a value: on one line for programs, indented and coloured for people."""
+def print_json(value: bytes, *, terminal: bool) -> None:
+    """Print JSON: on one line for programs, indented and highlighted for people."""
     text = msgspec.json.format(bytes(value), indent=2 if terminal else 0).decode()
-    text = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     if not terminal:
         click.echo(text.encode())
         return
-    from rich.console import Console  # late: it takes longer to import than a service to answer
+    from rich.console import Console  # late: the import takes longer than a call
     from rich.highlighter import JSONHighlighter
 
     Console().print(JSONHighlighter()(text), soft_wrap=True)
 
 
-def echo_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, terminal: bool) -> None:
-    """Print a table: aligned columns for programs; for people coloured, and fitted to the terminal."""
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, terminal: bool) -> None:
+    """Print a table: aligned columns for programs; for people in colour, fitted to the terminal."""
     if not terminal:
         lines = [headers, *rows]
-        widths = [max(len(line[at]) for line in lines) for at in range(len(headers))]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             click.echo("  ".join(cells).rstrip().encode())
@@ -43,50 +44,50 @@ def echo_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, termina
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headers, box=None, padding=(0, 1, 0, 0))  # that of the status fits into 80 columns
+    table = Table(*headers, box=None, padding=(0, 1, 0, 0))  # so the status fits into 80 columns
     for row in rows:
-        table.add_row(*map(Text, row))  # as text: a title may look like rich's markup
+        table.add_row(*map(Text, row))  # as Text, as a title may contain markup
     Console().print(table)
 
 
-def echo_line(text: str) -> None:
-    """Print one line of what somebody else has said."""
+def print_line(text: str) -> None:
+    """Print text of a service, on one line."""
     click.echo(_one_line(text))
 
 
-def complain(line: str, *more: str) -> None:
-    """Print an error for a person: one line, and below it what belongs to it."""
+def print_error(line: str, *details: str) -> None:
+    """Print an error on standard error, with details on lines below."""
     click.echo(f"unixsvc: {_one_line(line)}", err=True)
-    for each in more:
-        click.echo(f"  {_one_line(each)}", err=True)
+    for detail in details:
+        click.echo(f"  {_one_line(detail)}", err=True)
 
 
-def explain(error: ServiceError) -> list[str]:
-    """What a service answered, in words: the first line says what, others say which fields."""
+def describe_error(error: ServiceError) -> list[str]:
+    """The lines that describe the error of a service: the error, and the fields that are invalid."""
     title = f"{error.code} {error.message}"
     detail = error.detail
     if detail is None:
         return [title]
     if str(error) == detail:
         return [detail]
-    if isinstance(detail, list) and detail and all(_is_problem(each) for each in detail):
-        return [title, *(f"{each['field']}: {each['message']}".removeprefix(": ") for each in detail)]
-    return [f"{title}: {_words(detail)}"]
+    if isinstance(detail, list) and detail and all(_is_field_error(item) for item in detail):
+        return [title, *(f"{item['field']}: {item['message']}".removeprefix(": ") for item in detail)]
+    return [f"{title}: {_to_text(detail)}"]
 
 
-def _is_problem(value: Any) -> bool:
+def _is_field_error(value: Json) -> bool:
     return isinstance(value, dict) and {"field", "message"} <= value.keys()
 
 
-def _words(detail: Any) -> str:
+def _to_text(detail: Json) -> str:
     if isinstance(detail, str):
         return detail
     if isinstance(detail, dict):
-        return ", ".join(f"{name}: {_words(value)}" for name, value in detail.items())
-    if isinstance(detail, list) and all(isinstance(each, str) for each in detail):
+        return ", ".join(f"{name}: {_to_text(value)}" for name, value in detail.items())
+    if isinstance(detail, list) and all(isinstance(item, str) for item in detail):
         return ", ".join(detail)
     return msgspec.json.encode(detail).decode()
 
 
 def _one_line(text: str) -> str:
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return _CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))

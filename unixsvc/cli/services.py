@@ -1,4 +1,4 @@
-"""``unixsvc ls`` and ``unixsvc routes``: what runs here, and what it answers."""
+"""``unixsvc ls`` and ``unixsvc routes``: the running services and their routes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import click
 import msgspec
 
 from unixsvc.cli.completion import complete_service
-from unixsvc.cli.options import located
-from unixsvc.cli.output import echo_json, echo_table
-from unixsvc.cli.session import Session
+from unixsvc.cli.output import print_json, print_table
+from unixsvc.cli.session import Session, location_options
 from unixsvc.client.connect import is_listening
 from unixsvc.contract.model import Contract, referenced_schema
 from unixsvc.domain.json import Json, JsonObject
@@ -21,14 +20,14 @@ __all__ = ["ls", "routes"]
 
 
 @click.command()
-@located
+@location_options
 @click.pass_obj
 def ls(session: Session) -> None:
-    """List the services that run here, one a line."""
+    """List the running services, one per line."""
     directory = session.settings.socket_dir
     if not os.path.isdir(directory):
-        remedy = "start services with 'twistd -n unixsvc', or name another --config or --socket-dir"
-        raise ConfigError(directory, "there is no such directory", remedy)
+        remedy = "start services with 'twistd -n unixsvc', or give another --config or --socket-dir"
+        raise ConfigError(directory, "the directory does not exist", remedy)
     running = [name for name in service_names(directory) if is_listening(socket_path(directory, name))]
     for name in running:
         click.echo(name)
@@ -38,14 +37,14 @@ def ls(session: Session) -> None:
 
 @click.command()
 @click.argument("service", shell_complete=complete_service)
-@click.option("--json", "as_json", is_flag=True, help="The whole contract, with its JSON Schemas.")
-@located
+@click.option("--json", "as_json", is_flag=True, help="Print the whole contract, with JSON Schemas.")
+@location_options
 @click.pass_obj
 def routes(session: Session, service: str, as_json: bool) -> None:
-    """Show what a service answers."""
+    """Show the routes of SERVICE."""
     contract = session.request(service, "/-/routes")
     if as_json:
-        echo_json(contract, terminal=session.terminal)
+        print_json(contract, terminal=session.terminal)
         return
     try:
         found = msgspec.json.decode(contract, type=Contract)
@@ -61,7 +60,7 @@ def routes(session: Session, service: str, as_json: bool) -> None:
         ]
         for each in found.routes
     ]
-    echo_table(["METHOD", "PATH", "DATA", "PUBLIC", "TITLE"], rows, terminal=session.terminal)
+    print_table(["METHOD", "PATH", "DATA", "PUBLIC", "TITLE"], rows, terminal=session.terminal)
 
 
 def _arguments(schema: Json, schemas: JsonObject) -> str:

@@ -1,4 +1,4 @@
-"""What the commands share: the configuration, and a client for the services."""
+"""What the commands share: the configuration, a client for the services, and their options."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
+import click
 from msgspec import Raw
 
 from unixsvc.client.connection import Call
@@ -18,7 +19,9 @@ from unixsvc.config.settings import Settings
 from unixsvc.domain.message import EMPTY
 from unixsvc.socket_directory import service_names
 
-__all__ = ["RequestClient", "Session", "blocking_client"]
+__all__ = ["RequestClient", "Session", "blocking_client", "location_options"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class RequestClient(Protocol):
@@ -114,3 +117,27 @@ class Session:
         limits = self.settings.limits
         own = self.settings.services.get(service)
         return (own.limits(limits) if own else limits).request_timeout
+
+
+def location_options(command: F) -> F:
+    """Add the options ``--config`` and ``--socket-dir`` to a command; they set the :class:`Session`."""
+    config = click.option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file [default: ./unixsvc.toml, or the built-in demo].",
+        callback=_set_on_session,
+        expose_value=False,
+    )
+    socket_dir = click.option(
+        "--socket-dir",
+        metavar="DIR",
+        help="Socket directory [default: from the configuration].",
+        callback=_set_on_session,
+        expose_value=False,
+    )
+    return config(socket_dir(command))
+
+
+def _set_on_session(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        setattr(context.ensure_object(Session), parameter.name or "", value)

@@ -1,4 +1,4 @@
-"""``unixsvc status``: how the services are."""
+"""``unixsvc status``: the state of services and workers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import click
 import msgspec
 from msgspec import Struct
 
-from unixsvc.cli.options import located
-from unixsvc.cli.output import echo_json, echo_line, echo_table
-from unixsvc.cli.session import Session
+from unixsvc.cli.output import print_json, print_line, print_table
+from unixsvc.cli.session import Session, location_options
 from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.errors import BadGateway
 
@@ -32,14 +31,16 @@ _HEADERS: Final = [
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="All figures; times are in seconds, memory in bytes.")
-@located
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print all metrics as JSON, in seconds and bytes."
+)
+@location_options
 @click.pass_obj
 def status(session: Session, as_json: bool) -> None:
-    """Show each service with its workers."""
+    """Show each service and its workers."""
     raw = session.request(CONTROL_SERVICE, "/status")
     if as_json:
-        echo_json(raw, terminal=session.terminal)
+        print_json(raw, terminal=session.terminal)
         return
     try:
         services = msgspec.json.decode(raw, type=dict[str, _Service])
@@ -49,10 +50,10 @@ def status(session: Session, as_json: bool) -> None:
     for name, service in services.items():
         rows.append(_service_row(name, service))
         rows += [_worker_row(worker) for worker in service.workers]
-    echo_table(_HEADERS, rows, terminal=session.terminal)
+    print_table(_HEADERS, rows, terminal=session.terminal)
     for name, service in services.items():
-        for line in _troubles(name, service):
-            echo_line(line)
+        for line in _problems(name, service):
+            print_line(line)
 
 
 class _Worker(Struct, frozen=True):
@@ -69,7 +70,7 @@ class _Latency(Struct, frozen=True):
     p99: float | None = None
 
 
-class _Asked(Struct, frozen=True):
+class _ClientState(Struct, frozen=True):
     open: int = 0
     half_open: int = 0
 
@@ -84,18 +85,18 @@ class _Service(Struct, frozen=True):
     workers: list[_Worker] = []
     latency: _Latency = _Latency()
     problem: str = ""
-    services: dict[str, _Asked] = {}
+    services: dict[str, _ClientState] = {}
 
 
-def _troubles(name: str, service: _Service) -> Iterator[str]:
-    """What is not well: what has happened to the service, and which others it does not find."""
+def _problems(name: str, service: _Service) -> Iterator[str]:
+    """The last problem of a service, and the circuit breakers of its clients that are not closed."""
     if service.problem:
         yield f"{name}: {service.problem}"
-    for other, asked in service.services.items():
-        found = {"open": asked.open, "half-open": asked.half_open}
-        states = [f"{state} in {count}" for state, count in found.items() if count]
+    for other, client in service.services.items():
+        counts = {"open": client.open, "half-open": client.half_open}
+        states = [f"{state} in {count}" for state, count in counts.items() if count]
         if states:
-            # Not with an arrow of one character: not every terminal has one.
+            # "->" in ASCII, as a terminal may not have the arrow.
             yield f"{name} -> {other}: circuit {', '.join(states)} of {_workers(len(service.workers))}"
 
 
@@ -134,7 +135,7 @@ def _worker_row(worker: _Worker) -> list[str]:
 
 
 def _duration(seconds: float | None) -> str:
-    """The two largest units, as ``3d 4h``."""
+    """A duration in its two largest units, such as ``3d 4h``."""
     if seconds is None:
         return ""
     whole = int(seconds)

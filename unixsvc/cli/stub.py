@@ -1,25 +1,24 @@
-"""``unixsvc stub``: a module with which other programs call a service, and their type checkers see how."""
+"""``unixsvc stub``: generate a typed client module for a service."""
 
 from __future__ import annotations
 
 import click
 import msgspec
 
-from unixsvc.cli.options import located
-from unixsvc.cli.session import Session
+from unixsvc.cli.session import Session, location_options
 from unixsvc.errors import BadGateway
 
 __all__ = ["stub"]
 
 
-def _class(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def _check_class_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is None:
         return None
-    from unixsvc.stubs.text import class_name  # late: only this one command needs it
+    from unixsvc.stubs.text import class_name  # late: only this command needs it
     from unixsvc.stubs.types import RESERVED
 
     if class_name(value) != value or value in RESERVED:
-        raise click.BadParameter(f"{value!r} is no name for a class here")
+        raise click.BadParameter(f"{value!r} is not a valid class name")
     return value
 
 
@@ -29,22 +28,22 @@ def _class(context: click.Context, parameter: click.Parameter, value: str | None
     "--class",
     "name",
     metavar="NAME",
-    callback=_class,
-    help="The name of the client class; else the service's.",
+    callback=_check_class_name,
+    help="Name of the client class [default: from the name of the service].",
 )
-@located
+@location_options
 @click.pass_obj
 def stub(session: Session, service: str, name: str | None) -> None:
-    """Write a typed client module from a service's contract.
+    """Print a typed client module, generated from the contract of SERVICE.
 
-    unixsvc stub user > user_client.py
+    For instance: unixsvc stub user > user_client.py
     """
     from unixsvc.contract.model import Contract
     from unixsvc.stubs.module import client_name, write_module
 
-    told = session.request(service, "/-/routes")
+    reply = session.request(service, "/-/routes")
     try:
-        contract = msgspec.json.decode(told, type=Contract)
+        contract = msgspec.json.decode(reply, type=Contract)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadGateway(f"the contract cannot be read: {error}") from None
     click.echo(write_module(contract, service, name or client_name(service)).encode(), nl=False)

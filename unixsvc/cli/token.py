@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import click
 
-from unixsvc.cli.options import located
-from unixsvc.cli.session import Session
+from unixsvc.cli.session import Session, location_options
 from unixsvc.security.tokens import read_token
 
 __all__ = ["token"]
 
 
 @click.group(no_args_is_help=False)
-@located
+@location_options
 def token() -> None:
-    """Look after the token that requests show."""
+    """Manage the token of requests."""
 
 
 @token.command()
-@located
+@location_options
 @click.pass_obj
 def show(session: Session) -> None:
     """Print the token."""

@@ -38,7 +38,7 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
 
     def test_wrong_files(self) -> None:
-        """One that is not there, is no JSON, or is no text, is named."""
+        """One that is not there, not valid JSON, or is no text, is named."""
         with open(self.write("bytes"), "wb") as file:
             file.write(b"\xff")
         for word in ("a=@/nowhere", f"a=@{file.name}"):
@@ -254,23 +254,23 @@ class WrongUsage(CommandTestCase):
         self.assertUsage(says="SERVICE")
         self.assertUsage("home", says="PATH is missing")
         self.assertUsage("home", "GET", says="PATH is missing")
-        self.assertUsage("home", "GET", "user", says="'user' is no path")
+        self.assertUsage("home", "GET", "user", says="'user' is not a path")
         self.assertUsage("home", "user/7", says="'user/7' is neither a method nor a path")
-        self.assertUsage("home", "/", "Ada", says="'Ada' is no data")
-        self.assertUsage("home", "/", "=Ada", says="'=Ada' is no data")
+        self.assertUsage("home", "/", "Ada", says="'Ada' is not valid data")
+        self.assertUsage("home", "/", "=Ada", says="'=Ada' is not valid data")
         self.assertUsage("home", "/", "--nme", says="--nme")
 
     def test_json(self) -> None:
-        """What is no JSON, or no object, is refused with the name of where it stands."""
-        self.assertUsage("home", "/", "age:=x", says="age: is no JSON")
-        self.assertUsage("home", "/", "age:=", says="age: is no JSON")
-        self.assertUsage("home", "/", "--data", "{", says="--data: is no JSON")
-        self.assertUsage("home", "/", "--data", "[1]", says="--data: data is an object")
-        self.assertUsage("home", "/", "--data", "-", stdin=b"\xff", says="standard input: is no JSON")
+        """What not valid JSON, or no object, is refused with the name of where it stands."""
+        self.assertUsage("home", "/", "age:=x", says="age: not valid JSON")
+        self.assertUsage("home", "/", "age:=", says="age: not valid JSON")
+        self.assertUsage("home", "/", "--data", "{", says="--data: not valid JSON")
+        self.assertUsage("home", "/", "--data", "[1]", says="--data: must be a JSON object")
+        self.assertUsage("home", "/", "--data", "-", stdin=b"\xff", says="standard input: not valid JSON")
         self.assertUsage(
-            "home", "/", "--data", "-", stdin=b'{"a": "\xff"}', says="standard input: is no JSON"
+            "home", "/", "--data", "-", stdin=b'{"a": "\xff"}', says="standard input: not valid JSON"
         )
-        self.assertUsage("home", "/", "--data", "[" * 100_000, says="--data: is no JSON")
+        self.assertUsage("home", "/", "--data", "[" * 100_000, says="--data: not valid JSON")
 
     def test_data_from_nowhere(self) -> None:
         """A file that is missing, or a standard input that is closed, is said to be so."""
@@ -279,7 +279,7 @@ class WrongUsage(CommandTestCase):
 
     def test_data_twice(self) -> None:
         """Data is given in one way."""
-        self.assertUsage("home", "/", "a=b", "--data", "{}", says="one or the other")
+        self.assertUsage("home", "/", "a=b", "--data", "{}", says="cannot be combined")
 
     def test_time(self) -> None:
         """Only a positive number of seconds is a time."""

@@ -48,7 +48,7 @@ class NoDirectory(CommandTestCase):
         """Where there is no directory of sockets, ``ls`` says so, and what to do; an empty one is fine."""
         nowhere = os.path.join(self.folder, "nowhere")
         outcome = self.run_command("ls", "--socket-dir", nowhere)
-        self.assertComplains(outcome, 2, f"{nowhere}: there is no such directory; start", "--socket-dir")
+        self.assertComplains(outcome, 2, f"{nowhere}: the directory does not exist; start", "--socket-dir")
         os.mkdir(nowhere)
         outcome = self.run_command("ls", "--socket-dir", nowhere)
         self.assertEqual((outcome.code, outcome.out), (0, ""))

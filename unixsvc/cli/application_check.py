@@ -1,0 +1,104 @@
+"""Checks whether the application of a service can work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import svcs
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.datasource.service_clients import NoServices
+from unixsvc.datasource.unix import mounted
+from unixsvc.domain.interfaces import IBlockingRunner, IServices
+from unixsvc.domain.json import JsonObject
+from unixsvc.errors import ConfigError
+from unixsvc.routing.app import load_app, load_object
+from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.router import Router
+from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.socket_directory import socket_path
+
+__all__ = ["check_service"]
+
+T = TypeVar("T")
+
+
+def check_service(settings: Settings, name: str, service: ServiceSettings) -> int:
+    """Build the routes of a service as a worker would, without running it.
+
+    :returns: the number of routes of its application.
+    :raises ConfigError: if it cannot work.
+    """
+    socket_path(settings.socket_dir, name)
+    with _worker_environment(settings.folder, service):
+        _check_handler(service.handler, load_object(service.handler))
+        app = load_app(service.app)
+        router = Router(
+            app,
+            service,
+            folder=settings.folder,
+            name=name,
+            blocking=_NoRunner(),
+            builtin=BuiltinRoutes(_no_metrics, dict),
+            values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
+        )
+        http = settings.http if settings.http and name == HTTP_SERVICE else Http()
+        try:
+            mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
+            return len(router.contract().application_routes)
+        finally:
+            router.close()
+
+
+def _check_handler(spec: str, handler: object) -> None:
+    # The result of a factory function is not known without calling it.
+    if not callable(handler) or (isinstance(handler, type) and not IRequestHandler.implementedBy(handler)):
+        raise ConfigError(spec, "is not a request handler", "declare it with @implementer(IRequestHandler)")
+
+
+@contextmanager
+def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]:
+    """Set the import path and the environment of a worker; turn what an application raises into one line."""
+    path, environ = list(sys.path), dict(os.environ)
+    sys.path.insert(0, folder)
+    os.environ.update(service.environment)
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:  # an application may raise anything while it is imported
+        raise _config_error(error) from None
+    finally:
+        sys.path[:] = path
+        os.environ.clear()
+        os.environ.update(environ)
+
+
+def _config_error(error: BaseException) -> ConfigError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{frame.filename}:{frame.lineno}"
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}:{error.lineno}"
+    return ConfigError(where, "".join(traceback.format_exception_only(error)[-1:]).strip())
+
+
+async def _no_metrics(container: svcs.Container) -> JsonObject:
+    return {}
+
+
+@implementer(IBlockingRunner)
+class _NoRunner:
+    """Runs nothing, as a router that is only checked serves no request."""
+
+    def run(self, function: Callable[[], T]) -> Awaitable[T]:
+        """Not called."""
+        raise NotImplementedError
