@@ -63,7 +63,8 @@ class Command(CommandTestCase):
     def test_wrong_class(self) -> None:
         """What can be no name of a class, or has a meaning already, is refused before anything is asked."""
         for name in ["class", "a b", "1a", "", "Any", "Caller", "__x", "a\nb"]:
-            self.assertComplains(self.run_command("stub", "user", "--class", name), 2, "not a valid class name")
+            outcome = self.run_command("stub", "user", "--class", name)
+            self.assertComplains(outcome, 2, "not a valid class name")
         self.assertEqual(self.calls, [])
 
     def test_nonsense(self) -> None:
