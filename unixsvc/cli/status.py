@@ -31,9 +31,7 @@ _HEADERS: Final = [
 
 
 @click.command()
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print all metrics as JSON, in seconds and bytes."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print all metrics as JSON, in seconds and bytes.")
 @location_options
 @click.pass_obj
 def status(session: Session, as_json: bool) -> None:
