@@ -15,7 +15,7 @@ from twisted.web.iweb import IResponse
 
 from unixsvc.rest import docs_pages
 
-__all__ = ["FILES", "STATIC", "Answer", "PagesTestCase"]
+__all__ = ["FILES", "STATIC", "PagesTestCase", "ReceivedResponse"]
 
 STATIC = Path(docs_pages.__file__).with_name("static")
 FILES = {
@@ -26,7 +26,7 @@ FILES = {
 }
 
 
-class Answer:
+class ReceivedResponse:
     """An answer, read."""
 
     def __init__(self, response: IResponse, body: bytes) -> None:
@@ -51,13 +51,13 @@ class PagesTestCase(SynchronousTestCase):
             "info": {"title": "Shop", "version": "1"},
             "paths": {},
         }
-        self.asked = 0
+        self.calls = 0
         self.klein = self.adding(self.openapi)
         self.agent = RequestTraversalAgent(self.klein.resource())
 
     async def openapi(self) -> dict[str, Any]:
         """Makes the document."""
-        self.asked += 1
+        self.calls += 1
         return self.document
 
     def adding(self, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> Klein:
@@ -66,7 +66,7 @@ class PagesTestCase(SynchronousTestCase):
         docs_pages.add_pages(app, openapi)
         return app
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def request(self, path: str, method: str = "GET", **headers: str) -> ReceivedResponse:
         """An answer."""
         sent = Headers({name.replace("_", "-"): [value] for name, value in headers.items()})
         asking = self.agent.request(method.encode(), f"http://shop.example{path}".encode(), sent)
@@ -74,4 +74,4 @@ class PagesTestCase(SynchronousTestCase):
         response = self.successResultOf(asking)
         reading = readBody(response)
         self.agent.flush()
-        return Answer(response, self.successResultOf(reading))
+        return ReceivedResponse(response, self.successResultOf(reading))

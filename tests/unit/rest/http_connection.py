@@ -17,13 +17,21 @@ from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["Answer", "Gateway", "ServerHarness", "ServerTestCase", "Wire", "answers_in", "ask"]
+__all__ = [
+    "ClosingTransport",
+    "FakeGateway",
+    "ReceivedResponse",
+    "ServerHarness",
+    "ServerTestCase",
+    "raw",
+    "responses_in",
+]
 
 HTTP = Http(header_timeout=4, send_timeout=8, max_header_bytes=1024)
 LIMITS = Limits(message_timeout=4, idle_timeout=16, max_message_bytes=100, max_connections=100)
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ReceivedResponse(msgspec.Struct, frozen=True):
     """One answer, as it was sent."""
 
     code: int
@@ -31,32 +39,27 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Gateway(Resource):
+class FakeGateway(Resource):
     """A gateway.
 
-    :ivar seen: all requests.
-    :ivar waiting: those with the path ``/wait``, which are not answered by themselves.
+    :ivar requests: all requests.
+    :ivar pending: those with the path ``/wait``, which are not answered by themselves.
     """
 
     isLeaf = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[Any] = []
+        self.requests: list[Any] = []
         self.bodies: list[bytes] = []
-        self.waiting: list[Any] = []
-
-    @property
-    def pending(self) -> int:
-        """How many wait."""
-        return len(self.waiting)
+        self.pending: list[Any] = []
 
     def render(self, request: Any) -> Any:
         """Answer, or have it wait."""
-        self.seen.append(request)
+        self.requests.append(request)
         self.bodies.append(request.content.read())
         if request.path == b"/wait":
-            self.waiting.append(request)
+            self.pending.append(request)
             return NOT_DONE_YET
         if request.path == b"/fail":
             raise RuntimeError("a secret")
@@ -64,19 +67,19 @@ class Gateway(Resource):
 
     def answer(self, body: bytes = b"waited") -> None:
         """Answer the first that waits."""
-        request = self.waiting.pop(0)
+        request = self.pending.pop(0)
         request.setHeader(b"Content-Length", b"%d" % len(body))
         request.write(body)
         request.finish()
 
     def abort(self) -> None:
         """Answer all that wait with 503."""
-        while self.waiting:
-            self.waiting[0].setResponseCode(503)
+        while self.pending:
+            self.pending[0].setResponseCode(503)
             self.answer(b"gave up")
 
 
-class Wire(MemoryTransport):
+class ClosingTransport(MemoryTransport):
     """A transport that closes as real ones do, which is when its protocol is told.
 
     :ivar writes: how often something was written.
@@ -112,25 +115,25 @@ class ServerHarness:
 
     def __init__(self, http: Http = HTTP, limits: Limits = LIMITS) -> None:
         self.clock = Clock()
-        self.gateway = Gateway()
+        self.gateway = FakeGateway()
         self.connections = HttpConnections(http, limits, self.clock)
         self.site = HttpSite(self.gateway, self.connections)
 
-    def connect(self) -> tuple[Any, Wire]:
+    def connect(self) -> tuple[Any, ClosingTransport]:
         """A new client: the server's side, and its transport."""
-        transport = Wire()
+        transport = ClosingTransport()
         channel = self.site.buildProtocol(None)
         transport.protocol = channel
         channel.makeConnection(transport)
         return channel, transport
 
-    def send(self, data: bytes) -> Wire:
+    def send(self, data: bytes) -> ClosingTransport:
         """Have a new client send this."""
         channel, transport = self.connect()
         channel.dataReceived(data)
         return transport
 
-    def drip(self, data: bytes) -> Wire:
+    def send_bytewise(self, data: bytes) -> ClosingTransport:
         """Have a new client send this, a byte at a time."""
         channel, transport = self.connect()
         for each in data:
@@ -142,13 +145,13 @@ class ServerHarness:
         self.clock.pump([0.25] * int(seconds * 4))
 
 
-def ask(line: str = "GET / HTTP/1.1", *headers: str, body: bytes = b"", host: str = "Host: x") -> bytes:
+def raw(line: str = "GET / HTTP/1.1", *headers: str, body: bytes = b"", host: str = "Host: x") -> bytes:
     """A request."""
     lines = [line, *([host] if host else []), *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-def answers_in(data: bytes) -> list[Answer]:
+def responses_in(data: bytes) -> list[ReceivedResponse]:
     """The answers that these bytes are."""
     found = []
     while data:
@@ -156,7 +159,7 @@ def answers_in(data: bytes) -> list[Answer]:
         line, *fields = head.decode("latin-1").split("\r\n")
         headers = dict(each.split(": ", 1) for each in fields)
         length = int(headers.get("Content-Length", 0))
-        found.append(Answer(int(line.split()[1]), headers, data[:length]))
+        found.append(ReceivedResponse(int(line.split()[1]), headers, data[:length]))
         data = data[length:]
     return found
 
@@ -170,11 +173,11 @@ class ServerTestCase(SynchronousTestCase):
         self.site, self.gateway = self.harness.site, self.harness.gateway
         self.connections = self.harness.connections
 
-    def codes(self, transport: Wire) -> list[int]:
+    def codes(self, transport: ClosingTransport) -> list[int]:
         """The codes of the answers."""
-        return [each.code for each in answers_in(transport.value())]
+        return [each.code for each in responses_in(transport.value())]
 
-    def after(self, transport: Wire, seconds: float) -> tuple[list[int], str]:
+    def after(self, transport: ClosingTransport, seconds: float) -> tuple[list[int], str]:
         """What a client has got, and how it was closed, when some time has passed."""
         self.harness.wait(seconds)
         return self.codes(transport), transport.closed

@@ -35,12 +35,12 @@ from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.testing import MemoryEndpoint, MemoryTransport
 
-__all__ = ["TOKEN", "Answered", "Asked", "FakeHandle", "Wire", "World", "header_of"]
+__all__ = ["TOKEN", "FakeHandle", "GatewayHarness", "RawClient", "ReceivedCall", "Response", "header_values"]
 
 TOKEN = "0" * 64
 
 
-class Answered(Struct):
+class Response(Struct):
     """What came back."""
 
     code: int
@@ -59,7 +59,7 @@ class Answered(Struct):
         return None if values is None else values[0]
 
 
-class World:
+class GatewayHarness:
     """A gateway in front of routes.
 
     :param http: its settings, with ``docs`` off.
@@ -122,30 +122,30 @@ class World:
             return False
         return True
 
-    def start(self, method: str, path: str, token: str | None = None, **options: Any) -> Deferred[Answered]:
+    def start(self, method: str, path: str, token: str | None = None, **options: Any) -> Deferred[Response]:
         """Ask; fires with the answer, whole."""
         headers = dict(options.pop("headers", {}))
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        asked = self.treq.request(method, f"http://shop.test{path}", headers=headers, **options)
+        calls = self.treq.request(method, f"http://shop.test{path}", headers=headers, **options)
 
         def answered(response: Any) -> Any:
             whole = self.treq.content(response)
-            return whole.addCallback(lambda body: Answered(response.code, response.headers, body))
+            return whole.addCallback(lambda body: Response(response.code, response.headers, body))
 
-        found: Deferred[Answered] = asked.addCallback(answered)
+        found: Deferred[Response] = calls.addCallback(answered)
         return found
 
-    def ask(self, method: str, path: str, token: str | None = None, **options: Any) -> Answered:
+    def request(self, method: str, path: str, token: str | None = None, **options: Any) -> Response:
         """Ask what is answered at once."""
         found: list[Any] = []
         self.start(method, path, token, unbuffered=True, **options).addBoth(found.append)
         self.treq.flush()
-        assert isinstance(found[0], Answered), found[0]
+        assert isinstance(found[0], Response), found[0]
         return found[0]
 
 
-class Wire:
+class RawClient:
     """A client of a gateway, seen from its bytes.
 
     :param site: what makes the server's side.
@@ -159,28 +159,28 @@ class Wire:
         self.channel = site.buildProtocol(None)
         self.channel.makeConnection(self.transport)
 
-    def ask(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+    def request(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
         """Send a request; all that has come back so far."""
         lines = [f"{method} {path} HTTP/1.1", "Host: shop.test", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.channel.dataReceived("\r\n".join([*lines, "", ""]).encode() + body)
-        return self.taken()
+        return self.received()
 
-    def taken(self) -> bytes:
+    def received(self) -> bytes:
         """What has come since it was last asked."""
         found: bytes = self.transport.value()
         self.transport.clear()
         return found
 
 
-def header_of(answer: bytes, name: bytes) -> list[bytes]:
+def header_values(answer: bytes, name: bytes) -> list[bytes]:
     """The values of a header in an answer's bytes."""
     lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     return [value for key, _, value in (each.partition(b": ") for each in lines) if key == name]
 
 
-class Asked(Struct):
+class ReceivedCall(Struct):
     """One request as it reached the use case, and how it goes on."""
 
     request: Request
@@ -191,12 +191,12 @@ class Asked(Struct):
 class FakeHandle:
     """Notes what is asked, and answers when it is told to, unless it has been told already.
 
-    :ivar asked: the requests.
+    :ivar calls: the requests.
     :ivar reply: is the answer to all; None to wait.
     """
 
     def __init__(self, reply: Reply | ReplyStream | None = None) -> None:
-        self.asked: list[Asked] = []
+        self.calls: list[ReceivedCall] = []
         self.reply = reply
 
     def seconds_for(self, request: Request) -> float:
@@ -208,9 +208,9 @@ class FakeHandle:
         return start(self._answer(request))
 
     async def _answer(self, request: Request) -> Reply | ReplyStream:
-        asked = Asked(request, Deferred())
-        self.asked.append(asked)
+        calls = ReceivedCall(request, Deferred())
+        self.calls.append(calls)
         if self.reply is not None:
             return self.reply
-        found: Reply | ReplyStream = await asked.answer
+        found: Reply | ReplyStream = await calls.answer
         return found

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.http_requests import Wire, World
+from tests.unit.rest.http_requests import GatewayHarness, RawClient
 from unixsvc.errors import Conflict, ServiceError
 from unixsvc.routing.route import GET, Group
 
@@ -112,19 +112,19 @@ def body_of(answer: bytes) -> bytes:
     return found
 
 
-class StreamCase(SynchronousTestCase):
+class StreamTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
-        self.world = World(ITEMS)
-        self.site: Any = self.world.site
-        self.wire = Wire(self.site)
+        self.harness = GatewayHarness(ITEMS)
+        self.site: Any = self.harness.site
+        self.client = RawClient(self.site)
         self.items = Items.last
 
     def tearDown(self) -> None:
         """No generator is left where it waits."""
-        self.world.gateway.abort()
+        self.harness.gateway.abort()
 
     @property
     def clock(self) -> Clock:
         """Of the gateway."""
-        return self.world.clock
+        return self.harness.clock

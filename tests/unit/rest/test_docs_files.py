@@ -14,7 +14,7 @@ class FileTests(PagesTestCase):
     def test_files(self) -> None:
         """Each is what lies in the package, with its type."""
         for name, (path, kind) in FILES.items():
-            answer = self.ask(f"/docs/{name}")
+            answer = self.request(f"/docs/{name}")
             self.assertEqual((answer.code, answer["Content-Type"]), (200, kind))
             self.assertEqual(answer.body, (STATIC / path).read_bytes())
             self.assertEqual(answer.length, len(answer.body))
@@ -25,33 +25,36 @@ class FileTests(PagesTestCase):
             "README.md", "LICENSE", "docs.html", "swagger-ui/swagger-ui.css", "..%2fpages.py", "../pages.py",
             "%2e%2e/pages.py", "init.js/", "init.js%00", "nonsense",
         ):  # fmt: skip
-            self.assertEqual(self.ask(f"/docs/{name}").code, 404, name)
+            self.assertEqual(self.request(f"/docs/{name}").code, 404, name)
 
     def test_compressed(self) -> None:
         """Texts are compressed, an icon is not, nor what is short."""
         for name in FILES:
-            plain, packed = self.ask(f"/docs/{name}"), self.ask(f"/docs/{name}", Accept_Encoding="gzip")
+            plain, packed = (
+                self.request(f"/docs/{name}"),
+                self.request(f"/docs/{name}", Accept_Encoding="gzip"),
+            )
             if packed["Content-Encoding"] is None:
                 self.assertEqual(packed.body, plain.body)
                 self.assertTrue(name.endswith(".png") or len(plain.body) < 1024, name)
             else:
                 self.assertLess(len(packed.body), len(plain.body) / 1.5)
                 self.assertEqual(gzip.decompress(packed.body), plain.body)
-        self.assertLess(len(self.ask("/docs/swagger-ui-bundle.js", Accept_Encoding="gzip").body), 500_000)
+        self.assertLess(len(self.request("/docs/swagger-ui-bundle.js", Accept_Encoding="gzip").body), 500_000)
 
     def test_for_good(self) -> None:
         """As the page asks for it, a file may be kept for good; by another address it may not."""
-        versions = dict(re.findall(r'="docs/([^?"]+)\?v=([^"]+)"', self.ask("/docs").body.decode()))
+        versions = dict(re.findall(r'="docs/([^?"]+)\?v=([^"]+)"', self.request("/docs").body.decode()))
         self.assertEqual(sorted(versions), sorted(FILES))
         for name, version in versions.items():
-            asked = [self.ask(f"/docs/{name}{query}") for query in (f"?v={version}", "?v=0", "")]
+            calls = [self.request(f"/docs/{name}{query}") for query in (f"?v={version}", "?v=0", "")]
             self.assertEqual(
-                [each["Cache-Control"] for each in asked],
+                [each["Cache-Control"] for each in calls],
                 ["public, max-age=31536000, immutable", "no-cache", "no-cache"],
             )
-            etag = asked[0]["ETag"] or ""
-            self.assertEqual({each["ETag"] for each in asked}, {etag})
-            self.assertEqual(self.ask(f"/docs/{name}", If_None_Match=etag).code, 304)
+            etag = calls[0]["ETag"] or ""
+            self.assertEqual({each["ETag"] for each in calls}, {etag})
+            self.assertEqual(self.request(f"/docs/{name}", If_None_Match=etag).code, 304)
         self.assertEqual(len(set(versions.values())), len(FILES))
 
     def test_licenses(self) -> None:

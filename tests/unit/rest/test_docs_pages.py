@@ -27,23 +27,23 @@ class DocumentTests(PagesTestCase):
         """It is what is made at that moment."""
         for title in ("Shop", "Another shop"):
             self.document["info"]["title"] = title
-            answer = self.ask("/openapi.json")
+            answer = self.request("/openapi.json")
             self.assertEqual((answer.code, answer["Content-Type"]), (200, "application/json"))
             self.assertEqual(json.loads(answer.body), self.document)
             self.assertEqual(answer.length, len(answer.body))
-        self.assertEqual(self.asked, 2)
+        self.assertEqual(self.calls, 2)
 
     def test_known(self) -> None:
         """A client that has it is told so, until it is another one."""
-        etag = self.ask("/openapi.json")["ETag"] or ""
-        known = self.ask("/openapi.json", If_None_Match=f'"other", {etag}')
+        etag = self.request("/openapi.json")["ETag"] or ""
+        known = self.request("/openapi.json", If_None_Match=f'"other", {etag}')
         self.assertEqual((known.code, known.body, known["ETag"]), (304, b"", etag))
         self.document["info"]["version"] = "2"
-        self.assertEqual(self.ask("/openapi.json", If_None_Match=etag).code, 200)
+        self.assertEqual(self.request("/openapi.json", If_None_Match=etag).code, 200)
 
     def test_known_head(self) -> None:
         """That answer says neither how long the document is nor of what type."""
-        etag = (self.ask("/openapi.json")["ETag"] or "").encode()
+        etag = (self.request("/openapi.json")["ETag"] or "").encode()
         channel, transport = Site(self.klein.resource()).buildProtocol(None), StringTransport()
         channel.makeConnection(transport)
         channel.dataReceived(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\nIf-None-Match: %b\r\n\r\n" % etag)
@@ -56,26 +56,26 @@ class DocumentTests(PagesTestCase):
     def test_kept(self) -> None:
         """It may be kept, but never be shown without asking whether it is still the one."""
         for path in ("/openapi.json", "/docs"):
-            self.assertEqual(self.ask(path)["Cache-Control"], "no-cache")
+            self.assertEqual(self.request(path)["Cache-Control"], "no-cache")
 
     def test_compressed(self) -> None:
         """A long one is compressed for those who can read that, and is another representation then."""
         self.document["info"]["description"] = "many words " * 200
-        plain = self.ask("/openapi.json")
-        packed = self.ask("/openapi.json", Accept_Encoding="br, gzip")
+        plain = self.request("/openapi.json")
+        packed = self.request("/openapi.json", Accept_Encoding="br, gzip")
         self.assertEqual(packed["Content-Encoding"], "gzip")
         self.assertEqual(gzip.decompress(packed.body), plain.body)
         self.assertEqual(packed.length, len(packed.body))
         self.assertNotEqual(packed["ETag"], plain["ETag"])
         self.assertEqual([plain["Vary"], packed["Vary"]], ["Accept-Encoding"] * 2)
         self.assertIsNone(plain["Content-Encoding"])
-        self.assertIsNone(self.ask("/openapi.json", Accept_Encoding="gzip;q=0")["Content-Encoding"])
-        known = self.ask("/openapi.json", Accept_Encoding="gzip", If_None_Match=packed["ETag"] or "")
+        self.assertIsNone(self.request("/openapi.json", Accept_Encoding="gzip;q=0")["Content-Encoding"])
+        known = self.request("/openapi.json", Accept_Encoding="gzip", If_None_Match=packed["ETag"] or "")
         self.assertEqual((known.code, known["Vary"]), (304, "Accept-Encoding"))
 
     def test_short(self) -> None:
         """A short one is not."""
-        self.assertIsNone(self.ask("/openapi.json", Accept_Encoding="gzip")["Content-Encoding"])
+        self.assertIsNone(self.request("/openapi.json", Accept_Encoding="gzip")["Content-Encoding"])
 
     def test_unavailable(self) -> None:
         """When whoever is asked cannot answer now, that is a 503, and nothing of the reason is told."""
@@ -91,9 +91,9 @@ class DocumentTests(PagesTestCase):
     def test_no_document(self) -> None:
         """What JSON cannot hold, or has no title, is a 500 as well."""
         self.document = {"info": {"title": object()}}
-        self.assertEqual(self.ask("/openapi.json").code, 500)
+        self.assertEqual(self.request("/openapi.json").code, 500)
         self.document = {}
-        self.assertEqual(self.ask("/docs").code, 500)
+        self.assertEqual(self.request("/docs").code, 500)
         self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (TypeError, KeyError)], [1, 1])
 
     def assertRefused(self, error: Exception, code: int, title: str, retry: str | None) -> None:
@@ -104,7 +104,7 @@ class DocumentTests(PagesTestCase):
 
         self.agent = RequestTraversalAgent(self.adding(openapi).resource())
         for path in ("/openapi.json", "/docs"):
-            answer = self.ask(path)
+            answer = self.request(path)
             self.assertEqual((answer.code, answer["Content-Type"]), (code, "application/problem+json"))
             self.assertEqual((answer["Retry-After"], answer["Cache-Control"]), (retry, "no-store"))
             found = json.loads(answer.body)
@@ -126,14 +126,14 @@ class DocumentTests(PagesTestCase):
 
         inner = self.adding(openapi).resource()
         self.agent = RequestTraversalAgent(Named())
-        self.assertEqual(json.loads(self.ask("/docs").body)["instance"], "urn:unixsvc:request:r-7")
+        self.assertEqual(json.loads(self.request("/docs").body)["instance"], "urn:unixsvc:request:r-7")
 
     def test_gone(self) -> None:
         """A client that goes away before there is a document leaves nothing behind, not even a log entry."""
-        waiting: Deferred[dict[str, Any]] = Deferred()
+        pending: Deferred[dict[str, Any]] = Deferred()
 
         async def openapi() -> dict[str, Any]:
-            return await waiting
+            return await pending
 
         self.agent = RequestTraversalAgent(self.adding(openapi).resource())
         asking = self.agent.request(b"GET", b"http://shop.example/docs")
@@ -141,7 +141,7 @@ class DocumentTests(PagesTestCase):
         asking.cancel()
         self.agent.flush()
         self.failureResultOf(asking)
-        self.assertTrue(waiting.called)
+        self.assertTrue(pending.called)
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
@@ -151,7 +151,7 @@ class PageTests(PagesTestCase):
     def test_title(self) -> None:
         """Its title is that of the document, whatever that has in it."""
         self.document["info"]["title"] = "</title><script>alert(1)</script> $init & Co"
-        answer = self.ask("/docs")
+        answer = self.request("/docs")
         self.assertEqual((answer.code, answer["Content-Type"]), (200, "text/html; charset=utf-8"))
         self.assertIn(
             b"<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; $init &amp; Co</title>", answer.body
@@ -159,7 +159,7 @@ class PageTests(PagesTestCase):
 
     def test_policy(self) -> None:
         """It may run and ask for what its own host has, nothing else, and be in nobody's frame."""
-        answer = self.ask("/docs")
+        answer = self.request("/docs")
         rules = dict(
             rule.strip().split(" ", 1) for rule in (answer["Content-Security-Policy"] or "").split(";")
         )
@@ -179,14 +179,14 @@ class PageTests(PagesTestCase):
 
     def test_no_script_within(self) -> None:
         """The page keeps to that: scripts and styles are files."""
-        text = self.ask("/docs").body.decode()
+        text = self.request("/docs").body.decode()
         self.assertEqual(re.findall(r"<script(?! src=)[^>]*>|<style|\sstyle=|\son\w+=|javascript:", text), [])
         self.assertEqual(len(re.findall(r'<script src="[^"]+"></script>', text)), 2)
 
     def test_guards(self) -> None:
         """Every answer says that it is what it says, and no page is in a frame."""
         for path in ("/openapi.json", "/docs", "/docs/", *(f"/docs/{name}" for name in FILES)):
-            answer = self.ask(path)
+            answer = self.request(path)
             self.assertEqual(
                 (answer["X-Content-Type-Options"], answer["X-Frame-Options"]), ("nosniff", "DENY")
             )
@@ -199,23 +199,23 @@ class PageTests(PagesTestCase):
         below.putChild(b"api", self.klein.resource())
         for resource, prefix in ((self.klein.resource(), ""), (root, "/v1/api")):
             self.agent = RequestTraversalAgent(resource)
-            text = self.ask(f"{prefix}/docs").body.decode()
+            text = self.request(f"{prefix}/docs").body.decode()
             found = re.findall(r'(?:src|href)="([^"]+)"', text)
             self.assertEqual(len(found), 5)
             for each in found:
-                self.assertEqual(self.ask(urljoin(f"{prefix}/docs", each)).code, 200, each)
+                self.assertEqual(self.request(urljoin(f"{prefix}/docs", each)).code, 200, each)
         self.assertIn('new URL("openapi.json", document.baseURI)', (STATIC / "init.js").read_text("utf-8"))
 
     def test_slash(self) -> None:
         """With a slash at its end it is sent to the one without, below the same prefix."""
-        answer = self.ask("/docs/")
+        answer = self.request("/docs/")
         self.assertEqual((answer.code, answer["Location"], answer.body), (308, "../docs", b""))
         self.assertEqual(urljoin("/v1/api/docs/", "../docs"), "/v1/api/docs")
 
     def test_head(self) -> None:
         """HEAD has the headers of GET, and no body."""
         for path in ("/openapi.json", "/docs", "/docs/swagger-ui.css"):
-            head, whole = self.ask(path, "HEAD"), self.ask(path)
+            head, whole = self.request(path, "HEAD"), self.request(path)
             self.assertEqual((head.code, head.body), (200, b""))
             self.assertEqual(head["Content-Length"], str(whole.length))
             for name in ("Content-Type", "ETag", "Cache-Control", "Content-Security-Policy"):
@@ -237,7 +237,7 @@ class PageTests(PagesTestCase):
         for name in ("openapi", "page", "give", "docs", "_slash"):
             own.__name__ = name
             self.klein.route(f"/own/{name}")(own)
-        self.assertEqual(json.loads(self.ask("/openapi.json").body), self.document)
-        self.assertIn(b"swagger-ui", self.ask("/docs").body)
-        self.assertEqual(self.ask("/docs/").code, 308)
-        self.assertEqual(self.ask("/own/openapi").body, b"own")
+        self.assertEqual(json.loads(self.request("/openapi.json").body), self.document)
+        self.assertIn(b"swagger-ui", self.request("/docs").body)
+        self.assertEqual(self.request("/docs/").code, 308)
+        self.assertEqual(self.request("/own/openapi").body, b"own")

@@ -4,7 +4,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.unit.rest.http_requests import TOKEN, Answered, FakeHandle, Wire, World, header_of
+from tests.unit.rest.http_requests import (
+    TOKEN,
+    FakeHandle,
+    GatewayHarness,
+    RawClient,
+    Response,
+    header_values,
+)
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply
 from unixsvc.errors import RateLimited, Unavailable
@@ -29,30 +36,32 @@ ROUTES: list[Group | Route] = [
 
 
 class RepliesTests(SynchronousTestCase):
-    def ask(self, reply: Reply, method: str = "GET", **headers: str) -> Answered:
+    def request(self, reply: Reply, method: str = "GET", **headers: str) -> Response:
         """What becomes of a reply."""
-        return World(handle=FakeHandle(reply)).ask(method, "/x", headers=headers)
+        return GatewayHarness(handle=FakeHandle(reply)).request(method, "/x", headers=headers)
 
     def test_made(self) -> None:
         """What has made something is 201, and says where it is, in characters that a URL can have."""
-        found = self.ask(Reply(200, b'{"id":7}', location="/things/7?a=b"), "POST")
+        found = self.request(Reply(200, b'{"id":7}', location="/things/7?a=b"), "POST")
         self.assertEqual(
             (found.code, found.header("Location"), found.json), (201, "/things/7?a=b", {"id": 7})
         )
-        found = self.ask(Reply(200, b"7", location="/a b\r\nEvil: 1/\u00fc/%2F"), "POST")
+        found = self.request(Reply(200, b"7", location="/a b\r\nEvil: 1/\u00fc/%2F"), "POST")
         self.assertEqual(found.header("Location"), "/a%20b%0D%0AEvil:%201/%C3%BC/%2F")
 
     def test_made_somewhere(self) -> None:
         """Who does not say where gets 201 without it; null has no body then either."""
-        found = self.ask(Reply(200, b"null", location=""), "POST")
+        found = self.request(Reply(200, b"null", location=""), "POST")
         self.assertEqual((found.code, found.header("Location"), found.body), (201, None, b""))
-        wire = Wire(Site(World(handle=FakeHandle(Reply(200, b"null", location=""))).gateway, reactor=Clock()))
-        self.assertEqual(header_of(wire.ask("POST", "/x"), b"Content-Length"), [b"0"])
+        client = RawClient(
+            Site(GatewayHarness(handle=FakeHandle(Reply(200, b"null", location=""))).gateway, reactor=Clock())
+        )
+        self.assertEqual(header_values(client.request("POST", "/x"), b"Content-Length"), [b"0"])
 
     def test_retry(self) -> None:
         """When to come back is told in whole seconds, and never too early."""
         for error, seconds in ((RateLimited(1.2), "2"), (Unavailable(3), "3"), (Unavailable(0), "0")):
-            found = self.ask(Reply(error.code, b"", error.message, error.detail))
+            found = self.request(Reply(error.code, b"", error.message, error.detail))
             self.assertEqual((found.code, found.header("Retry-After")), (error.code, seconds))
         for detail in (
             None,
@@ -61,98 +70,98 @@ class RepliesTests(SynchronousTestCase):
             {"retry_after": float("inf")},
             {"retry_after": -1},
         ):
-            self.assertIsNone(self.ask(Reply(503, b"", "x", detail)).header("Retry-After"))
+            self.assertIsNone(self.request(Reply(503, b"", "x", detail)).header("Retry-After"))
 
     def test_codes(self) -> None:
         """Codes are what they are; one that HTTP cannot have is 500."""
         for code in (403, 408, 409, 410, 413, 418, 429, 499, 502, 504, 599):
-            self.assertEqual(self.ask(Reply(code, b"", "x")).code, code)
-        self.assertEqual(self.ask(Reply(1000, b"", "x")).code, 500)
+            self.assertEqual(self.request(Reply(code, b"", "x")).code, code)
+        self.assertEqual(self.request(Reply(1000, b"", "x")).code, 500)
 
 
 class ETagTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
-        self.ask = World(*ROUTES).ask
+        self.request = GatewayHarness(*ROUTES).request
 
     def test_unchanged(self) -> None:
         """What the client has is not sent again: 304, with the validator and nothing of a body."""
-        etag = self.ask("GET", "/hello").header("ETag")
+        etag = self.request("GET", "/hello").header("ETag")
         for value in (etag, f'"x", W/{etag}', "*"):
             for method in ("GET", "HEAD"):
-                found = self.ask(method, "/hello", headers={"If-None-Match": value})
+                found = self.request(method, "/hello", headers={"If-None-Match": value})
                 self.assertEqual((found.code, found.body, found.header("ETag")), (304, b"", etag))
                 self.assertIsNone(found.header("Content-Type"))
                 self.assertIsNone(found.header("Content-Length"))
 
     def test_changed(self) -> None:
         """What the client has is another one: all is sent."""
-        etag = self.ask("GET", "/hello?name=x").header("ETag")
+        etag = self.request("GET", "/hello?name=x").header("ETag")
         assert etag is not None
-        found = self.ask("GET", "/hello", headers={"If-None-Match": etag})
+        found = self.request("GET", "/hello", headers={"If-None-Match": etag})
         self.assertEqual((found.code, found.json), (200, {"hello": "world"}))
 
     def test_only_what_was_got(self) -> None:
         """What is no answer to GET has no validator, nor has a failure."""
-        self.assertIsNone(self.ask("POST", "/hello", TOKEN, json={"name": "a"}).header("ETag"))
-        found = self.ask("GET", "/nowhere", headers={"If-None-Match": "*"})
+        self.assertIsNone(self.request("POST", "/hello", TOKEN, json={"name": "a"}).header("ETag"))
+        found = self.request("GET", "/nowhere", headers={"If-None-Match": "*"})
         self.assertEqual((found.code, found.header("ETag")), (404, None))
 
 
 class GzipTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
-        world = World(*ROUTES, http=Http(docs=False, gzip_over=100))
-        self.wire = Wire(Site(world.gateway, reactor=Clock()))
+        harness = GatewayHarness(*ROUTES, http=Http(docs=False, gzip_over=100))
+        self.client = RawClient(Site(harness.gateway, reactor=Clock()))
 
-    def ask(self, size: int, accept: str, *headers: str, method: str = "GET") -> tuple[bytes, bytes]:
+    def request(self, size: int, accept: str, *headers: str, method: str = "GET") -> tuple[bytes, bytes]:
         """The head and the body of the answer."""
-        answer = self.wire.ask(method, f"/long?size={size}", f"Accept-Encoding: {accept}", *headers)
+        answer = self.client.request(method, f"/long?size={size}", f"Accept-Encoding: {accept}", *headers)
         head, _, body = answer.partition(b"\r\n\r\n")
         return head + b"\r\n\r\n", body
 
     def test_long(self) -> None:
         """A long answer is compressed for a client that can read that."""
-        head, body = self.ask(1000, "br, gzip")
-        self.assertEqual(header_of(head, b"Content-Encoding"), [b"gzip"])
-        self.assertEqual(header_of(head, b"Content-Length"), [b"%d" % len(body)])
-        self.assertEqual(header_of(head, b"Vary"), [b"Accept-Encoding"])
+        head, body = self.request(1000, "br, gzip")
+        self.assertEqual(header_values(head, b"Content-Encoding"), [b"gzip"])
+        self.assertEqual(header_values(head, b"Content-Length"), [b"%d" % len(body)])
+        self.assertEqual(header_values(head, b"Vary"), [b"Accept-Encoding"])
         self.assertEqual(gzip.decompress(body), b'"%b"' % (b"x" * 1000))
 
     def test_refused(self) -> None:
         """One that cannot, or says that it will not, gets it as it is; caches are told that it depends."""
         for accept in ("gzip;q=0", "br", "identity"):
-            head, body = self.ask(1000, accept)
-            self.assertEqual(header_of(head, b"Content-Encoding"), [])
-            self.assertEqual(header_of(head, b"Vary"), [b"Accept-Encoding"])
+            head, body = self.request(1000, accept)
+            self.assertEqual(header_values(head, b"Content-Encoding"), [])
+            self.assertEqual(header_values(head, b"Vary"), [b"Accept-Encoding"])
             self.assertEqual(len(body), 1002)
 
     def test_short(self) -> None:
         """A short answer stays as it is, for everybody."""
-        head, body = self.ask(98, "gzip")
-        self.assertEqual((header_of(head, b"Content-Encoding"), len(body)), ([], 100))
-        self.assertEqual(header_of(head, b"Vary"), [])
+        head, body = self.request(98, "gzip")
+        self.assertEqual((header_values(head, b"Content-Encoding"), len(body)), ([], 100))
+        self.assertEqual(header_values(head, b"Vary"), [])
 
     def test_validators(self) -> None:
         """Each form has a validator of its own, which the other one is not known by."""
-        packed, plain = (header_of(self.ask(1000, each)[0], b"ETag")[0] for each in ("gzip", "br"))
+        packed, plain = (header_values(self.request(1000, each)[0], b"ETag")[0] for each in ("gzip", "br"))
         self.assertNotEqual(packed, plain)
         for etag, code in ((packed, b" 304 "), (plain, b" 200 ")):
-            head, _ = self.ask(1000, "gzip", f"If-None-Match: {etag.decode()}")
+            head, _ = self.request(1000, "gzip", f"If-None-Match: {etag.decode()}")
             self.assertIn(code, head)
 
     def test_head(self) -> None:
         """HEAD tells of the form that GET would have."""
-        head, body = self.ask(1000, "gzip", method="HEAD")
-        whole, _ = self.ask(1000, "gzip")
+        head, body = self.request(1000, "gzip", method="HEAD")
+        whole, _ = self.request(1000, "gzip")
         self.assertEqual(body, b"")
         for name in (b"Content-Length", b"Content-Encoding", b"ETag"):
-            self.assertEqual(header_of(head, name), header_of(whole, name))
+            self.assertEqual(header_values(head, name), header_values(whole, name))
 
     def test_off(self) -> None:
         """0 is never."""
-        world = World(*ROUTES, http=Http(docs=False, gzip_over=0))
-        answer = Wire(Site(world.gateway, reactor=Clock())).ask(
+        harness = GatewayHarness(*ROUTES, http=Http(docs=False, gzip_over=0))
+        answer = RawClient(Site(harness.gateway, reactor=Clock())).request(
             "GET", "/long?size=9999", "Accept-Encoding: gzip"
         )
-        self.assertEqual(header_of(answer, b"Content-Encoding") + header_of(answer, b"Vary"), [])
+        self.assertEqual(header_values(answer, b"Content-Encoding") + header_values(answer, b"Vary"), [])

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.unit.rest.http_requests import TOKEN, FakeHandle, Wire, World, header_of
+from tests.unit.rest.http_requests import TOKEN, FakeHandle, GatewayHarness, RawClient, header_values
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import Conflict
@@ -63,12 +63,12 @@ ROUTES: list[Group | Route] = [
 class AnswersTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
-        self.world = World(*ROUTES)
-        self.ask = self.world.ask
+        self.harness = GatewayHarness(*ROUTES)
+        self.request = self.harness.request
 
     def test_success(self) -> None:
         """The result of an action is the body, as JSON, with what keeps a browser from doing more with it."""
-        found = self.ask("GET", "/hello?name=you")
+        found = self.request("GET", "/hello?name=you")
         self.assertEqual((found.code, found.json), (200, {"hello": "you"}))
         for name, value in {
             "Content-Type": "application/json",
@@ -90,46 +90,46 @@ class AnswersTests(SynchronousTestCase):
             "application/x-www-form-urlencoded": "name=a&size=2",
             "multipart/form-data; boundary=xx": parts,
         }.items():
-            found = self.ask("POST", "/hello", TOKEN, data=body.encode(), headers={"Content-Type": kind})
+            found = self.request("POST", "/hello", TOKEN, data=body.encode(), headers={"Content-Type": kind})
             self.assertEqual((found.code, found.json), (200, {"name": "a", "size": 2}), kind)
 
     def test_unread_kinds(self) -> None:
         """Another kind of body is 415, and JSON that is none is 400; neither reaches the use case."""
         for kind, body, code in (("text/csv", b"a", 415), ("application/json", b"{", 400)):
-            found = self.ask("POST", "/hello", TOKEN, data=body, headers={"Content-Type": kind})
+            found = self.request("POST", "/hello", TOKEN, data=body, headers={"Content-Type": kind})
             self.assertEqual((found.code, found.json["status"]), (code, code))
             self.assertEqual(found.header("Content-Type"), "application/problem+json")
-        self.assertEqual(self.world.stats.snapshot().requests, 0)
+        self.assertEqual(self.harness.stats.snapshot().requests, 0)
 
     def test_nothing(self) -> None:
         """A result that is null is 204, with no body and no word of one."""
-        found = self.ask("DELETE", "/hello", TOKEN)
+        found = self.request("DELETE", "/hello", TOKEN)
         self.assertEqual((found.code, found.body), (204, b""))
         self.assertIsNone(found.header("Content-Type"))
         self.assertIsNone(found.header("Content-Length"))
 
     def test_path(self) -> None:
-        """The router is given the path as it is on the wire: an escaped slash is part of a segment."""
-        self.assertEqual(self.ask("GET", "/things/a%2Fb").json, "a/b")
-        self.assertEqual(self.ask("GET", "/things/a/b").code, 404)
-        self.assertEqual(self.ask("GET", "/things/%FF").code, 400)
+        """The router is given the path as it is on the client: an escaped slash is part of a segment."""
+        self.assertEqual(self.request("GET", "/things/a%2Fb").json, "a/b")
+        self.assertEqual(self.request("GET", "/things/a/b").code, 404)
+        self.assertEqual(self.request("GET", "/things/%FF").code, 400)
 
     def test_unknown(self) -> None:
         """A path that nobody has is a problem of the same kind as any other, and counted."""
-        found = self.ask("GET", "/nowhere")
+        found = self.request("GET", "/nowhere")
         self.assertEqual((found.code, found.json["title"]), (404, "Not found"))
-        self.assertEqual(self.world.stats.snapshot().codes, {404: 1})
+        self.assertEqual(self.harness.stats.snapshot().codes, {404: 1})
 
     def test_invalid(self) -> None:
         """What is wrong with arguments is told field by field."""
-        found = self.ask("POST", "/hello", TOKEN, json={"size": "x"})
+        found = self.request("POST", "/hello", TOKEN, json={"size": "x"})
         self.assertEqual(
             (found.code, [each["field"] for each in found.json["errors"]]), (422, ["name", "size"])
         )
 
     def test_crash(self) -> None:
         """What an action raises of its own stays here, and is logged under the id that the client has."""
-        found = self.ask("GET", "/crash", headers={"X-Request-Id": "r1"})
+        found = self.request("GET", "/crash", headers={"X-Request-Id": "r1"})
         self.assertEqual(found.code, 500)
         self.assertNotIn(b"secret", found.body)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -138,17 +138,19 @@ class AnswersTests(SynchronousTestCase):
     def test_unauthorized(self) -> None:
         """Without a token, or with a wrong one, it is said how to show it."""
         for token in (None, "wrong"):
-            found = self.ask("POST", "/hello", token, json={"name": "a"})
+            found = self.request("POST", "/hello", token, json={"name": "a"})
             self.assertEqual((found.code, found.header("WWW-Authenticate")), (401, "Bearer"))
 
     def test_how_to_show(self) -> None:
         """Who has shown no token is told how; who has shown a wrong one, nothing new."""
-        there = World(*ROUTES, policy="required")
-        for found in (self.ask("POST", "/hello", json={"name": "a"}), there.ask("GET", "/hello")):
+        there = GatewayHarness(*ROUTES, policy="required")
+        for found in (self.request("POST", "/hello", json={"name": "a"}), there.request("GET", "/hello")):
             self.assertEqual(found.json["detail"], "show the token as Authorization: Bearer TOKEN")
-        basic = self.ask("POST", "/hello", json={"name": "a"}, headers={"Authorization": "Basic abc"})
+        basic = self.request("POST", "/hello", json={"name": "a"}, headers={"Authorization": "Basic abc"})
         self.assertIn("Bearer", basic.json["detail"])
-        self.assertEqual(self.ask("POST", "/hello", "wrong", json={}).json["detail"], "auth_token is wrong")
+        self.assertEqual(
+            self.request("POST", "/hello", "wrong", json={}).json["detail"], "auth_token is wrong"
+        )
 
     def test_own_401(self) -> None:
         """An application's own 401 keeps its words; without tokens, there is none to show."""
@@ -156,79 +158,79 @@ class AnswersTests(SynchronousTestCase):
             (Reply(401, b"", "Unauthorized", "no such user"), Http(docs=False)),
             (Reply(401, b"", "Unauthorized"), Http(docs=False, token="off")),
         ):
-            found = World(handle=FakeHandle(reply), http=http).ask("GET", "/x")
+            found = GatewayHarness(handle=FakeHandle(reply), http=http).request("GET", "/x")
             self.assertEqual(found.json.get("detail"), reply.detail)
 
     def test_not_kept_authenticated(self) -> None:
         """On one connection, each request shows the token for itself."""
-        wire = Wire(self.world.site)
-        self.assertIn(b" 204 ", wire.ask("DELETE", "/hello", f"Authorization: Bearer {TOKEN}"))
-        self.assertIn(b" 401 ", wire.ask("DELETE", "/hello"))
+        client = RawClient(self.harness.site)
+        self.assertIn(b" 204 ", client.request("DELETE", "/hello", f"Authorization: Bearer {TOKEN}"))
+        self.assertIn(b" 401 ", client.request("DELETE", "/hello"))
 
     def test_private(self) -> None:
         """What was shown to a token is not kept by anybody in between."""
-        self.assertEqual(self.ask("GET", "/hello", TOKEN).header("Cache-Control"), "no-store")
+        self.assertEqual(self.request("GET", "/hello", TOKEN).header("Cache-Control"), "no-store")
 
     def test_names(self) -> None:
         """The id and the trace of a request come back, and are what the action sees."""
         headers = {"X-Request-Id": "r1", "Traceparent": TRACE, "X-Request-Timeout": "5"}
-        found = self.ask("GET", "/who", headers=headers)
+        found = self.request("GET", "/who", headers=headers)
         meta = {"request_id": "r1", "traceparent": TRACE}
         self.assertEqual(found.json, {"id": "r1", "meta": meta, "timeout": 5.0})
         self.assertEqual((found.header("X-Request-Id"), found.header("Traceparent")), ("r1", TRACE))
 
     def test_own_name(self) -> None:
         """A request without an id gets one, the same for the client, the action and the log."""
-        found = self.ask("GET", "/who")
+        found = self.request("GET", "/who")
         self.assertEqual(found.header("X-Request-Id"), found.json["id"])
         self.assertIsNone(found.header("Traceparent"))
         self.assertIsNotNone(
-            self.ask("GET", "/who", headers={"X-Request-Timeout": "x"}).header("X-Request-Id")
+            self.request("GET", "/who", headers={"X-Request-Timeout": "x"}).header("X-Request-Id")
         )
 
     def test_accept(self) -> None:
         """A client that wants no JSON gets it all the same."""
-        found = self.ask("GET", "/hello", headers={"Accept": "text/html"})
+        found = self.request("GET", "/hello", headers={"Accept": "text/html"})
         self.assertEqual((found.code, found.header("Content-Type")), (200, "application/json"))
 
 
 class PagesTests(SynchronousTestCase):
     def test_document(self) -> None:
         """What can be asked is described where people look for it, unless the configuration says no."""
-        there = World(*ROUTES, http=Http())
-        found = there.ask("GET", "/openapi.json")
+        there = GatewayHarness(*ROUTES, http=Http())
+        found = there.request("GET", "/openapi.json")
         self.assertEqual((found.code, found.json["openapi"][:3]), (200, "3.1"))
         self.assertIn("/hello", found.json["paths"])
-        self.assertEqual(there.ask("GET", "/docs").code, 200)
-        self.assertEqual(World(*ROUTES).ask("GET", "/docs").code, 404)
+        self.assertEqual(there.request("GET", "/docs").code, 200)
+        self.assertEqual(GatewayHarness(*ROUTES).request("GET", "/docs").code, 404)
 
     def test_routes_of_ones_own(self) -> None:
         """An application has the path of a page for itself, if its table has that."""
-        found = World(GET("/docs", hello, public=True), http=Http()).ask("GET", "/docs")
+        found = GatewayHarness(GET("/docs", hello, public=True), http=Http()).request("GET", "/docs")
         self.assertEqual(found.json, {"hello": "world"})
 
 
 class MethodsTests(SynchronousTestCase):
     def test_not_allowed(self) -> None:
         """405 says what is allowed, in the header and in the body."""
-        found = World(*ROUTES).ask("PUT", "/hello")
+        found = GatewayHarness(*ROUTES).request("PUT", "/hello")
         self.assertEqual((found.code, found.header("Allow")), (405, "DELETE, GET, HEAD, OPTIONS, POST"))
         self.assertEqual(found.json["allowed"], ["DELETE", "GET", "POST"])
 
     def test_head(self) -> None:
         """HEAD is GET without the body, with its length and validator."""
-        there = World(*ROUTES)
-        whole, head = there.ask("GET", "/hello"), there.ask("HEAD", "/hello")
+        there = GatewayHarness(*ROUTES)
+        whole, head = there.request("GET", "/hello"), there.request("HEAD", "/hello")
         self.assertEqual((head.code, head.body), (200, b""))
         self.assertEqual(head.header("Content-Length"), str(len(whole.body)))
         self.assertEqual(head.header("ETag"), whole.header("ETag"))
 
     def test_head_of_nothing(self) -> None:
         """Where there is no GET, there is no HEAD; a path that is not there has neither."""
-        there = World(POST("/only", make))
-        found = there.ask("HEAD", "/only")
+        there = GatewayHarness(POST("/only", make))
+        found = there.request("HEAD", "/only")
         self.assertEqual((found.code, found.header("Allow")), (405, "OPTIONS, POST"))
-        self.assertEqual(there.ask("HEAD", "/nowhere").code, 404)
+        self.assertEqual(there.request("HEAD", "/nowhere").code, 404)
 
     def test_own_head(self) -> None:
         """A route for HEAD goes before that for GET."""
@@ -236,23 +238,27 @@ class MethodsTests(SynchronousTestCase):
         async def refuse() -> None:
             raise Conflict
 
-        self.assertEqual(World(GET("/x", hello), HEAD("/x", refuse, public=True)).ask("HEAD", "/x").code, 409)
+        self.assertEqual(
+            GatewayHarness(GET("/x", hello), HEAD("/x", refuse, public=True)).request("HEAD", "/x").code, 409
+        )
 
     def test_options(self) -> None:
         """OPTIONS tells what a path has; one that nobody has is 404."""
-        there = World(*ROUTES)
-        found = there.ask("OPTIONS", "/hello")
+        there = GatewayHarness(*ROUTES)
+        found = there.request("OPTIONS", "/hello")
         self.assertEqual((found.code, found.body), (204, b""))
         self.assertEqual(found.header("Allow"), "DELETE, GET, HEAD, OPTIONS, POST")
-        self.assertEqual(there.ask("OPTIONS", "/nowhere").code, 404)
+        self.assertEqual(there.request("OPTIONS", "/nowhere").code, 404)
 
     def test_own_options(self) -> None:
         """A route for OPTIONS answers itself."""
-        found = World(OPTIONS("/x", hello, public=True)).ask("OPTIONS", "/x")
+        found = GatewayHarness(OPTIONS("/x", hello, public=True)).request("OPTIONS", "/x")
         self.assertEqual((found.code, found.json), (200, {"hello": "world"}))
 
     def test_methods_of_others(self) -> None:
         """What another service says is allowed cannot become another header."""
         detail = {"allowed": ["GET", "X\r\nEvil: 1", 7]}
-        wire = Wire(Site(World(handle=FakeHandle(Reply(405, b"", "no", detail))).gateway, reactor=Clock()))
-        self.assertEqual(header_of(wire.ask("PUT", "/x"), b"Allow"), [b"GET, HEAD, OPTIONS"])
+        client = RawClient(
+            Site(GatewayHarness(handle=FakeHandle(Reply(405, b"", "no", detail))).gateway, reactor=Clock())
+        )
+        self.assertEqual(header_values(client.request("PUT", "/x"), b"Allow"), [b"GET, HEAD, OPTIONS"])

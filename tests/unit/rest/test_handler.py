@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 from zope.interface.verify import verifyObject
 
-from tests.unit.rest.http_connection import Gateway, answers_in, ask
+from tests.unit.rest.http_connection import FakeGateway, raw, responses_in
 from tests.unit.server.test_probe import Saying
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
@@ -31,7 +31,7 @@ class HandlerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A service that listens."""
-        self.clock, self.endpoint, self.gateway = Clock(), MemoryEndpoint(), Gateway()
+        self.clock, self.endpoint, self.gateway = Clock(), MemoryEndpoint(), FakeGateway()
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         self.handler = HttpRequestHandler(context, lambda given: self.gateway)
         self.successResultOf(self.start(self.handler.listen()))
@@ -48,16 +48,16 @@ class HandlerTests(SynchronousTestCase):
     def test_serves(self) -> None:
         """Its clients ask its gateway, and it knows how many they are."""
         channel, transport = self.endpoint.connect()
-        channel.dataReceived(ask())
-        self.assertEqual(answers_in(transport.value())[0].code, 200)
-        self.assertEqual((self.handler.connections(), len(self.gateway.seen)), (1, 1))
+        channel.dataReceived(raw())
+        self.assertEqual(responses_in(transport.value())[0].code, 200)
+        self.assertEqual((self.handler.connections(), len(self.gateway.requests)), (1, 1))
 
     def test_close(self) -> None:
         """It has a last look at what was sent before it stops to accept; those who are connected stay."""
         channel, transport = self.endpoint.connect()
         closed = self.start(self.handler.close())
         self.assertTrue(self.endpoint.listening)
-        channel.dataReceived(ask())
+        channel.dataReceived(raw())
         self.clock.pump([0.1, 0.1])
         self.successResultOf(closed)
         self.successResultOf(self.start(self.handler.close()))
@@ -66,12 +66,12 @@ class HandlerTests(SynchronousTestCase):
     def test_drain(self) -> None:
         """It stops to accept, finishes what is asked, and is done when all are gone."""
         channel, transport = self.endpoint.connect()
-        channel.dataReceived(ask("GET /wait HTTP/1.1"))
+        channel.dataReceived(raw("GET /wait HTTP/1.1"))
         done = self.handler.stopService()
         self.clock.pump([0.1, 0.1])
         self.assertFalse(self.endpoint.listening)
         self.gateway.answer()
-        self.assertEqual((len(answers_in(transport.value())), transport.closed), (1, "lose"))
+        self.assertEqual((len(responses_in(transport.value())), transport.closed), (1, "lose"))
         self.assertNoResult(done)
         channel.connectionLost(None)
         self.successResultOf(done)
@@ -89,10 +89,10 @@ class HandlerTests(SynchronousTestCase):
     def test_abort(self) -> None:
         """What is unanswered is refused, and so that clients hear it, they are cut off a moment later."""
         channel, transport = self.endpoint.connect()
-        channel.dataReceived(ask("GET /wait HTTP/1.1"))
+        channel.dataReceived(raw("GET /wait HTTP/1.1"))
         _, silent = self.endpoint.connect()
         self.handler.abort()
-        (answer,) = answers_in(transport.value())
+        (answer,) = responses_in(transport.value())
         self.assertEqual((answer.code, answer.headers["Connection"]), (503, "close"))
         self.assertEqual((transport.closed, silent.closed), ("lose", ""))
         self.clock.pump([0.25] * 3)
@@ -102,19 +102,19 @@ class HandlerTests(SynchronousTestCase):
 class Health(Resource):
     """A gateway that answers everything alike.
 
-    :ivar seen: what was asked, and with which token.
+    :ivar requests: what was asked, and with which token.
     """
 
     isLeaf = True
 
     def __init__(self, code: int, body: bytes) -> None:
         super().__init__()
-        self.seen: list[tuple[bytes, str | None]] = []
+        self.requests: list[tuple[bytes, str | None]] = []
         self._code, self._body = code, body
 
     def render(self, request: Any) -> bytes:
         """Answer."""
-        self.seen.append((request.path, request.getHeader("Authorization")))
+        self.requests.append((request.path, request.getHeader("Authorization")))
         request.setResponseCode(self._code)
         return self._body
 
@@ -139,7 +139,7 @@ class ProbeTests(TestCase):
         gateway = Health(200, b"{}")
         handler = self.handler(gateway, "abc")
         await handler.probe()
-        self.assertEqual(gateway.seen, [(b"/-/health", "Bearer abc")])
+        self.assertEqual(gateway.requests, [(b"/-/health", "Bearer abc")])
         await handler.drain()
         self.assertEqual(handler.connections(), 0)
 

@@ -12,7 +12,7 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 from werkzeug.exceptions import Conflict, TooManyRequests, abort
 
-from tests.unit.rest.http_requests import Wire, World, header_of
+from tests.unit.rest.http_requests import GatewayHarness, RawClient, header_values
 from unixsvc.config.http import Cors, Http
 from unixsvc.errors import NotFound, RateLimited
 from unixsvc.routing.route import GET
@@ -27,16 +27,16 @@ class Thing(msgspec.Struct):
 class Own:
     """Routes of an application's own.
 
-    :ivar waiting: what ``/wait`` waits for.
+    :ivar pending: what ``/wait`` waits for.
     :ivar cancelled: whether that was cancelled.
     """
 
     def __init__(self) -> None:
         self.cancelled = False
-        self.waiting: Deferred[Any] = Deferred(self._cancel)
+        self.pending: Deferred[Any] = Deferred(self._cancel)
         self.request: Any = None
 
-    def _cancel(self, waiting: Deferred[Any]) -> None:
+    def _cancel(self, pending: Deferred[Any]) -> None:
         self.cancelled = True
 
     def add(self, app: Klein) -> None:
@@ -73,13 +73,13 @@ class Own:
 
     async def later(self, request: Any) -> Any:
         """Waits before it returns data."""
-        await self.waiting
+        await self.pending
         return {"later": True}
 
     def wait(self, request: Any) -> Any:
         """Waits."""
         self.request = request
-        return self.waiting
+        return self.pending
 
     def half(self, request: Any) -> Any:
         """Breaks in the middle of its answer."""
@@ -106,17 +106,17 @@ class WebCase(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
         self.own = Own()
-        self.world = World(GET("/hello", hello, public=True), web=self.own.add, http=self.http)
-        self.ask = self.world.ask
-        self.site = self.world.site
-        self.wire = Wire(self.site)
+        self.harness = GatewayHarness(GET("/hello", hello, public=True), web=self.own.add, http=self.http)
+        self.request = self.harness.request
+        self.site = self.harness.site
+        self.client = RawClient(self.site)
 
 
 class ResultsTests(WebCase):
     def test_data(self) -> None:
         """What is data becomes JSON, with what all answers have."""
         for name, expected in (("dict", {"a": 1}), ("list", [1]), ("thing", {"name": "a"})):
-            found = self.ask("GET", f"/own/{name}", headers={"X-Request-Id": "r1"})
+            found = self.request("GET", f"/own/{name}", headers={"X-Request-Id": "r1"})
             self.assertEqual((found.code, found.json), (200, expected))
             self.assertEqual(found.header("Content-Type"), "application/json")
             self.assertEqual(found.header("X-Content-Type-Options"), "nosniff")
@@ -127,34 +127,34 @@ class ResultsTests(WebCase):
     def test_pages(self) -> None:
         """What is none is what Klein makes of it, and has its length."""
         for name, expected in (("text", b"text"), ("bytes", b"bytes"), ("none", b""), ("resource", b"data")):
-            found = self.ask("GET", f"/own/{name}")
+            found = self.request("GET", f"/own/{name}")
             self.assertEqual((found.code, found.body), (200, expected))
-        self.assertIn(b"\r\nContent-Length: 4\r\n", self.wire.ask("GET", "/own/text"))
+        self.assertIn(b"\r\nContent-Length: 4\r\n", self.client.request("GET", "/own/text"))
 
     def test_unchanged(self) -> None:
         """Data has a validator, by which the client has it already."""
-        etag = self.ask("GET", "/own/dict").header("ETag")
+        etag = self.request("GET", "/own/dict").header("ETag")
         assert etag is not None
-        found = self.ask("GET", "/own/dict", headers={"If-None-Match": etag})
+        found = self.request("GET", "/own/dict", headers={"If-None-Match": etag})
         self.assertEqual((found.code, found.body), (304, b""))
 
     def test_code_kept(self) -> None:
         """A route's own code and headers stay."""
-        found = self.ask("POST", "/own/made")
+        found = self.request("POST", "/own/made")
         self.assertEqual((found.code, found.header("Location"), found.json), (201, "/own/1", {"made": True}))
         self.assertEqual(found.header("Content-Type"), "application/vnd.shop+json")
 
     def test_later(self) -> None:
         """So it is for a route that waits; until then it counts as unanswered."""
-        self.assertEqual(self.wire.ask("GET", "/own/later"), b"")
-        self.assertEqual(self.world.gateway.pending, 1)
-        self.own.waiting.callback(None)
-        self.assertTrue(self.wire.taken().endswith(b'{"later":true}'))
-        self.assertEqual(self.world.gateway.pending, 0)
+        self.assertEqual(self.client.request("GET", "/own/later"), b"")
+        self.assertEqual(self.harness.gateway.pending, 1)
+        self.own.pending.callback(None)
+        self.assertTrue(self.client.received().endswith(b'{"later":true}'))
+        self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_head(self) -> None:
         """HEAD has the length and no body."""
-        answer = self.wire.ask("HEAD", "/own/dict")
+        answer = self.client.request("HEAD", "/own/dict")
         self.assertIn(b"\r\nContent-Length: 7\r\n", answer)
         self.assertTrue(answer.endswith(b"\r\n\r\n"))
 
@@ -162,42 +162,42 @@ class ResultsTests(WebCase):
 class WaysTests(WebCase):
     def test_action_first(self) -> None:
         """At a path that both have, the action answers."""
-        self.assertEqual(self.ask("GET", "/hello").json, "hello")
+        self.assertEqual(self.request("GET", "/hello").json, "hello")
 
     def test_method(self) -> None:
         """A route has its own methods, and 405s."""
-        found = self.ask("GET", "/own/made")
+        found = self.request("GET", "/own/made")
         self.assertEqual((found.code, found.header("Allow")), (405, "OPTIONS, POST"))
         self.assertEqual(found.json["allowed"], ["POST"])
         self.assertEqual(found.header("Content-Type"), "application/problem+json")
-        found = self.ask("OPTIONS", "/own/made")
+        found = self.request("OPTIONS", "/own/made")
         self.assertEqual((found.code, found.header("Allow")), (204, "OPTIONS, POST"))
 
     def test_slash(self) -> None:
         """Where a slash is missing, it is said where to go: on the host that the client has asked."""
-        answer = self.wire.ask("GET", "/own/7?a=1")
+        answer = self.client.request("GET", "/own/7?a=1")
         self.assertIn(b" 308 ", answer)
         self.assertIn(b"\r\nLocation: /own/7/?a=1\r\n", answer)
         self.assertNotIn(b"\r\nContent-Type", answer)
-        self.assertEqual(self.ask("GET", "/own/7/").json, [7])
+        self.assertEqual(self.request("GET", "/own/7/").json, [7])
 
     def test_nowhere(self) -> None:
         """What neither has is counted, as a message is."""
         for path in ("/own/x/", "/own", "/%FF"):
-            self.assertIn(self.ask("GET", path).code, (400, 404))
-        self.assertEqual(self.world.stats.snapshot().requests, 3)
+            self.assertIn(self.request("GET", path).code, (400, 404))
+        self.assertEqual(self.harness.stats.snapshot().requests, 3)
 
     def test_no_host(self) -> None:
         """A client of HTTP/1.0 need not name a host, nor has a Unix socket one."""
-        wire = Wire(self.site, UNIXAddress("/run/shop.sock"))
-        wire.channel.dataReceived(b"GET /own/text HTTP/1.0\r\n\r\n")
-        self.assertIn(b" 200 ", wire.taken())
+        client = RawClient(self.site, UNIXAddress("/run/shop.sock"))
+        client.channel.dataReceived(b"GET /own/text HTTP/1.0\r\n\r\n")
+        self.assertIn(b" 200 ", client.received())
 
 
 class FailuresTests(WebCase):
     def test_crash(self) -> None:
         """Nothing of an exception is told; it is logged under the id of the request."""
-        found = self.ask("GET", "/raise/crash", headers={"X-Request-Id": "r1"})
+        found = self.request("GET", "/raise/crash", headers={"X-Request-Id": "r1"})
         self.assertEqual((found.code, found.json["instance"]), (500, "urn:unixsvc:request:r1"))
         self.assertNotIn(b"secret", found.body)
         self.assertEqual(found.header("Content-Type"), "application/problem+json")
@@ -205,13 +205,13 @@ class FailuresTests(WebCase):
 
     def test_unspeakable(self) -> None:
         """Nor of what JSON cannot hold."""
-        self.assertEqual(self.ask("GET", "/own/unspeakable").code, 500)
+        self.assertEqual(self.request("GET", "/own/unspeakable").code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     def test_no_exception(self) -> None:
         """Nor of what is no Exception, which Klein has no way for."""
         for name, kind in (("exit", SystemExit), ("cancel", asyncio.CancelledError)):
-            found = self.ask("GET", f"/raise/{name}")
+            found = self.request("GET", f"/raise/{name}")
             self.assertEqual(found.json["status"], 500)
             self.assertNotIn(b"secret", found.body)
             self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
@@ -219,34 +219,34 @@ class FailuresTests(WebCase):
 
     def test_werkzeugs(self) -> None:
         """What werkzeug has for failures keeps its code and words."""
-        found = self.ask("GET", "/raise/conflict")
+        found = self.request("GET", "/raise/conflict")
         self.assertEqual(
             (found.code, found.json["title"], found.json["detail"]), (409, "Conflict", "two of them")
         )
-        self.assertEqual(self.ask("GET", "/raise/toomany").code, 429)
-        self.assertEqual(self.ask("GET", "/own/abort").json["detail"], "nothing here")
+        self.assertEqual(self.request("GET", "/raise/toomany").code, 429)
+        self.assertEqual(self.request("GET", "/own/abort").json["detail"], "nothing here")
 
     def test_ours(self) -> None:
         """So does what an action would raise."""
-        self.assertEqual(self.ask("GET", "/raise/notfound").json["detail"], "x")
-        found = self.ask("GET", "/raise/limited")
+        self.assertEqual(self.request("GET", "/raise/notfound").json["detail"], "x")
+        found = self.request("GET", "/raise/limited")
         self.assertEqual((found.code, found.header("Retry-After")), (429, "2"))
 
     def test_no_host(self) -> None:
         """A Host that is none, which another site lets pass, is the client's failure; nothing is logged."""
-        wire = Wire(Site(self.world.gateway, reactor=self.world.clock))
-        wire.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
-        answer = wire.taken()
+        client = RawClient(Site(self.harness.gateway, reactor=self.harness.clock))
+        client.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
+        answer = client.received()
         self.assertIn(b" 400 ", answer)
-        self.assertEqual(header_of(answer, b"Content-Type"), [b"application/problem+json"])
-        self.assertEqual(header_of(answer, b"X-Request-Id"), [b"r1"])
-        self.assertEqual((self.world.gateway.pending, self.flushLoggedErrors()), (0, []))
+        self.assertEqual(header_values(answer, b"Content-Type"), [b"application/problem+json"])
+        self.assertEqual(header_values(answer, b"X-Request-Id"), [b"r1"])
+        self.assertEqual((self.harness.gateway.pending, self.flushLoggedErrors()), (0, []))
 
     def test_half(self) -> None:
         """Half an answer is broken off."""
-        answer = self.wire.ask("GET", "/own/half")
+        answer = self.client.request("GET", "/own/half")
         self.assertNotIn(b"\r\n0\r\n", answer)
-        self.assertEqual(self.wire.transport.closed, "abort")
+        self.assertEqual(self.client.transport.closed, "abort")
         self.flushLoggedErrors(RuntimeError)
 
     def test_own_handlers(self) -> None:
@@ -260,41 +260,41 @@ class FailuresTests(WebCase):
                 request.setResponseCode(418)
                 return {"mine": True}
 
-        found = World(web=add).ask("GET", "/raise/crash")
+        found = GatewayHarness(web=add).request("GET", "/raise/crash")
         self.assertEqual((found.code, found.json), (418, {"mine": True}))
-        self.assertEqual(World(web=add).ask("GET", "/raise/notfound").code, 404)
+        self.assertEqual(GatewayHarness(web=add).request("GET", "/raise/notfound").code, 404)
 
 
 class EndsTests(WebCase):
     def test_gone(self) -> None:
         """A client that goes away has its route cancelled; nothing is logged of that."""
-        self.wire.ask("GET", "/own/wait")
-        self.wire.channel.connectionLost(Failure(ConnectionDone()))
+        self.client.request("GET", "/own/wait")
+        self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(self.own.cancelled)
-        self.assertEqual(self.world.gateway.pending, 0)
+        self.assertEqual(self.harness.gateway.pending, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_given_up(self) -> None:
         """What is unanswered at the end is 503, even of a route that goes on."""
-        self.wire.ask("GET", "/own/wait")
-        self.world.gateway.abort()
-        self.assertIn(b" 503 ", self.wire.taken())
-        self.assertEqual((self.own.cancelled, self.world.gateway.pending), (True, 0))
+        self.client.request("GET", "/own/wait")
+        self.harness.gateway.abort()
+        self.assertIn(b" 503 ", self.client.received())
+        self.assertEqual((self.own.cancelled, self.harness.gateway.pending), (True, 0))
 
     def test_late(self) -> None:
         """A route that has not begun to answer in time is 504."""
-        self.wire.ask("GET", "/own/wait")
-        self.world.clock.advance(30)
-        self.assertIn(b" 504 ", self.wire.taken())
+        self.client.request("GET", "/own/wait")
+        self.harness.clock.advance(30)
+        self.assertIn(b" 504 ", self.client.received())
         self.assertTrue(self.own.cancelled)
 
     def test_begun(self) -> None:
         """One that has may take longer."""
-        self.wire.ask("GET", "/own/wait")
+        self.client.request("GET", "/own/wait")
         self.own.request.write(b"some")
-        self.world.clock.advance(30)
-        self.own.waiting.callback(b"more")
-        self.assertTrue(self.wire.taken().endswith(b"4\r\nsome\r\n4\r\nmore\r\n0\r\n\r\n"))
+        self.harness.clock.advance(30)
+        self.own.pending.callback(b"more")
+        self.assertTrue(self.client.received().endswith(b"4\r\nsome\r\n4\r\nmore\r\n0\r\n\r\n"))
 
 
 class OthersTests(WebCase):
@@ -304,6 +304,6 @@ class OthersTests(WebCase):
         """Pages of other origins may read these, too."""
         headers = {"Origin": "https://shop.test"}
         for path in ("/own/dict", "/own/text", "/raise/notfound"):
-            found = self.ask("GET", path, headers=headers)
+            found = self.request("GET", path, headers=headers)
             self.assertEqual(found.header("Access-Control-Allow-Origin"), "https://shop.test")
             self.assertEqual(found.header("Vary"), "Origin")

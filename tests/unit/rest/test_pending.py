@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.test.requesthelper import DummyRequest
 
-from tests.unit.rest.http_requests import FakeHandle, Wire, World, header_of
+from tests.unit.rest.http_requests import FakeHandle, GatewayHarness, RawClient, header_values
 from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
@@ -35,16 +35,16 @@ ROUTES: list[Group | Route] = [GET("/hello", hello, public=True), GET("/things/{
 class Waiting:
     """A controller whose action waits.
 
-    :ivar waiting: what for.
+    :ivar pending: what for.
     :ivar raised: what was raised where it waits.
     """
 
-    waiting: Deferred[str]
+    pending: Deferred[str]
     raised: ServiceError | None
 
     def __init__(self, clock: IReactorTime) -> None:
         Waiting.last = self
-        self.waiting = Deferred()
+        self.pending = Deferred()
         self.raised = None
 
     last: "Waiting"
@@ -52,7 +52,7 @@ class Waiting:
     async def wait(self) -> str:
         """Waits."""
         try:
-            return await self.waiting
+            return await self.pending
         except ServiceError as error:
             self.raised = error
             raise
@@ -83,49 +83,49 @@ WAIT = Group("/wait", Waiting, [GET("", Waiting.wait, public=True)])
 class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A gateway, and a client."""
-        self.world = World(WAIT)
-        self.site: Any = self.world.site
-        self.wire = Wire(self.site)
+        self.harness = GatewayHarness(WAIT)
+        self.site: Any = self.harness.site
+        self.client = RawClient(self.site)
 
     def test_answered(self) -> None:
         """An action that waits is answered when it is done, and counts as unanswered until then."""
-        self.assertEqual(self.wire.ask("GET", "/wait"), b"")
-        self.assertEqual(self.world.gateway.pending, 1)
-        Waiting.last.waiting.callback("done")
-        self.assertTrue(self.wire.taken().endswith(b'\r\n\r\n"done"'))
-        self.assertEqual(self.world.gateway.pending, 0)
+        self.assertEqual(self.client.request("GET", "/wait"), b"")
+        self.assertEqual(self.harness.gateway.pending, 1)
+        Waiting.last.pending.callback("done")
+        self.assertTrue(self.client.received().endswith(b'\r\n\r\n"done"'))
+        self.assertEqual(self.harness.gateway.pending, 0)
         left = [
             each
-            for each in self.world.clock.getDelayedCalls()
-            if each is not self.world.connections._checks.call
+            for each in self.harness.clock.getDelayedCalls()
+            if each is not self.harness.connections._checks.call
         ]
         self.assertEqual(left, [])
 
     def test_deadline(self) -> None:
         """Whoever waits too long is told so, and the action is stopped."""
-        self.wire.ask("GET", "/wait", "X-Request-Timeout: 2.5")
-        self.world.clock.advance(2.4)
-        self.assertEqual(self.wire.taken(), b"")
-        self.world.clock.advance(0.2)
-        self.assertIn(b" 504 ", self.wire.taken())
+        self.client.request("GET", "/wait", "X-Request-Timeout: 2.5")
+        self.harness.clock.advance(2.4)
+        self.assertEqual(self.client.received(), b"")
+        self.harness.clock.advance(0.2)
+        self.assertIn(b" 504 ", self.client.received())
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 504)
 
     def test_gone(self) -> None:
         """A client that goes away stops its action; nothing is sent to it."""
-        self.wire.ask("GET", "/wait")
-        self.wire.channel.connectionLost(Failure(ConnectionDone()))
+        self.client.request("GET", "/wait")
+        self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
-        self.assertEqual((self.wire.taken(), self.world.gateway.pending), (b"", 0))
-        self.assertEqual(self.world.stats.snapshot().codes, {499: 1})
+        self.assertEqual((self.client.received(), self.harness.gateway.pending), (b"", 0))
+        self.assertEqual(self.harness.stats.snapshot().codes, {499: 1})
 
     def test_given_up(self) -> None:
         """What is unanswered at the end is told when to come back."""
-        self.wire.ask("GET", "/wait")
-        self.world.gateway.abort()
-        answer = self.wire.taken()
+        self.client.request("GET", "/wait")
+        self.harness.gateway.abort()
+        answer = self.client.received()
         self.assertIn(b" 503 ", answer)
-        self.assertEqual(header_of(answer, b"Retry-After"), [b"1"])
-        self.assertEqual(self.world.gateway.pending, 0)
+        self.assertEqual(header_values(answer, b"Retry-After"), [b"1"])
+        self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_head(self) -> None:
         """To HEAD, a stream is closed without being asked for an item: it may be under way elsewhere."""
@@ -137,14 +137,14 @@ class WaitingTests(SynchronousTestCase):
             return Reply()
 
         stream = ReplyStream(elsewhere, end, seconds=None, item_seconds=1.0)
-        there = World(handle=FakeHandle(stream))
-        wire = Wire(there.site)
-        self.assertIn(b" 200 ", wire.ask("HEAD", "/stream"))
+        there = GatewayHarness(handle=FakeHandle(stream))
+        client = RawClient(there.site)
+        self.assertIn(b" 200 ", client.request("HEAD", "/stream"))
         self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
 
     def test_does_not_pay(self) -> None:
         """An action that does not wait pays for no timer and no notice of the client's going."""
-        there = World(*ROUTES)
+        there = GatewayHarness(*ROUTES)
         request: Any = DummyRequest([])
         request.method, request.uri, request.path = b"GET", b"/hello", b"/hello"
         request.content = BytesIO()
@@ -155,43 +155,45 @@ class WaitingTests(SynchronousTestCase):
 
     def test_overloaded(self) -> None:
         """Who comes when there is too much to do is told so."""
-        there = World(*ROUTES, max_inflight=0)
-        found = there.ask("GET", "/hello")
+        there = GatewayHarness(*ROUTES, max_inflight=0)
+        found = there.request("GET", "/hello")
         self.assertEqual((found.code, found.header("Retry-After")), (503, "1"))
 
 
 class PlacesTests(SynchronousTestCase):
     def test_below(self) -> None:
-        """Below another resource, the gateway answers what is left of the path, as it is on the wire."""
+        """Below another resource, the gateway answers what is left of the path, as it is on the client."""
         root = Resource()
-        root.putChild(b"api", World(*ROUTES).gateway)
+        root.putChild(b"api", GatewayHarness(*ROUTES).gateway)
         treq: Any = StubTreq(root)
         response = self.successResultOf(treq.get("http://shop.test/api/things/a%2Fb"))
         self.assertEqual(self.successResultOf(treq.json_content(response)), "a/b")
 
     def test_one_write(self) -> None:
         """An answer leaves in one piece."""
-        there = World(*ROUTES)
-        wire = Wire(there.site)
+        there = GatewayHarness(*ROUTES)
+        client = RawClient(there.site)
         pieces: list[bytes] = []
-        transport: Any = wire.transport
+        transport: Any = client.transport
         transport.write = pieces.append
-        wire.ask("GET", "/hello")
+        client.request("GET", "/hello")
         self.assertEqual(len(pieces), 1)
 
     def test_last_answer(self) -> None:
         """Who wants to go, or has to, is told that this is the last answer; others are not."""
-        there = World(*ROUTES)
-        wire = Wire(there.site)
-        self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [])
-        self.assertEqual(header_of(wire.ask("GET", "/hello", "Connection: close"), b"Connection"), [b"close"])
-        wire = Wire(there.site)
+        there = GatewayHarness(*ROUTES)
+        client = RawClient(there.site)
+        self.assertEqual(header_values(client.request("GET", "/hello"), b"Connection"), [])
+        self.assertEqual(
+            header_values(client.request("GET", "/hello", "Connection: close"), b"Connection"), [b"close"]
+        )
+        client = RawClient(there.site)
         there.connections.drain(wait_for_idle=True)
-        self.assertEqual(header_of(wire.ask("GET", "/hello"), b"Connection"), [b"close"])
+        self.assertEqual(header_values(client.request("GET", "/hello"), b"Connection"), [b"close"])
 
     def test_any_site(self) -> None:
         """Under an ordinary site, an answer is the same, and tells nothing of its server."""
-        wire = Wire(Site(World(*ROUTES).gateway, reactor=Clock()))
-        answer = wire.ask("GET", "/hello")
-        self.assertEqual(header_of(answer, b"Server"), [])
-        self.assertEqual([len(header_of(answer, each)) for each in (b"Date", b"Content-Type")], [1, 1])
+        client = RawClient(Site(GatewayHarness(*ROUTES).gateway, reactor=Clock()))
+        answer = client.request("GET", "/hello")
+        self.assertEqual(header_values(answer, b"Server"), [])
+        self.assertEqual([len(header_values(answer, each)) for each in (b"Date", b"Content-Type")], [1, 1])

@@ -43,22 +43,22 @@ class ResourceTests(SynchronousTestCase):
         self.resource = resource(APP, token=TOKEN, socket_dir=self.mktemp(), reactor=self.reactor)
         self.client: Any = StubTreq(self.resource)
 
-    def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """The code and the data of an answer."""
         answer = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
         return answer.code, self.successResultOf(answer.json())
 
     def test_answers(self) -> None:
         """What is public is answered to all, the rest to those who show the token."""
-        self.assertEqual(self.ask("GET", "/thing/7"), (200, {"id": 7}))
-        self.assertEqual(self.ask("GET", "/thing/70")[1]["detail"], "no thing 70")
-        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"})[0], 401)
+        self.assertEqual(self.request("GET", "/thing/7"), (200, {"id": 7}))
+        self.assertEqual(self.request("GET", "/thing/70")[1]["detail"], "no thing 70")
+        self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 401)
         shown = {"Authorization": f"Bearer {TOKEN}"}
-        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"}, headers=shown), (200, "x"))
+        self.assertEqual(self.request("POST", "/thing", json={"name": "x"}, headers=shown), (200, "x"))
 
     def test_document(self) -> None:
         """Its document has its routes."""
-        code, document = self.ask("GET", "/openapi.json")
+        code, document = self.request("GET", "/openapi.json")
         self.assertEqual((code, document["info"]["title"]), (200, "Things"))
         self.assertEqual(set(document["paths"]), {"/thing", "/thing/{id}"})
 
@@ -74,25 +74,25 @@ class ResourceTests(SynchronousTestCase):
         """It takes the settings of ``[http]``: no pages, and no token, for instance."""
         opened = resource(APP, token=TOKEN, http=Http(token="off", docs=False), reactor=MemoryReactorClock())
         self.client = StubTreq(opened)
-        self.assertEqual(self.ask("POST", "/thing", json={"name": "x"})[0], 200)
-        self.assertEqual(self.ask("GET", "/openapi.json")[0], 404)
+        self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 200)
+        self.assertEqual(self.request("GET", "/openapi.json")[0], 404)
 
     def test_stops(self) -> None:
         """When the reactor stops, what waits is refused."""
-        waiting: Deferred[int] = Deferred()
+        pending: Deferred[int] = Deferred()
 
         async def wait() -> int:
-            return await waiting
+            return await pending
 
         stuck = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
         client: Any = StubTreq(stuck)
-        asked = client.get("http://x/wait")
-        self.assertNoResult(asked)
+        calls = client.get("http://x/wait")
+        self.assertNoResult(calls)
         for phase, event, call in list(self.reactor.triggers["before"]["shutdown"]):
             phase(*event, **call)
         self.reactor.pump([1, 1])
         client.flush()
-        self.assertEqual(self.successResultOf(asked).code, 503)
+        self.assertEqual(self.successResultOf(calls).code, 503)
 
     def test_no_token(self) -> None:
         """Where there is no token to be found, it says so."""

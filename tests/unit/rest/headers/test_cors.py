@@ -2,7 +2,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.http_requests import World
+from tests.unit.rest.http_requests import GatewayHarness
 from unixsvc.config.http import Cors, Http
 from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.routing.route import GET, POST
@@ -15,16 +15,16 @@ def hello() -> str:
     return "hello"
 
 
-def world(**cors: Any) -> World:
+def harness(**cors: Any) -> GatewayHarness:
     """A gateway with such rules."""
     http = Http(docs=False, cors=Cors(**cors))
-    return World(GET("/hello", hello, public=True), POST("/hello", hello), http=http)
+    return GatewayHarness(GET("/hello", hello, public=True), POST("/hello", hello), http=http)
 
 
-def preflight(there: World, origin: str) -> Any:
+def preflight(there: GatewayHarness, origin: str) -> Any:
     """What a browser is told that asks for a page of that origin."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-    return there.ask("OPTIONS", "/hello", headers=headers)
+    return there.request("OPTIONS", "/hello", headers=headers)
 
 
 class RulesTests(SynchronousTestCase):
@@ -55,15 +55,15 @@ class RulesTests(SynchronousTestCase):
     def test_credentials(self) -> None:
         """Credentials are allowed to listed origins, in both kinds of answers."""
         rules = CorsRules(Cors(origins=(OURS.decode(),), credentials=True))
-        asked = {b"Origin": [OURS]}
-        for found in (rules.simple(asked), rules.preflight(asked)):
+        calls = {b"Origin": [OURS]}
+        for found in (rules.simple(calls), rules.preflight(calls)):
             self.assertIn((b"Access-Control-Allow-Credentials", b"true"), found)
 
 
 class AnswersTests(SynchronousTestCase):
     def test_preflight(self) -> None:
         """A browser's question is answered from the configuration, without a token and without the action."""
-        there = world(
+        there = harness(
             origins=(OURS.decode(),),
             methods=("GET", "POST"),
             headers=("X-A", "X-B"),
@@ -81,7 +81,7 @@ class AnswersTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """An origin that may not is told nothing."""
-        found = preflight(world(origins=(OURS.decode(),)), "https://evil.test")
+        found = preflight(harness(origins=(OURS.decode(),)), "https://evil.test")
         self.assertEqual(found.code, 204)
         self.assertIsNone(found.header("Access-Control-Allow-Origin"))
         self.assertIsNone(found.header("Access-Control-Allow-Methods"))
@@ -89,20 +89,20 @@ class AnswersTests(SynchronousTestCase):
 
     def test_without(self) -> None:
         """Without origins, OPTIONS is a method as any other."""
-        found = preflight(world(), OURS.decode())
+        found = preflight(harness(), OURS.decode())
         self.assertEqual(found.header("Allow"), "GET, HEAD, OPTIONS, POST")
         self.assertIsNone(found.header("Access-Control-Allow-Origin"))
 
     def test_simple(self) -> None:
         """Any answer names the origin and what may be read of it: a success, a failure, and a 404."""
-        there = world(origins=(OURS.decode(),), expose=("ETag", "X-Request-Id"))
+        there = harness(origins=(OURS.decode(),), expose=("ETag", "X-Request-Id"))
         for method, path in (("GET", "/hello"), ("POST", "/hello"), ("GET", "/nowhere")):
-            found = there.ask(method, path, headers={"Origin": OURS.decode()})
+            found = there.request(method, path, headers={"Origin": OURS.decode()})
             self.assertEqual(found.header("Access-Control-Allow-Origin"), OURS.decode())
             self.assertEqual(found.header("Access-Control-Expose-Headers"), "ETag, X-Request-Id")
             self.assertEqual(found.header("Vary"), "Origin")
 
     def test_varies(self) -> None:
         """Where origins are listed, an answer to somebody else says that it depends on who asks."""
-        self.assertEqual(world(origins=(OURS.decode(),)).ask("GET", "/hello").header("Vary"), "Origin")
-        self.assertIsNone(world(origins=("*",)).ask("GET", "/hello").header("Vary"))
+        self.assertEqual(harness(origins=(OURS.decode(),)).request("GET", "/hello").header("Vary"), "Origin")
+        self.assertIsNone(harness(origins=("*",)).request("GET", "/hello").header("Vary"))

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.http_requests import TOKEN, World
+from tests.unit.rest.http_requests import TOKEN, GatewayHarness
 from unixsvc.config.settings import Security
 from unixsvc.errors import (
     Conflict,
@@ -111,7 +111,7 @@ class SameTests(SynchronousTestCase):
         found: list[Any] = []
         service.call(method, path, data).addBoth(found.append)
         options = {"json": data} if method in ("POST", "PUT") else {"params": data}
-        answer = World(*ROUTES, policy=policy).ask(method, path, token, **options)
+        answer = GatewayHarness(*ROUTES, policy=policy).request(method, path, token, **options)
         self.assertEqual(over_http(answer), over_socket(found[0]))
         self.flushLoggedErrors(RuntimeError)
         return answer.code
@@ -143,12 +143,12 @@ class SameTests(SynchronousTestCase):
 
     def test_deadline(self) -> None:
         """Time that is over."""
-        service, world = MemoryService(App(ROUTES)), World(*ROUTES)
+        service, harness = MemoryService(App(ROUTES)), GatewayHarness(*ROUTES)
         found: list[Any] = []
         service.call("GET", "/things/wait", {}, timeout=2.0).addBoth(found.append)
         service.clock.advance(2)
-        answer = world.start("GET", "/things/wait", headers={"X-Request-Timeout": "2"})
-        world.clock.advance(2)
-        world.treq.flush()
+        answer = harness.start("GET", "/things/wait", headers={"X-Request-Timeout": "2"})
+        harness.clock.advance(2)
+        harness.treq.flush()
         self.assertEqual(over_http(self.successResultOf(answer)), over_socket(found[0]))
         self.assertEqual(over_socket(found[0])[0], 504)

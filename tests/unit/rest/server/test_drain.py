@@ -8,12 +8,12 @@ from typing import Any
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import implementer
 
-from tests.unit.rest.http_connection import ServerHarness, ServerTestCase, Wire, answers_in, ask
+from tests.unit.rest.http_connection import ClosingTransport, ServerHarness, ServerTestCase, raw, responses_in
 from unixsvc.rest.server.timeouts import ConnectionPhase
 
 
 @implementer(ISystemHandle)
-class Told(Wire):
+class Told(ClosingTransport):
     """A transport with a socket, of which nothing is read.
 
     :ivar client: the other end.
@@ -42,7 +42,7 @@ class LeavingTests(ServerTestCase):
 
     def test_idle(self) -> None:
         """Who waits for nothing is closed at once in a hurry, and told nothing."""
-        transport = self.harness.send(ask())
+        transport = self.harness.send(raw())
         self.successResultOf(self.connections.drain(False))
         self.assertEqual((self.codes(transport), transport.closed), ([200], "lose"))
         self.assertEqual(self.harness.clock.getDelayedCalls(), [])
@@ -50,22 +50,22 @@ class LeavingTests(ServerTestCase):
     def test_on_its_way(self) -> None:
         """With patience, who waits for nothing has a second: what comes by then is answered, once."""
         channel, transport = self.harness.connect()
-        channel.dataReceived(ask())
-        silent = self.harness.send(ask())
+        channel.dataReceived(raw())
+        silent = self.harness.send(raw())
         self.harness.wait(10)
         done = self.connections.drain(True)
         self.harness.wait(1)
         self.assertEqual((silent.closed, done.called), ("", False))
-        channel.dataReceived(ask() + ask())
+        channel.dataReceived(raw() + raw())
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
-        self.assertEqual(answers_in(transport.value())[1].headers["Connection"], "close")
+        self.assertEqual(responses_in(transport.value())[1].headers["Connection"], "close")
         self.assertEqual(self.after(silent, 0.5), ([200], "lose"))
         transport.lost()
         self.successResultOf(done)
 
     def test_hurried(self) -> None:
         """When a hurry comes after all, it is closed at once; and it stays a hurry."""
-        transport = self.harness.send(ask())
+        transport = self.harness.send(raw())
         self.harness.connect()
         self.connections.drain(True)
         self.assertEqual(transport.closed, "")
@@ -85,8 +85,8 @@ class LeavingTests(ServerTestCase):
             channel = harness.site.buildProtocol(None)
             transport.protocol = channel
             channel.makeConnection(transport)
-            channel.dataReceived(ask())
-            transport.client.send(ask())
+            channel.dataReceived(raw())
+            transport.client.send(raw())
             harness.connections.drain(wait_for_idle)
             harness.wait(seconds)
             self.assertEqual(transport.closed, "")
@@ -96,19 +96,19 @@ class LeavingTests(ServerTestCase):
 
     def test_in_flight(self) -> None:
         """Who waits for an answer gets it, learns that it is the last, and is closed then."""
-        transport = self.harness.send(ask("GET /wait HTTP/1.1"))
+        transport = self.harness.send(raw("GET /wait HTTP/1.1"))
         done = self.connections.drain(False)
         self.assertEqual((self.after(transport, 30), done.called), (([], ""), False))
         self.gateway.answer()
-        (answer,) = answers_in(transport.value())
+        (answer,) = responses_in(transport.value())
         self.assertEqual((answer.body, answer.headers["Connection"]), (b"waited", "close"))
         self.assertEqual(transport.closed, "lose")
         self.successResultOf(done)
 
     def test_half_answered(self) -> None:
         """An answer that had begun is sent to its end, and the connection closed then."""
-        transport = self.harness.send(ask("GET /wait HTTP/1.1"))
-        request = self.gateway.waiting.pop()
+        transport = self.harness.send(raw("GET /wait HTTP/1.1"))
+        request = self.gateway.pending.pop()
         request.write(b"a")
         done = self.connections.drain(False)
         request.write(b"b")
@@ -119,9 +119,9 @@ class LeavingTests(ServerTestCase):
     def test_half_asked(self) -> None:
         """What has been asked in part is listened to, and answered, once."""
         channel, transport = self.harness.connect()
-        channel.dataReceived(ask() + ask()[:5])
+        channel.dataReceived(raw() + raw()[:5])
         done = self.connections.drain(False)
-        channel.dataReceived(ask()[5:] + ask())
+        channel.dataReceived(raw()[5:] + raw())
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
         transport.lost()
         self.successResultOf(done)
@@ -132,7 +132,7 @@ class LeavingTests(ServerTestCase):
         _, silent = self.harness.connect()
         done = self.connections.drain(True)
         self.harness.wait(2)
-        channel.dataReceived(ask())
+        channel.dataReceived(raw())
         self.assertEqual((silent.closed, done.called), ("", False))
         hurried = self.connections.drain(False)
         self.harness.wait(1)
@@ -142,15 +142,15 @@ class LeavingTests(ServerTestCase):
 
     def test_connects_late(self) -> None:
         """Who connects meanwhile is answered once too."""
-        self.harness.send(ask("GET /wait HTTP/1.1"))
+        self.harness.send(raw("GET /wait HTTP/1.1"))
         self.connections.drain(False)
-        transport = self.harness.send(ask() + ask())
+        transport = self.harness.send(raw() + raw())
         self.assertEqual(self.codes(transport), [200])
-        self.assertEqual(answers_in(transport.value())[0].headers["Connection"], "close")
+        self.assertEqual(responses_in(transport.value())[0].headers["Connection"], "close")
 
     def test_abort(self) -> None:
         """In the end, all are cut off."""
-        transports = [self.harness.send(ask(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
+        transports = [self.harness.send(raw(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
         self.connections.abort()
         self.assertEqual([each.closed for each in transports], ["abort", "abort"])
         self.assertEqual(len(self.connections), 0)

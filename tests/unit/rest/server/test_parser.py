@@ -5,17 +5,17 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.abuse import CHUNKED, bodies
-from tests.unit.rest.http_connection import ask
+from tests.unit.rest.http_connection import raw
 from unixsvc.errors import ServiceError
 from unixsvc.rest.server.parser import RequestParser
 
 LIMIT, HEAD = 100, 1024
 
 
-def taken(framer: RequestParser) -> list[tuple[bytes, bytes]]:
+def received(parser: RequestParser) -> list[tuple[bytes, bytes]]:
     """Targets and bodies of all requests that are whole."""
     found = []
-    while (each := framer.next()) is not None:
+    while (each := parser.next()) is not None:
         head, body = each
         found.append((head.target, body))
     return found
@@ -26,15 +26,15 @@ class FramerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nothing has come."""
-        self.framer = RequestParser(HEAD, LIMIT)
+        self.parser = RequestParser(HEAD, LIMIT)
 
     def code_of(self, *pieces: bytes) -> int:
         """How the bytes are refused; 0 if they are not."""
-        framer = RequestParser(HEAD, LIMIT)
+        parser = RequestParser(HEAD, LIMIT)
         for each in pieces:
-            framer.buffer += each
+            parser.buffer += each
             try:
-                taken(framer)
+                received(parser)
             except ServiceError as error:
                 return error.code
         return 0
@@ -42,20 +42,20 @@ class FramerTests(SynchronousTestCase):
     def test_cut(self) -> None:
         """Requests of all kinds, a byte at a time, and all at once."""
         data = (
-            ask("GET /a HTTP/1.1")
-            + ask("POST /b HTTP/1.1", "Content-Length: 4", body=b"\r\n\r\n")
-            + ask("POST /c HTTP/1.1", "Transfer-Encoding: chunked")
+            raw("GET /a HTTP/1.1")
+            + raw("POST /b HTTP/1.1", "Content-Length: 4", body=b"\r\n\r\n")
+            + raw("POST /c HTTP/1.1", "Transfer-Encoding: chunked")
             + b'3;x="y"\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n'
-            + ask("GET /d HTTP/1.1")
+            + raw("GET /d HTTP/1.1")
         )
         expected = [(b"/a", b""), (b"/b", b"\r\n\r\n"), (b"/c", b"abc0123456789"), (b"/d", b"")]
-        self.framer.buffer += data
-        self.assertEqual(taken(self.framer), expected)
+        self.parser.buffer += data
+        self.assertEqual(received(self.parser), expected)
         found = []
         for each in data:
-            self.framer.buffer.append(each)
-            found += taken(self.framer)
-        self.assertEqual((found, self.framer.buffer), (expected, b""))
+            self.parser.buffer.append(each)
+            found += received(self.parser)
+        self.assertEqual((found, self.parser.buffer), (expected, b""))
 
     def test_chunks(self) -> None:
         """Nonsense in chunks is refused, all at once or a byte at a time; what is too large, by its size."""
@@ -66,29 +66,29 @@ class FramerTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """A body that will be too large is refused by its head; one that is just not is taken."""
-        self.assertEqual(self.code_of(ask("POST / HTTP/1.1", "Content-Length: 101")), 413)
-        self.assertEqual(self.code_of(ask("POST / HTTP/1.1", "Content-Length: 100"), b"a" * 100), 0)
+        self.assertEqual(self.code_of(raw("POST / HTTP/1.1", "Content-Length: 101")), 413)
+        self.assertEqual(self.code_of(raw("POST / HTTP/1.1", "Content-Length: 100"), b"a" * 100), 0)
         self.assertEqual(self.code_of(CHUNKED, b"64\r\n" + b"a" * 100 + b"\r\n0\r\n\r\n"), 0)
 
     def test_long_head(self) -> None:
         """A head is as long as it may be, or refused, whether or not it comes all at once."""
-        spare = HEAD - len(ask("GET / HTTP/1.1", "A: ")) + 4
+        spare = HEAD - len(raw("GET / HTTP/1.1", "A: ")) + 4
         for length, code in ((spare, 0), (spare + 1, 431)):
-            data = ask("GET / HTTP/1.1", "A: " + "b" * length)
+            data = raw("GET / HTTP/1.1", "A: " + "b" * length)
             self.assertEqual(self.code_of(data), code)
             self.assertEqual(self.code_of(*[bytes([each]) for each in data]), code)
 
     def test_blank(self) -> None:
         """One empty line before a request is skipped; more are no request."""
-        self.assertEqual(self.code_of(b"\r\n" + ask() + b"\r\n" + ask()), 0)
-        self.assertEqual(self.code_of(b"\r\n\r\n" + ask()), 400)
+        self.assertEqual(self.code_of(b"\r\n" + raw() + b"\r\n" + raw()), 0)
+        self.assertEqual(self.code_of(b"\r\n\r\n" + raw()), 400)
         self.assertEqual(self.code_of(b"\r\n", b"\r\n"), 400)
 
     def test_state(self) -> None:
         """It tells whose body is awaited, and forgets all when it is told to."""
-        self.framer.buffer += ask("POST /a HTTP/1.1", "Content-Length: 4", body=b"ab")
-        self.assertEqual(taken(self.framer), [])
-        assert self.framer.head is not None
-        self.assertEqual(self.framer.head.target, b"/a")
-        self.framer.clear()
-        self.assertEqual((self.framer.head, self.framer.buffer), (None, b""))
+        self.parser.buffer += raw("POST /a HTTP/1.1", "Content-Length: 4", body=b"ab")
+        self.assertEqual(received(self.parser), [])
+        assert self.parser.head is not None
+        self.assertEqual(self.parser.head.target, b"/a")
+        self.parser.clear()
+        self.assertEqual((self.parser.head, self.parser.buffer), (None, b""))

@@ -8,7 +8,7 @@ from klein import Klein
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.http_connection import ServerHarness, answers_in, ask
+from tests.unit.rest.http_connection import ServerHarness, raw, responses_in
 
 FORM = "Content-Type: application/x-www-form-urlencoded; charset=utf-8"
 
@@ -24,8 +24,8 @@ class RequestTests(SynchronousTestCase):
         """A request as the gateway sees it; it is not yet answered."""
         if body:
             headers += (f"Content-Length: {len(body)}",)
-        self.harness.send(ask(line, *headers, body=body))
-        return self.harness.gateway.seen[-1]
+        self.harness.send(raw(line, *headers, body=body))
+        return self.harness.gateway.requests[-1]
 
     def test_attributes(self) -> None:
         """It has what any request of twisted.web has."""
@@ -74,7 +74,7 @@ class RequestTests(SynchronousTestCase):
             return f"{name} {request.args[b'a'][0].decode()}"
 
         self.harness.site.resource = app.resource()
-        transport = self.harness.send(ask("POST /hello/you%20there?a=b HTTP/1.1"))
+        transport = self.harness.send(raw("POST /hello/you%20there?a=b HTTP/1.1"))
         self.assertIn(b" 200 OK\r\n", transport.value())
         self.assertIn(b"\r\nyou there b\r\n", transport.value())
 
@@ -87,7 +87,7 @@ class RequestTests(SynchronousTestCase):
             raise RuntimeError("a secret")
 
         self.harness.site.resource = app.resource()
-        (answer,) = answers_in(self.harness.send(ask()).value())
+        (answer,) = responses_in(self.harness.send(raw()).value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((answer.code, answer.headers["Content-Type"]), (500, "application/problem+json"))
         self.assertNotIn(b"secret", answer.body)
@@ -95,8 +95,8 @@ class RequestTests(SynchronousTestCase):
     def test_fails_in_the_middle(self) -> None:
         """Half an answer does not look like a whole one: the connection is cut off."""
         channel, transport = self.harness.connect()
-        channel.dataReceived(ask("GET /wait HTTP/1.1"))
-        request = self.harness.gateway.waiting.pop()
+        channel.dataReceived(raw("GET /wait HTTP/1.1"))
+        request = self.harness.gateway.pending.pop()
         request.write(b"a")
         request.processingFailed(Failure(RuntimeError("a secret")))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

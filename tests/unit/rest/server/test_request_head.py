@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from tests.unit.rest.abuse import HEADS, LIMIT
-from tests.unit.rest.http_connection import ask
+from tests.unit.rest.http_connection import raw
 from unixsvc.errors import ServiceError
 from unixsvc.rest.server.request_head import Head, check_partial_head, has_close, parse_head
 from unixsvc.rest.server.twisted_internals import ParsedHeaders
@@ -33,35 +33,35 @@ class ServedTests(SynchronousTestCase):
 
     def test_read(self) -> None:
         """The request line, and the fields by their usual spelling, with values stripped."""
-        head = read(ask("PUT /a?b=c HTTP/1.1", "x-a:  b \t", "X-A: c", "etag:", "Content-length: 007"))
+        head = read(raw("PUT /a?b=c HTTP/1.1", "x-a:  b \t", "X-A: c", "etag:", "Content-length: 007"))
         self.assertEqual((head.method, head.target, head.version), (b"PUT", b"/a?b=c", b"HTTP/1.1"))
         expected = {b"Host": [b"x"], b"X-A": [b"b", b"c"], b"ETag": [b""], b"Content-Length": [b"007"]}
         self.assertEqual((head.fields, head.length), (expected, 7))
 
     def test_lengths(self) -> None:
         """No length is none, and chunks have none that is known."""
-        self.assertEqual(read(ask()).length, 0)
-        self.assertIsNone(read(ask("POST / HTTP/1.1", "Transfer-Encoding: chunked")).length)
+        self.assertEqual(read(raw()).length, 0)
+        self.assertIsNone(read(raw("POST / HTTP/1.1", "Transfer-Encoding: chunked")).length)
 
     def test_old(self) -> None:
         """HTTP/1.0 needs no Host and no headers at all, knows no expectation, and is not kept."""
         head = read(b"GET / HTTP/1.0\r\n\r\n")
         self.assertEqual((head.fields, head.keep_alive), ({}, False))
         self.assertFalse(
-            read(ask("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).expects_continue
+            read(raw("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).expects_continue
         )
 
     def test_keep(self) -> None:
         """A connection is kept unless its client says that it closes it, among other things."""
-        self.assertTrue(read(ask()).keep_alive)
-        self.assertTrue(read(ask("GET / HTTP/1.1", "Connection: keep-alive")).keep_alive)
-        self.assertFalse(read(ask("GET / HTTP/1.1", "Connection: TE, Close")).keep_alive)
+        self.assertTrue(read(raw()).keep_alive)
+        self.assertTrue(read(raw("GET / HTTP/1.1", "Connection: keep-alive")).keep_alive)
+        self.assertFalse(read(raw("GET / HTTP/1.1", "Connection: TE, Close")).keep_alive)
         self.assertFalse(has_close([b"closed", b"not close"]))
 
     def test_expects(self) -> None:
         """``100-continue`` is known in any case."""
         self.assertTrue(
-            read(ask("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).expects_continue
+            read(raw("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).expects_continue
         )
 
     def test_absolute(self) -> None:
@@ -69,7 +69,7 @@ class ServedTests(SynchronousTestCase):
         for target, path in (
             (b"http://y:80/a?b", b"/a?b"), (b"HTTPS://y:80", b"/"), (b"http://y:80?b", b"/?b"),
         ):  # fmt: skip
-            head = read(ask(f"GET {target.decode()} HTTP/1.1"))
+            head = read(raw(f"GET {target.decode()} HTTP/1.1"))
             self.assertEqual((head.target, head.fields[b"Host"]), (path, [b"y:80"]))
 
     def test_hosts(self) -> None:
@@ -78,19 +78,19 @@ class ServedTests(SynchronousTestCase):
             "a.example:8080", "127.0.0.1", "[::1]:80", "[::ffff:1.2.3.4]", "", ":80", "a_b", "a.example.",
             "a" * 63, "a." * 126 + "b:80",
         ):  # fmt: skip
-            self.assertEqual(read(ask(host=f"Host: {host}")).fields[b"Host"], [host.encode()])
+            self.assertEqual(read(raw(host=f"Host: {host}")).fields[b"Host"], [host.encode()])
 
     def test_star(self) -> None:
         """OPTIONS may ask for everything."""
-        self.assertEqual(read(ask("OPTIONS * HTTP/1.1")).target, b"*")
+        self.assertEqual(read(raw("OPTIONS * HTTP/1.1")).target, b"*")
 
     def test_bytes(self) -> None:
         """Bytes that are not ASCII may be in values, as they always could."""
-        self.assertEqual(read(ask("GET / HTTP/1.1", "A: \xe4\tb")).fields[b"A"], [b"\xe4\tb"])
+        self.assertEqual(read(raw("GET / HTTP/1.1", "A: \xe4\tb")).fields[b"A"], [b"\xe4\tb"])
 
     def test_fields(self) -> None:
         """They are what twisted.web has: the same questions, the same answers."""
-        ours, theirs = ParsedHeaders(read(ask("GET / HTTP/1.1", "a-b: c")).fields), Headers()
+        ours, theirs = ParsedHeaders(read(raw("GET / HTTP/1.1", "a-b: c")).fields), Headers()
         theirs.addRawHeader(b"host", b"x")
         theirs.addRawHeader(b"A-B", b"c")
         self.assertEqual(ours, theirs)
@@ -106,10 +106,10 @@ class BegunTests(SynchronousTestCase):
         """How a head is refused whose pieces come one after the other; 0 if it isn't."""
         suspended = bytearray()
         for each in pieces:
-            seen = len(suspended)
+            requests = len(suspended)
             suspended += each
             try:
-                check_partial_head(suspended, seen, 1024)
+                check_partial_head(suspended, requests, 1024)
             except ServiceError as error:
                 return error.code
         return 0

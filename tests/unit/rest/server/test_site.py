@@ -8,7 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 from zope.interface.verify import verifyObject
 
-from tests.unit.rest.http_connection import LIMITS, ServerHarness, ServerTestCase, answers_in, ask
+from tests.unit.rest.http_connection import (
+    LIMITS,
+    ServerHarness,
+    ServerTestCase,
+    raw,
+    responses_in,
+)
 
 POST = "POST / HTTP/1.1"
 
@@ -25,7 +31,7 @@ class SiteTests(ServerTestCase):
     def test_no_timers(self) -> None:
         """Of time, there is one timer for all connections; and none when there are none."""
         self.site.doStart()
-        transports = [self.harness.send(ask("GET /wait HTTP/1.1")) for _ in range(9)]
+        transports = [self.harness.send(raw("GET /wait HTTP/1.1")) for _ in range(9)]
         self.assertEqual(len(self.harness.clock.getDelayedCalls()), 1)
         for each in transports:
             each.lost()
@@ -45,14 +51,14 @@ class TimeTests(ServerTestCase):
 
     def test_idle(self) -> None:
         """So is who asks for nothing more, after longer."""
-        transport = self.harness.send(ask())
+        transport = self.harness.send(raw())
         self.assertEqual(self.after(transport, 15.5), ([200], ""))
         self.assertEqual(self.after(transport, 1.5), ([200], "lose"))
 
     def test_head(self) -> None:
         """A head has its time from the connection's beginning; its bytes do not restart that."""
         channel, transport = self.harness.connect()
-        for each in ask()[:8]:
+        for each in raw()[:8]:
             self.harness.wait(0.5)
             channel.dataReceived(bytes([each]))
         self.assertEqual(self.after(transport, 1), ([408], "half"))
@@ -60,9 +66,9 @@ class TimeTests(ServerTestCase):
     def test_later_head(self) -> None:
         """That of a later request has it from its first byte."""
         channel, transport = self.harness.connect()
-        channel.dataReceived(ask())
+        channel.dataReceived(raw())
         self.harness.wait(10)
-        channel.dataReceived(ask()[:8])
+        channel.dataReceived(raw()[:8])
         self.assertEqual(self.after(transport, 3.5), ([200], ""))
         self.assertEqual(self.after(transport, 1.5), ([200, 408], "half"))
 
@@ -70,7 +76,7 @@ class TimeTests(ServerTestCase):
         """A body has its time from the end of the head; its bytes do not restart that either."""
         for header in ("Content-Length: 90", "Transfer-Encoding: chunked"):
             channel, transport = self.harness.connect()
-            channel.dataReceived(ask(POST, header) + b"5A\r\n")
+            channel.dataReceived(raw(POST, header) + b"5A\r\n")
             for _ in range(8):
                 self.harness.wait(0.5)
                 channel.dataReceived(b"a")
@@ -78,7 +84,7 @@ class TimeTests(ServerTestCase):
 
     def test_answering(self) -> None:
         """To answer may take longer than anything that a client may take."""
-        transport = self.harness.send(ask("GET /wait HTTP/1.1"))
+        transport = self.harness.send(raw("GET /wait HTTP/1.1"))
         self.assertEqual(self.after(transport, 60), ([], ""))
         self.gateway.answer()
         self.assertEqual(self.codes(transport), [200])
@@ -87,7 +93,7 @@ class TimeTests(ServerTestCase):
         """Who takes nothing of an answer is cut off, between requests or in the middle of one."""
         for path in ("/", "/wait"):
             channel, transport = self.harness.connect()
-            channel.dataReceived(ask(f"GET {path} HTTP/1.1"))
+            channel.dataReceived(raw(f"GET {path} HTTP/1.1"))
             channel.pauseProducing()
             self.assertEqual(self.after(transport, 7.5)[1], "")
             self.assertEqual(self.after(transport, 1.5)[1], "abort")
@@ -95,7 +101,7 @@ class TimeTests(ServerTestCase):
     def test_reads(self) -> None:
         """Who takes it at last is served on."""
         channel, transport = self.harness.connect()
-        channel.dataReceived(ask())
+        channel.dataReceived(raw())
         channel.pauseProducing()
         self.harness.wait(7)
         channel.resumeProducing()
@@ -105,7 +111,7 @@ class TimeTests(ServerTestCase):
         """Who does not take the last answer is not waited for either, where it is to be closed."""
         channel, transport = self.harness.connect()
         transport.protocol = None  # it is not closed until all is taken
-        channel.dataReceived(ask("GET / HTTP/1.1", "Connection: close"))
+        channel.dataReceived(raw("GET / HTTP/1.1", "Connection: close"))
         self.assertEqual(self.after(transport, 7.5)[1], "lose")
         self.assertEqual(self.after(transport, 1.5)[1], "abort")
 
@@ -121,12 +127,12 @@ class NumberTests(SynchronousTestCase):
         """Who is one too many is told when to come again, and closed; the others are served."""
         others = [self.harness.connect() for _ in range(2)]
         _, refused = self.harness.connect()
-        (answer,) = answers_in(refused.value())
+        (answer,) = responses_in(refused.value())
         self.assertEqual((answer.code, answer.headers["Retry-After"]), (503, "1"))
         self.assertEqual((answer.headers["Connection"], refused.closed), ("close", "half"))
         for channel, transport in others:
-            channel.dataReceived(ask())
-            self.assertEqual(len(answers_in(transport.value())), 1)
+            channel.dataReceived(raw())
+            self.assertEqual(len(responses_in(transport.value())), 1)
 
     def test_room(self) -> None:
         """When one has gone, there is room, though some that were refused are not gone yet."""
@@ -135,8 +141,8 @@ class NumberTests(SynchronousTestCase):
             self.harness.connect()
         self.assertEqual(len(self.harness.connections), 4)
         first.lost()
-        transport = self.harness.send(ask())
-        self.assertEqual(answers_in(transport.value())[0].code, 200)
+        transport = self.harness.send(raw())
+        self.assertEqual(responses_in(transport.value())[0].code, 200)
 
     def test_far_too_many(self) -> None:
         """Those who are refused cannot become any number either."""

@@ -33,8 +33,8 @@ class WatchTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """Time passes as long as one thing is waited for."""
-        seen = [self.watch.elapsed(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
-        self.assertEqual(seen, [0.0, 1.0, 3.0])
+        requests = [self.watch.elapsed(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
+        self.assertEqual(requests, [0.0, 1.0, 3.0])
 
     def test_other(self) -> None:
         """It starts again for another thing, and for the same of another request."""
