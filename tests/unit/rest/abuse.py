@@ -1,4 +1,4 @@
-"""Bytes that no server should take for a request, and what is answered."""
+"""Bytes that a strict HTTP server rejects, and the status code of its response."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tests.unit.rest.http_connection import raw
 
 __all__ = ["CHUNKED", "HEADS", "LIMIT", "Abuse", "bodies"]
 
-LIMIT = 16_384  # the longest head that is served
+LIMIT = 16_384  # the longest head that is accepted, in bytes
 CHUNKED = raw("POST / HTTP/1.1", "Transfer-Encoding: chunked")
 
 
 class Abuse(Struct, frozen=True):
-    """Bytes that are not served.
+    """Bytes that are rejected.
 
-    :ivar code: of the answer.
-    :ivar why: what is wrong with them.
+    :ivar code: the status code of the response.
+    :ivar why: the reason.
     """
 
     code: int
@@ -118,10 +118,10 @@ HEADS = (
 
 
 def bodies(head: int, body: int) -> tuple[Abuse, ...]:
-    """Bodies that come in chunks, each with the head before it.
+    """Chunked bodies, each with its head.
 
-    :param head: the longest head that is served, in bytes.
-    :param body: the longest body.
+    :param head: the longest head that is accepted, in bytes.
+    :param body: the longest body that is accepted, in bytes.
     """
     return (
         Abuse(400, "hexadecimal by Python's rules", CHUNKED + b"0x10\r\n"),

@@ -1,4 +1,4 @@
-"""The pages, asked in memory."""
+"""Requests for the documentation pages, in memory."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ FILES = {
 
 
 class ReceivedResponse:
-    """An answer, read."""
+    """A response."""
 
     def __init__(self, response: IResponse, body: bytes) -> None:
         self.code: int = response.code
-        self.length = response.length  # which Twisted's client takes from among the headers
+        self.length = response.length  # twisted.web's client removes Content-Length from the headers
         self.body = body
         self._headers: Headers = response.headers
 
     def __getitem__(self, name: str) -> str | None:
-        """A header; None if it is not there."""
+        """The value of a header; None if it is missing."""
         found = self._headers.getRawHeaders(name)
         return None if found is None else ", ".join(found)
 
 
 class PagesTestCase(SynchronousTestCase):
-    """An API whose document can be changed."""
+    """A test case with an OpenAPI document that can be changed."""
 
     def setUp(self) -> None:
-        """The pages, on a Klein of their own."""
+        """Add the pages to a Klein application."""
         self.document: dict[str, Any] = {
             "openapi": "3.1.0",
             "info": {"title": "Shop", "version": "1"},
             "paths": {},
         }
         self.calls = 0
-        self.klein = self.adding(self.openapi)
+        self.klein = self.add_pages(self.openapi)
         self.agent = RequestTraversalAgent(self.klein.resource())
 
     async def openapi(self) -> dict[str, Any]:
-        """Makes the document."""
+        """The document."""
         self.calls += 1
         return self.document
 
-    def adding(self, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> Klein:
-        """A Klein with the pages."""
+    def add_pages(self, openapi: Callable[[], Awaitable[dict[str, Any]]]) -> Klein:
+        """A Klein application with the pages."""
         app = Klein()
         docs_pages.add_pages(app, openapi)
         return app
 
     def request(self, path: str, method: str = "GET", **headers: str) -> ReceivedResponse:
-        """An answer."""
+        """Send a request."""
         sent = Headers({name.replace("_", "-"): [value] for name, value in headers.items()})
         asking = self.agent.request(method.encode(), f"http://shop.example{path}".encode(), sent)
         self.agent.flush()

@@ -1,4 +1,4 @@
-"""A front with clients in memory, and a gateway that is told when to answer."""
+"""An HTTP server with clients in memory, and a gateway that responds when a test says so."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = Limits(message_timeout=4, idle_timeout=16, max_message_bytes=100, max_c
 
 
 class ReceivedResponse(msgspec.Struct, frozen=True):
-    """One answer, as it was sent."""
+    """A response, parsed from its bytes."""
 
     code: int
     headers: dict[str, str]
@@ -43,7 +43,8 @@ class FakeGateway(Resource):
     """A gateway.
 
     :ivar requests: all requests.
-    :ivar pending: those with the path ``/wait``, which are not answered by themselves.
+    :ivar bodies: their bodies.
+    :ivar pending: the requests for ``/wait``, which are answered by :meth:`respond`.
     """
 
     isLeaf = True
@@ -55,7 +56,7 @@ class FakeGateway(Resource):
         self.pending: list[Any] = []
 
     def render(self, request: Any) -> Any:
-        """Answer, or have it wait."""
+        """Respond, or keep the request pending."""
         self.requests.append(request)
         self.bodies.append(request.content.read())
         if request.path == b"/wait":
@@ -65,53 +66,53 @@ class FakeGateway(Resource):
             raise RuntimeError("a secret")
         return b"ok " + request.path
 
-    def answer(self, body: bytes = b"waited") -> None:
-        """Answer the first that waits."""
+    def respond(self, body: bytes = b"waited") -> None:
+        """Respond to the first pending request."""
         request = self.pending.pop(0)
         request.setHeader(b"Content-Length", b"%d" % len(body))
         request.write(body)
         request.finish()
 
     def abort(self) -> None:
-        """Answer all that wait with 503."""
+        """Respond to all pending requests with 503."""
         while self.pending:
             self.pending[0].setResponseCode(503)
-            self.answer(b"gave up")
+            self.respond(b"gave up")
 
 
 class ClosingTransport(MemoryTransport):
-    """A transport that closes as real ones do, which is when its protocol is told.
+    """A transport that closes as real ones do, with ``connectionLost``.
 
-    :ivar writes: how often something was written.
+    :ivar writes: the number of writes.
     """
 
     protocol: Any = None
     writes = 0
 
     def write(self, data: bytes) -> None:
-        """Count."""
+        """Count the write."""
         self.writes += 1
         super().write(data)
 
     def loseConnection(self) -> None:
         """Close."""
         super().loseConnection()
-        self.lost()
+        self.lose()
 
     def abortConnection(self) -> None:
         """Close."""
         super().abortConnection()
-        self.lost()
+        self.lose()
 
-    def lost(self) -> None:
-        """Tell."""
+    def lose(self) -> None:
+        """Close from the client's side."""
         if self.protocol is not None:
             protocol, self.protocol = self.protocol, None
             protocol.connectionLost(Failure(ConnectionError()))
 
 
 class ServerHarness:
-    """A front, a clock, and clients."""
+    """A server, a clock and clients."""
 
     def __init__(self, http: Http = HTTP, limits: Limits = LIMITS) -> None:
         self.clock = Clock()
@@ -120,7 +121,7 @@ class ServerHarness:
         self.site = HttpSite(self.gateway, self.connections)
 
     def connect(self) -> tuple[Any, ClosingTransport]:
-        """A new client: the server's side, and its transport."""
+        """Connect a client; returns the server's protocol and its transport."""
         transport = ClosingTransport()
         channel = self.site.buildProtocol(None)
         transport.protocol = channel
@@ -128,31 +129,31 @@ class ServerHarness:
         return channel, transport
 
     def send(self, data: bytes) -> ClosingTransport:
-        """Have a new client send this."""
+        """Send bytes from a new client."""
         channel, transport = self.connect()
         channel.dataReceived(data)
         return transport
 
     def send_bytewise(self, data: bytes) -> ClosingTransport:
-        """Have a new client send this, a byte at a time."""
+        """Send bytes from a new client, one at a time."""
         channel, transport = self.connect()
         for each in data:
             channel.dataReceived(bytes([each]))
         return transport
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, a quarter of a second at a time."""
+        """Advance the clock in steps of a quarter of a second."""
         self.clock.pump([0.25] * int(seconds * 4))
 
 
 def raw(line: str = "GET / HTTP/1.1", *headers: str, body: bytes = b"", host: str = "Host: x") -> bytes:
-    """A request."""
+    """The bytes of a request."""
     lines = [line, *([host] if host else []), *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
 def responses_in(data: bytes) -> list[ReceivedResponse]:
-    """The answers that these bytes are."""
+    """Parse responses."""
     found = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -165,19 +166,19 @@ def responses_in(data: bytes) -> list[ReceivedResponse]:
 
 
 class ServerTestCase(SynchronousTestCase):
-    """Has a front."""
+    """A test case with a server."""
 
     def setUp(self) -> None:
-        """Nobody is connected."""
+        """Start a server without connections."""
         self.harness = ServerHarness()
         self.site, self.gateway = self.harness.site, self.harness.gateway
         self.connections = self.harness.connections
 
     def codes(self, transport: ClosingTransport) -> list[int]:
-        """The codes of the answers."""
+        """The status codes of the responses."""
         return [each.code for each in responses_in(transport.value())]
 
     def after(self, transport: ClosingTransport, seconds: float) -> tuple[list[int], str]:
-        """What a client has got, and how it was closed, when some time has passed."""
+        """Advance the clock; returns the status codes of the responses and how the connection was closed."""
         self.harness.wait(seconds)
         return self.codes(transport), transport.closed

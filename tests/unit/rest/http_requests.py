@@ -1,4 +1,4 @@
-"""An application over HTTP, in memory: the real router, use case and gateway."""
+"""An application over HTTP in memory: the real router, message handling and gateway."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TOKEN = "0" * 64
 
 
 class Response(Struct):
-    """What came back."""
+    """A response."""
 
     code: int
     headers: Any
@@ -53,19 +53,19 @@ class Response(Struct):
         return msgspec.json.decode(self.body)
 
     def header(self, name: str) -> str | None:
-        """One header; several of that name are an error."""
+        """The value of a header; None if it is missing. It must not occur twice."""
         values = self.headers.getRawHeaders(name)
         assert values is None or len(values) == 1, values
         return None if values is None else values[0]
 
 
 class GatewayHarness:
-    """A gateway in front of routes.
+    """A gateway with routes.
 
-    :param http: its settings, with ``docs`` off.
-    :param web: adds routes to its Klein application.
-    :param handle: answers in place of the routes.
-    :param policy: who must show a token.
+    :param http: its settings; by default with ``docs`` off.
+    :param web: adds pages to its Klein application.
+    :param handle: replaces the routes.
+    :param policy: the policy for tokens.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class GatewayHarness:
         return True
 
     def start(self, method: str, path: str, token: str | None = None, **options: Any) -> Deferred[Response]:
-        """Ask; fires with the answer, whole."""
+        """Send a request; fires with the response."""
         headers = dict(options.pop("headers", {}))
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -137,7 +137,7 @@ class GatewayHarness:
         return found
 
     def request(self, method: str, path: str, token: str | None = None, **options: Any) -> Response:
-        """Ask what is answered at once."""
+        """Send a request that is answered at once."""
         found: list[Any] = []
         self.start(method, path, token, unbuffered=True, **options).addBoth(found.append)
         self.treq.flush()
@@ -146,10 +146,10 @@ class GatewayHarness:
 
 
 class RawClient:
-    """A client of a gateway, seen from its bytes.
+    """A client that sends and receives bytes.
 
-    :param site: what makes the server's side.
-    :param address: where it has connected to.
+    :param site: the factory of the server's side.
+    :param address: the server's address.
     """
 
     def __init__(self, site: Any, address: Any = None) -> None:
@@ -160,7 +160,7 @@ class RawClient:
         self.channel.makeConnection(self.transport)
 
     def request(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
-        """Send a request; all that has come back so far."""
+        """Send a request, and return what was received so far."""
         lines = [f"{method} {path} HTTP/1.1", "Host: shop.test", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
@@ -168,20 +168,20 @@ class RawClient:
         return self.received()
 
     def received(self) -> bytes:
-        """What has come since it was last asked."""
+        """The bytes that were received since the last call."""
         found: bytes = self.transport.value()
         self.transport.clear()
         return found
 
 
 def header_values(answer: bytes, name: bytes) -> list[bytes]:
-    """The values of a header in an answer's bytes."""
+    """The values of a header in a response's bytes."""
     lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     return [value for key, _, value in (each.partition(b": ") for each in lines) if key == name]
 
 
 class ReceivedCall(Struct):
-    """One request as it reached the use case, and how it goes on."""
+    """One request as it reached the message handling, and its reply."""
 
     request: Request
     answer: Deferred[Any]
@@ -189,10 +189,10 @@ class ReceivedCall(Struct):
 
 @implementer(IHandleMessage)
 class FakeHandle:
-    """Notes what is asked, and answers when it is told to, unless it has been told already.
+    """Records requests, and replies at once or when a test says so.
 
     :ivar calls: the requests.
-    :ivar reply: is the answer to all; None to wait.
+    :ivar reply: the reply to all; None to wait for that of each call.
     """
 
     def __init__(self, reply: Reply | ReplyStream | None = None) -> None:
@@ -200,11 +200,11 @@ class FakeHandle:
         self.reply = reply
 
     def seconds_for(self, request: Request) -> float:
-        """How long the answer may take."""
+        """The time-out."""
         return 30.0
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
-        """Answer a request."""
+        """Handle a request."""
         return start(self._answer(request))
 
     async def _answer(self, request: Request) -> Reply | ReplyStream:

@@ -1,4 +1,4 @@
-"""Streams over HTTP, in memory."""
+"""Streams over HTTP in memory."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LAST = b"0\r\n\r\n"
 
 
 class Items:
-    """A controller of streams.
+    """A controller with streams.
 
-    :ivar given: how many items it was asked for.
-    :ivar more: what is waited for before the next one.
-    :ivar ended: what was raised where it waits, or where it had given an item.
+    :ivar given: the number of items that were requested.
+    :ivar more: fires when the next item is there.
+    :ivar ended: the exception that ended the generator.
     """
 
     last: Items
@@ -37,27 +37,27 @@ class Items:
         self.ended: BaseException | None = None
 
     async def some(self, n: int = 3) -> AsyncIterator[int]:
-        """Gives some at once."""
+        """Yields some items at once."""
         for each in range(n):
             yield each
 
     async def raw(self) -> AsyncIterator[msgspec.Raw]:
-        """Gives JSON of its own."""
+        """Yields JSON that is encoded already."""
         yield msgspec.Raw(b'{\r\n"a": 1}')
 
     async def fail(self, n: int = 2) -> AsyncIterator[int]:
-        """Gives some, and fails."""
+        """Yields some items, and fails."""
         for each in range(n):
             yield each
         raise Conflict("no more")
 
     async def crash(self) -> AsyncIterator[int]:
-        """Gives one, and breaks."""
+        """Yields one item, and raises an unexpected exception."""
         yield 1
         raise RuntimeError("the secret")
 
     async def late(self) -> AsyncIterator[int]:
-        """Waits before each."""
+        """Waits before each item."""
         try:
             while True:
                 await self.more
@@ -69,7 +69,7 @@ class Items:
             raise
 
     async def endless(self) -> AsyncIterator[str]:
-        """Gives long ones for ever."""
+        """Yields long items without end."""
         try:
             while True:
                 self.given += 1
@@ -79,7 +79,7 @@ class Items:
             raise
 
     def go(self, error: Exception | None = None) -> None:
-        """Have the next one come, or an error."""
+        """Let the next item come, or an error."""
         if error is None:
             self.more.callback(None)
         else:
@@ -101,7 +101,7 @@ ITEMS = Group(
 
 
 def body_of(answer: bytes) -> bytes:
-    """The chunks of an answer, put together; the last one that is empty shows as a full stop."""
+    """Decode a chunked body; an empty last chunk becomes a full stop."""
     rest = answer.partition(b"\r\n\r\n")[2] if answer.startswith(b"HTTP/") else answer
     found = b""
     while rest:
@@ -114,17 +114,17 @@ def body_of(answer: bytes) -> bytes:
 
 class StreamTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        """A gateway, and a client."""
+        """Start a gateway, and connect a client."""
         self.harness = GatewayHarness(ITEMS)
         self.site: Any = self.harness.site
         self.client = RawClient(self.site)
         self.items = Items.last
 
     def tearDown(self) -> None:
-        """No generator is left where it waits."""
+        """Close all generators."""
         self.harness.gateway.abort()
 
     @property
     def clock(self) -> Clock:
-        """Of the gateway."""
+        """The clock of the gateway."""
         return self.harness.clock

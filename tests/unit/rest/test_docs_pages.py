@@ -102,7 +102,7 @@ class DocumentTests(PagesTestCase):
         async def openapi() -> dict[str, Any]:
             raise error
 
-        self.agent = RequestTraversalAgent(self.adding(openapi).resource())
+        self.agent = RequestTraversalAgent(self.add_pages(openapi).resource())
         for path in ("/openapi.json", "/docs"):
             answer = self.request(path)
             self.assertEqual((answer.code, answer["Content-Type"]), (code, "application/problem+json"))
@@ -124,7 +124,7 @@ class DocumentTests(PagesTestCase):
         async def openapi() -> dict[str, Any]:
             raise Unavailable
 
-        inner = self.adding(openapi).resource()
+        inner = self.add_pages(openapi).resource()
         self.agent = RequestTraversalAgent(Named())
         self.assertEqual(json.loads(self.request("/docs").body)["instance"], "urn:unixsvc:request:r-7")
 
@@ -135,7 +135,7 @@ class DocumentTests(PagesTestCase):
         async def openapi() -> dict[str, Any]:
             return await pending
 
-        self.agent = RequestTraversalAgent(self.adding(openapi).resource())
+        self.agent = RequestTraversalAgent(self.add_pages(openapi).resource())
         asking = self.agent.request(b"GET", b"http://shop.example/docs")
         self.agent.flush()
         asking.cancel()

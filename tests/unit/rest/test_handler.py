@@ -70,7 +70,7 @@ class HandlerTests(SynchronousTestCase):
         done = self.handler.stopService()
         self.clock.pump([0.1, 0.1])
         self.assertFalse(self.endpoint.listening)
-        self.gateway.answer()
+        self.gateway.respond()
         self.assertEqual((len(responses_in(transport.value())), transport.closed), (1, "lose"))
         self.assertNoResult(done)
         channel.connectionLost(None)

@@ -16,27 +16,27 @@ def hello() -> str:
 
 
 def harness(**cors: Any) -> GatewayHarness:
-    """A gateway with such rules."""
+    """A gateway with these CORS rules."""
     http = Http(docs=False, cors=Cors(**cors))
     return GatewayHarness(GET("/hello", hello, public=True), POST("/hello", hello), http=http)
 
 
 def preflight(there: GatewayHarness, origin: str) -> Any:
-    """What a browser is told that asks for a page of that origin."""
+    """The headers of the response to a preflight request from an origin."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     return there.request("OPTIONS", "/hello", headers=headers)
 
 
 class RulesTests(SynchronousTestCase):
-    def test_nobody(self) -> None:
-        """Without origins there is nothing of it, and a browser's question is no question."""
+    def test_no_origins(self) -> None:
+        """Without origins there are no CORS headers, and no preflight requests."""
         rules = CorsRules(Cors())
         self.assertEqual(rules.simple({b"Origin": [OURS]}), ())
         self.assertFalse(rules.is_preflight({b"Origin": [OURS], b"Access-Control-Request-Method": [b"GET"]}))
         self.assertFalse(rules.vary)
 
     def test_listed(self) -> None:
-        """A listed origin is named back, another one is not, and neither is one that only begins like it."""
+        """A listed origin is returned; another one is not, nor one with the same prefix."""
         rules = CorsRules(Cors(origins=(OURS.decode(),)))
         self.assertIn((b"Access-Control-Allow-Origin", OURS), rules.simple({b"Origin": [OURS]}))
         for other in (b"https://evil.test", OURS + b".evil.test", b"null", b""):
@@ -45,7 +45,7 @@ class RulesTests(SynchronousTestCase):
         self.assertTrue(rules.vary)
 
     def test_all(self) -> None:
-        """All origins are answered alike, and never with credentials."""
+        """The wildcard is returned for all origins, and never with credentials."""
         rules = CorsRules(Cors(origins=("*",), credentials=True))
         found = dict(rules.simple({b"Origin": [OURS]}))
         self.assertEqual(found[b"Access-Control-Allow-Origin"], b"*")
@@ -53,7 +53,7 @@ class RulesTests(SynchronousTestCase):
         self.assertFalse(rules.vary)
 
     def test_credentials(self) -> None:
-        """Credentials are allowed to listed origins, in both kinds of answers."""
+        """Credentials are allowed for listed origins, in both kinds of responses."""
         rules = CorsRules(Cors(origins=(OURS.decode(),), credentials=True))
         calls = {b"Origin": [OURS]}
         for found in (rules.simple(calls), rules.preflight(calls)):
@@ -62,7 +62,7 @@ class RulesTests(SynchronousTestCase):
 
 class AnswersTests(SynchronousTestCase):
     def test_preflight(self) -> None:
-        """A browser's question is answered from the configuration, without a token and without the action."""
+        """A preflight request needs no token and calls no action."""
         there = harness(
             origins=(OURS.decode(),),
             methods=("GET", "POST"),
@@ -80,7 +80,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(there.stats.snapshot().requests, 0)
 
     def test_refused(self) -> None:
-        """An origin that may not is told nothing."""
+        """An origin that is not listed gets no CORS headers."""
         found = preflight(harness(origins=(OURS.decode(),)), "https://evil.test")
         self.assertEqual(found.code, 204)
         self.assertIsNone(found.header("Access-Control-Allow-Origin"))
@@ -88,13 +88,13 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(found.header("Vary"), "Origin")
 
     def test_without(self) -> None:
-        """Without origins, OPTIONS is a method as any other."""
+        """Without origins, OPTIONS is an ordinary method."""
         found = preflight(harness(), OURS.decode())
         self.assertEqual(found.header("Allow"), "GET, HEAD, OPTIONS, POST")
         self.assertIsNone(found.header("Access-Control-Allow-Origin"))
 
     def test_simple(self) -> None:
-        """Any answer names the origin and what may be read of it: a success, a failure, and a 404."""
+        """Every response has CORS headers: a success, an error and a 404."""
         there = harness(origins=(OURS.decode(),), expose=("ETag", "X-Request-Id"))
         for method, path in (("GET", "/hello"), ("POST", "/hello"), ("GET", "/nowhere")):
             found = there.request(method, path, headers={"Origin": OURS.decode()})
@@ -103,6 +103,6 @@ class AnswersTests(SynchronousTestCase):
             self.assertEqual(found.header("Vary"), "Origin")
 
     def test_varies(self) -> None:
-        """Where origins are listed, an answer to somebody else says that it depends on who asks."""
+        """If origins are listed, responses to other origins have Vary: Origin, too."""
         self.assertEqual(harness(origins=(OURS.decode(),)).request("GET", "/hello").header("Vary"), "Origin")
         self.assertIsNone(harness(origins=("*",)).request("GET", "/hello").header("Vary"))

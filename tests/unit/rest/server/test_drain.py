@@ -1,4 +1,4 @@
-"""How HTTP connections come to their end, when a worker leaves."""
+"""How HTTP connections end when a worker drains."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unixsvc.rest.server.timeouts import ConnectionPhase
 
 
 @implementer(ISystemHandle)
-class Told(ClosingTransport):
-    """A transport with a socket, of which nothing is read.
+class SocketTransport(ClosingTransport):
+    """A transport with a socket that is not read.
 
-    :ivar client: the other end.
+    :ivar client: the client's end.
     """
 
     def __init__(self) -> None:
@@ -24,31 +24,31 @@ class Told(ClosingTransport):
         self.client, self.server = socket.socketpair()
 
     def getHandle(self) -> Any:
-        """Our end."""
+        """The server's end."""
         return self.server
 
     def close(self) -> None:
-        """Close both."""
+        """Close both ends."""
         self.client.close()
         self.server.close()
 
 
-class LeavingTests(ServerTestCase):
-    """The way to the end."""
+class DrainTests(ServerTestCase):
+    """The end of connections."""
 
-    def test_nobody(self) -> None:
-        """It is at its end at once where nobody is."""
+    def test_no_connections(self) -> None:
+        """Without connections, draining is complete at once."""
         self.successResultOf(self.connections.drain(True))
 
     def test_idle(self) -> None:
-        """Who waits for nothing is closed at once in a hurry, and told nothing."""
+        """An idle connection is closed at once, without a response, if idle clients are not waited for."""
         transport = self.harness.send(raw())
         self.successResultOf(self.connections.drain(False))
         self.assertEqual((self.codes(transport), transport.closed), ([200], "lose"))
         self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
-    def test_on_its_way(self) -> None:
-        """With patience, who waits for nothing has a second: what comes by then is answered, once."""
+    def test_wait_for_idle(self) -> None:
+        """If idle clients are waited for, one request that arrives within a second is answered."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw())
         silent = self.harness.send(raw())
@@ -60,11 +60,11 @@ class LeavingTests(ServerTestCase):
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
         self.assertEqual(responses_in(transport.value())[1].headers["Connection"], "close")
         self.assertEqual(self.after(silent, 0.5), ([200], "lose"))
-        transport.lost()
+        transport.lose()
         self.successResultOf(done)
 
-    def test_hurried(self) -> None:
-        """When a hurry comes after all, it is closed at once; and it stays a hurry."""
+    def test_stops_waiting(self) -> None:
+        """A second call can stop to wait for idle clients; a third one cannot wait again."""
         transport = self.harness.send(raw())
         self.harness.connect()
         self.connections.drain(True)
@@ -76,11 +76,11 @@ class LeavingTests(ServerTestCase):
         self.harness.wait(1)
         self.assertEqual(len(self.connections), 0)
 
-    def test_just_now(self) -> None:
-        """Who is closed is not who has just said something that is not read yet."""
+    def test_unread_request(self) -> None:
+        """A connection is not closed while a request is in the socket's buffer."""
         for wait_for_idle, seconds in ((True, 2), (False, 1)):
             harness = ServerHarness()
-            transport = Told()
+            transport = SocketTransport()
             self.addCleanup(transport.close)
             channel = harness.site.buildProtocol(None)
             transport.protocol = channel
@@ -95,18 +95,18 @@ class LeavingTests(ServerTestCase):
             self.assertEqual(transport.closed, "lose")
 
     def test_in_flight(self) -> None:
-        """Who waits for an answer gets it, learns that it is the last, and is closed then."""
+        """A pending request is answered with Connection: close, and the connection is closed then."""
         transport = self.harness.send(raw("GET /wait HTTP/1.1"))
         done = self.connections.drain(False)
         self.assertEqual((self.after(transport, 30), done.called), (([], ""), False))
-        self.gateway.answer()
+        self.gateway.respond()
         (answer,) = responses_in(transport.value())
         self.assertEqual((answer.body, answer.headers["Connection"]), (b"waited", "close"))
         self.assertEqual(transport.closed, "lose")
         self.successResultOf(done)
 
-    def test_half_answered(self) -> None:
-        """An answer that had begun is sent to its end, and the connection closed then."""
+    def test_response_in_progress(self) -> None:
+        """A response that has started is sent completely, and the connection is closed then."""
         transport = self.harness.send(raw("GET /wait HTTP/1.1"))
         request = self.gateway.pending.pop()
         request.write(b"a")
@@ -116,18 +116,18 @@ class LeavingTests(ServerTestCase):
         self.assertTrue(transport.value().endswith(b"1\r\nb\r\n0\r\n\r\n"))
         self.successResultOf(done)
 
-    def test_half_asked(self) -> None:
-        """What has been asked in part is listened to, and answered, once."""
+    def test_partial_request(self) -> None:
+        """A request that has arrived in part is read and answered, and no other."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw() + raw()[:5])
         done = self.connections.drain(False)
         channel.dataReceived(raw()[5:] + raw())
         self.assertEqual((self.codes(transport), transport.closed), ([200, 200], "half"))
-        transport.lost()
+        transport.lose()
         self.successResultOf(done)
 
-    def test_fresh(self) -> None:
-        """Who has only just connected is listened to: as long as ever, or half a second in a hurry."""
+    def test_new_connection(self) -> None:
+        """A new connection has its usual time, or half a second if idle clients are not waited for."""
         channel, _ = self.harness.connect()
         _, silent = self.harness.connect()
         done = self.connections.drain(True)
@@ -140,8 +140,8 @@ class LeavingTests(ServerTestCase):
         self.successResultOf(done)
         self.successResultOf(hurried)
 
-    def test_connects_late(self) -> None:
-        """Who connects meanwhile is answered once too."""
+    def test_late_connection(self) -> None:
+        """A client that connects while the server drains gets one response."""
         self.harness.send(raw("GET /wait HTTP/1.1"))
         self.connections.drain(False)
         transport = self.harness.send(raw() + raw())
@@ -149,7 +149,7 @@ class LeavingTests(ServerTestCase):
         self.assertEqual(responses_in(transport.value())[0].headers["Connection"], "close")
 
     def test_abort(self) -> None:
-        """In the end, all are cut off."""
+        """Abort closes all connections."""
         transports = [self.harness.send(raw(f"GET {path} HTTP/1.1")) for path in ("/", "/wait")]
         self.connections.abort()
         self.assertEqual([each.closed for each in transports], ["abort", "abort"])

@@ -1,4 +1,4 @@
-"""Requests from bytes, however they are cut."""
+"""The parser of requests, with bytes in pieces of any size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIMIT, HEAD = 100, 1024
 
 
 def received(parser: RequestParser) -> list[tuple[bytes, bytes]]:
-    """Targets and bodies of all requests that are whole."""
+    """The targets and bodies of all complete requests."""
     found = []
     while (each := parser.next()) is not None:
         head, body = each
@@ -21,15 +21,15 @@ def received(parser: RequestParser) -> list[tuple[bytes, bytes]]:
     return found
 
 
-class FramerTests(SynchronousTestCase):
-    """One connection's bytes."""
+class ParserTests(SynchronousTestCase):
+    """The bytes of one connection."""
 
     def setUp(self) -> None:
-        """Nothing has come."""
+        """Create a parser."""
         self.parser = RequestParser(HEAD, LIMIT)
 
     def code_of(self, *pieces: bytes) -> int:
-        """How the bytes are refused; 0 if they are not."""
+        """The status code with which bytes are rejected; 0 if they are accepted."""
         parser = RequestParser(HEAD, LIMIT)
         for each in pieces:
             parser.buffer += each
@@ -39,8 +39,8 @@ class FramerTests(SynchronousTestCase):
                 return error.code
         return 0
 
-    def test_cut(self) -> None:
-        """Requests of all kinds, a byte at a time, and all at once."""
+    def test_pieces(self) -> None:
+        """Requests of all kinds are parsed from single bytes and from all bytes at once."""
         data = (
             raw("GET /a HTTP/1.1")
             + raw("POST /b HTTP/1.1", "Content-Length: 4", body=b"\r\n\r\n")
@@ -58,20 +58,20 @@ class FramerTests(SynchronousTestCase):
         self.assertEqual((found, self.parser.buffer), (expected, b""))
 
     def test_chunks(self) -> None:
-        """Nonsense in chunks is refused, all at once or a byte at a time; what is too large, by its size."""
+        """Malformed chunks are rejected, and chunks that are too large as soon as the size is there."""
         for each in bodies(HEAD, LIMIT):
             pieces = [bytes([byte]) for byte in each.sent]
             self.assertEqual((each.why, self.code_of(each.sent)), (each.why, each.code))
             self.assertEqual((each.why, self.code_of(*pieces)), (each.why, each.code))
 
     def test_too_large(self) -> None:
-        """A body that will be too large is refused by its head; one that is just not is taken."""
+        """A body over the limit is rejected by its head; one of the limit's size is accepted."""
         self.assertEqual(self.code_of(raw("POST / HTTP/1.1", "Content-Length: 101")), 413)
         self.assertEqual(self.code_of(raw("POST / HTTP/1.1", "Content-Length: 100"), b"a" * 100), 0)
         self.assertEqual(self.code_of(CHUNKED, b"64\r\n" + b"a" * 100 + b"\r\n0\r\n\r\n"), 0)
 
     def test_long_head(self) -> None:
-        """A head is as long as it may be, or refused, whether or not it comes all at once."""
+        """A head of the limit's size is accepted, a longer one rejected, in pieces too."""
         spare = HEAD - len(raw("GET / HTTP/1.1", "A: ")) + 4
         for length, code in ((spare, 0), (spare + 1, 431)):
             data = raw("GET / HTTP/1.1", "A: " + "b" * length)
@@ -79,13 +79,13 @@ class FramerTests(SynchronousTestCase):
             self.assertEqual(self.code_of(*[bytes([each]) for each in data]), code)
 
     def test_blank(self) -> None:
-        """One empty line before a request is skipped; more are no request."""
+        """One empty line before a request is skipped, two are rejected."""
         self.assertEqual(self.code_of(b"\r\n" + raw() + b"\r\n" + raw()), 0)
         self.assertEqual(self.code_of(b"\r\n\r\n" + raw()), 400)
         self.assertEqual(self.code_of(b"\r\n", b"\r\n"), 400)
 
     def test_state(self) -> None:
-        """It tells whose body is awaited, and forgets all when it is told to."""
+        """The parser has the head of the request whose body is awaited, and clear() drops everything."""
         self.parser.buffer += raw("POST /a HTTP/1.1", "Content-Length: 4", body=b"ab")
         self.assertEqual(received(self.parser), [])
         assert self.parser.head is not None

@@ -1,4 +1,4 @@
-"""What one client gets for the bytes it sends."""
+"""The responses to the bytes that a client sends."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ POST = "POST / HTTP/1.1"
 
 
 class ProtocolTestCase(SynchronousTestCase):
-    """Has a front."""
+    """A test case with a server."""
 
     def setUp(self) -> None:
-        """Nobody is connected."""
+        """Start a server without connections."""
         self.harness = ServerHarness()
 
     def codes(self, data: bytes) -> list[int]:
-        """The codes of the answers to these bytes, from a new client."""
+        """The status codes of the responses to bytes from a new client."""
         return [each.code for each in responses_in(self.harness.send(data).value())]
 
 
-class AnswerTests(ProtocolTestCase):
-    """Requests that are served."""
+class ResponseTests(ProtocolTestCase):
+    """Requests that are accepted."""
 
-    def test_answer(self) -> None:
-        """It comes with a date, without the server's name, in one piece, and the connection stays open."""
+    def test_response(self) -> None:
+        """A response has a Date and no Server, is one write, and the connection stays open."""
         transport = self.harness.send(raw("GET /a?b=c HTTP/1.1"))
         (answer,) = responses_in(transport.value())
         self.assertEqual((answer.code, answer.body), (200, b"ok /a"))
@@ -36,54 +36,54 @@ class AnswerTests(ProtocolTestCase):
         self.assertEqual((transport.writes, transport.closed), (1, ""))
 
     def test_bodies(self) -> None:
-        """A body is there whole, by its length or in chunks."""
+        """A body is complete, with a length or in chunks."""
         self.harness.send(raw(POST, "Content-Length: 3", body=b"abc"))
         self.harness.send_bytewise(raw(POST, "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n"))
         self.assertEqual(self.harness.gateway.bodies, [b"abc", b"abc"])
 
     def test_close(self) -> None:
-        """A client that says so, or speaks HTTP/1.0, is told that the connection is closed, and it is."""
+        """After Connection: close or HTTP/1.0 the connection is closed, and the response says so."""
         for line, header in (("GET / HTTP/1.1", "Connection: close"), ("GET / HTTP/1.0", "A: b")):
             transport = self.harness.send(raw(line, header))
             (answer,) = responses_in(transport.value())
             self.assertEqual((answer.headers["Connection"], transport.closed), ("close", "lose"))
 
-    def test_closed_by_the_answer(self) -> None:
-        """An answer that says that the connection is closed is the last."""
+    def test_close_from_gateway(self) -> None:
+        """A response with Connection: close from the gateway is the last one."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         self.harness.gateway.pending[0].setHeader(b"Connection", b"close")
-        self.harness.gateway.answer()
+        self.harness.gateway.respond()
         self.assertEqual(transport.value().count(b"Connection: close"), 1)
         self.assertEqual(transport.closed, "lose")
 
     def test_own_date(self) -> None:
-        """An answer that tells the time itself does not do so twice."""
+        """A Date from the gateway is not sent twice."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         self.harness.gateway.pending[0].setHeader(b"Date", b"today")
-        self.harness.gateway.answer()
+        self.harness.gateway.respond()
         self.assertEqual(transport.value().count(b"\r\nDate: "), 1)
 
-    def test_after_the_last(self) -> None:
-        """What follows the last request is not served, and the answer is not lost for it."""
+    def test_request_after_last(self) -> None:
+        """A request after the last one is not served, and the response is not lost by a reset."""
         transport = self.harness.send(raw("GET / HTTP/1.1", "Connection: close") + raw())
         self.assertEqual(len(responses_in(transport.value())), 1)
         self.assertEqual(transport.closed, "half")
 
     def test_head(self) -> None:
-        """To HEAD, a head is sent, though nothing follows that would take it along."""
+        """The response to HEAD has a head and no body."""
         transport = self.harness.send(raw("HEAD / HTTP/1.1"))
         self.assertIn(b"Content-Length: 4\r\n", transport.value())
         self.assertTrue(transport.value().endswith(b"\r\n\r\n"))
 
     def test_star(self) -> None:
-        """OPTIONS for everything has no path, so it is answered here."""
+        """OPTIONS * is answered without the gateway."""
         self.assertEqual(self.codes(raw("OPTIONS * HTTP/1.1")), [204])
         self.assertEqual(self.harness.gateway.requests, [])
 
-    def test_piece_by_piece(self) -> None:
-        """The head of a stream is sent when its sender says so, and the pieces as chunks."""
+    def test_stream(self) -> None:
+        """The head of a stream is sent with its first write, and each write is a chunk."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         request = self.harness.gateway.pending.pop()
@@ -95,7 +95,7 @@ class AnswerTests(ProtocolTestCase):
         self.assertEqual(transport.value(), b"2\r\nab\r\n0\r\n\r\n")
 
     def test_failure(self) -> None:
-        """A gateway that fails is 500, which tells nothing, and the connection goes on."""
+        """An exception of the gateway is 500 without details, and the connection stays open."""
         transport = self.harness.send(raw("GET /fail HTTP/1.1") + raw())
         failed, after = responses_in(transport.value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -103,20 +103,20 @@ class AnswerTests(ProtocolTestCase):
         self.assertEqual(failed.headers["Content-Type"], "application/problem+json")
         self.assertNotIn(b"secret", failed.body)
 
-    def test_client_goes(self) -> None:
-        """A request whose client has gone is told."""
+    def test_disconnect(self) -> None:
+        """A disconnect fires the request's notifyFinish."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         told = self.harness.gateway.pending[0].notifyFinish()
-        transport.lost()
+        transport.lose()
         self.failureResultOf(told, ConnectionError)
 
 
-class RefusalTests(ProtocolTestCase):
-    """Requests that are not."""
+class RejectedTests(ProtocolTestCase):
+    """Requests that are rejected."""
 
-    def test_refused(self) -> None:
-        """A head that is not served is a problem that tells why, and the connection ends."""
+    def test_rejected(self) -> None:
+        """A malformed head gets a problem response, and the connection is closed."""
         self.harness = ServerHarness(msgspec.structs.replace(HTTP, max_header_bytes=LIMIT))
         for each in HEADS:
             transport = self.harness.send(each.sent)
@@ -128,17 +128,17 @@ class RefusalTests(ProtocolTestCase):
             told = msgspec.json.decode(answer.body)
             self.assertEqual(told["status"], each.code)
             self.assertEqual(told["instance"], f"urn:unixsvc:request:{answer.headers['X-Request-Id']}")
-            transport.lost()
+            transport.lose()
         self.assertEqual(self.harness.gateway.requests, [])
 
     def test_smuggling(self) -> None:
-        """What follows a request that is refused is no request."""
+        """Bytes after a request that is rejected are not taken for a request."""
         data = raw(POST, "Content-Length: 5", "Transfer-Encoding: chunked", body=b"0\r\n\r\n")
         self.assertEqual(self.codes(data + raw()), [400])
         self.assertEqual(self.codes(raw() + raw(host="") + raw()), [200, 400])
 
-    def test_goes_on_sending(self) -> None:
-        """What a client sends on after it was refused is dropped, for two seconds."""
+    def test_lingers(self) -> None:
+        """Bytes that a client sends after its request was rejected are dropped for two seconds."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw(POST, "Content-Length: 101"))
         channel.dataReceived(b"a" * 50 + raw())
@@ -149,7 +149,7 @@ class RefusalTests(ProtocolTestCase):
         self.assertEqual(transport.closed, "abort")
 
     def test_too_large(self) -> None:
-        """A body that is too large is 413 with the limit; in chunks, as soon as that shows."""
+        """A body over the limit is 413 with the limit, in chunks as soon as their sizes exceed it."""
         for data in (
             raw(POST, "Content-Length: 101"),
             raw(POST, "Transfer-Encoding: chunked", body=b"60\r\n" + b"a" * 96 + b"\r\n60\r\n"),
@@ -158,16 +158,16 @@ class RefusalTests(ProtocolTestCase):
             limit = msgspec.json.decode(answer.body)["max_message_bytes"]
             self.assertEqual((answer.code, limit), (413, LIMITS.max_message_bytes))
 
-    def test_words(self) -> None:
-        """The words beside the code are those of any other answer."""
+    def test_reason(self) -> None:
+        """The reason phrases are those of other responses."""
         for data, line in (
             (raw(POST, "Content-Length: 101"), b"HTTP/1.1 413 Content Too Large\r\n"),
             (raw(host=""), b"HTTP/1.1 400 Bad Request\r\n"),
         ):
             self.assertTrue(self.harness.send(data).value().startswith(line))
 
-    def test_known(self) -> None:
-        """Once there is a head, the answer has the request's own id, and what CORS wants."""
+    def test_context(self) -> None:
+        """If the head was parsed, the response has the request's X-Request-Id and CORS headers."""
         harness = ServerHarness(Http(cors=Cors(origins=("https://shop.test",))))
         said = "X-Request-Id: r1", "Origin: https://shop.test"
         for header, body in (
@@ -183,8 +183,8 @@ class RefusalTests(ProtocolTestCase):
             self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://shop.test")
             self.assertEqual((answer.headers["Vary"], answer.headers["Connection"]), ("Origin", "close"))
 
-    def test_not_known(self) -> None:
-        """What is refused later has nothing of an earlier request."""
+    def test_no_context(self) -> None:
+        """The response to a malformed head has nothing of an earlier request."""
         transport = self.harness.send(raw("GET / HTTP/1.1", "X-Request-Id: r1") + raw(host=""))
         self.assertNotEqual(responses_in(transport.value())[1].headers["X-Request-Id"], "r1")
 
@@ -193,7 +193,7 @@ class ContinueTests(ProtocolTestCase):
     """``Expect: 100-continue``."""
 
     def test_continue(self) -> None:
-        """The body is asked for once, and then served."""
+        """100 Continue is sent once, before the body is read."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw(POST, "Content-Length: 3", "Expect: 100-continue"))
         self.assertEqual(transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -203,7 +203,7 @@ class ContinueTests(ProtocolTestCase):
         self.assertEqual((codes, self.harness.gateway.bodies), ([100, 200, 100], [b"abc"]))
 
     def test_once(self) -> None:
-        """It is asked for once, though nothing may be here of it again; and not if a part is."""
+        """100 Continue is not repeated while chunks arrive, and not sent if a part of the body is there."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw(POST, "Transfer-Encoding: chunked", "Expect: 100-continue"))
         channel.dataReceived(b"1\r\na\r\n")
@@ -211,8 +211,8 @@ class ContinueTests(ProtocolTestCase):
         transport = self.harness.send(raw(POST, "Content-Length: 3", "Expect: 100-continue", body=b"a"))
         self.assertEqual(transport.value(), b"")
 
-    def test_not(self) -> None:
-        """It is not asked for if it is here, or empty, or too large, or the client is of HTTP/1.0."""
+    def test_no_continue(self) -> None:
+        """100 Continue is not sent for a body that is complete, empty or too large, or to HTTP/1.0."""
         expects = "Expect: 100-continue"
         self.assertEqual(self.codes(raw(POST, expects, "Content-Length: 1", body=b"a")), [200])
         self.assertEqual(self.codes(raw(POST, expects)), [200])
@@ -221,35 +221,35 @@ class ContinueTests(ProtocolTestCase):
 
 
 class PipeliningTests(ProtocolTestCase):
-    """Requests that come before the last is answered."""
+    """Requests that arrive before the last one is answered (pipelining)."""
 
     def test_order(self) -> None:
-        """They are served one after the other."""
+        """Responses have the order of the requests."""
         transport = self.harness.send(raw("GET /wait HTTP/1.1") + raw("GET /a HTTP/1.1"))
         self.assertEqual((transport.value(), len(self.harness.gateway.requests)), (b"", 1))
-        self.harness.gateway.answer()
+        self.harness.gateway.respond()
         self.assertEqual([each.body for each in responses_in(transport.value())], [b"waited", b"ok /a"])
 
-    def test_held(self) -> None:
-        """Not more than a few are read while one is answered; then the rest is."""
+    def test_backpressure(self) -> None:
+        """Only a few bytes are read while a request is processed; the others later."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         self.assertTrue(transport.reading)
         channel.dataReceived(raw() * 700)
         self.assertFalse(transport.reading)
-        self.harness.gateway.answer()
+        self.harness.gateway.respond()
         self.harness.clock.pump([0] * 20)
         self.assertEqual((len(responses_in(transport.value())), transport.reading), (701, True))
 
-    def test_turns(self) -> None:
-        """One client's requests do not keep the others from having their turn."""
+    def test_fairness(self) -> None:
+        """After 64 requests of one connection the event loop serves others."""
         transport = self.harness.send(raw() * 100)
         self.assertEqual((len(responses_in(transport.value())), transport.reading), (64, False))
         self.harness.clock.advance(0)
         self.assertEqual((len(responses_in(transport.value())), transport.reading), (100, True))
 
     def test_slow_client(self) -> None:
-        """Who does not take answers is served no further until it does."""
+        """A client that does not read its responses is not served until it does."""
         channel, transport = self.harness.connect()
         transport.slow = True
         channel.dataReceived(raw() * 3)

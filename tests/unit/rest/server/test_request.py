@@ -1,4 +1,4 @@
-"""What an application's own routes read of a request."""
+"""Requests as Klein routes of an application see them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ FORM = "Content-Type: application/x-www-form-urlencoded; charset=utf-8"
 
 
 class RequestTests(SynchronousTestCase):
-    """A request in a gateway's hands."""
+    """The request object."""
 
     def setUp(self) -> None:
-        """A front."""
+        """Start a server."""
         self.harness = ServerHarness()
 
     def request(self, line: str, *headers: str, body: bytes = b"") -> Any:
-        """A request as the gateway sees it; it is not yet answered."""
+        """A request that is pending in the gateway."""
         if body:
             headers += (f"Content-Length: {len(body)}",)
         self.harness.send(raw(line, *headers, body=body))
         return self.harness.gateway.requests[-1]
 
     def test_attributes(self) -> None:
-        """It has what any request of twisted.web has."""
+        """A request has the attributes of twisted.web."""
         request = self.request("PUT /wait?a=b HTTP/1.1", "X-A: b", body=b"abc")
         self.assertEqual((request.method, request.uri, request.path), (b"PUT", b"/wait?a=b", b"/wait"))
         self.assertEqual((request.clientproto, request.getHeader("x-a")), (b"HTTP/1.1", "b"))
@@ -38,12 +38,12 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(request.content.read(), b"abc")
 
     def test_query(self) -> None:
-        """The values of the query, by their names, empty ones too."""
+        """``args`` has the values of the query, empty ones too."""
         request = self.request("GET /wait?a=1&a=%32&b= HTTP/1.1")
         self.assertEqual(request.args, {b"a": [b"1", b"2"], b"b": [b""]})
 
     def test_form(self) -> None:
-        """With POST, those of a form too; with what is no form, not."""
+        """With POST, ``args`` has the values of an urlencoded form, and of no other body."""
         request = self.request("POST /wait?a=1 HTTP/1.1", FORM, body=b"b=2")
         self.assertEqual(request.args, {b"a": [b"1"], b"b": [b"2"]})
         request = self.request("POST /wait HTTP/1.1", "Content-Type: text/plain", body=b"b=2")
@@ -52,7 +52,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(request.args, {})
 
     def test_segments(self) -> None:
-        """The path's segments, decoded, as nobody has gone any of the way; they can be set, too."""
+        """``postpath`` has the decoded segments of the path, ``prepath`` is empty; both can be set."""
         request = self.request("GET /wait HTTP/1.1")
         request.path = b"/a%20b/c/"
         self.assertEqual((request.prepath, request.postpath), ([], [b"a b", b"c", b""]))
@@ -61,12 +61,12 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((request.prepath, request.postpath), ([b"a b"], [b""]))
 
     def test_cookies(self) -> None:
-        """Cookies are there when there are any."""
+        """Cookies are parsed."""
         self.assertEqual(self.request("GET /wait HTTP/1.1", "Cookie: a=b; c=d").getCookie(b"c"), b"d")
         self.assertIsNone(self.request("GET /wait HTTP/1.1").getCookie(b"c"))
 
     def test_klein(self) -> None:
-        """Klein finds its routes by it, and what they give is sent as ever."""
+        """Klein dispatches such a request, and its response is sent."""
         app = Klein()
 
         @app.route("/hello/<name>", methods=["POST"])
@@ -79,7 +79,7 @@ class RequestTests(SynchronousTestCase):
         self.assertIn(b"\r\nyou there b\r\n", transport.value())
 
     def test_klein_fails(self) -> None:
-        """What fails in Klein is a problem that tells nothing."""
+        """An exception in Klein is 500 without details."""
         app = Klein()
 
         @app.route("/")
@@ -92,8 +92,8 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((answer.code, answer.headers["Content-Type"]), (500, "application/problem+json"))
         self.assertNotIn(b"secret", answer.body)
 
-    def test_fails_in_the_middle(self) -> None:
-        """Half an answer does not look like a whole one: the connection is cut off."""
+    def test_fails_after_start(self) -> None:
+        """If a response fails after its start, the connection is aborted."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         request = self.harness.gateway.pending.pop()

@@ -1,4 +1,4 @@
-"""What all HTTP connections share: limits of time and number."""
+"""The time-outs and the number of HTTP connections."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ POST = "POST / HTTP/1.1"
 
 
 class SiteTests(ServerTestCase):
-    """A site of twisted.web."""
+    """The factory."""
 
     def test_interfaces(self) -> None:
-        """It can be listened with, and is a site, as sessions and such need one."""
+        """It is a protocol factory, and a site of twisted.web for its sessions."""
         verifyObject(IProtocolFactory, self.site)
         self.assertIsInstance(self.site, Site)
         self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
 
     def test_no_timers(self) -> None:
-        """Of time, there is one timer for all connections; and none when there are none."""
+        """All connections share one timer, and there is none without connections."""
         self.site.doStart()
         transports = [self.harness.send(raw("GET /wait HTTP/1.1")) for _ in range(9)]
         self.assertEqual(len(self.harness.clock.getDelayedCalls()), 1)
         for each in transports:
-            each.lost()
+            each.lose()
         self.harness.wait(1)
         self.site.doStop()
         self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
 
 class TimeTests(ServerTestCase):
-    """How long a client may take. Times are looked at every half a second here."""
+    """Time-outs of clients. They are checked every half second here."""
 
-    def test_says_nothing(self) -> None:
-        """Who connects and says nothing is closed, and told nothing."""
+    def test_new(self) -> None:
+        """A client that sends nothing is closed without a response."""
         _, transport = self.harness.connect()
         self.assertEqual(self.after(transport, 3.5), ([], ""))
         self.assertEqual(self.after(transport, 1.5), ([], "lose"))
 
     def test_idle(self) -> None:
-        """So is who asks for nothing more, after longer."""
+        """An idle connection is closed after a longer time, without a response."""
         transport = self.harness.send(raw())
         self.assertEqual(self.after(transport, 15.5), ([200], ""))
         self.assertEqual(self.after(transport, 1.5), ([200], "lose"))
 
     def test_head(self) -> None:
-        """A head has its time from the connection's beginning; its bytes do not restart that."""
+        """The first head has its time from the start of the connection, and its bytes do not restart it."""
         channel, transport = self.harness.connect()
         for each in raw()[:8]:
             self.harness.wait(0.5)
@@ -64,7 +64,7 @@ class TimeTests(ServerTestCase):
         self.assertEqual(self.after(transport, 1), ([408], "half"))
 
     def test_later_head(self) -> None:
-        """That of a later request has it from its first byte."""
+        """The head of a later request has its time from its first byte."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw())
         self.harness.wait(10)
@@ -73,7 +73,7 @@ class TimeTests(ServerTestCase):
         self.assertEqual(self.after(transport, 1.5), ([200, 408], "half"))
 
     def test_body(self) -> None:
-        """A body has its time from the end of the head; its bytes do not restart that either."""
+        """The body has its time from the end of the head, and its bytes do not restart it."""
         for header in ("Content-Length: 90", "Transfer-Encoding: chunked"):
             channel, transport = self.harness.connect()
             channel.dataReceived(raw(POST, header) + b"5A\r\n")
@@ -82,15 +82,15 @@ class TimeTests(ServerTestCase):
                 channel.dataReceived(b"a")
             self.assertEqual(self.after(transport, 1), ([408], "half"))
 
-    def test_answering(self) -> None:
-        """To answer may take longer than anything that a client may take."""
+    def test_processing(self) -> None:
+        """Requests have no time-out here while they are processed."""
         transport = self.harness.send(raw("GET /wait HTTP/1.1"))
         self.assertEqual(self.after(transport, 60), ([], ""))
-        self.gateway.answer()
+        self.gateway.respond()
         self.assertEqual(self.codes(transport), [200])
 
-    def test_reads_nothing(self) -> None:
-        """Who takes nothing of an answer is cut off, between requests or in the middle of one."""
+    def test_stalled_client(self) -> None:
+        """A client that does not read a response is aborted, during and after the response."""
         for path in ("/", "/wait"):
             channel, transport = self.harness.connect()
             channel.dataReceived(raw(f"GET {path} HTTP/1.1"))
@@ -98,8 +98,8 @@ class TimeTests(ServerTestCase):
             self.assertEqual(self.after(transport, 7.5)[1], "")
             self.assertEqual(self.after(transport, 1.5)[1], "abort")
 
-    def test_reads(self) -> None:
-        """Who takes it at last is served on."""
+    def test_slow_client(self) -> None:
+        """A client that reads in time is served on."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw())
         channel.pauseProducing()
@@ -107,24 +107,24 @@ class TimeTests(ServerTestCase):
         channel.resumeProducing()
         self.assertEqual(self.after(transport, 7), ([200], ""))
 
-    def test_reads_nothing_at_the_end(self) -> None:
-        """Who does not take the last answer is not waited for either, where it is to be closed."""
+    def test_stalled_at_close(self) -> None:
+        """A client that does not read the last response is aborted."""
         channel, transport = self.harness.connect()
-        transport.protocol = None  # it is not closed until all is taken
+        transport.protocol = None  # it is not closed until all is sent
         channel.dataReceived(raw("GET / HTTP/1.1", "Connection: close"))
         self.assertEqual(self.after(transport, 7.5)[1], "lose")
         self.assertEqual(self.after(transport, 1.5)[1], "abort")
 
 
 class NumberTests(SynchronousTestCase):
-    """How many clients there may be."""
+    """The number of connections."""
 
     def setUp(self) -> None:
-        """Two."""
+        """Allow two connections."""
         self.harness = ServerHarness(limits=msgspec.structs.replace(LIMITS, max_connections=2))
 
     def test_too_many(self) -> None:
-        """Who is one too many is told when to come again, and closed; the others are served."""
+        """A connection over the limit gets 503 with Retry-After, and is closed; the others are served."""
         others = [self.harness.connect() for _ in range(2)]
         _, refused = self.harness.connect()
         (answer,) = responses_in(refused.value())
@@ -134,18 +134,18 @@ class NumberTests(SynchronousTestCase):
             channel.dataReceived(raw())
             self.assertEqual(len(responses_in(transport.value())), 1)
 
-    def test_room(self) -> None:
-        """When one has gone, there is room, though some that were refused are not gone yet."""
+    def test_free_slot(self) -> None:
+        """A connection that closes frees a slot, even while refused ones are open."""
         _, first = self.harness.connect()
         for _ in range(3):
             self.harness.connect()
         self.assertEqual(len(self.harness.connections), 4)
-        first.lost()
+        first.lose()
         transport = self.harness.send(raw())
         self.assertEqual(responses_in(transport.value())[0].code, 200)
 
     def test_far_too_many(self) -> None:
-        """Those who are refused cannot become any number either."""
+        """Refused connections are limited, too."""
         for _ in range(100):
             _, transport = self.harness.connect()
         self.assertEqual((transport.value(), transport.closed), (b"", "abort"))

@@ -1,4 +1,4 @@
-"""Since when a client has kept a connection waiting, and what the kernel knows of it."""
+"""Measuring how long a connection is in one phase, and the state of its socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_c
 
 
 @implementer(ISystemHandle)
-class Handle:
+class SocketHandle:
     """A transport with a socket."""
 
     def __init__(self, held: socket.socket) -> None:
@@ -24,42 +24,42 @@ class Handle:
         return self._held
 
 
-class WatchTests(SynchronousTestCase):
-    """Looks at a connection."""
+class PhaseTimerTests(SynchronousTestCase):
+    """The time in a phase."""
 
     def setUp(self) -> None:
-        """Nobody has looked."""
-        self.watch = PhaseTimer()
+        """Create a timer."""
+        self.timer = PhaseTimer()
 
     def test_same(self) -> None:
-        """Time passes as long as one thing is waited for."""
-        requests = [self.watch.elapsed(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
+        """Time passes while the phase is the same."""
+        requests = [self.timer.elapsed(ConnectionPhase.BODY, 1, 0, now) for now in (5.0, 6.0, 8.0)]
         self.assertEqual(requests, [0.0, 1.0, 3.0])
 
     def test_other(self) -> None:
-        """It starts again for another thing, and for the same of another request."""
-        self.watch.elapsed(ConnectionPhase.HEAD, 1, 0, 5.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.BODY, 1, 0, 6.0), 0.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.BODY, 2, 0, 7.0), 0.0)
+        """The time restarts with another phase, and with the next request."""
+        self.timer.elapsed(ConnectionPhase.HEAD, 1, 0, 5.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.BODY, 1, 0, 6.0), 0.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.BODY, 2, 0, 7.0), 0.0)
 
     def test_first_head(self) -> None:
-        """The time for the first head counts from the connection's beginning."""
-        self.watch.elapsed(ConnectionPhase.NEW, 0, 0, 5.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.HEAD, 0, 0, 8.0), 3.0)
+        """The time for the first head runs from the start of the connection."""
+        self.timer.elapsed(ConnectionPhase.NEW, 0, 0, 5.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.HEAD, 0, 0, 8.0), 3.0)
 
-    def test_taken(self) -> None:
-        """It starts again when the client takes what waits; a byte is nothing."""
-        self.watch.elapsed(ConnectionPhase.SENDING, 1, 50_000, 5.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 49_999, 6.0), 1.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 40_000, 7.0), 0.0)
-        self.assertEqual(self.watch.elapsed(ConnectionPhase.SENDING, 1, 60_000, 8.0), 0.0)
+    def test_progress(self) -> None:
+        """The time restarts when the client takes bytes, but not for a single one."""
+        self.timer.elapsed(ConnectionPhase.SENDING, 1, 50_000, 5.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.SENDING, 1, 49_999, 6.0), 1.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.SENDING, 1, 40_000, 7.0), 0.0)
+        self.assertEqual(self.timer.elapsed(ConnectionPhase.SENDING, 1, 60_000, 8.0), 0.0)
 
 
-class KernelTests(SynchronousTestCase):
-    """Questions to a real socket."""
+class SocketStateTests(SynchronousTestCase):
+    """The state of a real socket."""
 
     def setUp(self) -> None:
-        """Two ends of a TCP connection."""
+        """Connect a pair of TCP sockets."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.client = socket.create_connection(listening.getsockname())
             self.server, _ = listening.accept()
@@ -68,22 +68,22 @@ class KernelTests(SynchronousTestCase):
         self.server.setblocking(False)
 
     def test_unsent(self) -> None:
-        """What the client does not take waits."""
-        self.assertEqual(unsent_bytes(Handle(self.server)), 0)
+        """Bytes that the client does not read are unsent."""
+        self.assertEqual(unsent_bytes(SocketHandle(self.server)), 0)
         with self.assertRaises(BlockingIOError):
             while True:
                 self.server.send(b"a" * 65_536)
-        self.assertGreater(unsent_bytes(Handle(self.server)), 1000)
+        self.assertGreater(unsent_bytes(SocketHandle(self.server)), 1000)
 
-    def test_gone(self) -> None:
-        """A client that has closed is gone, though nothing was read."""
-        self.assertFalse(peer_has_closed(Handle(self.server)))
+    def test_peer_closed(self) -> None:
+        """A client that has closed is noticed without reading."""
+        self.assertFalse(peer_has_closed(SocketHandle(self.server)))
         self.client.sendall(b"a")
         self.client.close()
-        self.assertTrue(peer_has_closed(Handle(self.server)))
+        self.assertTrue(peer_has_closed(SocketHandle(self.server)))
 
     def test_closed(self) -> None:
-        """A socket that is closed already, and a transport without one, know nothing."""
+        """A socket that is closed, and a transport without a socket, have no state."""
         self.server.close()
-        for transport in (Handle(self.server), object()):
+        for transport in (SocketHandle(self.server), object()):
             self.assertEqual((unsent_bytes(transport), peer_has_closed(transport)), (0, False))
