@@ -12,7 +12,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def read(
     body: bytes = b"", kind: bytes | None = None, query: bytes = b"", method: bytes = b"POST", **headers: Any
 ) -> Request:
-    """The message that a request is."""
+    """Decode a request."""
     found: dict[bytes, list[bytes]] = {
         name.replace("_", "-").encode(): value if isinstance(value, list) else [value]
         for name, value in headers.items()
@@ -24,23 +24,23 @@ def read(
 
 class PathTests(SynchronousTestCase):
     def test_escapes(self) -> None:
-        """Percent-escapes stay: the router decodes segment by segment."""
+        """Percent-escapes are kept: the router decodes each segment."""
         self.assertEqual(decode_path(b"/a%2Fb/%C3%BC"), "/a%2Fb/%C3%BC")
 
-    def test_below(self) -> None:
-        """Below another resource, the path is what is left of it, with its escapes."""
+    def test_prefix(self) -> None:
+        """Below another resource, the path is the rest, with its escapes."""
         self.assertEqual(decode_path(b"/api/v1/a%2Fb/c", 2), "/a%2Fb/c")
         self.assertEqual(decode_path(b"/api", 1), "/")
 
     def test_no_path(self) -> None:
-        """What is none is refused."""
+        """A path that is not valid is rejected."""
         for path in (b"*", b"nowhere", b"", b"/\xff"):
             self.assertRaises(Malformed, decode_path, path)
 
 
 class MetaTests(SynchronousTestCase):
-    def test_taken(self) -> None:
-        """The id, the trace and the key of a request are its meta."""
+    def test_meta(self) -> None:
+        """Request id, traceparent and idempotency key become ``meta``."""
         headers = {
             b"X-Request-Id": [b"r:1/a+b=@.-_"],
             b"Traceparent": [TRACE.encode()],
@@ -49,8 +49,8 @@ class MetaTests(SynchronousTestCase):
         expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
         self.assertEqual(decode_meta(headers), expected)
 
-    def test_wrong_id(self) -> None:
-        """An id that is empty, too long, or could pass for something else in the log is not taken."""
+    def test_bad_request_id(self) -> None:
+        """A request id that is empty, too long, or could forge log entries is ignored."""
         for value in (
             b"",
             b"x" * 129,
@@ -63,8 +63,8 @@ class MetaTests(SynchronousTestCase):
             self.assertEqual(decode_meta({b"X-Request-Id": [value]}), {})
         self.assertEqual(decode_meta({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
 
-    def test_wrong_trace(self) -> None:
-        """A trace that is not well-formed is not taken; one of a later version may go on."""
+    def test_bad_traceparent(self) -> None:
+        """A malformed traceparent is ignored; one of a later version may be longer."""
         parts = TRACE.split("-")
         for wrong in (
             TRACE.upper(), TRACE + "-x", "ff" + TRACE[2:], "x", f"00-{'0' * 32}-{parts[2]}-01",
@@ -77,38 +77,38 @@ class MetaTests(SynchronousTestCase):
 
 class HeadersTests(SynchronousTestCase):
     def test_token(self) -> None:
-        """The token is what stands behind Bearer, however that is written; another scheme is none of ours."""
+        """The token follows Bearer in any case; another scheme has no token."""
         self.assertEqual(read(Authorization=b"Bearer abc").auth_token, "abc")
         self.assertEqual(read(Authorization=b"bEARER  abc ").auth_token, "abc")
         self.assertIsNone(read(Authorization=b"Basic abc").auth_token)
         self.assertIsNone(read().auth_token)
 
     def test_two_tokens(self) -> None:
-        """Who is who cannot be told from two."""
+        """Two Authorization headers are rejected."""
         self.assertRaises(Malformed, read, Authorization=[b"Bearer a", b"Bearer b"])
 
     def test_timeout(self) -> None:
-        """A number of seconds is the caller's time; anything else is an error."""
+        """The time-out is a number of seconds above 0; anything else is rejected."""
         self.assertEqual(read(X_Request_Timeout=b"2.5").timeout, 2.5)
         self.assertIsNone(read().timeout)
         for wrong in (b"0", b"-1", b"x", b"", b"inf", b"nan", b"1_0", b"1e3", b"9" * 400, b"0.0"):
             self.assertRaises(Malformed, read, X_Request_Timeout=wrong)
 
-    def test_callers(self) -> None:
-        """Nothing that one request has shown holds for the next one."""
+    def test_separate_callers(self) -> None:
+        """Nothing about the caller of one request applies to the next one."""
         first, second = read(), read()
         first.caller.trusted = True
         self.assertFalse(second.caller.trusted)
 
     def test_method(self) -> None:
-        """A method is what it is: they are not the same in small letters."""
+        """Methods are case-sensitive."""
         self.assertEqual(read(method=b"PURGE").method, "PURGE")
         self.assertEqual(read(method=b"get").method, "get")
 
 
 class JSONTests(SynchronousTestCase):
     def test_object(self) -> None:
-        """An object is the data, as it is."""
+        """A JSON object is the data, unchanged."""
         for kind in (
             b"application/json",
             b"Application/JSON; charset=UTF-8",
@@ -118,12 +118,12 @@ class JSONTests(SynchronousTestCase):
             self.assertEqual(bytes(found.data), b'{"a": [1, 2]}')
 
     def test_no_object(self) -> None:
-        """Other JSON is refused."""
+        """Other JSON values are rejected."""
         for body in (b"[]", b'"a"', b"null", b"7"):
             self.assertRaises(Malformed, read, body, b"application/json")
 
     def test_not_json(self) -> None:
-        """So is what is none: also two, bad UTF-8, and what is nested too deep."""
+        """Text that is not JSON is rejected: two values, invalid UTF-8, too deep nesting."""
         for body in (
             b"{",
             b"{}{}",
@@ -136,31 +136,31 @@ class JSONTests(SynchronousTestCase):
             self.assertRaises(Malformed, read, body, b"application/json")
 
     def test_one_line(self) -> None:
-        """What goes on to another service has no line ends: they would end its message."""
+        """Line ends are removed, as they would end the message to another service."""
         self.assertEqual(bytes(read(b'{\r\n"a":\n1}', b"application/json").data), b'{  "a": 1}')
 
-    def test_query_beside_it(self) -> None:
-        """The query of the URL stays, for an empty object."""
+    def test_query_and_json(self) -> None:
+        """The query of the URL is kept beside a JSON object."""
         self.assertEqual(read(b"{}", b"application/json", b"a=1").query, "a=1")
 
 
 class BodyTests(SynchronousTestCase):
-    def test_none(self) -> None:
-        """Without a body, the query of the URL counts, whatever the Content-Type says."""
+    def test_no_body(self) -> None:
+        """Without a body, the query is used, whatever the Content-Type is."""
         found = read(query=b"a=1&b=%20", kind=b"text/plain")
         self.assertEqual((found.query, bytes(found.data)), ("a=1&b=%20", b"{}"))
 
-    def test_query_no_text(self) -> None:
-        """A query that is no UTF-8 is refused."""
+    def test_query_not_utf_8(self) -> None:
+        """A query that is not valid UTF-8 is rejected."""
         self.assertRaises(Malformed, read, query=b"\xff")
 
     def test_form(self) -> None:
-        """The fields of a form stand where a query's would, and in place of it."""
+        """The fields of a form replace the query."""
         found = read(b"a=1&b=x+y", b"application/x-www-form-urlencoded", b"c=3")
         self.assertEqual((found.query, bytes(found.data)), ("a=1&b=x+y", b"{}"))
 
-    def test_other_kinds(self) -> None:
-        """Another kind of body, none, another charset and a compressed one are 415."""
+    def test_unsupported(self) -> None:
+        """Other media types, charsets and content codings are 415."""
         for kind in (
             b"text/plain",
             None,
@@ -182,18 +182,18 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(error.code, 415)
 
     def test_charset(self) -> None:
-        """UTF-8 may be said, however it is written."""
+        """The charset may be UTF-8, in any spelling."""
         for said in (b"charset=utf-8", b'CHARSET="UTF-8"', b"charset=utf8; a=b"):
             self.assertEqual(bytes(read(b"{}", b"application/json; " + said).data), b"{}")
 
-    def test_two_kinds(self) -> None:
-        """Two kinds are none."""
+    def test_two_types(self) -> None:
+        """Two Content-Type headers are rejected."""
         kinds = [b"text/plain", b"application/json"]
         self.assertRaises(Malformed, read, b"{}", Content_Type=kinds)
         self.assertRaises(Malformed, read, b"{}", Content_Type=kinds[1:] * 2)
 
     def test_bad_form(self) -> None:
-        """A form that cannot be read is told so here: further on, it would be called a query."""
+        """A malformed form is rejected here, as the router would call it a query."""
         for body, said in (
             (b"&".join([b"a=1"] * 1001), "more than 1000 fields"),
             (b"a=%FF", "not valid UTF-8"),
@@ -209,7 +209,7 @@ class BodyTests(SynchronousTestCase):
 
 
 def form(*parts: bytes) -> bytes:
-    """A multipart form."""
+    """The bytes of a multipart form."""
     return (
         b"".join(b"--xx\r\nContent-Disposition: form-data; " + each + b"\r\n" for each in parts)
         + b"--xx--\r\n"
@@ -221,7 +221,7 @@ KIND = b'multipart/form-data; boundary="xx"'
 
 class MultipartTests(SynchronousTestCase):
     def test_fields(self) -> None:
-        """Text fields are written as a query's, in their order, whatever is in them."""
+        """Text fields are encoded as a query, in their order."""
         body = form(
             b'name="a"\r\n\r\n1 & 2',
             b"name=b\r\nContent-Type: text/plain\r\n\r\n\xc3\xbc\r\n\r\n--x",
@@ -230,7 +230,7 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(read(body, KIND).query, "a=1+%26+2&b=%C3%BC%0D%0A%0D%0A--x&q%22=")
 
     def test_file(self) -> None:
-        """A file is refused, by its field's name."""
+        """A file is rejected with the name of its field."""
         body = form(
             b'name="a"\r\n\r\n1',
             b'name="f"; filename="x.txt"\r\n\r\nx',
@@ -239,8 +239,8 @@ class MultipartTests(SynchronousTestCase):
         error = self.assertRaises(Invalid, read, body, KIND)
         self.assertEqual([each["field"] for each in error.detail], ["f", "g"])
 
-    def test_no_form(self) -> None:
-        """What cannot be read is 400: no boundary, no end, no name, no headers, too much."""
+    def test_malformed(self) -> None:
+        """Malformed forms are 400: no boundary, no end, no name, no headers, too many fields."""
         for body, kind in (
             (form(b'name="a"\r\n\r\n1'), b"multipart/form-data"),
             (b"--xx\r\n", KIND),
@@ -253,6 +253,6 @@ class MultipartTests(SynchronousTestCase):
         ):
             self.assertRaises(Malformed, read, body, kind)
 
-    def test_most(self) -> None:
-        """A thousand fields are not too many."""
+    def test_most_fields(self) -> None:
+        """A thousand fields are accepted."""
         self.assertEqual(read(form(*[b'name="a"\r\n\r\n1'] * 1000), KIND).query.count("a=1"), 1000)

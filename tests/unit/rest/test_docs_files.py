@@ -12,7 +12,7 @@ class FileTests(PagesTestCase):
     """``/docs/…``."""
 
     def test_files(self) -> None:
-        """Each is what lies in the package, with its type."""
+        """Each file is that of the package, with its media type."""
         for name, (path, kind) in FILES.items():
             answer = self.request(f"/docs/{name}")
             self.assertEqual((answer.code, answer["Content-Type"]), (200, kind))
@@ -20,7 +20,7 @@ class FileTests(PagesTestCase):
             self.assertEqual(answer.length, len(answer.body))
 
     def test_nothing_else(self) -> None:
-        """Nothing else is there, be it in the package or not."""
+        """No other file is served, in the package or elsewhere."""
         for name in (
             "README.md", "LICENSE", "docs.html", "swagger-ui/swagger-ui.css", "..%2fpages.py", "../pages.py",
             "%2e%2e/pages.py", "init.js/", "init.js%00", "nonsense",
@@ -28,7 +28,7 @@ class FileTests(PagesTestCase):
             self.assertEqual(self.request(f"/docs/{name}").code, 404, name)
 
     def test_compressed(self) -> None:
-        """Texts are compressed, an icon is not, nor what is short."""
+        """Texts are compressed; an icon and short files are not."""
         for name in FILES:
             plain, packed = (
                 self.request(f"/docs/{name}"),
@@ -42,8 +42,8 @@ class FileTests(PagesTestCase):
                 self.assertEqual(gzip.decompress(packed.body), plain.body)
         self.assertLess(len(self.request("/docs/swagger-ui-bundle.js", Accept_Encoding="gzip").body), 500_000)
 
-    def test_for_good(self) -> None:
-        """As the page asks for it, a file may be kept for good; by another address it may not."""
+    def test_immutable(self) -> None:
+        """With the version that the page asks for, a file may be cached without limit; otherwise not."""
         versions = dict(re.findall(r'="docs/([^?"]+)\?v=([^"]+)"', self.request("/docs").body.decode()))
         self.assertEqual(sorted(versions), sorted(FILES))
         for name, version in versions.items():
@@ -58,7 +58,7 @@ class FileTests(PagesTestCase):
         self.assertEqual(len(set(versions.values())), len(FILES))
 
     def test_licenses(self) -> None:
-        """The licenses of what is not ours are beside it."""
+        """The licenses of third-party files are beside them."""
         folder = STATIC / "swagger-ui"
         self.assertIn("Apache License", (folder / "LICENSE").read_text("utf-8"))
         self.assertIn("SmartBear", (folder / "NOTICE").read_text("utf-8"))

@@ -24,7 +24,7 @@ class DocumentTests(PagesTestCase):
     """``/openapi.json``."""
 
     def test_document(self) -> None:
-        """It is what is made at that moment."""
+        """The document is made for each request."""
         for title in ("Shop", "Another shop"):
             self.document["info"]["title"] = title
             answer = self.request("/openapi.json")
@@ -33,16 +33,16 @@ class DocumentTests(PagesTestCase):
             self.assertEqual(answer.length, len(answer.body))
         self.assertEqual(self.calls, 2)
 
-    def test_known(self) -> None:
-        """A client that has it is told so, until it is another one."""
+    def test_not_modified(self) -> None:
+        """A client that has the document gets 304 until it changes."""
         etag = self.request("/openapi.json")["ETag"] or ""
         known = self.request("/openapi.json", If_None_Match=f'"other", {etag}')
         self.assertEqual((known.code, known.body, known["ETag"]), (304, b"", etag))
         self.document["info"]["version"] = "2"
         self.assertEqual(self.request("/openapi.json", If_None_Match=etag).code, 200)
 
-    def test_known_head(self) -> None:
-        """That answer says neither how long the document is nor of what type."""
+    def test_not_modified_headers(self) -> None:
+        """304 has neither a length nor a type."""
         etag = (self.request("/openapi.json")["ETag"] or "").encode()
         channel, transport = Site(self.klein.resource()).buildProtocol(None), StringTransport()
         channel.makeConnection(transport)
@@ -53,13 +53,13 @@ class DocumentTests(PagesTestCase):
             self.assertNotIn(b"\n" + name, head)
         channel.connectionLost(Failure(ConnectionDone()))
 
-    def test_kept(self) -> None:
-        """It may be kept, but never be shown without asking whether it is still the one."""
+    def test_revalidate(self) -> None:
+        """The document and the page may be cached, but have to be revalidated."""
         for path in ("/openapi.json", "/docs"):
             self.assertEqual(self.request(path)["Cache-Control"], "no-cache")
 
     def test_compressed(self) -> None:
-        """A long one is compressed for those who can read that, and is another representation then."""
+        """A long document is compressed for clients that accept gzip, with an ETag of its own."""
         self.document["info"]["description"] = "many words " * 200
         plain = self.request("/openapi.json")
         packed = self.request("/openapi.json", Accept_Encoding="br, gzip")
@@ -74,22 +74,22 @@ class DocumentTests(PagesTestCase):
         self.assertEqual((known.code, known["Vary"]), (304, "Accept-Encoding"))
 
     def test_short(self) -> None:
-        """A short one is not."""
+        """A short document is not compressed."""
         self.assertIsNone(self.request("/openapi.json", Accept_Encoding="gzip")["Content-Encoding"])
 
     def test_unavailable(self) -> None:
-        """When whoever is asked cannot answer now, that is a 503, and nothing of the reason is told."""
+        """If a mounted service is not available, the response is 503 without details."""
         for error in (Unavailable(), DeadlineExceeded("secret"), BadGateway("secret")):
             self.assertRefused(error, 503, "Service unavailable", retry="1")
 
     def test_failure(self) -> None:
-        """Whatever else goes wrong is a 500, which the log explains."""
+        """Any other error is 500, and is logged."""
         for error in (RuntimeError("secret"), NotFound("secret")):
             self.assertRefused(error, 500, "Internal Server Error", retry=None)
             self.assertEqual(len(self.flushLoggedErrors(type(error))), 2)
 
     def test_no_document(self) -> None:
-        """What JSON cannot hold, or has no title, is a 500 as well."""
+        """A document that cannot be encoded or has no title is 500."""
         self.document = {"info": {"title": object()}}
         self.assertEqual(self.request("/openapi.json").code, 500)
         self.document = {}
@@ -97,7 +97,7 @@ class DocumentTests(PagesTestCase):
         self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (TypeError, KeyError)], [1, 1])
 
     def assertRefused(self, error: Exception, code: int, title: str, retry: str | None) -> None:
-        """Both pages answer with this problem."""
+        """Assert that both pages respond with this problem."""
 
         async def openapi() -> dict[str, Any]:
             raise error
@@ -112,7 +112,7 @@ class DocumentTests(PagesTestCase):
             self.assertNotIn(b"secret", answer.body)
 
     def test_problem_names_request(self) -> None:
-        """A problem names the request as the answer's own header does."""
+        """A problem has the request id of the response."""
 
         class Named(Resource):
             isLeaf = True
@@ -128,8 +128,8 @@ class DocumentTests(PagesTestCase):
         self.agent = RequestTraversalAgent(Named())
         self.assertEqual(json.loads(self.request("/docs").body)["instance"], "urn:unixsvc:request:r-7")
 
-    def test_gone(self) -> None:
-        """A client that goes away before there is a document leaves nothing behind, not even a log entry."""
+    def test_disconnect(self) -> None:
+        """A client that disconnects before the document is there leaves no log entry."""
         pending: Deferred[dict[str, Any]] = Deferred()
 
         async def openapi() -> dict[str, Any]:
@@ -149,7 +149,7 @@ class PageTests(PagesTestCase):
     """``/docs``."""
 
     def test_title(self) -> None:
-        """Its title is that of the document, whatever that has in it."""
+        """The title is that of the document, escaped."""
         self.document["info"]["title"] = "</title><script>alert(1)</script> $init & Co"
         answer = self.request("/docs")
         self.assertEqual((answer.code, answer["Content-Type"]), (200, "text/html; charset=utf-8"))
@@ -158,7 +158,7 @@ class PageTests(PagesTestCase):
         )
 
     def test_policy(self) -> None:
-        """It may run and ask for what its own host has, nothing else, and be in nobody's frame."""
+        """The Content-Security-Policy allows the page's own host only, and no frames."""
         answer = self.request("/docs")
         rules = dict(
             rule.strip().split(" ", 1) for rule in (answer["Content-Security-Policy"] or "").split(";")
@@ -177,14 +177,14 @@ class PageTests(PagesTestCase):
             },
         )
 
-    def test_no_script_within(self) -> None:
-        """The page keeps to that: scripts and styles are files."""
+    def test_no_inline_scripts(self) -> None:
+        """The page follows its policy: scripts and styles are files."""
         text = self.request("/docs").body.decode()
         self.assertEqual(re.findall(r"<script(?! src=)[^>]*>|<style|\sstyle=|\son\w+=|javascript:", text), [])
         self.assertEqual(len(re.findall(r'<script src="[^"]+"></script>', text)), 2)
 
-    def test_guards(self) -> None:
-        """Every answer says that it is what it says, and no page is in a frame."""
+    def test_security_headers(self) -> None:
+        """Every response has nosniff, no frames and no referrer."""
         for path in ("/openapi.json", "/docs", "/docs/", *(f"/docs/{name}" for name in FILES)):
             answer = self.request(path)
             self.assertEqual(
@@ -193,7 +193,7 @@ class PageTests(PagesTestCase):
             self.assertEqual(answer["Referrer-Policy"], "no-referrer")
 
     def test_prefix(self) -> None:
-        """What it refers to is found, wherever it is; so is what its scripts ask for."""
+        """The URLs of the page and of its scripts work below any prefix."""
         root, below = Resource(), Resource()
         root.putChild(b"v1", below)
         below.putChild(b"api", self.klein.resource())
@@ -207,7 +207,7 @@ class PageTests(PagesTestCase):
         self.assertIn('new URL("openapi.json", document.baseURI)', (STATIC / "init.js").read_text("utf-8"))
 
     def test_slash(self) -> None:
-        """With a slash at its end it is sent to the one without, below the same prefix."""
+        """A slash at the end is a redirect, below the same prefix."""
         answer = self.request("/docs/")
         self.assertEqual((answer.code, answer["Location"], answer.body), (308, "../docs", b""))
         self.assertEqual(urljoin("/v1/api/docs/", "../docs"), "/v1/api/docs")
@@ -222,14 +222,14 @@ class PageTests(PagesTestCase):
                 self.assertEqual(head[name], whole[name])
 
     def test_settings(self) -> None:
-        """The page keeps no token, takes no settings from its address, and asks nobody else."""
+        """The page stores no token, takes no settings from its URL, and loads nothing from other hosts."""
         text = (STATIC / "init.js").read_text("utf-8")
         for each in ("persistAuthorization: false", "queryConfigEnabled: false", "validatorUrl: null"):
             self.assertIn(each, text)
         self.assertNotIn("//", re.sub(r"^\s*//.*|\s// .*", "", text, flags=re.MULTILINE))
 
     def test_names(self) -> None:
-        """An action of the user's with the name of one of ours replaces none of them."""
+        """An action of the application with the name of a page's action does not replace it."""
 
         def own(request: Request) -> bytes:
             return b"own"

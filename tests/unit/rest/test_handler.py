@@ -1,4 +1,4 @@
-"""HTTP as a service that listens."""
+"""The request handler for HTTP."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from unixsvc.testing import MemoryEndpoint
 
 
 class HandlerTests(SynchronousTestCase):
-    """From the first client to the last."""
+    """Connections from the first to the last."""
 
     def setUp(self) -> None:
-        """A service that listens."""
+        """Start a service that listens."""
         self.clock, self.endpoint, self.gateway = Clock(), MemoryEndpoint(), FakeGateway()
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         self.handler = HttpRequestHandler(context, lambda given: self.gateway)
         self.successResultOf(self.start(self.handler.listen()))
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:
-        """Begin to await something."""
+        """Start a coroutine."""
         return Deferred.fromCoroutine(coroutine)
 
     def test_interface(self) -> None:
-        """It is what a configuration may name as a handler, made from a Handling alone."""
+        """It provides IRequestHandler, and is made from a HandlerContext alone."""
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         verifyObject(IRequestHandler, HttpRequestHandler(context))
 
     def test_serves(self) -> None:
-        """Its clients ask its gateway, and it knows how many they are."""
+        """It passes requests to its gateway, and counts connections."""
         channel, transport = self.endpoint.connect()
         channel.dataReceived(raw())
         self.assertEqual(responses_in(transport.value())[0].code, 200)
         self.assertEqual((self.handler.connections(), len(self.gateway.requests)), (1, 1))
 
     def test_close(self) -> None:
-        """It has a last look at what was sent before it stops to accept; those who are connected stay."""
+        """It accepts clients that are in the backlog before it closes the port; connections stay open."""
         channel, transport = self.endpoint.connect()
         closed = self.start(self.handler.close())
         self.assertTrue(self.endpoint.listening)
@@ -64,7 +64,7 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual((self.endpoint.listening, transport.closed), (False, ""))
 
     def test_drain(self) -> None:
-        """It stops to accept, finishes what is asked, and is done when all are gone."""
+        """It closes the port, completes pending requests, and is done when all connections are closed."""
         channel, transport = self.endpoint.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         done = self.handler.stopService()
@@ -76,8 +76,8 @@ class HandlerTests(SynchronousTestCase):
         channel.connectionLost(None)
         self.successResultOf(done)
 
-    def test_patience(self) -> None:
-        """Who has said nothing is waited for, until there is a hurry."""
+    def test_wait_for_idle(self) -> None:
+        """Idle clients are waited for until drain is called without wait_for_idle."""
         _, transport = self.endpoint.connect()
         self.start(self.handler.drain(wait_for_idle=True))
         self.clock.pump([0.5] * 4)
@@ -87,7 +87,7 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual(transport.closed, "lose")
 
     def test_abort(self) -> None:
-        """What is unanswered is refused, and so that clients hear it, they are cut off a moment later."""
+        """Pending requests get 503, and are cut off a moment later."""
         channel, transport = self.endpoint.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
         _, silent = self.endpoint.connect()
@@ -100,9 +100,9 @@ class HandlerTests(SynchronousTestCase):
 
 
 class Health(Resource):
-    """A gateway that answers everything alike.
+    """A gateway with the same response to all requests.
 
-    :ivar requests: what was asked, and with which token.
+    :ivar requests: the paths and the tokens of requests.
     """
 
     isLeaf = True
@@ -113,29 +113,29 @@ class Health(Resource):
         self._code, self._body = code, body
 
     def render(self, request: Any) -> bytes:
-        """Answer."""
+        """Respond."""
         self.requests.append((request.path, request.getHeader("Authorization")))
         request.setResponseCode(self._code)
         return self._body
 
 
 class ProbeTests(TestCase):
-    """It asks itself, over a real socket; its endpoint never listens."""
+    """The health check over a real socket, without a listening port."""
 
     def setUp(self) -> None:
-        """Nothing listens."""
-        from twisted.internet import reactor  # here: to import it is to choose it
+        """Start nothing."""
+        from twisted.internet import reactor  # late: the import installs the reactor
 
         self.reactor: Any = reactor
         self.endpoint = OwnedUNIXServerEndpoint(self.reactor, "/nowhere/x.sock", 1, 0o600)
 
     def handler(self, gateway: Health, token: str = "") -> HttpRequestHandler:
-        """A service."""
+        """A request handler."""
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
         return HttpRequestHandler(context, lambda given: gateway)
 
-    async def test_well(self) -> None:
-        """It asks for its health with its token, and leaves nothing behind."""
+    async def test_healthy(self) -> None:
+        """The health check sends the token, and leaves no connection."""
         gateway = Health(200, b"{}")
         handler = self.handler(gateway, "abc")
         await handler.probe()
@@ -143,8 +143,8 @@ class ProbeTests(TestCase):
         await handler.drain()
         self.assertEqual(handler.connections(), 0)
 
-    async def test_ill(self) -> None:
-        """What it is told is raised."""
+    async def test_unhealthy(self) -> None:
+        """An error response is raised."""
         handler = self.handler(Health(503, problem(503, "Service unavailable", "the store is gone")))
         with self.assertRaises(Unavailable) as caught:
             await handler.probe()
@@ -152,14 +152,14 @@ class ProbeTests(TestCase):
         await handler.drain()
 
     async def test_no_problem(self) -> None:
-        """So is a failure whose body says nothing."""
+        """An error response without a problem is raised, too."""
         handler = self.handler(Health(503, b"<html>"))
         with self.assertRaises(Unavailable):
             await handler.probe()
         await handler.drain()
 
-    async def test_nonsense(self) -> None:
-        """An answer that is no HTTP is a failure too, and so is none."""
+    async def test_malformed(self) -> None:
+        """A response that is not HTTP, and a missing one, are errors."""
         handler = self.handler(Health(200, b""))
         for said, raised in (
             (b"hello", BadGateway),

@@ -19,15 +19,15 @@ from unixsvc.routing.route import GET
 
 
 class Thing(msgspec.Struct):
-    """What a route returns."""
+    """A result of a route."""
 
     name: str
 
 
 class Own:
-    """Routes of an application's own.
+    """The routes of an application's Klein.
 
-    :ivar pending: what ``/wait`` waits for.
+    :ivar pending: fires when ``/wait`` is to go on.
     :ivar cancelled: whether that was cancelled.
     """
 
@@ -40,7 +40,7 @@ class Own:
         self.cancelled = True
 
     def add(self, app: Klein) -> None:
-        """Add them."""
+        """Add the routes."""
         results: dict[str, Any] = {
             "text": "text", "bytes": b"bytes", "dict": {"a": 1}, "list": [1], "thing": Thing("a"),
             "none": None, "unspeakable": {"a": object()}, "resource": Data(b"data", "text/plain"),
@@ -65,7 +65,7 @@ class Own:
         app.route("/hello")(self.hidden)
 
     def made(self, request: Any) -> Any:
-        """Sets its own code and header."""
+        """Sets a status code and a header."""
         request.setResponseCode(201)
         request.setHeader(b"Location", b"/own/1")
         request.setHeader(b"Content-Type", b"application/vnd.shop+json")
@@ -82,7 +82,7 @@ class Own:
         return self.pending
 
     def half(self, request: Any) -> Any:
-        """Breaks in the middle of its answer."""
+        """Fails after the start of its response."""
         request.write(b"half")
         raise RuntimeError("the secret")
 
@@ -91,7 +91,7 @@ class Own:
         return [number]
 
     def hidden(self, request: Any) -> Any:
-        """Is at the path of an action."""
+        """Has the path of an action."""
         return "hidden"
 
 
@@ -104,7 +104,7 @@ class WebCase(SynchronousTestCase):
     http = Http(docs=False)
 
     def setUp(self) -> None:
-        """A gateway, and a client."""
+        """Start a gateway, and connect a client."""
         self.own = Own()
         self.harness = GatewayHarness(GET("/hello", hello, public=True), web=self.own.add, http=self.http)
         self.request = self.harness.request
@@ -114,7 +114,7 @@ class WebCase(SynchronousTestCase):
 
 class ResultsTests(WebCase):
     def test_data(self) -> None:
-        """What is data becomes JSON, with what all answers have."""
+        """Data becomes JSON, with the headers of all responses."""
         for name, expected in (("dict", {"a": 1}), ("list", [1]), ("thing", {"name": "a"})):
             found = self.request("GET", f"/own/{name}", headers={"X-Request-Id": "r1"})
             self.assertEqual((found.code, found.json), (200, expected))
@@ -125,27 +125,27 @@ class ResultsTests(WebCase):
             self.assertIsNotNone(found.header("Date"))
 
     def test_pages(self) -> None:
-        """What is none is what Klein makes of it, and has its length."""
+        """Text and bytes are sent as Klein does, with a length."""
         for name, expected in (("text", b"text"), ("bytes", b"bytes"), ("none", b""), ("resource", b"data")):
             found = self.request("GET", f"/own/{name}")
             self.assertEqual((found.code, found.body), (200, expected))
         self.assertIn(b"\r\nContent-Length: 4\r\n", self.client.request("GET", "/own/text"))
 
-    def test_unchanged(self) -> None:
-        """Data has a validator, by which the client has it already."""
+    def test_not_modified(self) -> None:
+        """Data has an ETag, and the response can be 304."""
         etag = self.request("GET", "/own/dict").header("ETag")
         assert etag is not None
         found = self.request("GET", "/own/dict", headers={"If-None-Match": etag})
         self.assertEqual((found.code, found.body), (304, b""))
 
     def test_code_kept(self) -> None:
-        """A route's own code and headers stay."""
+        """The status code and the headers of a route are kept."""
         found = self.request("POST", "/own/made")
         self.assertEqual((found.code, found.header("Location"), found.json), (201, "/own/1", {"made": True}))
         self.assertEqual(found.header("Content-Type"), "application/vnd.shop+json")
 
     def test_later(self) -> None:
-        """So it is for a route that waits; until then it counts as unanswered."""
+        """A route may return a Deferred; until it fires, the request is pending."""
         self.assertEqual(self.client.request("GET", "/own/later"), b"")
         self.assertEqual(self.harness.gateway.pending, 1)
         self.own.pending.callback(None)
@@ -161,11 +161,11 @@ class ResultsTests(WebCase):
 
 class WaysTests(WebCase):
     def test_action_first(self) -> None:
-        """At a path that both have, the action answers."""
+        """If an action and a route have the same path, the action is called."""
         self.assertEqual(self.request("GET", "/hello").json, "hello")
 
     def test_method(self) -> None:
-        """A route has its own methods, and 405s."""
+        """A route has its own methods, and 405."""
         found = self.request("GET", "/own/made")
         self.assertEqual((found.code, found.header("Allow")), (405, "OPTIONS, POST"))
         self.assertEqual(found.json["allowed"], ["POST"])
@@ -174,21 +174,21 @@ class WaysTests(WebCase):
         self.assertEqual((found.code, found.header("Allow")), (204, "OPTIONS, POST"))
 
     def test_slash(self) -> None:
-        """Where a slash is missing, it is said where to go: on the host that the client has asked."""
+        """A missing slash is a redirect to the host that the client has used."""
         answer = self.client.request("GET", "/own/7?a=1")
         self.assertIn(b" 308 ", answer)
         self.assertIn(b"\r\nLocation: /own/7/?a=1\r\n", answer)
         self.assertNotIn(b"\r\nContent-Type", answer)
         self.assertEqual(self.request("GET", "/own/7/").json, [7])
 
-    def test_nowhere(self) -> None:
-        """What neither has is counted, as a message is."""
+    def test_not_found(self) -> None:
+        """A path that neither has is counted as a message."""
         for path in ("/own/x/", "/own", "/%FF"):
             self.assertIn(self.request("GET", path).code, (400, 404))
         self.assertEqual(self.harness.stats.snapshot().requests, 3)
 
-    def test_no_host(self) -> None:
-        """A client of HTTP/1.0 need not name a host, nor has a Unix socket one."""
+    def test_missing_host(self) -> None:
+        """Clients of HTTP/1.0 and of a Unix socket need no Host."""
         client = RawClient(self.site, UNIXAddress("/run/shop.sock"))
         client.channel.dataReceived(b"GET /own/text HTTP/1.0\r\n\r\n")
         self.assertIn(b" 200 ", client.received())
@@ -196,20 +196,20 @@ class WaysTests(WebCase):
 
 class FailuresTests(WebCase):
     def test_crash(self) -> None:
-        """Nothing of an exception is told; it is logged under the id of the request."""
+        """An exception is 500 without details, and is logged with the request id."""
         found = self.request("GET", "/raise/crash", headers={"X-Request-Id": "r1"})
         self.assertEqual((found.code, found.json["instance"]), (500, "urn:unixsvc:request:r1"))
         self.assertNotIn(b"secret", found.body)
         self.assertEqual(found.header("Content-Type"), "application/problem+json")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
-    def test_unspeakable(self) -> None:
-        """Nor of what JSON cannot hold."""
+    def test_not_encodable(self) -> None:
+        """Data that JSON cannot represent is 500, too."""
         self.assertEqual(self.request("GET", "/own/unspeakable").code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
-    def test_no_exception(self) -> None:
-        """Nor of what is no Exception, which Klein has no way for."""
+    def test_base_exception(self) -> None:
+        """So is a BaseException, which Klein does not handle."""
         for name, kind in (("exit", SystemExit), ("cancel", asyncio.CancelledError)):
             found = self.request("GET", f"/raise/{name}")
             self.assertEqual(found.json["status"], 500)
@@ -217,8 +217,8 @@ class FailuresTests(WebCase):
             self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
         self.flushLoggedErrors()
 
-    def test_werkzeugs(self) -> None:
-        """What werkzeug has for failures keeps its code and words."""
+    def test_http_exceptions(self) -> None:
+        """Exceptions of werkzeug keep their code and description."""
         found = self.request("GET", "/raise/conflict")
         self.assertEqual(
             (found.code, found.json["title"], found.json["detail"]), (409, "Conflict", "two of them")
@@ -226,14 +226,14 @@ class FailuresTests(WebCase):
         self.assertEqual(self.request("GET", "/raise/toomany").code, 429)
         self.assertEqual(self.request("GET", "/own/abort").json["detail"], "nothing here")
 
-    def test_ours(self) -> None:
-        """So does what an action would raise."""
+    def test_service_errors(self) -> None:
+        """Errors of actions are handled as for actions."""
         self.assertEqual(self.request("GET", "/raise/notfound").json["detail"], "x")
         found = self.request("GET", "/raise/limited")
         self.assertEqual((found.code, found.header("Retry-After")), (429, "2"))
 
-    def test_no_host(self) -> None:
-        """A Host that is none, which another site lets pass, is the client's failure; nothing is logged."""
+    def test_missing_host(self) -> None:
+        """An invalid Host is an error of the client, and is not logged."""
         client = RawClient(Site(self.harness.gateway, reactor=self.harness.clock))
         client.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
         answer = client.received()
@@ -242,15 +242,15 @@ class FailuresTests(WebCase):
         self.assertEqual(header_values(answer, b"X-Request-Id"), [b"r1"])
         self.assertEqual((self.harness.gateway.pending, self.flushLoggedErrors()), (0, []))
 
-    def test_half(self) -> None:
-        """Half an answer is broken off."""
+    def test_fails_after_start(self) -> None:
+        """A response that fails after its start is cut off."""
         answer = self.client.request("GET", "/own/half")
         self.assertNotIn(b"\r\n0\r\n", answer)
         self.assertEqual(self.client.transport.closed, "abort")
         self.flushLoggedErrors(RuntimeError)
 
-    def test_own_handlers(self) -> None:
-        """Error handlers of the application go before ours."""
+    def test_error_handlers(self) -> None:
+        """Error handlers of the application take precedence."""
 
         def add(app: Klein) -> None:
             self.own.add(app)
@@ -266,30 +266,30 @@ class FailuresTests(WebCase):
 
 
 class EndsTests(WebCase):
-    def test_gone(self) -> None:
-        """A client that goes away has its route cancelled; nothing is logged of that."""
+    def test_disconnect(self) -> None:
+        """A disconnect cancels the route, and nothing is logged."""
         self.client.request("GET", "/own/wait")
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(self.own.cancelled)
         self.assertEqual(self.harness.gateway.pending, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
-    def test_given_up(self) -> None:
-        """What is unanswered at the end is 503, even of a route that goes on."""
+    def test_abort(self) -> None:
+        """Pending requests are 503 when the gateway aborts, even if the route goes on."""
         self.client.request("GET", "/own/wait")
         self.harness.gateway.abort()
         self.assertIn(b" 503 ", self.client.received())
         self.assertEqual((self.own.cancelled, self.harness.gateway.pending), (True, 0))
 
-    def test_late(self) -> None:
-        """A route that has not begun to answer in time is 504."""
+    def test_timeout(self) -> None:
+        """A route that has not started its response in time is 504."""
         self.client.request("GET", "/own/wait")
         self.harness.clock.advance(30)
         self.assertIn(b" 504 ", self.client.received())
         self.assertTrue(self.own.cancelled)
 
-    def test_begun(self) -> None:
-        """One that has may take longer."""
+    def test_started(self) -> None:
+        """A route that has started may take longer."""
         self.client.request("GET", "/own/wait")
         self.own.request.write(b"some")
         self.harness.clock.advance(30)
@@ -301,7 +301,7 @@ class OthersTests(WebCase):
     http = Http(docs=False, cors=Cors(origins=("https://shop.test",)))
 
     def test_cors(self) -> None:
-        """Pages of other origins may read these, too."""
+        """CORS headers are set for routes, too."""
         headers = {"Origin": "https://shop.test"}
         for path in ("/own/dict", "/own/text", "/raise/notfound"):
             found = self.request("GET", path, headers=headers)

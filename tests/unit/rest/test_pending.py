@@ -20,12 +20,12 @@ from unixsvc.routing.route import GET, Group, Route
 
 
 async def hello() -> dict[str, str]:
-    """Answers at once."""
+    """Returns at once."""
     return {"hello": "world"}
 
 
 async def show(id: str) -> str:
-    """Gives back a segment of the path."""
+    """Returns a segment of the path."""
     return id
 
 
@@ -33,10 +33,10 @@ ROUTES: list[Group | Route] = [GET("/hello", hello, public=True), GET("/things/{
 
 
 class Waiting:
-    """A controller whose action waits.
+    """A controller with an action that waits.
 
-    :ivar pending: what for.
-    :ivar raised: what was raised where it waits.
+    :ivar pending: fires when it is to go on.
+    :ivar raised: the exception that was raised in it.
     """
 
     pending: Deferred[str]
@@ -59,21 +59,21 @@ class Waiting:
 
 
 class Elsewhere:
-    """Items that come from another service.
+    """Items from another service.
 
-    :ivar called: what of it was.
+    :ivar called: the methods that were called.
     """
 
     def __init__(self) -> None:
         self.called: list[str] = []
 
     async def __anext__(self) -> bytes:
-        """An item."""
+        """The next item."""
         self.called.append("anext")
         return b"1"
 
     async def aclose(self) -> None:
-        """No more."""
+        """Close."""
         self.called.append("aclose")
 
 
@@ -82,13 +82,13 @@ WAIT = Group("/wait", Waiting, [GET("", Waiting.wait, public=True)])
 
 class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
-        """A gateway, and a client."""
+        """Start a gateway, and connect a client."""
         self.harness = GatewayHarness(WAIT)
         self.site: Any = self.harness.site
         self.client = RawClient(self.site)
 
     def test_answered(self) -> None:
-        """An action that waits is answered when it is done, and counts as unanswered until then."""
+        """A request is pending until its action returns, and is answered then."""
         self.assertEqual(self.client.request("GET", "/wait"), b"")
         self.assertEqual(self.harness.gateway.pending, 1)
         Waiting.last.pending.callback("done")
@@ -102,7 +102,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(left, [])
 
     def test_deadline(self) -> None:
-        """Whoever waits too long is told so, and the action is stopped."""
+        """An action that exceeds its time is cancelled, and the response is 504."""
         self.client.request("GET", "/wait", "X-Request-Timeout: 2.5")
         self.harness.clock.advance(2.4)
         self.assertEqual(self.client.received(), b"")
@@ -110,16 +110,16 @@ class WaitingTests(SynchronousTestCase):
         self.assertIn(b" 504 ", self.client.received())
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 504)
 
-    def test_gone(self) -> None:
-        """A client that goes away stops its action; nothing is sent to it."""
+    def test_disconnect(self) -> None:
+        """A disconnect cancels the action, and nothing is sent."""
         self.client.request("GET", "/wait")
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
         self.assertEqual((self.client.received(), self.harness.gateway.pending), (b"", 0))
         self.assertEqual(self.harness.stats.snapshot().codes, {499: 1})
 
-    def test_given_up(self) -> None:
-        """What is unanswered at the end is told when to come back."""
+    def test_abort(self) -> None:
+        """Pending requests are 503 with Retry-After when the gateway aborts."""
         self.client.request("GET", "/wait")
         self.harness.gateway.abort()
         answer = self.client.received()
@@ -128,7 +128,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_head(self) -> None:
-        """To HEAD, a stream is closed without being asked for an item: it may be under way elsewhere."""
+        """For HEAD, a stream is closed without reading an item."""
         elsewhere: Any = Elsewhere()
         ended: list[Any] = []
 
@@ -142,8 +142,8 @@ class WaitingTests(SynchronousTestCase):
         self.assertIn(b" 200 ", client.request("HEAD", "/stream"))
         self.assertEqual((elsewhere.called, len(ended)), (["aclose"], 1))
 
-    def test_does_not_pay(self) -> None:
-        """An action that does not wait pays for no timer and no notice of the client's going."""
+    def test_no_timers(self) -> None:
+        """An action that returns at once needs no timer and no notification of a disconnect."""
         there = GatewayHarness(*ROUTES)
         request: Any = DummyRequest([])
         request.method, request.uri, request.path = b"GET", b"/hello", b"/hello"
@@ -154,15 +154,15 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(there.clock.getDelayedCalls(), [])
 
     def test_overloaded(self) -> None:
-        """Who comes when there is too much to do is told so."""
+        """Requests over the limit are 503."""
         there = GatewayHarness(*ROUTES, max_inflight=0)
         found = there.request("GET", "/hello")
         self.assertEqual((found.code, found.header("Retry-After")), (503, "1"))
 
 
 class PlacesTests(SynchronousTestCase):
-    def test_below(self) -> None:
-        """Below another resource, the gateway answers what is left of the path, as it is on the client."""
+    def test_prefix(self) -> None:
+        """Below another resource, the gateway uses the rest of the path, undecoded."""
         root = Resource()
         root.putChild(b"api", GatewayHarness(*ROUTES).gateway)
         treq: Any = StubTreq(root)
@@ -170,7 +170,7 @@ class PlacesTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(treq.json_content(response)), "a/b")
 
     def test_one_write(self) -> None:
-        """An answer leaves in one piece."""
+        """A response is one write."""
         there = GatewayHarness(*ROUTES)
         client = RawClient(there.site)
         pieces: list[bytes] = []
@@ -179,8 +179,8 @@ class PlacesTests(SynchronousTestCase):
         client.request("GET", "/hello")
         self.assertEqual(len(pieces), 1)
 
-    def test_last_answer(self) -> None:
-        """Who wants to go, or has to, is told that this is the last answer; others are not."""
+    def test_connection_close(self) -> None:
+        """The last response of a connection has Connection: close, others do not."""
         there = GatewayHarness(*ROUTES)
         client = RawClient(there.site)
         self.assertEqual(header_values(client.request("GET", "/hello"), b"Connection"), [])
@@ -192,7 +192,7 @@ class PlacesTests(SynchronousTestCase):
         self.assertEqual(header_values(client.request("GET", "/hello"), b"Connection"), [b"close"])
 
     def test_any_site(self) -> None:
-        """Under an ordinary site, an answer is the same, and tells nothing of its server."""
+        """Under any site of twisted.web, responses are the same, without Server."""
         client = RawClient(Site(GatewayHarness(*ROUTES).gateway, reactor=Clock()))
         answer = client.request("GET", "/hello")
         self.assertEqual(header_values(answer, b"Server"), [])

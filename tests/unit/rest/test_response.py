@@ -40,7 +40,7 @@ class EncodeTests(SynchronousTestCase):
         self.assertEqual(names[1:], [b"Content-Type", *policies, b"Date", *own])
 
     def test_close(self) -> None:
-        """The last response of a connection says so; the version is that of the request."""
+        """The last response of a connection has Connection: close; the version is that of the request."""
         data = encode_response(Response(204, BARE, ()), b"HTTP/1.0", close=True)
         self.assertTrue(data.startswith(b"HTTP/1.0 204 No Content\r\n"))
         self.assertTrue(data.endswith(b"\r\nConnection: close\r\n\r\n"))

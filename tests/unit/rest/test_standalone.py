@@ -20,14 +20,14 @@ TOKEN = "f" * 64
 
 
 async def show(id: int) -> dict[str, int]:
-    """One thing."""
+    """Returns an object."""
     if id > 9:
         raise NotFound(f"no thing {id}")
     return {"id": id}
 
 
 def make(name: str) -> str:
-    """Another one."""
+    """Returns another object."""
     return name
 
 
@@ -35,21 +35,21 @@ APP = App([GET("/thing/{id:int}", show, public=True), POST("/thing", make)], tit
 
 
 class ResourceTests(SynchronousTestCase):
-    """Under a site of somebody's own."""
+    """Under a site of an application."""
 
     def setUp(self) -> None:
-        """The root of a site."""
+        """Create the root of a site."""
         self.reactor = MemoryReactorClock()
         self.resource = resource(APP, token=TOKEN, socket_dir=self.mktemp(), reactor=self.reactor)
         self.client: Any = StubTreq(self.resource)
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
-        """The code and the data of an answer."""
+        """The status code and the data of a response."""
         answer = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
         return answer.code, self.successResultOf(answer.json())
 
     def test_answers(self) -> None:
-        """What is public is answered to all, the rest to those who show the token."""
+        """Public routes are open, others need the token."""
         self.assertEqual(self.request("GET", "/thing/7"), (200, {"id": 7}))
         self.assertEqual(self.request("GET", "/thing/70")[1]["detail"], "no thing 70")
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 401)
@@ -57,13 +57,13 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"}, headers=shown), (200, "x"))
 
     def test_document(self) -> None:
-        """Its document has its routes."""
+        """The OpenAPI document has the routes."""
         code, document = self.request("GET", "/openapi.json")
         self.assertEqual((code, document["info"]["title"]), (200, "Things"))
         self.assertEqual(set(document["paths"]), {"/thing", "/thing/{id}"})
 
-    def test_below(self) -> None:
-        """It may also be below a path of a site."""
+    def test_prefix(self) -> None:
+        """The resource may be below a path of a site."""
         root = Resource()
         root.putChild(b"api", self.resource)
         agent: Any = RequestTraversalAgent(root)
@@ -71,14 +71,14 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual(answer.code, 200)
 
     def test_settings(self) -> None:
-        """It takes the settings of ``[http]``: no pages, and no token, for instance."""
+        """The settings of ``[http]`` apply, as no pages and no token."""
         opened = resource(APP, token=TOKEN, http=Http(token="off", docs=False), reactor=MemoryReactorClock())
         self.client = StubTreq(opened)
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 200)
         self.assertEqual(self.request("GET", "/openapi.json")[0], 404)
 
     def test_stops(self) -> None:
-        """When the reactor stops, what waits is refused."""
+        """When the reactor stops, pending requests are 503."""
         pending: Deferred[int] = Deferred()
 
         async def wait() -> int:
@@ -95,7 +95,7 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(calls).code, 503)
 
     def test_no_token(self) -> None:
-        """Where there is no token to be found, it says so."""
+        """A missing token is an error."""
         folder = os.path.abspath(self.mktemp())
         os.mkdir(folder)
         self.addCleanup(os.chdir, os.getcwd())

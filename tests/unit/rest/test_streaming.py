@@ -12,7 +12,7 @@ from unixsvc.errors import NotFound
 
 class FormsTests(StreamTestCase):
     def test_lines(self) -> None:
-        """A stream is JSON, line by line, and ends as chunks do; nobody keeps it."""
+        """A stream is JSON lines in chunks, and is not cached."""
         answer = self.client.request("GET", "/some")
         for line in (
             b"HTTP/1.1 200 OK",
@@ -28,7 +28,7 @@ class FormsTests(StreamTestCase):
         self.assertEqual(self.harness.stats.snapshot().codes, {200: 1})
 
     def test_events(self) -> None:
-        """For a client that wants them, these are events."""
+        """Clients that accept events get server-sent events."""
         answer = self.client.request("GET", "/some", EVENTS)
         self.assertIn(b"Content-Type: text/event-stream\r\n", answer)
         self.assertEqual(body_of(answer), b"data: 0\n\ndata: 1\n\ndata: 2\n\n.")
@@ -38,22 +38,22 @@ class FormsTests(StreamTestCase):
         self.assertEqual(body_of(self.client.request("GET", "/raw", EVENTS)), b'data: {  "a": 1}\n\n.')
 
     def test_empty(self) -> None:
-        """A stream of nothing is one."""
+        """An empty stream has a complete response."""
         answer = self.client.request("GET", "/some?n=0")
         self.assertIn(b" 200 ", answer)
         self.assertEqual(body_of(answer), b".")
 
     def test_never_compressed(self) -> None:
-        """Items are not held back to be compressed."""
+        """Streams are not compressed, as that would delay items."""
         self.assertNotIn(b"Content-Encoding", self.client.request("GET", "/endless", "Accept-Encoding: gzip"))
 
-    def test_goes_on(self) -> None:
-        """After a stream, the connection has the next request."""
+    def test_keep_alive(self) -> None:
+        """After a stream, the connection serves the next request."""
         self.client.request("GET", "/some")
         self.assertIn(b" 200 ", self.client.request("GET", "/some"))
 
     def test_head(self) -> None:
-        """HEAD shows the head, and has no item made."""
+        """HEAD gets the head, and no item is made."""
         answer = self.client.request("HEAD", "/late", EVENTS)
         self.assertIn(b" 200 OK\r\nContent-Type: text/event-stream\r\n", answer)
         self.assertTrue(answer.endswith(b"\r\n\r\n"))
@@ -62,22 +62,22 @@ class FormsTests(StreamTestCase):
 
 
 class EndsTests(StreamTestCase):
-    def test_before_the_first(self) -> None:
-        """What fails before its first item is a failure as any other, with its own status."""
+    def test_fails_before_first_item(self) -> None:
+        """A failure before the first item is an ordinary error response."""
         for accept in ("Accept: */*", EVENTS):
             answer = self.client.request("GET", "/fail?n=0", accept)
             self.assertIn(b" 409 ", answer)
             self.assertIn(b"Content-Type: application/problem+json", answer)
 
-    def test_late_failure(self) -> None:
-        """So it is for one that waited, as long as nothing was sent."""
+    def test_fails_late(self) -> None:
+        """So is a failure after waiting, if nothing was sent."""
         self.assertEqual(self.client.request("GET", "/late"), b"")
         self.items.go(NotFound("no such thing"))
         self.assertIn(b" 404 ", self.client.received())
         self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_lines_that_fail(self) -> None:
-        """Lines end with the problem, and are broken off: their end is not that of something complete."""
+        """JSON lines end with the problem, and the response is cut off, so that it does not look complete."""
         answer = self.client.request("GET", "/fail")
         *items, problem, rest = body_of(answer).split(b"\n")
         self.assertEqual((items, rest), ([b"0", b"1"], b""))
@@ -89,7 +89,7 @@ class EndsTests(StreamTestCase):
         self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_events_that_fail(self) -> None:
-        """Events end with one that is an error, and has the problem."""
+        """Events end with one of the type error that has the problem."""
         body = body_of(self.client.request("GET", "/fail", EVENTS))
         start, _, problem = body.partition(b"event: error\ndata: ")
         self.assertEqual(start, b"data: 0\n\ndata: 1\n\n")
@@ -97,14 +97,14 @@ class EndsTests(StreamTestCase):
         self.assertEqual(self.client.transport.closed, "")
 
     def test_crash(self) -> None:
-        """Nothing of an exception is sent."""
+        """An unexpected exception is not sent."""
         answer = self.client.request("GET", "/crash", EVENTS)
         self.assertIn(b'"status":500', answer)
         self.assertNotIn(b"secret", answer)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
-    def test_given_up(self) -> None:
-        """When all is given up, a stream ends with 503."""
+    def test_abort(self) -> None:
+        """When the gateway aborts, a stream ends with 503."""
         self.client.request("GET", "/late", EVENTS)
         self.items.go()
         self.assertEqual(body_of(self.client.received()), b"data: 1\n\n")
@@ -114,8 +114,8 @@ class EndsTests(StreamTestCase):
         )
         self.assertEqual((self.items.ended is None, self.harness.gateway.pending), (False, 0))
 
-    def test_callers_time(self) -> None:
-        """The caller's time ends it."""
+    def test_timeout(self) -> None:
+        """The client's time-out ends the stream."""
         self.client.request("GET", "/late", EVENTS, "X-Request-Timeout: 2")
         self.clock.advance(1)
         self.client.received()
@@ -124,8 +124,8 @@ class EndsTests(StreamTestCase):
 
 
 class FlowTests(StreamTestCase):
-    def test_slow(self) -> None:
-        """A client that does not take what is sent stops the generator; when it has, that goes on."""
+    def test_backpressure(self) -> None:
+        """A client that does not read suspends the generator, and resumes it by reading."""
         self.client.transport.slow = True
         self.client.request("GET", "/endless")
         given = self.items.given
@@ -135,30 +135,30 @@ class FlowTests(StreamTestCase):
         self.clock.pump([0])
         self.assertGreater(self.items.given, given)
 
-    def test_slow_before(self) -> None:
-        """A client that has not taken an earlier answer gets no stream on top of it, under any site."""
+    def test_backpressure_before(self) -> None:
+        """A client that has not read an earlier response gets no items, under any site."""
         client = RawClient(Site(self.harness.gateway, reactor=self.clock))
         client.channel._channel.pauseProducing()
         client.request("GET", "/endless")
         self.clock.pump([0] * 9)
         self.assertEqual(self.items.given, 0)
         transport: Any = client.transport
-        transport.slow = True  # else the clock would go on for ever
+        transport.slow = True  # or the clock would never stop
         transport.writeSequence = lambda pieces: transport.write(b"".join(pieces))
         client.channel._channel.resumeProducing()
         self.clock.pump([0])
         self.assertGreater(self.items.given, 0)
 
-    def test_gone_while_waiting(self) -> None:
-        """A client that goes away stops a generator where it waits."""
+    def test_disconnect_while_waiting(self) -> None:
+        """A disconnect cancels a generator where it waits."""
         self.client.request("GET", "/late")
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         error: Any = self.items.ended
         self.assertEqual((error.code, self.harness.gateway.pending), (499, 0))
         self.assertEqual(self.client.received(), b"")
 
-    def test_gone_between(self) -> None:
-        """Or it is closed where it gave its last item."""
+    def test_disconnect_between_items(self) -> None:
+        """A disconnect closes a generator between items."""
         self.client.transport.slow = True
         self.client.request("GET", "/endless")
         self.client.channel.connectionLost(Failure(ConnectionDone()))
@@ -166,7 +166,7 @@ class FlowTests(StreamTestCase):
         self.assertEqual((self.harness.gateway.pending, self.harness.handle.inflight), (0, 0))
 
     def test_no_timers_left(self) -> None:
-        """What is over has no timers."""
+        """A stream that has ended leaves no timers."""
         for path in ("/some", "/fail?n=0", "/fail"):
             self.client.request("GET", path, EVENTS)
         left = [
@@ -176,8 +176,8 @@ class FlowTests(StreamTestCase):
 
 
 class SilenceTests(StreamTestCase):
-    def test_head_first(self) -> None:
-        """Who waits for a first item sees after a second that there is something."""
+    def test_early_head(self) -> None:
+        """A client that waits for the first item gets the head after a second."""
         self.assertEqual(self.client.request("GET", "/late"), b"")
         self.clock.advance(1)
         self.assertIn(b" 200 OK", self.client.received())
@@ -185,7 +185,7 @@ class SilenceTests(StreamTestCase):
         self.assertEqual(body_of(self.client.received()), b"1\n")
 
     def test_events_kept_alive(self) -> None:
-        """Where there is nothing to be sent for 15 seconds, that is said."""
+        """Events are kept alive by a comment after 15 silent seconds."""
         self.client.request("GET", "/late", EVENTS)
         self.items.go()
         self.client.received()
@@ -199,8 +199,8 @@ class SilenceTests(StreamTestCase):
         self.clock.advance(1)
         self.assertEqual(self.client.received(), b"")
 
-    def test_not_to_who_takes_nothing(self) -> None:
-        """To a client that takes nothing, nothing is added."""
+    def test_no_keep_alive_if_full(self) -> None:
+        """A client that does not read gets no comments."""
         self.client.request("GET", "/late", EVENTS)
         self.items.go()
         self.client.channel.pauseProducing()
@@ -209,7 +209,7 @@ class SilenceTests(StreamTestCase):
         self.assertEqual(self.client.received(), b"")
 
     def test_lines_are_silent(self) -> None:
-        """Lines have nothing that could be said in between."""
+        """JSON lines have no comments."""
         self.client.request("GET", "/late")
         self.items.go()
         self.client.received()

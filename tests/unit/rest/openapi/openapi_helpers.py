@@ -1,4 +1,4 @@
-"""An application with all that a contract can say, and what is used to look at its description."""
+"""An application with all that a contract can express, and helpers for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -205,19 +205,19 @@ def taking(segments: list[str]) -> Any:
 
 
 def document_of(*routes: Group | Route, policy: str = "private") -> dict[str, Any]:
-    """How an application with these routes is described."""
+    """The document of an application with these routes."""
     return describe([contract_of(*routes)], token=policy)
 
 
 def operation_of(route: Route, policy: str = "private", *, mounted: bool = False) -> dict[str, Any]:
-    """How a route is described."""
+    """The operation of a route."""
     contracts = [contract_of(), contract_of(route)] if mounted else [contract_of(route)]
     document = describe(contracts, token=policy)
     return next(each for path, _, each in operations_in(document) if not path.startswith("/-/"))
 
 
 def contract_of(*routes: Group | Route) -> Contract:
-    """What an application with these routes promises."""
+    """The contract of an application with these routes."""
     values: dict[Any, Any] = {IReactorTime: Clock(), IServices: NoServices()}
     return Serving(*routes, values=values).router.contract()
 
@@ -233,7 +233,7 @@ def operations_in(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
 
 
 def references_in(value: Any) -> Iterator[str]:
-    """All references, and what discriminators lead to."""
+    """All references, and the targets of discriminators."""
     if isinstance(value, dict):
         for name, each in value.items():
             if name == "$ref" and isinstance(each, str):
@@ -248,7 +248,7 @@ def references_in(value: Any) -> Iterator[str]:
 
 
 def validate(document: dict[str, Any]) -> None:
-    """Have it checked by a validator that is not ours, and each of its references followed."""
+    """Validate the document with a third-party validator, and resolve its references."""
     OpenAPIV31SpecValidator(document).validate()
     for reference in references_in(document):
         found: Any = document

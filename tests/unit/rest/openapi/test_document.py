@@ -1,4 +1,4 @@
-"""What a service says of itself as OpenAPI."""
+"""OpenAPI documents of services."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DocumentTests(SynchronousTestCase):
     """Whole documents."""
 
     def test_valid(self) -> None:
-        """An application with everything has a valid description, and so have others."""
+        """The document of an application with everything is valid, and so are others."""
         validate(document_of(*ROUTES))
         for app in (
             unix_app.home.app, tests.functional.apps.codes.app, tests.functional.apps.counting.app,
@@ -66,15 +66,15 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(found, {(method, re.sub(r":\w+\}", "}", path)) for method, path in wanted})
         self.assertEqual(len(found), len(contract.routes))
 
-    def test_untold(self) -> None:
-        """Where a mounted service cannot be asked what it has, that is said, and all else is there."""
+    def test_unavailable(self) -> None:
+        """A mount whose service is not available is mentioned; the rest is complete."""
         document = describe([contract_of(*ROUTES), UnavailableContract("/users")], token="private")
         validate(document)
         self.assertEqual(document["paths"], document_of(*ROUTES)["paths"])
         self.assertIn("below `/users` are not known now", document["info"]["description"])
 
     def test_stable(self) -> None:
-        """The same contracts give the same bytes, as they are and as they come over a socket."""
+        """The same contracts give the same bytes, from this process or over a socket."""
         contract = contract_of(*ROUTES)
         first = msgspec.json.encode(describe([contract, contract_of(POST("/x", create))], token="private"))
         sent = [msgspec.json.decode(msgspec.json.encode(contract_of(*ROUTES)), type=Contract)]
@@ -82,7 +82,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(msgspec.json.encode(describe(sent, token="private")), first)
 
     def test_operation_ids(self) -> None:
-        """Each operation has an id of its own, also where paths differ in nothing that an id can have."""
+        """Operation ids are unique, also for paths that differ only in other characters."""
         routes = [GET(path, nothing) for path in ("/a/b", "/a-b", "/a_b", "/a/b/", "/a.b")]
         names = [each["operationId"] for *_, each in operations_in(document_of(*routes))]
         self.assertEqual(len(set(names)), len(names))
@@ -90,7 +90,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(operation_of(GET("/thing/{id:int}", show))["operationId"], "get_thing_by_id")
 
     def test_info(self) -> None:
-        """Title and version are those of the first contract, or what is said; they are never empty."""
+        """Title and version are those of the first contract, unless given; they are never empty."""
         info = describe([contract_of(), Contract(title="Other", version="2", routes=[])], token="off")["info"]
         self.assertEqual((info["title"], info["version"]), ("Shop", "1.0"))
         info = describe([contract_of()], token="off", title="T", version="3", description="D")["info"]
@@ -99,7 +99,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual((info["title"], info["version"]), ("API", "0"))
 
     def test_tags(self) -> None:
-        """An operation stands under its path's first segment, or where its route says; all are listed."""
+        """An operation has its route's tags, or its path's first segment; all tags are listed."""
         document = document_of(
             GET("/b/{id:int}", show), GET("/a", nothing, tags=["x", "b"]), GET("/", nothing)
         )
@@ -107,8 +107,8 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(found, {"/b/{id}": ["b"], "/a": ["x", "b"], "/": ["Shop"]})
         self.assertEqual([each["name"] for each in document["tags"]], ["b", "x", "Shop", "-"])
 
-    def test_words(self) -> None:
-        """Title, description, and that it is deprecated, are those of the route."""
+    def test_texts(self) -> None:
+        """Title, description and deprecation are those of the route."""
         found = operation_of(GET("/", nothing, title="T", description="D", deprecated=True))
         self.assertEqual((found["summary"], found["description"], found["deprecated"]), ("T", "D", True))
         self.assertNotIn("deprecated", operation_of(GET("/", nothing)))
@@ -118,7 +118,7 @@ class DocumentTests(SynchronousTestCase):
         st.lists(st.tuples(st.sampled_from(_VERBS), st.lists(_SEGMENTS, min_size=1, max_size=4)), max_size=8)
     )
     def test_tables(self, drawn: Sequence[tuple[Any, list[str]]]) -> None:
-        """Whatever table can be made has a valid document, with as many operations as it has routes."""
+        """Any route table has a valid document, with an operation for each route."""
         routes: list[Route] = []
         for verb, segments in drawn:
             route = verb("/" + "/".join(segments), taking(segments))
@@ -136,8 +136,8 @@ class DocumentTests(SynchronousTestCase):
 class PathTests(SynchronousTestCase):
     """Paths and their variables."""
 
-    def test_kinds(self) -> None:
-        """Each variable has the schema of its type, and the bounds of its kind."""
+    def test_variable_types(self) -> None:
+        """Each variable has the schema of its annotation, and the bounds of its type."""
         document = document_of(*ROUTES)
         found = {
             (path, each["name"]): each["schema"]
@@ -153,36 +153,36 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(found["/refined/{id}/{number}", "number"], {"type": "number"})
 
     def test_one_item(self) -> None:
-        """Paths that differ only in the names of their variables are one, with the names of the first."""
+        """Paths that differ only in the names of their variables share an item with the first one's names."""
         document = document_of(GET("/x/{id:int}", show), DELETE("/x/{name:str}", taking(["{name:str}"])))
         self.assertEqual(list(document["paths"]["/x/{id}"]), ["get", "delete"])
         [name] = [each for each in document["paths"]["/x/{id}"]["delete"]["parameters"] if "name" in each]
         self.assertEqual((name["name"], name["schema"]["type"]), ("id", "string"))
 
-    def test_kinds_apart(self) -> None:
-        """Routes that only the kinds of their variables tell apart are all there."""
+    def test_types_differ(self) -> None:
+        """Routes that differ only in the types of their variables are all there."""
         routes = [GET(f"/x/{{id:{kind}}}", taking([f"{{id:{kind}}}"])) for kind in ("int", "uuid", "str")]
         found = [path for path in document_of(*routes)["paths"] if path.startswith("/x")]
         self.assertEqual(found, ["/x/{id}", "/x/{id_uuid}", "/x/{id_str}"])
 
     def test_escapes(self) -> None:
-        """What cannot stand in a URL is escaped."""
+        """Characters that a URL cannot have are escaped."""
         self.assertIn("/a%20b/%C3%A9/{id}/", document_of(*ROUTES)["paths"])
 
     def test_reserved(self) -> None:
-        """What mounted services have under /-/ is out of reach, and not described."""
+        """The reserved routes of mounted services are not described."""
         document = describe(
             [Contract(title="Front", routes=[]), contract_of(GET("/x", nothing))], token="off"
         )
         self.assertEqual(list(document["paths"]), ["/x"])
 
-    def test_first_holds(self) -> None:
-        """Of two contracts with one route, the first one's is described."""
+    def test_first_wins(self) -> None:
+        """If two contracts have the same route, that of the first is described."""
         document = describe([contract_of(GET("/x", nothing)), contract_of(GET("/x", refined_x))], token="off")
         self.assertIn("204", document["paths"]["/x"]["get"]["responses"])
 
     def test_another_method(self) -> None:
-        """A method that OpenAPI has no place for is described as OpenAPI 3.2 has it."""
+        """Other methods are described as in OpenAPI 3.2."""
         item = document_of(*ROUTES)["paths"]["/body"]
         self.assertEqual(list(item["x-additionalOperations"]), ["PURGE"])
 

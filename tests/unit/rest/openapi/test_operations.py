@@ -1,4 +1,4 @@
-"""How a route is described."""
+"""OpenAPI operations."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def _failures(operation: dict[str, Any]) -> set[int]:
     return {int(each) for each in operation["responses"] if int(each) >= 400}
 
 
-class FailureTests(SynchronousTestCase):
-    """Which failures are described: those that are sent, and no other."""
+class ErrorTests(SynchronousTestCase):
+    """The errors that are described: all that are sent, and no others."""
 
     always = frozenset({400, 500, 503, 504})
 
-    def test_least(self) -> None:
-        """A public route that takes nothing can fail in these ways."""
+    def test_minimum(self) -> None:
+        """The errors of a public route without arguments."""
         self.assertEqual(_failures(operation_of(GET("/", nothing, public=True))), self.always)
 
     def test_token(self) -> None:
-        """401 is there where a token is needed, and so is the security; through a mount that is always so."""
+        """A route that needs a token has 401 and a security requirement; a mounted one always does."""
         for policy, public, mounted, needed in (
             ("private", True, False, False), ("private", False, False, True), ("private", True, True, True),
             ("required", True, False, True), ("required", False, True, True),
@@ -47,22 +47,22 @@ class FailureTests(SynchronousTestCase):
         self.assertNotIn("securitySchemes", document_of(policy="off").get("components", {}))
 
     def test_path(self) -> None:
-        """404 is there where the path has variables; 422 where more is asked of one than its kind."""
+        """A path with variables has 404; constraints on a variable add 422."""
         found = operation_of(GET("/{id:int}", taking(["{id:int}"])), policy="off")
         self.assertEqual(_failures(found), self.always | {404})
         found = operation_of(GET("/{id:int}/{number:float}", refined), policy="off")
         self.assertEqual(_failures(found), self.always | {404, 422})
 
     def test_data(self) -> None:
-        """422 is there where something is taken; 413 and 415 where that is a body."""
+        """Arguments add 422; a body adds 413 and 415."""
         document = document_of(*ROUTES, policy="off")
         self.assertEqual(_failures(document["paths"]["/thing"]["get"]), self.always | {422})
         created = _failures(document["paths"]["/thing/flat"]["post"])
         self.assertEqual(created, self.always | {409, 413, 415, 422})
         self.assertEqual(_failures(document["paths"]["/body"]["get"]), self.always | {413, 415, 422})
 
-    def test_keys(self) -> None:
-        """409 and 422 are there where an idempotency key counts; of these a stream has only the latter."""
+    def test_idempotency_keys(self) -> None:
+        """Idempotency keys add 409 and 422, and for a stream only 422."""
         self.assertEqual(
             _failures(operation_of(DELETE("/", nothing), policy="off")), self.always | {409, 422}
         )
@@ -74,11 +74,11 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(header, {"$ref": "#/components/parameters/Idempotency-Key"})
 
     def test_mounted(self) -> None:
-        """502 is there where a service behind answers."""
+        """A mounted route has 502."""
         self.assertIn(502, _failures(operation_of(GET("/", nothing), mounted=True)))
 
     def test_declared(self) -> None:
-        """What a route says that its action raises is there, with what it means."""
+        """Declared errors are there, with their descriptions."""
         item = document_of(*ROUTES)["paths"]["/thing/{id}"]
         self.assertEqual(
             item["get"]["responses"]["404"]["description"],
@@ -94,7 +94,7 @@ class FailureTests(SynchronousTestCase):
         self.assertIn("Retry-After", limited["headers"])
 
     def test_problem(self) -> None:
-        """Each failure is a problem; that of 422 lists fields."""
+        """Each error is a problem; that of 422 lists fields."""
         document = document_of(*ROUTES)
         for path, _, operation in operations_in(document):
             for code in _failures(operation):
@@ -107,14 +107,14 @@ class FailureTests(SynchronousTestCase):
 
 
 class SuccessTests(SynchronousTestCase):
-    """What is answered where all went well."""
+    """The responses of actions that succeed."""
 
     def successes(self, operation: dict[str, Any]) -> list[str]:
-        """The codes."""
+        """The status codes."""
         return [each for each in operation["responses"] if int(each) < 400]
 
     def test_codes(self) -> None:
-        """204 where the result is null, 200 where it is not, both where it may be; 304 to GET."""
+        """The codes are 204 for null, 200 for other results, and 304 for GET."""
         paths = document_of(*ROUTES)["paths"]
         self.assertEqual(self.successes(paths["/"]["get"]), ["204"])
         self.assertEqual(self.successes(paths["/thing"]["get"]), ["200", "304"])
@@ -123,13 +123,13 @@ class SuccessTests(SynchronousTestCase):
         self.assertEqual(self.successes(paths["/any/{id}"]["get"]), ["200", "204", "304"])
 
     def test_result(self) -> None:
-        """The body has the schema of the result, without the null that is 204."""
+        """The body has the schema of the result without null, which is 204."""
         paths = document_of(*ROUTES)["paths"]
         found = paths["/thing/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         self.assertEqual(found, {"$ref": "#/components/schemas/Thing"})
 
     def test_created(self) -> None:
-        """What makes something is 201, with a Location; where it gives nothing besides, without a body."""
+        """A created resource is 201 with Location, without a body if there is no result."""
         paths = document_of(*ROUTES)["paths"]
         made = paths["/thing"]["post"]["responses"]
         self.assertEqual(self.successes({"responses": made}), ["201"])
@@ -139,7 +139,7 @@ class SuccessTests(SynchronousTestCase):
         self.assertEqual(self.successes(paths["/thing/flat"]["post"]), ["201"])
 
     def test_stream(self) -> None:
-        """A stream is lines or events of its items, without a validator."""
+        """A stream is lines or events of its items, without an ETag."""
         found = document_of(*ROUTES)["paths"]["/thing/{id}/prices"]["get"]
         self.assertEqual(self.successes(found), ["200"])
         content = found["responses"]["200"]["content"]
@@ -155,15 +155,15 @@ class SuccessTests(SynchronousTestCase):
         self.assertNotIn("content", found["responses"]["200"])
 
 
-class TakenTests(SynchronousTestCase):
-    """What is taken, and where from."""
+class ArgumentTests(SynchronousTestCase):
+    """Arguments and where they are."""
 
     def parameters(self, operation: dict[str, Any], where: str) -> dict[str, Any]:
-        """Those that stand there, by name."""
+        """The parameters at this location, by name."""
         return {each["name"]: each for each in operation["parameters"] if each.get("in") == where}
 
     def test_query(self) -> None:
-        """Without a body, fields are parameters of the query, with all that is known of them."""
+        """Without a body, fields are query parameters, with their schemas."""
         found = self.parameters(document_of(*ROUTES)["paths"]["/thing"]["get"], "query")
         self.assertEqual(list(found), ["name", "colours", "limit"])
         self.assertEqual(
@@ -176,7 +176,7 @@ class TakenTests(SynchronousTestCase):
         self.assertNotIn("requestBody", document_of(*ROUTES)["paths"]["/thing"]["get"])
 
     def test_not_in_a_query(self) -> None:
-        """What a query cannot say is left out where it may be; where it is needed, it takes a body."""
+        """An optional argument that a query cannot express is left out; a required one needs a body."""
         item = document_of(*ROUTES)["paths"]["/body"]
         self.assertEqual(list(self.parameters(item["delete"], "query")), ["deep"])
         self.assertNotIn("requestBody", item["delete"])
@@ -184,7 +184,7 @@ class TakenTests(SynchronousTestCase):
         self.assertEqual(list(item["get"]["requestBody"]["content"]), ["application/json"])
 
     def test_body(self) -> None:
-        """A body is JSON, or a form where all fields are text or lists of it; needed where one of them is."""
+        """A body is JSON, or a form if all fields fit into one; it is required if a field is."""
         paths = document_of(*ROUTES)["paths"]
         body = paths["/thing"]["post"]["requestBody"]
         self.assertEqual((list(body["content"]), body["required"]), (["application/json"], True))
@@ -194,7 +194,7 @@ class TakenTests(SynchronousTestCase):
         self.assertFalse(paths["/thing/{id}"]["put"]["requestBody"]["required"])
 
     def test_headers(self) -> None:
-        """Each operation takes a timeout; a GET that has a validator takes If-None-Match."""
+        """All operations have X-Request-Timeout; a GET with an ETag has If-None-Match."""
         paths = document_of(*ROUTES)["paths"]
         timeout, known = (
             {"$ref": f"#/components/parameters/{each}"} for each in ("X-Request-Timeout", "If-None-Match")
@@ -219,11 +219,11 @@ def use_flat(name: str) -> None:
     """Take a name."""
 
 
-class UsedTests(SynchronousTestCase):
+class ComponentTests(SynchronousTestCase):
     """Components."""
 
     def test_only_used(self) -> None:
-        """There is nothing among them that nothing refers to."""
+        """Components that are not referred to are left out."""
         document = document_of(GET("/x", first_item), GET("/y", use_flat), policy="off")
         schemas = document["components"]["schemas"]
         self.assertEqual(set(schemas), {"InvalidField", "InvalidProblem", "Item", "Problem"})
@@ -231,6 +231,6 @@ class UsedTests(SynchronousTestCase):
         self.assertNotIn("Idempotency-Key", document["components"]["parameters"])
 
     def test_flat_created(self) -> None:
-        """Parameters of an action that are a body have a schema of their own."""
+        """Arguments that are a body have a schema of their own."""
         document = document_of(POST("/flat", create_flat))
         self.assertEqual(document["components"]["schemas"]["POST.flat"]["required"], ["name"])

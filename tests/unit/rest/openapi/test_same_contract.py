@@ -1,4 +1,4 @@
-"""What one action answers over the socket and over HTTP is the same."""
+"""An action has the same results over the socket and over HTTP."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ RAISED: dict[str, ServiceError | Exception] = {
 
 
 class New(Struct):
-    """What is made."""
+    """The body of a request."""
 
     name: str
     price: float
@@ -51,11 +51,11 @@ class Things:
         self._clock = clock
 
     async def show(self, id: int, verbose: bool = False) -> dict[str, Any]:
-        """Gives what it was asked for."""
+        """Returns its arguments."""
         return {"id": id, "verbose": verbose, "text": "ü\n"}
 
     async def create(self, new: New) -> New:
-        """Gives back what it was given."""
+        """Returns its arguments."""
         return new
 
     async def fail(self, kind: str) -> None:
@@ -63,7 +63,7 @@ class Things:
         raise RAISED[kind]
 
     async def wait(self) -> None:
-        """Waits for ever."""
+        """Never returns."""
         await Deferred()
 
 
@@ -82,19 +82,19 @@ ROUTES = [
 
 
 def over_http(found: Any) -> tuple[int, Any]:
-    """The code and the data, or what is particular to the failure."""
+    """The status code, and the data or the detail of the error."""
     if found.code < 400:
         return found.code, found.json
     problem = found.json
     known = {name: problem.pop(name) for name in ("type", "title", "status", "instance")}
     assert known["status"] == found.code
-    if problem.get("detail", "").startswith("show the token as "):  # how that is done is HTTP's own affair
+    if problem.get("detail", "").startswith("show the token as "):  # how to show a token differs over HTTP
         return found.code, None
     return found.code, problem.get("errors") or problem.get("detail") or problem or None
 
 
 def over_socket(result: Any) -> tuple[int, Any]:
-    """Likewise."""
+    """The same over the socket."""
     if isinstance(result, Failure):
         error: Any = result.value
         return error.code, None if error.detail == MISSING else error.detail
@@ -105,7 +105,7 @@ class SameTests(SynchronousTestCase):
     def both(
         self, method: str, path: str, data: dict[str, Any], *, shown: bool = True, policy: Any = "private"
     ) -> int:
-        """Ask both ways; the code, which is the same."""
+        """Call an action both ways; returns the code, which is the same."""
         token = TOKEN if shown else None
         service = MemoryService(App(ROUTES), token=token, security=Security(token=policy))
         found: list[Any] = []
@@ -117,32 +117,32 @@ class SameTests(SynchronousTestCase):
         return answer.code
 
     def test_success(self) -> None:
-        """Results, from arguments in the path, in the query and in the body."""
+        """Results of arguments in the path, the query and the body."""
         self.assertEqual(self.both("GET", "/things/7", {}), 200)
         self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1.5}), 200)
 
     def test_paths(self) -> None:
-        """Paths and methods that are not there."""
+        """Unknown paths and methods."""
         self.assertEqual(self.both("GET", "/nowhere", {}), 404)
         self.assertEqual(self.both("PUT", "/things/7", {}), 405)
 
     def test_arguments(self) -> None:
-        """Arguments that are wrong, field by field."""
+        """Invalid arguments, by field."""
         self.assertEqual(self.both("POST", "/things", {"price": "x"}), 422)
 
     def test_raised(self) -> None:
-        """What the action raises, with its detail; of a crash, nothing."""
+        """Errors that the action raises, with their details; unexpected exceptions without."""
         codes = [self.both("DELETE", f"/things/fail/{each}", {}) for each in RAISED]
         self.assertEqual(codes, [404, 409, 410, 403, 429, 503, 504, 500])
 
     def test_tokens(self) -> None:
-        """Tokens that are not shown, where one is needed."""
+        """Missing tokens."""
         self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1}, shown=False), 401)
         self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="required"), 401)
         self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="private"), 200)
 
     def test_deadline(self) -> None:
-        """Time that is over."""
+        """Deadlines that are exceeded."""
         service, harness = MemoryService(App(ROUTES)), GatewayHarness(*ROUTES)
         found: list[Any] = []
         service.call("GET", "/things/wait", {}, timeout=2.0).addBoth(found.append)

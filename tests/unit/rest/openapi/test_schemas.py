@@ -1,4 +1,4 @@
-"""Schemas of several services in one document."""
+"""The schemas of several services in one document."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def reference(name: str) -> dict[str, str]:
 
 
 class MergeTests(SynchronousTestCase):
-    """Schemas that have the same name."""
+    """Schemas with the same name."""
 
     def test_equal(self) -> None:
-        """Equal ones are there once, and both services refer to it."""
+        """Equal schemas are merged."""
         schemas, rewrite = merge([("A", {"User": _USER}), ("B", {"User": dict(_USER)})])
         self.assertEqual(schemas.named, {"User": _USER})
         for each in rewrite:
             self.assertEqual(each({"$ref": "#/schemas/User"}), reference("User"))
 
     def test_different(self) -> None:
-        """Of different ones, the first keeps the name; the second has its service's in front."""
+        """Of different schemas, the first keeps the name; others are prefixed with their service."""
         schemas, rewrite = merge([("A", {"User": _USER}), ("My B!", {"User": _OTHER})])
         self.assertEqual(schemas.named, {"My_B.User": _OTHER, "User": _USER})
         self.assertEqual(rewrite[1]({"$ref": "#/schemas/User"}), reference("My_B.User"))
 
     def test_different_inside(self) -> None:
-        """Those that look alike, but refer to different ones, are different."""
+        """Schemas that refer to different ones are different."""
         first, second = {"User": _USER, "Users": _REFERS}, {"Users": _REFERS, "User": _OTHER}
         schemas, _ = merge([("A", first), ("B", second), ("C", first)])
         self.assertEqual(list(schemas.named), ["B.User", "B.Users", "User", "Users"])
@@ -67,7 +67,7 @@ class MergeTests(SynchronousTestCase):
         self.assertEqual(schemas.named["Users"]["items"], reference("User"))
 
     def test_recursive(self) -> None:
-        """Those that refer to themselves, or to each other, are compared as well."""
+        """Recursive schemas are compared, too."""
         part: dict[str, Any] = {"properties": {"parts": {"items": {"$ref": "#/schemas/Whole"}}}}
         whole: dict[str, Any] = {
             "properties": {"part": {"$ref": "#/schemas/Part"}, "self": {"$ref": "#/schemas/Whole"}}
@@ -84,7 +84,7 @@ class MergeTests(SynchronousTestCase):
         self.assertEqual(set(schemas.named), {"User", "B.User", "B.User.2", "service.User", "service.User.2"})
 
     def test_framework(self) -> None:
-        """An application may have a struct with the name of what the framework answers."""
+        """An application may have a struct with the name of one of the framework's schemas."""
         document = describe([contract_of(GET("/x", trouble))], token="off")
         validate(document)
         [found] = [each for path, _, each in operations_in(document) if path == "/x"]
@@ -97,7 +97,7 @@ class SchemaTests(SynchronousTestCase):
     """Single schemas."""
 
     def test_rewritten(self) -> None:
-        """References are others wherever there are some; what is data is left alone."""
+        """References are rewritten; data that looks like a reference is not."""
         old, new = {"$ref": "#/schemas/A"}, reference("B")
         before, after = (
             {
@@ -112,7 +112,7 @@ class SchemaTests(SynchronousTestCase):
         self.assertIs(rewritten(False, {}), False)
 
     def test_null(self) -> None:
-        """What may be null is found out, and what is left without it."""
+        """Schemas that allow null are recognized, and null is removed."""
         named = Schemas({"Maybe": {"enum": [None, 1]}, "Sure": {"type": "object"}})
         for schema, may, rest in (
             ({"type": "null"}, True, None),
@@ -134,7 +134,7 @@ class SchemaTests(SynchronousTestCase):
             self.assertEqual(without_null(schema), rest)
 
     def test_flat(self) -> None:
-        """Text, numbers and lists of them can stand in a query; objects, and lists of lists, cannot."""
+        """Scalars and lists of them fit into a query; objects and nested lists do not."""
         schema: Any
         text = {"type": "string"}
         for schema in (text, {}, {"enum": [1, "a"]}, {"type": "array", "items": text}, {"type": "array"}):
@@ -147,7 +147,7 @@ class SchemaTests(SynchronousTestCase):
             self.assertFalse(is_flat({"anyOf": [text, schema]}, _NONE), schema)
 
     def test_reachable(self) -> None:
-        """What is referred to is found through others, also in circles."""
+        """Schemas are found through others, also if they are recursive."""
         named = {
             "A": {"anyOf": [reference("B")]}, "B": {"properties": {"a": reference("A")}}, "C": {},
             "D": {"default": reference("C"), "items": reference("A")},
