@@ -1,6 +1,6 @@
-"""The demo over HTTP: controllers of its own, those of a Unix service, and that service mounted.
+"""The demo over HTTP: its own controllers, those of a Unix service, and that service mounted.
 
-Which service is mounted where stands in the configuration: ``/users`` is ``/user`` of the service ``user``.
+The configuration defines the mounts: ``/users`` is ``/user`` of the service ``user``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the controllers of the demo over HTTP are given."""
+"""The dependencies of the controllers of the demo over HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["register"]
 
 
 def register(registry: svcs.Registry, context: ServiceContext) -> None:
-    """Provide the store of users: the file is that of the service ``user``, so both show the same.
+    """Register the store of users. Its file is that of the service ``user``, so both show the same data.
 
-    :raises unixsvc.errors.ConfigError: for options that are none of ours.
+    :raises unixsvc.errors.ConfigError: if an option is not known.
     """
     register_users(registry, context)

@@ -1,4 +1,4 @@
-"""The actions that only the demo over HTTP has."""
+"""The controllers that only the demo over HTTP has."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Seconds = Annotated[float, Meta(ge=0.0, le=0.02)]
 
 
 class Greeting(Struct, frozen=True):
-    """What the front door says."""
+    """A greeting."""
 
     message: str
 
 
 class Tick(Struct, frozen=True):
-    """One of several, the first of which is number 1."""
+    """One of several ticks, numbered from 1."""
 
     number: int
 
 
 class Home:
-    """The front door, and its clock.
+    """The root of the demo, and a stream.
 
-    :param reactor: by which the clock goes.
+    :param reactor: the clock of the ticks.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -41,7 +41,7 @@ class Home:
         return Greeting("Hello World!")
 
     async def ticks(self, count: Count = 3, pause: Seconds = 0.0) -> AsyncIterator[Tick]:
-        """Give some ticks, with a pause of so many seconds before each."""
+        """Send some ticks, with a pause before each, in seconds."""
         for number in range(1, count + 1):
             await deferLater(self._reactor, pause)
             yield Tick(number)

@@ -1,4 +1,4 @@
-"""What the demo answers over HTTP itself, at a glance."""
+"""The routes that the demo over HTTP answers itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROUTES = [
         GET("/", Home.index, public=True, title="Says hello"),
         GET("/ticks", Home.ticks, public=True, title="Ticks, as a stream"),
     ]),
-    # The very controllers of the service "user". Whoever asks may look; to change something takes the token.
+    # The controllers of the service "user". Reading is public; changes need the token.
     Group("/user", Users, [
         GET("", Users.index, blocking=True, public=True, title="Some users, by id"),
         POST("", Users.create, blocking=True, title="Adds a user"),

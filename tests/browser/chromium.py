@@ -1,4 +1,4 @@
-"""The browser: Debian's Chromium. ``python -m tests.browser.chromium`` installs it where it is missing."""
+"""The browser: Debian's Chromium. ``python -m tests.browser.chromium`` installs it if it is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
-__all__ = ["EXECUTABLE", "browser", "install"]
+__all__ = ["EXECUTABLE", "install", "run_browser"]
 
 EXECUTABLE: Final = "/usr/bin/chromium"
 
@@ -25,7 +25,7 @@ _OPTIONS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Whatever the page might ask for elsewhere, no name is ever resolved.
+    # No host name is resolved, whatever the page requests.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 _INSTALL: Final = (
@@ -35,13 +35,14 @@ _INSTALL: Final = (
 
 
 @contextmanager
-def browser(width: int = 1280, height: int = 900) -> Iterator[BrowserContext]:
-    """A browser that has never seen anything, without a window; all of it is gone when this is left.
+def run_browser(width: int = 1280, height: int = 900) -> Iterator[BrowserContext]:
+    """A headless browser with an empty profile, which is removed at the end.
 
     :param width: of its pages, in pixels.
-    :param height: likewise.
+    :param height: of its pages, in pixels.
     """
-    options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]  # root has no sandbox
+    # Chromium's sandbox does not work as root.
+    options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with TemporaryDirectory(prefix="unixsvc-browser-") as home, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             os.path.join(home, "profile"),
@@ -59,9 +60,9 @@ def browser(width: int = 1280, height: int = 900) -> Iterator[BrowserContext]:
 
 
 def install() -> int:
-    """Installs the browser from Debian's packages, if it is not there.
+    """Install the browser from Debian's packages if it is missing.
 
-    :return: 0, or 1 where that could not be done; standard error then says what to do.
+    :return: 0, or 1 if that failed; standard error then has instructions.
     """
     if os.access(EXECUTABLE, os.X_OK):
         return 0

@@ -1,6 +1,6 @@
-"""A small API with the pages, for a process of its own: prints ``{"port": …}`` once it listens.
+"""A small API with the documentation pages, in a process of its own; prints ``{"port": …}`` when it listens.
 
-It stands both at the root and below ``/api``, as behind a proxy that hands a prefix on.
+It is at the root and below ``/api``, as behind a proxy that passes a prefix on.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def show(request: Request, number: int) -> bytes:
 
 @app.route("/items", methods=["POST"])
 def create(request: Request) -> bytes:
-    """A new item, for those who have the token."""
+    """A new item; needs the token."""
     if request.getHeader("Authorization") != f"Bearer {TOKEN}":
         return _answer(request, 401, problem(401, "Unauthorized"), PROBLEM)
     assert request.content is not None  # it has been read by now
@@ -138,7 +138,7 @@ def create(request: Request) -> bytes:
 
 
 class _Root(Resource):
-    """All of it at the root and, once more, below a prefix."""
+    """The API at the root and below a prefix."""
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if path != b"api":
@@ -148,7 +148,7 @@ class _Root(Resource):
 
 
 def main(reactor: Any) -> None:
-    """Listens, and says where."""
+    """Listen, and print the port."""
     port = reactor.listenTCP(0, Site(_Root()), interface="127.0.0.1")
     sys.stdout.write(json.dumps({"port": port.getHost().port}) + "\n")
     sys.stdout.flush()

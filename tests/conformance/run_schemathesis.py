@@ -1,8 +1,8 @@
-"""Hold the demo to its own OpenAPI document: ``python -m tests.conformance.run_schemathesis``.
+"""Check the demo against its own OpenAPI document: ``python -m tests.conformance.run_schemathesis``.
 
-Starts ``twistd unixsvc`` in a folder of its own, has openapi-spec-validator read ``/openapi.json``, and has
-Schemathesis make up requests from it, wrong ones as well, with all of its checks. Ends with 1 if anything
-fails, or if fewer requests were made than asked for.
+Runs ``twistd unixsvc`` in a folder of its own, validates ``/openapi.json`` with openapi-spec-validator, and
+has Schemathesis generate requests from it, invalid ones too, with all of its checks. Exits with 1 if anything
+fails, or if fewer requests were made than required.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.functional.orchestrator_process import Running
 
 _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
-_PATIENCE: Final = 1800.0  # seconds; only ever waited for when something is broken
+_PATIENCE: Final = 1800.0  # seconds; only reached if something is broken
 
 
 def main() -> int:
-    """Start the demo, ask it, and say what came of it."""
+    """Run the demo and the checks, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--examples", type=int, default=150, help="made up for each operation, at most")
     parser.add_argument("--cases", type=int, default=2000, help="to be made up in all, at least")
@@ -38,22 +38,24 @@ def main() -> int:
             running.until("ready: ")
             token = Path(folder, "run", ".auth_token").read_text().strip()
             operations = _validate(f"{base}/openapi.json")
-            stats, code = _ask(folder, f"{base}/openapi.json", token, wanted)
+            stats, code = _run_schemathesis(folder, f"{base}/openapi.json", token, wanted)
         finally:
             running.end()
-    return _tell(operations, stats, code, wanted.cases)
+    return _print_results(operations, stats, code, wanted.cases)
 
 
 def _validate(url: str) -> int:
-    """Read the document; how many operations it has."""
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - it is ours
-        document = json.load(answer)
+    """Validate the document; returns the number of operations."""
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own server
+        document = json.load(response)
     OpenAPIV31SpecValidator(document).validate()
     return sum(len(item) for item in document["paths"].values())
 
 
-def _ask(folder: str, url: str, token: str, wanted: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Have Schemathesis at work, in the folder, where it leaves its notes; its figures, and its exit code."""
+def _run_schemathesis(
+    folder: str, url: str, token: str, wanted: argparse.Namespace
+) -> tuple[dict[str, Any], int]:
+    """Run Schemathesis in the folder; returns its statistics and its exit code."""
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", url, "--no-color", "--checks", "all",
         "--header", f"Authorization: Bearer {token}", "--max-examples", str(wanted.examples),
@@ -66,7 +68,7 @@ def _ask(folder: str, url: str, token: str, wanted: argparse.Namespace) -> tuple
     return stats, done.returncode
 
 
-def _tell(operations: int, stats: dict[str, Any], code: int, least: int) -> int:
+def _print_results(operations: int, stats: dict[str, Any], code: int, least: int) -> int:
     cases = stats["test_cases"]
     made, failed = cases["generated"], cases["with_failures"] + cases["errored"]
     sys.stdout.write(f"{operations} operations, {made} requests, {failed} failures, seed {stats['seed']}\n")

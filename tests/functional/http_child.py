@@ -1,6 +1,6 @@
-"""A process that answers over HTTP, with nothing behind it.
+"""A process with an HTTP server whose gateway has no service behind it.
 
-It is given its settings as JSON, writes its port on one line, serves until TERM, and then drains.
+It gets its settings as JSON, writes its port on one line, serves until SIGTERM, and then drains.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["Settings", "main"]
 
 
 class Settings(Struct, frozen=True):
-    """What it is told."""
+    """The settings of the process."""
 
     http: Http = Http()
     limits: Limits = Limits()
 
 
 def main() -> None:
-    """Serve."""
+    """Start the server."""
     settings = msgspec.json.decode(sys.argv[1], type=Settings)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -53,7 +53,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
     from unixsvc.rest.server.site import HttpSite
 
     class Gateway(Resource):
-        """``/big/N`` is so many bytes, ``/slow`` takes a second, and everything else says how long it was."""
+        """``/big/N`` is N bytes, ``/slow`` takes a second, other paths return the length of the body."""
 
         isLeaf = True
 

@@ -1,4 +1,4 @@
-"""The real gateway over HTTP, under a real orchestrator."""
+"""The real gateway over HTTP, in workers of a real orchestrator."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from msgspec import Struct
 
 from tests.functional.orchestrator_process import Running, RunningTestCase
 
-__all__ = ["Answer", "WebTestCase"]
+__all__ = ["HttpTestCase", "Response"]
 
 _WHERE = re.compile(r"https?://[^ ,]*:(\d+)")
 
 
-class Answer(Struct, frozen=True):
-    """What came back.
+class Response(Struct, frozen=True):
+    """A response.
 
-    :ivar headers: by their names in lower case.
+    :ivar headers: values by name in lower case.
     """
 
     code: int
@@ -33,8 +33,8 @@ class Answer(Struct, frozen=True):
         return json.loads(self.body)
 
 
-class WebTestCase(RunningTestCase):
-    """Has an orchestrator with a table ``[http]``."""
+class HttpTestCase(RunningTestCase):
+    """A test case with an orchestrator and a table ``[http]``."""
 
     config = (
         '[services.codes]\napp = "codes:app"\n'
@@ -42,19 +42,19 @@ class WebTestCase(RunningTestCase):
     )
 
     def serve(self, *arguments: str) -> Running:
-        """Start it, and find out where it listens."""
+        """Start the orchestrator; returns the gateway's port."""
         running = self.start(*arguments)
         self.port = self.port_of(running)
         return running
 
     def port_of(self, running: Running) -> int:
-        """The first port that it listens on."""
+        """The first port of the gateway."""
         found = _WHERE.search(running.until("listens on")["message"])
         assert found is not None
         return int(found[1])
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection that is kept."""
+        """A persistent connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         self.addCleanup(connection.close)
         return connection
@@ -68,11 +68,11 @@ class WebTestCase(RunningTestCase):
         token: bool = True,
         headers: Mapping[str, str] | None = None,
         connection: http.client.HTTPConnection | None = None,
-    ) -> Answer:
-        """Ask for something.
+    ) -> Response:
+        """Send a request.
 
         :param data: sent as JSON; bytes are sent as they are.
-        :param token: whether the token is shown.
+        :param token: whether to send the token.
         """
         sent = dict(headers or {})
         if token:
@@ -85,4 +85,4 @@ class WebTestCase(RunningTestCase):
         used.request(method, path, body, sent)
         response = used.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read())
+        return Response(response.status, found, response.read())

@@ -1,4 +1,4 @@
-"""The client's side of HTTP on a real socket, with nothing of ours or of any library in it."""
+"""A minimal HTTP client on a real socket, independent of the project and of HTTP libraries."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.functional.http_child import Settings
 
-__all__ = ["Answer", "HttpServer", "HttpTalk", "get", "start_http"]
+__all__ = ["HttpServer", "RawHttpConnection", "Response", "get", "start_http"]
 
-_ROOT = Path(__file__).parents[2]  # where children find this package
-_PATIENCE = 20.0  # seconds; only ever waited for when something is broken
+_ROOT = Path(__file__).parents[2]  # the folder from which child processes import this package
+_PATIENCE = 20.0  # seconds; only reached if something is broken
 
 
-class Answer(Struct, frozen=True):
-    """One answer.
+class Response(Struct, frozen=True):
+    """A response.
 
-    :ivar headers: by their names in lower case.
+    :ivar headers: values by name in lower case.
     """
 
     code: int
@@ -33,20 +33,20 @@ class Answer(Struct, frozen=True):
     body: bytes
 
     def problem(self) -> Any:
-        """The body of a failure."""
+        """The problem in the body."""
         return msgspec.json.decode(self.body)
 
 
 def get(path: str = "/", *headers: str) -> bytes:
-    """A request without a body."""
+    """The bytes of a request without a body."""
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
-class HttpTalk:
+class RawHttpConnection:
     """One connection.
 
     :param port: of a server on this machine.
-    :param window: bytes that may wait on our side before the server has to wait; 0 for as many as usual.
+    :param window: the size of the receive buffer, in bytes; 0 for the default.
     """
 
     def __init__(self, port: int, window: int = 0) -> None:
@@ -57,7 +57,7 @@ class HttpTalk:
         self.socket.connect(("127.0.0.1", port))
         self._buffer = b""
 
-    def __enter__(self) -> HttpTalk:
+    def __enter__(self) -> RawHttpConnection:
         return self
 
     def __exit__(
@@ -69,13 +69,13 @@ class HttpTalk:
         """Close the connection."""
         self.socket.close()
 
-    def raw(self, data: bytes) -> None:
-        """Send bytes; that the other end closes while they are sent is no error."""
+    def send(self, data: bytes) -> None:
+        """Send bytes; a disconnect meanwhile is not an error."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
-    def receive(self) -> Answer:
-        """The next answer, whose body has a length or ends with the connection; EOFError if there is none."""
+    def receive(self) -> Response:
+        """The next response; its body has a length or ends with the connection. EOFError if there is none."""
         head = self._until(b"\r\n\r\n").decode("latin-1")
         line, *fields = head[:-4].split("\r\n")
         headers = {}
@@ -88,15 +88,15 @@ class HttpTalk:
         while len(self._buffer) < length:
             self._more()
         body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return Answer(code, headers, body)
+        return Response(code, headers, body)
 
-    def ask(self, data: bytes) -> Answer:
-        """Send bytes, and get the next answer."""
-        self.raw(data)
+    def request(self, data: bytes) -> Response:
+        """Send bytes, and return the next response."""
+        self.send(data)
         return self.receive()
 
-    def rest(self) -> bytes:
-        """All that comes until the other end closes; ConnectionResetError if it does not do that well."""
+    def read_to_end(self) -> bytes:
+        """All bytes until the server closes; ConnectionResetError if it resets the connection."""
         pieces = [self._buffer]
         while more := self.socket.recv(1 << 20):
             pieces.append(more)
@@ -119,7 +119,7 @@ class HttpTalk:
 class HttpServer:
     """A server in a process of its own.
 
-    :ivar port: where it listens.
+    :ivar port: its port.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -136,24 +136,24 @@ class HttpServer:
         self.pid = self._process.pid
 
     def terminate(self) -> None:
-        """Have it drain and end."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def wait(self) -> tuple[int, str]:
-        """Its exit code, and what it has written to standard error."""
+        """The exit code, and the standard error."""
         _, errors = self._process.communicate(timeout=_PATIENCE)
         return self._process.returncode, errors.decode()
 
-    def end(self) -> None:
-        """End it now."""
+    def kill(self) -> None:
+        """Kill the process."""
         if self._process.poll() is None:
             self._process.kill()
-        with contextlib.suppress(ValueError):  # it has been waited for
+        with contextlib.suppress(ValueError):  # it has ended
             self._process.communicate()
 
 
 def start_http(case: SynchronousTestCase, settings: Settings) -> HttpServer:
-    """Start a server, which ends with the test."""
+    """Start a server that ends with the test."""
     server = HttpServer(settings)
-    case.addCleanup(server.end)
+    case.addCleanup(server.kill)
     return server

@@ -1,4 +1,4 @@
-"""Clients that send the head of a request a byte at a time, from a process of their own."""
+"""Clients that send request heads one byte at a time, in a process of their own."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tests.functional.raw_http_client import HttpTalk, get
+from tests.functional.raw_http_client import RawHttpConnection, get
 
-__all__ = ["Dripping", "main", "percentile"]
+__all__ = ["SlowClients", "main", "percentile"]
 
 _ROOT = Path(__file__).parents[2]
 _HEAD = get("/", "A: " + "b" * 2000)
 _EACH = 1.0  # seconds between two bytes of one client
 
 
-class Dripping:
-    """So many clients, which pause at first.
+class SlowClients:
+    """Many slow clients, which are paused at first.
 
     :param port: of the server.
     """
@@ -34,7 +34,7 @@ class Dripping:
         self._input, self._output = self._process.stdin, self._process.stdout
         self._output.readline()
 
-    def __enter__(self) -> Dripping:
+    def __enter__(self) -> SlowClients:
         return self
 
     def __exit__(
@@ -44,24 +44,24 @@ class Dripping:
         self._process.communicate()
 
     def set(self, on: bool) -> None:
-        """Have them drip, or pause; done when they do."""
+        """Resume or pause them; done when they have."""
         self._input.write(b"+" if on else b"-")
         self._input.flush()
         self._output.readline()
 
 
-def percentile(talk: HttpTalk, requests: int, part: float) -> float:
-    """How long a request takes at most, for this part of so many, in seconds."""
+def percentile(connection: RawHttpConnection, requests: int, part: float) -> float:
+    """The given percentile of the latency of requests, in seconds."""
     took, request = [], get()
     for _ in range(requests):
         began = time.perf_counter()
-        assert talk.ask(request).code == 200
+        assert connection.request(request).code == 200
         took.append(time.perf_counter() - began)
     return sorted(took)[int(requests * part) - 1]
 
 
 def main() -> None:
-    """Drip while the last byte of the standard input was ``+``."""
+    """Send while the last byte from the standard input is ``+``."""
     port, clients = int(sys.argv[1]), int(sys.argv[2])
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
     on, sent = False, 0

@@ -1,4 +1,4 @@
-"""The gateway over HTTP, as a pool of workers of the orchestrator."""
+"""The gateway over HTTP, in workers of the orchestrator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any
 
-from tests.functional.http_stack import WebTestCase
+from tests.functional.http_stack import HttpTestCase
 from tests.unit.support.certificates import write_certificate
 
 _DEMO = """
@@ -25,23 +25,23 @@ depends_on = ["user"]
 """
 
 
-class DemoTests(WebTestCase):
-    """What the demo answers."""
+class DemoTests(HttpTestCase):
+    """The demo."""
 
     config = _DEMO
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the demo."""
         super().setUp()
         self.serve()
 
-    def test_own(self) -> None:
-        """What is public is answered to anybody, in this process, with the data that the service has."""
+    def test_own_routes(self) -> None:
+        """Public routes of the gateway's own application are open, and have the data of the service."""
         self.assertEqual(self.fetch("GET", "/", token=False).data, {"message": "Hello World!"})
         self.assertEqual(self.fetch("GET", "/user", token=False).data, [{"id": 1, "name": "Zeki"}])
 
     def test_mounted(self) -> None:
-        """Through the mount the service answers, and what it makes is where it is from here."""
+        """Mounted routes are answered by the service, and Location has the path of the mount."""
         created = self.fetch("POST", "/users", {"name": "Ada"})
         self.assertEqual((created.code, created.data), (201, {"id": 2, "name": "Ada"}))
         self.assertEqual(created.headers["location"], "/users/2")
@@ -51,20 +51,22 @@ class DemoTests(WebTestCase):
         self.assertEqual(self.fetch("GET", "/users/2").code, 404)
 
     def test_wrong_body(self) -> None:
-        """What is wrong with a body is said field by field, here and through the mount."""
+        """Invalid bodies are reported by field, in own and mounted routes."""
         for path in "/user", "/users":
-            answer = self.fetch("POST", path, {"name": "", "colour": "red"})
-            self.assertEqual((answer.code, answer.headers["content-type"]), (422, "application/problem+json"))
-            self.assertEqual([each["field"] for each in answer.data["errors"]], ["name", "colour"])
+            response = self.fetch("POST", path, {"name": "", "colour": "red"})
+            self.assertEqual(
+                (response.code, response.headers["content-type"]), (422, "application/problem+json")
+            )
+            self.assertEqual([each["field"] for each in response.data["errors"]], ["name", "colour"])
 
     def test_no_token(self) -> None:
-        """What is not public takes the token, and says how it is shown."""
+        """Other routes need the token, and 401 has WWW-Authenticate."""
         for method, path in (("POST", "/user"), ("GET", "/users"), ("GET", "/-/stats")):
-            answer = self.fetch(method, path, token=False)
-            self.assertEqual((answer.code, answer.headers["www-authenticate"]), (401, "Bearer"))
+            response = self.fetch(method, path, token=False)
+            self.assertEqual((response.code, response.headers["www-authenticate"]), (401, "Bearer"))
 
     def test_document(self) -> None:
-        """The OpenAPI document has the routes that there are, own and mounted, and no others."""
+        """The OpenAPI document has exactly the own and the mounted routes."""
         document = self.fetch("GET", "/openapi.json", token=False).data
         self.assertEqual(document["openapi"], "3.1.0")
         expected = {"/", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"}
@@ -73,34 +75,34 @@ class DemoTests(WebTestCase):
                          {"get", "put", "patch", "delete"})  # fmt: skip
 
     def test_stream(self) -> None:
-        """A stream comes as lines, or as events, as is wanted."""
+        """A stream is JSON lines or events, as the client accepts."""
         lines = self.fetch("GET", "/ticks?count=2", token=False)
         self.assertEqual(lines.body, b'{"number":1}\n{"number":2}\n')
         events = self.fetch("GET", "/ticks?count=2", token=False, headers={"Accept": "text/event-stream"})
         self.assertEqual(events.headers["content-type"].partition(";")[0], "text/event-stream")
         self.assertEqual(events.body.count(b"data: {"), 2)
 
-    def test_service_behind_is_gone(self) -> None:
-        """Where the mounted service is stopped, it is 503 there, and all else is answered."""
+    def test_stopped_service(self) -> None:
+        """While the mounted service is stopped, its routes are 503, and others work."""
         self.assertDone("stop", "user")
-        answer = self.fetch("GET", "/users/1", headers={"X-Request-Timeout": "0.5"})
-        self.assertIn(answer.code, (503, 504))
+        response = self.fetch("GET", "/users/1", headers={"X-Request-Timeout": "0.5"})
+        self.assertIn(response.code, (503, 504))
         self.assertEqual(self.fetch("GET", "/user/1", token=False).code, 200)
 
     def test_status(self) -> None:
-        """It is a service like any other: its figures are in the status."""
+        """The gateway is a service like others: the status has its statistics."""
         for _ in range(3):
             self.fetch("GET", "/user/1", token=False)
-        self.fetch("GET", "/user/99", token=False)  # which is no error of the service
+        self.fetch("GET", "/user/99", token=False)  # not an error of the service
         status = self.status("http")
         self.assertEqual((status["class"], status["requests"], status["errors"]), ("rest_app:app", 4, 0))
 
 
-class LifeTests(WebTestCase):
-    """Workers come and go."""
+class LifeTests(HttpTestCase):
+    """Starts and stops of workers."""
 
     def test_reload(self) -> None:
-        """Under load, reloads lose no request: connections end with an answer, never instead of one."""
+        """A rolling reload under load loses no request: connections are closed after a response only."""
         self.configure(self.config + "workers = 2\n")
         self.serve()
         clients = [_Client(self.port, self.token()) for _ in range(4)]
@@ -118,7 +120,7 @@ class LifeTests(WebTestCase):
         )
 
     def test_stop(self) -> None:
-        """What is being answered when it is told to stop is answered; then nothing listens there."""
+        """A request in progress is completed when the orchestrator stops; then the port is closed."""
         running = self.serve()
         answers: list[Any] = []
         asking = threading.Thread(target=lambda: answers.append(self.fetch("GET", "/wait?seconds=1")))
@@ -132,19 +134,19 @@ class LifeTests(WebTestCase):
         self.assertEqual(running.left(), [])
 
     def stats(self) -> Any:
-        """The figures of the worker, as it tells them itself; this very request is not counted."""
+        """The statistics of the worker, without this request."""
         return self.fetch("GET", "/-/stats").data
 
     def test_killed(self) -> None:
-        """A worker that is killed is replaced, and the next request answered."""
+        """A worker that is killed is replaced, and the next request is answered."""
         self.serve()
         (pid,) = self.worker_pids("http")
         os.kill(pid, signal.SIGKILL)
         self.eventually(lambda: self.worker_pids("http") not in ([], [pid]))
         self.assertEqual(self.fetch("GET", "/item/7").data, {"id": 7})
 
-    def test_stands_still(self) -> None:
-        """One whose event loop stands still is replaced."""
+    def test_blocked_loop(self) -> None:
+        """A worker whose event loop is blocked is replaced."""
         self.configure(self.config + "watchdog = 0.5\n")
         self.serve()
         (pid,) = self.worker_pids("http")
@@ -152,8 +154,8 @@ class LifeTests(WebTestCase):
         self.eventually(lambda: self.worker_pids("http") not in ([], [pid]))
         self.assertEqual(self.fetch("GET", "/item/7").code, 200)
 
-    def test_gone_client(self) -> None:
-        """Who goes away has what it asked cancelled."""
+    def test_disconnect(self) -> None:
+        """A disconnect cancels the action."""
         running = self.serve()
         connection = self.connect()
         connection.request("GET", "/never", headers={"Authorization": f"Bearer {self.token()}"})
@@ -163,7 +165,7 @@ class LifeTests(WebTestCase):
         running.until("/never", "cancelled")
 
     def test_deadline(self) -> None:
-        """The time that a client gives is kept."""
+        """X-Request-Timeout limits the action."""
         self.serve()
         suspended = time.monotonic()
         self.assertEqual(self.fetch("GET", "/never", headers={"X-Request-Timeout": "0.3"}).code, 504)
@@ -171,9 +173,9 @@ class LifeTests(WebTestCase):
 
 
 class _Client:
-    """Asks without a pause, on a connection that it keeps for as long as the server lets it.
+    """Sends requests without a pause on a persistent connection.
 
-    :ivar problem: what went wrong, if anything did.
+    :ivar problem: the first error, if any.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -186,7 +188,7 @@ class _Client:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop."""
         self._on = False
         self._thread.join(30)
 
@@ -198,7 +200,7 @@ class _Client:
                 response = connection.getresponse()
                 body = response.read()
             except (OSError, http.client.HTTPException) as error:
-                # One that was idle may be closed before a request reaches it; any client tries again then.
+                # An idle connection may be closed while a request is on its way; clients retry then.
                 if not isinstance(error, http.client.RemoteDisconnected | ConnectionError):
                     self.problem = repr(error)
                 connection.close()
@@ -210,11 +212,11 @@ class _Client:
         connection.close()
 
 
-class EndpointTests(WebTestCase):
-    """Where it can listen."""
+class EndpointTests(HttpTestCase):
+    """Endpoints."""
 
     def test_tls(self) -> None:
-        """Encrypted, with a certificate that is relative to the configuration."""
+        """TLS, with a certificate whose path is relative to the configuration."""
         _, certificate = write_certificate(self.folder)
         where = "ssl:0:privateKey=key.pem:certKey=certificate.pem:interface=127.0.0.1"
         self.configure(self.config.replace("tcp:0:interface=127.0.0.1", where))
@@ -227,7 +229,7 @@ class EndpointTests(WebTestCase):
         self.assertEqual(len(large.data), 100_000)
 
     def test_several(self) -> None:
-        """On several endpoints at once, one of them a Unix socket."""
+        """Several endpoints at once, one of them a Unix socket."""
         config = self.config.replace('["tcp:0', '["unix:web.sock:mode=600", "tcp:0')
         self.configure(config)
         self.serve()
@@ -240,8 +242,8 @@ class EndpointTests(WebTestCase):
         for each in connection, None:
             self.assertEqual(self.fetch("GET", "/item/7", connection=each).data, {"id": 7})
 
-    def test_elsewhere(self) -> None:
-        """The command line can say where, or that it is nowhere."""
+    def test_command_line(self) -> None:
+        """The command line can set the endpoint, or disable HTTP."""
         running = self.start("--http", "tcp:0:interface=127.0.0.2")
         self.assertIn("127.0.0.2", running.until("listens on")["message"])
         running.interrupt()
@@ -250,8 +252,8 @@ class EndpointTests(WebTestCase):
         self.assertEqual(running.logged("listens on"), [])
         self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes"})
 
-    def test_taken(self) -> None:
-        """A port that is taken is one line, at once."""
+    def test_port_in_use(self) -> None:
+        """A port that is in use is an error of one line, at once."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             running = self.start("--http", f"tcp:{port}:interface=127.0.0.1", ready=False)
@@ -260,7 +262,7 @@ class EndpointTests(WebTestCase):
         self.assertIn(f"http://127.0.0.1:{port}: cannot be bound: Address already in use", running.errors)
 
     def test_key_is_missing(self) -> None:
-        """A key that is not there is one line that names it."""
+        """A missing key is an error of one line that names it."""
         where = "ssl:0:privateKey=nokey.pem:interface=127.0.0.1"
         self.configure(self.config.replace("tcp:0:interface=127.0.0.1", where))
         running = self.start(ready=False)

@@ -1,10 +1,10 @@
-"""One application gives the same over its Unix socket, over HTTP, and over HTTP through a mount."""
+"""One application has the same results over its Unix socket, over HTTP, and over HTTP through a mount."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.functional.http_stack import Answer, WebTestCase
+from tests.functional.http_stack import HttpTestCase, Response
 
 _CONFIG = """
 [limits]
@@ -17,7 +17,7 @@ listen = ["tcp:0:interface=127.0.0.1"]
 mounts = { "/mounted" = "codes:/" }
 """
 
-# What is asked for, and the code that it has.
+# The requests, and their status codes.
 _ASKED: list[tuple[str, str, Any, int]] = [
     ("GET", "/item/7", None, 200),
     ("GET", "/item/-7", None, 200),
@@ -40,43 +40,43 @@ _ASKED: list[tuple[str, str, Any, int]] = [
 ]
 
 
-class EqualTests(WebTestCase):
+class EqualTests(HttpTestCase):
     """Data, codes and details."""
 
     config = _CONFIG
 
     def setUp(self) -> None:
-        """Start it, and connect in both ways."""
+        """Start the services, and connect in both ways."""
         super().setUp()
         self.serve()
         self.connection = self.talk()
 
     def test_equal(self) -> None:
-        """Whatever is asked, the answers are the same."""
+        """Replies and responses are equal."""
         for method, path, data, code in _ASKED:
             message = {} if data is None else {"data": data}
             reply = self.connection.ask(id=1, method=method, path=path, **message)
             self.assertEqual(reply["code"], code, (method, path))
             for prefix in "", "/mounted":
-                self.assertSame(reply, self.fetch(method, prefix + path, data), (method, prefix + path))
+                self.assert_same(reply, self.fetch(method, prefix + path, data), (method, prefix + path))
 
     def test_token(self) -> None:
-        """So is the refusal of whoever has no token, or a wrong one."""
+        """So are the errors for missing and wrong tokens."""
         for token, shown in ((None, {}), ("0" * 64, {"Authorization": f"Bearer {'0' * 64}"})):
             message = {} if token is None else {"auth_token": token}
             with self.talk(token=False) as talk:
                 reply = talk.ask(id=1, path="/item/7", **message)
-            answer = self.fetch("GET", "/item/7", token=False, headers=shown)
-            self.assertEqual((reply["code"], answer.code), (401, 401))
+            response = self.fetch("GET", "/item/7", token=False, headers=shown)
+            self.assertEqual((reply["code"], response.code), (401, 401))
 
-    def assertSame(self, reply: Any, answer: Answer, what: object) -> None:
-        """A reply and an answer say the same."""
-        self.assertEqual(answer.code, reply["code"], what)
+    def assert_same(self, reply: Any, response: Response, what: object) -> None:
+        """Assert that a reply and a response are equal."""
+        self.assertEqual(response.code, reply["code"], what)
         if reply["code"] == 200:
-            self.assertEqual(answer.data, reply["data"], what)
+            self.assertEqual(response.data, reply["data"], what)
             return
-        problem, detail = answer.data, reply["detail"]
-        self.assertEqual(answer.headers["content-type"], "application/problem+json")
+        problem, detail = response.data, reply["detail"]
+        self.assertEqual(response.headers["content-type"], "application/problem+json")
         self.assertEqual((problem["status"], problem["title"]), (reply["code"], reply["message"]), what)
         if isinstance(detail, dict):
             self.assertEqual({name: problem[name] for name in detail}, detail, what)

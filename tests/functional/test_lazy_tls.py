@@ -1,4 +1,4 @@
-"""A worker's reactor loads OpenSSL when it is needed, and can do with it what it always could."""
+"""OpenSSL is loaded into a worker's reactor when it is first used."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LazyTests(SynchronousTestCase):
     """In a process of its own."""
 
     def test_all(self) -> None:
-        """It listens, connects, and switches a connection, encrypted; until then nothing of it is loaded."""
+        """TLS listening, connecting and STARTTLS work, and nothing of OpenSSL is loaded before."""
         key, certificate = write_certificate(self.mktemp())
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-c", _PROGRAM, key, certificate]

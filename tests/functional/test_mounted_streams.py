@@ -1,4 +1,4 @@
-"""Streams that come through a mount, each service in a worker of its own."""
+"""Streams through a mount, each service in a worker of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ITEMS = 1_000_000 if full() else 50_000
 
 
 class MountedStreamsTests(RunningTestCase):
-    """Has a service with streams, and one that has mounted it, whose own time for an answer is short."""
+    """A service with streams, and one that mounts it and has a short request time-out."""
 
     config = (
         '[services.streaming]\napp = "streaming:app"\n'
@@ -23,29 +23,29 @@ class MountedStreamsTests(RunningTestCase):
     )
 
     def setUp(self) -> None:
-        """Start them."""
+        """Start the services."""
         super().setUp()
         self.running = self.start()
 
     def seen(self) -> Any:
-        """What the last stream has done, at the bottom."""
+        """The state of the last stream in the mounted service."""
         return self.ask("streaming", "/seen")
 
     def stopped(self) -> bool:
-        """Whether the generator at the bottom has been left."""
+        """Wait until the generator in the mounted service has ended."""
         return bool(self.seen()["ended"] == "stopped")
 
     def assert_idle(self) -> None:
-        """Neither service has anything unanswered but what it is asked for that."""
+        """Assert that neither service has a pending request other than that for its statistics."""
         for each in ("streaming", "mounting"):
             self.eventually(partial(self.is_idle, each), 5.0)
 
     def is_idle(self, service: str) -> bool:
-        """Whether one is."""
+        """Whether a service is idle."""
         return bool(self.ask(service, "/-/stats")["inflight"] == 0)
 
     def read(self, talk: Talk, id: int, credit: int) -> tuple[list[int], Any]:
-        """Read a stream, with so much credit at a time; its numbers, and its last line."""
+        """Read a stream with this credit; returns its numbers, and its last message."""
         numbers = []
         while (line := talk.receive()).get("more"):
             numbers.append(line["data"]["number"])
@@ -54,7 +54,7 @@ class MountedStreamsTests(RunningTestCase):
         return numbers, line
 
     def test_many(self) -> None:
-        """Very many items come once, in order, byte for byte; other calls go through meanwhile."""
+        """A long stream arrives completely, in order and unchanged, while other calls are served."""
         with self.talk("mounting") as talk, self.talk("streaming") as direct:
             for each in (talk, direct):
                 each.send(id=1, path="/count", data={"to": 1})
@@ -74,7 +74,7 @@ class MountedStreamsTests(RunningTestCase):
         self.figure(f"{_ITEMS / seconds:,.0f} items/s through a mount")
 
     def test_slow_reader(self) -> None:
-        """Of what its reader has no credit for, the generator makes no more than a window holds."""
+        """The generator makes no more items than the reader has credit for, and a window."""
         with self.talk("mounting") as talk:
             talk.send(id=1, path="/count", data={"to": _ITEMS}, credit=10)
             for _ in range(10):
@@ -85,8 +85,8 @@ class MountedStreamsTests(RunningTestCase):
             talk.send(id=1, credit=_ITEMS)
             self.assertEqual(self.read(talk, 1, _ITEMS)[0], list(range(10, _ITEMS)))
 
-    def test_sleeping_reader(self) -> None:
-        """A reader that gives no credit, and does not take what is sent, stops it as well."""
+    def test_stalled_reader(self) -> None:
+        """A reader that gives no credit and does not read suspends the generator, too."""
         with self.talk("mounting") as talk:
             talk.send(id=1, path="/count", data={"to": 1_000_000_000})
             given: list[int] = []
@@ -101,7 +101,7 @@ class MountedStreamsTests(RunningTestCase):
         self.eventually(self.stopped, 5.0)
 
     def test_cancel(self) -> None:
-        """What is taken back ends with 499, and at the bottom; whether it waits there, or stands still."""
+        """A cancelled stream ends with 499; the generator ends whether it waits or is suspended."""
         for path, message in (("/tick", {}), ("/count", {"data": {"to": 1_000_000_000}, "credit": 3})):
             with self.talk("mounting") as talk:
                 talk.send(id=1, path=path, **message)
@@ -115,8 +115,8 @@ class MountedStreamsTests(RunningTestCase):
                 self.eventually(self.stopped, 5.0)
         self.assert_idle()
 
-    def test_gone(self) -> None:
-        """A client that goes away ends it; so does one that cannot be sent a stream."""
+    def test_disconnect(self) -> None:
+        """A disconnect ends the stream, and so does a client that cannot receive streams."""
         with self.talk("mounting") as talk:
             talk.send(id=1, path="/tick")
             talk.receive()
@@ -127,7 +127,7 @@ class MountedStreamsTests(RunningTestCase):
         self.assert_idle()
 
     def test_failures(self) -> None:
-        """A failure at the end comes with its code and detail, behind the items; one inside tells nothing."""
+        """An error arrives after the items, with code and detail; an unexpected exception without."""
         with self.talk("mounting") as talk:
             self.assertEqual(talk.ask(id=1, path="/fail")["data"], 1)
             line = talk.receive()
@@ -140,13 +140,13 @@ class MountedStreamsTests(RunningTestCase):
             self.assertEqual((wrong["code"], wrong["detail"][0]["field"]), (422, "to"))
 
     def test_empty(self) -> None:
-        """One without items is an end without items."""
+        """An empty stream has an end."""
         talk = self.talk("mounting")
         reply = talk.ask(id=1, path="/count", data={"to": 0}, credit=5)
         self.assertEqual(reply, {"id": 1, "code": 200, "data": None})
 
-    def test_name(self) -> None:
-        """The name comes through; so does the caller's time, and none if it has set none."""
+    def test_meta(self) -> None:
+        """The request id and the client's time-out are passed on."""
         with self.talk("mounting") as talk:
             meta, timeout = talk.ask(id=1, path="/named", meta={"request_id": "r", "own": "x"}, timeout=9)[
                 "data"
@@ -157,8 +157,8 @@ class MountedStreamsTests(RunningTestCase):
             meta, timeout = talk.ask(id=2, path="/named")["data"]
             self.assertEqual((list(meta), timeout), (["request_id"], None))
 
-    def test_time(self) -> None:
-        """It goes on for longer than a call may take; the caller's own time ends it, at the bottom too."""
+    def test_timeout(self) -> None:
+        """A stream may take longer than a call; the client's own time-out ends it everywhere."""
         with self.talk("mounting") as talk:
             talk.send(id=1, path="/tick", data={"seconds": 0.05})
             suspended = time.monotonic()
@@ -176,7 +176,7 @@ class MountedStreamsTests(RunningTestCase):
             self.eventually(self.stopped, 5.0)
 
     def test_first_item(self) -> None:
-        """The first item has the time that an answer has."""
+        """The first item has the request time-out."""
         reply = self.talk("mounting").ask(id=1, path="/tick", data={"seconds": 60})
         self.assertEqual((reply["id"], reply["code"]), (1, 504))
         self.eventually(self.stopped, 5.0)

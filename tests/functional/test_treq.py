@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from twisted.web.client import HTTPConnectionPool
 
-from tests.functional.http_stack import WebTestCase
+from tests.functional.http_stack import HttpTestCase
 from unixsvc import NotFound, Request
 from unixsvc.datasource.http import HttpDatasource, client_over_unix
 from unixsvc.domain.message import Caller
@@ -19,20 +19,20 @@ from unixsvc.domain.message import Caller
 _TRUSTED = Caller(trusted=True)
 
 
-class TreqTests(WebTestCase, TestCase):
-    """Over TCP, and over a Unix socket."""
+class TreqTests(HttpTestCase, TestCase):
+    """Over TCP and over a Unix socket."""
 
     config = '[http]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1", "unix:web.sock:mode=600"]\n'
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the gateway."""
         super().setUp()
         self.serve()
         self.shown: Any = {"Authorization": f"Bearer {self.token()}"}
         self.base = f"http://127.0.0.1:{self.port}"
 
     async def test_tcp(self) -> None:
-        """JSON goes there and comes back."""
+        """JSON is sent and received."""
         pool = HTTPConnectionPool(reactor)
         self.addCleanup(pool.closeCachedConnections)
         item = {"name": "Pen", "price": 1.5}
@@ -42,14 +42,14 @@ class TreqTests(WebTestCase, TestCase):
         self.assertEqual((refused.code, (await refused.json())["title"]), (401, "Unauthorized"))
 
     async def test_unix(self) -> None:
-        """A Unix socket is asked, whatever host the URL names."""
+        """With a Unix socket, the host of the URL does not matter."""
         client = client_over_unix(os.path.join(self.folder, "web.sock"))
         answer = await client.get("http://anything/item/7", headers=self.shown)
         self.assertEqual((answer.code, await answer.json()), (200, {"id": 7}))
         await self.closed(client)
 
     async def test_datasource(self) -> None:
-        """A datasource that asks over HTTP has the results and failures of a gateway."""
+        """HttpDatasource has the results and errors of a gateway."""
         client = client_over_unix(os.path.join(self.folder, "web.sock"))
         source = HttpDatasource("http://web", self.shown, client=client)
         reply = await source.handle(Request("GET", "/item/7", caller=_TRUSTED))
@@ -63,7 +63,7 @@ class TreqTests(WebTestCase, TestCase):
         await self.closed(client)
 
     def closed(self, client: treq.client.HTTPClient) -> Deferred[None]:
-        """No connection is left."""
+        """Wait until all connections are closed."""
         agent: Any = client._agent
         closing: Deferred[None] = agent._pool.closeCachedConnections()
         return closing
