@@ -1,4 +1,4 @@
-"""Answers that come from a service which can only be reached over HTTP."""
+"""The datasource of a service with an HTTP API."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from twisted.internet import error as network
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.interfaces import IReactorUNIX
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed, ResponseNeverReceived
-from twisted.web.iweb import IAgentEndpointFactory
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Reply, Request
 from unixsvc.errors import BadGateway, DeadlineExceeded, TooLarge, Unavailable, error_from
 
 __all__ = ["HttpDatasource", "client_over_unix"]
 
-_IN_QUERY: Final = ("GET", "HEAD", "DELETE", "OPTIONS")  # methods whose requests have no body
-_TIMEOUT: Final = 30.0  # seconds, where the caller has set no limit
-_LATE: Final = (CancelledError, network.TimeoutError)
-_ABSENT: Final = (ConnectError, DNSLookupError)
+_WITHOUT_BODY: Final = ("GET", "HEAD", "DELETE", "OPTIONS")
+_TIMEOUT: Final = 30.0  # seconds, if the caller has no limit
+_TIMED_OUT: Final = (CancelledError, network.TimeoutError)
+_UNREACHABLE: Final = (ConnectError, DNSLookupError)
 _BROKEN: Final = (ConnectionClosed, ResponseFailed, ResponseNeverReceived)
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @implementer(IRouterDatasource)
 class HttpDatasource:
-    """Passes requests on: the path as it is, the data as JSON, or in the query where there is no body.
+    """Forwards requests over HTTP: the data is the JSON body, or the query of methods without a body.
 
-    :param base: what stands before the path, as ``http://127.0.0.1:8000/api``.
-    :param headers: sent with each request, as ``{"Authorization": "Bearer …"}``. A caller's own token is not
-        passed on.
-    :param max_bytes: of an answer.
-    :param client: treq, or what behaves like it, as what :func:`client_over_unix` gives.
+    :param base: the URL before the path, as ``http://127.0.0.1:8000/api``.
+    :param headers: the headers of each request, as ``{"Authorization": "Bearer …"}``. The token of the caller is
+        not forwarded.
+    :param max_bytes: the size limit of a response.
+    :param client: treq, or a client of :func:`client_over_unix`.
     """
 
     def __init__(
@@ -55,42 +56,42 @@ class HttpDatasource:
         self._client = client
 
     async def handle(self, request: Request) -> Reply:
-        """Have it answered.
+        """Forward a request and return the reply.
 
-        :raises ServiceError: what the service has answered, if that is a failure; 502 if it is no JSON, 503
-            if nobody listens there, 504 if it takes too long.
+        :raises ServiceError: the error of the response; 502 if the response is not JSON, 503 if the connection is
+            refused, 504 after the timeout.
         """
         seconds = _TIMEOUT if request.timeout is None else request.timeout
         try:
             response = await self._client.request(
                 request.method,
                 self._url(request),
-                data=None if request.method in _IN_QUERY else bytes(request.data),
+                data=None if request.method in _WITHOUT_BODY else bytes(request.data),
                 headers=self._headers_for(request),
                 timeout=seconds,
             )
             body = await self._read(response)
-        except _LATE:
+        except _TIMED_OUT:
             raise DeadlineExceeded from None
-        except _ABSENT as error:
+        except _UNREACHABLE as error:
             raise Unavailable from error
         except _BROKEN as error:
-            if any(each.check(CancelledError) for each in getattr(error, "reasons", ())):
+            if any(reason.check(CancelledError) for reason in getattr(error, "reasons", ())):
                 raise DeadlineExceeded from None
-            raise BadGateway("the service behind ended the connection") from None
+            raise BadGateway("the service behind closed the connection") from None
         if response.code >= 400:
             raise error_from(response.code, _detail(body))
         return Reply(200, _json(body) if body.strip() else b"null")
 
     def _url(self, request: Request) -> str:
         query = request.query
-        if request.method in _IN_QUERY and request.data != EMPTY:
-            fields = msgspec.json.decode(request.data, type=dict[str, Any])
-            texts = {
+        if request.method in _WITHOUT_BODY and request.data != EMPTY:
+            fields = msgspec.json.decode(request.data, type=JsonObject)
+            parameters = {
                 name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
                 for name, value in fields.items()
             }
-            query = "&".join(filter(None, (query, urlencode(texts))))
+            query = "&".join(filter(None, (query, urlencode(parameters))))
         return f"{self._base}{request.path}{f'?{query}' if query else ''}"
 
     def _headers_for(self, request: Request) -> dict[str, str]:
@@ -99,45 +100,46 @@ class HttpDatasource:
             headers["traceparent"] = request.meta["traceparent"]
         if "idempotency_key" in request.meta:
             headers["Idempotency-Key"] = request.meta["idempotency_key"]
-        if request.method not in _IN_QUERY:
+        if request.method not in _WITHOUT_BODY:
             headers["Content-Type"] = "application/json"
         return headers
 
-    async def _read(self, response: Any) -> bytes:
-        pieces: list[bytes] = []
+    async def _read(self, response: IResponse) -> bytes:
+        chunks: list[bytes] = []
 
-        def collect(piece: bytes) -> None:
-            pieces.append(piece)
-            if sum(map(len, pieces)) > self._max_bytes:
+        def collect(chunk: bytes) -> None:
+            chunks.append(chunk)
+            if sum(map(len, chunks)) > self._max_bytes:
                 raise TooLarge(self._max_bytes)
 
         await treq.collect(response, collect)
-        return b"".join(pieces)
+        return b"".join(chunks)
 
 
 def client_over_unix(path: str, reactor: Any = None) -> HTTPClient:
-    """A client as :mod:`treq` is one, whose requests all go to a Unix socket, whatever host their URLs name.
+    """Return a treq client that sends all requests to a Unix socket; the host of a URL has no meaning.
 
-    treq has no URLs for that (its issue 202). ``await client_over_unix("/run/web.sock").get("http://web/user")``
-    asks what listens there as ``unix:/run/web.sock``.
+    treq has no URLs for Unix sockets (its issue 202). ``await
+    client_over_unix("/run/web.sock").get("http://web/user")`` sends a request to the server that listens on
+    ``unix:/run/web.sock``.
 
-    :param path: of the socket.
-    :param reactor: the installed one if None.
+    :param path: the path of the socket.
+    :param reactor: None for the installed reactor.
     """
     if reactor is None:
-        from twisted.internet import reactor  # only now is it the one that the program has installed
+        from twisted.internet import reactor  # not at module level: importing it installs a reactor
     pool = HTTPConnectionPool(reactor)
-    return HTTPClient(Agent.usingEndpointFactory(reactor, _ToSocket(reactor, path), pool))
+    return HTTPClient(Agent.usingEndpointFactory(reactor, _SocketEndpoints(reactor, path), pool))
 
 
 @implementer(IAgentEndpointFactory)
-class _ToSocket:
-    def __init__(self, reactor: Any, path: str) -> None:
+class _SocketEndpoints:
+    def __init__(self, reactor: IReactorUNIX, path: str) -> None:
         self._reactor = reactor
         self._path = path
 
-    def endpointForURI(self, uri: Any) -> UNIXClientEndpoint:
-        """The socket, whatever is asked for."""
+    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
+        """Return the endpoint of the socket."""
         return UNIXClientEndpoint(self._reactor, self._path)
 
 
@@ -145,15 +147,15 @@ def _json(body: bytes) -> bytes:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
         body.decode()
-    except _NOT_JSON:
-        raise BadGateway("what the service behind has answered is no JSON") from None
+    except NOT_JSON:
+        raise BadGateway("the response of the service behind is not JSON") from None
     return body.replace(b"\n", b" ")
 
 
-def _detail(body: bytes) -> Any:
-    """What is particular to a failure: RFC 9457's detail, else all of it, if it is JSON."""
+def _detail(body: bytes) -> Json:
+    """Return the details of an error response: ``detail`` of RFC 9457, or the whole body, if it is JSON."""
     try:
-        found = msgspec.json.decode(body)
-    except _NOT_JSON:
+        problem = msgspec.json.decode(body)
+    except NOT_JSON:
         return None
-    return found.get("detail", found) if isinstance(found, dict) else found
+    return problem.get("detail", problem) if isinstance(problem, dict) else problem

@@ -1,4 +1,4 @@
-"""Answers requests in this process."""
+"""The datasource of an application in this process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["LibraryDatasource"]
 
 @implementer(IRouterDatasource)
 class LibraryDatasource:
-    """The actions of an application that lives here.
+    """Replies with the actions of an application.
 
-    :param router: leads to them.
+    :param router: the routes of the application.
     """
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        """Have the request answered by its action."""
+        """Call the action of the request."""
         return self._router.dispatch(request)

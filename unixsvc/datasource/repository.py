@@ -1,4 +1,4 @@
-"""Chooses who answers."""
+"""The choice between the application and its mounts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["RouterRepository"]
 
 @implementer(IRouterRepository)
 class RouterRepository:
-    """Knows who answers below which prefix, and a datasource which answers everything else.
+    """Chooses the datasource of a request by its path.
 
-    :param datasource: of the service's own application.
-    :param mounts: others, by the prefix of the paths that they answer; the longest that fits holds.
+    :param datasource: the service's own application.
+    :param mounts: other datasources by path prefix; the longest matching prefix decides.
     """
 
     def __init__(
         self, datasource: IRouterDatasource, mounts: Mapping[str, IRouterDatasource] | None = None
     ) -> None:
         self._datasource = datasource
-        self._mounts = sorted((mounts or {}).items(), key=lambda each: -len(each[0]))
+        self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
 
     def is_mounted(self, path: str) -> bool:
-        """Whether another datasource answers a path than that of the service's own application."""
+        """Return whether a path is below the prefix of a mount."""
         return any(_is_below(path, prefix) for prefix, _ in self._mounts)
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
-        """The one that answers the request's path."""
+        """Return the mount of the request's path, or the application."""
         if self._mounts:
             path = request.path
             for prefix, datasource in self._mounts:

@@ -139,7 +139,7 @@ def _make_store(config: WorkerConfig) -> IdempotencyStore:
     store = IdempotencyStore(
         store_path(config.socket_dir, config.service),
         ttl=config.settings.answer_ttl,
-        most=config.settings.max_answers,
+        max_replies=config.settings.max_answers,
     )
     store.check()
     return store

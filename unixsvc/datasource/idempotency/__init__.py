@@ -1,1 +1,1 @@
-"""Idempotency keys: each action runs once per key."""
+"""Idempotency keys: each key's action runs once."""

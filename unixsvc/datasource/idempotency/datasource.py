@@ -1,11 +1,11 @@
-"""Has each idempotency key's action run once, and gives its answer again."""
+"""A datasource that runs the action of each idempotency key once and repeats its reply."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from unixsvc.datasource.idempotency.store import UNKNOWN
+from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IIdempotencyStore, IRouterDatasource
 from unixsvc.domain.message import Reply, Request
@@ -29,120 +29,119 @@ from unixsvc.errors import (
 __all__ = ["IdempotentDatasource"]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_NAME: Final = "idempotency_key"
-_LONGEST_KEY: Final = 255  # characters: keys are kept, and a message has room for a megabyte of one
-# Between looks at what another worker has begun, in seconds: the first pause, and the longest.
-_FIRST_PAUSE: Final = 0.005
-_LONGEST_PAUSE: Final = 0.25
-# What an action fails with that was cut short: by the caller, by the worker's end, by its deadline.
-_CUT_SHORT: Final = frozenset({Cancelled.code, Unavailable.code, DeadlineExceeded.code})
+_META_KEY: Final = "idempotency_key"
+_MAX_KEY: Final = 255  # characters; a message could contain a key of a megabyte
+# The interval of polling for the reply of another worker grows from the first to the second, in seconds.
+_MIN_INTERVAL: Final = 0.005
+_MAX_INTERVAL: Final = 0.25
+# The codes of aborted actions: cancelled by the caller, by the end of the worker, or at the deadline.
+_ABORTED: Final = frozenset({Cancelled.code, Unavailable.code, DeadlineExceeded.code})
 
 
 @implementer(IRouterDatasource)
 class IdempotentDatasource:
-    """Answers as another datasource does, and keeps what it answered to requests with an idempotency key.
+    """Stores the replies of another datasource to requests with an idempotency key, and repeats them.
 
-    :param inner: answers what was not answered before.
-    :param check: tells whether the answer would be a stream, which is not kept; it raises what keeps a
-        request's action from being run. Such failures are not kept, and who may not run an action does not
-        get its answer either.
-    :param answers: where they are kept.
-    :param reactor: for pauses.
+    :param inner: replies to new requests.
+    :param check: returns whether the reply would be a stream, which cannot be stored. It raises the errors before the
+        action, such as 401 or 422. They are not stored, and a caller that may not run an action does not get
+        its stored reply.
+    :param store: stores the replies.
+    :param reactor: schedules the polling.
     """
 
     def __init__(
         self,
         inner: IRouterDatasource,
         check: Callable[[Request], bool],
-        answers: IIdempotencyStore,
+        store: IIdempotencyStore,
         reactor: IReactorTime,
     ) -> None:
         self._handle = inner.handle
         self._check = check
-        self._answers = answers
+        self._store = store
         self._reactor = reactor
-        # By key: what has begun here, and who waits for it.
+        # The actions that run in this worker by key, with the requests that wait for their replies.
         self._running: dict[bytes, list[Deferred[Reply]]] = {}
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        """Have the request answered, or give the answer that there is."""
-        if _NAME in request.meta and request.method not in _SAFE:
-            return self._once(request)
+        """Return the stored reply to the request, or run the action."""
+        if _META_KEY in request.meta and request.method not in _SAFE:
+            return self._handle_keyed(request)
         return self._handle(request)
 
-    async def _once(self, request: Request) -> Reply:
+    async def _handle_keyed(self, request: Request) -> Reply:
         if self._check(request):
-            raise _invalid("cannot be used where the answer is a stream")
+            raise _invalid("cannot be used for a stream")
         key, fingerprint = _key_of(request), _fingerprint_of(request)
-        pause = _FIRST_PAUSE
-        while (found := self._answers.begin(key, fingerprint)) is not None:
-            first, reply = found
-            if first != fingerprint:
+        interval = _MIN_INTERVAL
+        while (record := self._store.begin(key, fingerprint)) is not None:
+            first_fingerprint, reply = record
+            if first_fingerprint != fingerprint:
                 raise _invalid("was used for another request")
             if reply is not None:
                 return reply
-            # The deadline and the end of the connection are raised in here, as in an action that waits.
+            # Deadline and cancellation are raised at these awaits, as in an action that waits.
             if (waiting := self._running.get(key)) is not None:
                 waiting.append(Deferred())
                 return await waiting[-1]
-            await deferLater(self._reactor, pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await deferLater(self._reactor, interval)
+            interval = min(2 * interval, _MAX_INTERVAL)
         return await self._run(key, request)
 
     async def _run(self, key: bytes, request: Request) -> Reply:
         self._running[key] = []
-        kept = UNKNOWN
+        stored = OUTCOME_UNKNOWN
         try:
             answer = self._handle(request)
             reply = answer if isinstance(answer, Reply) else await answer
-            if reply.items is None:  # else a stream, which nobody can give again
-                kept = reply
+            if reply.items is None:  # a stream cannot be repeated
+                stored = reply
             return reply
         except ServiceError as error:
-            if error.code not in _CUT_SHORT:
-                kept = _kept(error)
+            if error.code not in _ABORTED:
+                stored = _storable(error)
             raise
-        except GeneratorExit:  # nobody waits any more
+        except GeneratorExit:  # the coroutine was closed
             raise
-        except BaseException:  # the caller is told no more of it than this
-            kept = error_to_reply(Internal())
+        except BaseException:  # the caller gets a 500, see HandleMessage
+            stored = error_to_reply(Internal())
             raise
         finally:
-            self._done(key, kept)
+            self._finish(key, stored)
 
-    def _done(self, key: bytes, kept: Reply) -> None:
+    def _finish(self, key: bytes, reply: Reply) -> None:
         waiting = self._running.pop(key)
-        # That it cannot be kept is in the log. The action was run, and its caller is to hear what came of it.
+        # The store logs its failures. The action has run, so its caller gets the reply in any case.
         with contextlib.suppress(Unavailable):
-            self._answers.finish(key, kept)
-        for each in waiting:
-            each.callback(kept)  # one that was cancelled takes no notice
+            self._store.finish(key, reply)
+        for deferred in waiting:
+            deferred.callback(reply)  # ignored if it was cancelled
 
 
 def _key_of(request: Request) -> bytes:
-    key = request.meta[_NAME]
-    if not 1 <= len(key) <= _LONGEST_KEY:
-        raise _invalid(f"has 1 to {_LONGEST_KEY} characters")
+    key = request.meta[_META_KEY]
+    if not 1 <= len(key) <= _MAX_KEY:
+        raise _invalid(f"has 1 to {_MAX_KEY} characters")
     return key.encode("utf-8", "surrogatepass")
 
 
 def _fingerprint_of(request: Request) -> bytes:
-    """What is the same only for the same request of the same user: nobody gets another user's answer."""
+    """Return a digest that differs for requests of different users: no user gets the reply of another."""
     head = msgspec.json.encode([request.method, request.path, request.query, request.peer.uid])
     digest = hashlib.blake2b(head, digest_size=16)
     digest.update(memoryview(request.data))
     return digest.digest()
 
 
-def _kept(error: ServiceError) -> Reply:
+def _storable(error: ServiceError) -> Reply:
     reply = error_to_reply(error)
     try:
         msgspec.json.encode(reply.detail)
-    except Exception:  # it can be anything that an application came by; the caller is told as much
+    except Exception:  # the detail may be of any type; the caller gets the same 500
         return error_to_reply(Internal())
     return reply
 
 
-def _invalid(words: str) -> Invalid:
-    problem: dict[str, Any] = {"field": f"meta.{_NAME}", "message": f"the idempotency_key {words}"}
-    return Invalid([problem])
+def _invalid(problem: str) -> Invalid:
+    return Invalid([{"field": f"meta.{_META_KEY}", "message": f"the idempotency_key {problem}"}])

@@ -17,7 +17,7 @@ from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Peer, Reply, Request
 from unixsvc.errors import ServiceError
 
-__all__ = ["Acting", "KeepingTestCase", "keyed"]
+__all__ = ["Acting", "StoreTestCase", "keyed"]
 
 
 def keyed(key: str = "k", data: str = '{"x":1}', **fields: Any) -> Request:
@@ -60,14 +60,14 @@ class Acting:
         return Reply(200, b'"run %d"' % number)
 
 
-class KeepingTestCase(SynchronousTestCase):
+class StoreTestCase(SynchronousTestCase):
     """Two workers, A and B; both are alive, unless a test says otherwise.
 
     :ivar alive: the owners that are.
     """
 
     ttl = 100.0
-    most = 10
+    max_replies = 10
 
     def setUp(self) -> None:
         """A folder, with no file yet."""
@@ -84,9 +84,9 @@ class KeepingTestCase(SynchronousTestCase):
         store = IdempotencyStore(
             self.path if path is None else path,
             ttl=self.ttl,
-            most=self.most,
+            max_replies=self.max_replies,
             owner=owner,
-            alive=lambda owner: owner in self.alive,
+            is_alive=lambda owner: owner in self.alive,
             now=self.clock.seconds,
         )
         self.addCleanup(store.close)

@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.datasource.idempotency.store_harness import Acting, KeepingTestCase, keyed
+from tests.unit.datasource.idempotency.store_harness import Acting, StoreTestCase, keyed
 from unixsvc.config.settings import Security
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
-from unixsvc.datasource.idempotency.store import UNKNOWN
+from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import (
@@ -36,7 +36,7 @@ from unixsvc.testing import MemoryService
 FIRST = Reply(200, b'"run 1"')
 
 
-class OnceTests(KeepingTestCase):
+class OnceTests(StoreTestCase):
     """Two workers, with one application."""
 
     def setUp(self) -> None:
@@ -174,8 +174,8 @@ class OnceTests(KeepingTestCase):
         reply = self.start(self.there, keyed())
         self.alive.remove("A")
         self.clock.advance(0.005)
-        self.assertEqual(self.successResultOf(reply), UNKNOWN)
-        self.assertEqual(self.reply(self.there, keyed()), UNKNOWN)
+        self.assertEqual(self.successResultOf(reply), OUTCOME_UNKNOWN)
+        self.assertEqual(self.reply(self.there, keyed()), OUTCOME_UNKNOWN)
         self.assertEqual(len(self.acting.runs), 1)
 
     def test_cut_short(self) -> None:
@@ -185,8 +185,8 @@ class OnceTests(KeepingTestCase):
             first, second = self.start(self.here, keyed(key)), self.start(self.here, keyed(key))
             self.acting.waits.errback(error)
             self.failureResultOf(first, type(error))
-            self.assertEqual(self.successResultOf(second), UNKNOWN)
-            self.assertEqual(self.reply(self.there, keyed(key)), UNKNOWN)
+            self.assertEqual(self.successResultOf(second), OUTCOME_UNKNOWN)
+            self.assertEqual(self.reply(self.there, keyed(key)), OUTCOME_UNKNOWN)
         self.assertEqual(len(self.acting.runs), 3)
 
     def test_given_up(self) -> None:
@@ -195,7 +195,7 @@ class OnceTests(KeepingTestCase):
         coroutine: Any = self.here.handle(keyed())
         coroutine.send(None)
         coroutine.close()
-        self.assertEqual(self.reply(self.here, keyed()), UNKNOWN)
+        self.assertEqual(self.reply(self.here, keyed()), OUTCOME_UNKNOWN)
 
     def test_cannot_be_noted(self) -> None:
         """Where the key cannot be noted, the action is not run."""

@@ -12,8 +12,9 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.datasource.idempotency.store_harness import KeepingTestCase
-from unixsvc.datasource.idempotency.store import UNKNOWN, IdempotencyStore, is_alive, owner_of, store_path
+from tests.unit.datasource.idempotency.store_harness import StoreTestCase
+from unixsvc.datasource.idempotency.process_identity import is_alive, process_identity
+from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, IdempotencyStore, store_path
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
 from unixsvc.errors import ConfigError, Unavailable
@@ -21,7 +22,7 @@ from unixsvc.errors import ConfigError, Unavailable
 FAILURE = Reply(418, b"", "I'm a teapot", {"lid": [None, "open", 1.5]})
 
 
-class AnswersTests(KeepingTestCase):
+class AnswersTests(StoreTestCase):
     """Two stores on one file."""
 
     def test_interface(self) -> None:
@@ -57,10 +58,10 @@ class AnswersTests(KeepingTestCase):
         """What a dead worker had begun has an unknown outcome: from then on, for everyone."""
         self.a.begin(b"k", b"f")
         self.alive.remove("A")
-        self.assertEqual(self.b.begin(b"k", b"f"), (b"f", UNKNOWN))
-        self.assertEqual((UNKNOWN.code, UNKNOWN.message), (409, "Conflict"))
-        self.assertIn("outcome is not known", UNKNOWN.detail)
-        self.assertEqual(self.store("C").begin(b"k", b"f"), (b"f", UNKNOWN))
+        self.assertEqual(self.b.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
+        self.assertEqual((OUTCOME_UNKNOWN.code, OUTCOME_UNKNOWN.message), (409, "Conflict"))
+        self.assertIn("outcome is not known", OUTCOME_UNKNOWN.detail)
+        self.assertEqual(self.store("C").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_answered_in_the_last_moment(self) -> None:
         """A worker that answers and dies between two looks of another has answered."""
@@ -71,7 +72,7 @@ class AnswersTests(KeepingTestCase):
             return False
 
         looks = IdempotencyStore(
-            self.path, ttl=self.ttl, most=self.most, owner="B", alive=ends, now=self.clock.seconds
+            self.path, ttl=self.ttl, max_replies=self.max_replies, owner="B", is_alive=ends, now=self.clock.seconds
         )
         self.addCleanup(looks.close)
         self.assertEqual(looks.begin(b"k", b"f"), (b"f", FAILURE))
@@ -82,12 +83,12 @@ class AnswersTests(KeepingTestCase):
         self.alive.remove("A")
         self.b.begin(b"k", b"f")
         self.a.finish(b"k", FAILURE)
-        self.assertEqual(self.b.begin(b"k", b"f"), (b"f", UNKNOWN))
+        self.assertEqual(self.b.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_forgotten_in_this_process(self) -> None:
         """What this process has begun, and nobody here knows of any more, is lost, though it lives."""
         self.a.begin(b"k", b"f")
-        self.assertEqual(self.store("A").begin(b"k", b"f"), (b"f", UNKNOWN))
+        self.assertEqual(self.store("A").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_old(self) -> None:
         """An answer counts until its time is over; then the key is as new, for another request too."""
@@ -116,11 +117,11 @@ class AnswersTests(KeepingTestCase):
     def test_most(self) -> None:
         """Beyond so many, the oldest answers go, and nothing that was begun, however old."""
         self.b.begin(b"runs", b"f")
-        for number in range(self.most + 3):
+        for number in range(self.max_replies + 3):
             self.clock.advance(1.0)
             self.a.begin(b"%d" % number, b"f")
             self.a.finish(b"%d" % number, FAILURE)
-        self.assertEqual(self.keys(), {b"runs"} | {b"%d" % number for number in range(3, self.most + 3)})
+        self.assertEqual(self.keys(), {b"runs"} | {b"%d" % number for number in range(3, self.max_replies + 3)})
 
     def keys(self) -> set[bytes]:
         """All that is in the file."""
@@ -141,7 +142,7 @@ class AnswersTests(KeepingTestCase):
         self.assertIsNone(self.store("B", "").begin(b"k", b"f"))
 
 
-class FileTests(KeepingTestCase):
+class FileTests(StoreTestCase):
     """The file."""
 
     def test_made_late(self) -> None:
@@ -221,7 +222,7 @@ class FileTests(KeepingTestCase):
         self.assertEqual(len(self.flushLoggedErrors(OSError, sqlite3.Error)), 1)
         os.rmdir(self.path)
         os.rename(self.path + ".away", self.path)
-        self.assertEqual(self.a.begin(b"k", b"f"), (b"f", UNKNOWN))
+        self.assertEqual(self.a.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_removed(self) -> None:
         """Somebody removes the file: all go on with one new file, and what ran meanwhile is kept there."""
@@ -255,23 +256,23 @@ class OwnerTests(SynchronousTestCase):
 
     def test_this_one(self) -> None:
         """This process is."""
-        self.assertTrue(is_alive(owner_of(os.getpid())))
+        self.assertTrue(is_alive(process_identity(os.getpid())))
 
     def test_killed(self) -> None:
         """One that was killed is not, even while its parent has not heard of it."""
         process = self.start()
-        owner = owner_of(process.pid)
+        owner = process_identity(process.pid)
         self.assertTrue(is_alive(owner))
         process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         self.assertFalse(is_alive(owner))
         process.wait()
         self.assertFalse(is_alive(owner))
-        self.assertFalse(is_alive(owner_of(process.pid)))
+        self.assertFalse(is_alive(process_identity(process.pid)))
 
     def test_another_with_its_pid(self) -> None:
         """A process is no other one that had its pid, in this boot of the machine or before."""
-        boot, pid, started = owner_of(os.getpid()).split(":")
+        boot, pid, started = process_identity(os.getpid()).split(":")
         self.assertFalse(is_alive(f"{boot}:{pid}:{int(started) - 1}"))
         self.assertFalse(is_alive(f"before:{pid}:{started}"))
         self.assertFalse(is_alive(f"{boot}:{pid}:"))
@@ -284,7 +285,7 @@ class OwnerTests(SynchronousTestCase):
         self.addCleanup(process.communicate)
         while b") Z 0" not in (text := _stat(process.pid)):
             self.assertIsNone(process.poll(), text)
-        self.assertTrue(is_alive(owner_of(process.pid)))
+        self.assertTrue(is_alive(process_identity(process.pid)))
 
 
 def _stat(pid: int) -> bytes:
