@@ -36,8 +36,8 @@ class HttpDatasource:
     """Forwards requests over HTTP: the data is the JSON body, or the query of methods without a body.
 
     :param base: the URL before the path, as ``http://127.0.0.1:8000/api``.
-    :param headers: the headers of each request, as ``{"Authorization": "Bearer …"}``. The token of the caller is
-        not forwarded.
+    :param headers: the headers of each request, as ``{"Authorization": "Bearer …"}``. The token of the caller
+        is not forwarded.
     :param max_bytes: the size limit of a response.
     :param client: treq, or a client of :func:`client_over_unix`.
     """
@@ -58,8 +58,8 @@ class HttpDatasource:
     async def handle(self, request: Request) -> Reply:
         """Forward a request and return the reply.
 
-        :raises ServiceError: the error of the response; 502 if the response is not JSON, 503 if the connection is
-            refused, 504 after the timeout.
+        :raises ServiceError: the error of the response; 502 if the response is not JSON, 503 if the
+            connection is refused, 504 after the timeout.
         """
         seconds = _TIMEOUT if request.timeout is None else request.timeout
         try:

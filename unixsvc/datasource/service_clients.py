@@ -1,39 +1,71 @@
-"""Calls from one service to others, for as long as what they are made for is wanted."""
+"""Calls from actions to other services, within the request context."""
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.message import Created
 from unixsvc.domain.request_context import current_request
+from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics import ClientStats
 
 __all__ = ["NoServices", "ServiceClients"]
 
-# What an application asks for may come from its callers; a worker's report must stay short all the same.
-_MOST: Final = 100
+_T = TypeVar("_T")
+
+# Actions may take service names from their callers; the reports of a worker must stay short all the same.
+_MAX_REPORTED: Final = 100
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_BEFORE_ALL_TIMES: Final = float("-inf")
+
+
+class _ServiceVerbs:
+    """The short forms of ``call`` for each HTTP method."""
+
+    call: Callable[..., Deferred[Json]]
+
+    def get(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+        """Call a service with the method GET."""
+        return self.call(service, "GET", path, data)
+
+    def post(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+        """Call a service with the method POST."""
+        return self.call(service, "POST", path, data)
+
+    def put(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+        """Call a service with the method PUT."""
+        return self.call(service, "PUT", path, data)
+
+    def patch(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+        """Call a service with the method PATCH."""
+        return self.call(service, "PATCH", path, data)
+
+    def delete(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+        """Call a service with the method DELETE."""
+        return self.call(service, "DELETE", path, data)
 
 
 @implementer(IServices)
-class ServiceClients:
-    """Keeps a client for each service that was asked.
+class ServiceClients(_ServiceVerbs):
+    """Creates a client for each service on its first call.
 
-    :param socket_dir: where the services listen; empty if the configuration in the current directory says.
-    :param token: that is shown to them.
-    :param now: the clock by which requests have their time, in seconds.
-    :param make: makes a client, as :class:`~unixsvc.client.twisted.client.Client` is made.
+    :param socket_dir: the socket directory; empty for that of the configuration in the current directory.
+    :param token: the token for the services.
+    :param now: the clock of the request context, in seconds.
+    :param make_client: creates a client, as :class:`~unixsvc.client.twisted.client.Client`.
     """
 
     def __init__(
@@ -42,136 +74,137 @@ class ServiceClients:
         token: str,
         reactor: Any,
         now: Callable[[], float],
-        make: Callable[..., Any] = Client,
+        make_client: Callable[..., Any] = Client,
     ) -> None:
         self._socket_dir = socket_dir or None
         self._token = token
         self._reactor = reactor
         self._now = now
-        self._make = make
-        self._clients: dict[str, Any] = {}
+        self._make_client = make_client
+        self._clients: dict[str, Client] = {}
         self._closed = False
         self._thread = threading.get_ident()
-
-    def get(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method GET."""
-        return self.call(service, "GET", path, data)
-
-    def post(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method POST."""
-        return self.call(service, "POST", path, data)
-
-    def put(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method PUT."""
-        return self.call(service, "PUT", path, data)
-
-    def patch(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method PATCH."""
-        return self.call(service, "PATCH", path, data)
-
-    def delete(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Ask with the method DELETE."""
-        return self.call(service, "DELETE", path, data)
 
     def call(
         self,
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Json,
         meta: dict[str, str] | None = None,
         idempotency_key: str | None = None,
-    ) -> Deferred[Any]:
-        """Call a service, as :meth:`unixsvc.Client.call` does, within the time of the current request."""
-        try:
-            client = self._client(service)
-            seconds, carried = self._carried(timeout, meta)
-        except (Unavailable, DeadlineExceeded) as error:
-            return fail(error)
-        called: Deferred[Any] = client.call(
-            method, path, data, timeout=seconds, type=type, meta=carried, idempotency_key=idempotency_key
+    ) -> Deferred[Json]:
+        """Call a service, as :meth:`unixsvc.Client.call`, within the request context."""
+        return self._inherit(
+            service,
+            timeout,
+            meta,
+            lambda client, seconds, inherited: client.call(
+                method,
+                path,
+                data,
+                timeout=seconds,
+                type=type,
+                meta=inherited,
+                idempotency_key=idempotency_key,
+            ),
         )
-        return called
 
     def stream(
         self,
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
-        type: Any = Any,
+        type: TypeForm = Json,
         meta: dict[str, str] | None = None,
     ) -> Stream:
-        """Ask for a stream, as :meth:`unixsvc.client.twisted.client.Client.stream` does, likewise.
+        """Call a service for a stream, as :meth:`unixsvc.Client.stream`, within the request context.
 
-        :raises unixsvc.errors.DeadlineExceeded: if no time is left.
+        :raises unixsvc.errors.DeadlineExceeded: if the deadline of the action has passed.
         """
         client = self._client(service)
-        seconds, carried = self._carried(timeout, meta)
-        asked: Stream = client.stream(method, path, data, timeout=seconds, type=type, meta=carried)
-        return asked
+        seconds, inherited = self._inherited(timeout, meta)
+        return client.stream(method, path, data, timeout=seconds, type=type, meta=inherited)
 
     def open(
         self,
         service: str,
         method: str,
         path: str,
-        data: Any = None,
+        data: object = None,
         *,
         timeout: float | None = None,
         limit: float | None = None,
         meta: dict[str, str] | None = None,
-    ) -> Deferred[Any]:
-        """Ask for either, as :meth:`unixsvc.client.twisted.client.Client.open` does, likewise."""
-        try:
-            client = self._client(service)
-            seconds, carried = self._carried(timeout, meta)
-        except (Unavailable, DeadlineExceeded) as error:
-            return fail(error)
-        asked: Deferred[Any] = client.open(method, path, data, timeout=seconds, limit=limit, meta=carried)
-        return asked
+    ) -> Deferred[Raw | Created[Raw] | Stream]:
+        """Call a service for a result or a stream, as :meth:`unixsvc.Client.open`, within the context."""
+        return self._inherit(
+            service,
+            timeout,
+            meta,
+            lambda client, seconds, inherited: client.open(
+                method, path, data, timeout=seconds, limit=limit, meta=inherited
+            ),
+        )
 
-    def stats(self) -> dict[str, dict[str, Any]]:
-        """Of each service that was asked: what :meth:`unixsvc.client.twisted.client.Client.figures` tells.
+    def stats(self) -> dict[str, JsonObject]:
+        """Return the state of each client: :meth:`unixsvc.Client.stats`, and ``half_open``.
 
-        And whether its breaker is ``half_open``: it refuses nothing now, but the last calls have not found
-        the service, and the next one shows whether it is there again.
+        A half-open circuit breaker lets the next call through, after several failed ones; the outcome closes
+        or opens it.
         """
-        return {name: _figures_of(each) for name, each in self._clients.items()}
+        return {name: _stats_of(client) for name, client in self._clients.items()}
 
-    def asked(self) -> dict[str, ClientStats]:
-        """The same, as it is added up over workers: of a hundred services at most."""
-        named = ((name, each) for name, each in self._clients.items() if _NAME.fullmatch(name))
-        return {name: _asked(_figures_of(each)) for name, each in islice(named, _MOST)}
+    def client_stats(self) -> dict[str, ClientStats]:
+        """Return the state of the clients for the metrics of the worker, of at most 100 services."""
+        named = ((name, client) for name, client in self._clients.items() if _NAME.fullmatch(name))
+        return {name: _to_client_stats(_stats_of(client)) for name, client in islice(named, _MAX_REPORTED)}
 
     def close(self) -> None:
-        """Ask nothing more; what is unanswered fails with Unavailable."""
+        """Close all clients; pending calls fail with Unavailable."""
         self._closed = True
-        for each in self._clients.values():
-            each.close()
+        for client in self._clients.values():
+            client.close()
 
-    def _client(self, service: str) -> Any:
+    def _inherit(
+        self,
+        service: str,
+        timeout: float | None,
+        meta: dict[str, str] | None,
+        call: Callable[[Client, float | None, dict[str, str]], Deferred[_T]],
+    ) -> Deferred[_T]:
+        """Make a call with the timeout and the meta of the request context."""
+        try:
+            client = self._client(service)
+            seconds, inherited = self._inherited(timeout, meta)
+        except (Unavailable, DeadlineExceeded) as error:
+            return fail(error)
+        return call(client, seconds, inherited)
+
+    def _client(self, service: str) -> Client:
         if threading.get_ident() != self._thread:
-            # A Deferred would be told in the reactor's thread, and a second thread would confuse the reactor.
+            # The Deferred would fire in the reactor's thread, and the reactor does not support a second
+            # thread.
             raise RuntimeError("a blocking action calls with unixsvc.blocking.Client, not with IServices")
         if self._closed:
             raise Unavailable
         client = self._clients.get(service)
         if client is None:
-            client = self._clients[service] = self._make(
+            client = self._clients[service] = self._make_client(
                 service, socket_dir=self._socket_dir, token=self._token, reactor=self._reactor
             )
         return client
 
-    def _carried(
+    def _inherited(
         self, timeout: float | None, meta: dict[str, str] | None
     ) -> tuple[float | None, dict[str, str]]:
-        """The time for a call and its meta: the current request's, unless it is given less, or others."""
+        """Return the timeout and the meta of a call, combined with those of the request context."""
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded
         current = current_request()
@@ -181,23 +214,23 @@ class ServiceClients:
         left = deadline - self._now()
         if left <= 0:
             raise DeadlineExceeded
-        carried = {"request_id": request.request_id}
+        inherited = {"request_id": request.request_id}
         if "traceparent" in request.meta:
-            carried["traceparent"] = request.meta["traceparent"]
-        carried |= meta or {}
-        if left == float("inf"):  # a stream, whose caller has set no limit
-            return timeout, carried
-        return (left if timeout is None else min(timeout, left)), carried
+            inherited["traceparent"] = request.meta["traceparent"]
+        inherited |= meta or {}
+        if left == math.inf:  # a stream without a limit
+            return timeout, inherited
+        return (left if timeout is None else min(timeout, left)), inherited
 
 
-def _figures_of(client: Any) -> dict[str, Any]:
-    stats: dict[str, Any] = client.stats()
-    # Whether it would refuse if no pause could be over: whether calls in a row have not found the service.
-    tripped = client.breaker.is_open(_BEFORE_ALL_TIMES)
+def _stats_of(client: Client) -> JsonObject:
+    stats = client.stats()
+    # At the beginning of time no pause is over: the breaker is open or half-open if calls have failed.
+    tripped = client.breaker.is_open(-math.inf)
     return stats | {"half_open": tripped and not stats["open"]}
 
 
-def _asked(stats: dict[str, Any]) -> ClientStats:
+def _to_client_stats(stats: JsonObject) -> ClientStats:
     is_open, half_open = stats["open"], stats["half_open"]
     return ClientStats(
         open=int(is_open),
@@ -209,42 +242,26 @@ def _asked(stats: dict[str, Any]) -> ClientStats:
 
 
 @implementer(IServices)
-class NoServices:
-    """Stands where a test has no other services: to ask one is a mistake of the test."""
+class NoServices(_ServiceVerbs):
+    """Raises an error for each call: the services of a test that declares none."""
 
-    def get(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Fail."""
-        return self.call(service, "GET", path)
-
-    def post(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Fail."""
-        return self.call(service, "POST", path)
-
-    def put(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Fail."""
-        return self.call(service, "PUT", path)
-
-    def patch(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Fail."""
-        return self.call(service, "PATCH", path)
-
-    def delete(self, service: str, path: str, /, **data: Any) -> Deferred[Any]:
-        """Fail."""
-        return self.call(service, "DELETE", path)
-
-    def call(self, service: str, method: str, path: str, data: Any = None, **options: Any) -> Deferred[Any]:
+    def call(
+        self, service: str, method: str, path: str, data: object = None, **options: Json
+    ) -> Deferred[Json]:
         """Fail.
 
-        :raises LookupError: always; it says what to do.
+        :raises LookupError: with the remedy.
         """
         raise LookupError(
-            f"{method} {path} of {service!r}: give MemoryService(..., services=...) what answers"
+            f"{method} {path} of {service!r}: pass the services to MemoryService(..., services=...)"
         )
 
-    def stream(self, service: str, method: str, path: str, data: Any = None, **options: Any) -> Any:
-        """Fail likewise."""
+    def stream(self, service: str, method: str, path: str, data: object = None, **options: Json) -> Json:
+        """Fail, as :meth:`call`."""
         return self.call(service, method, path)
 
-    def open(self, service: str, method: str, path: str, data: Any = None, **options: Any) -> Deferred[Any]:
-        """Fail likewise."""
+    def open(
+        self, service: str, method: str, path: str, data: object = None, **options: Json
+    ) -> Deferred[Json]:
+        """Fail, as :meth:`call`."""
         return self.call(service, method, path)

@@ -1,4 +1,4 @@
-"""Answers that come from another service on this machine."""
+"""Mounts: datasources that are other services on this machine."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
+from unixsvc.routing.app import Mount
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
 
 __all__ = ["UnixDatasource", "mounted"]
 
 _TARGET: Final = re.compile(r"[a-z][a-z0-9_-]*(:/[^?]*)?")
-_GIVEN_UP: Final = (Cancelled, DeadlineExceeded)
+_ABORTED: Final = (Cancelled, DeadlineExceeded)
 
 
 @implementer(IRouterDatasource, IDescribesRoutes)
 class UnixDatasource:
-    """Passes requests on to a service; neither their data nor its answers are decoded here.
+    """Forwards requests to a service, without decoding their data or the replies.
 
-    Nobody tells beforehand whether an answer is a stream. So the service may send as many items as a window
-    holds; the others come as the caller takes them.
+    It is not known in advance whether the reply is a stream. So the service may send the items of the initial
+    credit; the caller's requests for more items grant further credit.
 
-    :param services: asks it.
-    :param service: its name.
-    :param prefix: what all paths begin with here.
-    :param base: what they begin with there, instead.
+    :param services: calls the service.
+    :param service: the name of the service.
+    :param prefix: the prefix of the paths in this service.
+    :param base: the prefix that the paths have in the other service instead.
     """
 
     def __init__(self, services: IServices, service: str, prefix: str = "", base: str = "") -> None:
@@ -49,63 +50,63 @@ class UnixDatasource:
         self._base = base
 
     def handle(self, request: Request) -> Deferred[Reply]:
-        """Have a request answered there, within the time that it has here.
+        """Forward a request, with its remaining time.
 
-        :raises Unauthorized: if the caller has shown no token: we would show ours for it, and with that open
-            to it what is not public there.
+        :raises Unauthorized: if the caller is not trusted. The call has the token of this service, so it
+            would give the caller access to routes of the other service that are not public.
         """
         if not request.caller.trusted:
             raise Unauthorized
-        path = self._there(request.path)
+        path = self._remote_path(request.path)
         if request.query:
             path = f"{path}?{request.query}"
         meta = {**request.meta, "request_id": request.request_id}
-        asked: Any = self._services.open(
+        result: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )
-        answered: Deferred[Reply] = asked.addCallbacks(self._succeeded, _failed)
-        return answered
+        reply: Deferred[Reply] = result.addCallbacks(self._to_reply, _failed)
+        return reply
 
     async def contract(self) -> Contract:
         """Return the contract of the service below the base; through a mount no route is public."""
         contract: Contract = await self._services.call(self._service, "GET", ROUTES, type=Contract)
         routes = [
-            msgspec.structs.replace(route, path=self._here(route.path), public=False)
+            msgspec.structs.replace(route, path=self._local_path(route.path), public=False)
             for route in contract.application_routes
             if f"{route.path}/".startswith(f"{self._base}/")
         ]
         return msgspec.structs.replace(contract, routes=routes)
 
-    def _there(self, path: str) -> str:
+    def _remote_path(self, path: str) -> str:
         return (self._base + path[len(self._prefix) :]) or "/"
 
-    def _here(self, path: str) -> str:
+    def _local_path(self, path: str) -> str:
         if not f"{path}/".startswith(f"{self._base}/"):
             return path
         return (self._prefix + path[len(self._base) :]).removesuffix("/" if path == "/" else "") or "/"
 
-    def _succeeded(self, answer: Raw | Any) -> Reply:
-        if isinstance(answer, Raw):
-            return Reply(200, bytes(answer))
-        if isinstance(answer, Created):
-            location = self._here(answer.location) if answer.location else ""
-            return Reply(200, bytes(answer.value), location=location)
-        return Reply(items=_items(answer))
+    def _to_reply(self, result: Raw | Created[Raw] | AsyncGenerator[Raw, None]) -> Reply:
+        if isinstance(result, Raw):
+            return Reply(200, bytes(result))
+        if isinstance(result, Created):
+            location = self._local_path(result.location) if result.location else ""
+            return Reply(200, bytes(result.value), location=location)
+        return Reply(items=_items(result))
 
 
-async def _items(stream: Any) -> AsyncGenerator[bytes, None]:
-    """The items of a stream, each taken when it is asked for; where this is closed, so is the stream."""
+async def _items(stream: AsyncGenerator[Raw, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the items of a stream; closing this generator closes the stream."""
     async with aclosing(stream):
-        async for each in stream:
-            yield bytes(each)
+        async for item in stream:
+            yield bytes(item)
 
 
 def _failed(failure: Failure) -> Reply:
-    """A failure that is the answer; one that the use case must hear of is raised."""
+    """Return the error reply of the service; other failures are raised."""
     error: Any = failure.value
-    if isinstance(error, ServiceUnreachable):  # where its socket would be is nobody's affair
+    if isinstance(error, ServiceUnreachable):  # its details contain the path of the socket
         raise Unavailable from None
-    if isinstance(error, _GIVEN_UP):  # as it would be said here, and not as a client is told
+    if isinstance(error, _ABORTED):  # without the details of the client
         raise type(error)() from None
     if not isinstance(error, ServiceError):
         raise error
@@ -113,25 +114,26 @@ def _failed(failure: Failure) -> Reply:
 
 
 def mounted(
-    mounts: Mapping[str, Any], own: str, paths: Iterable[str], services: IServices
+    mounts: Mapping[str, Mount], own: str, paths: Iterable[str], services: IServices
 ) -> dict[str, IRouterDatasource]:
-    """Who answers below the prefixes that an application has mounted others at.
+    """Create the datasources of an application's mounts.
 
-    :param mounts: by prefix, the name of a service, or a datasource. Behind the name may stand, as in
-        ``user:/people``, what the service's paths begin with instead of the prefix; else they are the same.
-    :param own: the name of the service that mounts them.
-    :param paths: those that it answers itself.
-    :raises ConfigError: for a mount that cannot work.
+    :param mounts: by path prefix: a datasource, the name of a service, or a name with the prefix that the
+        paths have in that service, as ``user:/people``.
+    :param own: the name of the service that has the mounts.
+    :param paths: the paths of its own routes.
+    :returns: the datasources by prefix.
+    :raises ConfigError: for a mount that can never work.
     """
     paths = list(paths)
     for prefix, service in mounts.items():
         where = f"the mount {prefix!r}"
         if not prefix.startswith("/") or prefix.endswith("/") or "?" in prefix:
-            raise ConfigError(where, "is no prefix of paths", "write it as /users")
+            raise ConfigError(where, "is not a path prefix", "write it as /users")
         if f"{prefix}/".startswith(f"{PREFIX}/"):
-            raise ConfigError(where, f"is under {PREFIX}/", "those paths are the framework's; choose another")
+            raise ConfigError(where, f"is under {PREFIX}/", "this prefix is reserved; choose another path")
         if isinstance(service, str) and service.partition(":")[0] == CONTROL_SERVICE:
-            raise ConfigError(where, "leads to the orchestrator", "what controls it is not for others")
+            raise ConfigError(where, "leads to the orchestrator", "the control API cannot be mounted")
         if isinstance(service, str) and service.partition(":")[0] == own:
             raise ConfigError(where, f"leads {own!r} to itself", "name another service")
         if isinstance(service, str) and not _TARGET.fullmatch(service):
@@ -144,13 +146,13 @@ def mounted(
         if hidden:
             raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
     return {
-        prefix: _unix(services, prefix, each) if isinstance(each, str) else each
-        for prefix, each in mounts.items()
+        prefix: _unix(services, prefix, mount) if isinstance(mount, str) else mount
+        for prefix, mount in mounts.items()
     }
 
 
 def _unix(services: IServices, prefix: str, target: str) -> UnixDatasource:
-    service, replaced, base = target.partition(":")
-    if replaced:
+    service, separator, base = target.partition(":")
+    if separator:
         return UnixDatasource(services, service, prefix, base.rstrip("/"))
     return UnixDatasource(services, service, prefix, prefix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from msgspec import Raw
@@ -194,11 +194,11 @@ class IServices(Interface):
         timeout: float | None = None,
         limit: float | None = None,
         meta: dict[str, str] | None = None,
-    ) -> Awaitable[Raw | Created[Raw] | AsyncGenerator[Raw, None]]:
+    ) -> Awaitable[Raw | Created[Raw] | AsyncIterator[Raw]]:
         """Call a service for a result or a stream, as a mount does.
 
         :param timeout: for the reply or the first item, as in :meth:`call`.
         :param limit: for the whole stream, in seconds; None for no limit. The remaining time of the action
             does not apply, as its own reply may be the stream.
-        :returns: the encoded result, the created resource, or the stream of encoded items.
+        :returns: the encoded result, the created resource, or a stream of encoded items with ``aclose``.
         """

@@ -39,7 +39,7 @@ class ServiceStatistics:
     def report(self) -> StatsReport:
         """The current statistics."""
         snapshot = self._metrics.snapshot()
-        if called := self._clients.asked():
+        if called := self._clients.client_stats():
             snapshot = replace(snapshot, services=called)
         if self._sources is None:
             return StatsReport(snapshot, memory=_memory())

@@ -86,28 +86,32 @@ class ServicesTests(SynchronousTestCase):
 
     def test_breaker(self) -> None:
         """It is open for a while, then half-open for as long as nobody asks, and closed after an answer."""
-        self.assertEqual(self.services.asked(), {})
+        self.assertEqual(self.services.client_stats(), {})
         self.services.get("shop", "/")
         [client] = self.made
-        self.assertEqual(self.services.asked(), {"shop": ClientStats(closed=1, connections=1)})
+        self.assertEqual(self.services.client_stats(), {"shop": ClientStats(closed=1, connections=1)})
         for _ in range(5):
             client.breaker.failed(client.now)
         self.assertRaises(Unavailable, client.breaker.admit, client.now)
-        self.assertEqual(self.services.asked(), {"shop": ClientStats(open=1, refused=1, connections=1)})
+        self.assertEqual(
+            self.services.client_stats(), {"shop": ClientStats(open=1, refused=1, connections=1)}
+        )
         for _ in range(2):
             client.now += 60
             self.assertEqual(
-                self.services.asked(), {"shop": ClientStats(half_open=1, refused=1, connections=1)}
+                self.services.client_stats(), {"shop": ClientStats(half_open=1, refused=1, connections=1)}
             )
             self.assertTrue(self.services.stats()["shop"]["half_open"])
         client.breaker.succeeded()
-        self.assertEqual(self.services.asked(), {"shop": ClientStats(closed=1, refused=1, connections=1)})
+        self.assertEqual(
+            self.services.client_stats(), {"shop": ClientStats(closed=1, refused=1, connections=1)}
+        )
 
     def test_many(self) -> None:
         """Names that callers made up make no report long: a hundred at most, that could be a service's."""
         for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):
             self.services.get(name, "/")
-        self.assertEqual(list(self.services.asked()), [f"shop-{number}" for number in range(100)])
+        self.assertEqual(list(self.services.client_stats()), [f"shop-{number}" for number in range(100)])
         self.assertEqual(len(self.services.stats()), 204)
 
     def test_interface(self) -> None:

@@ -14,15 +14,15 @@ __all__ = ["LOCK_TIMEOUT", "Values", "execute", "inode_of", "open_database"]
 
 Values: TypeAlias = tuple[bytes | str | int | float | None, ...]
 
-# Other workers hold the lock of the file for microseconds, and the kernel releases the locks of killed processes.
-# This is the time that the reactor may block if a worker was stopped while it wrote, in seconds.
+# Other workers hold the lock of the file for microseconds, and the kernel releases the locks of killed
+# processes. This is the time that the reactor may block if a worker was stopped while it wrote, in seconds.
 LOCK_TIMEOUT: Final = 1.0
 # SQLite's own retries start at 1 ms and slow down: with four busy workers, one waited for half a second.
 _RETRY_INTERVAL: Final = 0.000_05
 _VERSION: Final = 2
 
-# synchronous=OFF: the kernel has the data that a process wrote, even if the process is killed. NORMAL would wait
-# for the disk now and then, and helps only after a loss of power.
+# synchronous=OFF: the kernel has the data that a process wrote, even if the process is killed. NORMAL would
+# wait for the disk now and then, and helps only after a loss of power.
 _SETUP: Final = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;

@@ -43,9 +43,9 @@ class IdempotentDatasource:
     """Stores the replies of another datasource to requests with an idempotency key, and repeats them.
 
     :param inner: replies to new requests.
-    :param check: returns whether the reply would be a stream, which cannot be stored. It raises the errors before the
-        action, such as 401 or 422. They are not stored, and a caller that may not run an action does not get
-        its stored reply.
+    :param check: returns whether the reply would be a stream, which cannot be stored. It raises the errors
+        before the action, such as 401 or 422. They are not stored, and a caller that may not run an action
+        does not get its stored reply.
     :param store: stores the replies.
     :param reactor: schedules the polling.
     """

@@ -1,7 +1,9 @@
-"""Identities of processes that are never reused: boot id, pid and start time (field 22 of proc(5)'s ``stat``).
+"""Identities of processes, which are never reused.
 
-The alternative, a lock file (flock) for each worker, has two problems: child processes of an application inherit
-the lock and keep a dead worker alive, and the files of dead workers have to be removed.
+An identity consists of the boot id, the pid and the start time (field 22 of proc(5)'s ``stat``).
+
+The alternative, a lock file (flock) for each worker, has two problems: child processes of an application
+inherit the lock and keep a dead worker alive, and the files of dead workers have to be removed.
 """
 
 from __future__ import annotations

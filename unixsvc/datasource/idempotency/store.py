@@ -1,9 +1,9 @@
 """The store of idempotency keys, so that no action runs twice for one key.
 
-A request with an ``idempotency_key`` in its ``meta``, and a method that may change something, is recorded in a
-file before its action starts. All workers of the service share the file. For another request with the same key
-they return the stored reply, wait while the action is running in any of them, or return 409 if the worker that
-ran the action has died: its outcome is unknown then.
+A request with an ``idempotency_key`` in its ``meta``, and a method that may change something, is recorded in
+a file before its action starts. All workers of the service share the file. For another request with the same
+key they return the stored reply, wait while the action is running in any of them, or return 409 if the worker
+that ran the action has died: its outcome is unknown then.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class IdempotencyStore:
 
     :param path: of the file; empty for memory, without the other workers.
     :param ttl: the time for which a reply is stored, in seconds.
-    :param max_replies: the number of stored replies; each worker enforces it at every 64th reply, so the number
-        can be higher by that.
+    :param max_replies: the number of stored replies; each worker enforces it at every 64th reply, so the
+        number can be higher by that.
     :param owner: the identity of this process; determined if empty.
     :param is_alive: returns whether the process with an identity is running.
     :param now: a clock in seconds since 1970, which is the same for all processes.

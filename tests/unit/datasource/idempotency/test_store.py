@@ -72,7 +72,12 @@ class AnswersTests(StoreTestCase):
             return False
 
         looks = IdempotencyStore(
-            self.path, ttl=self.ttl, max_replies=self.max_replies, owner="B", is_alive=ends, now=self.clock.seconds
+            self.path,
+            ttl=self.ttl,
+            max_replies=self.max_replies,
+            owner="B",
+            is_alive=ends,
+            now=self.clock.seconds,
         )
         self.addCleanup(looks.close)
         self.assertEqual(looks.begin(b"k", b"f"), (b"f", FAILURE))
@@ -121,7 +126,9 @@ class AnswersTests(StoreTestCase):
             self.clock.advance(1.0)
             self.a.begin(b"%d" % number, b"f")
             self.a.finish(b"%d" % number, FAILURE)
-        self.assertEqual(self.keys(), {b"runs"} | {b"%d" % number for number in range(3, self.max_replies + 3)})
+        self.assertEqual(
+            self.keys(), {b"runs"} | {b"%d" % number for number in range(3, self.max_replies + 3)}
+        )
 
     def keys(self) -> set[bytes]:
         """All that is in the file."""
@@ -184,7 +191,7 @@ class FileTests(StoreTestCase):
         with sqlite3.connect(self.path) as base:
             base.execute("PRAGMA user_version = 7")
         base.close()
-        self.assert_unusable("another version of unixsvc (7)")
+        self.assert_unusable("another version of unixsvc (format 7)")
 
     def test_others_may_read_it(self) -> None:
         """A file that others can read is not written to."""
