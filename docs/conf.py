@@ -30,7 +30,8 @@ nitpick_ignore_regex = [
     (r"py:(class|obj)", r".*(Action|Annotated|Literal|InterfaceClass|\[).*|[0-9.]+"),
     (
         r"py:class",
-        r"_asyncio\.Task|unixsvc\..*\.(R|_T|ClientStats|FieldError|Gateway|Latency|LogLevelFilter|StreamBuffer|WorkerStatus)",
+        r"_asyncio\.Task|BufferedStream|unixsvc\..*\.(R|S|_T|Call|ClientOptions|ClientStats|FieldError|Gateway|Latency"
+        r"|LogLevelFilter|ServiceLocation|StreamBuffer|WorkerStatus)",
     ),
     (r"py:(attr|data|func)", r"clock|.*(HTTP_SERVICE|PATH_TYPES)|unixsvc\.(contract|domain)\..*"),
 ]

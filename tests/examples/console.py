@@ -137,7 +137,8 @@ class Console:
 
     def _run(self, command: str) -> tuple[str, int]:
         assert self._shell.stdin is not None
-        self._shell.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo {_MARK} $?\n")
+        end = f"code=$?; echo; echo {_MARK} $code; (exit $code)"
+        self._shell.stdin.write(f"{{ {command}\n}} </dev/null\n{end}\n")
         self._shell.stdin.flush()
         lines: list[str] = []
         while (line := self._lines.get(timeout=_PATIENCE)) is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
+import io
 import json
 import os
 import re
@@ -125,10 +127,11 @@ class Page:
         if self._write(block, block.source):
             return
         before = set(self._names)
-        if code.co_flags & inspect.CO_COROUTINE:
-            asyncio.run(eval(code, self._names))  # noqa: S307  # it is ours
-        else:
-            exec(code, self._names)  # noqa: S102  # as above
+        with contextlib.redirect_stdout(io.StringIO()):
+            if code.co_flags & inspect.CO_COROUTINE:
+                asyncio.run(eval(code, self._names))  # noqa: S307  # it is ours
+            else:
+                exec(code, self._names)  # noqa: S102  # as above
         for name in set(self._names) - before:
             self._run_tests(self._names[name])
 

@@ -27,3 +27,40 @@ for _page in pages():
     if is_interactive(_page):
         _name = "_".join(_page.relative_to(ROOT).with_suffix("").parts).replace("-", "_")
         setattr(PagesTests, f"test_{_name}", _test_of(_page))
+
+
+class WrongExamplesTests(SynchronousTestCase):
+    """An example that shows something else than what happens fails."""
+
+    def assertWrong(self, words: str, text: str) -> None:
+        """The page fails with this."""
+        page = Path(self.mktemp()).with_suffix(".rst")
+        page.write_text(text)
+        self.assertIn(words, str(self.assertRaises(AssertionError, check_page, page.resolve())))
+
+    def test_output(self) -> None:
+        """A command prints something else."""
+        self.assertWrong("found:\nb", ".. code-block:: console\n\n    $ echo b\n    a\n")
+
+    def test_failure(self) -> None:
+        """A command fails without a word about that."""
+        self.assertWrong("ended with 3", ".. code-block:: console\n\n    $ (exit 3)\n")
+
+    def test_server(self) -> None:
+        """A server does not start."""
+        text = ".. code-block:: console\n\n    $ twistd -n unixsvc --config nothing.toml\n"
+        self.assertWrong("nothing.toml: no such file", text)
+
+    def test_exchange(self) -> None:
+        """A service answers something else."""
+        text = """.. code-block:: console
+
+    $ twistd -n unixsvc --no-http
+
+.. code-block:: text
+   :class: exchange
+
+    C: {"id": 1, "path": "/"}
+    S: {"id": 1, "code": 200, "data": {"message": "Goodbye"}}
+"""
+        self.assertWrong("Hello World", text)
