@@ -48,7 +48,8 @@ from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.sockets.binding import Listener
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server import interfaces as server
-from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.context import HandlerContext
+from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics

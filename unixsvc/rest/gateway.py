@@ -24,7 +24,7 @@ from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.server.writer import Responder, send
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.logs import FailureLog
 
 __all__ = ["Gateway"]
@@ -45,20 +45,21 @@ class Gateway(Resource):
 
     def __init__(self, context: HandlerContext) -> None:
         super().__init__()
+        http = context.http.settings
         self._handle = context.handle
         self._seconds_for = context.handle.seconds_for
-        self._has_route = context.answers
+        self._has_route = context.has_path
         self._reactor = context.reactor
-        self._builder = ResponseBuilder(context.http)
-        self._expects_token = context.http.token != "off"
+        self._builder = ResponseBuilder(http)
+        self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         failures = FailureLog(context.service)
         self._klein = KleinBridge(self._builder, failures, context.reactor, context.limits.request_timeout)
         self.app = self._klein.app
-        if context.http.docs and context.contracts is not None:
-            add_pages(self.app, partial(_openapi, context.contracts, context.http.token))
-        if context.web is not None:
-            context.web(self.app)
+        if http.docs and context.contracts is not None:
+            add_pages(self.app, partial(_openapi, context.contracts, http.token))
+        if context.http.add_routes is not None:
+            context.http.add_routes(self.app)
         self._klein.complete()
 
     @property

@@ -13,7 +13,7 @@ class IRequestHandler(IService):
     """Serves one service on one listening endpoint.
 
     The configuration names a factory under ``handler``. It is called with a
-    :class:`unixsvc.server.handler.HandlerContext`. ``stopService`` drains and returns a Deferred.
+    :class:`unixsvc.server.context.HandlerContext`. ``stopService`` drains and returns a Deferred.
     """
 
     def probe() -> Awaitable[None]:

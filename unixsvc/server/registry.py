@@ -1,4 +1,4 @@
-"""All the connections of one service in one process, and what they share."""
+"""All connections of one service in one process, and what they share."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden, ServiceError, Unavailable
+from unixsvc.security.peer_rules import PeerRules
 
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 
 
 class RegisteredConnection(Protocol):
-    """One connection, as all of them together are dealt with."""
+    """One connection, as the registry sees it."""
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
-        """Close the connection if its client has used up its time."""
+        """Act on time-outs."""
 
     def drain(self) -> None:
-        """Have the client go, and serve it until it has gone."""
+        """Send goaway if the client understands that, and serve it until it disconnects."""
 
     def abort(self) -> None:
-        """Answer what is unanswered with 503, and close."""
+        """Answer pending requests with 503, and close."""
 
 
 class ConnectionRegistry:
-    """Knows who is connected, and decides who may be.
+    """Counts connections, refuses those over the limits, and drains all of them.
 
+    :param security: which processes may connect.
+    :ivar handle: the use case of all connections.
+    :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
     """
 
@@ -41,66 +45,60 @@ class ConnectionRegistry:
         self.handle = handle
         self.limits = limits
         self.reactor = reactor
-        self._security = security
-        self._limited = bool(security.allow_uids or security.allow_gids)
-        self._clients: set[RegisteredConnection] = set()
-        self._gone: Deferred[None] | None = None
-        self._leaving = False
+        self._peer_rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
+        self._connections: set[RegisteredConnection] = set()
+        self._drained: Deferred[None] | None = None
+        self._draining = False
         self._wait_for_idle = True
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self._connections)
 
-    def opened(self, client: RegisteredConnection, peer: Peer) -> ServiceError | None:
-        """Note a new connection.
+    def opened(self, connection: RegisteredConnection, peer: Peer) -> ServiceError | None:
+        """Add a connection.
 
-        :returns: why it is not wanted, if it isn't.
+        :returns: the error to refuse it with; None to serve it.
         """
-        self._clients.add(client)
-        if self._leaving:
-            # Accepted before, and told to us only now.
-            self.reactor.callLater(0, client.drain)
-        if len(self._clients) > self.limits.max_connections:
+        self._connections.add(connection)
+        if self._draining:
+            # Accepted before the drain, and reported by the event loop only now.
+            self.reactor.callLater(0, connection.drain)
+        if len(self._connections) > self.limits.max_connections:
             return Unavailable()
-        if self._limited and not self._allowed(peer):
+        if not self._peer_rules.allow(peer):
             return Forbidden("this user may not connect")
         return None
 
-    def closed(self, client: RegisteredConnection) -> None:
-        """Note that a connection is gone."""
-        self._clients.discard(client)
-        if self._gone is not None and not self._clients:
-            gone, self._gone = self._gone, None
-            gone.callback(None)
+    def closed(self, connection: RegisteredConnection) -> None:
+        """Remove a connection that is lost."""
+        self._connections.discard(connection)
+        if self._drained is not None and not self._connections:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def check_time(self) -> None:
-        """Close the connections whose clients have used up their time."""
+        """Act on the time-outs of all connections."""
         now = self.reactor.seconds()
-        for each in list(self._clients):
-            each.check_time(now, wait_for_idle=self._wait_for_idle)
+        for connection in list(self._connections):
+            connection.check_time(now, wait_for_idle=self._wait_for_idle)
 
     def drain(self, *, wait_for_idle: bool) -> Deferred[None]:
-        """Have every client go, and serve each until it has gone.
+        """Ask every client to disconnect, and serve each until it has. It may be called again.
 
         :param wait_for_idle: wait for idle clients that were sent goaway and stay connected.
-        :returns: fires when the last is gone.
+        :returns: fires when the last connection is lost.
         """
-        self._leaving = True
+        self._draining = True
         self._wait_for_idle = wait_for_idle
-        for each in list(self._clients):
-            each.drain()
-        if not self._clients:
+        for connection in list(self._connections):
+            connection.drain()
+        if not self._connections:
             return succeed(None)
-        if self._gone is None:
-            self._gone = Deferred()
-        return self._gone
+        if self._drained is None:
+            self._drained = Deferred()
+        return self._drained
 
     def abort(self) -> None:
-        """Answer what is unanswered with 503, and close every connection."""
-        for each in list(self._clients):
-            each.abort()
-
-    def _allowed(self, peer: Peer) -> bool:
-        if peer.uid in self._security.allow_uids or peer.gid in self._security.allow_gids:
-            return True
-        return peer.pid == os.getpid()  # we may always see whether we are well
+        """Answer pending requests with 503, and close every connection."""
+        for connection in list(self._connections):
+            connection.abort()

@@ -25,7 +25,7 @@ from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.context import HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
@@ -128,10 +128,11 @@ def handler_context(
         security=config.security,
         reactor=reactor,
         token=config.token,
-        http=config.http or Http(),
-        answers=core.has_path,
+        has_path=core.has_path,
         contracts=core.contracts.collect,
-        web=None if app.web is None else partial(core.router.provide, app.web),
+        http=HttpOptions(
+            config.http or Http(), None if app.web is None else partial(core.router.provide, app.web)
+        ),
     )
 
 

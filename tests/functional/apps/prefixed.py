@@ -15,7 +15,7 @@ from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import ReplyStream, unary_reply
 from unixsvc.errors import error_from
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.context import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.wire.messages import decode_client_message, encode_reply, to_request
 

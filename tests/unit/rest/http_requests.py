@@ -30,7 +30,7 @@ from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.context import HandlerContext, HttpOptions
 from unixsvc.telemetry.logs import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.testing import MemoryEndpoint, MemoryTransport
@@ -100,10 +100,9 @@ class GatewayHarness:
                 Security(),
                 self.clock,
                 TOKEN,
-                self.http,
-                answers=self._answers,
+                has_path=self._answers,
                 contracts=self._contracts,
-                web=web,
+                http=HttpOptions(self.http, web),
             )
         )
         self.connections = HttpConnections(self.http, self.limits, self.clock)

@@ -21,7 +21,7 @@ from unixsvc.errors import BadGateway, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
-from unixsvc.server.handler import HandlerContext
+from unixsvc.server.context import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.testing import MemoryEndpoint
 

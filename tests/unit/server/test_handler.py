@@ -15,7 +15,8 @@ from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.message import Peer
 from unixsvc.errors import Forbidden
-from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.context import HandlerContext
+from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryEndpoint

@@ -16,7 +16,8 @@ from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import BadGateway, ServiceError, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.server.handler import HandlerContext, SocketRequestHandler
+from unixsvc.server.context import HandlerContext
+from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.probe import probe
 
 TOKEN = "ab" * 32

@@ -1,0 +1,59 @@
+"""What a request handler is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Limits, Security
+from unixsvc.contract.model import Contract, UnavailableContract
+from unixsvc.domain.interfaces import IHandleMessage
+
+__all__ = ["HandlerContext", "HttpOptions"]
+
+
+class HttpOptions(Struct, frozen=True):
+    """What only a handler that speaks HTTP needs.
+
+    :ivar settings: the section ``[http]`` of the configuration.
+    :ivar add_routes: adds the application's own routes to the handler's Klein application; None without any.
+    """
+
+    settings: Http = Http()
+    add_routes: Callable[[Any], None] | None = None  # Any: the application's function has a type of its own
+
+
+class HandlerContext(Struct, frozen=True):
+    """All that a request handler needs to serve one service, over any transport.
+
+    :ivar service: its name.
+    :ivar handle: the use case: answers a request.
+    :ivar endpoint: where the handler listens.
+    :ivar limits: of connections, messages and times.
+    :ivar security: the token policy, and the users who may connect.
+    :ivar reactor: for timers.
+    :ivar token: the shared token, for the handler's own health check.
+    :ivar has_path: True if a path belongs to the service or to a mount of it, with any method.
+    :ivar contracts: returns the contract of the service, then those of its mounts, with their paths in
+        this service.
+    :ivar http: for handlers that speak HTTP.
+    """
+
+    service: str
+    handle: IHandleMessage
+    endpoint: IStreamServerEndpoint
+    limits: Limits
+    security: Security
+    reactor: IReactorTime
+    token: str = ""
+    has_path: Callable[[str], bool] = bool
+    contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]] | None = None
+    http: HttpOptions = HttpOptions()
+
+    def __repr__(self) -> str:
+        # The generated repr would show the token, and a repr ends up in logs.
+        return f"<HandlerContext {self.service}>"
