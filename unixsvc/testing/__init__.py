@@ -1,6 +1,6 @@
-"""For tests of an application: the real routes, the real protocol, in memory.
+"""Tests of an application in memory, with its real routes and the real protocol.
 
-No process, no socket, no thread, and no waiting: time passes when the test says so::
+There are no processes, sockets, threads or delays; a test advances the clock::
 
     class ItemsTests(SynchronousTestCase):
         def test_show(self):
@@ -8,7 +8,7 @@ No process, no socket, no thread, and no waiting: time passes when the test says
             self.assertEqual(self.successResultOf(service.get("/items/1")), {"name": "Pen"})
             self.failureResultOf(service.get("/items/2"), NotFound)
 
-``service.client()`` is a real :class:`unixsvc.Client`, joined to it.
+``service.client()`` is a real :class:`unixsvc.Client` that is connected to the service.
 """
 
 from __future__ import annotations

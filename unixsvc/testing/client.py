@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from unixsvc.client.base import ClientOptions
@@ -21,7 +21,7 @@ __all__ = ["MemoryClient"]
 class _PipeEnd(MemoryTransport):
     """One end of a pipe: bytes that are written arrive at the other end; closing one end closes both."""
 
-    protocol: Protocol
+    protocol: IProtocol
     other: _PipeEnd
 
     def write(self, data: bytes) -> None:
@@ -48,7 +48,11 @@ class MemoryClient(Client):
     """
 
     def __init__(
-        self, endpoint: MemoryEndpoint, credentials: Credentials, clock: Any, **options: Unpack[ClientOptions]
+        self,
+        endpoint: MemoryEndpoint,
+        credentials: Credentials,
+        clock: IReactorTime,
+        **options: Unpack[ClientOptions],
     ) -> None:
         options["location"] = ServiceLocation("/", credentials)
         super().__init__("memory", reactor=clock, **options)

@@ -1,35 +1,39 @@
-"""What stands in for sockets and threads."""
+"""Replacements for sockets and threads, in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IBlockingRunner
+from unixsvc.domain.json import Json
 
 __all__ = ["ImmediateRunner", "MemoryEndpoint", "MemoryTransport"]
+
+T = TypeVar("T")
 
 
 @implementer(IBlockingRunner)
 class ImmediateRunner:
-    """Calls what blocks here and now, so that a test need not wait for a thread."""
+    """Runs blocking functions in the calling thread, at once."""
 
-    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call the function."""
+    def run(self, function: Callable[[], T]) -> Deferred[T]:
+        """Call a function."""
         return maybeDeferred(function)
 
 
 class MemoryTransport(StringTransport):
-    """Notes what a connection does to it, and can be slow to take what is written.
+    """Records writes, and how it is closed; can apply back-pressure.
 
-    :ivar closed: how it was closed: ``lose``, ``abort``; ``half`` if only the sending side is; or empty.
-    :ivar slow: whether it pauses its producer as soon as anything is written.
+    :ivar closed: ``lose`` or ``abort``; ``half`` if only its sending side is closed; empty while it is open.
+    :ivar slow: if True, it pauses its producer after each write.
     """
 
     def __init__(self) -> None:
@@ -38,32 +42,32 @@ class MemoryTransport(StringTransport):
         self.slow = False
 
     def write(self, data: bytes) -> None:
-        """Keep what is written."""
-        if self.io.closed:  # the collector has found both ends, and this one first: a stream may say goodbye
+        """Record bytes."""
+        if self.io.closed:  # by the garbage collector, before a stream that sends its cancel
             return
         super().write(data)
         if self.slow and data and self.producer is not None:
             self.producer.pauseProducing()
 
     def loseConnection(self) -> None:
-        """Close when all is written."""
+        """Record a close after the last write."""
         self.closed = "lose"
 
     def abortConnection(self) -> None:
-        """Close now."""
+        """Record an immediate close."""
         self.closed = "abort"
 
     def loseWriteConnection(self) -> None:
-        """Close the sending side."""
+        """Record a close of the sending side."""
         self.closed = "half"
 
     @property
     def reading(self) -> bool:
-        """Whether the connection wants more bytes."""
+        """True if the producer is not paused."""
         return self.producerState == "producing"
 
-    def lines(self) -> list[Any]:
-        """What was written since the last call, decoded."""
+    def lines(self) -> list[Json]:
+        """The messages that were written since the last call, decoded from JSON."""
         text = self.value()
         self.clear()
         return [msgspec.json.decode(line) for line in text.splitlines()]
@@ -71,38 +75,44 @@ class MemoryTransport(StringTransport):
 
 @implementer(IStreamServerEndpoint, IListeningPort)
 class MemoryEndpoint:
-    """Where nobody but the test connects; it is its own port.
+    """An endpoint to which only tests connect; it is its own port.
 
-    :ivar listening: whether it accepts.
+    :ivar listening: True while it accepts connections.
     """
 
     def __init__(self) -> None:
         self.listening = False
-        self._factory: Any = None
+        self._factory: IProtocolFactory | None = None
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Begin to accept."""
+        """Begin to accept connections."""
         self._factory, self.listening = protocolFactory, True
         return succeed(self)
 
     def startListening(self) -> None:
-        """It listens from the start."""
+        """It listens already."""
 
     def stopListening(self) -> Deferred[None]:
-        """Accept nothing more."""
+        """Stop accepting connections."""
         self.listening = False
         return succeed(None)
 
-    def getHost(self) -> Any:
-        """It has no address."""
+    def getHost(self) -> UNIXAddress:
+        """An empty address."""
+        return UNIXAddress(None)
 
     def connect(self) -> tuple[Any, MemoryTransport]:
-        """Connect a client: the server's protocol, and its transport."""
+        """Connect a client: the server's protocol, of any class, and its transport."""
         transport = MemoryTransport()
         return self.accept(transport), transport
 
     def accept(self, transport: MemoryTransport) -> Any:
-        """Have a client that comes over a transport; the server's protocol."""
-        connection = self._factory.buildProtocol(None)
-        connection.makeConnection(transport)
-        return connection
+        """Accept a connection over a transport; the server's protocol.
+
+        :raises ConnectionRefusedError: if nothing listens, or the factory refuses the connection.
+        """
+        protocol = None if self._factory is None else self._factory.buildProtocol(UNIXAddress(None))
+        if protocol is None:
+            raise ConnectionRefusedError
+        protocol.makeConnection(transport)
+        return protocol

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Unpack
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -16,12 +15,14 @@ from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.json import Json
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
+from unixsvc.wire.messages import ServerMessage, decode_server_message
 
 __all__ = ["MemoryService", "MemoryStream"]
 
@@ -29,47 +30,48 @@ _TOKEN = "0" * 64
 
 
 class MemoryStream:
-    """What has come of a stream so far.
+    """The received items of a stream.
 
-    :ivar items: decoded, in their order.
-    :ivar ended: fires when it has ended; fails with the :class:`~unixsvc.errors.ServiceError` that ended it.
+    :ivar items: decoded from JSON.
+    :ivar ended: fires at the end; fails with the :class:`~unixsvc.errors.ServiceError` that ended the stream.
     """
 
-    def __init__(self, ended: Deferred[Any], steer: Callable[..., None]) -> None:
-        self.items: list[Any] = []
-        self.ended = ended
-        self._steer = steer
+    def __init__(self, service: MemoryService, number: int) -> None:
+        self.items: list[Json] = []
+        self.ended: Deferred[Json] = Deferred()
+        self._service = service
+        self._number = number
 
     def grant(self, items: int) -> None:
-        """Want so many more items; they come in the next turn of the clock."""
-        self._steer(credit=items)
+        """Grant credit for further items. They arrive in the next turn of the clock."""
+        self._service._send(self._number, credit=items)
 
     def cancel(self) -> None:
-        """Take it back."""
-        self._steer(cancel=True)
+        """Cancel the stream."""
+        self._service._send(self._number, cancel=True)
 
 
 class MemoryService:
-    """An application as a service, and one client of it.
+    """An application as a service, with one client.
 
-    Requests are messages and replies are decoded, as over a socket. A Deferred that a method gives has
-    fired already, unless the action waits; then it fires when :attr:`clock` is advanced, or whatever the
-    action waits for comes. It fails with the :class:`~unixsvc.errors.ServiceError` that the reply is.
+    Requests are encoded and replies are decoded, as over a socket. A Deferred that a method returns has fired
+    already, unless the action waits: then it fires when :attr:`clock` is advanced, or when the event happens
+    that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
 
-    :param options: of the service, for its container.
-    :param folder: of the configuration.
-    :param token: that the client shows; None to show none.
-    :param limits: of the service.
-    :param security: of the service.
-    :param services: what its controllers get as ``IServices``; what they ask fails if None.
-    :ivar clock: the reactor of the service; actions get it as ``IReactorTime``.
+    :param options: the options of the service, for its container.
+    :param folder: the folder of the configuration.
+    :param token: the token of the client; None to send none.
+    :param limits: the limits of the service.
+    :param security: the security settings of the service.
+    :param services: the ``IServices`` of controllers; if None, calls to other services fail.
+    :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
     """
 
     def __init__(
         self,
         app: App,
         *,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         folder: str = ".",
         token: str | None = _TOKEN,
         limits: Limits | None = None,
@@ -95,83 +97,85 @@ class MemoryService:
         self._connection, self._transport = self._endpoint.connect()
         self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token
-        self._waiting: dict[int, Deferred[Any]] = {}
+        self._pending: dict[int, Deferred[Json]] = {}
         self._streams: dict[int, MemoryStream] = {}
 
-    def get(self, path: str, **data: Any) -> Deferred[Any]:
-        """Ask with the method GET."""
+    def get(self, path: str, /, **data: object) -> Deferred[Json]:
+        """Make a call with the method GET."""
         return self.call("GET", path, data)
 
-    def post(self, path: str, **data: Any) -> Deferred[Any]:
-        """Ask with the method POST."""
+    def post(self, path: str, /, **data: object) -> Deferred[Json]:
+        """Make a call with the method POST."""
         return self.call("POST", path, data)
 
-    def put(self, path: str, **data: Any) -> Deferred[Any]:
-        """Ask with the method PUT."""
+    def put(self, path: str, /, **data: object) -> Deferred[Json]:
+        """Make a call with the method PUT."""
         return self.call("PUT", path, data)
 
-    def patch(self, path: str, **data: Any) -> Deferred[Any]:
-        """Ask with the method PATCH."""
+    def patch(self, path: str, /, **data: object) -> Deferred[Json]:
+        """Make a call with the method PATCH."""
         return self.call("PATCH", path, data)
 
-    def delete(self, path: str, **data: Any) -> Deferred[Any]:
-        """Ask with the method DELETE."""
+    def delete(self, path: str, /, **data: object) -> Deferred[Json]:
+        """Make a call with the method DELETE."""
         return self.call("DELETE", path, data)
 
-    def stream(self, path: str, credit: int | None = None, /, **data: Any) -> MemoryStream:
-        """Ask for a stream, with the method GET.
+    def stream(self, path: str, credit: int | None = None, /, **data: object) -> MemoryStream:
+        """Request a stream, with the method GET.
 
-        What a generator gives without waiting is there at once, up to 64 items; the rest comes with the next
-        turns of :attr:`clock`.
+        Up to 64 items of a generator that does not wait arrive at once, and the others in the next turns of
+        :attr:`clock`.
 
-        :param credit: how many items are wanted before more are granted; None to want all.
+        :param credit: how many items the service may send before more credit is granted; None for no limit.
         """
-        number = len(self._waiting) + 1
-        ended: Deferred[Any] = Deferred()
-        self._streams[number] = found = MemoryStream(ended, partial(self._send, number))
-        self.call("GET", path, data, **({} if credit is None else {"credit": credit})).chainDeferred(ended)
-        return found
+        number = len(self._pending) + 1
+        self._streams[number] = stream = MemoryStream(self, number)
+        options = {} if credit is None else {"credit": credit}
+        self.call("GET", path, data, **options).chainDeferred(stream.ended)
+        return stream
 
-    def call(self, method: str, path: str, data: Mapping[str, Any], **envelope: Any) -> Deferred[Any]:
-        """Ask.
+    def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Deferred[Json]:
+        """Make a call.
 
         :param data: the arguments.
-        :param envelope: other fields of the message, as ``timeout`` and ``meta``.
+        :param envelope: other fields of the message, such as ``timeout`` and ``meta``.
         :returns: fires with the result.
         """
-        number = len(self._waiting) + 1
-        shown = {} if self._token is None else {"auth_token": self._token}
-        waiting = self._waiting[number] = Deferred()
-        self._send(number, **{"method": method, "path": path, "data": data} | shown | envelope)
-        return waiting
+        number = len(self._pending) + 1
+        token = {} if self._token is None else {"auth_token": self._token}
+        deferred = self._pending[number] = Deferred()
+        self._send(number, **{"method": method, "path": path, "data": data} | token | envelope)
+        return deferred
 
     def client(self, **options: Unpack[ClientOptions]) -> Client:
-        """A real client, joined to the service: for code that is given one. Its clock is ours.
+        """A real client that is connected to the service, on the same clock.
 
-        :param options: of :class:`unixsvc.Client`, but for where the service is.
+        :param options: of :class:`unixsvc.Client`, except for the location.
         """
         return MemoryClient(self._endpoint, Credentials(self._token), self.clock, **options)
 
     def close(self) -> Deferred[None]:
-        """End the service, as a worker ends."""
+        """Drain the service, and close the connection."""
         done = self._service_host.drain()
         self.clock.pump([1, 1])
         self._connection.connectionLost()
         return done
 
-    def _send(self, number: int, **message: Any) -> None:
+    def _send(self, number: int, **message: object) -> None:
         self._connection.dataReceived(msgspec.json.encode({"id": number} | message) + b"\n")
 
     def _received(self, data: bytes) -> None:
         for line in data.splitlines():
-            reply = msgspec.json.decode(line)
-            if "goaway" in reply:  # the end has begun, and a test knows that: it has asked for it
-                continue
-            if "more" in reply:
-                self._streams[reply["id"]].items.append(reply["data"])
-                continue
-            waiting = self._waiting[reply["id"]]
-            if reply["code"] == 200:
-                waiting.callback(reply["data"])
-            else:
-                waiting.errback(error_from(reply["code"], reply["detail"]))
+            reply = decode_server_message(line)
+            if not reply.goaway:  # it is the test that has closed the service
+                self._reply_received(reply)
+
+    def _reply_received(self, reply: ServerMessage) -> None:
+        if not isinstance(reply.id, int):
+            raise TypeError(f"the reply has the id {reply.id!r}")
+        if reply.more:
+            self._streams[reply.id].items.append(msgspec.json.decode(reply.data))
+        elif reply.failed:
+            self._pending[reply.id].errback(error_from(reply.code, reply.detail))
+        else:
+            self._pending[reply.id].callback(msgspec.json.decode(reply.data))
