@@ -11,16 +11,16 @@ __all__ = ["ROUTES"]
 
 ROUTES = [
     Group("", Home, [
-        GET("/", Home.index, public=True, title="Says hello"),
+        GET("/", Home.index, public=True, title="Greeting"),
         GET("/ticks", Home.ticks, public=True, title="Ticks, as a stream"),
     ]),
     # The controllers of the service "user". Reading is public; changes need the token.
     Group("/user", Users, [
-        GET("", Users.index, blocking=True, public=True, title="Some users, by id"),
-        POST("", Users.create, blocking=True, title="Adds a user"),
-        GET("/{id:int}", Users.show, blocking=True, public=True, title="One user", errors=[NoSuchUser]),
-        PUT("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
-        PATCH("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
-        DELETE("/{id:int}", Users.delete, blocking=True, title="Removes a user", errors=[NoSuchUser]),
+        GET("", Users.index, blocking=True, public=True, title="List users"),
+        POST("", Users.create, blocking=True, title="Add a user"),
+        GET("/{id:int}", Users.show, blocking=True, public=True, title="Get a user", errors=[NoSuchUser]),
+        PUT("/{id:int}", Users.update, blocking=True, title="Change a user", errors=[NoSuchUser]),
+        PATCH("/{id:int}", Users.update, blocking=True, title="Change a user", errors=[NoSuchUser]),
+        DELETE("/{id:int}", Users.delete, blocking=True, title="Remove a user", errors=[NoSuchUser]),
     ]),
 ]  # fmt: skip

@@ -1,5 +1,5 @@
-"""The demo: two services, written as an application of one's own would be.
+"""The demo application: two services.
 
-``home`` is the smallest there is. ``user`` keeps data: its routes, its controllers, what the controllers are
-given, what a user is, and two stores for users, each in a file of its own.
+``home`` is a minimal service. ``user`` stores data: it has a module each for the routes, the controllers, the
+container with their dependencies, the domain, and two stores.
 """

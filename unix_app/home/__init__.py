@@ -1,4 +1,4 @@
-"""The service ``home``: says hello."""
+"""The service ``home``: a greeting."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ __all__ = ["Greeting", "Home"]
 
 
 class Greeting(Struct, frozen=True):
-    """What the front door says."""
+    """A greeting."""
 
     message: str
 
 
 class Home:
-    """The front door."""
+    """The home page."""
 
     def index(self) -> Greeting:
-        """Say hello."""
+        """Return the greeting."""
         return Greeting("Hello World!")

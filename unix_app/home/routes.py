@@ -1,4 +1,4 @@
-"""What the service ``home`` answers."""
+"""The routes of the service ``home``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["ROUTES"]
 
 ROUTES = [
     Group("", Home, [
-        GET("/", Home.index, public=True, title="Says hello"),
+        GET("/", Home.index, public=True, title="Greeting"),
     ]),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The service ``user``: keeps users."""
+"""The service ``user``: a store of users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the controllers of the service ``user`` are given."""
+"""The dependencies of the controllers of the service ``user``."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Options", "register"]
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
     """The table ``[services.user.options]``.
 
-    :ivar database: the SQLite file, relative to the configuration.
+    :ivar database: the path of the SQLite file, relative to the directory of the configuration.
     """
 
     database: str = "users.sqlite3"
 
 
 def register(registry: svcs.Registry, context: ServiceContext) -> None:
-    """Provide the store of users.
+    """Register the store of users.
 
-    :raises ConfigError: for options that are none of ours.
+    :raises ConfigError: for invalid options.
     """
     try:
         options = msgspec.convert(context.options, Options)

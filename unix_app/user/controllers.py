@@ -1,4 +1,4 @@
-"""The actions of the service ``user``: from checked arguments to the store and back."""
+"""The actions of the service ``user``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unixsvc import Created
 __all__ = ["Users"]
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
-Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what databases can count to
+Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # the range of SQLite's integers
 
 
 class Users:
-    """All that can be done with users. Stores block, so every action does.
+    """The actions on users. They block, as the methods of the store do.
 
     :param users: the store.
     """
@@ -25,11 +25,11 @@ class Users:
         self._users = users
 
     def index(self, limit: Limit = 20, offset: Offset = 0) -> list[User]:
-        """List some users."""
+        """Return a page of users, sorted by id."""
         return self._users.page(limit, offset)
 
     def show(self, id: int) -> User:
-        """Show one user."""
+        """Return a user."""
         return self._users.get(id)
 
     def create(self, new: NewUser) -> Created[User]:

@@ -1,4 +1,4 @@
-"""A store of users that forgets them all, for tests."""
+"""A store of users in memory, for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MemoryUsers"]
 
 @implementer(IUsers)
 class MemoryUsers:
-    """Users in a dict; begins with the same user as a new database."""
+    """A store with the same first user as a new database."""
 
     def __init__(self) -> None:
         self._users = {1: User(1, "Zeki")}
@@ -21,30 +21,30 @@ class MemoryUsers:
         self._lock = Lock()
 
     def page(self, limit: int, offset: int) -> list[User]:
-        """Some of the users, by rising id."""
+        """Return users, sorted by id."""
         with self._lock:
             return list(self._users.values())[offset : offset + limit]
 
     def get(self, id: int) -> User:
-        """One user."""
+        """Return a user."""
         with self._lock:
             return self._find(id)
 
     def add(self, new: NewUser) -> User:
-        """Keep a new user."""
+        """Add a user."""
         with self._lock:
             self._last += 1
             self._users[self._last] = User(self._last, new.name)
             return self._users[self._last]
 
     def change(self, id: int, change: UserChange) -> User:
-        """Make a user different."""
+        """Change a user."""
         with self._lock:
             self._users[self._find(id).id] = User(id, change.name)
             return self._users[id]
 
     def remove(self, id: int) -> None:
-        """Forget a user."""
+        """Remove a user."""
         with self._lock:
             del self._users[self._find(id).id]
 

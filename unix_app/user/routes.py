@@ -1,4 +1,4 @@
-"""What the service ``user`` answers, at a glance."""
+"""The routes of the service ``user``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["ROUTES"]
 
 ROUTES = [
     Group("/user", Users, [
-        GET("", Users.index, blocking=True, title="Some users, by id"),
-        POST("", Users.create, blocking=True, title="Adds a user"),
-        GET("/{id:int}", Users.show, blocking=True, title="One user", errors=[NoSuchUser]),
-        # A user has one field to change, so to replace it and to change it are the same.
-        PUT("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
-        PATCH("/{id:int}", Users.update, blocking=True, title="Changes a user", errors=[NoSuchUser]),
-        DELETE("/{id:int}", Users.delete, blocking=True, title="Removes a user", errors=[NoSuchUser]),
+        GET("", Users.index, blocking=True, title="List users"),
+        POST("", Users.create, blocking=True, title="Add a user"),
+        GET("/{id:int}", Users.show, blocking=True, title="Get a user", errors=[NoSuchUser]),
+        # A user has only one field that can change, so PUT and PATCH are the same.
+        PUT("/{id:int}", Users.update, blocking=True, title="Change a user", errors=[NoSuchUser]),
+        PATCH("/{id:int}", Users.update, blocking=True, title="Change a user", errors=[NoSuchUser]),
+        DELETE("/{id:int}", Users.delete, blocking=True, title="Remove a user", errors=[NoSuchUser]),
     ]),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A store of users in an SQLite file that several processes use at once."""
+"""A store of users in an SQLite file, which several processes may use at the same time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unix_app.user.users import IUsers, NewUser, NoSuchUser, User, UserChange
 
 __all__ = ["SQLiteUsers"]
 
-# Each is applied once in the life of a file, which counts them in its user_version: to change the schema,
-# append one. AUTOINCREMENT keeps the id of a removed user from being given again.
+# To change the schema, append a migration: user_version is the number of migrations that a file has had.
+# AUTOINCREMENT prevents the reuse of the ids of removed users.
 _MIGRATIONS: Final = (
     (
         "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL)",
@@ -25,63 +25,63 @@ _MIGRATIONS: Final = (
 
 @implementer(IUsers)
 class SQLiteUsers:
-    """Users in a file, made when it is first used. Each thread has a connection of its own.
+    """A store in a file, which is created on first use. Each thread has its own connection.
 
-    :param path: of the file.
-    :param busy_timeout: how long to wait for another process that writes, in seconds.
+    :param path: the path of the file.
+    :param busy_timeout: the time to wait while another process writes, in seconds.
     """
 
     def __init__(self, path: str, busy_timeout: float = 5.0) -> None:
         self._path = path
         self._busy_timeout = busy_timeout
-        self._own = threading.local()
+        self._local = threading.local()
         self._lock = threading.Lock()
-        self._open: list[sqlite3.Connection] = []
+        self._connections: list[sqlite3.Connection] = []
 
     def page(self, limit: int, offset: int) -> list[User]:
-        """Some of the users, by rising id."""
+        """Return users, sorted by id."""
         query = "SELECT id, name FROM users ORDER BY id LIMIT ? OFFSET ?"
         return [User(*row) for row in self._run(query, limit, offset)]
 
     def get(self, id: int) -> User:
-        """One user."""
+        """Return a user."""
         row = self._run("SELECT id, name FROM users WHERE id = ?", id).fetchone()
         if row is None:
             raise NoSuchUser(id)
         return User(*row)
 
     def add(self, new: NewUser) -> User:
-        """Keep a new user."""
-        done = self._run("INSERT INTO users (name) VALUES (?)", new.name)
-        return User(done.lastrowid, new.name)  # type: ignore[arg-type]  # there is one after an INSERT
+        """Add a user."""
+        cursor = self._run("INSERT INTO users (name) VALUES (?)", new.name)
+        return User(cursor.lastrowid, new.name)  # type: ignore[arg-type]  # not None after an INSERT
 
     def change(self, id: int, change: UserChange) -> User:
-        """Make a user different."""
+        """Change a user."""
         if not self._run("UPDATE users SET name = ? WHERE id = ?", change.name, id).rowcount:
             raise NoSuchUser(id)
         return User(id, change.name)
 
     def remove(self, id: int) -> None:
-        """Forget a user."""
+        """Remove a user."""
         if not self._run("DELETE FROM users WHERE id = ?", id).rowcount:
             raise NoSuchUser(id)
 
     def close(self) -> None:
-        """Close the connections of all threads; none may be at work."""
+        """Close the connections of all threads; no thread may be using one."""
         with self._lock:
-            for connection in self._open:
+            for connection in self._connections:
                 connection.close()
-            self._open.clear()
-            self._own = threading.local()
+            self._connections.clear()
+            self._local = threading.local()
 
     def _run(self, query: str, *values: object) -> sqlite3.Cursor:
-        connection = getattr(self._own, "connection", None)
+        connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._own.connection = self._connect()
+            connection = self._local.connection = self._connect()
         return connection.execute(query, values)
 
     def _connect(self) -> sqlite3.Connection:
-        # Without an isolation level, a statement that no BEGIN precedes is a transaction of its own.
+        # Without an isolation level, each statement outside BEGIN is a transaction of its own.
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
@@ -92,15 +92,15 @@ class SQLiteUsers:
             connection.close()
             raise
         with self._lock:
-            self._open.append(connection)
+            self._connections.append(connection)
         return connection
 
 
 def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    """Let readers go on while somebody writes.
+    """Switch to the write-ahead log, with which readers do not wait for writers.
 
-    SQLite's own waiting leaves out this one switch, where it could lead to a deadlock: processes that make
-    a file together get "database is locked" at once.
+    SQLite's busy timeout does not apply to this switch, as waiting could deadlock: processes that create the
+    file at the same time get "database is locked" immediately.
     """
     while True:
         try:
@@ -113,7 +113,7 @@ def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date, in one transaction: of several processes, one does it."""
+    """Apply missing migrations in one transaction, so that only one of several processes does."""
     if _version(connection) >= len(_MIGRATIONS):
         return
     with connection:

@@ -1,4 +1,4 @@
-"""What a user is, and what a store of users does."""
+"""The domain of the service ``user``: users, and the interface of their stores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
 class User(Struct, frozen=True):
-    """Somebody we know.
+    """A user.
 
-    :ivar id: given by the store, and never given again.
+    :ivar id: assigned by the store and never reused.
     """
 
     id: int
@@ -25,21 +25,21 @@ class User(Struct, frozen=True):
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody we are told about."""
+    """The data of a user to add."""
 
     name: Name
 
 
 class UserChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be different about a user."""
+    """The fields of a user to change."""
 
     name: Name
 
 
 class NoSuchUser(NotFound):
-    """Nobody has this id.
+    """There is no user with this id.
 
-    :param id: what was asked for.
+    :param id: the requested id.
     """
 
     def __init__(self, id: int) -> None:
@@ -50,29 +50,29 @@ class IUsers(Interface):
     """A store of users. Its methods may block, and may be called from several threads at once."""
 
     def page(limit: int, offset: int) -> list[User]:
-        """Some of the users, by rising id.
+        """Return users, sorted by id.
 
-        :param limit: at most so many.
-        :param offset: after so many that are left out.
+        :param limit: the maximum number of users.
+        :param offset: the number of users to skip.
         """
 
     def get(id: int) -> User:
-        """One user.
+        """Return a user.
 
-        :raises NoSuchUser: if nobody has this id.
+        :raises NoSuchUser: if there is no user with this id.
         """
 
     def add(new: NewUser) -> User:
-        """Keep a new user."""
+        """Add a user."""
 
     def change(id: int, change: UserChange) -> User:
-        """Make a user different.
+        """Change a user.
 
-        :raises NoSuchUser: if nobody has this id.
+        :raises NoSuchUser: if there is no user with this id.
         """
 
     def remove(id: int) -> None:
-        """Forget a user.
+        """Remove a user.
 
-        :raises NoSuchUser: if nobody has this id.
+        :raises NoSuchUser: if there is no user with this id.
         """

@@ -1,1 +1,1 @@
-"""Generated client modules."""
+"""Generation of typed client modules from contracts, for ``unixsvc stub``."""

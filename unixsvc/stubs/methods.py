@@ -1,17 +1,18 @@
-"""The methods of the generated module's client."""
+"""The methods of the generated client class."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from unixsvc.contract.model import Contract, RouteContract
+from unixsvc.domain.json import JsonObject
 from unixsvc.stubs.python_types import PythonType, mapping, sequence
 from unixsvc.stubs.structs import or_unset, remarks
-from unixsvc.stubs.text import Namer, docstring, identifier, laid_out, literal, one_line
+from unixsvc.stubs.text import Namer, docstring, formatted, identifier, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
 from unixsvc.stubs.usage import argument_schema
 
@@ -24,14 +25,14 @@ _TIMEOUT: Final = "timeout: float | None = None"
 class _Argument(Struct, frozen=True):
     """A parameter of a method.
 
-    :ivar name: what the service calls it.
-    :ivar python: what the method calls it.
+    :ivar name: the name in the contract.
+    :ivar python: the name of the parameter.
     """
 
     name: str
     python: str
     kind: PythonType
-    schema: dict[str, Any]
+    schema: JsonObject
     required: bool = True
 
     @property
@@ -43,13 +44,13 @@ class _Argument(Struct, frozen=True):
     def explanation(self) -> str:
         parts = [one_line(str(self.schema.get("description") or "")).rstrip(".")]
         if "default" in self.schema:
-            parts.append(f"{one_line(literal(self.schema['default']))} if it is left out")
-        told = "; ".join(filter(None, parts))
-        return f":param {self.python}: {told}." if told else ""
+            parts.append(f"{one_line(literal(self.schema['default']))} by default")
+        text = "; ".join(filter(None, parts))
+        return f":param {self.python}: {text}." if text else ""
 
 
 def method_name(route: RouteContract) -> str:
-    """The method and the segments of the path; of its variables, ``by_`` and their names."""
+    """Return the name of a method: HTTP method and path segments, with ``by_`` for variables."""
     words = [route.method.lower()]
     for segment in filter(None, route.path.split("/")):
         variable = _VARIABLE.fullmatch(segment)
@@ -59,47 +60,47 @@ def method_name(route: RouteContract) -> str:
 
 
 def write_method(types: TypeMapper, contract: Contract, route: RouteContract, name: str) -> list[str]:
-    """The lines of a method.
+    """Return the lines of a method.
 
-    :param name: its name, which no other has.
+    :param name: the unique name.
     """
     namer = Namer({*RESERVED, *types.classes.values(), *types.choices.values(), "self", "timeout"})
     variables = _variables(types, route, namer)
-    whole, fields = _taken(types, contract, route, namer)
+    whole, fields = _data_arguments(types, contract, route, namer)
     result = types.kind(route.result)
-    given = f"AsyncIterator[{result.text}]" if route.stream else result.text
+    returns = f"AsyncIterator[{result.text}]" if route.stream else result.text
     signature = ["self"]
     for each in [*variables.values(), *whole]:
         signature += each.declaration
     signature.append("*")
     for each in fields:
         signature += each.declaration
-    explained = [each.explanation for each in [*variables.values(), *whole, *fields]]
+    explanations = [each.explanation for each in [*variables.values(), *whole, *fields]]
     keyword = "def" if route.stream else "async def"
     return [
         *(f"    {each}" for each in remarks(result, "result: ")),
-        *laid_out(f"{keyword} {name}(", [*signature, _TIMEOUT], f") -> {given}:", 1),
-        *docstring([*_told(route), "\n".join(filter(None, explained))], 2),
+        *formatted(f"{keyword} {name}(", [*signature, _TIMEOUT], f") -> {returns}:", 1),
+        *docstring([*_paragraphs(route), "\n".join(filter(None, explanations))], 2),
         *_body(route, _path(route.path, variables), whole, fields, result, namer),
     ]
 
 
 def _variables(types: TypeMapper, route: RouteContract, namer: Namer) -> dict[str, _Argument]:
-    found = {}
+    arguments = {}
     for segment in route.path.split("/"):
         variable = _VARIABLE.fullmatch(segment)
-        if variable and variable["name"] not in found:
+        if variable and variable["name"] not in arguments:
             name = variable["name"]
             schema = route.path_arguments.get(name, {"type": "string"})
             python = namer.variable(identifier(name))
-            found[name] = _Argument(name, python, types.kind(schema), mapping(schema))
-    return found
+            arguments[name] = _Argument(name, python, types.kind(schema), mapping(schema))
+    return arguments
 
 
-def _taken(
+def _data_arguments(
     types: TypeMapper, contract: Contract, route: RouteContract, namer: Namer
 ) -> tuple[list[_Argument], list[_Argument]]:
-    """What is the whole data, or what are its fields."""
+    """Return the argument for the whole data, or those for its fields."""
     if route.data is None:
         return [], []
     schema = argument_schema(contract, route)
@@ -116,7 +117,7 @@ def _taken(
     return [], fields
 
 
-def _told(route: RouteContract) -> list[str]:
+def _paragraphs(route: RouteContract) -> list[str]:
     title = one_line(route.title)
     title += "" if not title or title.endswith((".", "!", "?")) else "."
     request = f"``{one_line(route.method)} {one_line(route.path)}``."
@@ -136,31 +137,31 @@ def _body(
     if fields:
         data = namer.variable("data")
         items = [f"{literal(each.name)}: {each.python}" for each in fields]
-        lines += laid_out(f"{data}: dict[str, Any] = {{", items, "}", 2)
+        lines += formatted(f"{data}: dict[str, Any] = {{", items, "}", 2)
         arguments.append(data if all(each.required for each in fields) else f"_given({data})")
     arguments.append("timeout=timeout")
     arguments += [] if result.text == "Any" else [f"type={result.text}"]
     if route.stream:
-        return lines + laid_out("return self._client.stream(", arguments, ")", 2)
+        return lines + formatted("return self._client.stream(", arguments, ")", 2)
     call = "await self._client.call("
     if result.text == "None":
-        return lines + laid_out(call, arguments, ")", 2)
+        return lines + formatted(call, arguments, ")", 2)
     if result.text == "Any":
-        return lines + laid_out(f"return {call}", arguments, ")", 2)
-    answer = namer.variable("result")
-    lines += laid_out(f"{answer}: {result.text} = {call}", arguments, ")", 2)
-    return [*lines, f"        return {answer}"]
+        return lines + formatted(f"return {call}", arguments, ")", 2)
+    variable = namer.variable("result")
+    lines += formatted(f"{variable}: {result.text} = {call}", arguments, ")", 2)
+    return [*lines, f"        return {variable}"]
 
 
 def _path(pattern: str, variables: dict[str, _Argument]) -> str:
-    """The path as the module writes it: a text, or one with places for the variables."""
+    """Return the path as a literal: a string, or an f-string with the variables."""
     parts = []
     for segment in pattern.split("/"):
-        found = _VARIABLE.fullmatch(segment)
-        if found is None:
+        variable = _VARIABLE.fullmatch(segment)
+        if variable is None:
             parts.append(quote(segment, safe="!$&()*+,;=:@~"))
         else:
-            more = ", safe='/'" if found["kind"] == "path" else ""
-            parts.append(f"{{_quoted({variables[found['name']].python}{more})}}")
+            more = ", safe='/'" if variable["kind"] == "path" else ""
+            parts.append(f"{{_quoted({variables[variable['name']].python}{more})}}")
     text = "/".join(parts)
     return f'{"f" if variables else ""}"{text}"'

@@ -1,4 +1,4 @@
-"""Writes a typed client module from a contract, for ``unixsvc stub``: from plain data to text."""
+"""The text of a generated client module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from unixsvc.contract.model import Contract
 from unixsvc.stubs.methods import method_name, write_method
 from unixsvc.stubs.structs import write_choice, write_struct
-from unixsvc.stubs.text import Namer, class_name, docstring, laid_out, literal, one_line
+from unixsvc.stubs.text import Namer, class_name, docstring, formatted, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
 from unixsvc.stubs.usage import argument_schemas, request_schemas
 
@@ -17,7 +17,7 @@ __all__ = ["client_name", "write_module"]
 
 _CALLER: Final = '''\
 class Caller(Protocol):
-    """What carries the calls: a client of unixsvc, or whatever else has these methods."""
+    """Makes the calls: a client of unixsvc, or another object with these methods."""
 
     def call(
         self,
@@ -28,7 +28,7 @@ class Caller(Protocol):
         timeout: float | None = None,
         type: Any = Any,
     ) -> Awaitable[Any]:
-        """Ask for a result, which is decoded into the type."""
+        """Make a call; the result is decoded into the type."""
 
     def stream(
         self,
@@ -39,7 +39,7 @@ class Caller(Protocol):
         timeout: float | None = None,
         type: Any = Any,
     ) -> AsyncIterator[Any]:
-        """Ask for a stream, each of whose items is decoded into the type."""
+        """Make a call for a stream; each item is decoded into the type."""
 '''
 _CLIENT: Final = """\
     def __init__(self, client: Caller) -> None:
@@ -48,18 +48,18 @@ _CLIENT: Final = """\
 _HELPERS: Final = {
     "_given": '''\
 def _given(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what was left out: the service knows best what holds instead."""
+    """Remove unset arguments: the service knows their defaults."""
     return {name: value for name, value in data.items() if value is not UNSET}
 ''',
     "_quoted": '''\
 def _quoted(value: object, safe: str = "") -> str:
-    """Write a value so that it can stand in a path."""
+    """Return a value as a path segment."""
     plain = msgspec.to_builtins(value)
     text = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
     return quote(text, safe=safe)
 ''',
 }
-# As isort has them.
+# In the order of isort.
 _STANDARD: Final = {
     "collections.abc": ("AsyncIterator", "Awaitable"),
     "decimal": ("Decimal",),
@@ -71,17 +71,16 @@ _MSGSPEC: Final = ("UNSET", "Meta", "Struct", "UnsetType")
 
 
 def client_name(service: str) -> str:
-    """The name of the class that calls a service, if nobody wants another."""
+    """Return the default name of the client class for a service."""
     name = class_name(f"{service}-client")
     return f"{name}_" if name in RESERVED else name
 
 
 def write_module(contract: Contract, service: str, name: str) -> str:
-    """Write the module.
+    """Return the text of the module; it is the same for the same contract.
 
-    :param service: what was asked for the contract.
-    :param name: of the class that calls the service; none of :data:`~unixsvc.stubs.types.RESERVED`.
-    :returns: the module's text; the same for the same contract.
+    :param service: the name of the service.
+    :param name: the name of the client class, not one of :data:`~unixsvc.stubs.types.RESERVED`.
     """
     schemas = [[each.path_arguments, each.data, each.result] for each in contract.application_routes]
     namer = Namer({*RESERVED, name})
@@ -90,12 +89,12 @@ def write_module(contract: Contract, service: str, name: str) -> str:
     parts = [[line for each in types.choices for line in write_choice(types, each)]] if types.choices else []
     parts += [write_struct(types, each, sent=each in sent) for each in types.classes]
     parts += [_CALLER.splitlines(), _client(types, contract, service, name)]
-    used = _names(parts)
+    used = _used_names(parts)
     parts += [text.splitlines() for helper, text in _HELPERS.items() if helper in used]
     public = ["Caller", name, *types.choices.values(), *types.classes.values()]
     public.sort(key=_order)
-    exported = laid_out("__all__ = [", [literal(each) for each in public], "]", 0)
-    begin = [*_header(contract, service), *_imports(_names(parts)), "", *exported]
+    exported = formatted("__all__ = [", [literal(each) for each in public], "]", 0)
+    begin = [*_header(contract, service), *_imports(_used_names(parts)), "", *exported]
     return "\n\n\n".join("\n".join(each) for each in [begin, *parts]) + "\n"
 
 
@@ -105,7 +104,7 @@ def _header(contract: Contract, service: str) -> list[str]:
         *docstring(
             [
                 f"Typed calls of the service ``{one_line(service)}``{f': {what}' if what else ''}.",
-                "Made by unixsvc stub from the service's contract. Don't change it: make it again.",
+                "Generated by unixsvc stub from the contract of the service. Do not edit: generate it again.",
             ],
             0,
         ),
@@ -116,12 +115,12 @@ def _header(contract: Contract, service: str) -> list[str]:
 
 
 def _client(types: TypeMapper, contract: Contract, service: str, name: str) -> list[str]:
-    told = [
+    paragraphs = [
         f"Calls the service ``{one_line(service)}``.",
-        "Every method takes ``timeout``, in seconds. What it leaves out, the service decides.",
-        ":param client: carries the calls.",
+        "Each method takes ``timeout``, in seconds. Unset arguments have the defaults of the service.",
+        ":param client: makes the calls.",
     ]
-    lines = [f"class {name}:", *docstring(told, 1), "", *_CLIENT.splitlines()]
+    lines = [f"class {name}:", *docstring(paragraphs, 1), "", *_CLIENT.splitlines()]
     names = Namer()
     for route in contract.application_routes:
         lines += ["", *write_method(types, contract, route, names.numbered(method_name(route)))]
@@ -129,13 +128,13 @@ def _client(types: TypeMapper, contract: Contract, service: str, name: str) -> l
 
 
 def _order(name: str) -> tuple[int, list[tuple[int, str]]]:
-    """As isort has names: those of constants, of classes, others; numbers by what they are."""
+    """Return the sort key of isort: constants, classes, other names; numbers by value."""
     rank = 0 if len(name) > 1 and name.isupper() else 1 if name[:1].isupper() else 2
     return rank, [(int(each) if each.isdecimal() else -1, each) for each in re.split(r"(\d+)", name)]
 
 
-def _names(parts: list[list[str]]) -> set[str]:
-    """What is used, apart from what docstrings and comments say."""
+def _used_names(parts: list[list[str]]) -> set[str]:
+    """Return the names that the code uses."""
     tree = ast.parse("\n".join(line for part in parts for line in part))
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 

@@ -51,7 +51,7 @@ class Command(CommandTestCase):
         """The module says what it was made from, and by what."""
         self.answer = success(CONTRACT)
         text = load_module(self.run_command("stub", "user").out).__doc__ or ""
-        for word in ["``user``", "Shop 1.0", "ade by unixsvc stub"]:
+        for word in ["``user``", "Shop 1.0", "enerated by unixsvc stub"]:
             self.assertIn(word, text)
 
     def test_class(self) -> None:
