@@ -113,8 +113,7 @@ def one_line(text: str) -> str:
 
 
 def formatted(head: str, items: Sequence[str], tail: str, indent: int) -> list[str]:
-    """Format a bracketed list as ``ruff format`` does: on one line if it fits, otherwise one line for each
-    item.
+    """Format a bracketed list as ``ruff format`` does: on one line, or on one line for each item.
 
     :param items: an item that starts with ``#`` is a comment on the next item.
     """
