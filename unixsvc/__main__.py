@@ -1,4 +1,4 @@
-"""``python -m unixsvc`` is the command ``unixsvc``."""
+"""``python -m unixsvc`` runs the command ``unixsvc``."""
 
 import sys
 

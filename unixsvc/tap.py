@@ -1,14 +1,15 @@
-"""``twistd unixsvc``: reads the options, and puts the services together."""
+"""``twistd unixsvc``: its options, and the tree of services."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService, MultiService
 from twisted.logger import ILogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
@@ -18,59 +19,67 @@ from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
-from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED, WRONG_USAGE, ExitCode, Signals
-from unixsvc.orchestrator.systemd.notify import Activation, restore, take
+from unixsvc.orchestrator.reactor import IDaemonReactor
+from unixsvc.orchestrator.signals import (
+    BOOT_FAILED,
+    ESSENTIAL_FAILED,
+    WRONG_USAGE,
+    ExitCode,
+    SignalActions,
+    Signals,
+)
+from unixsvc.orchestrator.systemd.activation import Activation, restore, take
 from unixsvc.orchestrator.systemd.service import SystemdService
 from unixsvc.telemetry.logs import FORMATS, LogLevelFilter, observer
 
 __all__ = ["Options", "makeService"]
 
 
-def _say(problem: object) -> None:
-    """Tell the person at the terminal; once the log has begun, sys.stderr leads into it."""
+def _print_error(problem: object) -> None:
+    """Write to the terminal: once the log has begun, ``sys.stderr`` leads into it."""
     if sys.__stderr__ is not None:
         sys.__stderr__.write(f"unixsvc: {problem}\n")
         sys.__stderr__.flush()
 
 
-def _refuse(problem: object) -> NoReturn:
-    _say(problem)
+def _exit_with(problem: object) -> NoReturn:
+    _print_error(problem)
     raise SystemExit(WRONG_USAGE)
 
 
 class Options(usage.Options):
     """The options of the subcommand."""
 
-    parent: Any
+    parent: Any  # usage.Options if twistd parses it, else None; tests replace it
     synopsis = "[options]"
     longdesc = "Runs the services of unixsvc.toml, or the demo if there is none."
     optParameters = [
         ["config", "c", None, "The configuration; default: unixsvc.toml in the current directory."],
-        ["socket-dir", None, None, "Where the sockets are, instead of what the configuration says."],
-        ["log-format", None, None, f"How the log is written: {' or '.join(FORMATS)}."],
+        ["socket-dir", None, None, "The socket directory; overrides the configuration."],
+        ["log-format", None, None, f"The log format; overrides the configuration: {' or '.join(FORMATS)}."],
     ]
 
-    optFlags = [["no-http", None, "Do not listen for HTTP, whatever the configuration says."]]
+    optFlags = [["no-http", None, "Do not listen for HTTP; overrides the configuration."]]
 
     def __init__(self) -> None:
         super().__init__()
         self._http: list[str] = []
-        self._folder = os.getcwd()  # a daemon may be somewhere else by the time of a reload
+        self._folder = os.getcwd()  # a daemon changes the current directory before a reload
 
-    def parseOptions(self, options: Any = None) -> None:
-        """Parse; ``twistd`` would print all its help for a mistake, and end with 0."""
+    def parseOptions(self, options: Any = None) -> None:  # Any: as Twisted declares it
+        """Parse the options. For a mistake, ``twistd`` would print all its help and exit with code 0."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            _refuse(f"{error}; see twistd unixsvc --help")
+            _exit_with(f"{error}; see twistd unixsvc --help")
 
     def parseArgs(self, *arguments: str) -> None:
-        """Take no arguments."""
+        """Refuse arguments."""
         if arguments:
             raise usage.UsageError(f"unexpected argument {arguments[0]!r}")
 
     def load(self) -> Settings:
-        """Read the configuration, now or anew.
+        """Read the configuration, at the start or at a reload.
 
         :raises ConfigError: if it is wrong.
         """
@@ -82,18 +91,18 @@ class Options(usage.Options):
         self._http.append(endpoint)
 
     def postOptions(self) -> None:
-        """Read the configuration, and have ``twistd`` log as it says."""
+        """Read the configuration, and set the options of ``twistd`` that depend on it."""
         try:
             settings = self.load()
         except ConfigError as error:
-            _refuse(error)
+            _exit_with(error)
         if self["log-format"] not in (None, *FORMATS):
             raise usage.UsageError(f"--log-format is {' or '.join(FORMATS)}, not {self['log-format']!r}")
         self["settings"] = settings
         if os.path.exists(settings.source):
-            self["config"] = settings.source  # that very file, if there is to be a reload
+            self["config"] = settings.source  # a reload reads the same file
         if self.parent is not None and self.parent["pidfile"] == "twistd.pid":
-            # The lock of the socket directory does its work, and outlives no process.
+            # The lock of the socket directory has the same purpose, and no process leaves it behind.
             self.parent["pidfile"] = ""
 
 
@@ -107,10 +116,10 @@ def _make_observer(options: Options, level: LogLevelFilter) -> ILogObserver:
 
 @implementer(IOrchestratorWatcher)
 class _Root(MultiService):
-    """The top of the tree: joins the orchestrator to the process, its log, signals, exit code and systemd."""
+    """The root of the tree: connects the orchestrator to signals, exit code, log and systemd."""
 
     def __init__(
-        self, orchestrator: Orchestrator, reactor: Any, log: ILogObserver, activation: Activation
+        self, orchestrator: Orchestrator, reactor: IDaemonReactor, log: ILogObserver, activation: Activation
     ) -> None:
         super().__init__()
         self._orchestrator = orchestrator
@@ -118,46 +127,52 @@ class _Root(MultiService):
         self._reactor = reactor
         self._exit = ExitCode()
         self._signals = Signals(
-            reactor, self._stop, orchestrator.abort, self._reload, orchestrator.kill_workers
+            reactor,
+            SignalActions(
+                stop=self._stop,
+                stop_now=orchestrator.abort,
+                reload=self._reload,
+                kill_workers=orchestrator.kill_workers,
+            ),
         )
         self._systemd = SystemdService(activation, orchestrator, reactor)
         orchestrator.watcher = self
         orchestrator.setServiceParent(self)
         self._systemd.setServiceParent(self)
 
-    def setServiceParent(self, parent: Any) -> None:
-        """Join the application, and say how it logs; ``twistd --logger`` has precedence."""
+    def setServiceParent(self, parent: Componentized) -> None:
+        """Join the application and set its log observer; ``twistd --logger`` takes precedence."""
         super().setServiceParent(parent)
         parent.setComponent(ILogObserver, self._log)
 
     def startService(self) -> None:
-        """Start, and listen for signals."""
+        """Start the services, and install the signal handlers."""
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
         self._orchestrator.when_ready().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
 
-    # What the orchestrator tells.
+    # IOrchestratorWatcher.
 
     def reloading(self) -> None:
-        """A reload begins."""
+        """A reload has begun."""
         self._systemd.reloading()
 
     def reloaded(self) -> None:
-        """It is over."""
+        """The reload has ended."""
         self._systemd.reloaded()
 
     def aborted(self, name: str, reason: str) -> None:
-        """An essential service has failed: the others are of no use without it."""
+        """An essential service has failed: stop."""
         self._end(ESSENTIAL_FAILED, f"services.{name}: an essential service has failed: {reason}")
 
     def _boot_failed(self, failure: Failure) -> None:
         self._end(BOOT_FAILED, failure.getErrorMessage())
 
-    def _end(self, code: int, why: str) -> None:
+    def _end(self, code: int, problem: str) -> None:
         if self._signals.stopping or self._exit.code:
-            return  # it ends already
+            return  # a stop has begun already
         self._exit.code = code
-        _say(why)
+        _print_error(problem)
         self._reactor.callWhenRunning(self._signals.stop)
 
     def _stop(self) -> None:
@@ -169,24 +184,26 @@ class _Root(MultiService):
 
 
 def makeService(options: Options) -> IService:
-    """The tree of services: the orchestrator with all that are configured.
+    """Make the tree of services: the orchestrator with all configured services.
 
-    What is wrong on this machine ends the process with one line and exit code 2.
+    An error on this machine, as a socket directory that cannot be used, ends the process with one line and
+    exit code 2.
     """
-    from twisted.internet import reactor  # only now is it the one that twistd was told to use
+    from twisted.internet import reactor  # not before twistd has installed it
 
+    running = cast(IDaemonReactor, reactor)
     settings = options["settings"]
     level = LogLevelFilter(settings.log.level)
     try:
         restore(os.environ)
         activation = take(os.environ, os.getpid())
         orchestrator = Orchestrator(
-            settings, reactor, load=options.load, level=level, handed=activation.sockets
+            settings, running, load=options.load, level=level, passed_sockets=activation.sockets
         )
         for name, service in settings.services.items():
             orchestrator.register(name, service)
-        # Now, not when it is started: a daemon has lost its terminal by then, and twistd its exit code.
+        # Before the start: later a daemon has no terminal, and twistd would not set the exit code.
         orchestrator.bind()
     except ConfigError as error:
-        _refuse(error)
-    return _Root(orchestrator, reactor, _make_observer(options, level), activation)
+        _exit_with(error)
+    return _Root(orchestrator, running, _make_observer(options, level), activation)

@@ -303,7 +303,7 @@ class BootTests(RunningTestCase):
         Path(path).write_text("precious")
         running = self.start(ready=False)
         self.assertEqual(running.wait(), 2)
-        self.assertIn("is no socket", running.errors)
+        self.assertIn("is not a socket", running.errors)
         self.assertEqual(Path(path).read_text(), "precious")
 
     def test_long_path(self) -> None:

@@ -86,7 +86,7 @@ class OrphanTests(RunningTestCase):
         """A worker that hangs in its import has nothing to answer, and is gone at once."""
         Path(self.folder, "mode").write_text("hang")
         running = self.start(ready=False)
-        running.until("worker 2 is ready")
+        running.until("[2] (pid", "is ready")
         self.eventually(lambda: "unixsvc: versioned [1]" in running.left())
         time.sleep(0.5)  # it has begun to import by then
         running.signal(signal.SIGKILL)
@@ -97,10 +97,10 @@ class OrphanTests(RunningTestCase):
         """A worker that is told to end while it loads its application ends at once."""
         Path(self.folder, "mode").write_text("hang")
         running = self.start(ready=False)
-        running.until("worker 2 is ready")
+        running.until("[2] (pid", "is ready")
         self.eventually(lambda: "unixsvc: versioned [1]" in running.left())
         time.sleep(0.5)  # as above
         for each in psutil.Process(running.process.pid).children():
             if "versioned" in " ".join(each.cmdline()):
                 os.kill(each.pid, signal.SIGTERM)
-        running.until("worker 1: ended with signal 15")
+        running.until("was killed by signal 15")

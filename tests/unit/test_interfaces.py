@@ -17,7 +17,7 @@ from tests.unit.domain.test_handle_message import Surroundings
 from tests.unit.execution.test_threads import Turns
 from tests.unit.orchestrator.fake_pools import Watcher
 from tests.unit.orchestrator.pool.fake_processes import Processes
-from tests.unit.orchestrator.pool.pool_harness import version_for
+from tests.unit.orchestrator.pool.pool_harness import spec_for
 from tests.unit.orchestrator.test_control import FakeOrchestrator
 from tests.unit.routing.serving import Runner, Serving
 from unixsvc.config.settings import Limits, Log, Security, Settings
@@ -45,7 +45,7 @@ from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher,
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.pool import Pool
-from unixsvc.orchestrator.sockets.binding import Listener
+from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server import interfaces as server
 from unixsvc.server.context import HandlerContext
@@ -97,9 +97,9 @@ class ProviderTests(SynchronousTestCase):
     def test_orchestrator(self) -> None:
         """What runs a service, in workers or in this process, and what runs all of them."""
         reactor = Processes()
-        version, door = version_for(reactor), Listener("/run/x.sock", 0o660, 10)
-        self.assert_provides(Pool("home", reactor, version, door, print), IServicePool, IService)
-        self.assert_provides(InlinePool("home", reactor, version), IServicePool, IService)
+        spec, listener = spec_for(reactor), UnixListener("/run/x.sock", 0o660, 10)
+        self.assert_provides(Pool("home", reactor, spec, listener, print), IServicePool, IService)
+        self.assert_provides(InlinePool("home", reactor, spec), IServicePool, IService)
         settings = Settings("x", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
         self.assert_provides(Orchestrator(settings, reactor), IOrchestrator, IService)
 

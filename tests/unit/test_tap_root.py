@@ -6,7 +6,7 @@ import atexit
 import gc
 import io
 import sys
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, fail, succeed
@@ -19,9 +19,10 @@ from zope.interface.verify import verifyObject
 from tests.unit.orchestrator.systemd.test_service import Notifier, status_of
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
+from unixsvc.orchestrator.reactor import IDaemonReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
-from unixsvc.orchestrator.systemd.notify import Activation
+from unixsvc.orchestrator.systemd.activation import Activation
 from unixsvc.tap import _Root
 
 
@@ -92,7 +93,9 @@ class RootTests(SynchronousTestCase):
         systemd: Any = self.notifier
         orchestrator: Any = self.orchestrator
         log: Any = "where the log goes"
-        self.root = _Root(orchestrator, self.reactor, log, Activation(systemd, None, {}))
+        self.root = _Root(
+            orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {})
+        )
         self.root.startService()
 
     def told(self) -> list[str]:
@@ -174,7 +177,7 @@ class RootTests(SynchronousTestCase):
     def test_reload(self) -> None:
         """A HUP has all reloaded; systemd is told when it begins, and when it is over."""
         self.orchestrator.boot.callback(None)
-        self.root._signals._hang_up()
+        self.root._signals._handle_hup()
         self.assertEqual(self.orchestrator.done, ["reload"])
         self.root.reloading()
         self.root.reloaded()
@@ -183,7 +186,7 @@ class RootTests(SynchronousTestCase):
     def test_reload_fails(self) -> None:
         """That it fails is in the log already, and is no unhandled error."""
         self.orchestrator.problem = ConfigError("services.home", "cannot start")
-        self.root._signals._hang_up()
+        self.root._signals._handle_hup()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
 

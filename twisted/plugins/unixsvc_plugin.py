@@ -1,4 +1,4 @@
-"""Tells ``twistd`` that there is ``twistd unixsvc``. Data only: the rest is in ``unixsvc.tap``."""
+"""Registers ``twistd unixsvc``. The plugin is data only; the code is in ``unixsvc.tap``."""
 
 from twisted.application.service import ServiceMaker
 

@@ -1,1 +1,1 @@
-"""The configuration: checked settings and the file that they come from."""
+"""The configuration: the file, its checks and the settings."""

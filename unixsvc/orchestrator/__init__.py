@@ -1,1 +1,1 @@
-"""Keeps services running, each in processes of its own."""
+"""The orchestrator: runs services in pools of worker processes."""

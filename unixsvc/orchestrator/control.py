@@ -1,9 +1,9 @@
-"""The orchestrator's own service: what it tells of itself, and does, for those who hold the token."""
+"""The control API: the service of the orchestrator itself, for clients that have the token."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable
+from typing import Annotated, Final, Literal
 
 import svcs
 from msgspec import Meta, Struct
@@ -18,14 +18,15 @@ from unixsvc.routing.route import GET, POST, PUT, Group
 
 __all__ = ["Control", "ServiceEntry", "control_app", "control_settings"]
 
-# To drain and to start takes as long as the services' own time-outs allow: a day is for ever.
-_PATIENCE = 86_400.0
+# Maximum time for a reply, in seconds. Draining and starting take as long as the timeouts of the services
+# allow, so a day stands for no limit.
+_REQUEST_TIMEOUT: Final = 86_400.0
 
 
 class ServiceEntry(Struct, frozen=True):
-    """A service that is configured here.
+    """A configured service.
 
-    :ivar app: where its application is.
+    :ivar app: its application, as configured.
     """
 
     name: str
@@ -34,51 +35,50 @@ class ServiceEntry(Struct, frozen=True):
 
 
 class Control:
-    """Answers for the orchestrator. What cannot be done is a conflict, and says why."""
+    """The controller. An operation that cannot succeed is answered with a conflict that says why."""
 
     def __init__(self, orchestrator: IOrchestrator) -> None:
-        self._orchestrator: Any = orchestrator
+        self._orchestrator = orchestrator
 
     async def status(self) -> dict[str, ServiceStatus]:
-        """Figures of every service, as fresh as its workers answer within a second."""
-        found: dict[str, ServiceStatus] = await self._orchestrator.status()
-        return found
+        """The status of every service, with reports that are at most about a second old."""
+        return await self._orchestrator.status()
 
     async def services(self) -> list[ServiceEntry]:
-        """The services that are configured."""
-        found = await self._orchestrator.status()
-        return [ServiceEntry(name, each.app, each.status) for name, each in found.items()]
+        """The configured services."""
+        status = await self._orchestrator.status()
+        return [ServiceEntry(name, service.app, service.status) for name, service in status.items()]
 
     async def reload(self, service: str = "") -> None:
-        """Read the configuration, and replace the workers; answered when the new ones serve."""
-        await _explained(self._orchestrator.reload(service))
+        """Read the configuration and replace the workers; the reply is sent when the new ones serve."""
+        await _or_conflict(self._orchestrator.reload(service))
 
     async def restart(self, service: str = "") -> None:
-        """Stop, then start; answered when the new workers serve."""
-        await _explained(self._orchestrator.restart(service))
+        """Stop, then start; the reply is sent when the new workers serve."""
+        await _or_conflict(self._orchestrator.restart(service))
 
     async def start(self, service: str = "") -> None:
-        """Start what is stopped or has failed; answered when it is ready."""
-        await _explained(self._orchestrator.start(service))
+        """Start what is stopped or has failed; the reply is sent when it is ready."""
+        await _or_conflict(self._orchestrator.start(service))
 
     async def stop(self, service: str = "") -> None:
-        """Drain and stop; answered when all workers are gone."""
-        await _explained(self._orchestrator.stop(service))
+        """Drain and stop; the reply is sent when all workers have ended."""
+        await _or_conflict(self._orchestrator.stop(service))
 
     async def scale(self, service: str, workers: Annotated[int, Meta(ge=1, le=1024)]) -> None:
-        """Have another number of workers; answered when they serve."""
-        await _explained(self._orchestrator.scale(service, workers))
+        """Set the number of workers; the reply is sent when they serve."""
+        await _or_conflict(self._orchestrator.scale(service, workers))
 
     def set_log_level(self, level: Literal["debug", "info", "warn", "error"]) -> None:
-        """Log what is at least at this level."""
+        """Set the lowest level that is logged."""
         self._orchestrator.set_log_level(level)
 
 
-async def _explained(doing: Awaitable[None]) -> None:
+async def _or_conflict(operation: Awaitable[None]) -> None:
     try:
-        await doing
+        await operation
     except ConfigError as error:
-        # It is meant for whoever looks after the orchestrator, and that is who has the token.
+        # Its text is for the operator of the orchestrator, and only the operator has the token.
         raise Conflict(str(error)) from None
 
 
@@ -87,31 +87,32 @@ _ROUTES = [
         "",
         Control,
         [
-            GET("/status", Control.status, title="Figures of every service"),
-            GET("/services", Control.services, title="The services that are configured"),
-            POST("/reload", Control.reload, title="Read the configuration, and replace the workers"),
+            GET("/status", Control.status, title="Status of every service"),
+            GET("/services", Control.services, title="Configured services"),
+            POST("/reload", Control.reload, title="Read the configuration and replace the workers"),
             POST("/restart", Control.restart, title="Stop, then start"),
             POST("/start", Control.start, title="Start what is stopped or has failed"),
             POST("/stop", Control.stop, title="Drain and stop"),
-            POST("/scale", Control.scale, title="Have another number of workers"),
-            PUT("/log/level", Control.set_log_level, title="Log more, or less"),
+            POST("/scale", Control.scale, title="Set the number of workers"),
+            PUT("/log/level", Control.set_log_level, title="Set the log level"),
         ],
     )
 ]
 
 
 def control_app(orchestrator: IOrchestrator) -> App:
-    """The application of the control service."""
+    """The application of the control API."""
 
     def container(registry: svcs.Registry, context: ServiceContext) -> None:
         registry.register_value(IOrchestrator, orchestrator)
 
-    register: Callable[[svcs.Registry, ServiceContext], None] = container
-    return App(_ROUTES, register, title="Orchestrator", version="1")
+    return App(_ROUTES, container, title="Orchestrator", version="1")
 
 
 def control_settings() -> ServiceSettings:
-    """What the control service is, beside the others."""
+    """The settings of the control API."""
     return ServiceSettings(
-        f"{control_app.__module__}:{control_app.__name__}", isolation="inline", request_timeout=_PATIENCE
+        f"{control_app.__module__}:{control_app.__name__}",
+        isolation="inline",
+        request_timeout=_REQUEST_TIMEOUT,
     )

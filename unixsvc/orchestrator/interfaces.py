@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.orchestrator.pool.worker_record import WorkerSpec
+from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus
 from unixsvc.orchestrator.worker.messages import Command
 
@@ -60,7 +61,7 @@ class IServicePool(IService):
     def stats() -> PoolSnapshot:
         """The state of the workers, as of their last reports."""
 
-    def refresh() -> Awaitable[None]:
+    def refresh() -> Deferred[None]:
         """Request new reports from the workers; done within about a second."""
 
     def abort() -> None:

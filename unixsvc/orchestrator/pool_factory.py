@@ -1,4 +1,4 @@
-"""From what is configured to what runs."""
+"""Makes pools and worker specs from the configuration."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.inline import InlinePool
-from unixsvc.orchestrator.pool.policy import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerSpec
-from unixsvc.orchestrator.sockets.binding import Listener, remove_stale_sockets
+from unixsvc.orchestrator.pool.recycling import Recycling
+from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.reactor import IPoolReactor
+from unixsvc.orchestrator.sockets.binding import remove_stale_socket
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
+from unixsvc.orchestrator.sockets.interfaces import IListener
+from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.worker.privileges import find_privileges
 from unixsvc.routing.app import App, load_app
 from unixsvc.service.factory import make_service_host
@@ -30,119 +36,126 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["PoolFactory", "check_handed"]
+__all__ = ["PoolFactory", "check_passed_sockets"]
+
+S = TypeVar("S", bound=Struct)
 
 
 class PoolFactory:
-    """Makes pools, and the versions that they run.
+    """Makes pools, and the specs of their workers.
 
-    :param token: that clients must show.
-    :param level: of the log, as it is when a worker starts.
-    :param handed: listening sockets that somebody has handed to us, by the name of the service.
+    :param token: the token that clients present.
+    :param level: the log level, read when a worker starts.
+    :param passed_sockets: listening sockets that systemd has passed, by service.
     """
 
     def __init__(
-        self, reactor: Any, token: str, level: LogLevelFilter, handed: Mapping[str, socket.socket]
+        self,
+        reactor: IPoolReactor,
+        token: str,
+        level: LogLevelFilter,
+        passed_sockets: Mapping[str, socket.socket],
     ) -> None:
         self._reactor = reactor
         self._token = token
         self._level = level
-        self._handed = handed
-        self._versions = 0
+        self._passed_sockets = passed_sockets
+        self._specs = 0
 
-    def pool(
-        self, name: str, settings: Settings, version: WorkerSpec, has_failed: Callable[[str], object]
-    ) -> Any:
-        """What runs a service, an IServicePool; it is not started yet.
+    def make_pool(
+        self, name: str, settings: Settings, spec: WorkerSpec, on_failed: Callable[[str], object]
+    ) -> IServicePool:
+        """Make the pool of a service; it is not started yet.
 
-        :param has_failed: as in :class:`~unixsvc.orchestrator.pool.pool.Pool`.
+        :param on_failed: as in :class:`~unixsvc.orchestrator.pool.pool.Pool`.
         """
-        if version.settings.isolation == "inline":
+        if spec.settings.isolation == "inline":
             if settings.folder not in sys.path:
                 sys.path.insert(0, settings.folder)
-            return InlinePool(name, self._reactor, version)
-        backlog = version.settings.limits(settings.limits).backlog
-        door: Any
-        if settings.http is not None and name == HTTP_SERVICE:
-            door = HttpListener(
-                [parse_listen(each, settings.folder) for each in settings.http.listen], backlog
-            )
-        else:
-            path = socket_path(settings.socket_dir, name)
-            door = Listener(path, settings.socket_mode, backlog, self._handed.get(name))
-        return Pool(name, self._reactor, version, door, has_failed)
+            return InlinePool(name, self._reactor, spec)
+        return Pool(name, self._reactor, spec, self._make_listener(name, settings, spec), on_failed)
 
-    def version(
+    def make_spec(
         self, name: str, settings: Settings, *, wanted: int | None = None, app: App | None = None
     ) -> WorkerSpec:
-        """What a service is to be.
+        """Make the spec of a service.
 
-        :param settings: in which it stands.
-        :param wanted: how many workers, if not as many as are configured.
-        :param app: its application, if that is not to be imported.
-        :raises ConfigError: if it cannot be that on this machine.
+        :param settings: the configuration that contains the service.
+        :param wanted: the number of workers, if not the configured one.
+        :param app: the application, if it is not imported.
+        :raises ConfigError: if the settings do not fit this machine.
         """
         service = settings.services[name]
-        self._versions += 1
+        config = self._worker_config(name, settings, service)
+        self._specs += 1
         return WorkerSpec(
-            number=self._versions,
+            number=self._specs,
             settings=service,
             wanted=wanted or service.worker_count,
-            rules=_common(SupervisionPolicy, service),
-            recycling=_common(Recycling, service),
-            make=partial(self._make, self._config(name, settings, service)),
-            host=partial(self._host, name, settings, service, app),
+            policy=_from_settings(SupervisionPolicy, service),
+            recycling=_from_settings(Recycling, service),
+            make=partial(self._make_process, config),
+            host=partial(self._make_host, config, settings, app),
+            limits=config.limits,
+            security=settings.security,
+            http=config.http,
+        )
+
+    def _make_listener(self, name: str, settings: Settings, spec: WorkerSpec) -> IListener:
+        backlog = spec.limits.backlog
+        if settings.http is not None and name == HTTP_SERVICE:
+            addresses = [parse_listen(endpoint, settings.folder) for endpoint in settings.http.listen]
+            return HttpListener(addresses, backlog)
+        path = socket_path(settings.socket_dir, name)
+        return UnixListener(path, settings.socket_mode, backlog, self._passed_sockets.get(name))
+
+    def _make_process(
+        self, config: WorkerConfig, slot: int, fds: InheritedFds, owner: WorkerOwner
+    ) -> WorkerProcess:
+        log = msgspec.structs.replace(config.log, level=self._level.name)
+        config = msgspec.structs.replace(config, slot=slot, log=log, counts_slot=fds.counts_slot)
+        return WorkerProcess(self._reactor, config, fds, owner)
+
+    def _make_host(self, config: WorkerConfig, settings: Settings, app: App | None) -> ServiceHost:
+        path = socket_path(settings.socket_dir, config.service)
+        remove_stale_socket(path)
+        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
+        return make_service_host(config, app or load_app(config.settings.app), endpoint, self._reactor)
+
+    def _worker_config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
+        return WorkerConfig(
+            service=name,
+            slot=1,
+            folder=settings.folder,
+            settings=service,
             limits=service.limits(settings.limits),
             security=settings.security,
-            http=settings.http if name == HTTP_SERVICE else None,
-        )
-
-    def _make(self, config: WorkerConfig, slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
-        log = msgspec.structs.replace(config.log, level=self._level.name)
-        config = msgspec.structs.replace(config, slot=slot, log=log, place=seat.place)
-        return WorkerProcess(self._reactor, config, seat, owner)
-
-    def _host(self, name: str, settings: Settings, service: ServiceSettings, app: App | None) -> ServiceHost:
-        path = socket_path(settings.socket_dir, name)
-        remove_stale_sockets(path)
-        config = self._config(name, settings, service)
-        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
-        return make_service_host(config, app or load_app(service.app), endpoint, self._reactor)
-
-    def _config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
-        return WorkerConfig(
-            name,
-            1,
-            settings.folder,
-            service,
-            service.limits(settings.limits),
-            settings.security,
-            settings.log,
-            self._token,
-            find_privileges(service, f"services.{name}", os.geteuid()),
-            settings.socket_dir,
+            log=settings.log,
+            token=self._token,
+            privileges=find_privileges(service, f"services.{name}", os.geteuid()),
+            socket_dir=settings.socket_dir,
             http=settings.http if name == HTTP_SERVICE else None,
         )
 
 
-def check_handed(handed: Mapping[str, socket.socket], settings: Settings) -> None:
-    """See that sockets which were handed to us are where clients look for services.
+def check_passed_sockets(passed: Mapping[str, socket.socket], settings: Settings) -> None:
+    """Check that sockets that systemd has passed have the paths that clients connect to.
 
-    :raises ConfigError: naming one that is not.
+    :raises ConfigError: naming the first one that is wrong.
     """
-    for name, each in handed.items():
-        where = f"the socket {name!r} that was handed to us"
+    for name, listening in passed.items():
+        where = f"the socket {name!r} passed by systemd"
         service = settings.services.get(name)
         if service is None or service.isolation == "inline" or (settings.http and name == HTTP_SERVICE):
-            known = ", ".join(each for each in settings.services if each != name)
+            known = ", ".join(other for other in settings.services if other != name)
             remedy = f"name it as one of: {known}"
             raise ConfigError(where, "is for no service that has a Unix socket here", remedy)
         path = socket_path(settings.socket_dir, name)
-        if each.getsockname() != path:
-            raise ConfigError(where, f"listens on {each.getsockname()}", f"clients look for it at {path}")
+        if listening.getsockname() != path:
+            raise ConfigError(where, f"listens on {listening.getsockname()}", f"clients connect to {path}")
 
 
-def _common(kind: Any, service: ServiceSettings) -> Any:
-    """Those of the settings that a struct has fields for."""
+def _from_settings(kind: type[S], service: ServiceSettings) -> S:
+    """A struct of the settings that have the names of its fields."""
     names = set(kind.__struct_fields__) & set(service.__struct_fields__)
     return kind(**{name: getattr(service, name) for name in names})

@@ -1,4 +1,4 @@
-"""Reloads: what they may change, and that many of them in a row become one."""
+"""Reloads: what they may change, and a queue that merges requests."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from unixsvc.orchestrator.shared_result import SharedResult
 
 __all__ = ["ReloadQueue", "check_reloadable"]
 
-# What is done once, at the start, with a socket directory, its lock, and the log.
+# Settings of the socket directory, its lock and the import path, which are used once at the start.
 _FIXED: Final = ("socket_dir", "socket_mode", "token_file", "folder")
+_REMEDY: Final = "stop it and start it"
 
 
 def check_reloadable(running: Settings, new: Settings) -> None:
-    """See that a configuration changes only what can be changed while services run.
+    """Check that a configuration changes only settings that a reload can change.
 
-    :raises ConfigError: naming what it changes beyond that.
+    :raises ConfigError: naming the first other setting.
     """
     for name in _FIXED:
         if getattr(running, name) != getattr(new, name):
-            raise ConfigError(f"{new.source}: {name}", "cannot change while it runs", "stop it and start it")
+            raise ConfigError(f"{new.source}: {name}", "cannot change while it runs", _REMEDY)
     before, after = running.http, new.http
     if before is not None and after is not None and before.listen != after.listen:
-        raise ConfigError(f"{new.source}: http.listen", "cannot change while it runs", "stop it and start it")
+        raise ConfigError(f"{new.source}: http.listen", "cannot change while it runs", _REMEDY)
 
 
 class ReloadQueue:
     """Carries out reloads one after the other.
 
-    Who asks while one is under way shares the next one, as the files may have changed since this one has read
-    them.
+    Requests that arrive during a reload share the next one, as the files may have changed since the current
+    one has read them.
 
-    :param carry_out: does it, for one service, or for all if the name is empty.
+    :param reload: reloads one service, or all of them if the name is empty.
     """
 
-    def __init__(self, carry_out: Callable[[str], Awaitable[None]]) -> None:
-        self._carry_out = carry_out
-        self._asked: dict[str, SharedResult] = {}
+    def __init__(self, reload: Callable[[str], Awaitable[None]]) -> None:
+        self._reload = reload
+        self._queued: dict[str, SharedResult[None]] = {}
         self._busy = False
 
-    def ask(self, name: str) -> Deferred[None]:
-        """Ask for a reload.
+    def request(self, name: str) -> Deferred[None]:
+        """Request a reload.
 
-        :returns: fires when it is done, or fails as it has; to cancel it is only not to wait any more.
+        :returns: fires when it is done, or fails with its error. Cancelling it does not cancel the reload.
         """
-        outcome = self._asked.get("") or self._asked.setdefault(name, SharedResult())
-        waiting = outcome.wait()
+        result = self._queued.get("") or self._queued.setdefault(name, SharedResult())
+        waiting = result.wait()
         if not self._busy:
             self._busy = True
             Deferred.fromCoroutine(self._run())
@@ -58,14 +59,14 @@ class ReloadQueue:
 
     async def _run(self) -> None:
         try:
-            while self._asked:
-                name = next(iter(self._asked))
-                outcome = self._asked.pop(name)
+            while self._queued:
+                name = next(iter(self._queued))
+                result = self._queued.pop(name)
                 try:
-                    await self._carry_out(name)
-                except Exception as error:  # who has asked is told, whatever it is
-                    outcome.settle(error)
+                    await self._reload(name)
+                except Exception as error:  # the requester gets it, whatever it is
+                    result.fail(error)
                 else:
-                    outcome.settle()
+                    result.succeed(None)
         finally:
             self._busy = False

@@ -1,11 +1,10 @@
-"""All services together: what runs, as what, and the changes to it."""
+"""The services of the orchestrator: their pools, their settings, and the changes to them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 from twisted.application.service import MultiService
@@ -21,191 +20,194 @@ from unixsvc.orchestrator.worker.messages import Command
 
 __all__ = ["ServiceManager"]
 
-_STOPPED = ("stopped", "stopping", "waiting")
+_NOT_RUNNING = ("stopped", "stopping", "waiting")
 
 
 class ServiceManager:
-    """The services. What is done to one of them is done one after the other.
+    """Starts, stops and changes services. Operations on one service run one after the other.
 
-    :param parent: has their pools for children.
-    :param failed: called with the name and the reason when a service has failed.
+    :param parent: the parent service of the pools.
+    :param on_failed: called with the name and the reason when a service has failed.
     """
 
     def __init__(
-        self, assembly: PoolFactory, parent: MultiService, failed: Callable[[str, str], object]
+        self, factory: PoolFactory, parent: MultiService, on_failed: Callable[[str, str], object]
     ) -> None:
-        self._assembly = assembly
+        self._factory = factory
         self._parent = parent
-        self._failed = failed
+        self._on_failed = on_failed
         self._settings: dict[str, ServiceSettings] = {}
-        self._pools: dict[str, Any] = {}
+        self._pools: dict[str, IServicePool] = {}
         self._locks: dict[str, DeferredLock] = {}
         self._scaled: dict[str, int] = {}
-        self._halted = False
+        self._shut_down = False
 
     @property
     def names(self) -> list[str]:
-        """The services that there are."""
+        """The names of all services."""
         return list(self._pools)
 
     @property
     def settings(self) -> dict[str, ServiceSettings]:
-        """What they are, by name."""
+        """The settings of all services, by name."""
         return dict(self._settings)
 
     def bind(self, name: str, settings: Settings) -> None:
-        """Have a service, and take what only one can have; it is not started.
+        """Add a service and bind its sockets; it is not started.
 
-        :param settings: in which it stands.
-        :raises ConfigError: if that cannot be.
+        :param settings: the configuration that contains the service.
+        :raises ConfigError: if an address cannot be bound.
         """
-        version = self._assembly.version(name, settings)
+        spec = self._factory.make_spec(name, settings)
 
         def failed(reason: str) -> None:
-            self._failed(name, reason)
+            self._on_failed(name, reason)
 
-        pool = self._assembly.pool(name, settings, version, failed)
+        pool = self._factory.make_pool(name, settings, spec, failed)
         pool.bind()
-        self._pools[name] = IServicePool(pool)
+        self._pools[name] = pool
         self._settings[name] = settings.services[name]
         self._locks[name] = DeferredLock()
         pool.setName(name)
-        pool.parent = self._parent  # not setServiceParent, as that would start it out of its turn
+        pool.parent = self._parent  # setServiceParent would start it before its dependencies
         self._parent.services.append(pool)
 
-    # All.
+    # Operations on all services.
 
     async def start_all(self) -> None:
-        """Start every service that is not, each after those that it depends on are ready.
+        """Start every service that does not run, each after its dependencies are ready.
 
         :raises ConfigError: if one cannot start.
         """
         await run_in_order(self._dependencies(), self.start)
 
     async def stop_all(self) -> None:
-        """Stop every service, each after those that depend on it."""
+        """Stop every service, each after its dependents."""
         await run_in_order(reversed_order(self._dependencies()), self.stop)
 
     async def restart_all(self) -> None:
-        """Restart every service, each after those that it depends on."""
+        """Restart every service, each after its dependencies."""
         await run_in_order(self._dependencies(), self.restart)
 
-    async def halt(self) -> None:
-        """Stop every service likewise, whatever else is being done to it; nothing is started any more."""
-        self._halted = True
+    async def shut_down(self) -> None:
+        """Stop every service, each after its dependents, and refuse to start one from now on.
 
-        async def halt(name: str) -> None:
-            if name in self._pools:  # else it was removed meanwhile
+        It does not wait for operations in progress.
+        """
+        self._shut_down = True
+
+        async def stop(name: str) -> None:
+            if name in self._pools:  # it may have been removed meanwhile
                 await self._pools[name].stopService()
 
-        await run_in_order(reversed_order(self._dependencies()), halt)
+        await run_in_order(reversed_order(self._dependencies()), stop)
 
-    def release(self) -> None:
-        """Let go of what was claimed, where nothing has been started."""
-        for each in self._pools.values():
-            each.stopService()
+    def unbind(self) -> None:
+        """Close all sockets of services that were never started."""
+        for pool in self._pools.values():
+            pool.stopService()
 
     def abort(self) -> None:
-        """End every service now."""
-        for each in self._pools.values():
-            each.abort()
+        """Stop every service now."""
+        for pool in self._pools.values():
+            pool.abort()
 
     def send(self, command: Command) -> None:
-        """Tell every worker something."""
-        for each in self._pools.values():
-            each.send(command)
+        """Send a command to every worker."""
+        for pool in self._pools.values():
+            pool.send(command)
 
-    # One.
+    # Operations on one service.
 
     async def start(self, name: str) -> None:
-        """Start a service that is stopped, or has failed; done when it is ready.
+        """Start a service that does not run; done when it is ready.
 
         :raises ConfigError: if it cannot start.
-        :raises NotFound: if there is no such service; so do the others below.
+        :raises NotFound: if there is no such service; so do the methods below.
         """
-        async with self._turn(name) as pool:
-            self._refuse_if_halted()
+        async with self._locked(name) as pool:
+            self._refuse_if_shut_down()
             await _start(pool)
 
     async def stop(self, name: str) -> None:
         """Drain and stop a service."""
-        async with self._turn(name) as pool:
+        async with self._locked(name) as pool:
             await pool.stopService()
 
     async def restart(self, name: str) -> None:
-        """Stop a service and start it; clients that connect meanwhile wait.
+        """Stop and start a service; clients that connect meanwhile wait in the backlog.
 
         :raises ConfigError: if it cannot start.
         """
-        async with self._turn(name) as pool:
-            self._refuse_if_halted()
-            await (_start(pool) if pool.stats().state in _STOPPED else pool.restart())
+        async with self._locked(name) as pool:
+            self._refuse_if_shut_down()
+            await (_start(pool) if pool.stats().state in _NOT_RUNNING else pool.restart())
 
     async def scale(self, name: str, workers: int) -> None:
-        """Have another number of workers, until another one is configured.
+        """Set the number of workers, until a reload changes the configured number.
 
         :raises ConfigError: if they cannot start.
         :raises Conflict: if the service does not run.
         """
-        async with self._turn(name) as pool:
+        async with self._locked(name) as pool:
             if state := pool.stats().state:
                 raise Conflict(f"{name} is {state}; start it first")
             await pool.scale(workers)
             self._scaled[name] = workers
 
-    async def renew(self, name: str, settings: Settings) -> None:
-        """Have a service run as it is configured now, with its present code.
+    async def reconfigure(self, name: str, settings: Settings) -> None:
+        """Replace the workers of a service by workers with its current code and settings.
 
-        One that is new, or has failed, is started.
+        A new service, or one that has failed, is started.
 
-        :raises ConfigError: if it cannot start; then what there was stays.
+        :raises ConfigError: if they cannot start; the old workers stay.
         """
         if name not in self._pools:
             await self._add(name, settings)
         elif settings.services[name].isolation != self._settings[name].isolation:
-            await self._exchange(name, settings)
+            await self._replace_pool(name, settings)
         else:
-            async with self._turn(name) as pool:
-                self._refuse_if_halted()
+            async with self._locked(name) as pool:
+                self._refuse_if_shut_down()
                 await self._reload(name, pool, settings)
 
     async def remove(self, name: str) -> None:
-        """Drain a service, and forget it."""
-        async with self._turn(name) as pool:
+        """Stop a service and remove it."""
+        async with self._locked(name) as pool:
             await pool.stopService()
             self._parent.services.remove(pool)
-            for each in (self._pools, self._settings, self._locks, self._scaled):
-                each.pop(name, None)
+            for by_name in (self._pools, self._settings, self._locks, self._scaled):
+                by_name.pop(name, None)
 
-    # What can be known.
+    # Status.
 
     def pids(self) -> list[int]:
-        """Of all workers; not of this process, where services are inline."""
-        workers = [worker for each in self._pools.values() for worker in each.stats().workers]
-        return [each.pid for each in workers if each.pid not in (None, os.getpid())]
+        """The process ids of all workers, without those of inline services."""
+        workers = [worker for pool in self._pools.values() for worker in pool.stats().workers]
+        return [worker.pid for worker in workers if worker.pid not in (None, os.getpid())]
 
     async def status(self, *, stopping: bool) -> dict[str, ServiceStatus]:
-        """Figures of every service, as fresh as its workers answer within a second."""
-        await gatherResults([each.refresh() for each in self._pools.values()], consumeErrors=True)
+        """The status of every service, with reports that are at most about a second old."""
+        await gatherResults([pool.refresh() for pool in self._pools.values()], consumeErrors=True)
         return {
-            name: describe(self._settings[name].app, each.stats(), stopping=stopping)
-            for name, each in self._pools.items()
+            name: describe(self._settings[name].app, pool.stats(), stopping=stopping)
+            for name, pool in self._pools.items()
         }
 
     def is_essential(self, name: str) -> bool:
-        """Whether the others are of no use without it."""
+        """Whether the orchestrator exits when the service fails."""
         return self._settings[name].essential
 
     def healthy(self) -> bool:
-        """Whether every service that is not stopped on purpose has a worker that is ready."""
-        found = [each.stats() for each in self._pools.values()]
+        """Whether every service that is not stopped on purpose has a ready worker."""
+        snapshots = [pool.stats() for pool in self._pools.values()]
         return all(
-            each.state in _STOPPED or any(worker.phase == "ready" for worker in each.workers)
-            for each in found
+            snapshot.state in _NOT_RUNNING or any(worker.phase == "ready" for worker in snapshot.workers)
+            for snapshot in snapshots
         )
 
     async def _add(self, name: str, settings: Settings) -> None:
-        self._refuse_if_halted()
+        self._refuse_if_shut_down()
         self.bind(name, settings)
         try:
             await self.start(name)
@@ -213,8 +215,8 @@ class ServiceManager:
             await self.remove(name)
             raise
 
-    async def _exchange(self, name: str, settings: Settings) -> None:
-        """Have something else run a service."""
+    async def _replace_pool(self, name: str, settings: Settings) -> None:
+        """Replace a pool by one of another isolation; put the old one back if the new one cannot start."""
         services = {**settings.services, name: self._settings[name]}
         await self.remove(name)
         try:
@@ -223,15 +225,15 @@ class ServiceManager:
             await self._add(name, msgspec.structs.replace(settings, services=services))
             raise
 
-    async def _reload(self, name: str, pool: Any, settings: Settings) -> None:
+    async def _reload(self, name: str, pool: IServicePool, settings: Settings) -> None:
         service = settings.services[name]
         scaled = self._scaled.get(name) if service.workers == self._settings[name].workers else None
-        version = self._assembly.version(name, settings, wanted=scaled)
+        spec = self._factory.make_spec(name, settings, wanted=scaled)
         state = pool.stats().state
         if not state:
-            await pool.reload(version)
+            await pool.reload(spec)
         else:
-            pool.set_spec(version)
+            pool.set_spec(spec)
             if state == "failed":
                 await pool.restart()
         self._settings[name] = service
@@ -239,30 +241,30 @@ class ServiceManager:
             self._scaled.pop(name, None)
 
     @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[Any]:
-        """Wait until nothing else is done to a service; its pool."""
+    async def _locked(self, name: str) -> AsyncIterator[IServicePool]:
+        """The pool of a service, once no other operation on it is in progress."""
         self._pool(name)
         async with self._locks[name]:
             yield self._pool(name)  # it may have been removed meanwhile
 
-    def _pool(self, name: str) -> Any:
+    def _pool(self, name: str) -> IServicePool:
         try:
             return self._pools[name]
         except KeyError:
             raise NotFound(f"there is no service {name!r}; there are: {', '.join(self._pools)}") from None
 
-    def _refuse_if_halted(self) -> None:
-        if self._halted:
+    def _refuse_if_shut_down(self) -> None:
+        if self._shut_down:
             raise ConfigError("the orchestrator", "is stopping")
 
     def _dependencies(self) -> dict[str, tuple[str, ...]]:
-        return {name: each.depends_on for name, each in self._settings.items()}
+        return {name: service.depends_on for name, service in self._settings.items()}
 
 
-async def _start(pool: Any) -> None:
+async def _start(pool: IServicePool) -> None:
     state = pool.stats().state
     if state == "failed":
         await pool.restart()
-    elif state in _STOPPED:
+    elif state in _NOT_RUNNING:
         pool.startService()
     await pool.when_ready()

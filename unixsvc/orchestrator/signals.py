@@ -1,4 +1,4 @@
-"""Signals, and the exit code."""
+"""Signals, and the exit code of the orchestrator."""
 
 from __future__ import annotations
 
@@ -8,115 +8,124 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-__all__ = ["BOOT_FAILED", "ESSENTIAL_FAILED", "STOPPED", "WRONG_USAGE", "ExitCode", "Signals"]
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorFromThreads
+
+__all__ = [
+    "BOOT_FAILED",
+    "ESSENTIAL_FAILED",
+    "STOPPED",
+    "WRONG_USAGE",
+    "ExitCode",
+    "SignalActions",
+    "Signals",
+]
 
 STOPPED: Final = 0
+STUCK: Final = 1
 WRONG_USAGE: Final = 2
 BOOT_FAILED: Final = 3
 ESSENTIAL_FAILED: Final = 4
-STUCK: Final = 1
 
-# A signal that the reactor has not heard of when so many more have come is one that it will never hear of.
-_DEAF: Final = 2
+# If the reactor has not handled a signal when this number of further ones has arrived, it is blocked.
+_MAX_UNHANDLED: Final = 2
 
 
 class ExitCode:
-    """What the process ends with. ``twistd`` has no way to say it, so it is said after all else is over.
+    """The exit code of the process. ``twistd`` always exits with 0, so the code is set by an exit handler.
 
-    :ivar code: 0 until somebody sets it.
+    :ivar code: 0 until it is set.
     """
 
     def __init__(self) -> None:
         self.code = STOPPED
-        atexit.register(self._leave)
+        atexit.register(self._exit)
 
-    def _leave(self) -> None:
+    def _exit(self) -> None:
         if self.code != STOPPED:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(self.code)
 
 
-class Signals:
-    """TERM and INT: the first one stops in order, a second one at once. HUP reloads.
+class SignalActions(Struct, frozen=True):
+    """What signals do.
 
-    The reactor's own handlers would make ``twistd`` end by the signal instead of with 0, so these replace
-    them once the reactor runs.
-
-    HUP is also what a terminal sends that is closed: then it stops in order, too.
-
-    :param stop: begins to stop.
-    :param hurry: called for each further signal.
-    :param reload: called at HUP.
-    :param kill: ends all workers, from within a signal handler.
+    :ivar stop: begins to drain and stop.
+    :ivar stop_now: stops without draining.
+    :ivar reload: reloads.
+    :ivar kill_workers: kills all workers; called within a signal handler.
     """
 
-    def __init__(
-        self,
-        reactor: Any,
-        stop: Callable[[], object],
-        hurry: Callable[[], object],
-        reload: Callable[[], object],
-        kill: Callable[[], object],
-    ) -> None:
+    stop: Callable[[], object]
+    stop_now: Callable[[], object]
+    reload: Callable[[], object]
+    kill_workers: Callable[[], object]
+
+
+class Signals:
+    """The signal handlers: the first TERM or INT stops, a second one stops at once, HUP reloads.
+
+    They replace the handlers of the reactor once it runs: with those, ``twistd`` would exit by the signal
+    instead of with code 0. A terminal that is closed sends HUP as well; then HUP stops.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, actions: SignalActions) -> None:
         self._reactor = reactor
-        self._stop = stop
-        self._hurry = hurry
-        self._reload = reload
-        self._kill = kill
-        self._seen = False
-        self._unheard = 0  # signals since the reactor has last heard of one
-        self._hung_up = False  # a HUP has come that nobody has looked at yet
+        self._actions = actions
+        self._stopping = False
+        self._unhandled = 0  # TERM and INT since the reactor has last handled one
+        self._hup_pending = False
         self._terminal: int | None = None
 
     def install(self) -> None:
-        """Replace the reactor's handlers."""
+        """Replace the handlers of the reactor."""
         self._terminal = next(filter(os.isatty, range(3)), None)
         handlers = {
-            signal.SIGTERM: self._caught,
-            signal.SIGINT: self._caught,
-            signal.SIGHUP: self._caught_hup,
+            signal.SIGTERM: self._on_term,
+            signal.SIGINT: self._on_term,
+            signal.SIGHUP: self._on_hup,
         }
-        for each, handler in handlers.items():
-            if signal.getsignal(each) is not signal.SIG_IGN:  # nohup means it
-                signal.signal(each, handler)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) sets it
+                signal.signal(number, handler)
 
     @property
     def stopping(self) -> bool:
-        """Whether it stops already."""
-        return self._seen
+        """Whether a stop has begun."""
+        return self._stopping
 
     def stop(self) -> None:
-        """Stop, as if the next signal had come."""
-        if self._seen:
-            self._hurry()
+        """Stop, as at the next TERM."""
+        if self._stopping:
+            self._actions.stop_now()
         else:
-            self._seen = True
-            self._stop()
+            self._stopping = True
+            self._actions.stop()
 
-    # Whatever the process is in the middle of, a handler only leaves word.
+    # A handler may interrupt any code, so it only schedules a call in the event loop.
 
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        self._unheard += 1
-        if self._unheard > _DEAF:
-            self._kill()  # the reactor is stuck: most likely nobody reads the log, and writing it blocks
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        self._unhandled += 1
+        if self._unhandled > _MAX_UNHANDLED:
+            self._actions.kill_workers()  # the reactor is blocked, most likely by a write to a full log pipe
             os._exit(STUCK)
-        self._reactor.callFromThread(self._hear)
+        self._reactor.callFromThread(self._handle_term)
 
-    def _hear(self) -> None:
-        self._unheard = 0
+    def _handle_term(self) -> None:
+        self._unhandled = 0
         self.stop()
 
-    def _caught_hup(self, number: int, frame: FrameType | None) -> None:
-        if not self._hung_up:
-            self._hung_up = True
-            self._reactor.callFromThread(self._hang_up)
+    def _on_hup(self, number: int, frame: FrameType | None) -> None:
+        if not self._hup_pending:
+            self._hup_pending = True
+            self._reactor.callFromThread(self._handle_hup)
 
-    def _hang_up(self) -> None:
-        self._hung_up = False
+    def _handle_hup(self) -> None:
+        self._hup_pending = False
         if self._terminal is not None and not os.isatty(self._terminal):
             self.stop()
-        elif not self._seen:
-            self._reload()
+        elif not self._stopping:
+            self._actions.reload()

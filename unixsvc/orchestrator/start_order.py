@@ -1,9 +1,8 @@
-"""Doing something with all services, each in its turn."""
+"""Runs a function on all services in the order of their dependencies."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
@@ -13,34 +12,33 @@ __all__ = ["reversed_order", "run_in_order"]
 
 
 async def run_in_order(
-    dependencies: Mapping[str, Collection[str]], act: Callable[[str], Awaitable[object]]
+    dependencies: Mapping[str, Collection[str]], action: Callable[[str], Awaitable[object]]
 ) -> None:
-    """Act on each name after all that it depends on; where neither depends on the other, at the same time.
+    """Run a function on each name after its dependencies; independent names run at the same time.
 
-    :param dependencies: of each name; without a circle. Names that are no keys are taken to be done.
-    :raises Exception: the first that an action has raised; nothing that depends on it is acted on then.
+    :param dependencies: of each name, without cycles. Dependencies that are no keys count as done.
+    :raises Exception: the first error of the function; it is not called for dependents of that name.
     """
-    outcomes = {name: SharedResult() for name in dependencies}
+    results: dict[str, SharedResult[None]] = {name: SharedResult() for name in dependencies}
 
     async def run(name: str) -> None:
         try:
-            for each in dependencies[name]:
-                if each in outcomes:
-                    await outcomes[each].wait()
-            await act(name)
+            for dependency in dependencies[name]:
+                if dependency in results:
+                    await results[dependency].wait()
+            await action(name)
         except Exception as error:
-            outcomes[name].settle(error)
+            results[name].fail(error)
             raise
-        outcomes[name].settle()
+        results[name].succeed(None)
 
     running = [Deferred.fromCoroutine(run(name)) for name in dependencies]
     try:
         await gatherResults(running, consumeErrors=True)
     except FirstError as first:
-        error: Any = first.subFailure.value
-        raise error from None
+        first.subFailure.raiseException()
 
 
 def reversed_order(dependencies: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """For each name, those that depend on it."""
-    return {name: [each for each in dependencies if name in dependencies[each]] for name in dependencies}
+    """The names that depend on each name."""
+    return {name: [other for other in dependencies if name in dependencies[other]] for name in dependencies}

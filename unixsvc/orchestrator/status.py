@@ -1,10 +1,9 @@
-"""What can be known of services while they run."""
+"""The status of pools, workers and services."""
 
 from __future__ import annotations
 
 from functools import reduce
 from operator import add
-from typing import Any
 
 import psutil
 from msgspec import Struct, field
@@ -16,12 +15,13 @@ __all__ = ["Latency", "PoolSnapshot", "ServiceStatus", "WorkerSnapshot", "Worker
 
 
 class WorkerSnapshot(Struct, frozen=True):
-    """What a pool knows of a worker.
+    """The state of a worker, as its pool knows it.
 
-    :ivar pid: None once it has ended.
-    :ivar phase: the name of its phase.
-    :ivar uptime: since it was started, in seconds.
-    :ivar generation: rises with each reload.
+    :ivar pid: None after its end.
+    :ivar phase: the value of its :class:`~unixsvc.orchestrator.pool.model.WorkerPhase`.
+    :ivar uptime: since its start, in seconds.
+    :ivar status: its latest report.
+    :ivar generation: the number of its spec, which rises with each reload.
     """
 
     pid: int | None
@@ -32,10 +32,11 @@ class WorkerSnapshot(Struct, frozen=True):
 
 
 class PoolSnapshot(Struct, frozen=True):
-    """What a pool knows of its workers, and what those that are gone had counted.
+    """The state of a pool.
 
-    :ivar state: of the service; empty where its workers tell.
-    :ivar problem: what last went wrong; empty once all is well again.
+    :ivar ended: the counters of workers that have ended.
+    :ivar state: the state of the service; empty if it follows from its workers.
+    :ivar problem: the last failure; empty once all workers are ready again.
     """
 
     workers: list[WorkerSnapshot]
@@ -45,7 +46,7 @@ class PoolSnapshot(Struct, frozen=True):
 
 
 class Latency(Struct, frozen=True):
-    """The time within which a share of the requests was answered, in seconds."""
+    """Quantiles of the time to a reply, in seconds."""
 
     p50: float
     p90: float
@@ -53,9 +54,9 @@ class Latency(Struct, frozen=True):
 
 
 class WorkerStatus(Struct, frozen=True):
-    """One worker, as it is told to a caller. ``uptime`` is in seconds, ``rss`` in bytes.
+    """One worker in the result of ``unixsvc status``; ``uptime`` is in seconds, ``rss`` in bytes.
 
-    :ivar services: those that it has asked, by name.
+    :ivar services: its clients of other services, by name.
     """
 
     pid: int | None
@@ -70,11 +71,11 @@ class WorkerStatus(Struct, frozen=True):
 
 
 class ServiceStatus(Struct, frozen=True):
-    """One service, as it is told to a caller; ``pid`` and ``uptime`` are those of its oldest worker.
+    """One service in the result of ``unixsvc status``; ``pid`` and ``uptime`` are those of its oldest worker.
 
-    The names are the original system's: scripts read them.
+    The keys are those of the PHP original, which scripts read.
 
-    :ivar services: those that its workers have asked, by name.
+    :ivar services: the clients that its workers have of other services, by name.
     """
 
     pid: int | None
@@ -91,36 +92,37 @@ class ServiceStatus(Struct, frozen=True):
 
 
 def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
-    """Add the figures of a service up.
+    """Add up the statistics of a service.
 
-    :param app: where its application is.
+    :param app: its application, as configured.
+    :param stopping: whether the orchestrator stops.
     """
     workers = stats.workers
-    total = reduce(add, (each.status.snapshot for each in workers), stats.ended.past())
-    oldest = max(workers, key=lambda each: each.uptime, default=None)
+    total = reduce(add, (worker.status.snapshot for worker in workers), stats.ended.past())
+    oldest = max(workers, key=lambda worker: worker.uptime, default=None)
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
         uptime=oldest.uptime if oldest else 0.0,
-        status="stopping" if stopping else stats.state or _status_of(workers),
+        status="stopping" if stopping else stats.state or _state_of(workers),
         app=app,
         requests=total.requests,
         errors=total.errors,
         average=total.seconds / total.requests if total.requests else 0.0,
-        workers=[_worker(each) for each in workers],
+        workers=[_worker_status(worker) for worker in workers],
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
         problem=stats.problem,
         services=total.services or {},
     )
 
 
-def _status_of(workers: list[WorkerSnapshot]) -> str:
-    phases = {each.phase for each in workers}
+def _state_of(workers: list[WorkerSnapshot]) -> str:
+    phases = {worker.phase for worker in workers}
     if "ready" in phases:
         return "ready"
     return "starting" if "starting" in phases else "restarting"
 
 
-def _worker(worker: WorkerSnapshot) -> WorkerStatus:
+def _worker_status(worker: WorkerSnapshot) -> WorkerStatus:
     snapshot = worker.status.snapshot
     return WorkerStatus(
         worker.pid,
@@ -129,17 +131,16 @@ def _worker(worker: WorkerSnapshot) -> WorkerStatus:
         snapshot.requests,
         snapshot.errors,
         worker.status.connections,
-        _resident(worker.pid),
+        _resident_memory(worker.pid),
         worker.generation,
         snapshot.services or {},
     )
 
 
-def _resident(pid: int | None) -> int:
+def _resident_memory(pid: int | None) -> int:
     if pid is None:
         return 0
     try:
-        memory: Any = psutil.Process(pid).memory_info()
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.NoSuchProcess:
         return 0  # it has just ended
-    return int(memory.rss)

@@ -1,1 +1,1 @@
-"""One service inside one process."""
+"""One service in one process: its parts, its factory and its lifecycle."""

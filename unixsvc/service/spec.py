@@ -1,4 +1,4 @@
-"""What a service in a process is made from, and the statistics that it reports."""
+"""The configuration of a worker, and the statistics that it reports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Privileges", "StatsReport", "WorkerConfig"]
 
 
 class Privileges(Struct, frozen=True):
-    """Whom a worker runs as, and what it gets; None leaves what the orchestrator has.
+    """The user and the resource limits of a worker; None keeps those of the orchestrator.
 
-    :ivar groups: all that it is in; only if there is a ``gid``.
-    :ivar umask: for the files that it makes.
-    :ivar open_files: descriptors at a time.
-    :ivar memory: bytes of address space.
-    :ivar home: the user's directory; only if there is a ``uid``.
-    :ivar name: the user's name, likewise; empty if it has none.
+    :ivar groups: all supplementary groups; only with a ``gid``.
+    :ivar umask: for files that the worker creates.
+    :ivar open_files: maximum number of file descriptors.
+    :ivar memory: maximum address space, in bytes.
+    :ivar home: the home directory; only with a ``uid``.
+    :ivar name: the user name; only with a ``uid``, and empty if the user has none.
     """
 
     uid: int | None = None
@@ -33,16 +33,16 @@ class Privileges(Struct, frozen=True):
 
 
 class WorkerConfig(Struct, frozen=True):
-    """What a worker is to be: the first line that it reads.
+    """The configuration of one worker.
 
-    It goes through a pipe, as other processes can read arguments and environments.
+    The orchestrator sends it through a pipe, as other processes can read arguments and environments.
 
-    :ivar folder: first on the import path.
-    :ivar token: empty if none is needed.
-    :ivar privileges: what it is to give up.
-    :ivar socket_dir: where its socket is; empty if it has none.
-    :ivar http: what is particular to it, if it answers over HTTP.
-    :ivar place: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
+    :ivar folder: the folder of the configuration, first on the import path.
+    :ivar token: the token that clients present; empty if none is required.
+    :ivar privileges: the user and the resource limits that the worker switches to.
+    :ivar socket_dir: the socket directory; empty if there is none.
+    :ivar counts_slot: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
+    :ivar http: the HTTP settings of the gateway; None for other services.
     """
 
     service: str
@@ -55,18 +55,18 @@ class WorkerConfig(Struct, frozen=True):
     token: str
     privileges: Privileges = Privileges()
     socket_dir: str = ""
-    place: int = 0
+    counts_slot: int = 0
     http: Http | None = None
 
     def __repr__(self) -> str:
-        # The generated one would show the token, and a repr ends up in logs.
-        return f"<Orders {self.service} [{self.slot}]>"
+        # The default one would show the token in logs.
+        return f"<WorkerConfig {self.service} [{self.slot}]>"
 
 
 class StatsReport(Struct, frozen=True, tag="status"):
-    """The figures of a worker.
+    """The statistics of a worker.
 
-    :ivar memory: resident, in bytes.
+    :ivar memory: resident memory, in bytes.
     """
 
     snapshot: MetricsSnapshot = MetricsSnapshot()

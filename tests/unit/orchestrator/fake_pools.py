@@ -22,7 +22,7 @@ from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["FleetTestCase", "OrchestratorTestCase", "ServicesTestCase", "Watcher", "service"]
+__all__ = ["ManagerTestCase", "OrchestratorTestCase", "ServicesTestCase", "Watcher", "service"]
 
 
 def service(**settings: Any) -> ServiceSettings:
@@ -75,7 +75,7 @@ class ServicesTestCase(SynchronousTestCase):
     def obey(self, *names: str) -> None:
         """Have those end that were told to."""
         for each in self.processes(*names):
-            if each.signals or "drain" in each.told:
+            if each.signals or "drain" in each.commands:
                 each.report(WorkerDraining())
                 each.end()
         self.reactor.advance(0)
@@ -87,7 +87,7 @@ class ServicesTestCase(SynchronousTestCase):
             self.obey()
 
 
-class FleetTestCase(ServicesTestCase):
+class ManagerTestCase(ServicesTestCase):
     """Has a fleet with nothing in it.
 
     :ivar failures: the services that have failed, with the reasons.
@@ -98,14 +98,14 @@ class FleetTestCase(ServicesTestCase):
         super().setUp()
         self.failures: list[tuple[str, str]] = []
         self.parent = MultiService()
-        self.assembly = PoolFactory(self.reactor, TOKEN, LogLevelFilter("info"), {})
-        self.fleet = ServiceManager(self.assembly, self.parent, lambda *failed: self.failures.append(failed))
+        self.factory = PoolFactory(self.reactor, TOKEN, LogLevelFilter("info"), {})
+        self.manager = ServiceManager(self.factory, self.parent, lambda *failed: self.failures.append(failed))
         self._done: list[Deferred[Any]] = []
         self.addCleanup(self.end)
 
     def end(self) -> None:
         """Let go of all sockets; what is not done by then is not looked at."""
-        self.fleet.release()
+        self.manager.unbind()
         for each in self._done:
             each.addErrback(lambda failure: None)
 
@@ -118,22 +118,22 @@ class FleetTestCase(ServicesTestCase):
         """Have these services, not started."""
         settings = self.settings(**services)
         for name in start_order(services):
-            self.fleet.bind(name, settings)
+            self.manager.bind(name, settings)
 
     def start(self, **services: ServiceSettings) -> None:
         """Have these services, started and ready."""
         self.bind(**services)
-        started = self.do(self.fleet.start_all())
+        started = self.do(self.manager.start_all())
         self.settle()
         self.successResultOf(started)
 
-    def renew(self, name: str, **services: ServiceSettings) -> Deferred[None]:
+    def reconfigure(self, name: str, **services: ServiceSettings) -> Deferred[None]:
         """Have one service be as it is configured in these."""
-        return self.do(self.fleet.renew(name, self.settings(**services)))
+        return self.do(self.manager.reconfigure(name, self.settings(**services)))
 
     def statuses(self) -> dict[str, str]:
         """How each service is."""
-        asked = self.do(self.fleet.status(stopping=False))
+        asked = self.do(self.manager.status(stopping=False))
         for each in self.processes():
             each.report(StatsReport())
         return {name: each.status for name, each in self.successResultOf(asked).items()}
@@ -141,25 +141,25 @@ class FleetTestCase(ServicesTestCase):
 
 @implementer(IOrchestratorWatcher)
 class Watcher:
-    """Notes what it is told.
+    """Records its calls.
 
-    :ivar told: that, in order.
+    :ivar events: the calls, in order.
     """
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.events: list[Any] = []
 
     def reloading(self) -> None:
         """A reload begins."""
-        self.told.append("reloading")
+        self.events.append("reloading")
 
     def reloaded(self) -> None:
         """It is over."""
-        self.told.append("reloaded")
+        self.events.append("reloaded")
 
     def aborted(self, name: str, reason: str) -> None:
         """An essential service has failed."""
-        self.told.append((name, reason))
+        self.events.append((name, reason))
 
 
 class OrchestratorTestCase(ServicesTestCase):

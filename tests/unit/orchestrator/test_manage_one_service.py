@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from tests.unit.orchestrator.fake_pools import FleetTestCase, service
+from tests.unit.orchestrator.fake_pools import ManagerTestCase, service
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.orchestrator.worker.messages import WorkerFailed
 
 
-class OneTests(FleetTestCase):
+class OneTests(ManagerTestCase):
     """What is done with one service leaves the others alone."""
 
     def setUp(self) -> None:
@@ -21,8 +21,8 @@ class OneTests(FleetTestCase):
     def test_unknown(self) -> None:
         """A name that there is not is refused, with those that there are."""
         for asked in (
-            self.fleet.start("hose"), self.fleet.stop("hose"), self.fleet.restart("hose"),
-            self.fleet.scale("hose", 2),
+            self.manager.start("hose"), self.manager.stop("hose"), self.manager.restart("hose"),
+            self.manager.scale("hose", 2),
         ):  # fmt: skip
             error = self.failureResultOf(self.do(asked), NotFound).value
             self.assertIn("'hose'", str(error))
@@ -30,13 +30,13 @@ class OneTests(FleetTestCase):
 
     def test_stop_and_start(self) -> None:
         """One is stopped, with its socket, and started again."""
-        stopped = self.do(self.fleet.stop("home"))
+        stopped = self.do(self.manager.stop("home"))
         self.assertNoResult(stopped)
         self.settle()
         self.successResultOf(stopped)
-        self.assertEqual((self.sockets(), self.names(), self.user.told), (["user"], ["user"], []))
+        self.assertEqual((self.sockets(), self.names(), self.user.commands), (["user"], ["user"], []))
         self.assertEqual(self.statuses(), {"home": "stopped", "user": "ready"})
-        started = self.do(self.fleet.start("home"))
+        started = self.do(self.manager.start("home"))
         self.assertNoResult(started)
         self.settle()
         self.successResultOf(started)
@@ -44,14 +44,14 @@ class OneTests(FleetTestCase):
 
     def test_start_what_runs(self) -> None:
         """To start what runs is nothing."""
-        self.successResultOf(self.do(self.fleet.start("home")))
+        self.successResultOf(self.do(self.manager.start("home")))
         self.assertEqual(len(self.processes()), 2)
 
     def test_restart(self) -> None:
         """One is restarted: drained, and started when that is done; it keeps its socket."""
         socket = os.lstat(os.path.join(self.folder, "service_home.sock")).st_ino
-        restarted = self.do(self.fleet.restart("home"))
-        self.assertEqual((self.home.told, self.user.told), (["drain"], []))
+        restarted = self.do(self.manager.restart("home"))
+        self.assertEqual((self.home.commands, self.user.commands), (["drain"], []))
         self.obey()
         self.assertNoResult(restarted)
         self.settle()
@@ -60,9 +60,9 @@ class OneTests(FleetTestCase):
 
     def test_restart_what_is_stopped(self) -> None:
         """One that is stopped is started by that."""
-        self.do(self.fleet.stop("home"))
+        self.do(self.manager.stop("home"))
         self.settle()
-        restarted = self.do(self.fleet.restart("home"))
+        restarted = self.do(self.manager.restart("home"))
         self.settle()
         self.successResultOf(restarted)
         self.assertEqual(sorted(self.names()), ["home", "user"])
@@ -70,11 +70,11 @@ class OneTests(FleetTestCase):
     def test_one_after_the_other(self) -> None:
         """What is asked for one service is done in that order; the last one counts."""
         asked = [
-            self.do(self.fleet.restart("home")),
-            self.do(self.fleet.stop("home")),
-            self.do(self.fleet.start("home")),
-            self.do(self.fleet.stop("home")),
-            self.do(self.fleet.restart("home")),
+            self.do(self.manager.restart("home")),
+            self.do(self.manager.stop("home")),
+            self.do(self.manager.start("home")),
+            self.do(self.manager.stop("home")),
+            self.do(self.manager.restart("home")),
         ]
         self.settle()
         for each in asked:
@@ -83,7 +83,7 @@ class OneTests(FleetTestCase):
 
     def test_restart_fails(self) -> None:
         """Who restarts one that cannot start any more is told why; it has failed then."""
-        restarted = self.do(self.fleet.restart("home"))
+        restarted = self.do(self.manager.restart("home"))
         self.obey()
         [process] = self.processes("home")
         process.report(WorkerFailed("no disk"))
@@ -94,27 +94,27 @@ class OneTests(FleetTestCase):
     def test_start_what_has_failed(self) -> None:
         """One that has failed can be started, and fail again."""
         self.test_restart_fails()
-        again = self.do(self.fleet.start("home"))
+        again = self.do(self.manager.start("home"))
         self.processes("home")[0].end(code=3)
         self.failureResultOf(again, ConfigError)
-        started = self.do(self.fleet.start("home"))
+        started = self.do(self.manager.start("home"))
         self.settle()
         self.successResultOf(started)
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
 
     def test_waits_for_a_start_that_fails(self) -> None:
         """What waits for its turn behind a start that fails gets it, and comes to an end, good or bad."""
-        self.do(self.fleet.stop("home"))
+        self.do(self.manager.stop("home"))
         self.settle()
-        started = self.do(self.fleet.start("home"))
-        renewed = self.renew("home", home=service(), user=service())
-        scaled = self.do(self.fleet.scale("home", 2))
+        started = self.do(self.manager.start("home"))
+        renewed = self.reconfigure("home", home=service(), user=service())
+        scaled = self.do(self.manager.scale("home", 2))
         self.processes("home")[0].end(code=3)
         self.failureResultOf(started, ConfigError)
         self.settle()
         self.assertTrue(renewed.called)
         self.assertTrue(scaled.called)
-        started = self.do(self.fleet.start("home"))
+        started = self.do(self.manager.start("home"))
         self.settle()
         self.successResultOf(started)
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
@@ -125,12 +125,12 @@ class OneTests(FleetTestCase):
             for each in self.processes("home"):
                 each.end(code=1)
             self.reactor.advance(0.25)
-        self.assertEqual(self.failures, [("home", "ended with exit code 1")])
+        self.assertEqual(self.failures, [("home", "a worker exited with code 1")])
 
     def test_removed_meanwhile(self) -> None:
         """Who waits for its turn with one that is removed meanwhile is told that there is no such service."""
-        removed = self.do(self.fleet.remove("home"))
-        waiting = [self.do(self.fleet.start("home")), self.do(self.fleet.restart("home"))]
+        removed = self.do(self.manager.remove("home"))
+        waiting = [self.do(self.manager.start("home")), self.do(self.manager.restart("home"))]
         self.settle()
         self.successResultOf(removed)
         for each in waiting:
@@ -138,7 +138,7 @@ class OneTests(FleetTestCase):
         self.assertEqual((self.names(), self.sockets()), (["user"], ["user"]))
 
 
-class ScaleTests(FleetTestCase):
+class ScaleTests(ManagerTestCase):
     """Another number of workers."""
 
     def setUp(self) -> None:
@@ -148,13 +148,13 @@ class ScaleTests(FleetTestCase):
 
     def scale(self, workers: int) -> None:
         """Have so many."""
-        done = self.do(self.fleet.scale("home", workers))
+        done = self.do(self.manager.scale("home", workers))
         self.settle()
         self.successResultOf(done)
 
     def assert_after_renewal(self, count: int, **settings: int) -> None:
         """So many there are after a reload with these settings."""
-        renewed = self.renew("home", home=service(**settings))
+        renewed = self.reconfigure("home", home=service(**settings))
         self.settle()
         self.successResultOf(renewed)
         self.assertEqual(len(self.processes("home")), count)
@@ -182,7 +182,7 @@ class ScaleTests(FleetTestCase):
     def test_survives_a_restart(self) -> None:
         """Nor does a restart, or a stop and a start, change it."""
         self.scale(3)
-        for asked in (self.fleet.restart, self.fleet.stop, self.fleet.start):
+        for asked in (self.manager.restart, self.manager.stop, self.manager.start):
             done = self.do(asked("home"))
             self.settle()
             self.successResultOf(done)
@@ -191,14 +191,14 @@ class ScaleTests(FleetTestCase):
     def test_survives_a_reload_that_fails(self) -> None:
         """When another number was configured that could not be had, it is as it was."""
         self.scale(3)
-        renewed = self.renew("home", home=service(workers=2))
+        renewed = self.reconfigure("home", home=service(workers=2))
         self.reactor.started[-1].end(code=3)
         self.failureResultOf(renewed, ConfigError)
         self.assert_after_renewal(3, threads=4)
 
     def test_fails(self) -> None:
         """When they cannot be had it is said why, and not tried again at the next reload."""
-        done = self.do(self.fleet.scale("home", 2))
+        done = self.do(self.manager.scale("home", 2))
         self.reactor.started[-1].end(code=3)
         self.failureResultOf(done, ConfigError)
         self.settle()
@@ -206,8 +206,8 @@ class ScaleTests(FleetTestCase):
 
     def test_does_not_run(self) -> None:
         """What does not run cannot be scaled; it is said how it is, and what to do."""
-        self.do(self.fleet.stop("home"))
+        self.do(self.manager.stop("home"))
         self.settle()
-        error = self.failureResultOf(self.do(self.fleet.scale("home", 2)), Conflict).value
+        error = self.failureResultOf(self.do(self.manager.scale("home", 2)), Conflict).value
         self.assertEqual(error.detail, "home is stopped; start it first")
         self.assertEqual(self.processes(), [])

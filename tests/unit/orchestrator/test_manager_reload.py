@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tests.unit.orchestrator.fake_pools import FleetTestCase, service
+from tests.unit.orchestrator.fake_pools import ManagerTestCase, service
 from unixsvc import GET, App
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
@@ -19,7 +19,7 @@ def hello() -> str:
 app = App([GET("/", hello)])
 
 
-class RenewTests(FleetTestCase):
+class RenewTests(ManagerTestCase):
     """Services that run, do not run, are new, or are gone."""
 
     def setUp(self) -> None:
@@ -30,108 +30,108 @@ class RenewTests(FleetTestCase):
 
     def test_changed(self) -> None:
         """One that runs has its workers replaced by such as are configured, their successors first."""
-        renewed = self.renew("home", home=service(threads=3), user=service())
+        renewed = self.reconfigure("home", home=service(threads=3), user=service())
         [_, new] = self.processes("home")
-        self.assertEqual((new.worker_config.settings.threads, self.home.told), (3, []))
+        self.assertEqual((new.worker_config.settings.threads, self.home.commands), (3, []))
         self.settle()
         self.successResultOf(renewed)
-        self.assertEqual((self.processes("home"), self.user.told), ([new], []))
+        self.assertEqual((self.processes("home"), self.user.commands), ([new], []))
 
     def test_unchanged(self) -> None:
         """So has one whose configuration is as it was: its code may have changed."""
-        renewed = self.renew("home", home=service(), user=service())
+        renewed = self.reconfigure("home", home=service(), user=service())
         self.settle()
         self.successResultOf(renewed)
         self.assertNotIn(self.home, self.processes("home"))
 
     def test_fails(self) -> None:
         """When the new ones cannot start, the old ones stay, and are what they were."""
-        renewed = self.renew("home", home=service(app="no:app"), user=service())
+        renewed = self.reconfigure("home", home=service(app="no:app"), user=service())
         [_, new] = self.processes("home")
         new.report(WorkerFailed("there is no module 'no'"))
         new.end(code=3)
         self.assertIn("no module 'no'", str(self.failureResultOf(renewed, ConfigError).value))
         self.settle()
-        self.assertEqual((self.processes("home"), self.home.told), ([self.home], []))
-        found = self.do(self.fleet.status(stopping=False))
+        self.assertEqual((self.processes("home"), self.home.commands), ([self.home], []))
+        found = self.do(self.manager.status(stopping=False))
         self.reactor.advance(1)
         self.assertEqual(self.successResultOf(found)["home"].app, "shop:app")
 
     def test_added(self) -> None:
         """One that is new gets its socket, is started, and then is one of the others."""
-        renewed = self.renew("shop", home=service(), user=service(), shop=service())
+        renewed = self.reconfigure("shop", home=service(), user=service(), shop=service())
         self.assertNoResult(renewed)
         self.assertEqual(self.sockets(), ["home", "shop", "user"])
         self.settle()
         self.successResultOf(renewed)
-        self.assertEqual(self.fleet.names, ["home", "user", "shop"])
+        self.assertEqual(self.manager.names, ["home", "user", "shop"])
         self.assertEqual([each.name for each in self.parent], ["home", "user", "shop"])
 
     def test_added_fails(self) -> None:
         """One that is new and cannot start is forgotten, with its socket; it can be tried again."""
         for workers in 1, 2:
-            renewed = self.renew("shop", home=service(), user=service(), shop=service(workers=workers))
+            renewed = self.reconfigure("shop", home=service(), user=service(), shop=service(workers=workers))
             self.processes("shop")[0].end(code=3)
             self.obey("shop")
             self.assertIn("services.shop", str(self.failureResultOf(renewed, ConfigError).value))
-            self.assertEqual((self.fleet.names, self.sockets()), (["home", "user"], ["home", "user"]))
+            self.assertEqual((self.manager.names, self.sockets()), (["home", "user"], ["home", "user"]))
             self.assertEqual([each.name for each in self.parent], ["home", "user"])
-        renewed = self.renew("shop", home=service(), user=service(), shop=service())
+        renewed = self.reconfigure("shop", home=service(), user=service(), shop=service())
         self.settle()
         self.successResultOf(renewed)
 
     def test_added_depends(self) -> None:
         """A new one takes its part in the order of all."""
-        self.renew("shop", home=service(), user=service(), shop=service(depends_on=("home",)))
+        self.reconfigure("shop", home=service(), user=service(), shop=service(depends_on=("home",)))
         self.settle()
-        self.do(self.fleet.stop_all())
-        told = [each.worker_config.service for each in self.processes() if "drain" in each.told]
-        self.assertEqual(sorted(told), ["shop", "user"])
+        self.do(self.manager.stop_all())
+        commands = [each.worker_config.service for each in self.processes() if "drain" in each.commands]
+        self.assertEqual(sorted(commands), ["shop", "user"])
 
     def test_removed(self) -> None:
         """One that is removed drains, and is forgotten when that is done, with its socket."""
-        removed = self.do(self.fleet.remove("home"))
-        self.assertEqual((self.home.told, self.fleet.names), (["drain"], ["home", "user"]))
+        removed = self.do(self.manager.remove("home"))
+        self.assertEqual((self.home.commands, self.manager.names), (["drain"], ["home", "user"]))
         self.settle()
         self.successResultOf(removed)
-        self.assertEqual((self.fleet.names, self.sockets(), self.names()), (["user"], ["user"], ["user"]))
+        self.assertEqual((self.manager.names, self.sockets(), self.names()), (["user"], ["user"], ["user"]))
         self.assertEqual([each.name for each in self.parent], ["user"])
 
     def test_stopped(self) -> None:
         """One that is stopped stays so; when it is started, it is what was configured last."""
-        self.do(self.fleet.stop("home"))
+        self.do(self.manager.stop("home"))
         self.settle()
-        self.successResultOf(self.renew("home", home=service(threads=3, workers=2), user=service()))
+        self.successResultOf(self.reconfigure("home", home=service(threads=3, workers=2), user=service()))
         self.assertEqual(self.processes("home"), [])
-        self.do(self.fleet.start("home"))
+        self.do(self.manager.start("home"))
         self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3, 3])
 
     def test_failed(self) -> None:
         """One that has failed is started: it may be that for which somebody has changed something."""
-        restarted = self.do(self.fleet.restart("home"))
+        restarted = self.do(self.manager.restart("home"))
         self.obey()
         self.processes("home")[0].end(code=3)
         self.failureResultOf(restarted, ConfigError)
-        renewed = self.renew("home", home=service(threads=3), user=service())
+        renewed = self.reconfigure("home", home=service(threads=3), user=service())
         self.settle()
         self.successResultOf(renewed)
         self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3])
 
     def test_failed_and_stopped(self) -> None:
         """One that has failed, and then was stopped on purpose, stays so."""
-        restarted = self.do(self.fleet.restart("home"))
+        restarted = self.do(self.manager.restart("home"))
         self.obey()
         self.processes("home")[0].end(code=3)
         self.failureResultOf(restarted, ConfigError)
-        self.successResultOf(self.do(self.fleet.stop("home")))
-        self.successResultOf(self.renew("home", home=service(), user=service()))
+        self.successResultOf(self.do(self.manager.stop("home")))
+        self.successResultOf(self.reconfigure("home", home=service(), user=service()))
         self.assertEqual(self.processes("home"), [])
 
     def test_waiting(self) -> None:
         """One that has not been started yet is, in its turn, what is configured by then."""
         self.bind(shop=service(), cash=service(depends_on=("shop",)))
-        started = self.do(self.fleet.start_all())
-        self.successResultOf(self.renew("cash", cash=service(threads=3), shop=service()))
+        started = self.do(self.manager.start_all())
+        self.successResultOf(self.reconfigure("cash", cash=service(threads=3), shop=service()))
         self.settle()
         self.successResultOf(started)
         self.assertEqual(self.processes("cash")[0].worker_config.settings.threads, 3)
@@ -139,8 +139,8 @@ class RenewTests(FleetTestCase):
     def test_while_it_starts(self) -> None:
         """One that starts just now is renewed when it has, and its start is not given up for that."""
         self.bind(shop=service())
-        started = self.do(self.fleet.start("shop"))
-        renewed = self.renew("shop", shop=service(threads=3))
+        started = self.do(self.manager.start("shop"))
+        renewed = self.reconfigure("shop", shop=service(threads=3))
         self.assertEqual(len(self.processes("shop")), 1)
         self.processes("shop")[0].report(WorkerReady())
         self.successResultOf(started)
@@ -150,44 +150,48 @@ class RenewTests(FleetTestCase):
 
     def test_isolation(self) -> None:
         """One that is to run in another place ends where it was, and is then started there."""
-        renewed = self.renew("home", home=service(isolation="inline", app=f"{__name__}:app"), user=service())
-        self.assertEqual(self.home.told, ["drain"])
+        renewed = self.reconfigure(
+            "home", home=service(isolation="inline", app=f"{__name__}:app"), user=service()
+        )
+        self.assertEqual(self.home.commands, ["drain"])
         self.settle()
         self.successResultOf(renewed)
         self.assertEqual(self.names(), ["user"])
         self.assertTrue(self.reactor.ports[f"{self.folder}/service_home.sock"].open)
-        removed = self.do(self.fleet.remove("home"))
+        removed = self.do(self.manager.remove("home"))
         self.reactor.pump([0.1] * 5)
         self.successResultOf(removed)
 
     def test_pids(self) -> None:
         """The pids of a fleet are those of its workers, and never our own."""
         self.bind(shop=service(isolation="inline", app=f"{__name__}:app"))
-        started = self.do(self.fleet.start("shop"))
+        started = self.do(self.manager.start("shop"))
         self.reactor.advance(0)
         self.successResultOf(started)
-        self.assertEqual(sorted(self.fleet.pids()), sorted(each.pid or 0 for each in self.processes()))
-        removed = self.do(self.fleet.remove("shop"))
+        self.assertEqual(sorted(self.manager.pids()), sorted(each.pid or 0 for each in self.processes()))
+        removed = self.do(self.manager.remove("shop"))
         self.reactor.pump([0.1] * 5)
         self.successResultOf(removed)
 
     def test_general_limits(self) -> None:
         """What is said for all services holds for one in this process, too, once it is renewed."""
         services = {"shop": service(isolation="inline", app=f"{__name__}:app")}
-        self.renew("shop", **services)
+        self.reconfigure("shop", **services)
         before = self.reactor.ports[f"{self.folder}/service_shop.sock"]
         for limits, renewed in (Limits(), False), (Limits(idle_timeout=1), True):
-            done = self.do(self.fleet.renew("shop", replace(self.settings(**services), limits=limits)))
+            done = self.do(
+                self.manager.reconfigure("shop", replace(self.settings(**services), limits=limits))
+            )
             self.reactor.pump([0.1] * 5)
             self.successResultOf(done)
             self.assertEqual(self.reactor.ports[f"{self.folder}/service_shop.sock"] is not before, renewed)
-        removed = self.do(self.fleet.remove("shop"))
+        removed = self.do(self.manager.remove("shop"))
         self.reactor.pump([0.1] * 5)
         self.successResultOf(removed)
 
     def test_isolation_fails(self) -> None:
         """When it cannot start there, what there was is there again."""
-        renewed = self.renew(
+        renewed = self.reconfigure(
             "home", home=service(isolation="inline", app="no_such_module:app"), user=service()
         )
         self.settle()

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from tests.unit.orchestrator.fake_pools import OrchestratorTestCase, Watcher, service
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
-from unixsvc.orchestrator.sockets.binding import DirectoryLock
+from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 
 
 class ClaimTests(OrchestratorTestCase):
@@ -72,7 +72,7 @@ class ClaimTests(OrchestratorTestCase):
         """A socket that was handed to us is refused before anything is taken, if it is for no service."""
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(os.path.join(self.folder, "shop"))
-            refused = self.make(handed={"shop": handed})
+            refused = self.make(passed_sockets={"shop": handed})
             self.assertIn("'shop'", str(self.assertRaises(ConfigError, refused.bind)))
         self.assert_nothing_left()
 
@@ -110,9 +110,9 @@ class LifeTests(OrchestratorTestCase):
         """All are drained in their order; it is done when all are gone, and nothing is left behind."""
         self.boot()
         stopped = self.orchestrator.stopService()
-        self.assertEqual([each.told for each in self.processes()], [[], ["drain"]])
+        self.assertEqual([each.commands for each in self.processes()], [[], ["drain"]])
         self.obey()
-        self.assertEqual([each.told for each in self.processes()], [["drain"]])
+        self.assertEqual([each.commands for each in self.processes()], [["drain"]])
         self.assertNoResult(stopped)
         self.pass_time()
         self.successResultOf(stopped)
@@ -123,7 +123,7 @@ class LifeTests(OrchestratorTestCase):
         """To stop twice is to stop once."""
         self.boot()
         both = [self.orchestrator.stopService(), self.orchestrator.stopService()]
-        self.assertEqual(self.processes("user")[0].told, ["drain"])
+        self.assertEqual(self.processes("user")[0].commands, ["drain"])
         self.pass_time()
         for each in both:
             self.successResultOf(each)

@@ -74,7 +74,7 @@ class CommandTests(OrchestratorTestCase):
         """The level changes here, in the workers that there are, and in those that come."""
         self.orchestrator.set_log_level("debug")
         self.assertEqual(self.level.name, "debug")
-        self.assertEqual([each.told for each in self.processes()], [["log"]] * 2)
+        self.assertEqual([each.commands for each in self.processes()], [["log"]] * 2)
         self.processes("home")[0].end(by=9)
         self.assertEqual(self.processes("home")[0].worker_config.log.level, "debug")
 
@@ -112,13 +112,13 @@ class EssentialTests(OrchestratorTestCase):
         """That one has failed is told, once, with the reason."""
         self.boot(home=service(essential=True), user=service())
         self.fail_service("home")
-        self.assertEqual(self.watcher.told, [("home", "ended with exit code 1")])
+        self.assertEqual(self.watcher.events, [("home", "a worker exited with code 1")])
 
     def test_other(self) -> None:
         """That another one has is not."""
         self.boot(home=service(essential=True), user=service())
         self.fail_service("user")
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.watcher.events, [])
 
     def test_nobody_watches(self) -> None:
         """That nobody watches is no error."""

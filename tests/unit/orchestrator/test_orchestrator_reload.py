@@ -28,7 +28,7 @@ class ReloadTests(OrchestratorTestCase):
         self.successResultOf(done)
         self.assertFalse(set(self.before) & set(self.processes()))
         self.assertEqual(len(self.processes()), 2)
-        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
+        self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
 
     def test_one(self) -> None:
         """For one service, only its workers are."""
@@ -42,7 +42,7 @@ class ReloadTests(OrchestratorTestCase):
         """What is new is started, what is not there any more is ended after all else, the rest is changed."""
         self.loaded = self.settings(user=service(threads=3), shop=service())
         done = self.orchestrator.reload()
-        self.assertEqual(self.processes("home")[0].told, [])
+        self.assertEqual(self.processes("home")[0].commands, [])
         self.settle()
         self.successResultOf(done)
         self.assertEqual(sorted(self.names()), ["shop", "user"])
@@ -91,8 +91,8 @@ class ReloadTests(OrchestratorTestCase):
             self.reactor.started[-1].end(code=3)
         self.assertIn("services.home", str(self.failureResultOf(done, ConfigError).value))
         self.assertEqual(self.processes(), self.before)
-        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
-        [said] = [each for each in events if "the reload was given up" in each["log_format"]]
+        self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
+        [said] = [each for each in events if "the reload has failed" in each["log_format"]]
         self.assertEqual(said["log_level"].name, "error")
 
     def test_wrong_configuration(self) -> None:
@@ -109,7 +109,7 @@ class ReloadTests(OrchestratorTestCase):
         """Then, too, the watcher is told that there was one, and that it is over: systemd waits for that."""
         self.loaded = ConfigError("unixsvc.toml", "not valid TOML")
         self.failureResultOf(self.orchestrator.reload(), ConfigError)
-        self.assertEqual(self.watcher.told, ["reloading", "reloaded"])
+        self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
 
     def test_after_a_mistake(self) -> None:
         """The next one, without the mistake, is done."""
@@ -128,7 +128,7 @@ class ReloadTests(OrchestratorTestCase):
         self.settle()
         for each in first, *others:
             self.successResultOf(each)
-        self.assertEqual(self.watcher.told, ["reloading", "reloaded"] * 2)
+        self.assertEqual(self.watcher.events, ["reloading", "reloaded"] * 2)
         self.assertEqual([each.worker_config.settings.threads for each in self.processes()], [3])
 
     def test_nobody_waits(self) -> None:
@@ -145,7 +145,7 @@ class ReloadTests(OrchestratorTestCase):
         done = self.orchestrator.reload()
         self.settle()
         self.successResultOf(done)
-        self.assertEqual({each.told[-1] for each in self.processes()}, {"log"})
+        self.assertEqual({each.commands[-1] for each in self.processes()}, {"log"})
         self.orchestrator.set_log_level("error")
         done = self.orchestrator.reload()
         self.settle()

@@ -15,11 +15,11 @@ from tests.unit.orchestrator.pool.test_process import Owner
 from unixsvc.config.settings import Limits, Log, Security
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
-from unixsvc.orchestrator.pool.policy import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds
-from unixsvc.orchestrator.pool.worker_record import Recycling
-from unixsvc.orchestrator.pool_factory import PoolFactory, check_handed
+from unixsvc.orchestrator.pool.recycling import Recycling
+from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 
@@ -32,7 +32,7 @@ class AssemblyTestCase(ServicesTestCase):
         super().setUp()
         self.level = LogLevelFilter("info")
         self.handed: dict[str, socket.socket] = {}
-        self.assembly = PoolFactory(self.reactor, TOKEN, self.level, self.handed)
+        self.factory = PoolFactory(self.reactor, TOKEN, self.level, self.handed)
 
     def listening(self, name: str) -> socket.socket:
         """A socket as somebody else hands it to us."""
@@ -48,13 +48,13 @@ class VersionTests(AssemblyTestCase):
 
     def config(self, settings: Any, slot: int = 1) -> WorkerConfig:
         """What a worker of ``home`` would be told."""
-        worker = self.assembly.version("home", settings).make(slot, InheritedFds((7,), 8, 1), Owner())
+        worker = self.factory.make_spec("home", settings).make(slot, InheritedFds((7,), 8, 1), Owner())
         worker.start()
         return self.reactor.started[-1].worker_config
 
     def test_times(self) -> None:
         """All times and limits are those that are configured for the service."""
-        version = self.assembly.version(
+        spec = self.factory.make_spec(
             "home",
             self.settings(
                 home=service(
@@ -67,18 +67,18 @@ class VersionTests(AssemblyTestCase):
             boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5, start_limit=6,
             start_interval=7,
         )  # fmt: skip
-        self.assertEqual((version.rules, version.recycling), (expected, Recycling(8, 9, 10)))
+        self.assertEqual((spec.policy, spec.recycling), (expected, Recycling(8, 9, 10)))
 
     def test_workers(self) -> None:
         """There are as many workers as are configured, if not so many are asked for."""
         for workers, wanted, found in (3, None, 3), (3, 5, 5), ("auto", None, os.cpu_count() or 1):
             settings = self.settings(home=service(workers=workers))
-            self.assertEqual(self.assembly.version("home", settings, wanted=wanted).wanted, found)
+            self.assertEqual(self.factory.make_spec("home", settings, wanted=wanted).wanted, found)
 
     def test_numbers(self) -> None:
         """Each version has a higher number, whatever service it is of."""
         settings = self.settings(home=service(), user=service())
-        numbers = [self.assembly.version(name, settings).number for name in ("home", "user", "home")]
+        numbers = [self.factory.make_spec(name, settings).number for name in ("home", "user", "home")]
         self.assertEqual(numbers, sorted(set(numbers)))
 
     def test_orders(self) -> None:
@@ -97,16 +97,16 @@ class VersionTests(AssemblyTestCase):
     def test_log_level(self) -> None:
         """Its log has the level of the moment when it is started, whatever was configured."""
         settings = replace(self.settings(home=service()), log=Log(level="error"))
-        version = self.assembly.version("home", settings)
+        spec = self.factory.make_spec("home", settings)
         self.level.set("debug")
-        version.make(1, InheritedFds((7,), 8, 1), Owner()).start()
+        spec.make(1, InheritedFds((7,), 8, 1), Owner()).start()
         self.assertEqual(self.reactor.started[-1].worker_config.log.level, "debug")
 
     def test_privileges(self) -> None:
         """What it is to give up is found out once, here, and is refused if it cannot be."""
         self.assertEqual(self.config(self.settings(home=service(umask="027"))).privileges.umask, 0o027)
         wrong = self.settings(home=service(user="no-such-user"))
-        error = self.assertRaises(ConfigError, self.assembly.version, "home", wrong)
+        error = self.assertRaises(ConfigError, self.factory.make_spec, "home", wrong)
         self.assertIn("services.home.user", str(error))
 
 
@@ -116,8 +116,8 @@ class PoolTests(AssemblyTestCase):
     def pool(self, **settings: Any) -> Any:
         """What runs ``home``."""
         configured = self.settings(home=service(**settings))
-        version = self.assembly.version("home", configured)
-        return self.assembly.pool("home", configured, version, lambda reason: None)
+        spec = self.factory.make_spec("home", configured)
+        return self.factory.make_pool("home", configured, spec, lambda reason: None)
 
     def test_workers(self) -> None:
         """Workers, which listen on its path, with the mode that is configured."""
@@ -147,8 +147,8 @@ class PoolTests(AssemblyTestCase):
     def test_long_path(self) -> None:
         """A path that no socket can have is refused."""
         settings = replace(self.settings(home=service()), socket_dir="/tmp/" + "x" * 100)  # noqa: S108
-        version = self.assembly.version("home", settings)
-        self.assertRaises(ConfigError, self.assembly.pool, "home", settings, version, print)
+        spec = self.factory.make_spec("home", settings)
+        self.assertRaises(ConfigError, self.factory.make_pool, "home", settings, spec, print)
 
 
 class HandedTests(AssemblyTestCase):
@@ -156,14 +156,15 @@ class HandedTests(AssemblyTestCase):
 
     def test_fit(self) -> None:
         """One that is is taken."""
-        check_handed({"home": self.listening("home")}, self.settings(home=service()))
-        check_handed({}, self.settings(home=service()))
+        check_passed_sockets({"home": self.listening("home")}, self.settings(home=service()))
+        check_passed_sockets({}, self.settings(home=service()))
 
     def test_no_service(self) -> None:
         """One for a service that there is not, or that has no workers, is refused: it would be forgotten."""
         settings = self.settings(home=service(), debug=service(isolation="inline"))
         for name in "shop", "debug":
-            error = self.assertRaises(ConfigError, check_handed, {name: self.listening(name)}, settings)
+            passed = {name: self.listening(name)}
+            error = self.assertRaises(ConfigError, check_passed_sockets, passed, settings)
             self.assertIn(f"'{name}'", str(error))
             self.assertIn("home", str(error))
             self.assertNotIn("debug,", str(error))
@@ -171,6 +172,7 @@ class HandedTests(AssemblyTestCase):
     def test_elsewhere(self) -> None:
         """So is one that is not where clients would look; it is said where that is."""
         other = self.listening("other")
-        error = self.assertRaises(ConfigError, check_handed, {"home": other}, self.settings(home=service()))
+        settings = self.settings(home=service())
+        error = self.assertRaises(ConfigError, check_passed_sockets, {"home": other}, settings)
         for words in other.getsockname(), os.path.join(self.folder, "service_home.sock"):
             self.assertIn(words, str(error))

@@ -30,7 +30,7 @@ class ReloadsTests(SynchronousTestCase):
 
     def test_one(self) -> None:
         """One is begun at once, and done when it is."""
-        done = self.reloads.ask("")
+        done = self.reloads.request("")
         self.assertEqual(self.suspended, [""])
         self.assertNoResult(done)
         self.ends[0].callback(None)
@@ -38,8 +38,8 @@ class ReloadsTests(SynchronousTestCase):
 
     def test_hundred(self) -> None:
         """However many ask while one is under way, there is one more, and all of them have that one."""
-        first = self.reloads.ask("")
-        others = [self.reloads.ask("") for _ in range(100)]
+        first = self.reloads.request("")
+        others = [self.reloads.request("") for _ in range(100)]
         self.ends[0].callback(None)
         self.successResultOf(first)
         for each in others:
@@ -52,26 +52,26 @@ class ReloadsTests(SynchronousTestCase):
     def test_afterwards(self) -> None:
         """When all are done, the next one is begun at once again."""
         for number in 1, 2, 3:
-            done = self.reloads.ask("")
+            done = self.reloads.request("")
             self.assertEqual(len(self.suspended), number)
             self.ends[-1].callback(None)
             self.successResultOf(done)
 
     def test_failure(self) -> None:
         """One that fails fails for those who have asked for it; the next one is begun all the same."""
-        first, second = self.reloads.ask(""), self.reloads.ask("")
+        first, second = self.reloads.request(""), self.reloads.request("")
         self.ends[0].errback(ConfigError("x", "is wrong"))
         self.failureResultOf(first, ConfigError)
         self.assertNoResult(second)
         self.ends[1].errback(ValueError("whatever it is"))
         self.failureResultOf(second, ValueError)
-        self.reloads.ask("")
+        self.reloads.request("")
         self.assertEqual(len(self.suspended), 3)
 
     def test_names(self) -> None:
         """Different services are reloaded in the order in which it was asked, one at a time."""
         for name in "home", "user", "home", "user", "shop":
-            self.reloads.ask(name)
+            self.reloads.request(name)
         for _ in range(4):
             self.assertEqual(len([each for each in self.ends if not each.called]), 1)
             self.ends[-1].callback(None)
@@ -79,8 +79,8 @@ class ReloadsTests(SynchronousTestCase):
 
     def test_all_include_one(self) -> None:
         """Who asks for one service while one of all is waiting shares that."""
-        self.reloads.ask("home")
-        everything, one = self.reloads.ask(""), self.reloads.ask("user")
+        self.reloads.request("home")
+        everything, one = self.reloads.request(""), self.reloads.request("user")
         self.ends[0].callback(None)
         self.ends[1].callback(None)
         self.successResultOf(everything)
@@ -89,7 +89,7 @@ class ReloadsTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Who does not wait any more stops nothing, neither what is under way nor what is to come."""
-        first, second = self.reloads.ask(""), self.reloads.ask("")
+        first, second = self.reloads.request(""), self.reloads.request("")
         for each in first, second:
             each.cancel()
             self.failureResultOf(each, CancelledError)

@@ -9,61 +9,62 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 
 
-class OutcomeTests(SynchronousTestCase):
+class SharedResultTests(SynchronousTestCase):
     """Many may wait for it."""
 
     def test_all_are_told(self) -> None:
         """All that wait get the result, and so does who comes later."""
-        outcome = SharedResult()
-        waiting = [outcome.wait(), outcome.wait()]
+        result: SharedResult[str] = SharedResult()
+        waiting = [result.wait(), result.wait()]
         for each in waiting:
             self.assertNoResult(each)
-        outcome.settle("done")
-        self.assertEqual([self.successResultOf(each) for each in (*waiting, outcome.wait())], ["done"] * 3)
+        result.succeed("done")
+        self.assertEqual([self.successResultOf(each) for each in (*waiting, result.wait())], ["done"] * 3)
 
     def test_failure(self) -> None:
         """An exception makes all of them fail, likewise."""
-        outcome = SharedResult()
-        before = outcome.wait()
-        outcome.settle(ConfigError("x", "y"))
-        for each in before, outcome.wait():
+        result: SharedResult[None] = SharedResult()
+        before = result.wait()
+        result.fail(ConfigError("x", "y"))
+        for each in before, result.wait():
             self.failureResultOf(each, ConfigError)
 
     def test_nobody_waits(self) -> None:
         """A failure that nobody has waited for is no unhandled error."""
-        outcome = SharedResult()
-        outcome.settle(ConfigError("x", "y"))
-        del outcome
+        result: SharedResult[None] = SharedResult()
+        result.fail(ConfigError("x", "y"))
+        del result
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_once(self) -> None:
         """Only the first result counts."""
-        outcome = SharedResult()
-        self.assertFalse(outcome.settled)
-        outcome.settle(1)
-        outcome.settle(ConfigError("x", "y"))
-        self.assertTrue(outcome.settled)
-        self.assertEqual(self.successResultOf(outcome.wait()), 1)
+        result: SharedResult[int] = SharedResult()
+        self.assertFalse(result.done)
+        result.succeed(1)
+        result.fail(ConfigError("x", "y"))
+        self.assertTrue(result.done)
+        self.assertEqual(self.successResultOf(result.wait()), 1)
 
     def test_cancelled(self) -> None:
         """Who does not wait any more disturbs nobody else."""
-        outcome = SharedResult()
-        gone, stays = outcome.wait(), outcome.wait()
+        result: SharedResult[int] = SharedResult()
+        gone, stays = result.wait(), result.wait()
         gone.cancel()
         self.failureResultOf(gone, CancelledError)
         self.assertNoResult(stays)
-        outcome.settle(1)
+        result.succeed(1)
         self.assertEqual(self.successResultOf(stays), 1)
 
     def test_waits_again(self) -> None:
         """Who is told may ask again at once."""
-        outcome, found = SharedResult(), list[int]()
-        outcome.wait().addCallback(lambda _: outcome.wait().addCallback(found.append))
-        outcome.settle(1)
+        result: SharedResult[int] = SharedResult()
+        found: list[int] = []
+        result.wait().addCallback(lambda _: result.wait().addCallback(found.append))
+        result.succeed(1)
         self.assertEqual(found, [1])
 
 
-class ApartTests(SynchronousTestCase):
+class RunDetachedTests(SynchronousTestCase):
     """A coroutine that runs to its end."""
 
     def setUp(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.pool.fake_processes import Processes
-from unixsvc.orchestrator.signals import STUCK, ExitCode, Signals
+from unixsvc.orchestrator.signals import STUCK, ExitCode, SignalActions, Signals
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -24,10 +24,12 @@ class SignalsTestCase(SynchronousTestCase):
         self.done: list[str] = []
         self.signals = Signals(
             self.reactor,
-            lambda: self.done.append("stop"),
-            lambda: self.done.append("hurry"),
-            lambda: self.done.append("reload"),
-            lambda: self.done.append("kill"),
+            SignalActions(
+                stop=lambda: self.done.append("stop"),
+                stop_now=lambda: self.done.append("stop now"),
+                reload=lambda: self.done.append("reload"),
+                kill_workers=lambda: self.done.append("kill"),
+            ),
         )
         self.patch(os, "_exit", lambda code: self.done.append(f"exit {code}"))
         for each in _HANDLED:
@@ -65,7 +67,7 @@ class StopTests(SignalsTestCase):
             self.send(number)
             self.assertEqual(self.done, before)
             self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop", "hurry", "hurry"])
+        self.assertEqual(self.done, ["stop", "stop now", "stop now"])
 
     def test_stopping(self) -> None:
         """It can be asked whether it stops already, and told to as if a signal had come."""
@@ -73,7 +75,7 @@ class StopTests(SignalsTestCase):
         self.signals.stop()
         self.assertTrue(self.signals.stopping)
         self.signals.stop()
-        self.assertEqual(self.done, ["stop", "hurry"])
+        self.assertEqual(self.done, ["stop", "stop now"])
 
     def test_nobody_hears(self) -> None:
         """When the reactor is stuck, and has heard of none, the third one kills all, and us."""
@@ -91,7 +93,7 @@ class StopTests(SignalsTestCase):
             self.send(signal.SIGTERM)
             self.send(signal.SIGTERM)
             self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop"] + ["hurry"] * 5)
+        self.assertEqual(self.done, ["stop"] + ["stop now"] * 5)
 
     def test_ignored(self) -> None:
         """A signal that is ignored when we are started stays so: nohup means it."""
@@ -160,7 +162,7 @@ class HangUpTests(SignalsTestCase):
         self.test_terminal_is_gone()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop", "hurry"])
+        self.assertEqual(self.done, ["stop", "stop now"])
 
 
 class ExitCodeTests(SynchronousTestCase):

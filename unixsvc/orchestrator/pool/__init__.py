@@ -1,1 +1,1 @@
-"""The pool of worker processes of one service."""
+"""A pool: the worker processes of one service, and the policy that supervises them."""

@@ -1,63 +1,69 @@
-"""Asks for signs of life, and notices when it was itself that stood still."""
+"""Requests reports from workers at an interval, and detects stalls of this process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 __all__ = ["Heartbeat"]
 
-_LONGEST: Final = 1.0  # what a killed worker has counted since the last beat is lost; in seconds
+# Maximum interval, in seconds. Requests that a killed worker has counted since its last report are lost.
+_MAX_INTERVAL: Final = 1.0
+# A worker is seen several times within its watchdog time, so that one late report does no harm.
+_BEATS_PER_WATCHDOG: Final = 4
 
 
 class Heartbeat:
-    """Calls, once a second or four times within a watchdog's time.
+    """Calls a function once a second, or four times within the watchdog time if that is shorter.
 
-    :param beat: asks for signs of life.
-    :param forgive: called, before anything else, with the seconds for which this process may have stood
-        still, suspended or too busy to listen: nobody can be blamed for having been silent then.
+    :param beat: requests reports from the workers.
+    :param on_stall: called, before anything else, with the seconds for which this process may have stood
+        still: it was suspended or overloaded. Reports of workers could not be read meanwhile.
     """
 
-    def __init__(self, reactor: Any, beat: Callable[[], object], forgive: Callable[[float], object]) -> None:
+    def __init__(
+        self, reactor: IReactorTime, beat: Callable[[], object], on_stall: Callable[[float], object]
+    ) -> None:
         self._reactor = reactor
         self._beat = beat
-        self._forgive = forgive
+        self._on_stall = on_stall
         self._call = LoopingCall(self._tick)
         self._call.clock = reactor
         self._expected = 0.0
-        self._interval = _LONGEST
+        self._interval = _MAX_INTERVAL
 
     def start(self, watchdog: float) -> None:
-        """Begin, or go on with another interval.
+        """Start, or continue with another interval.
 
-        :param watchdog: the time after which who is silent is taken for stuck, in seconds.
+        :param watchdog: the time after which a silent worker counts as stuck, in seconds.
         """
         self.stop()
-        self._interval = min(_LONGEST, watchdog / 4)
+        self._interval = min(_MAX_INTERVAL, watchdog / _BEATS_PER_WATCHDOG)
         self._expected = self._reactor.seconds() + self._interval
         self._call.start(self._interval, now=False)
 
     def stop(self) -> None:
-        """Call no more."""
+        """Stop to call."""
         if self._call.running:
             self._call.stop()
 
-    def catch_up(self) -> bool:
-        """Forgive the time for which we may have stood still.
+    def check_stall(self) -> bool:
+        """Report a stall of this process.
 
-        :returns: whether there was any.
+        :returns: whether there was one since the last beat.
         """
         now = self._reactor.seconds()
         late = now - self._expected
         if not self._call.running or late <= self._interval:
             return False
         self._expected = now + self._interval
-        self._forgive(late + self._interval)  # it may have begun right after the last beat
+        self._on_stall(late + self._interval)  # it may have begun right after the last beat
         return True
 
     def _tick(self) -> None:
-        self.catch_up()
+        self.check_stall()
         self._expected = self._reactor.seconds() + self._interval
         self._beat()

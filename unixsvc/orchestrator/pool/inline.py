@@ -1,20 +1,19 @@
-"""A service in the orchestrator's own process: for debugging, for embedding, and for its own control."""
+"""A service in the orchestrator's own process: for debugging, for embedding, and for the control API."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.interfaces import IServicePool
-from unixsvc.orchestrator.pool.worker_record import WorkerSpec
+from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.shared_result import SharedResult
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import Command
@@ -25,34 +24,34 @@ __all__ = ["InlinePool"]
 
 @implementer(IServicePool)
 class InlinePool(Service):
-    """Looks like a pool, and is one service in this process.
+    """A pool without workers: it runs one service in this process.
 
-    :param version: what it is; its ``host`` makes the service.
+    :param spec: its ``host`` makes the service.
     """
 
-    def __init__(self, name: str, reactor: Any, version: WorkerSpec) -> None:
+    def __init__(self, name: str, reactor: IReactorTime, spec: WorkerSpec) -> None:
         self.setName(name)
         self._reactor = reactor
-        self._version = version
+        self._spec = spec
         self._service_host: ServiceHost | None = None
-        self._boot = SharedResult()
-        self._gone: SharedResult | None = None
+        self._boot: SharedResult[None] = SharedResult()
+        self._stopped: SharedResult[None] | None = None
         self._started = 0.0
         self._ready = False
         self._problem = ""
         self._log = Logger(namespace=name)
 
     def bind(self) -> None:
-        """Nothing is taken before it starts: nobody else can have its path."""
+        """Do nothing: the socket is bound at the start, as the lock of its directory is held."""
 
     def startService(self) -> None:
         """Begin to serve."""
         super().startService()
-        self._gone, self._problem = None, ""
+        self._stopped, self._problem = None, ""
         self._started = self._reactor.seconds()
         self._boot = SharedResult()
-        listening = maybeDeferred(self._version.host).addCallback(self._listen)
-        listening.addErrback(self._has_failed).addCallback(self._boot.settle)
+        listening = maybeDeferred(self._spec.host).addCallback(self._listen)
+        listening.addErrback(self._start_failed).addCallback(self._boot_done)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when clients can connect."""
@@ -61,16 +60,18 @@ class InlinePool(Service):
     def stopService(self) -> Deferred[None]:
         """Drain."""
         super().stopService()
-        if self._gone is not None:
-            return self._gone.wait()
-        self._gone = gone = SharedResult()
-        self._boot.settle(ConfigError(f"services.{self.name}", "it was stopped"))
+        if self._stopped is not None:
+            return self._stopped.wait()
+        stopped: SharedResult[None] = SharedResult()
+        self._stopped = stopped
+        self._boot.fail(ConfigError(f"services.{self.name}", "it was stopped"))
         if self._service_host is None:
-            gone.settle()
+            stopped.succeed(None)
         else:
-            patience = self._reactor.callLater(self._version.rules.drain_timeout, self._service_host.abort)
-            self._service_host.drain().addBoth(self._drained, patience, gone)
-        return gone.wait()
+            host = self._service_host
+            deadline = self._reactor.callLater(self._spec.policy.drain_timeout, host.abort)
+            host.drain().addBoth(self._drained, deadline, stopped)
+        return stopped.wait()
 
     async def restart(self) -> None:
         """Drain, and serve again.
@@ -81,35 +82,35 @@ class InlinePool(Service):
         self.startService()
         await self.when_ready()
 
-    async def reload(self, version: WorkerSpec) -> None:
-        """Have other settings: for that it is started again. The code stays what this process has imported.
+    async def reload(self, spec: WorkerSpec) -> None:
+        """Restart if the settings have changed. The code stays as this process has imported it.
 
         :raises ConfigError: if it cannot start.
         """
-        before, self._version = self._version, version
-        if version.is_like(before):
+        before, self._spec = self._spec, spec
+        if spec.same_settings(before):
             return
         try:
             await self.restart()
         except ConfigError:
-            self._version = before
+            self._spec = before
             await self.restart()
             raise
 
-    def set_spec(self, version: WorkerSpec) -> None:
-        """Have other settings when it is started again."""
-        self._version = version
+    def set_spec(self, spec: WorkerSpec) -> None:
+        """Use other settings from the next start on."""
+        self._spec = spec
 
-    async def scale(self, wanted: int) -> None:
-        """Not be more than one.
+    async def scale(self, workers: int) -> None:
+        """Refuse any number of workers but one.
 
-        :raises ConfigError: if it is to be.
+        :raises ConfigError: for another number.
         """
-        if wanted != 1:
+        if workers != 1:
             raise ConfigError(f"services.{self.name}", "is inline, and so has no workers")
 
     def send(self, command: Command) -> None:
-        """What this process is told is told to it, too."""
+        """Do nothing: the orchestrator applies commands to its own process itself."""
 
     def abort(self) -> None:
         """Close every connection now."""
@@ -117,34 +118,40 @@ class InlinePool(Service):
             self._service_host.abort()
 
     def stats(self) -> PoolSnapshot:
-        """The figures of now."""
+        """The current state."""
         if self._service_host is None:
-            state = "stopped" if self._gone is not None else "failed" if self._problem else "waiting"
+            state = "stopped" if self._stopped is not None else "failed" if self._problem else "waiting"
             return PoolSnapshot([], state=state, problem=self._problem)
-        phase = "draining" if self._gone is not None else "ready" if self._ready else "starting"
+        phase = "draining" if self._stopped is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
         return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())])
 
-    def refresh(self) -> Deferred[Any]:
-        """They always are those of now."""
+    def refresh(self) -> Deferred[None]:
+        """Do nothing: the statistics of this process are always current."""
         return succeed(None)
 
-    def _drained(self, result: object, patience: IDelayedCall, gone: SharedResult) -> None:
+    def _drained(self, result: object, deadline: IDelayedCall, stopped: SharedResult[None]) -> None:
         self._service_host, self._ready = None, False
-        if patience.active():
-            patience.cancel()
+        if deadline.active():
+            deadline.cancel()
         if isinstance(result, Failure):
-            self._log.failure("while draining", result)
-        gone.settle()
+            self._log.failure("error while draining", result)
+        stopped.succeed(None)
 
     def _listen(self, service_host: ServiceHost) -> Deferred[None]:
         self._service_host = service_host
-        return service_host.listen().addCallback(self._is_ready)
+        return service_host.listen().addCallback(self._listening)
 
-    def _is_ready(self, _: None) -> None:
+    def _listening(self, _: None) -> None:
         self._ready = True
 
-    def _has_failed(self, failure: Failure) -> ConfigError:
+    def _boot_done(self, error: ConfigError | None) -> None:
+        if error is None:
+            self._boot.succeed(None)
+        else:
+            self._boot.fail(error)
+
+    def _start_failed(self, failure: Failure) -> ConfigError:
         service_host, self._service_host = self._service_host, None
         if service_host is not None:
             service_host.drain()

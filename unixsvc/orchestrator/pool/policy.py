@@ -1,195 +1,80 @@
-"""What to do with the workers of a service: a function of what they are and of the time.
+"""The supervision policy: a function of the state of the workers and the time.
 
-The policy is that of gunicorn's arbiter where it has one: a deadline for each phase, then the next harder
-means; a successor is ready before a worker goes; and a dead worker is replaced, the more slowly the more
-often they die. That a service has failed after so many early deaths within so many seconds is systemd's
-``StartLimitBurst`` and ``StartLimitIntervalSec``.
+The policy follows gunicorn's arbiter: each phase has a deadline, after which a harder means is used; a new
+worker is ready before the old one drains; a dead worker is replaced, with a back-off that grows with each
+early death. Like systemd with ``StartLimitBurst``, it stops to restart a service that dies too often.
 """
 
 from __future__ import annotations
 
-import math
-from enum import Enum
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
-__all__ = [
-    "Action",
-    "Drain",
-    "Dump",
-    "Kill",
-    "Plan",
-    "PoolView",
-    "SlotHistory",
-    "Spawn",
-    "SupervisionPolicy",
-    "Terminate",
-    "WorkerPhase",
-    "WorkerView",
-    "after_exit",
-    "decide",
-    "died_early",
-]
+from unixsvc.orchestrator.pool.model import (
+    Action,
+    Drain,
+    Dump,
+    Kill,
+    Plan,
+    PoolView,
+    SlotHistory,
+    Spawn,
+    SupervisionPolicy,
+    Terminate,
+    WorkerPhase,
+    WorkerView,
+)
 
+__all__ = ["after_exit", "decide", "died_early"]
 
-class WorkerPhase(Enum):
-    """Where a worker is in its life."""
-
-    STARTING = "starting"
-    READY = "ready"
-    STUCK = "stuck"
-    DRAINING = "draining"
-    TERMINATING = "terminating"
-    KILLED = "killed"
-
+# The exponent of the back-off is bounded so that a service that fails for weeks does not overflow a float.
+_MAX_DOUBLINGS: Final = 32
+# The back-off is up to this share shorter or longer, so that slots and services do not start in step.
+_JITTER: Final = 0.25
 
 _LIVE: Final = (WorkerPhase.STARTING, WorkerPhase.READY)
+_NO_HISTORY: Final = SlotHistory()
+
+_WorkerAction = type[Drain] | type[Terminate] | type[Dump] | type[Kill]
 
 
-class SupervisionPolicy(Struct, frozen=True):
-    """The times, in seconds, and how many starts are too many.
+class _Deadline(Struct, frozen=True):
+    """The deadline of a phase.
 
-    :ivar watchdog: a worker that has not been heard for so long is stuck.
-    :ivar dump_time: for a stuck worker to write down where it stands, before it is killed.
-    :ivar stable_after: a worker that was ready for so long has not died early.
-    :ivar start_limit: so many early deaths in a row, within ``start_interval``, are too many.
-    :ivar first_delay: before the second replacement in a row; doubled for each further one. The first
-        comes at once.
-    :ivar max_delay: the longest delay.
+    :ivar begin: the time from which it counts.
+    :ivar timeout: its duration.
+    :ivar action: what happens when it has passed.
     """
 
-    boot_timeout: float
-    drain_timeout: float
-    kill_timeout: float
-    watchdog: float = 10.0
-    dump_time: float = 0.2
-    stable_after: float = 1.0
-    start_limit: int = 5
-    start_interval: float = 10.0
-    first_delay: float = 0.5
-    max_delay: float = 30.0
+    begin: Callable[[WorkerView], float]
+    timeout: Callable[[SupervisionPolicy], float]
+    action: _WorkerAction
 
 
-class WorkerView(Struct, frozen=True):
-    """One worker.
-
-    :ivar number: of all workers of the service there ever were; later ones have higher numbers.
-    :ivar slot: the place that it fills, from 1.
-    :ivar since: when it entered its phase, in seconds.
-    :ivar rules: those that it was started under.
-    :ivar heard: when it last gave a sign of life.
-    :ivar ready_at: when clients could first connect; None if they could not yet.
-    :ivar outdated: whether another is to take its place.
-    :ivar retiring: whether it was told to end.
-    """
-
-    number: int
-    slot: int
-    phase: WorkerPhase
-    since: float
-    rules: SupervisionPolicy
-    heard: float = 0.0
-    ready_at: float | None = None
-    outdated: bool = False
-    retiring: bool = False
+def _since(worker: WorkerView) -> float:
+    return worker.since
 
 
-class SlotHistory(Struct, frozen=True):
-    """How the workers of one slot have ended.
-
-    :ivar failures: how many died in a row, each early.
-    :ivar recent: when the last of them did, in seconds; not more than are needed.
-    :ivar next_start: the slot stays empty until then.
-    :ivar exhausted: whether that were too many within too short a time.
-    """
-
-    failures: int = 0
-    recent: tuple[float, ...] = ()
-    next_start: float = -math.inf
-    exhausted: bool = False
-
-
-class PoolView(Struct, frozen=True):
-    """A service.
-
-    :ivar wanted: how many workers there should be.
-    :ivar histories: of the slots whose workers have died, by slot.
-    :ivar stopping: whether there should be none any more.
-    """
-
-    wanted: int
-    workers: tuple[WorkerView, ...] = ()
-    histories: dict[int, SlotHistory] = {}
-    stopping: bool = False
-
-
-class Spawn(Struct, frozen=True):
-    """Start a worker.
-
-    :ivar number: the slot.
-    """
-
-    number: int
-
-
-class Drain(Struct, frozen=True):
-    """Ask a worker to answer what it has been asked, and to end."""
-
-    number: int
-
-
-class Terminate(Struct, frozen=True):
-    """Tell a worker to end now."""
-
-    number: int
-
-
-class Dump(Struct, frozen=True):
-    """Have a worker that is stuck write down where."""
-
-    number: int
-
-
-class Kill(Struct, frozen=True):
-    """End a worker."""
-
-    number: int
-
-
-Action = Spawn | Drain | Terminate | Dump | Kill
-
-
-class Plan(Struct, frozen=True):
-    """What is to be done.
-
-    :ivar wake_at: when to look again if nothing happens before; None if there is no need to.
-    :ivar failed: whether nothing is to be done any more, as every slot has had too many early deaths.
-    """
-
-    actions: tuple[Action, ...]
-    wake_at: float | None
-    failed: bool = False
-
-
-_Means = type[Drain] | type[Terminate] | type[Dump] | type[Kill]
-
-# Since when a phase is counted, which rule limits it, and what is done when its time is over.
-_ESCALATION: Final[dict[WorkerPhase, tuple[str, str, _Means]]] = {
-    WorkerPhase.STARTING: ("since", "boot_timeout", Kill),
-    WorkerPhase.READY: ("heard", "watchdog", Dump),
-    WorkerPhase.STUCK: ("since", "dump_time", Kill),
-    WorkerPhase.DRAINING: ("since", "drain_timeout", Terminate),
-    WorkerPhase.TERMINATING: ("since", "kill_timeout", Kill),
+_DEADLINES: Final = {
+    WorkerPhase.STARTING: _Deadline(_since, lambda policy: policy.boot_timeout, Kill),
+    WorkerPhase.READY: _Deadline(lambda worker: worker.last_seen, lambda policy: policy.watchdog, Dump),
+    WorkerPhase.STUCK: _Deadline(_since, lambda policy: policy.dump_time, Kill),
+    WorkerPhase.DRAINING: _Deadline(_since, lambda policy: policy.drain_timeout, Terminate),
+    WorkerPhase.TERMINATING: _Deadline(_since, lambda policy: policy.kill_timeout, Kill),
 }
-# What is done with a worker that is no longer wanted. One that is not ready has nothing to answer.
-_RETIREMENT: Final[dict[WorkerPhase, _Means]] = {WorkerPhase.STARTING: Terminate, WorkerPhase.READY: Drain}
+# How a worker that is no longer wanted is retired. A worker that is not ready has no pending requests.
+_RETIREMENT: Final[dict[WorkerPhase, _WorkerAction]] = {
+    WorkerPhase.STARTING: Terminate,
+    WorkerPhase.READY: Drain,
+}
 
 
 def decide(view: PoolView, now: float) -> Plan:
-    """Say what is to be done now. Carried out, it is not said again.
+    """Decide what to do now. Once the actions are executed, the next plan does not repeat them.
 
-    :param now: on the clock of the views' times, in seconds.
+    :param now: the time on the clock of the view, in seconds.
     """
     actions: list[Action] = []
     wakes: list[float] = []
@@ -197,81 +82,85 @@ def decide(view: PoolView, now: float) -> Plan:
     for worker in view.workers:
         if worker.phase in _RETIREMENT and not _is_wanted(worker, view.workers, wanted):
             actions.append(_RETIREMENT[worker.phase](worker.number))
-        elif worker.phase in _ESCALATION:
-            begin, rule, means = _ESCALATION[worker.phase]
-            deadline = getattr(worker, begin) + getattr(worker.rules, rule)
+        elif worker.phase in _DEADLINES:
+            limit = _DEADLINES[worker.phase]
+            deadline = limit.begin(worker) + limit.timeout(worker.policy)
             if now >= deadline:
-                actions.append(means(worker.number))
+                actions.append(limit.action(worker.number))
             else:
                 wakes.append(deadline)
     empty = _empty_slots(view, wanted)
-    if wanted and len(empty) == wanted and all(view.histories.get(slot, _NEW).exhausted for slot in empty):
+    if wanted and len(empty) == wanted and all(_history(view, slot).start_limit_hit for slot in empty):
         return Plan(tuple(actions), min(wakes, default=None), failed=True)
-    for slot in [*empty, *_slots_to_renew(view, wanted)]:
-        allowed = view.histories.get(slot, _NEW).next_start
-        if now < allowed:
-            wakes.append(allowed)
+    for slot in [*empty, *_slot_to_renew(view, wanted)]:
+        next_start = _history(view, slot).next_start
+        if now < next_start:
+            wakes.append(next_start)
         else:
             actions.append(Spawn(slot))
     return Plan(tuple(actions), min(wakes, default=None))
 
 
 def died_early(worker: WorkerView, now: float) -> bool:
-    """Whether a worker that has ended by itself had not been ready for long."""
+    """Whether a worker that has ended by itself was not ready for ``stable_after`` seconds."""
     if worker.retiring:
         return False
-    return worker.ready_at is None or now - worker.ready_at < worker.rules.stable_after
+    return worker.ready_at is None or now - worker.ready_at < worker.policy.stable_after
 
 
-def after_exit(history: SlotHistory, worker: WorkerView, now: float, chance: float) -> SlotHistory:
-    """The history of a slot after its worker has ended. One that was told to end has not failed.
+def after_exit(history: SlotHistory, worker: WorkerView, now: float, jitter: float) -> SlotHistory:
+    """The history of a slot after its worker has ended. A worker that was asked to exit has not failed.
 
-    :param worker: as it was before it ended.
-    :param chance: from 0 to 1, by which the pause is a quarter shorter or longer, so that slots, and
-        services on the machine, do not start in step.
+    :param worker: the worker before its end.
+    :param now: the time of its end, in seconds.
+    :param jitter: a random number from 0 to 1 that varies the back-off by 25 % in both directions.
     """
     if worker.retiring:
         return history
     if not died_early(worker, now):
-        return _NEW
-    rules = worker.rules
+        return _NO_HISTORY
+    policy = worker.policy
     failures = history.failures + 1
-    recent = (*history.recent, now)[-rules.start_limit :]
-    exhausted = len(recent) == rules.start_limit and now - recent[0] < rules.start_interval
-    if exhausted:
-        delay = rules.max_delay
-    elif failures < 2:
-        delay = 0.0
-    else:
-        # The exponent is bounded so that a service that fails for weeks does not overflow a float.
-        delay = min(rules.first_delay * 2.0 ** min(failures - 2, 32), rules.max_delay)
-    return SlotHistory(failures, recent, now + delay * (0.75 + chance / 2), exhausted)
+    recent = (*history.recent, now)[-policy.start_limit :]
+    limit_hit = len(recent) == policy.start_limit and now - recent[0] < policy.start_interval
+    delay = policy.max_delay if limit_hit else _back_off(policy, failures)
+    factor = 1 - _JITTER + 2 * _JITTER * jitter
+    return SlotHistory(failures, recent, now + delay * factor, limit_hit)
 
 
-_NEW: Final = SlotHistory()
+def _back_off(policy: SupervisionPolicy, failures: int) -> float:
+    """The delay before the next start, in seconds."""
+    if failures < 2:
+        return 0.0
+    return min(policy.first_delay * 2.0 ** min(failures - 2, _MAX_DOUBLINGS), policy.max_delay)
+
+
+def _history(view: PoolView, slot: int) -> SlotHistory:
+    return view.histories.get(slot, _NO_HISTORY)
 
 
 def _is_wanted(worker: WorkerView, workers: tuple[WorkerView, ...], wanted: int) -> bool:
-    """Whether a live worker has a place. One that starts out of date has not: it has answered nobody yet."""
+    """Whether a live worker should stay. An outdated one that still starts has no clients yet."""
     if worker.slot > wanted:
         return False
     if worker.phase is WorkerPhase.STARTING:
         return not worker.outdated
     return not any(
-        each.slot == worker.slot and each.number > worker.number and each.phase is WorkerPhase.READY
-        for each in workers
+        other.slot == worker.slot and other.number > worker.number and other.phase is WorkerPhase.READY
+        for other in workers
     )
 
 
 def _empty_slots(view: PoolView, wanted: int) -> list[int]:
-    taken = {each.slot for each in view.workers if each.phase in _LIVE}
+    taken = {worker.slot for worker in view.workers if worker.phase in _LIVE}
     return [slot for slot in range(1, wanted + 1) if slot not in taken]
 
 
-def _slots_to_renew(view: PoolView, wanted: int) -> list[int]:
-    """The slot whose worker needs a successor now: one at a time, as each costs the machine something."""
-    if any(each.phase is WorkerPhase.STARTING for each in view.workers):
+def _slot_to_renew(view: PoolView, wanted: int) -> list[int]:
+    """The slot whose worker needs a successor: at most one at a time, to bound the load of the machine."""
+    if any(worker.phase is WorkerPhase.STARTING for worker in view.workers):
         return []
-    outdated = [each.slot for each in view.workers if each.phase is WorkerPhase.READY and each.outdated]
-    renewed = {each.slot for each in view.workers if each.phase is WorkerPhase.READY and not each.outdated}
-    return [slot for slot in sorted(set(outdated) - renewed) if slot <= wanted][:1]
+    ready = [worker for worker in view.workers if worker.phase is WorkerPhase.READY]
+    renewed = {worker.slot for worker in ready if not worker.outdated}
+    outdated = {worker.slot for worker in ready if worker.outdated}
+    return [slot for slot in sorted(outdated - renewed) if slot <= wanted][:1]

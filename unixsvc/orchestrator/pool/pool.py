@@ -1,10 +1,9 @@
-"""The workers of one service, kept running."""
+"""A pool: keeps the workers of one service running."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -16,21 +15,16 @@ from unixsvc.errors import ConfigError
 from unixsvc.listen.connection_counts import ConnectionCounts
 from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat
-from unixsvc.orchestrator.pool.policy import (
-    PoolView,
-    SlotHistory,
-    Spawn,
-    WorkerPhase,
-    after_exit,
-    decide,
-    died_early,
-)
-from unixsvc.orchestrator.pool.process import WorkerProcess
+from unixsvc.orchestrator.pool.model import PoolView, SlotHistory, Spawn, WorkerPhase
+from unixsvc.orchestrator.pool.policy import after_exit, decide, died_early
+from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.rollout import Rollout
-from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.orchestrator.pool.workers import WorkerSet
+from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.shared_result import SharedResult
-from unixsvc.orchestrator.sockets.binding import Listener
+from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
 from unixsvc.telemetry.metrics import MetricsSnapshot
@@ -40,218 +34,227 @@ __all__ = ["Pool"]
 
 @implementer(IServicePool)
 class Pool(Service):
-    """Keeps as many workers running as are wanted, by the policy of :mod:`unixsvc.orchestrator.pool.policy`.
+    """Keeps the wanted number of workers running, by the policy of :mod:`unixsvc.orchestrator.pool.policy`.
 
-    It can be started again after it was stopped, or has failed.
-
-    :param door: the listening socket.
-    :param has_failed: called with the reason when every worker has died early, again and again. It is not
-        called when the first ones cannot start: :meth:`booted` tells that.
-    :param make_tally: makes the page on which the workers count their connections.
+    :param listener: the listening sockets.
+    :param on_failed: called with the reason when every slot has hit the start limit. It is not called when
+        the first workers cannot start: :meth:`when_ready` fails then.
+    :param make_counts: makes the shared page on which the workers count their connections.
     """
 
     def __init__(
         self,
         name: str,
-        reactor: Any,
-        version: WorkerSpec,
-        door: Listener,
-        has_failed: Callable[[str], object],
-        make_tally: Callable[[], ConnectionCounts] = ConnectionCounts,
+        reactor: IPoolReactor,
+        spec: WorkerSpec,
+        listener: IListener,
+        on_failed: Callable[[str], object],
+        make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
     ) -> None:
         self.setName(name)
         self._reactor = reactor
-        self._door = door
-        self._has_failed = has_failed
+        self._listener = listener
+        self._on_failed = on_failed
         self._log = Logger(namespace=name)
-        self._target = Rollout(f"services.{name}", version)
-        self._crew = WorkerSet(reactor, self, self._log, make_tally)
-        self._heartbeat = Heartbeat(reactor, self._crew.beat, self._forgive)
+        self._rollout = Rollout(f"services.{name}", spec)
+        self._workers = WorkerSet(reactor, self, self._log, make_counts)
+        self._heartbeat = Heartbeat(reactor, self._workers.beat, self._extend_deadlines)
         self._histories: dict[int, SlotHistory] = {}
         self._ended = MetricsSnapshot()
         self._timer: IDelayedCall | None = None
-        self._gone: SharedResult | None = None
+        self._all_ended: SharedResult[None] | None = None
         self._failed = False
         self._problem = ""
 
-    # What is asked of it.
+    # IServicePool.
 
     def bind(self) -> None:
-        """Open the door; no worker is started yet."""
-        self._door.open()
+        """Open the listening sockets without starting a worker."""
+        self._listener.open()
 
     def startService(self) -> None:
         """Start the workers.
 
-        :raises ConfigError: if the door cannot be opened.
+        :raises ConfigError: if the listening sockets cannot be opened.
         """
         try:
-            self._door.open()
+            self._listener.open()
         except ConfigError as error:
             self._problem = str(error)
             raise
         super().startService()
-        self._gone, self._failed, self._problem = None, False, ""
+        self._all_ended, self._failed, self._problem = None, False, ""
         self._histories.clear()
-        self._target.boot()
-        self._heartbeat.start(self._target.version.rules.watchdog)
-        self._look()
+        self._rollout.begin_start()
+        self._heartbeat.start(self._rollout.spec.policy.watchdog)
+        self._apply_policy()
 
     def when_ready(self) -> Deferred[None]:
-        """Fires when every worker has been ready once; fails with ConfigError if one ended before."""
-        return self._target.when_ready()
+        """Fires when every worker has been ready once; fails with ConfigError if one has ended before."""
+        return self._rollout.when_ready()
 
     def stopService(self) -> Deferred[None]:
-        """Close the door and drain the workers; fires when all are gone."""
+        """Close the listening sockets and drain the workers; fires when all have ended."""
         super().stopService()
         self._failed = False
-        self._door.close()
-        return self._empty()
+        self._listener.close()
+        return self._drain_all()
 
     async def restart(self) -> None:
-        """Drain the workers, and start others when all are gone; clients that connect meanwhile wait.
-
-        :raises ConfigError: if the new ones cannot start.
-        """
-        await self._empty()
-        if self.running:  # else it was stopped meanwhile
+        """Drain the workers, and start new ones when all have ended; see :class:`IServicePool`."""
+        await self._drain_all()
+        if self.running:  # it may have been stopped meanwhile
             self.startService()
             await self.when_ready()
 
-    def reload(self, version: WorkerSpec) -> Deferred[None]:
-        """Replace the workers, one at a time, by those of another version.
+    def reload(self, spec: WorkerSpec) -> Deferred[None]:
+        """Replace the workers one by one by workers of another spec; see :class:`IServicePool`."""
+        self._listener.open()  # binds again if the path was removed
+        return self._begin_change(spec, spec.wanted)
 
-        :returns: fires when the new ones serve; fails with ConfigError if one of them could not start, and
-            then the old ones stay.
-        """
-        self._door.open()  # somebody may have removed the path
-        return self._begin(version, version.wanted)
+    def scale(self, workers: int) -> Deferred[None]:
+        """Set the number of workers; see :class:`IServicePool`."""
+        return self._begin_change(self._rollout.spec, workers)
 
-    def scale(self, wanted: int) -> Deferred[None]:
-        """Have more workers, or fewer.
-
-        :returns: fires when they serve; fails with ConfigError if one could not start, and then all is as it
-            was.
-        """
-        return self._begin(self._target.version, wanted)
-
-    def set_spec(self, version: WorkerSpec) -> None:
-        """Be another version when it is started again."""
-        self._target.replace(version)
+    def set_spec(self, spec: WorkerSpec) -> None:
+        """Use another spec from the next start on."""
+        self._rollout.set_spec(spec)
 
     def abort(self) -> None:
-        """Kill the workers; there will be no others."""
+        """Kill the workers and stop."""
         if self.running:
             self.stopService()
-        self._crew.kill_all()
+        self._workers.kill_all()
 
     def send(self, command: Command) -> None:
-        """Tell every worker something."""
-        self._crew.send(command)
+        """Send a command to every worker."""
+        self._workers.send(command)
 
     def stats(self) -> PoolSnapshot:
-        """What is known of the workers, as of their last reports."""
+        """The state of the workers, as of their last reports."""
         now = self._reactor.seconds()
-        members = sorted(self._crew.members, key=_by_slot)
-        problem = self._target.problem or self._problem
-        return PoolSnapshot([each.stats(now) for each in members], self._ended, self._state(), problem)
+        records = sorted(self._workers.records, key=_by_slot)
+        problem = self._rollout.problem or self._problem
+        return PoolSnapshot([record.stats(now) for record in records], self._ended, self._state(), problem)
 
-    def refresh(self) -> Deferred[Any]:
-        """Ask the workers for their figures; fires when all have answered, or a second has passed."""
-        return self._crew.refresh()
+    def refresh(self) -> Deferred[None]:
+        """Request new reports from the workers; fires when all are there, or after a second."""
+        return self._workers.refresh()
 
-    # What workers tell.
+    # WorkerOwner.
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        """Clients can connect to it."""
-        member = self._crew.member_of(worker)
-        if member.phase is WorkerPhase.STARTING:
-            self._crew.enter(member, WorkerPhase.READY)
-            self._log.info("worker {slot} is ready (pid {pid})", slot=worker.slot, pid=worker.pid)
-            if self._target.all_ready(self._crew.members):
+        """Clients can connect to a worker."""
+        record = self._workers.record_of(worker)
+        if record.phase is WorkerPhase.STARTING:
+            self._workers.enter(record, WorkerPhase.READY)
+            self._log.info("worker {worker} is ready", worker=str(worker))
+            if self._rollout.all_ready(self._workers.records):
                 self._problem = ""
-        self._look()
+        self._apply_policy()
 
     def worker_draining(self, worker: WorkerProcess) -> None:
-        """It was told to end, perhaps by somebody else than us, and nobody can connect to it any more."""
-        member = self._crew.member_of(worker)
-        member.closed = True
-        if member.phase in (WorkerPhase.STARTING, WorkerPhase.READY):
-            self._log.info("worker {slot}: somebody has told it to end", slot=worker.slot)
-            member.retiring = True
-            self._crew.enter(member, WorkerPhase.DRAINING)
-        self._look()
+        """A worker accepts no connections any more, because we have drained it or because it got a signal."""
+        record = self._workers.record_of(worker)
+        record.closed = True
+        if record.phase in (WorkerPhase.STARTING, WorkerPhase.READY):
+            self._log.info("worker {worker} received a signal and drains", worker=str(worker))
+            record.retiring = True
+            self._workers.enter(record, WorkerPhase.DRAINING)
+        self._apply_policy()
 
     def worker_reported(self, worker: WorkerProcess) -> None:
-        """It has told its figures, which is a sign of life."""
-        member, now = self._crew.member_of(worker), self._reactor.seconds()
-        member.heard = now
-        if member.find_if_spent(now):
-            self._log.info("worker {slot}: {why}: replaced", slot=worker.slot, why=member.spent)
-            self._look()
+        """A worker has reported its statistics."""
+        record, now = self._workers.record_of(worker), self._reactor.seconds()
+        record.last_seen = now
+        if record.check_recycling(now):
+            message = "worker {worker} is recycled: {reason}"
+            self._log.info(message, worker=str(worker), reason=record.recycle_reason)
+            self._apply_policy()
 
-    def worker_ended(self, worker: WorkerProcess, how: str) -> None:
-        """It is gone."""
-        member, now = self._crew.member_of(worker), self._reactor.seconds()
-        self._crew.remove(member)
+    def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
+        """A worker has exited."""
+        record, now = self._workers.record_of(worker), self._reactor.seconds()
+        self._workers.remove(record)
         self._ended += worker.status.snapshot
-        if not member.retiring:
-            self._log.warn("worker {slot}: {how}", slot=worker.slot, how=how)
-        if self._target.lost(member, how, self._crew.members, now):
-            if self._target.booting:
-                self._log.error("cannot start: {how}", how=how)
-                self._fail(how, f"cannot start: {how}")
-            else:
-                self._log.error("{problem}", problem=self._target.problem)
+        if self._rollout.worker_ended(record, end.reason, self._workers.records, now):
+            self._log_exit(record, end)
+            self._change_failed(end.reason)
         else:
-            self._remember(member, how, now)
-        self._look()
+            self._log_exit(record, end, self._update_history(record, end.reason, now) - now)
+        self._apply_policy()
 
-    # The policy at work.
+    # Supervision.
 
-    def _begin(self, version: WorkerSpec, wanted: int) -> Deferred[None]:
-        done = self._target.change(version, wanted)
+    def _begin_change(self, spec: WorkerSpec, wanted: int) -> Deferred[None]:
+        done = self._rollout.begin_change(spec, wanted)
         self._histories.clear()
-        self._heartbeat.start(min(self._crew.shortest_watchdog(), version.rules.watchdog))
-        self._look()
+        self._heartbeat.start(min(self._workers.min_watchdog(), spec.policy.watchdog))
+        self._apply_policy()
         return done
 
-    def _remember(self, member: WorkerRecord, how: str, now: float) -> None:
-        slot, view = member.process.slot, member.view(self._target.version)
-        chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
-        self._histories[slot] = after_exit(self._histories.get(slot, SlotHistory()), view, now, chance)
-        if died_early(view, now):
-            self._problem = how
+    def _change_failed(self, reason: str) -> None:
+        if self._rollout.is_starting:
+            self._log.error("cannot start: {reason}", reason=reason)
+            self._fail(reason, f"cannot start: {reason}")
+        else:
+            self._log.error("{problem}", problem=self._rollout.problem)
 
-    def _look(self) -> None:
-        self._target.look(self._crew.members)
-        wait_for_idle = self._gone is None and not self._failed
+    def _log_exit(self, record: WorkerRecord, end: WorkerExit, delay: float | None = None) -> None:
+        """Log the exit of a worker that was not asked to exit.
+
+        :param delay: when its slot is filled again, in seconds from now; None if it is not.
+        """
+        if record.retiring:
+            return
+        message = "worker {worker} {end}"
+        if delay is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
+            message += "; restarting in {delay:.1f} s" if delay > 0 else "; restarting"
+        self._log.warn(message, worker=str(record.process), end=str(end), delay=delay)
+
+    def _update_history(self, record: WorkerRecord, reason: str, now: float) -> float:
+        """Note the end of a worker; the time when its slot is filled again, in seconds."""
+        slot, view = record.process.slot, record.view(self._rollout.spec)
+        jitter = random.random()  # noqa: S311  # no secret
+        history = after_exit(self._histories.get(slot, SlotHistory()), view, now, jitter)
+        self._histories[slot] = history
+        if died_early(view, now):
+            self._problem = reason
+        return history.next_start
+
+    def _apply_policy(self) -> None:
+        self._rollout.update(self._workers.records)
+        keeps_running = self._keeps_running()
         view = PoolView(
-            self._target.wanted,
-            tuple(each.view(self._target.version) for each in self._crew.members),
+            self._rollout.wanted,
+            tuple(record.view(self._rollout.spec) for record in self._workers.records),
             self._histories,
-            stopping=not (wait_for_idle and self.running),
+            stopping=not keeps_running,
         )
         plan = decide(view, self._reactor.seconds())
         for action in plan.actions:
             if isinstance(action, Spawn):
-                self._crew.spawn(action.number, self._target.version, self._door.descriptors())
+                self._workers.spawn(action.number, self._rollout.spec, self._listener.descriptors())
             else:
-                self._crew.carry_out(action, wait_for_idle=wait_for_idle)
-        # What was done has deadlines of its own.
+                self._workers.execute(action, wait_for_idle=keeps_running)
+        # The actions have deadlines of their own, so the policy decides again.
         self._wake(self._reactor.seconds() if plan.actions else plan.wake_at)
         if plan.failed:
             self._fail(self._problem, f"it has failed: {self._problem}")
-            self._log.error("has failed, and is not started again: {how}", how=self._problem)
-            self._has_failed(self._problem)
-        if (view.stopping or self._failed) and not self._crew.members:
+            self._log.error("has failed and is not restarted: {reason}", reason=self._problem)
+            self._on_failed(self._problem)
+        if (view.stopping or self._failed) and not self._workers.records:
             self._heartbeat.stop()
-            if self._gone is not None:
+            if self._all_ended is not None:
                 self._wake(None)
-                self._gone.settle()
+                self._all_ended.succeed(None)
+
+    def _keeps_running(self) -> bool:
+        """Whether workers that end are replaced."""
+        return bool(self.running) and self._all_ended is None and not self._failed
 
     def _wake(self, at: float | None) -> None:
-        """Look again at that time, in seconds."""
+        """Apply the policy again at a time, in seconds."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -259,37 +262,37 @@ class Pool(Service):
             self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._woken)
 
     def _woken(self) -> None:
-        # Where it was we who stood still, what workers have said meanwhile is read before they are judged.
-        if not self._heartbeat.catch_up():
-            self._look()
+        # After a stall of this process, reports of the workers are read before their deadlines are checked.
+        if not self._heartbeat.check_stall():
+            self._apply_policy()
 
-    def _forgive(self, seconds: float) -> None:
-        self._crew.forgive(seconds)
+    def _extend_deadlines(self, seconds: float) -> None:
+        self._workers.extend_deadlines(seconds)
         self._wake(self._reactor.seconds())
 
-    def _fail(self, how: str, told: str) -> None:
-        self._failed, self._problem = True, how
-        self._door.close()  # nobody would ever accept
-        self._target.stop(told)  # last, as who is told may start it again
+    def _fail(self, problem: str, reason: str) -> None:
+        self._failed, self._problem = True, problem
+        self._listener.close()  # no worker would accept
+        self._rollout.cancel(reason)  # last, as its waiters may start the pool again
 
-    def _empty(self) -> Deferred[None]:
-        """Have every worker drain; fires when all are gone."""
-        if self._gone is None:
-            self._gone = SharedResult()
-            self._target.stop()
-            self._crew.hurry()
-        gone = self._gone
-        self._look()
-        return gone.wait()
+    def _drain_all(self) -> Deferred[None]:
+        """Drain every worker; fires when all have ended."""
+        if self._all_ended is None:
+            self._all_ended = SharedResult()
+            self._rollout.cancel()
+            self._workers.stop_waiting_for_idle()
+        all_ended = self._all_ended
+        self._apply_policy()
+        return all_ended.wait()
 
     def _state(self) -> str:
-        """What it is; empty where its workers tell."""
+        """The state of the service; empty if it follows from its workers."""
         if self._failed:
             return "failed"
-        if self._gone is not None:
-            return "stopping" if self._crew.members else "stopped"
+        if self._all_ended is not None:
+            return "stopping" if self._workers.records else "stopped"
         return "" if self.running else "waiting"
 
 
-def _by_slot(member: WorkerRecord) -> tuple[int, int]:
-    return member.process.slot, member.number
+def _by_slot(record: WorkerRecord) -> tuple[int, int]:
+    return record.process.slot, record.number

@@ -10,16 +10,18 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.orchestrator.pool.lines import LineSplitter
+from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
+    COUNTS_FD,
     LISTENING_FD,
     REPORTS_FD,
-    TALLY_FD,
     Command,
     DrainCommand,
     Report,
@@ -33,216 +35,227 @@ from unixsvc.orchestrator.worker.messages import (
 from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import relay
 
-__all__ = ["InheritedFds", "WorkerOwner", "WorkerProcess"]
+__all__ = ["InheritedFds", "WorkerExit", "WorkerOwner", "WorkerProcess"]
 
-_MAX_LINE: Final = 524_288
-# What a worker has written may still be in its pipes when it has ended; a child of its own may keep them
-# open for ever. So long is waited for the rest, in seconds.
-_LAST_WORDS: Final = 0.5
+# How long to read the pipes of a worker that has exited, in seconds. They may still hold output; and a child
+# process of the worker may keep them open as long as it lives.
+_READ_AFTER_EXIT: Final = 0.5
 
 
 class InheritedFds(msgspec.Struct, frozen=True):
-    """Where a worker serves: descriptors of the orchestrator's that it is given.
+    """The file descriptors of the orchestrator that a worker inherits.
 
     :ivar listening: the listening sockets.
-    :ivar tally: the page on which workers count their connections.
-    :ivar place: of the worker, on that page.
+    :ivar counts: the shared page of :class:`~unixsvc.listen.connection_counts.ConnectionCounts`.
+    :ivar counts_slot: the slot of the worker on that page.
     """
 
     listening: tuple[int, ...]
-    tally: int
-    place: int
+    counts: int
+    counts_slot: int
+
+
+class WorkerExit(msgspec.Struct, frozen=True):
+    """The end of a worker.
+
+    :ivar status: how it has ended, as ``exited with code 1``.
+    :ivar cause: why it could not start; empty if that is not known.
+    """
+
+    status: str
+    cause: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended, for error messages."""
+        return self.cause or f"a worker {self.status}"
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.cause}" if self.cause else self.status
 
 
 class WorkerOwner(Protocol):
-    """Who is told what becomes of a worker."""
+    """Observes workers."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
 
     def worker_draining(self, worker: WorkerProcess) -> None:
-        """It was told to end, by whomever, and nobody can connect to it any more."""
+        """It was asked to exit, by us or by a signal, and accepts no connections any more."""
 
     def worker_reported(self, worker: WorkerProcess) -> None:
-        """It has told its figures, which is a sign of life."""
+        """It has reported its statistics."""
 
-    def worker_ended(self, worker: WorkerProcess, how: str) -> None:
-        """It is gone; ``how`` says why, in words."""
+    def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
+        """It has exited."""
 
 
 class WorkerProcess(ProcessProtocol):
-    """Starts a worker, reads what it reports, passes its output on to the log.
+    """Starts a worker, reads its reports, and copies its output to the log.
 
-    :param config: what it is to be.
-    :param seat: where it serves.
-    :param owner: is told what becomes of it.
-    :ivar seat: where it serves.
-    :ivar status: its latest figures.
-    :ivar failure: why it could not start, if it has said so.
+    :param config: the first line that it reads.
+    :param owner: is called for each change of its state.
+    :ivar status: its latest statistics.
+    :ivar cause: why it could not start, if that is known.
     """
 
-    transport: Any
+    transport: Any  # IProcessTransport lacks closeChildFD, which every Twisted reactor on Unix has
 
-    def __init__(self, reactor: Any, config: WorkerConfig, seat: InheritedFds, owner: WorkerOwner) -> None:
+    def __init__(
+        self, reactor: IPoolReactor, config: WorkerConfig, fds: InheritedFds, owner: WorkerOwner
+    ) -> None:
         self._reactor = reactor
         self._config = config
-        self.seat = seat
+        self.fds = fds
         self._owner = owner
         self._log = Logger(namespace=f"{config.service}[{config.slot}]")
-        self._lines = {
-            # Events come on standard error alone: what is printed is text, whatever it looks like.
-            1: _Lines(lambda line: self._log.info("{text}", text=line.decode("utf-8", "replace"))),
-            2: _Lines(lambda line: relay(self._log, line, "error")),
-            REPORTS_FD: _Lines(self._report),
+        self._pipes = {
+            # Only standard error carries log events; standard output is text, whatever it looks like.
+            1: LineSplitter(lambda line: self._log.info("{text}", text=line.decode("utf-8", "replace"))),
+            2: LineSplitter(lambda line: relay(self._log, line, "error")),
+            REPORTS_FD: LineSplitter(self._report),
         }
-        self._asked: list[Deferred[None]] = []
-        self._deaf = False  # it has closed the pipe of its commands
+        self._stats_requests: list[Deferred[None]] = []
+        self._commands_closed = False
+        self._last_pid: int | None = None
         self.status = StatsReport()
-        self.failure = ""
-        self.started = reactor.seconds()
+        self.cause = ""
+
+    def __str__(self) -> str:
+        return f"{self._config.service}[{self.slot}] (pid {self._last_pid})"
 
     @property
     def slot(self) -> int:
-        """Its number."""
+        """The slot that it fills."""
         return self._config.slot
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None before it is started, and once it has ended."""
+        """Its process id; None before its start and after its end."""
         pid: int | None = None if self.transport is None else self.transport.pid
         return pid
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process.
+
+        :raises OSError: if the kernel refuses it.
+        """
         command = [sys.executable, "-u", "-m", "unixsvc.orchestrator.worker.__main__"]
         environment = os.environ | self._config.settings.environment
-        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        descriptors = {
-            0: nothing, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w",
-            TALLY_FD: self.seat.tally,
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        descriptors: dict[int, int | str] = {
+            0: null, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w", COUNTS_FD: self.fds.counts,
         }  # fmt: skip
-        descriptors |= dict(enumerate(self.seat.listening, LISTENING_FD))
+        descriptors |= dict(enumerate(self.fds.listening, LISTENING_FD))
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)
         finally:
-            os.close(nothing)
+            os.close(null)
+        self._last_pid = self.pid
         self.transport.writeToChild(COMMANDS_FD, encode_line(self._config))
 
-    def ask(self, seconds: float) -> Deferred[None]:
-        """Ask for the figures; fires when they have come, it has ended, or the time is over."""
-        if self._deaf or self.pid is None:
+    def request_stats(self, seconds: float) -> Deferred[None]:
+        """Request a report.
+
+        :param seconds: maximum time to wait for it.
+        :returns: fires when the report is there, the worker has ended, or the time has passed.
+        """
+        if self._commands_closed or self.pid is None:
             return succeed(None)
-        asked: Deferred[None] = Deferred()
-        self._asked.append(asked)
-        asked.addTimeout(seconds, self._reactor, lambda result, _: None)
+        request: Deferred[None] = Deferred()
+        self._stats_requests.append(request)
+        request.addTimeout(seconds, self._reactor, lambda result, _: None)
         self.send(ReportStats())
-        return asked
+        return request
 
     def send(self, command: Command) -> None:
-        """Send a command; one that has ended, or closed its pipe, does not hear it."""
-        if not self._deaf and self.pid is not None:
+        """Send a command; it is dropped if the worker has ended or closed its pipe."""
+        if not self._commands_closed and self.pid is not None:
             self.transport.writeToChild(COMMANDS_FD, encode_line(command))
 
     def drain(self, *, wait_for_idle: bool) -> None:
-        """Have it answer what it has been asked, and end.
+        """Make it send its pending replies and exit.
 
         :param wait_for_idle: as in :class:`~unixsvc.orchestrator.worker.messages.DrainCommand`.
         """
-        if self._deaf:
-            self.signal("TERM")  # says the same to one that does not listen
+        if self._commands_closed:
+            self.signal("TERM")  # has the same effect
         else:
             self.send(DrainCommand(wait_for_idle))
 
     def signal(self, name: str) -> None:
-        """Send a signal, as ``TERM``; one that has ended does not get it."""
+        """Send a signal, as ``TERM``, unless the worker has ended."""
         if self.pid is None:
             return
         try:
             self.transport.signalProcess(signal.Signals[f"SIG{name}"])
         except ProcessExitedAlready:
-            self._log.debug("has ended before {name} reached it", name=name)
+            self._log.debug("the process has exited before SIG{name} was sent", name=name)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """The worker has written something."""
-        self._lines[childFD].feed(data)
+        """Read a pipe."""
+        self._pipes[childFD].feed(data)
 
     def childConnectionLost(self, childFD: int) -> None:
-        """The worker has closed a pipe, most often by ending."""
+        """The worker has closed a pipe, usually by its exit."""
         if childFD == COMMANDS_FD:
-            self._deaf = True
+            self._commands_closed = True
 
     def processExited(self, reason: Failure) -> None:
-        """The worker is gone; its pipes may not be empty yet."""
-        self._reactor.callLater(_LAST_WORDS, self._close_pipes)
+        """The worker has exited; its pipes may not be empty yet."""
+        self._reactor.callLater(_READ_AFTER_EXIT, self._close_pipes)
 
     def _close_pipes(self) -> None:
-        """Not wait for more: a child of the worker's own may have its pipes, for as long as it lives."""
         self.transport.loseConnection()
         for descriptor in (REPORTS_FD, COMMANDS_FD):
             self.transport.closeChildFD(descriptor)
 
     def processEnded(self, reason: Failure) -> None:
-        """The worker is gone, and nothing more comes from it."""
-        for each in self._lines.values():
-            each.end()
-        self._answer_asked()
-        value: Any = reason.value
-        how = f"signal {value.signal}" if value.signal else f"exit code {value.exitCode or 0}"
-        self._owner.worker_ended(self, self.failure or f"ended with {how}")
+        """The worker has exited and its pipes are closed."""
+        for pipe in self._pipes.values():
+            pipe.end()
+        self._answer_stats_requests()
+        self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause))
 
     def _report(self, line: bytes) -> None:
         try:
-            report: Report = decode_report(line)
+            report = decode_report(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._log.error("reports what cannot be read: {line!r}", line=line[:200])
+            self._log.error("invalid report: {line!r}", line=line[:200])
             return
-        _REACTIONS[type(report)](self, report)
+        _REPORT_HANDLERS[type(report)](self, report)
 
-    def _is_ready(self, report: WorkerReady) -> None:
+    def _ready(self, report: WorkerReady) -> None:
         self._owner.worker_ready(self)
 
-    def _is_draining(self, report: WorkerDraining) -> None:
+    def _draining(self, report: WorkerDraining) -> None:
         self._owner.worker_draining(self)
 
-    def _has_failed(self, report: WorkerFailed) -> None:
-        self.failure = report.reason
+    def _failed(self, report: WorkerFailed) -> None:
+        self.cause = report.reason
 
-    def _has_figures(self, report: StatsReport) -> None:
+    def _reported(self, report: StatsReport) -> None:
         self.status = report
         self._owner.worker_reported(self)
-        self._answer_asked()
+        self._answer_stats_requests()
 
-    def _answer_asked(self) -> None:
-        asked, self._asked = self._asked, []
-        for each in asked:
-            if not each.called:  # some may be past their time
-                each.callback(None)
+    def _answer_stats_requests(self) -> None:
+        requests, self._stats_requests = self._stats_requests, []
+        for request in requests:
+            if not request.called:  # its time may have passed
+                request.callback(None)
 
 
-_REACTIONS: Final[dict[type, Callable[[WorkerProcess, Any], None]]] = {
-    WorkerReady: WorkerProcess._is_ready,
-    WorkerDraining: WorkerProcess._is_draining,
-    WorkerFailed: WorkerProcess._has_failed,
-    StatsReport: WorkerProcess._has_figures,
+def _exit_status(error: BaseException | None) -> str:
+    if isinstance(error, ProcessTerminated) and error.signal:
+        return f"was killed by signal {error.signal}"
+    return f"exited with code {getattr(error, 'exitCode', 0) or 0}"
+
+
+# The handlers take the type of their key, which the type of a dict cannot express.
+_REPORT_HANDLERS: Final[dict[type[Report], Callable[[WorkerProcess, Any], None]]] = {
+    WorkerReady: WorkerProcess._ready,
+    WorkerDraining: WorkerProcess._draining,
+    WorkerFailed: WorkerProcess._failed,
+    StatsReport: WorkerProcess._reported,
 }
-
-
-class _Lines:
-    """Cuts a stream into lines; longer ones than a log should have are cut again."""
-
-    def __init__(self, deliver: Callable[[bytes], None]) -> None:
-        self._deliver = deliver
-        self._rest = b""
-
-    def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._deliver(line)
-        while len(self._rest) > _MAX_LINE:
-            self._deliver(self._rest[:_MAX_LINE])
-            self._rest = self._rest[_MAX_LINE:]
-
-    def end(self) -> None:
-        if self._rest:
-            self._deliver(self._rest)
-            self._rest = b""

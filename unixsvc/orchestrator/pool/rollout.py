@@ -1,4 +1,4 @@
-"""What the workers of a service are to be, and the change to it that is under way."""
+"""The spec of the workers of a service, and the change of it that is in progress."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.policy import WorkerPhase, died_early
-from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.pool.model import WorkerPhase
+from unixsvc.orchestrator.pool.policy import died_early
+from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.orchestrator.shared_result import SharedResult
 
 __all__ = ["Rollout"]
@@ -18,136 +20,142 @@ __all__ = ["Rollout"]
 class _Change(Struct, frozen=True):
     """The first start, a reload, or another number of workers.
 
-    :ivar wanted: how many workers there are to be when it is done.
-    :ivar before: what to go back to; None for the first start.
+    :ivar wanted: the number of workers after the change.
+    :ivar before: the spec and the number of workers to roll back to; None for the first start.
     """
 
-    version: WorkerSpec
+    spec: WorkerSpec
     wanted: int
-    outcome: SharedResult
+    result: SharedResult[None]
     before: tuple[WorkerSpec, int] | None = None
 
 
 class Rollout:
-    """Changes one at a time.
+    """Carries out one change at a time.
 
-    A change is done when there is a ready worker of its version in each slot, and clients can connect to no
-    other; it is undone when a new worker cannot start.
+    A change succeeds when each slot has a ready worker of the new spec and no other worker accepts
+    connections. It is rolled back when a new worker cannot start.
 
     :param where: the service, for messages.
-    :ivar version: what new workers are.
-    :ivar wanted: how many there should be: during a change, the more of before and after.
-    :ivar problem: why the last change was given up; empty if it was not.
+    :ivar spec: the spec of new workers.
+    :ivar wanted: the number of workers that should run: during a change, the greater of before and after.
+    :ivar problem: why the last change failed; empty if it succeeded.
     """
 
-    def __init__(self, where: str, version: WorkerSpec) -> None:
+    def __init__(self, where: str, spec: WorkerSpec) -> None:
         self._where = where
-        self.version = version
-        self.wanted = version.wanted
+        self.spec = spec
+        self.wanted = spec.wanted
         self.problem = ""
-        self._boot = SharedResult()
+        self._boot: SharedResult[None] = SharedResult()
         self._change: _Change | None = None
-        self._swapped = False
+        self._all_ready = False
 
-    def replace(self, version: WorkerSpec) -> None:
-        """Be another one, from the next start on."""
-        self.version, self.wanted = version, version.wanted
+    @property
+    def is_starting(self) -> bool:
+        """Whether the first workers are not ready yet."""
+        return self._change is not None and self._change.before is None
 
-    def boot(self) -> None:
-        """Wait for the first workers."""
+    def set_spec(self, spec: WorkerSpec) -> None:
+        """Use another spec from the next start on."""
+        self.spec, self.wanted = spec, spec.wanted
+
+    def begin_start(self) -> None:
+        """Begin the first start."""
         self.problem = ""
         self._boot = SharedResult()
-        self._change = _Change(self.version, self.wanted, self._boot)
+        self._change = _Change(self.spec, self.wanted, self._boot)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when the first workers are ready; fails with ConfigError if they cannot start."""
         return self._boot.wait()
 
-    def change(self, version: WorkerSpec, wanted: int) -> Deferred[None]:
-        """Have workers of another version, or another number of them.
+    def begin_change(self, spec: WorkerSpec, wanted: int) -> Deferred[None]:
+        """Begin to replace the workers or to change their number; a change in progress is cancelled.
 
-        :returns: fires when it is done; fails with ConfigError when it is undone.
+        :returns: fires when the change has succeeded; fails with ConfigError when it is rolled back.
         """
-        self.stop("another change came in between")  # after which things are as they were before that
-        outcome = SharedResult()
-        self._change = _Change(version, wanted, outcome, before=(self.version, self.wanted))
-        self.version, self.wanted = version, max(wanted, self.wanted)
-        return outcome.wait()
+        self.cancel("another change replaces this one")  # its roll-back is the state before the new change
+        result: SharedResult[None] = SharedResult()
+        self._change = _Change(spec, wanted, result, before=(self.spec, self.wanted))
+        self.spec, self.wanted = spec, max(wanted, self.wanted)
+        return result.wait()
 
-    def look(self, members: Collection[WorkerRecord]) -> None:
-        """See whether the change is done."""
+    def update(self, records: Collection[WorkerRecord]) -> None:
+        """Finish the change if it has succeeded."""
         change = self._change
         if change is None:
             return
-        if not self._swapped and self._ready_slots(members).issuperset(range(1, change.wanted + 1)):
-            self._swapped = True
+        if not self._all_ready and self._ready_slots(records).issuperset(range(1, change.wanted + 1)):
+            self._all_ready = True
             self.wanted, self.problem = change.wanted, ""
-        # A client that connects once a change is said to be done does not meet what was there before.
-        if self._swapped and not any(map(self._still_accepts, members)):
-            self._end(None)
+        # A client that connects after the end of a change must not meet an old worker.
+        if self._all_ready and not any(map(self._accepts_unwanted, records)):
+            self._finish(None)
 
-    def _still_accepts(self, member: WorkerRecord) -> bool:
-        """Whether clients can come to a worker that is not to be there any more."""
-        belongs = member.version.number == self.version.number and member.process.slot <= self.wanted
-        if member.phase is WorkerPhase.READY:
-            return not belongs
-        return member.phase is WorkerPhase.DRAINING and not member.closed
+    def worker_ended(
+        self, record: WorkerRecord, reason: str, others: Collection[WorkerRecord], now: float
+    ) -> bool:
+        """Roll the change back if a worker has ended that it depends on.
 
-    def lost(self, member: WorkerRecord, how: str, members: Collection[WorkerRecord], now: float) -> bool:
-        """A worker has ended.
-
-        :param members: those that are left.
-        :returns: whether that makes the change fail. Where there is nothing to go back to, it is still to be
-            given up then, with :meth:`stop`.
+        :param reason: why the worker has ended.
+        :param others: the remaining workers.
+        :param now: the time of its end, in seconds.
+        :returns: whether the change has failed. The first start has nothing to roll back to; the caller has
+            to :meth:`cancel` it.
         """
         change = self._change
-        if change is None or self._swapped or member.retiring:
-            return False
-        if member.version.number != change.version.number:
-            return False
-        reloads = change.before is not None and change.before[0].number != change.version.number
-        # What a reload brings must show that it can stay; else only what was never ready is its fault.
-        if not (died_early(member.view(change.version), now) if reloads else member.ready_at is None):
+        if change is None or not self._is_failure(change, record, now):
             return False
         if change.before is None:
             return True
-        self._go_back()
-        for each in members:
-            if each.phase is WorkerPhase.READY:
-                # It does its work, and the code that the old ones were made of is not to be had any more.
-                each.version = self.version
-        self.problem = f"the new workers cannot start, the old ones stay: {how}"
-        self._end(ConfigError(self._where, f"the new workers cannot start: {how}", "the old ones stay"))
+        self._roll_back()
+        for other in others:
+            if other.phase is WorkerPhase.READY:
+                # It serves, and the code of the old workers may not exist any more.
+                other.spec = self.spec
+        self.problem = f"the new workers cannot start, the old ones stay: {reason}"
+        self._finish(ConfigError(self._where, f"the new workers cannot start: {reason}", "the old ones stay"))
         return True
 
-    def stop(self, why: str = "it was stopped") -> None:
-        """Give up what is under way: it is as if it had not been asked for."""
-        self._go_back()
-        self._end(ConfigError(self._where, why))
+    def cancel(self, reason: str = "it was stopped") -> None:
+        """Roll back the change in progress, if any; its result is a ConfigError with the reason."""
+        self._roll_back()
+        self._finish(ConfigError(self._where, reason))
 
-    @property
-    def booting(self) -> bool:
-        """Whether the first workers are not ready yet."""
-        return self._change is not None and self._change.before is None
+    def all_ready(self, records: Collection[WorkerRecord]) -> bool:
+        """Whether every slot has a ready worker."""
+        return self._ready_slots(records).issuperset(range(1, self.wanted + 1))
 
-    def all_ready(self, members: Collection[WorkerRecord]) -> bool:
-        """Whether there is a ready worker in every slot."""
-        return self._ready_slots(members).issuperset(range(1, self.wanted + 1))
+    def _is_failure(self, change: _Change, record: WorkerRecord, now: float) -> bool:
+        """Whether the end of a worker makes the change fail."""
+        if self._all_ready or record.retiring or record.spec.number != change.spec.number:
+            return False
+        reloads = change.before is not None and change.before[0].number != change.spec.number
+        # New code must prove that it is stable. Otherwise only workers that never were ready count.
+        return died_early(record.view(change.spec), now) if reloads else record.ready_at is None
 
-    def _ready_slots(self, members: Collection[WorkerRecord]) -> set[int]:
+    def _accepts_unwanted(self, record: WorkerRecord) -> bool:
+        """Whether a worker accepts connections that should not run after the change."""
+        wanted = record.spec.number == self.spec.number and record.process.slot <= self.wanted
+        if record.phase is WorkerPhase.READY:
+            return not wanted
+        return record.phase is WorkerPhase.DRAINING and not record.closed
+
+    def _ready_slots(self, records: Collection[WorkerRecord]) -> set[int]:
         return {
-            each.process.slot
-            for each in members
-            if each.phase is WorkerPhase.READY and each.version.number == self.version.number
+            record.process.slot
+            for record in records
+            if record.phase is WorkerPhase.READY and record.spec.number == self.spec.number
         }
 
-    def _go_back(self) -> None:
+    def _roll_back(self) -> None:
         change = self._change
-        if change is not None and change.before is not None and not self._swapped:
-            self.version, self.wanted = change.before
+        if change is not None and change.before is not None and not self._all_ready:
+            self.spec, self.wanted = change.before
 
-    def _end(self, result: Exception | None) -> None:
+    def _finish(self, error: Exception | None) -> None:
         change, self._change = self._change, None
-        self._swapped = False
+        self._all_ready = False
         if change is not None:
-            change.outcome.settle(result)
+            change.result.fail(error) if error is not None else change.result.succeed(None)

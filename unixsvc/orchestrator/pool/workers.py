@@ -1,165 +1,175 @@
-"""The workers that a service has, and what can be done with them."""
+"""The workers of one service, and the actions on them."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from unixsvc.listen.connection_counts import ConnectionCounts
-from unixsvc.orchestrator.pool.policy import Action, Drain, Dump, Kill, Terminate, WorkerPhase
-from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import WorkerRecord, WorkerSpec
+from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord
+from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker.messages import Command, ReportStats
 
 __all__ = ["WorkerSet"]
 
-_SERVED: Final = (WorkerPhase.READY, WorkerPhase.DRAINING)
-_PATIENCE: Final = 1.0  # for a worker's figures, in seconds
+# The phases in which a worker has statistics to report.
+_SERVING: Final = (WorkerPhase.READY, WorkerPhase.DRAINING)
+# How long to wait for the reports of workers when the status is requested, in seconds.
+_STATS_TIMEOUT: Final = 1.0
 
 
 class WorkerSet:
-    """All workers of one service, whatever their phase.
+    """All workers of one service, in any phase.
 
-    :param owner: is told what becomes of them.
-    :param make_tally: makes the page on which they count their connections.
+    :param owner: is called for each change of their state.
+    :param make_counts: makes the shared page on which they count their connections.
     """
 
     def __init__(
         self,
-        reactor: Any,
+        reactor: IPoolReactor,
         owner: WorkerOwner,
         log: Logger,
-        make_tally: Callable[[], ConnectionCounts] = ConnectionCounts,
+        make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
     ) -> None:
         self._reactor = reactor
         self._owner = owner
         self._log = log
-        self._members: dict[int, WorkerRecord] = {}
-        self._count = 0
-        self._make_tally = make_tally
-        self._tally: ConnectionCounts | None = None
+        self._records: dict[int, WorkerRecord] = {}
+        self._started = 0
+        self._make_counts = make_counts
+        self._counts: ConnectionCounts | None = None
 
     @property
-    def members(self) -> Collection[WorkerRecord]:
-        """Those that there are."""
-        return self._members.values()
+    def records(self) -> Collection[WorkerRecord]:
+        """The records of all workers."""
+        return self._records.values()
 
-    def member_of(self, worker: WorkerProcess) -> WorkerRecord:
-        """What is known of a process."""
-        return next(each for each in self.members if each.process is worker)
+    def record_of(self, worker: WorkerProcess) -> WorkerRecord:
+        """The record of a process."""
+        return next(record for record in self.records if record.process is worker)
 
-    def remove(self, member: WorkerRecord) -> None:
-        """Forget one that has ended."""
-        del self._members[member.number]
-        if self._tally is not None:
-            self._tally.free(member.process.seat.place)
-            if not self._members:
-                self._tally.close()
-                self._tally = None
+    def remove(self, record: WorkerRecord) -> None:
+        """Remove a worker that has ended."""
+        del self._records[record.number]
+        if self._counts is not None:
+            self._counts.free(record.process.fds.counts_slot)
+            if not self._records:
+                self._counts.close()
+                self._counts = None
 
-    def spawn(self, slot: int, version: WorkerSpec, listening: tuple[int, ...]) -> None:
+    def spawn(self, slot: int, spec: WorkerSpec, listening: tuple[int, ...]) -> None:
         """Start a worker.
 
         :param listening: the descriptors of the listening sockets.
         """
-        self._count += 1
-        if self._tally is None:
-            self._tally = self._make_tally()
-        seat = InheritedFds(listening, self._tally.fileno(), self._tally.take())
-        process = version.make(slot, seat, self._owner)
-        chance = random.random()  # noqa: S311  # there is nobody to be kept from guessing
-        self._members[self._count] = WorkerRecord(
-            self._count, process, version, self._reactor.seconds(), chance
+        self._started += 1
+        if self._counts is None:
+            self._counts = self._make_counts()
+        fds = InheritedFds(listening, self._counts.fileno(), self._counts.take())
+        process = spec.make(slot, fds, self._owner)
+        jitter = random.random()  # noqa: S311  # no secret
+        self._records[self._started] = WorkerRecord(
+            self._started, process, spec, self._reactor.seconds(), jitter
         )
         try:
             process.start()
-        except OSError as error:  # no more processes, no more memory: it may pass
-            how = f"cannot be started: {error.strerror}"
-            self._reactor.callLater(0, self._owner.worker_ended, process, how)  # not in the midst of a plan
+        except OSError as error:  # too many processes, or no memory: it may succeed later
+            end = WorkerExit("was not started", f"the process cannot be started: {error.strerror}")
+            # In the next turn of the event loop, as a plan is being executed.
+            self._reactor.callLater(0, self._owner.worker_ended, process, end)
 
-    def carry_out(self, action: Action, *, wait_for_idle: bool) -> None:
-        """Do to a worker what the policy says.
+    def execute(self, action: Action, *, wait_for_idle: bool) -> None:
+        """Execute an action of the supervision policy on a worker.
 
-        :param wait_for_idle: whether who holds a connection without using it is waited for, as others serve
-            meanwhile.
+        :param wait_for_idle: whether a draining worker waits for idle clients, as other workers accept
+            connections meanwhile.
         """
-        _MEANS[type(action)](self, self._members[action.number], wait_for_idle)
+        _ACTIONS[type(action)](self, self._records[action.number], wait_for_idle)
 
-    def hurry(self) -> None:
-        """Have those that drain already no longer wait for clients that do nothing."""
-        for each in self.members:
-            if each.phase is WorkerPhase.DRAINING:
-                each.process.drain(wait_for_idle=False)
+    def stop_waiting_for_idle(self) -> None:
+        """Make draining workers close idle connections."""
+        for record in self.records:
+            if record.phase is WorkerPhase.DRAINING:
+                record.process.drain(wait_for_idle=False)
 
     def kill_all(self) -> None:
-        """End every worker now."""
-        for each in self.members:
-            each.retiring = True
-            self.enter(each, WorkerPhase.KILLED).signal("KILL")
+        """Kill every worker now."""
+        for record in self.records:
+            record.retiring = True
+            self.enter(record, WorkerPhase.KILLED).signal("KILL")
 
-    def enter(self, member: WorkerRecord, phase: WorkerPhase) -> WorkerProcess:
-        """Note that a worker is in a phase from now on."""
-        return member.enter(phase, self._reactor.seconds())
+    def enter(self, record: WorkerRecord, phase: WorkerPhase) -> WorkerProcess:
+        """Change the phase of a worker.
+
+        :returns: its process.
+        """
+        return record.enter(phase, self._reactor.seconds())
 
     def send(self, command: Command) -> None:
-        """Tell every worker something."""
-        for each in self.members:
-            each.process.send(command)
+        """Send a command to every worker."""
+        for record in self.records:
+            record.process.send(command)
 
-    def shortest_watchdog(self) -> float:
-        """The time within which the most impatient of them is to be heard, in seconds."""
-        return min((each.version.rules.watchdog for each in self.members), default=math.inf)
+    def min_watchdog(self) -> float:
+        """The shortest watchdog time of all workers, in seconds."""
+        return min((record.spec.policy.watchdog for record in self.records), default=math.inf)
 
     def beat(self) -> None:
-        """Ask those that serve for their figures, which is a sign of life."""
-        for each in self._served():
-            each.process.send(ReportStats())
+        """Request a report from each worker that serves clients."""
+        for record in self._serving():
+            record.process.send(ReportStats())
 
-    def forgive(self, seconds: float) -> None:
-        """Let every worker have more time: for so long nobody could have been heard."""
-        for each in self.members:
-            each.heard += seconds
-            each.since += seconds
+    def extend_deadlines(self, seconds: float) -> None:
+        """Postpone the deadlines of all workers, after a stall of this process."""
+        for record in self.records:
+            record.extend_deadlines(seconds)
 
-    def refresh(self) -> Deferred[Any]:
-        """Ask likewise; fires when all have answered, or a second has passed."""
-        # Who asks may go away; then nobody else is there to see that the answers are not waited for any more.
-        return gatherResults([each.process.ask(_PATIENCE) for each in self._served()], consumeErrors=True)
+    def refresh(self) -> Deferred[None]:
+        """Request new reports.
 
-    def _served(self) -> list[WorkerRecord]:
-        return [each for each in self.members if each.phase in _SERVED]
+        :returns: fires when all are there, or after a second.
+        """
+        # A caller may cancel this; nothing else would consume the errors of the requests then.
+        requests = [record.process.request_stats(_STATS_TIMEOUT) for record in self._serving()]
+        return gatherResults(requests, consumeErrors=True).addCallback(lambda _: None)
 
-    def _drain(self, member: WorkerRecord, wait_for_idle: bool) -> None:
-        member.retiring = True
-        self.enter(member, WorkerPhase.DRAINING).drain(wait_for_idle=wait_for_idle)
+    def _serving(self) -> list[WorkerRecord]:
+        return [record for record in self.records if record.phase in _SERVING]
 
-    def _terminate(self, member: WorkerRecord, wait_for_idle: bool) -> None:
-        member.retiring = True
-        self.enter(member, WorkerPhase.TERMINATING).signal("TERM")
+    def _drain(self, record: WorkerRecord, wait_for_idle: bool) -> None:
+        record.retiring = True
+        self.enter(record, WorkerPhase.DRAINING).drain(wait_for_idle=wait_for_idle)
 
-    def _dump(self, member: WorkerRecord, wait_for_idle: bool) -> None:
-        process, silent = member.process, self._reactor.seconds() - member.heard
-        words = (
-            "worker {slot} (pid {pid}) is silent for {silent:.1f} s (watchdog): killed, and its stack follows"
-        )
-        self._log.error(words, slot=process.slot, pid=process.pid, silent=silent)
-        self.enter(member, WorkerPhase.STUCK).signal("QUIT")
+    def _terminate(self, record: WorkerRecord, wait_for_idle: bool) -> None:
+        record.retiring = True
+        self.enter(record, WorkerPhase.TERMINATING).signal("TERM")
 
-    def _kill(self, member: WorkerRecord, wait_for_idle: bool) -> None:
-        slot, phase, rules = member.process.slot, member.phase, member.version.rules
+    def _dump(self, record: WorkerRecord, wait_for_idle: bool) -> None:
+        silent = self._reactor.seconds() - record.last_seen
+        message = "worker {worker} is silent for {silent:.1f} s (watchdog): killing it; its stack follows"
+        self._log.error(message, worker=str(record.process), silent=silent)
+        self.enter(record, WorkerPhase.STUCK).signal("QUIT")
+
+    def _kill(self, record: WorkerRecord, wait_for_idle: bool) -> None:
+        phase = record.phase
         if phase is WorkerPhase.STARTING:
-            member.process.failure = f"was not ready within {rules.boot_timeout:g} s (boot_timeout)"
-        if phase is not WorkerPhase.STUCK:  # which has been said
-            self._log.warn("worker {slot} is {phase} for too long: killed", slot=slot, phase=phase.value)
-        self.enter(member, WorkerPhase.KILLED).signal("KILL")
+            record.process.cause = f"not ready within {record.spec.policy.boot_timeout:g} s (boot_timeout)"
+        if phase is not WorkerPhase.STUCK:  # _dump has logged it
+            message = "worker {worker} has been {phase} for too long: killing it"
+            self._log.warn(message, worker=str(record.process), phase=phase.value)
+        self.enter(record, WorkerPhase.KILLED).signal("KILL")
 
 
-_MEANS: Final[dict[type[Action], Callable[[WorkerSet, WorkerRecord, bool], None]]] = {
+_ACTIONS: Final[dict[type[Action], Callable[[WorkerSet, WorkerRecord, bool], None]]] = {
     Drain: WorkerSet._drain,
     Terminate: WorkerSet._terminate,
     Dump: WorkerSet._dump,

@@ -1,1 +1,1 @@
-"""The listening sockets that the orchestrator owns."""
+"""The listening sockets of services, and the lock of their directory."""

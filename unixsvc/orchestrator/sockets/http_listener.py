@@ -1,4 +1,4 @@
-"""Where a service listens that answers over HTTP."""
+"""The listening sockets of the HTTP gateway."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.sockets.binding import BoundSocket, bind
+from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["HttpListener"]
 
@@ -20,14 +22,15 @@ _log = Logger(namespace="http")
 _FAMILIES: Final = {"tcp": socket.AF_INET, "ssl": socket.AF_INET, "tcp6": socket.AF_INET6}
 
 
+@implementer(IListener)
 class HttpListener:
-    """As :class:`unixsvc.orchestrator.sockets.binding.Listener`, with a socket for each endpoint.
+    """A listening socket for each configured address.
 
-    :param backlog: of those that name none themselves.
+    :param backlog: for addresses without one of their own.
     """
 
-    def __init__(self, listens: Sequence[Listen], backlog: int) -> None:
-        self._listens = listens
+    def __init__(self, addresses: Sequence[Listen], backlog: int) -> None:
+        self._addresses = addresses
         self._backlog = backlog
         self._sockets: list[socket.socket] = []
         self._bound: list[BoundSocket] = []
@@ -35,58 +38,58 @@ class HttpListener:
     def open(self) -> None:
         """Bind and listen, unless that is done.
 
-        :raises ConfigError: if one of them cannot be bound; then none is.
+        :raises ConfigError: if an address cannot be bound; then none is.
         """
-        if self._sockets and all(each.is_there() for each in self._bound):
+        if self._sockets and all(bound.owns_path() for bound in self._bound):
             return
         self.close()
         try:
-            for each in self._listens:
-                self._sockets.append(self._open(each))
+            for address in self._addresses:
+                self._sockets.append(self._open(address))
         except ConfigError:
             self.close()
             raise
-        where = [str(_as_bound(*each)) for each in zip(self._listens, self._sockets, strict=True)]
+        where = [str(_with_port(*pair)) for pair in zip(self._addresses, self._sockets, strict=True)]
         _log.info("listens on {where}", where=", ".join(where))
 
     def close(self) -> None:
-        """Have clients refused."""
-        for each in self._bound:
-            each.close()
+        """Close all sockets, so that clients are refused."""
+        for bound in self._bound:
+            bound.close()
         for listening in self._sockets:
             listening.close()
         self._bound, self._sockets = [], []
 
     def descriptors(self) -> tuple[int, ...]:
-        """Of the sockets, for those who accept."""
+        """The descriptors of the sockets, in the order of the addresses."""
         if not self._sockets:
-            raise ValueError("it is not open")
-        return tuple(each.fileno() for each in self._sockets)
+            raise ValueError("the listener is not open")
+        return tuple(listening.fileno() for listening in self._sockets)
 
-    def _open(self, listen: Listen) -> socket.socket:
-        backlog = listen.backlog or self._backlog
-        if listen.kind == "unix":
-            bound = bind(listen.path, listen.mode, backlog)
+    def _open(self, address: Listen) -> socket.socket:
+        backlog = address.backlog or self._backlog
+        if address.kind == "unix":
+            bound = bind(address.path, address.mode, backlog)
             self._bound.append(bound)
             return bound.socket
-        family = socket.AF_INET6 if ":" in listen.interface else _FAMILIES[listen.kind]
+        family = socket.AF_INET6 if ":" in address.interface else _FAMILIES[address.kind]
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind((listen.interface, listen.port))
+            listening.bind((address.interface, address.port))
             listening.listen(backlog)
-        except OSError as error:  # also what it says of an interface that is none
+        except OSError as error:  # also for an interface that does not exist
             listening.close()
             remedy = "choose another with [http] listen or --http, or none with --no-http"
-            raise ConfigError(str(listen), f"cannot be bound: {error.strerror}", remedy) from None
+            raise ConfigError(str(address), f"cannot be bound: {error.strerror}", remedy) from None
         listening.setblocking(False)
         return listening
 
 
-def _as_bound(listen: Listen, listening: socket.socket) -> Listen:
-    """With the port that the kernel has chosen, where that was left to it."""
-    if listen.kind == "unix":
-        return listen
-    return msgspec.structs.replace(listen, port=listening.getsockname()[1])
+def _with_port(address: Listen, listening: socket.socket) -> Listen:
+    """The address with the port that the kernel has chosen, if that was left to it."""
+    if address.kind == "unix":
+        return address
+    return msgspec.structs.replace(address, port=listening.getsockname()[1])

@@ -1,1 +1,1 @@
-"""systemd: the notify protocol and socket activation."""
+"""systemd: the notify protocol, the watchdog and socket activation."""

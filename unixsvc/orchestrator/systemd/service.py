@@ -1,34 +1,40 @@
-"""Tells systemd how the orchestrator is, for as long as it runs."""
+"""Reports the state of the orchestrator to systemd while it runs."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
-from unixsvc.orchestrator.systemd.notify import Activation
+from unixsvc.orchestrator.systemd.activation import Activation
 
 __all__ = ["SystemdService", "summary"]
 
-_STATUS_SECONDS: Final = 5.0
+# Interval of the text in ``systemctl status``, in seconds.
+_STATUS_INTERVAL: Final = 5.0
+# Watchdog messages within the watchdog time; sd_watchdog_enabled(3) recommends two, so one may be late.
+_MESSAGES_PER_WATCHDOG: Final = 3
 
 
 class SystemdService(Service):
-    """Does nothing where systemd is not.
+    """Sends state, status and watchdog messages; does nothing if systemd does not run this process.
 
-    :param activation: what systemd has handed to us.
-    :param orchestrator: is asked how it is.
+    :param activation: what systemd has passed.
+    :param orchestrator: its status and health are reported.
     """
 
-    def __init__(self, activation: Activation, orchestrator: Any, reactor: Any) -> None:
+    def __init__(self, activation: Activation, orchestrator: IOrchestrator, reactor: IReactorTime) -> None:
         self._notifier = activation.notifier
         self._watchdog = activation.watchdog
         self._orchestrator = orchestrator
         self._reactor = reactor
-        self._calls: list[LoopingCall] = []
+        self._status_call: LoopingCall | None = None
         self._is_ready = False
         self._last: tuple[float, int] | None = None
 
@@ -38,48 +44,47 @@ class SystemdService(Service):
             return
         self._is_ready = True
         self._notifier.ready("ready")
-        self._repeat(self._tell_status, _STATUS_SECONDS)
+        self._status_call = self._repeat(self._send_status, _STATUS_INTERVAL)
         if self._watchdog is not None:
-            self._repeat(self._tell_alive, self._watchdog / 3)  # one may be late
+            self._repeat(self._send_alive, self._watchdog / _MESSAGES_PER_WATCHDOG)
 
     def reloading(self) -> None:
-        """A reload begins; before all are ready for the first time that is nothing to tell."""
+        """A reload begins. Before the first start is complete, this is not reported."""
         if self._is_ready:
             self._notifier.reloading()
 
     def reloaded(self) -> None:
-        """It is over, however it went."""
+        """The reload has ended, with success or not."""
         if self._is_ready and self.running:
             self._notifier.ready("ready")
 
     def stopping(self) -> None:
-        """The end begins."""
+        """The orchestrator begins to stop."""
         self._notifier.stopping()
 
     def stopService(self) -> None:
-        """Say no more, but go on to say that we live: to drain takes its time."""
+        """Stop to send the status, but not the watchdog messages, as draining takes time."""
         super().stopService()
-        for each in self._calls:
-            if each.running and each.f == self._tell_status:
-                each.stop()
+        if self._status_call is not None and self._status_call.running:
+            self._status_call.stop()
 
-    def _repeat(self, call: Any, seconds: float) -> None:
+    def _repeat(self, call: Callable[[], object], seconds: float) -> LoopingCall:
         repeating = LoopingCall(call)
         repeating.clock = self._reactor
-        self._calls.append(repeating)
         repeating.start(seconds)
+        return repeating
 
-    def _tell_alive(self) -> None:
-        # Where a service has no worker that answers, systemd is to restart us; while we stop, they go.
+    def _send_alive(self) -> None:
+        # If a service has no ready worker, systemd should restart us; while we stop, that is normal.
         if not self.running or self._orchestrator.healthy():
             self._notifier.alive()
 
-    def _tell_status(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._tell_figures())
+    def _send_status(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._request_status())
 
-    async def _tell_figures(self) -> None:
+    async def _request_status(self) -> None:
         services = await self._orchestrator.status()
-        now, requests = self._reactor.seconds(), sum(each.requests for each in services.values())
+        now, requests = self._reactor.seconds(), sum(service.requests for service in services.values())
         before, self._last = self._last, (now, requests)
         rate = (requests - before[1]) / (now - before[0]) if before and now > before[0] else 0.0
         if self.running:
@@ -87,17 +92,19 @@ class SystemdService(Service):
 
 
 def summary(services: dict[str, ServiceStatus], rate: float) -> str:
-    """One line on how the services are.
+    """The status of all services in one line.
 
-    :param rate: requests a second.
+    :param rate: requests per second.
     """
-    workers = [worker for each in services.values() for worker in each.workers]
+    workers = [worker for service in services.values() for worker in service.workers]
     ready = sum(worker.status == "ready" for worker in workers)
-    requests = sum(each.requests for each in services.values())
-    troubled = [f"{name} is {each.status}" for name, each in services.items() if each.status != "ready"]
+    requests = sum(service.requests for service in services.values())
+    not_ready = [
+        f"{name} is {service.status}" for name, service in services.items() if service.status != "ready"
+    ]
     parts = [
         f"{len(services)} services, {ready} workers ready",
         f"{requests} requests, {rate:.0f}/s",
-        *troubled,
+        *not_ready,
     ]
     return "; ".join(parts)

@@ -1,1 +1,1 @@
-"""The worker process: started by the orchestrator, never by hand."""
+"""The worker process, which the orchestrator starts."""

@@ -1,4 +1,4 @@
-"""A worker: the process that a service runs in. Started by the orchestrator, not by hand."""
+"""The main program of a worker process. The orchestrator starts it; it is not for manual use."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 if TYPE_CHECKING:
+    from unixsvc.listen.tls import TlsContext
     from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["main"]
 
-_MORE = 16  # connections whose handshake is not done
+T = TypeVar("T")
+
+# TLS handshakes in progress beyond the connection limit: refused clients get their reply encrypted.
+_EXTRA_HANDSHAKES: Final = 16
 
 
 def main() -> None:
-    """Be a worker."""
-    # At QUIT it writes the stack of each thread to its log and goes on; in C, so a blocked loop does it too.
+    """Run a worker."""
+    # At QUIT the stack of each thread is written to the log, by code in C that a blocked event loop does not
+    # prevent.
     faulthandler.register(signal.SIGQUIT, all_threads=True)
-    # Ctrl-C reaches every process of the terminal, and it is the orchestrator's to say what follows. This
-    # stands before the imports, which take most of the time that a worker needs to start.
+    # Ctrl-C and the closing of a terminal signal every process of it; the orchestrator decides what follows.
+    # These calls precede the imports, which take most of the start time of a worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # likewise, when a terminal is closed
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     import uvloop
     from setproctitle import setproctitle
 
@@ -34,16 +39,14 @@ def main() -> None:
         from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
-    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, LISTENING_FD, REPORTS_FD, TALLY_FD
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver
 
-    config = _read_orders()
+    config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
     orphan_watch.start()
-    sockets = len(config.http.listen) if config.http else 1
-    for descriptor in (REPORTS_FD, COMMANDS_FD, TALLY_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
-        os.set_inheritable(descriptor, False)  # what the application starts has nothing to do with them
+    _close_on_exec(config)
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     sys.path.insert(0, config.folder)
     level = LogLevelFilter(config.log.level)
@@ -51,68 +54,79 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     loop = uvloop.new_event_loop()
     asyncioreactor.install(loop)
-    from twisted.internet import reactor  # only now is it the one that was installed
+    from twisted.internet import reactor  # not before it is installed
 
-    from unixsvc.orchestrator.worker.worker import Worker
+    from unixsvc.orchestrator.reactor import IWorkerReactor
+    from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
-    # Not before: another user may not be able to read what is imported up to here.
-    _raise_files()
-    tls = _or_give_up(_load_keys, config)
-    _or_give_up(_drop_privileges, config)
-    worker = Worker(config, loop, reactor, level, orphan_watch, tls)
-    running: Any = reactor
+    # After the imports: the user that the worker switches to may not be able to read these modules.
+    _raise_open_files()
+    tls = _or_fail(_load_tls, config)
+    _or_fail(_drop_privileges, config)
+    running = cast(IWorkerReactor, reactor)
+    worker = Worker(config, WorkerRuntime(loop, running, level, orphan_watch, tls))
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: a thread of an action that was given up may block for ever.
+    # Not sys.exit: it would wait for the thread of a blocking action that has timed out.
     os._exit(worker.exit_code)
 
 
-def _read_orders() -> WorkerConfig:
-    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, decode_orders
+def _read_config() -> WorkerConfig:
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, decode_config
 
     line = bytearray()
     try:
         while not line.endswith(b"\n"):
             byte = os.read(COMMANDS_FD, 1)
             if not byte:
-                sys.exit("unixsvc: the orchestrator is gone")
+                sys.exit("unixsvc: the orchestrator has exited")
             line += byte
     except OSError:
         sys.exit("unixsvc: a worker is started by the orchestrator; run twistd unixsvc")
-    return decode_orders(bytes(line))
+    return decode_config(bytes(line))
 
 
-def _raise_files() -> None:
-    """Have as many descriptors as we may: the usual limit is for programs that call select()."""
+def _close_on_exec(config: WorkerConfig) -> None:
+    """Keep processes that the application starts from inheriting our file descriptors."""
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, COUNTS_FD, LISTENING_FD, REPORTS_FD
+
+    sockets = len(config.http.listen) if config.http else 1
+    for descriptor in (REPORTS_FD, COMMANDS_FD, COUNTS_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
+        os.set_inheritable(descriptor, False)
+
+
+def _raise_open_files() -> None:
+    """Raise the limit of file descriptors to its maximum: the usual limit is for programs with select(2)."""
     import resource
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
-def _load_keys(config: WorkerConfig) -> list[Any]:
+def _load_tls(config: WorkerConfig) -> list[TlsContext | None]:
+    """Read the certificates of each listening socket, while the worker still may read them."""
     if config.http is None:
         return [None]
     from unixsvc.config.http import parse_listen
     from unixsvc.listen.tls import TlsContext, tls_context_for
 
-    contexts = [tls_context_for(parse_listen(each, config.folder)) for each in config.http.listen]
-    # One more than may be is told so, encrypted; some more than that have to be possible at a time.
-    seconds, most = config.http.header_timeout, config.limits.max_connections + _MORE
-    return [None if each is None else TlsContext(each, seconds, most) for each in contexts]
+    contexts = [tls_context_for(parse_listen(endpoint, config.folder)) for endpoint in config.http.listen]
+    handshakes = config.limits.max_connections + _EXTRA_HANDSHAKES
+    timeout = config.http.header_timeout
+    return [None if context is None else TlsContext(context, timeout, handshakes) for context in contexts]
 
 
 def _drop_privileges(config: WorkerConfig) -> None:
     from unixsvc.orchestrator.worker.privileges import drop
 
     drop(config.privileges)
-    os.environ.update(config.settings.environment)  # what it says of HOME and USER holds
+    os.environ.update(config.settings.environment)  # last, so that it may override HOME and USER
 
 
-def _or_give_up(step: Callable[[WorkerConfig], Any], config: WorkerConfig) -> Any:
-    """Take a step of the way to a worker; what cannot be is reported."""
+def _or_fail(step: Callable[[WorkerConfig], T], config: WorkerConfig) -> T:
+    """Run a step of the start; report a ConfigError to the orchestrator and exit."""
     from unixsvc.errors import ConfigError
     from unixsvc.orchestrator.signals import BOOT_FAILED
     from unixsvc.orchestrator.worker.messages import REPORTS_FD, WorkerFailed, encode_line

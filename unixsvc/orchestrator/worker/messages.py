@@ -1,4 +1,8 @@
-"""What an orchestrator and its workers tell each other, one JSON object a line."""
+"""The protocol between the orchestrator and a worker: one JSON object a line, through two pipes.
+
+The first line is the :class:`~unixsvc.service.spec.WorkerConfig`. The orchestrator sends commands after it,
+the worker sends reports. Both sides have the same version, so the protocol may change.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from unixsvc.service.spec import StatsReport, WorkerConfig
 
 __all__ = [
     "COMMANDS_FD",
+    "COUNTS_FD",
     "LISTENING_FD",
     "REPORTS_FD",
-    "TALLY_FD",
     "Command",
     "DrainCommand",
     "Report",
@@ -23,48 +27,48 @@ __all__ = [
     "WorkerFailed",
     "WorkerReady",
     "decode_command",
-    "decode_orders",
+    "decode_config",
     "decode_report",
     "encode_line",
 ]
 
-# The descriptors of a worker, besides the standard three.
+# The file descriptors of a worker, in addition to the standard three.
 REPORTS_FD: Final = 3
 COMMANDS_FD: Final = 4
-TALLY_FD: Final = 5
-LISTENING_FD: Final = 6  # and the following ones, where there are several
+COUNTS_FD: Final = 5
+LISTENING_FD: Final = 6  # the first of one or more
 
 
 class DrainCommand(Struct, frozen=True, tag="drain"):
-    """Answer what you have been asked, and end.
+    """Send the pending replies, and exit.
 
-    :ivar wait_for_idle: whether clients that hold a connection without using it are waited for: others serve
-        meanwhile, so there is no hurry.
+    :ivar wait_for_idle: whether to wait for idle clients to disconnect, as other workers accept connections
+        meanwhile.
     """
 
     wait_for_idle: bool = False
 
 
-class ReportStats(Struct, frozen=True, tag="figures"):
-    """Report your figures. As it is asked every second, it is a sign of life as well."""
+class ReportStats(Struct, frozen=True, tag="stats"):
+    """Report the statistics. It is sent every second, so the reports show that the event loop runs."""
 
 
 class SetLogLevel(Struct, frozen=True, tag="log"):
-    """Log what is at least at this level."""
+    """Set the lowest level that is logged."""
 
     level: str
 
 
 class WorkerDraining(Struct, frozen=True, tag="draining"):
-    """The worker has been told to end, whoever has told it, and accepts nobody any more."""
+    """The worker was asked to exit, by a command or a signal, and accepts no connections any more."""
 
 
 class WorkerReady(Struct, frozen=True, tag="ready"):
-    """It has answered itself on the path that clients take, and they can connect."""
+    """The worker has passed its health check, and clients can connect."""
 
 
 class WorkerFailed(Struct, frozen=True, tag="failed"):
-    """The worker cannot start, and ends."""
+    """The worker cannot start, and exits."""
 
     reason: str
 
@@ -74,9 +78,9 @@ Report = WorkerReady | WorkerDraining | WorkerFailed | StatsReport
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_report = msgspec.json.Decoder(Report).decode
-decode_orders = msgspec.json.Decoder(WorkerConfig).decode
+decode_config = msgspec.json.Decoder(WorkerConfig).decode
 
 
 def encode_line(message: WorkerConfig | Command | Report) -> bytes:
-    """A message as it goes through the pipe."""
+    """Encode a message with its line end."""
     return msgspec.json.encode(message) + b"\n"

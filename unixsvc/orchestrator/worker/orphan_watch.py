@@ -1,4 +1,4 @@
-"""Ends a worker whose orchestrator is gone, also when its event loop stands still."""
+"""Ends a worker whose orchestrator has died, even if its event loop is blocked."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ __all__ = ["OrphanWatch"]
 
 
 class OrphanWatch:
-    """Waits, in a thread, for the other end of the pipe of commands to be closed.
+    """Waits, in a thread, for the orchestrator's end of the command pipe to be closed.
 
-    The event loop notices that too, and drains; this is for a loop that is blocked, or does not run yet.
+    The event loop notices that too and drains; this is for an event loop that is blocked or not yet running.
 
-    :param descriptor: of the pipe.
-    :ivar patience: how long the loop may take from then on, in seconds; until it is set, nothing has been
-        asked of the worker, and there is nothing to wait for.
+    :param descriptor: the command pipe.
+    :ivar grace_period: how long the event loop may take to exit by itself, in seconds; 0 until the worker is
+        ready, as it has no pending requests before.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.patience = 0.0
+        self.grace_period = 0.0
 
     def start(self) -> None:
-        """Begin to wait."""
+        """Start the thread."""
         threading.Thread(target=self._watch, name="orphan watch", daemon=True).start()
 
     def _watch(self) -> None:
         poll = select.poll()
-        poll.register(self._descriptor, 0)  # the end of a pipe is told unasked
+        poll.register(self._descriptor, 0)  # poll(2) reports POLLHUP without a request
         while not any(event & select.POLLHUP for _, event in poll.poll()):
             pass
-        time.sleep(self.patience)
+        time.sleep(self.grace_period)
         os._exit(0)

@@ -1,4 +1,4 @@
-"""What a worker gives up: the orchestrator finds out what that is, and the worker does it."""
+"""The user and the resource limits of workers: found by the orchestrator, applied by the worker."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from unixsvc.service.spec import Privileges
 __all__ = ["drop", "find_privileges"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
-_FEWEST_FILES: Final = 64
+_MIN_OPEN_FILES: Final = 64
 _NUMBER = re.compile("[0-9]{1,10}")
-_HIGHEST_ID: Final = 2**32 - 2  # the one above means "unchanged" to setresuid(2)
+_MAX_ID: Final = 2**32 - 2  # setresuid(2) takes 2**32 - 1 for "unchanged"
 
 
 class _User(Struct, frozen=True):
@@ -32,72 +32,73 @@ class _User(Struct, frozen=True):
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:
-    """What the settings of a service mean on this machine.
+    """Resolve the settings of a service on this machine.
 
-    :param where: they stand, for messages.
-    :param euid: the user that the orchestrator runs as.
-    :raises ConfigError: if there is no such user or group, or if we may not do that.
+    :param where: the table of the settings, for messages.
+    :param euid: the effective user id of the orchestrator.
+    :raises ConfigError: if a user or group does not exist, or if the orchestrator may not switch to it.
     """
     limits = settings.rlimits
     _check_limit(resource.RLIMIT_NOFILE, limits.open_files, f"{where}.rlimits.open_files", euid)
     _check_limit(resource.RLIMIT_AS, limits.memory, f"{where}.rlimits.memory", euid)
-    if limits.open_files is not None and limits.open_files < _FEWEST_FILES:
+    if limits.open_files is not None and limits.open_files < _MIN_OPEN_FILES:
         raise ConfigError(
-            f"{where}.rlimits.open_files", "is too little for a worker", f"use at least {_FEWEST_FILES}"
+            f"{where}.rlimits.open_files", "is too little for a worker", f"use at least {_MIN_OPEN_FILES}"
         )
     user = _find_user(settings.user, f"{where}.user") if settings.user else None
     gid = _find_group(settings.group, f"{where}.group") if settings.group else None
     umask = int(settings.umask, 8) if settings.umask else None
-    kept = Privileges(umask=umask, open_files=limits.open_files, memory=limits.memory)
+    privileges = Privileges(umask=umask, open_files=limits.open_files, memory=limits.memory)
     if euid == 0:
-        return _change(kept, user, gid, where)
+        return _with_user(privileges, user, gid, where)
     if user is not None and user.uid != euid:
-        raise _only_root(f"{where}.user")
+        raise _requires_root(f"{where}.user")
     if gid is not None and gid != os.getegid():
-        raise _only_root(f"{where}.group")
-    return kept  # not even our own groups may be set again by us
+        raise _requires_root(f"{where}.group")
+    return privileges  # without root, setting even our own ids and groups fails
 
 
 def drop(privileges: Privileges) -> None:
-    """Give them up, for good. To be called before anything of the application is loaded.
+    """Apply the privileges to this process, irrevocably, before the application is imported.
 
-    :raises ConfigError: if that cannot be; the process must end then.
+    :raises ConfigError: if the kernel refuses; the process must exit then.
     """
     try:
-        _limit(resource.RLIMIT_NOFILE, privileges.open_files)
-        _limit(resource.RLIMIT_AS, privileges.memory)
+        _set_limit(resource.RLIMIT_NOFILE, privileges.open_files)
+        _set_limit(resource.RLIMIT_AS, privileges.memory)
         if privileges.gid is not None:
             os.setgroups(privileges.groups)
             os.setresgid(privileges.gid, privileges.gid, privileges.gid)
         if privileges.uid is not None:
-            # Last: who is not root any more could change no group.
+            # Last: without root, the groups cannot be changed.
             os.setresuid(privileges.uid, privileges.uid, privileges.uid)
     except (OSError, ValueError) as error:
         raise ConfigError("user, group or rlimits", f"cannot be set: {error}") from None
     if privileges.uid is not None:
-        _verify(privileges.uid)
-        _describe(privileges)
+        _check_dropped(privileges.uid)
+        _set_user_variables(privileges)
     if privileges.umask is not None:
         os.umask(privileges.umask)
 
 
-def _change(kept: Privileges, user: _User | None, gid: int | None, where: str) -> Privileges:
+def _with_user(privileges: Privileges, user: _User | None, gid: int | None, where: str) -> Privileges:
     if user is None:
-        return kept if gid is None else replace(kept, gid=gid, groups=(gid,))
+        return privileges if gid is None else replace(privileges, gid=gid, groups=(gid,))
     gid = user.gid if gid is None else gid
     if gid is None:
         raise ConfigError(f"{where}.user", f"the user {user.uid} has no group", f"set {where}.group as well")
     groups = os.getgrouplist(user.name, gid) if user.name else [gid]
-    return replace(kept, uid=user.uid, gid=gid, groups=tuple(groups), home=user.home, name=user.name)
+    return replace(privileges, uid=user.uid, gid=gid, groups=tuple(groups), home=user.home, name=user.name)
 
 
 def _find_user(text: str, where: str) -> _User:
-    number = _id_of(text)
+    number = _parse_id(text)
     try:
         entry = pwd.getpwnam(text)
     except (KeyError, ValueError):
         if number is None:
-            raise ConfigError(where, f"there is no user {text!r}", "make one, or name another") from None
+            remedy = "create it, or name another"
+            raise ConfigError(where, f"there is no user {text!r}", remedy) from None
         try:
             entry = pwd.getpwuid(number)
         except KeyError:
@@ -109,40 +110,41 @@ def _find_group(text: str, where: str) -> int:
     try:
         return grp.getgrnam(text).gr_gid
     except (KeyError, ValueError):
-        number = _id_of(text)
+        number = _parse_id(text)
     if number is None:
-        raise ConfigError(where, f"there is no group {text!r}", "make one, or name another")
+        raise ConfigError(where, f"there is no group {text!r}", "create it, or name another")
     return number
 
 
-def _id_of(text: str) -> int | None:
-    return int(text) if _NUMBER.fullmatch(text) and int(text) <= _HIGHEST_ID else None
+def _parse_id(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) and int(text) <= _MAX_ID else None
 
 
-def _check_limit(kind: int, wanted: int | None, where: str, euid: int) -> None:
-    highest = resource.getrlimit(kind)[1]
-    if wanted is not None and euid != 0 and wanted > highest != resource.RLIM_INFINITY:
-        raise ConfigError(where, f"only root can go beyond {highest}", "use less, or raise the hard limit")
+def _check_limit(kind: int, value: int | None, where: str, euid: int) -> None:
+    maximum = resource.getrlimit(kind)[1]
+    if value is not None and euid != 0 and value > maximum != resource.RLIM_INFINITY:
+        raise ConfigError(where, f"only root can exceed {maximum}", "use less, or raise the hard limit")
 
 
-def _only_root(where: str) -> ConfigError:
-    return ConfigError(where, "only root can run workers as another user", "leave it out, or start as root")
+def _requires_root(where: str) -> ConfigError:
+    return ConfigError(where, "only root can run workers as another user", "remove it, or start as root")
 
 
-def _limit(kind: int, value: int | None) -> None:
+def _set_limit(kind: int, value: int | None) -> None:
     if value is not None:
         resource.setrlimit(kind, (value, value))
 
 
-def _describe(privileges: Privileges) -> None:
+def _set_user_variables(privileges: Privileges) -> None:
     os.environ["HOME"] = privileges.home
     for variable in "USER", "LOGNAME":
-        os.environ.pop(variable, None)  # else one without a name would seem to be whoever started us
+        os.environ.pop(variable, None)  # for a user without a name, they would name the orchestrator's user
         if privileges.name:
             os.environ[variable] = privileges.name
 
 
-def _verify(uid: int) -> None:
+def _check_dropped(uid: int) -> None:
+    """Check that the process cannot become root again."""
     if uid == 0:
         return
     try:

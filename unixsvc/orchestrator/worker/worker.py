@@ -1,4 +1,4 @@
-"""What a worker does: serves, obeys, reports."""
+"""The worker: serves one service, executes commands, and reports to the orchestrator."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
-from twisted.internet.defer import succeed
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
-from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from unixsvc.config.settings import Limits
@@ -21,21 +22,20 @@ from unixsvc.errors import ConfigError
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
+from unixsvc.orchestrator.reactor import IWorkerReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED
+from unixsvc.orchestrator.worker.control_line import ControlLine
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
+    COUNTS_FD,
     LISTENING_FD,
     REPORTS_FD,
-    TALLY_FD,
     DrainCommand,
-    Report,
     ReportStats,
     SetLogLevel,
     WorkerDraining,
     WorkerFailed,
     WorkerReady,
-    decode_command,
-    encode_line,
 )
 from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
 from unixsvc.routing.app import load_app
@@ -45,188 +45,171 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.private_apis import connect_descriptors
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "WorkerRuntime"]
 
-# From the moment when what is unanswered is refused, for the refusals to be sent; in seconds.
+# How long the last replies may take to be sent after pending requests were refused, in seconds.
 _LAST_REPLIES: Final = 0.25
-# Descriptors that are not for clients: our own, those of the application, and of clients that are refused.
-_OWN_FILES: Final = 48
-# What an application may raise while it is loaded is its author's affair, whatever it is.
-_ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
+# File descriptors that are not for clients: those of the worker, of the application, and of clients that are
+# refused.
+_RESERVED_FDS: Final = 48
+# An application may raise anything while it is imported.
+_APPLICATION_ERRORS: Final = (Exception, SystemExit, KeyboardInterrupt)
+
+
+class WorkerRuntime(Struct, frozen=True):
+    """The process that a worker runs in.
+
+    :ivar loop: the event loop that the reactor uses.
+    :ivar level: the log level.
+    :ivar tls: the TLS settings of each listening socket; None for plain text.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    reactor: IWorkerReactor
+    level: LogLevelFilter
+    orphan_watch: OrphanWatch
+    tls: Sequence[TlsContext | None] = (None,)
 
 
 class Worker:
-    """Does what the orchestrator says, and reports.
+    """Executes the commands of the orchestrator, and reports.
 
-    :param loop: that the reactor runs on.
-    :param level: of its log.
-    :param tls: by listening socket, what encrypts its connections, if they are to be.
+    :ivar exit_code: the exit code of the process.
     """
 
-    def __init__(
-        self,
-        config: WorkerConfig,
-        loop: asyncio.AbstractEventLoop,
-        reactor: Any,
-        level: LogLevelFilter,
-        orphan_watch: OrphanWatch,
-        tls: Sequence[TlsContext | None] = (None,),
-    ) -> None:
+    def __init__(self, config: WorkerConfig, runtime: WorkerRuntime) -> None:
         self._config = config
-        self._loop = loop
-        self._reactor = reactor
-        self._level = level
-        self._orphan_watch = orphan_watch
-        self._tls = tls
+        self._runtime = runtime
+        self._reactor = runtime.reactor
         self._host: ServiceHost | None = None
-        self._line = _ControlLine(self)
-        # Opened now: a process that has used up its descriptors must still be able to end well.
-        self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._control = ControlLine(self)
+        # Opened now: a process that has used all its descriptors must still be able to exit cleanly.
+        self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._draining = False
         self._ended = False
-        self._alone = False
+        self._orphaned = False
         self._log = Logger(namespace=f"{config.service}[{config.slot}]")
         self.exit_code = 0
 
     def start(self) -> None:
-        """Load the application, listen, and say so."""
-        # In the loop's first turn: uvloop notes a signal that comes before that, and tells of it only with
-        # the next one. Until then, while the application is loaded, TERM ends this process, unheard.
-        self._loop.call_soon(self._loop.add_signal_handler, signal.SIGTERM, self.terminate)
-        connect_descriptors(self._line, COMMANDS_FD, REPORTS_FD, self._reactor)
+        """Load the application, listen, and report that the worker is ready or has failed."""
+        # In the first turn of the event loop: uvloop reports an earlier signal only together with the next
+        # one. Until then, while the application is imported, TERM has its default action.
+        loop = self._runtime.loop
+        loop.call_soon(loop.add_signal_handler, signal.SIGTERM, self.terminate)
+        connect_descriptors(self._control, COMMANDS_FD, REPORTS_FD, self._reactor)
         try:
-            self._host = self._make()
+            self._host = self._make_host()
         except ConfigError as error:
-            self._give_up(str(error))
-        except _ANYTHING as error:
-            self._log.failure("{app} cannot be loaded", app=self._config.settings.app)
-            self._give_up(f"{self._config.settings.app}: {type(error).__name__}: {error}")
+            self._fail(str(error))
+        except _APPLICATION_ERRORS as error:
+            self._log.failure("cannot load {app}", app=self._config.settings.app)
+            self._fail(f"{self._config.settings.app}: {type(error).__name__}: {error}")
         else:
-            self._host.listen().addCallbacks(self._is_ready, self._cannot_listen)
+            self._host.listen().addCallbacks(self._listening, self._listen_failed)
 
-    def report(self, report: Report) -> None:
-        """Tell the orchestrator."""
-        self._line.sendLine(encode_line(report).rstrip())
+    # Commands.
 
-    def tell_figures(self, command: ReportStats) -> None:
-        """Report the figures of now."""
+    def report_stats(self, command: ReportStats) -> None:
+        """Report the current statistics."""
         if self._host is not None:
-            self.report(self._host.stats())
+            self._control.report(self._host.stats())
 
     def set_log_level(self, command: SetLogLevel) -> None:
-        """Log more, or less."""
-        self._level.set(command.level)
+        """Set the lowest level that is logged."""
+        self._runtime.level.set(command.level)
 
     def drain(self, command: DrainCommand) -> None:
-        """Serve the clients until they have gone, and end."""
+        """Serve the clients until they have disconnected, and exit."""
         if self._draining:
             if not command.wait_for_idle and self._host is not None:
                 self._host.stop_waiting_for_idle()
             return
         self._draining = True
-        # The orchestrator would see to it, unless it is gone.
-        self._reactor.callLater(self._config.settings.drain_timeout, self._hurry)
+        # The orchestrator has the same deadline, unless it has died.
+        self._reactor.callLater(self._config.settings.drain_timeout, self._abort)
+        done: Deferred[None]
         if self._host is None:
-            self.report(WorkerDraining())
+            self._report_draining()
             done = succeed(None)
         else:
-            done = self._host.drain(
-                wait_for_idle=command.wait_for_idle, on_closed=lambda: self.report(WorkerDraining())
-            )
-        done.addErrback(lambda failure: self._log.failure("while draining", failure))
+            done = self._host.drain(wait_for_idle=command.wait_for_idle, on_closed=self._report_draining)
+        done.addErrback(lambda failure: self._log.failure("error while draining", failure))
         done.addBoth(lambda _: self._end())
 
+    # Events.
+
     def terminate(self) -> None:
-        """TERM: drain; while draining, end."""
+        """At TERM: drain, or if the worker already drains, refuse pending requests and exit."""
         if self._draining:
-            self._hurry()
+            self._abort()
             return
         self.drain(DrainCommand())
 
     def disconnected(self) -> None:
-        """All is said; or the orchestrator is gone, and nobody will end us if we do not."""
-        self._alone = True
-        # What prints would fail, as nobody reads it any more.
-        os.dup2(self._nowhere, 1)
-        os.dup2(self._nowhere, 2)
+        """The pipes are closed: after the last report, or because the orchestrator has died."""
+        self._orphaned = True
+        # Writes to the pipes of standard output and standard error would fail (broken pipe).
+        os.dup2(self._null, 1)
+        os.dup2(self._null, 2)
         if self._ended:
             self._reactor.stop()
         else:
             self.drain(DrainCommand())
 
-    def _is_ready(self, _: None) -> None:
+    def _listening(self, _: None) -> None:
         if self._draining:
-            return  # before it was ready
-        self._orphan_watch.patience = self._config.settings.drain_timeout + _LAST_REPLIES
-        self.report(WorkerReady())
+            return  # it was asked to exit before it was ready
+        self._runtime.orphan_watch.grace_period = self._config.settings.drain_timeout + _LAST_REPLIES
+        self._control.report(WorkerReady())
 
-    def _hurry(self) -> None:
-        """Refuse what is unanswered; who does not take even that is not waited for."""
+    def _listen_failed(self, failure: Failure) -> None:
+        if self._draining:
+            return
+        if failure.check(ConfigError):
+            self._fail(str(failure.value))
+            return
+        self._log.failure("cannot listen", failure)
+        self._fail(f"cannot listen: {failure.getErrorMessage()}")
+
+    def _report_draining(self) -> None:
+        self._control.report(WorkerDraining())
+
+    def _abort(self) -> None:
+        """Refuse pending requests; a client that does not read the refusal cannot prevent the exit."""
         self._reactor.callLater(self._config.settings.kill_timeout, os._exit, 0)
         if self._host is not None:
             self._host.abort()
 
-    def _make(self) -> ServiceHost:
-        place = WorkerSlot(TALLY_FD, self._config.place)
+    def _make_host(self) -> ServiceHost:
+        slot = WorkerSlot(COUNTS_FD, self._config.counts_slot)
         endpoints = [
-            AdoptedServerEndpoint(self._loop, socket.socket(fileno=LISTENING_FD + index), place, tls)
-            for index, tls in enumerate(self._tls)
+            AdoptedServerEndpoint(self._runtime.loop, socket.socket(fileno=LISTENING_FD + index), slot, tls)
+            for index, tls in enumerate(self._runtime.tls)
         ]
-        endpoint: Any = endpoints[0] if len(endpoints) == 1 else JoinedServerEndpoint(endpoints)
-        config = msgspec.structs.replace(self._config, limits=_possible(self._config.limits))
+        endpoint: IStreamServerEndpoint = endpoints[0]
+        if len(endpoints) > 1:
+            endpoint = JoinedServerEndpoint(endpoints)
+        config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
         return make_service_host(config, load_app(config.settings.app), endpoint, self._reactor)
 
-    def _cannot_listen(self, failure: Failure) -> None:
-        if self._draining:
-            return  # before it was ready
-        if failure.check(ConfigError):
-            self._give_up(str(failure.value))
-            return
-        self._log.failure("cannot listen", failure)
-        self._give_up(f"cannot listen: {failure.getErrorMessage()}")
-
-    def _give_up(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self.exit_code = BOOT_FAILED
-        self.report(WorkerFailed(reason))
+        self._control.report(WorkerFailed(reason))
         self._end()
 
     def _end(self) -> None:
-        if self._alone:
+        if self._orphaned:
             self._reactor.stop()
             return
         if self._host is not None:
-            self.report(self._host.stats())  # so that nothing counted is lost
+            self._control.report(self._host.stats())  # the last requests would not be counted otherwise
         self._ended = True
-        self._line.close()
+        self._control.close()
 
 
-def _possible(limits: Limits) -> Limits:
-    """The limits, with no more connections than this process has descriptors for."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    connections = min(limits.max_connections, max(files - _OWN_FILES, 1))
+def _limit_connections(limits: Limits) -> Limits:
+    """The limits with at most as many connections as this process has file descriptors for."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = min(limits.max_connections, max(descriptors - _RESERVED_FDS, 1))
     return msgspec.structs.replace(limits, max_connections=connections)
-
-
-class _ControlLine(LineOnlyReceiver):
-    delimiter = b"\n"
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    def close(self) -> None:
-        transport: Any = self.transport
-        transport.loseConnection()
-
-    def lineReceived(self, line: bytes) -> None:
-        command = decode_command(line)
-        _OBEY[type(command)](self._worker, command)
-
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        self._worker.disconnected()
-
-
-_OBEY: Final[dict[type, Callable[[Worker, Any], None]]] = {
-    DrainCommand: Worker.drain,
-    ReportStats: Worker.tell_figures,
-    SetLogLevel: Worker.set_log_level,
-}

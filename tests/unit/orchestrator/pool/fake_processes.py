@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.interfaces import IProcessTransport, IReactorFromThreads
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.unit.orchestrator.fake_sockets import Sockets
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, Report, encode_line
 from unixsvc.service.spec import WorkerConfig
 
-__all__ = ["TOKEN", "FakeProcess", "Processes", "orders_for"]
+__all__ = ["TOKEN", "FakeProcess", "Processes", "config_for"]
 
 TOKEN = "ab" * 32
 
 
-def orders_for(slot: int = 1, settings: ServiceSettings | None = None) -> WorkerConfig:
+def config_for(slot: int = 1, settings: ServiceSettings | None = None) -> WorkerConfig:
     """What a worker of the service ``home`` is to be."""
     return WorkerConfig(
         "home", slot, "/srv", settings or ServiceSettings("home:app"), Limits(), Security(), Log(), TOKEN
@@ -70,12 +72,12 @@ class FakeProcess:
     # What a test calls.
 
     @property
-    def told(self) -> list[str]:
+    def commands(self) -> list[str]:
         """The tags of the commands that it was sent, after its orders."""
-        return [each["type"] for each in self.commands]
+        return [each["type"] for each in self.sent_commands]
 
     @property
-    def commands(self) -> list[dict[str, Any]]:
+    def sent_commands(self) -> list[dict[str, Any]]:
         """Those commands as they were sent."""
         return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
 
@@ -119,6 +121,7 @@ class FakeProcess:
         """Not used."""
 
 
+@implementer(IPoolReactor, IReactorFromThreads)
 class Processes(Sockets, Clock):
     """A reactor with a clock that a test turns.
 
@@ -136,17 +139,23 @@ class Processes(Sockets, Clock):
         """The processes that have not ended."""
         return [each for each in self.started if each.pid is not None]
 
-    def callFromThread(self, call: Any, *arguments: Any) -> None:
-        """Call it in the next turn."""
-        self.callLater(0, call, *arguments)
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
+        """Call a function in the next turn."""
+        self.callLater(0, callable, *args, **kwargs)
 
-    def spawnProcess(self, protocol: Any, executable: str, args: Any, env: Any, childFDs: Any) -> FakeProcess:
-        """Say that a process was started."""
+    def spawnProcess(self, processProtocol: Any, executable: Any, *args: Any, **kwargs: Any) -> FakeProcess:
+        """Add a process to those that were started."""
         if self.refuse is not None:
             raise self.refuse
+        arguments, environment = args
         process = FakeProcess(
-            1000 + len(self.started), protocol, executable=executable, args=args, env=env, childFDs=childFDs
+            1000 + len(self.started),
+            processProtocol,
+            executable=executable,
+            args=arguments,
+            env=environment,
+            **kwargs,
         )
         self.started.append(process)
-        protocol.makeConnection(process)
+        processProtocol.makeConnection(process)
         return process

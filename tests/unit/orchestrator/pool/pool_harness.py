@@ -7,25 +7,26 @@ from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
+from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.policy import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerSpec
+from unixsvc.orchestrator.pool.recycling import Recycling
+from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import StatsReport
 
-__all__ = ["RULES", "MemoryDoor", "PoolTestCase", "generation_of", "version_for"]
+__all__ = ["POLICY", "MemoryListener", "PoolTestCase", "generation_of", "spec_for"]
 
-RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+POLICY = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 _NO_LIMITS = Recycling()
 _STEP = 0.125  # seconds; floats add it up without a rest
 
 
-class MemoryDoor:
+class MemoryListener:
     """Where a service would listen.
 
     :ivar done: what was done with it, in order.
@@ -64,7 +65,7 @@ class MemoryDoor:
         return (7,)
 
 
-class MemoryTally:
+class MemoryCounts:
     """Gives places away.
 
     :ivar taken: those that are not free.
@@ -93,23 +94,23 @@ class MemoryTally:
         self.closed = True
 
 
-def version_for(
+def spec_for(
     reactor: Processes,
     number: int = 1,
     wanted: int = 2,
-    rules: SupervisionPolicy = RULES,
+    policy: SupervisionPolicy = POLICY,
     recycling: Recycling = _NO_LIMITS,
 ) -> WorkerSpec:
     """What the workers of the service ``home`` are; their orders say the number."""
     settings = ServiceSettings("home:app", environment={"VERSION": str(number)})
 
-    def make(slot: int, seat: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
-        return WorkerProcess(reactor, orders_for(slot, settings), seat, owner)
+    def make(slot: int, fds: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
+        return WorkerProcess(reactor, config_for(slot, settings), fds, owner)
 
     def host() -> ServiceHost:
         raise AssertionError("it runs in workers")
 
-    return WorkerSpec(number, settings, wanted, rules, recycling, make, host)
+    return WorkerSpec(number, settings, wanted, policy, recycling, make, host)
 
 
 def generation_of(process: FakeProcess) -> int:
@@ -129,36 +130,36 @@ class PoolTestCase(SynchronousTestCase):
         self.make_pool()
 
     def make_pool(
-        self, wanted: int = 2, rules: SupervisionPolicy = RULES, recycling: Recycling = _NO_LIMITS
+        self, wanted: int = 2, policy: SupervisionPolicy = POLICY, recycling: Recycling = _NO_LIMITS
     ) -> None:
         """A pool in a world of its own, with nothing started yet."""
         self.reactor = Processes()
         self.reactor.advance(100)  # so that no time is by chance that of the beginning
-        self.door = MemoryDoor()
-        self.tallies: list[MemoryTally] = []
+        self.listener = MemoryListener()
+        self.counts_pages: list[MemoryCounts] = []
         self.pool = Pool(
             "home",
             self.reactor,
-            self.version(1, wanted, rules, recycling),
-            cast(Any, self.door),
+            self.spec(1, wanted, policy, recycling),
+            cast(Any, self.listener),
             self.note,
-            cast(Any, self.make_tally),
+            cast(Any, self.make_counts),
         )
 
-    def make_tally(self) -> MemoryTally:
+    def make_counts(self) -> MemoryCounts:
         """A page for counts."""
-        self.tallies.append(MemoryTally())
-        return self.tallies[-1]
+        self.counts_pages.append(MemoryCounts())
+        return self.counts_pages[-1]
 
-    def version(
+    def spec(
         self,
         number: int,
         wanted: int = 2,
-        rules: SupervisionPolicy = RULES,
+        policy: SupervisionPolicy = POLICY,
         recycling: Recycling = _NO_LIMITS,
     ) -> WorkerSpec:
         """A version of the service."""
-        return version_for(self.reactor, number, wanted, rules, recycling)
+        return spec_for(self.reactor, number, wanted, policy, recycling)
 
     def note(self, reason: str) -> None:
         """Has failed."""
@@ -185,27 +186,27 @@ class PoolTestCase(SynchronousTestCase):
 
     def slots_and_generations(self) -> list[tuple[int, int]]:
         """Of the processes that run and were not told to end."""
-        wanted = [each for each in self.reactor.running if "drain" not in each.told and not each.signals]
+        wanted = [each for each in self.reactor.running if "drain" not in each.commands and not each.signals]
         return sorted((each.worker_config.slot, generation_of(each)) for each in wanted)
 
     def live(self, seconds: float, silent: Collection[FakeProcess] = ()) -> None:
         """Let time pass, in which all workers but the silent ones answer what they are asked."""
         for _ in range(round(seconds / _STEP)):
-            before = {each.protocol: each.told.count("figures") for each in self.reactor.running}
+            before = {each.protocol: each.commands.count("stats") for each in self.reactor.running}
             self.reactor.advance(_STEP)
             for each in self.reactor.running:
-                asked = each.told.count("figures") > before.get(each.protocol, 0)
+                asked = each.commands.count("stats") > before.get(each.protocol, 0)
                 if asked and each not in silent:
                     each.report(StatsReport())
 
     def close_drained(self) -> None:
         """Have all that were told to drain say that nobody can connect to them any more."""
         for each in self.reactor.running:
-            if "drain" in each.told:
+            if "drain" in each.commands:
                 each.report(WorkerDraining())
 
     def drain(self, *processes: FakeProcess) -> None:
         """Have processes end as they were told."""
         for each in processes:
-            self.assertEqual([command for command in each.told if command != "figures"], ["drain"])
+            self.assertEqual([command for command in each.commands if command != "stats"], ["drain"])
             each.end()

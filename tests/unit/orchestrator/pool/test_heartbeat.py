@@ -83,20 +83,20 @@ class LateTests(HeartbeatTestCase):
         self.heartbeat.start(10)
         self.clock.advance(1)
         self.clock.rightNow = 61.0  # and nothing has been called yet
-        self.assertTrue(self.heartbeat.catch_up())
-        self.assertFalse(self.heartbeat.catch_up())
+        self.assertTrue(self.heartbeat.check_stall())
+        self.assertFalse(self.heartbeat.check_stall())
         self.clock.advance(0)
         self.assertEqual((self.beats, self.forgiven), ([1, 61], [60]))
 
     def test_nothing_to_catch_up(self) -> None:
         """While it is in time, or does not beat, there is nothing to forgive."""
-        self.assertFalse(self.heartbeat.catch_up())
+        self.assertFalse(self.heartbeat.check_stall())
         self.heartbeat.start(10)
         self.clock.advance(1)
-        self.assertFalse(self.heartbeat.catch_up())
+        self.assertFalse(self.heartbeat.check_stall())
         self.heartbeat.stop()
         self.clock.advance(60)
-        self.assertFalse(self.heartbeat.catch_up())
+        self.assertFalse(self.heartbeat.check_stall())
 
     def test_started_again(self) -> None:
         """The time in which it did not beat was not late."""

@@ -12,15 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.unit.orchestrator.pool.fake_processes import Processes, orders_for
-from tests.unit.orchestrator.pool.pool_harness import version_for
+from tests.unit.orchestrator.pool.fake_processes import Processes, config_for
+from tests.unit.orchestrator.pool.pool_harness import spec_for
 from unixsvc import GET, App, Unavailable
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.inline import InlinePool
-from unixsvc.orchestrator.pool.worker_record import WorkerSpec
+from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.service.factory import make_service_host
@@ -52,21 +52,21 @@ class InlineTestCase(SynchronousTestCase):
         """Make it."""
         self.reactor = Processes()
         self.service_host: list[ServiceHost] = []
-        self.inline = InlinePool("home", self.reactor, self.version())
+        self.inline = InlinePool("home", self.reactor, self.spec())
 
-    def version(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
+    def spec(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
         """What it is."""
-        version = version_for(self.reactor)
-        rules = replace(version.rules, drain_timeout=5)
+        spec = spec_for(self.reactor)
+        policy = replace(spec.policy, drain_timeout=5)
         changed = ServiceSettings(**{"app": "home:app", **settings})
-        return replace(version, host=host or self.make, rules=rules, settings=changed)
+        return replace(spec, host=host or self.make, policy=policy, settings=changed)
 
     def make(self) -> ServiceHost:
         """The service itself."""
         endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
         self.service_host.append(
-            make_service_host(orders_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+            make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
         )
         return self.service_host[-1]
 
@@ -85,7 +85,7 @@ class InlineTestCase(SynchronousTestCase):
     def ask(self) -> tuple[Any, Any]:
         """Have it answer something; the connection and its transport."""
         connection, transport = self.reactor.ports[PATH].connect()
-        token = orders_for().token
+        token = config_for().token
         connection.dataReceived(json.dumps({"id": 1, "auth_token": token}).encode() + b"\n")
         self.assertEqual(transport.lines()[0]["data"], "hello")
         return connection, transport
@@ -192,7 +192,7 @@ class CannotStartTests(InlineTestCase):
     def test_says_why(self) -> None:
         """Why it cannot start is said with its name; what an application raises is in the log."""
         for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
-            inline = InlinePool("home", self.reactor, self.version(host))
+            inline = InlinePool("home", self.reactor, self.spec(host))
             inline.startService()
             error = self.failureResultOf(inline.when_ready(), ConfigError).value
             self.assertIn("services.home", str(error))
@@ -214,7 +214,7 @@ class CannotStartTests(InlineTestCase):
 
     def test_not_well(self) -> None:
         """One that does not answer itself does not listen, and nothing of it goes on."""
-        self.inline.set_spec(self.version(self.unwell))
+        self.inline.set_spec(self.spec(self.unwell))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
         self.assertEqual(self.reactor.ports, {})
@@ -223,10 +223,10 @@ class CannotStartTests(InlineTestCase):
 
     def test_started_again(self) -> None:
         """It can be started again, and then all is well."""
-        self.inline.set_spec(self.version(wrong))
+        self.inline.set_spec(self.spec(wrong))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
-        self.inline.set_spec(self.version())
+        self.inline.set_spec(self.spec())
         restarted = Deferred.fromCoroutine(self.inline.restart())
         self.successResultOf(restarted)
         self.assertEqual((self.inline.stats().state, self.inline.stats().problem), ("", ""))
@@ -235,7 +235,7 @@ class CannotStartTests(InlineTestCase):
 
     def test_stopped(self) -> None:
         """One that has failed, and then is stopped on purpose, is stopped."""
-        self.inline.set_spec(self.version(wrong))
+        self.inline.set_spec(self.spec(wrong))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
         self.successResultOf(self.inline.stopService())
@@ -250,34 +250,34 @@ class ReloadTests(InlineTestCase):
         super().setUp()
         self.start()
 
-    def reload(self, version: WorkerSpec) -> Deferred[None]:
+    def reload(self, spec: WorkerSpec) -> Deferred[None]:
         """Have it be that, as far as that goes without waiting for clients."""
-        reloaded = Deferred.fromCoroutine(self.inline.reload(version))
+        reloaded = Deferred.fromCoroutine(self.inline.reload(spec))
         self.reactor.pump([0.1] * 3)
         return reloaded
 
     def test_changed(self) -> None:
         """With other settings it is started again."""
-        self.successResultOf(self.reload(self.version(threads=3)))
+        self.successResultOf(self.reload(self.spec(threads=3)))
         self.ask()
         self.assertEqual(len(self.service_host), 2)
 
     def test_unchanged(self) -> None:
         """With the same ones nobody is disturbed: its code stays what this process has imported."""
         _, transport = self.ask()
-        self.successResultOf(self.reload(self.version()))
+        self.successResultOf(self.reload(self.spec()))
         self.assertEqual((len(self.service_host), transport.closed), (1, ""))
 
     def test_fails(self) -> None:
         """When it cannot be started with them, it is said why, and it serves as it was."""
-        reloaded = self.reload(self.version(wrong, threads=3))
+        reloaded = self.reload(self.spec(wrong, threads=3))
         self.assertIn("is no App", str(self.failureResultOf(reloaded, ConfigError).value))
         self.ask()
         self.assertEqual(self.inline.stats().state, "")
 
     def test_set(self) -> None:
         """A version that is only set is that of the next start."""
-        self.inline.set_spec(self.version(wrong))
+        self.inline.set_spec(self.spec(wrong))
         connection, _ = self.ask()
         connection.connectionLost()
         restarted = Deferred.fromCoroutine(self.inline.restart())

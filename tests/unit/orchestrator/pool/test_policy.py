@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.pool.policy import (
+from unixsvc.orchestrator.pool.model import (
     Action,
     Drain,
     Dump,
@@ -24,10 +24,10 @@ from unixsvc.orchestrator.pool.policy import (
     Terminate,
     WorkerPhase,
     WorkerView,
-    decide,
 )
+from unixsvc.orchestrator.pool.policy import decide
 
-RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+POLICY = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 
 
 def view(
@@ -41,7 +41,7 @@ def view(
 def worker(phase: WorkerPhase, since: float = 0.0, slot: int = 1, **more: Any) -> WorkerView:
     """One worker, heard when it entered its phase; its number is that of its slot if not another one."""
     return WorkerView(
-        **{"number": slot, "slot": slot, "heard": since, **more}, phase=phase, since=since, rules=RULES
+        **{"number": slot, "slot": slot, "last_seen": since, **more}, phase=phase, since=since, policy=POLICY
     )
 
 
@@ -66,7 +66,7 @@ class SlotTests(DecideTestCase):
 
     def test_content(self) -> None:
         """With all workers ready, and heard, there is nothing to do."""
-        workers = worker(WorkerPhase.READY, 1, heard=90), worker(WorkerPhase.READY, 1, 2, heard=91)
+        workers = worker(WorkerPhase.READY, 1, last_seen=90), worker(WorkerPhase.READY, 1, 2, last_seen=91)
         self.decided(view(*workers, wanted=2), 99, wake_at=100)
 
     def test_ends(self) -> None:
@@ -112,8 +112,8 @@ class DeadlineTests(DecideTestCase):
 
     def test_watchdog(self) -> None:
         """A ready worker that is silent for too long, since whenever it is ready, has its stack written."""
-        self.decided(view(worker(WorkerPhase.READY, 5, heard=50)), 59.9, wake_at=60)
-        self.decided(view(worker(WorkerPhase.READY, 5, heard=50)), 60, Dump(1))
+        self.decided(view(worker(WorkerPhase.READY, 5, last_seen=50)), 59.9, wake_at=60)
+        self.decided(view(worker(WorkerPhase.READY, 5, last_seen=50)), 60, Dump(1))
 
     def test_stuck(self) -> None:
         """It has a moment for that, and is killed then; another one takes its slot meanwhile."""
@@ -125,12 +125,12 @@ class DeadlineTests(DecideTestCase):
     def test_only_the_ready_are_watched(self) -> None:
         """Who starts, or ends, has other times to keep to."""
         for phase, until in (WorkerPhase.STARTING, 10), (WorkerPhase.DRAINING, 30):
-            plan = decide(view(worker(phase, 0, heard=-100), stopping=phase is WorkerPhase.DRAINING), 1)
+            plan = decide(view(worker(phase, 0, last_seen=-100), stopping=phase is WorkerPhase.DRAINING), 1)
             self.assertEqual(plan, Plan((), until))
 
     def test_own_rules(self) -> None:
         """The times are those that the worker was started under."""
-        wait_for_idle = replace(worker(WorkerPhase.DRAINING), rules=replace(RULES, drain_timeout=100))
+        wait_for_idle = replace(worker(WorkerPhase.DRAINING), policy=replace(POLICY, drain_timeout=100))
         self.decided(view(wait_for_idle, stopping=True), 99, wake_at=100)
 
     def test_earliest(self) -> None:
@@ -192,34 +192,34 @@ class RenewalTests(DecideTestCase):
 class FailedTests(DecideTestCase):
     """When it is not tried any more."""
 
-    def exhausted(self, wanted: int, slots: int, *workers: WorkerView) -> Plan:
+    def start_limit_hit(self, wanted: int, slots: int, *workers: WorkerView) -> Plan:
         """What is decided at 100 if so many slots have had too many early deaths."""
-        exhausted = SlotHistory(5, (99,), 130, exhausted=True)
-        return decide(PoolView(wanted, workers, dict.fromkeys(range(1, slots + 1), exhausted)), 100)
+        start_limit_hit = SlotHistory(5, (99,), 130, start_limit_hit=True)
+        return decide(PoolView(wanted, workers, dict.fromkeys(range(1, slots + 1), start_limit_hit)), 100)
 
     def test_every_slot(self) -> None:
         """When every slot has had too many early deaths, the service has failed."""
-        self.assertEqual(self.exhausted(2, 2), Plan((), None, failed=True))
+        self.assertEqual(self.start_limit_hit(2, 2), Plan((), None, failed=True))
 
     def test_not_every_slot(self) -> None:
         """As long as another slot has not, it has not failed, and goes on."""
-        self.assertEqual(self.exhausted(2, 1), Plan((Spawn(2),), 130))
+        self.assertEqual(self.start_limit_hit(2, 1), Plan((Spawn(2),), 130))
 
     def test_another_serves(self) -> None:
         """As long as another worker serves, or may, it has not; the slot is tried again after its pause."""
         for phase in WorkerPhase.READY, WorkerPhase.STARTING:
-            plan = self.exhausted(2, 2, worker(phase, 95, 2))
+            plan = self.start_limit_hit(2, 2, worker(phase, 95, 2))
             self.assertEqual(plan, Plan((), 105))
 
     def test_what_ends(self) -> None:
         """A worker that is ending serves nobody, and its time still counts."""
-        plan = self.exhausted(2, 2, worker(WorkerPhase.DRAINING, 95, 2))
+        plan = self.start_limit_hit(2, 2, worker(WorkerPhase.DRAINING, 95, 2))
         self.assertEqual(plan, Plan((), 125, failed=True))
 
     def test_stopping(self) -> None:
         """What is to stop does not fail."""
-        exhausted = SlotHistory(5, (99,), 130, exhausted=True)
-        self.decided(PoolView(1, (), {1: exhausted}, stopping=True), 100)
+        start_limit_hit = SlotHistory(5, (99,), 130, start_limit_hit=True)
+        self.decided(PoolView(1, (), {1: start_limit_hit}, stopping=True), 100)
 
 
 times = st.floats(0, 100)
@@ -230,8 +230,8 @@ workers_of_any_kind = st.builds(
     slot=st.integers(1, 4),
     phase=st.sampled_from(WorkerPhase),
     since=times,
-    rules=st.just(RULES),
-    heard=times,
+    policy=st.just(POLICY),
+    last_seen=times,
     ready_at=st.none() | times,
     outdated=st.booleans(),
     retiring=st.booleans(),
@@ -263,9 +263,9 @@ class PropertyTests(SynchronousTestCase):
     def test_one_thing_at_a_time(self, of: PoolView, now: float) -> None:
         """A worker gets at most one action, a slot at most one start, and none where one starts already."""
         plan = decide(of, now)
-        told = [each.number for each in plan.actions if not isinstance(each, Spawn)]
+        commands = [each.number for each in plan.actions if not isinstance(each, Spawn)]
         started = [each.number for each in plan.actions if isinstance(each, Spawn)]
-        self.assertEqual(len(told), len(set(told)))
+        self.assertEqual(len(commands), len(set(commands)))
         self.assertEqual(len(started), len(set(started)))
         self.assertFalse(
             set(started) & {each.slot for each in of.workers if each.phase is WorkerPhase.STARTING}
@@ -277,12 +277,14 @@ class PropertyTests(SynchronousTestCase):
     @given(views, times)
     def test_never_without(self, of: PoolView, now: float) -> None:
         """Of a wanted slot's ready workers, all that are heard, one is never told to end."""
-        heard = tuple(replace(each, heard=now) for each in of.workers)
-        plan = decide(replace(of, workers=heard, stopping=False), now)
-        told = {each.number for each in plan.actions if not isinstance(each, Spawn)}
+        last_seen = tuple(replace(each, last_seen=now) for each in of.workers)
+        plan = decide(replace(of, workers=last_seen, stopping=False), now)
+        commands = {each.number for each in plan.actions if not isinstance(each, Spawn)}
         for slot in range(1, of.wanted + 1):
-            ready = {each.number for each in heard if each.slot == slot and each.phase is WorkerPhase.READY}
-            self.assertFalse(ready and ready <= told)
+            ready = {
+                each.number for each in last_seen if each.slot == slot and each.phase is WorkerPhase.READY
+            }
+            self.assertFalse(ready and ready <= commands)
 
     @given(views)
     def test_all_end(self, of: PoolView) -> None:
@@ -304,4 +306,4 @@ class PropertyTests(SynchronousTestCase):
                 wake_at = plan.wake_at or now
                 self.assertGreater(wake_at, now)
                 now = wake_at
-        self.assertLessEqual(now, start + RULES.drain_timeout + RULES.kill_timeout)
+        self.assertLessEqual(now, start + POLICY.drain_timeout + POLICY.kill_timeout)

@@ -8,29 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.orchestrator.pool.policy import (
-    SlotHistory,
-    SupervisionPolicy,
-    WorkerPhase,
-    WorkerView,
-    after_exit,
-    died_early,
-)
+from unixsvc.orchestrator.pool.model import SlotHistory, SupervisionPolicy, WorkerPhase, WorkerView
+from unixsvc.orchestrator.pool.policy import after_exit, died_early
 
-RULES = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
+POLICY = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 NEW = SlotHistory()
 
 
 def worker(phase: WorkerPhase = WorkerPhase.STARTING, **more: Any) -> WorkerView:
     """One worker, as it was before it ended."""
-    return WorkerView(number=1, slot=1, phase=phase, since=0, rules=RULES, **more)
+    return WorkerView(number=1, slot=1, phase=phase, since=0, policy=POLICY, **more)
 
 
-def deaths(*times: float, chance: float = 0.5) -> SlotHistory:
+def deaths(*times: float, jitter: float = 0.5) -> SlotHistory:
     """The history of a slot with so many early deaths; the chance is such that a pause is as it is."""
     history = NEW
     for each in times:
-        history = after_exit(history, worker(), each, chance)
+        history = after_exit(history, worker(), each, jitter)
     return history
 
 
@@ -66,34 +60,34 @@ class AfterExitTests(SynchronousTestCase):
             self.assertEqual((history.failures, history.next_start), (failures, 100 + delay))
 
     @given(st.floats(0, 1), st.integers(2, 10))
-    def test_jitter(self, chance: float, failures: int) -> None:
+    def test_jitter(self, jitter: float, failures: int) -> None:
         """A pause is up to a quarter shorter or longer, as chance has it."""
         delay = min(0.5 * 2 ** (failures - 2), 30)
-        paused = after_exit(SlotHistory(failures - 1), worker(), 0, chance).next_start
-        self.assertAlmostEqual(paused, delay * (0.75 + chance / 2))
+        paused = after_exit(SlotHistory(failures - 1), worker(), 0, jitter).next_start
+        self.assertAlmostEqual(paused, delay * (0.75 + jitter / 2))
         self.assertTrue(delay * 0.75 <= paused <= delay * 1.25)
 
     def test_limit(self) -> None:
         """So many early deaths within so many seconds are too many, and the pause is the longest then."""
-        self.assertFalse(deaths(1, 2, 3, 4).exhausted)
+        self.assertFalse(deaths(1, 2, 3, 4).start_limit_hit)
         self.assertEqual(deaths(1, 2, 3, 4, 10.9), SlotHistory(5, (1, 2, 3, 4, 10.9), 40.9, True))
 
     def test_limit_in_time(self) -> None:
         """As many over a longer time are not; only the last ones count."""
-        self.assertFalse(deaths(1, 2, 3, 4, 11).exhausted)
-        self.assertTrue(deaths(1, 5, 6, 7, 11, 12).exhausted)
+        self.assertFalse(deaths(1, 2, 3, 4, 11).start_limit_hit)
+        self.assertTrue(deaths(1, 5, 6, 7, 11, 12).start_limit_hit)
         self.assertEqual(deaths(*range(0, 600, 3)).recent, (585, 588, 591, 594, 597))
 
     def test_limit_of_one(self) -> None:
         """A limit of one gives up at the first."""
-        rules = SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1, start_limit=1)
-        strict = WorkerView(number=1, slot=1, phase=WorkerPhase.STARTING, since=0, rules=rules)
-        self.assertTrue(after_exit(NEW, strict, 1, 0.5).exhausted)
+        policy = SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1, start_limit=1)
+        strict = WorkerView(number=1, slot=1, phase=WorkerPhase.STARTING, since=0, policy=policy)
+        self.assertTrue(after_exit(NEW, strict, 1, 0.5).start_limit_hit)
 
     def test_tried_again(self) -> None:
         """After the long pause one more early death is not too many again at once, but its pause is long."""
         after = after_exit(deaths(1, 2, 3, 4, 5), worker(), 40, 0.5)
-        self.assertEqual((after.failures, after.exhausted, after.next_start), (6, False, 48))
+        self.assertEqual((after.failures, after.start_limit_hit, after.next_start), (6, False, 48))
 
     def test_stable(self) -> None:
         """The death of one that was stable makes all be forgotten."""

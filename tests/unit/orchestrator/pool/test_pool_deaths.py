@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
+from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.messages import COMMANDS_FD, WorkerDraining, WorkerFailed, WorkerReady
 
@@ -22,7 +22,7 @@ class DeathTests(PoolTestCase):
         first.end(by=9)
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])
         self.assertEqual(self.phases(), ["starting", "ready"])
-        self.assertEqual((second.told, second.signals), ([], []))
+        self.assertEqual((second.commands, second.signals), ([], []))
 
     def test_back_off(self) -> None:
         """One that dies again and again is replaced ever more slowly, by chance a quarter more or less."""
@@ -75,7 +75,7 @@ class DeathTests(PoolTestCase):
         """What went wrong can be read until all are well again."""
         first, _ = self.run_pool()
         first.end(by=11)
-        self.assertEqual(self.pool.stats().problem, "ended with signal 11")
+        self.assertEqual(self.pool.stats().problem, "a worker was killed by signal 11")
         self.last().report(WorkerReady())
         self.assertEqual(self.pool.stats().problem, "")
 
@@ -90,14 +90,14 @@ class DeathTests(PoolTestCase):
             successor = self.last()
             process.end()
             self.assertIs(self.last(), successor)
-        self.assertEqual((first.told, first.signals), ([], []))
+        self.assertEqual((first.commands, first.signals), ([], []))
 
     def test_told_to_end_by_others_takes_long(self) -> None:
         """One that was told to end by somebody else has the same time for it as any."""
         first, _ = self.run_pool()
         first.report(WorkerDraining())
         self.last().report(WorkerReady())
-        self.live(RULES.drain_timeout)
+        self.live(POLICY.drain_timeout)
         self.assertEqual(first.signals, ["TERM"])
 
 
@@ -117,7 +117,7 @@ class FailedTests(PoolTestCase):
         self.run_pool()
         self.kill_all()
         count = len(self.reactor.started)
-        self.assertEqual(count, 2 * RULES.start_limit)
+        self.assertEqual(count, 2 * POLICY.start_limit)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.reactor.advance(1000)
         self.assertEqual(len(self.reactor.started), count)
@@ -127,9 +127,9 @@ class FailedTests(PoolTestCase):
         self.run_pool()
         with capturedLogs() as events:
             self.kill_all()
-        self.assertEqual((self.failures, self.door.done), (["no disk"], ["open", "close"]))
+        self.assertEqual((self.failures, self.listener.done), (["no disk"], ["open", "close"]))
         self.assertEqual((self.pool.stats().state, self.pool.stats().problem), ("failed", "no disk"))
-        self.assertEqual(len([each for each in events if "is not started again" in each["log_format"]]), 1)
+        self.assertEqual(len([each for each in events if "is not restarted" in each["log_format"]]), 1)
 
     def test_another_serves(self) -> None:
         """As long as another slot serves, it has not failed: the slot is tried again after a long time."""
@@ -141,12 +141,14 @@ class FailedTests(PoolTestCase):
                     each.end(code=1)
             self.live(0.125)
         count = len(self.reactor.started)
-        self.assertEqual(count, 1 + RULES.start_limit)
+        self.assertEqual(count, 1 + POLICY.start_limit)
         before = self.reactor.seconds()
         for _ in range(40):
             if len(self.reactor.started) == count:
                 self.live(1)
-        self.assertTrue(RULES.max_delay * 0.75 - 6 < self.reactor.seconds() - before < RULES.max_delay * 1.25)
+        self.assertTrue(
+            POLICY.max_delay * 0.75 - 6 < self.reactor.seconds() - before < POLICY.max_delay * 1.25
+        )
         self.assertEqual(self.failures, [])
 
     def test_stable(self) -> None:
@@ -170,7 +172,7 @@ class FailedTests(PoolTestCase):
             each.report(WorkerReady())
         self.successResultOf(restarted)
         stats = self.pool.stats()
-        self.assertEqual((stats.state, stats.problem, self.door.is_open), ("", "", True))
+        self.assertEqual((stats.state, stats.problem, self.listener.is_open), ("", "", True))
         self.last().end(code=1)
         self.assertEqual(len(self.reactor.running), 2)
 
@@ -201,7 +203,7 @@ class StuckTests(PoolTestCase):
     def test_dumped_and_killed(self) -> None:
         """One that is not heard for the watchdog's time writes its stack, is killed, and is replaced."""
         first, second = self.run_pool()
-        self.live(RULES.watchdog - 0.125, silent=[first])
+        self.live(POLICY.watchdog - 0.125, silent=[first])
         self.assertEqual((first.signals, len(self.reactor.started)), ([], 2))
         self.live(0.125, silent=[first])
         self.assertEqual((first.signals, self.phases()), (["QUIT"], ["stuck", "starting", "ready"]))
@@ -214,7 +216,7 @@ class StuckTests(PoolTestCase):
     def test_end(self) -> None:
         """Its end starts no second successor."""
         first, _ = self.run_pool()
-        self.live(RULES.watchdog + 0.5, silent=[first])
+        self.live(POLICY.watchdog + 0.5, silent=[first])
         self.last().report(WorkerReady())
         first.end(by=9)
         self.live(5)
@@ -224,21 +226,21 @@ class StuckTests(PoolTestCase):
         """It is said which one, for how long, and that its stack follows."""
         first, _ = self.run_pool()
         with capturedLogs() as events:
-            self.live(RULES.watchdog, silent=[first])
+            self.live(POLICY.watchdog, silent=[first])
         [said] = [each for each in events if each["log_level"].name == "error"]
         self.assertIn("stack", said["log_format"])
-        self.assertEqual((said["slot"], said["pid"], round(said["silent"])), (1, first.pid, 10))
+        self.assertEqual((said["worker"], round(said["silent"])), (f"home[1] (pid {first.pid})", 10))
 
     def test_late_sign_of_life(self) -> None:
         """Once its stack is written it is too late: another one has its slot."""
         first, _ = self.run_pool()
-        self.live(RULES.watchdog, silent=[first])
+        self.live(POLICY.watchdog, silent=[first])
         self.live(0.5)
         self.assertEqual(first.signals, ["QUIT", "KILL"])
 
     def test_own_time(self) -> None:
         """A shorter time holds as well, and a worker that answers each beat keeps to it."""
-        self.make_pool(rules=replace(RULES, watchdog=0.8))
+        self.make_pool(policy=replace(POLICY, watchdog=0.8))
         first, second = self.run_pool()
         self.live(30, silent=[first])
         self.assertEqual((first.signals, second.signals), (["QUIT", "KILL"], []))
@@ -271,7 +273,7 @@ class StuckTests(PoolTestCase):
         self.assertEqual((second.signals, starting.signals), ([], []))
         self.live(4)
         self.assertEqual((second.signals, starting.signals), ([], ["KILL"]))
-        self.live(RULES.drain_timeout - 17)
+        self.live(POLICY.drain_timeout - 17)
         self.assertEqual(second.signals, ["TERM"])
 
     def test_does_not_listen(self) -> None:
@@ -279,4 +281,4 @@ class StuckTests(PoolTestCase):
         first, second = self.run_pool()
         first.protocol.childConnectionLost(COMMANDS_FD)
         self.live(3)
-        self.assertEqual(len(second.told), 3)
+        self.assertEqual(len(second.commands), 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess
-from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase, generation_of
+from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase, generation_of
 from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 
 
@@ -28,23 +28,23 @@ class ReloadTests(ReloadTestCase):
 
     def test_one_at_a_time(self) -> None:
         """Each new worker is ready before the old one of its slot drains, and before the next is started."""
-        done = self.pool.reload(self.version(2))
+        done = self.pool.reload(self.spec(2))
         new_first = self.fresh()
         self.assertEqual((new_first.worker_config.slot, generation_of(new_first)), (1, 2))
-        self.assertEqual((self.first.told, self.second.told, len(self.reactor.started)), ([], [], 3))
+        self.assertEqual((self.first.commands, self.second.commands, len(self.reactor.started)), ([], [], 3))
         new_first.report(WorkerReady())
         new_second = self.fresh()
         self.assertEqual((new_second.worker_config.slot, generation_of(new_second)), (2, 2))
-        self.assertEqual((self.first.told, self.second.told), (["drain"], []))
+        self.assertEqual((self.first.commands, self.second.commands), (["drain"], []))
         self.assertNoResult(done)
         new_second.report(WorkerReady())
-        self.assertEqual(self.second.told, ["drain"])
+        self.assertEqual(self.second.commands, ["drain"])
         self.close_drained()
         self.successResultOf(done)
 
     def test_nobody_meets_the_old(self) -> None:
         """It is done when clients that connect can only meet new ones."""
-        done = self.pool.reload(self.version(2))
+        done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
         self.second.report(WorkerDraining())
@@ -54,11 +54,11 @@ class ReloadTests(ReloadTestCase):
 
     def test_old_one_does_not_say_so(self) -> None:
         """That an old one ends, or is ended as it does not drain, is as good."""
-        done = self.pool.reload(self.version(2))
+        done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
         self.first.end()
-        self.live(RULES.drain_timeout - 1)
+        self.live(POLICY.drain_timeout - 1)
         self.assertNoResult(done)
         self.live(1)
         self.assertEqual(self.second.signals, ["TERM"])
@@ -66,17 +66,17 @@ class ReloadTests(ReloadTestCase):
 
     def test_draining_is_not_waited_for(self) -> None:
         """The old ones take their time to end, and their clients may stay long."""
-        done = self.pool.reload(self.version(2))
+        done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
         self.close_drained()
         self.successResultOf(done)
         self.assertEqual(sorted(self.phases()), ["draining", "draining", "ready", "ready"])
-        self.assertTrue(self.first.commands[-1]["wait_for_idle"])
+        self.assertTrue(self.first.sent_commands[-1]["wait_for_idle"])
 
     def test_afterwards(self) -> None:
         """Then all is new: who dies is replaced in the new version, and nothing else is started."""
-        self.pool.reload(self.version(2))
+        self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
         self.drain(self.first, self.second)
@@ -88,20 +88,20 @@ class ReloadTests(ReloadTestCase):
 
     def test_door(self) -> None:
         """All the time clients can connect."""
-        self.pool.reload(self.version(2))
+        self.pool.reload(self.spec(2))
         self.fresh().report(WorkerReady())
-        self.assertEqual(self.door.done, ["open"])
+        self.assertEqual(self.listener.done, ["open"])
 
     def test_path_is_removed(self) -> None:
         """When somebody has removed the path, a reload has the new ones listen where clients look."""
-        self.door.remove()
-        self.pool.reload(self.version(2))
-        self.assertTrue(self.door.is_open)
-        self.assertEqual(self.fresh().arguments["childFDs"][6], self.door.descriptors()[0])
+        self.listener.remove()
+        self.pool.reload(self.spec(2))
+        self.assertTrue(self.listener.is_open)
+        self.assertEqual(self.fresh().arguments["childFDs"][6], self.listener.descriptors()[0])
 
     def test_dead_meanwhile(self) -> None:
         """An old worker that dies meanwhile is replaced in the new version at once."""
-        done = self.pool.reload(self.version(2))
+        done = self.pool.reload(self.spec(2))
         self.second.end(by=9)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (1, 2), (2, 2)])
         for each in self.started_after(self.first, self.second):
@@ -113,7 +113,7 @@ class ReloadTests(ReloadTestCase):
         """With another number of workers, there are never fewer meanwhile than before or after."""
         for wanted in 3, 1:
             self.setUp()
-            done = self.pool.reload(self.version(2, wanted))
+            done = self.pool.reload(self.spec(2, wanted))
             for _ in range(wanted + 1):
                 self.assertGreaterEqual(self.phases().count("ready"), min(wanted, 2))
                 for each in self.started_after(self.first, self.second):
@@ -127,21 +127,21 @@ class ReloadTests(ReloadTestCase):
         """What happened to the old ones does not hold up the new."""
         for _ in range(4):
             self.reactor.running[0].end(code=1)
-        self.pool.reload(self.version(2))
+        self.pool.reload(self.spec(2))
         slots = {each.worker_config.slot for each in self.reactor.running if generation_of(each) == 2}
         self.assertIn(1, slots | {each.worker_config.slot for each in self.reactor.running})
 
     def test_its_rules(self) -> None:
         """New workers have the new times, old ones those that they were started under."""
-        self.pool.reload(self.version(2, rules=replace(RULES, drain_timeout=1)))
+        self.pool.reload(self.spec(2, policy=replace(POLICY, drain_timeout=1)))
         self.fresh().report(WorkerReady())
         self.live(5)
         self.assertEqual(self.first.signals, [])
 
     def test_longer_watchdog(self) -> None:
         """Old workers with a short watchdog are asked often enough, also when the new ones' is longer."""
-        self.make_pool(rules=replace(RULES, watchdog=0.75))
+        self.make_pool(policy=replace(POLICY, watchdog=0.75))
         self.first, self.second = self.run_pool()
-        self.pool.reload(self.version(2, rules=replace(RULES, watchdog=10)))
+        self.pool.reload(self.spec(2, policy=replace(POLICY, watchdog=10)))
         self.live(5)
         self.assertEqual((self.first.signals, self.second.signals), ([], []))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.worker_record import Recycling
+from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.worker.messages import WorkerReady
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
@@ -33,11 +33,11 @@ class ScaleTests(PoolTestCase):
     def test_down(self) -> None:
         """The highest slots drain, at once; their clients may stay, but no new ones come to them."""
         done = self.pool.scale(1)
-        self.assertEqual((self.first.told, self.second.told), ([], ["drain"]))
+        self.assertEqual((self.first.commands, self.second.commands), ([], ["drain"]))
         self.assertNoResult(done)
         self.close_drained()
         self.successResultOf(done)
-        self.assertTrue(self.second.commands[0]["wait_for_idle"])
+        self.assertTrue(self.second.sent_commands[0]["wait_for_idle"])
         self.second.end()
         self.live(10)
         self.assertEqual((len(self.reactor.started), self.phases()), (2, ["ready"]))
@@ -53,9 +53,9 @@ class ScaleTests(PoolTestCase):
         third, fourth = self.reactor.started[2:]
         third.report(WorkerReady())
         fourth.end(code=3)
-        self.assertIn("exit code 3", str(self.failureResultOf(done, ConfigError).value))
-        self.assertEqual(third.told, ["drain"])
-        self.assertIn("exit code 3", self.pool.stats().problem)
+        self.assertIn("exited with code 3", str(self.failureResultOf(done, ConfigError).value))
+        self.assertEqual(third.commands, ["drain"])
+        self.assertIn("exited with code 3", self.pool.stats().problem)
         third.end()
         self.live(10)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
@@ -75,9 +75,9 @@ class ScaleTests(PoolTestCase):
         self.first.end(by=9)
         done = self.pool.scale(1)
         self.assertNoResult(done)
-        self.assertEqual(self.second.told, [])
+        self.assertEqual(self.second.commands, [])
         self.last().report(WorkerReady())
-        self.assertEqual(self.second.told, ["drain"])
+        self.assertEqual(self.second.commands, ["drain"])
         self.close_drained()
         self.successResultOf(done)
 
@@ -103,9 +103,9 @@ class RecyclingTests(PoolTestCase):
         first.report(StatsReport(MetricsSnapshot(requests=99)))
         self.assertEqual(len(self.reactor.started), 2)
         first.report(StatsReport(MetricsSnapshot(requests=110)))
-        self.assertEqual((first.told, self.phases()), ([], ["ready", "starting", "ready"]))
+        self.assertEqual((first.commands, self.phases()), ([], ["ready", "starting", "ready"]))
         self.last().report(WorkerReady())
-        self.assertEqual((first.told, second.told), (["drain"], []))
+        self.assertEqual((first.commands, second.commands), (["drain"], []))
         first.end()
         self.live(5)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
@@ -135,7 +135,7 @@ class RecyclingTests(PoolTestCase):
         for count in 1, 2, 3:
             self.assertEqual(len(self.started_after(*workers)), count)
             self.last().report(WorkerReady())
-            self.assertEqual(sum(each.told == ["drain"] for each in workers), count)
+            self.assertEqual(sum(each.commands == ["drain"] for each in workers), count)
         self.assertEqual(len(self.started_after(*workers)), 3)
 
     def test_not_twice(self) -> None:
@@ -171,5 +171,5 @@ class RecyclingTests(PoolTestCase):
         for _ in range(4):
             self.last().end(code=1)
             self.live(5)
-        self.assertEqual((set(first.told), first.signals), ({"figures"}, []))
+        self.assertEqual((set(first.commands), first.signals), ({"stats"}, []))
         self.assertEqual((self.pool.stats().state, self.failures), ("", []))

@@ -7,10 +7,10 @@ import errno
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
+from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.interfaces import IServicePool
-from unixsvc.orchestrator.worker.messages import TALLY_FD, WorkerDraining, WorkerFailed, WorkerReady
+from unixsvc.orchestrator.worker.messages import COUNTS_FD, WorkerDraining, WorkerFailed, WorkerReady
 
 
 class StartTests(PoolTestCase):
@@ -23,7 +23,7 @@ class StartTests(PoolTestCase):
     def test_claim(self) -> None:
         """To claim is to open the door, and no more."""
         self.pool.bind()
-        self.assertEqual((self.door.done, self.reactor.started), (["open"], []))
+        self.assertEqual((self.listener.done, self.reactor.started), (["open"], []))
         self.assertEqual(self.pool.stats().state, "waiting")
 
     def test_starts_all(self) -> None:
@@ -32,21 +32,21 @@ class StartTests(PoolTestCase):
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2])
         self.assertEqual({each.arguments["childFDs"][6] for each in self.reactor.started}, {7})
         self.assertEqual(self.phases(), ["starting", "starting"])
-        self.assertEqual((self.door.done, self.pool.stats().state), (["open"], ""))
+        self.assertEqual((self.listener.done, self.pool.stats().state), (["open"], ""))
 
     def test_places(self) -> None:
         """Each worker counts its connections in a place of its own, on one page that all of them share."""
         first, second = self.run_pool()
-        (tally,) = self.tallies
-        self.assertEqual({each.arguments["childFDs"][TALLY_FD] for each in (first, second)}, {8})
-        self.assertEqual(tally.taken, {1, 2})
+        (counts,) = self.counts_pages
+        self.assertEqual({each.arguments["childFDs"][COUNTS_FD] for each in (first, second)}, {8})
+        self.assertEqual(counts.taken, {1, 2})
         first.end(by=9)
-        self.assertEqual((len(self.reactor.started), tally.taken), (3, {1, 2}))
+        self.assertEqual((len(self.reactor.started), counts.taken), (3, {1, 2}))
         self.pool.stopService()
         second.end(code=0)
-        self.assertEqual((tally.taken, tally.closed), ({1}, False))
+        self.assertEqual((counts.taken, counts.closed), ({1}, False))
         self.reactor.started[2].end(code=0)
-        self.assertEqual((tally.taken, tally.closed), (set(), True))
+        self.assertEqual((counts.taken, counts.closed), (set(), True))
 
     def test_booted(self) -> None:
         """It has booted when the last worker is ready."""
@@ -95,8 +95,8 @@ class CannotStartTests(PoolTestCase):
         one, two = self.reactor.started
         one.report(WorkerReady())
         two.end(code=3)
-        self.assertEqual((one.told, self.door.is_open), (["drain"], False))
-        self.assertFalse(one.commands[0]["wait_for_idle"])
+        self.assertEqual((one.commands, self.listener.is_open), (["drain"], False))
+        self.assertFalse(one.sent_commands[0]["wait_for_idle"])
         one.end()
         self.reactor.advance(1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -115,7 +115,7 @@ class CannotStartTests(PoolTestCase):
         when_ready = self.pool.when_ready()
         one, two = self.reactor.started
         one.report(WorkerReady())
-        self.live(RULES.boot_timeout - 0.125)
+        self.live(POLICY.boot_timeout - 0.125)
         self.assertEqual(two.signals, [])
         self.live(0.125)
         self.assertEqual((one.signals, two.signals), ([], ["KILL"]))
@@ -160,7 +160,7 @@ class CannotStartTests(PoolTestCase):
         self.failureResultOf(self.pool.when_ready(), ConfigError)
         self.reactor.started.clear()
         restarted = Deferred.fromCoroutine(self.pool.restart())
-        self.assertEqual((self.pool.stats().state, self.door.done), ("", ["open", "close", "open"]))
+        self.assertEqual((self.pool.stats().state, self.listener.done), ("", ["open", "close", "open"]))
         for each in self.reactor.started:
             each.report(WorkerReady())
         self.successResultOf(restarted)

@@ -25,16 +25,16 @@ class FiguresTests(PoolTestCase):
         first, second = self.reactor.started
         first.report(WorkerReady())
         self.reactor.pump([1.0] * 3)
-        self.assertEqual(first.told, ["figures"] * 3)
-        self.assertEqual(second.told, [])
+        self.assertEqual(first.commands, ["stats"] * 3)
+        self.assertEqual(second.commands, [])
 
     def test_asked_while_it_drains(self) -> None:
         """One that drains is asked, too: what it does counts."""
         first, _ = self.run_pool()
         self.pool.scale(1)
         self.reactor.pump([1.0] * 2)
-        self.assertEqual(self.reactor.started[1].told, ["drain", "figures", "figures"])
-        self.assertEqual(first.told, ["figures"] * 2)
+        self.assertEqual(self.reactor.started[1].commands, ["drain", "stats", "stats"])
+        self.assertEqual(first.commands, ["stats"] * 2)
 
     def test_kept(self) -> None:
         """What a worker had counted is not lost with it."""
@@ -93,7 +93,7 @@ class FiguresTests(PoolTestCase):
     def test_order(self) -> None:
         """They stand in the order of their slots, and in one slot the older one first."""
         first, _ = self.run_pool()
-        self.pool.reload(self.version(2))
+        self.pool.reload(self.spec(2))
         pids = [each.pid for each in self.pool.stats().workers]
         self.assertEqual(pids, [first.pid, self.last().pid, self.reactor.started[1].pid])
 
@@ -103,4 +103,4 @@ class FiguresTests(PoolTestCase):
         first, second = self.reactor.started
         first.report(WorkerReady())
         self.pool.send(SetLogLevel("debug"))
-        self.assertEqual((first.told, second.told), (["log"], ["log"]))
+        self.assertEqual((first.commands, second.commands), (["log"], ["log"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from tests.unit.orchestrator.pool.pool_harness import RULES, PoolTestCase
+from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.messages import WorkerReady
 
@@ -16,7 +16,7 @@ class StopTests(PoolTestCase):
         """Each worker is asked to drain; the last that is gone ends the wait, and nothing is left to do."""
         first, second = self.run_pool()
         stopped = self.pool.stopService()
-        self.assertEqual((first.told, second.told), (["drain"], ["drain"]))
+        self.assertEqual((first.commands, second.commands), (["drain"], ["drain"]))
         self.assertEqual(self.pool.stats().state, "stopping")
         first.end()
         self.assertNoResult(stopped)
@@ -31,8 +31,8 @@ class StopTests(PoolTestCase):
         """Nobody can connect from then on, and idle clients are not waited for."""
         first, _ = self.run_pool()
         self.pool.stopService()
-        self.assertEqual(self.door.done, ["open", "close"])
-        self.assertFalse(first.commands[0]["wait_for_idle"])
+        self.assertEqual(self.listener.done, ["open", "close"])
+        self.assertFalse(first.sent_commands[0]["wait_for_idle"])
 
     def test_not_ready_yet(self) -> None:
         """A worker that is not ready has nothing to drain, and just ends; who waits for it is told."""
@@ -46,11 +46,11 @@ class StopTests(PoolTestCase):
         """One that does not drain is told to end, and one that does not end is killed."""
         first, _ = self.run_pool()
         self.pool.stopService()
-        self.live(RULES.drain_timeout - 0.125)
+        self.live(POLICY.drain_timeout - 0.125)
         self.assertEqual(first.signals, [])
         self.live(0.125)
         self.assertEqual(first.signals, ["TERM"])
-        self.live(RULES.kill_timeout - 0.125)
+        self.live(POLICY.kill_timeout - 0.125)
         self.assertEqual(first.signals, ["TERM"])
         self.live(60)
         self.assertEqual(first.signals, ["TERM", "KILL"])
@@ -68,13 +68,13 @@ class StopTests(PoolTestCase):
         """What was only claimed is let go."""
         self.pool.bind()
         self.successResultOf(self.pool.stopService())
-        self.assertEqual(self.door.done, ["open", "close"])
+        self.assertEqual(self.listener.done, ["open", "close"])
 
     def test_twice(self) -> None:
         """To stop twice is to stop once, and both wait for it."""
         first, second = self.run_pool()
         both = [self.pool.stopService(), self.pool.stopService()]
-        self.assertEqual(first.told, ["drain"])
+        self.assertEqual(first.commands, ["drain"])
         self.drain(first, second)
         for each in both:
             self.successResultOf(each)
@@ -92,7 +92,7 @@ class StopTests(PoolTestCase):
         """One that ends is not watched any more: to answer what it was asked may keep it busy."""
         first, second = self.run_pool()
         self.pool.stopService()
-        self.live(RULES.watchdog * 2, silent=[first, second])
+        self.live(POLICY.watchdog * 2, silent=[first, second])
         self.assertEqual(first.signals, [])
 
     def test_start_again(self) -> None:
@@ -105,9 +105,9 @@ class StopTests(PoolTestCase):
         for each in self.started_after(*workers):
             each.report(WorkerReady())
         self.successResultOf(when_ready)
-        self.assertEqual((self.pool.stats().state, self.door.done), ("", ["open", "close", "open"]))
+        self.assertEqual((self.pool.stats().state, self.listener.done), ("", ["open", "close", "open"]))
         self.live(5)
-        self.assertIn("figures", self.last().told)
+        self.assertIn("stats", self.last().commands)
 
 
 class RestartTests(PoolTestCase):
@@ -117,7 +117,7 @@ class RestartTests(PoolTestCase):
         """Others are started when all are gone; it is done when they are ready."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
-        self.assertEqual([each.told for each in workers], [["drain"]] * 2)
+        self.assertEqual([each.commands for each in workers], [["drain"]] * 2)
         workers[0].end()
         self.assertEqual(len(self.reactor.started), 2)
         workers[1].end()
@@ -132,7 +132,7 @@ class RestartTests(PoolTestCase):
         workers = self.run_pool()
         Deferred.fromCoroutine(self.pool.restart())
         self.drain(*workers)
-        self.assertEqual(self.door.done, ["open"])
+        self.assertEqual(self.listener.done, ["open"])
 
     def test_cannot_start(self) -> None:
         """When the new ones cannot start, it has failed, and the door is closed."""
@@ -140,8 +140,8 @@ class RestartTests(PoolTestCase):
         restarted = Deferred.fromCoroutine(self.pool.restart())
         self.drain(*workers)
         self.last().end(code=3)
-        self.assertIn("exit code 3", str(self.failureResultOf(restarted, ConfigError).value))
-        self.assertEqual((self.pool.stats().state, self.door.is_open), ("failed", False))
+        self.assertIn("exited with code 3", str(self.failureResultOf(restarted, ConfigError).value))
+        self.assertEqual((self.pool.stats().state, self.listener.is_open), ("failed", False))
 
     def test_stopped_meanwhile(self) -> None:
         """What is stopped meanwhile stays so."""
@@ -151,27 +151,27 @@ class RestartTests(PoolTestCase):
         self.drain(*workers)
         self.successResultOf(restarted)
         self.successResultOf(stopped)
-        self.assertEqual((len(self.reactor.started), self.door.is_open), (2, False))
+        self.assertEqual((len(self.reactor.started), self.listener.is_open), (2, False))
 
     def test_path_is_removed(self) -> None:
         """To start again finds out whether clients still find the door."""
         workers = self.run_pool()
         Deferred.fromCoroutine(self.pool.restart())
-        self.door.remove()
+        self.listener.remove()
         self.drain(*workers)
-        self.assertTrue(self.door.is_open)
+        self.assertTrue(self.listener.is_open)
 
     def test_door_does_not_open(self) -> None:
         """When the door cannot be opened any more it is said, and it can be tried again."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
-        self.door.remove()
-        self.door.problem = "is in the way"
+        self.listener.remove()
+        self.listener.problem = "is in the way"
         self.drain(*workers)
         self.assertIn("is in the way", str(self.failureResultOf(restarted, ConfigError).value))
         self.assertEqual(len(self.reactor.running), 0)
         self.assertIn("is in the way", self.pool.stats().problem)
-        self.door.problem = ""
+        self.listener.problem = ""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         for each in self.reactor.running:

@@ -10,9 +10,9 @@ from twisted.logger import LogEvent, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.orchestrator.pool.fake_processes import TOKEN, Processes, orders_for
+from tests.unit.orchestrator.pool.fake_processes import TOKEN, Processes, config_for
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
+from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerProcess
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
     REPORTS_FD,
@@ -26,26 +26,26 @@ from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class Owner:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.events: list[str] = []
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Clients can connect to it."""
-        self.heard.append("ready")
+        self.events.append("ready")
 
     def worker_draining(self, worker: WorkerProcess) -> None:
         """Somebody else has told it to end."""
-        self.heard.append("draining")
+        self.events.append("draining")
 
     def worker_reported(self, worker: WorkerProcess) -> None:
         """It has told its figures."""
-        self.heard.append("figures")
+        self.events.append("stats")
 
-    def worker_ended(self, worker: WorkerProcess, how: str) -> None:
+    def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
         """It is gone."""
-        self.heard.append(how)
+        self.events.append(str(end))
 
 
 class WorkerProcessTests(SynchronousTestCase):
@@ -56,7 +56,7 @@ class WorkerProcessTests(SynchronousTestCase):
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
         self.worker = WorkerProcess(
-            self.reactor, orders_for(2, settings), InheritedFds((7,), 8, 1), self.owner
+            self.reactor, config_for(2, settings), InheritedFds((7,), 8, 1), self.owner
         )
         self.worker.start()
         (self.process,) = self.reactor.started
@@ -91,38 +91,38 @@ class WorkerProcessTests(SynchronousTestCase):
     def test_ready(self) -> None:
         """That it is ready is passed on."""
         self.process.report(WorkerReady())
-        self.assertEqual(self.owner.heard, ["ready"])
+        self.assertEqual(self.owner.events, ["ready"])
 
     def test_reports_in_pieces(self) -> None:
         """A report may come in pieces, and several in one."""
         for each in b'{"type":"re', b'ady"}\n{"type":"ready"}', b"\n":
             self.worker.childDataReceived(REPORTS_FD, each)
-        self.assertEqual(self.owner.heard, ["ready", "ready"])
+        self.assertEqual(self.owner.events, ["ready", "ready"])
 
     def test_nonsense(self) -> None:
         """A report that is none is logged, and the next one is heard."""
         (event,) = self.logged(REPORTS_FD, b"{]\n")
         self.assertEqual(event["log_namespace"], "home[2]")
         self.process.report(WorkerReady())
-        self.assertEqual(self.owner.heard, ["ready"])
+        self.assertEqual(self.owner.events, ["ready"])
 
     def test_figures(self) -> None:
         """Its latest figures are kept, and that they came is passed on, as it is a sign of life."""
         self.process.report(StatsReport(MetricsSnapshot(requests=5), connections=1))
         self.assertEqual(self.worker.status.snapshot.requests, 5)
-        self.assertEqual(self.owner.heard, ["figures"])
+        self.assertEqual(self.owner.events, ["stats"])
 
     def test_draining(self) -> None:
         """That somebody else has told it to end is passed on."""
         self.process.report(WorkerDraining())
-        self.assertEqual(self.owner.heard, ["draining"])
+        self.assertEqual(self.owner.events, ["draining"])
 
     def test_drain(self) -> None:
         """It is told to drain, and whether that may take its time."""
         self.worker.drain(wait_for_idle=True)
         self.worker.drain(wait_for_idle=False)
         expected = [{"type": "drain", "wait_for_idle": True}, {"type": "drain", "wait_for_idle": False}]
-        self.assertEqual(self.process.commands, expected)
+        self.assertEqual(self.process.sent_commands, expected)
 
     def test_signals(self) -> None:
         """Each signal has a name, also those that Twisted has none for."""
@@ -132,31 +132,31 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_asked(self) -> None:
         """Who asks for figures waits for them, at most as long as it said."""
-        late, answered = self.worker.ask(1), self.worker.ask(2)
+        late, answered = self.worker.request_stats(1), self.worker.request_stats(2)
         self.reactor.advance(1)
         self.successResultOf(late)
         self.assertNoResult(answered)
         self.process.report(StatsReport())
         self.successResultOf(answered)
-        self.assertEqual(self.process.told, ["figures", "figures"])
+        self.assertEqual(self.process.commands, ["stats", "stats"])
 
     def test_gone(self) -> None:
         """One that has ended hears nothing more, and that is no error."""
         self.process.end()
         self.worker.send(ReportStats())
         self.worker.signal("TERM")
-        self.assertEqual((self.process.told, self.process.signals), ([], []))
+        self.assertEqual((self.process.commands, self.process.signals), ([], []))
 
     def test_how_it_ended(self) -> None:
         """What is told of its end is its own reason, else the code or the signal."""
-        for code, by, words in [(None, 9, "signal 9"), (5, None, "exit code 5"), (None, None, "exit code 0")]:
+        for code, by, words in [(None, 9, "signal 9"), (5, None, "code 5"), (None, None, "code 0")]:
             self.setUp()
             self.process.end(code, by)
-            self.assertIn(words, self.owner.heard[0])
+            self.assertIn(words, self.owner.events[0])
         self.setUp()
         self.process.report(WorkerFailed("no such table"))
         self.process.end(code=3)
-        self.assertEqual(self.owner.heard, ["no such table"])
+        self.assertEqual(self.owner.events, ["exited with code 3: no such table"])
 
     def test_output(self) -> None:
         """What it prints is logged line by line under its name: stdout as info, stderr as error."""
@@ -181,15 +181,15 @@ class WorkerProcessTests(SynchronousTestCase):
     def test_closed_its_commands(self) -> None:
         """One that has closed the pipe of its commands is not written to; it is told to drain by signal."""
         self.worker.childConnectionLost(COMMANDS_FD)
-        told = len(self.process.told)
+        commands = len(self.process.commands)
         self.worker.send(ReportStats())
-        self.successResultOf(self.worker.ask(1.0))
+        self.successResultOf(self.worker.request_stats(1.0))
         self.worker.drain(wait_for_idle=True)
-        self.assertEqual((len(self.process.told), self.process.signals), (told, ["TERM"]))
+        self.assertEqual((len(self.process.commands), self.process.signals), (commands, ["TERM"]))
 
     def test_ends_while_asked(self) -> None:
         """Who has asked it for its figures does not wait for one that has ended."""
-        asked = self.worker.ask(1.0)
+        asked = self.worker.request_stats(1.0)
         self.assertNoResult(asked)
         self.process.end(by=9)
         self.successResultOf(asked)
@@ -198,7 +198,7 @@ class WorkerProcessTests(SynchronousTestCase):
         """What it has reported last, without an end of the line, is heard before its end."""
         self.worker.childDataReceived(REPORTS_FD, b'{"type":"failed","reason":"no disk"}')
         self.process.end(code=3)
-        self.assertEqual(self.owner.heard, ["no disk"])
+        self.assertEqual(self.owner.events, ["exited with code 3: no disk"])
 
     def test_its_child_keeps_the_pipes(self) -> None:
         """After a moment its pipes are closed, whoever has them still: its end is not waited for for ever."""
@@ -212,11 +212,11 @@ class WorkerProcessTests(SynchronousTestCase):
         """A report of bytes that are no UTF-8 is logged, and the next one heard."""
         reports = b'{"type":"failed","reason":"\xff"}\n{"type":"ready"}\n'
         self.assertEqual(len(self.logged(REPORTS_FD, reports)), 1)
-        self.assertEqual(self.owner.heard, ["ready"])
+        self.assertEqual(self.owner.events, ["ready"])
 
     def test_not_started(self) -> None:
         """One that is not started yet has no pid, and gets no signal."""
-        worker = WorkerProcess(self.reactor, orders_for(), InheritedFds((7,), 8, 1), self.owner)
+        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 

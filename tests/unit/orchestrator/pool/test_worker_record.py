@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, orders_for
-from tests.unit.orchestrator.pool.pool_harness import version_for
+from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
+from tests.unit.orchestrator.pool.pool_harness import spec_for
 from tests.unit.orchestrator.pool.test_process import Owner
-from unixsvc.orchestrator.pool.policy import SupervisionPolicy, WorkerPhase
+from unixsvc.orchestrator.pool.model import SupervisionPolicy, WorkerPhase
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
-from unixsvc.orchestrator.pool.worker_record import Recycling, WorkerRecord, reason_to_recycle
+from unixsvc.orchestrator.pool.recycling import Recycling, Usage, reason_to_recycle
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
-def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, chance: float = 0.0) -> str:
+def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, jitter: float = 0.0) -> str:
     """Why a worker has done enough."""
-    return reason_to_recycle(limits, requests=requests, memory=memory, age=age, chance=chance)
+    return reason_to_recycle(limits, Usage(requests, memory, age), jitter)
 
 
 class ReasonTests(SynchronousTestCase):
@@ -38,63 +39,63 @@ class ReasonTests(SynchronousTestCase):
     def test_chance(self) -> None:
         """By chance a limit is up to a tenth higher, so that not all are replaced at once."""
         limits = Recycling(max_requests=1000)
-        self.assertEqual(reason(limits, 1049, chance=0.5), "")
-        self.assertNotEqual(reason(limits, 1050, chance=0.5), "")
-        self.assertEqual(reason(limits, 1099, chance=1.0), "")
-        self.assertNotEqual(reason(limits, 1100, chance=1.0), "")
+        self.assertEqual(reason(limits, 1049, jitter=0.5), "")
+        self.assertNotEqual(reason(limits, 1050, jitter=0.5), "")
+        self.assertEqual(reason(limits, 1099, jitter=1.0), "")
+        self.assertNotEqual(reason(limits, 1100, jitter=1.0), "")
 
 
-class MemberTests(SynchronousTestCase):
+class WorkerRecordTests(SynchronousTestCase):
     """What is known of it."""
 
     def setUp(self) -> None:
         """One that has been started at 100."""
         self.reactor = Processes()
-        self.version = version_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, orders_for(2), InheritedFds((7,), 8, 1), Owner())
+        self.spec = spec_for(self.reactor, 3, recycling=Recycling(max_requests=10))
+        process = WorkerProcess(self.reactor, config_for(2), InheritedFds((7,), 8, 1), Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
-        self.member = WorkerRecord(5, process, self.version, now=100, chance=0.0)
+        self.record = WorkerRecord(5, process, self.spec, now=100, jitter=0.0)
 
     def test_view(self) -> None:
         """The policy sees where it stands, under the rules that it was started with."""
-        view = self.member.view(self.version)
+        view = self.record.view(self.spec)
         self.assertEqual((view.number, view.slot, view.phase), (5, 2, WorkerPhase.STARTING))
-        self.assertEqual((view.since, view.heard, view.ready_at), (100, 100, None))
-        self.assertEqual((view.rules, view.outdated, view.retiring), (self.version.rules, False, False))
+        self.assertEqual((view.since, view.last_seen, view.ready_at), (100, 100, None))
+        self.assertEqual((view.policy, view.outdated, view.retiring), (self.spec.policy, False, False))
 
     def test_ready(self) -> None:
         """That it is ready is a sign of life, too."""
-        self.member.enter(WorkerPhase.READY, 104)
-        view = self.member.view(self.version)
-        self.assertEqual((view.since, view.heard, view.ready_at), (104, 104, 104))
-        self.member.enter(WorkerPhase.DRAINING, 110)
-        view = self.member.view(self.version)
-        self.assertEqual((view.since, view.heard, view.ready_at), (110, 104, 104))
+        self.record.enter(WorkerPhase.READY, 104)
+        view = self.record.view(self.spec)
+        self.assertEqual((view.since, view.last_seen, view.ready_at), (104, 104, 104))
+        self.record.enter(WorkerPhase.DRAINING, 110)
+        view = self.record.view(self.spec)
+        self.assertEqual((view.since, view.last_seen, view.ready_at), (110, 104, 104))
 
     def test_outdated(self) -> None:
         """It is out of date when another version is wanted; its rules stay its own."""
-        other = version_for(
-            self.reactor, 4, rules=SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1)
+        other = spec_for(
+            self.reactor, 4, policy=SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1)
         )
-        view = self.member.view(other)
+        view = self.record.view(other)
         self.assertTrue(view.outdated)
-        self.assertEqual(view.rules, self.version.rules)
+        self.assertEqual(view.policy, self.spec.policy)
 
     def test_spent(self) -> None:
         """Likewise when it has done enough, which is found once, and only of a ready one."""
         self.process.report(StatsReport(MetricsSnapshot(requests=10)))
-        self.assertFalse(self.member.find_if_spent(101))
-        self.member.enter(WorkerPhase.READY, 101)
-        self.assertTrue(self.member.find_if_spent(102))
-        self.assertTrue(self.member.view(self.version).outdated)
-        self.assertFalse(self.member.find_if_spent(103))
+        self.assertFalse(self.record.check_recycling(101))
+        self.record.enter(WorkerPhase.READY, 101)
+        self.assertTrue(self.record.check_recycling(102))
+        self.assertTrue(self.record.view(self.spec).outdated)
+        self.assertFalse(self.record.check_recycling(103))
 
     def test_figures(self) -> None:
         """What is told of it: its process, phase, age, figures and version."""
-        self.member.enter(WorkerPhase.READY, 101)
+        self.record.enter(WorkerPhase.READY, 101)
         self.process.report(StatsReport(MetricsSnapshot(requests=3), connections=2))
-        stats = self.member.stats(107.5)
+        stats = self.record.stats(107.5)
         self.assertEqual((stats.pid, stats.phase, stats.uptime), (self.process.pid, "ready", 7.5))
         self.assertEqual((stats.status.snapshot.requests, stats.status.connections), (3, 2))
         self.assertEqual(stats.generation, 3)

@@ -13,13 +13,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import (
-    BoundSocket,
-    DirectoryLock,
-    Listener,
-    bind,
-    remove_stale_sockets,
-)
+from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, remove_stale_socket
+from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
+from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 
 
 class DirectoryTestCase(SynchronousTestCase):
@@ -85,11 +81,11 @@ class LockTests(DirectoryTestCase):
 
     def test_link(self) -> None:
         """A symbolic link is not followed: whatever it leads to would be overwritten."""
-        target = Path(self.folder, "precious")
-        target.write_text("mine")
-        os.symlink(target, os.path.join(self.folder, ".lock"))
+        rollout = Path(self.folder, "precious")
+        rollout.write_text("mine")
+        os.symlink(rollout, os.path.join(self.folder, ".lock"))
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
-        self.assertEqual(target.read_text(), "mine")
+        self.assertEqual(rollout.read_text(), "mine")
 
 
 class BindTests(DirectoryTestCase):
@@ -136,79 +132,79 @@ class BindTests(DirectoryTestCase):
         self.assertIn(path, str(self.assertRaises(ConfigError, bind, path, 0o660, 10)))
 
 
-class DoorTests(DirectoryTestCase):
+class ListenerTests(DirectoryTestCase):
     """A socket that can be opened and closed more than once."""
 
     def setUp(self) -> None:
         """One that is closed."""
         super().setUp()
-        self.door = Listener(self.path, 0o600, 10)
-        self.addCleanup(self.door.close)
+        self.listener = UnixListener(self.path, 0o600, 10)
+        self.addCleanup(self.listener.close)
 
     def test_closed(self) -> None:
         """Before it is opened there is nothing, and nothing to accept from."""
         self.assertFalse(os.path.lexists(self.path))
-        self.assertIn(self.path, str(self.assertRaises(ValueError, self.door.descriptors)))
+        self.assertIn(self.path, str(self.assertRaises(ValueError, self.listener.descriptors)))
 
     def test_open(self) -> None:
         """Once open clients can connect; its descriptor is that of the socket, its path has its mode."""
-        self.door.open()
+        self.listener.open()
         self.assertTrue(self.connects())
-        with socket.socket(fileno=os.dup(self.door.descriptors()[0])) as listening:
+        with socket.socket(fileno=os.dup(self.listener.descriptors()[0])) as listening:
             self.assertEqual(listening.getsockname(), self.path)
         self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
 
     def test_open_twice(self) -> None:
         """To open it twice is to open it once: who waits there is not sent away."""
-        self.door.open()
-        before = self.door.descriptors(), os.lstat(self.path).st_ino
-        self.door.open()
-        self.assertEqual((self.door.descriptors(), os.lstat(self.path).st_ino), before)
+        self.listener.open()
+        before = self.listener.descriptors(), os.lstat(self.path).st_ino
+        self.listener.open()
+        self.assertEqual((self.listener.descriptors(), os.lstat(self.path).st_ino), before)
 
     def test_removed(self) -> None:
         """When somebody has removed its path, or put something else there, to open it is to bind it anew."""
-        self.door.open()
+        self.listener.open()
         os.unlink(self.path)
-        self.door.open()
+        self.listener.open()
         self.assertTrue(self.connects())
         os.unlink(self.path)
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(self.path)
-        self.door.open()
+        self.listener.open()
         self.assertTrue(self.connects())
 
     def test_close(self) -> None:
         """Once closed clients are refused, and its path is gone; to close it twice is no error."""
-        self.door.open()
+        self.listener.open()
         for _ in range(2):
-            self.door.close()
+            self.listener.close()
             self.assertFalse(os.path.lexists(self.path))
-            self.assertRaises(ValueError, self.door.descriptors)
+            self.assertRaises(ValueError, self.listener.descriptors)
 
     def test_open_again(self) -> None:
         """It can be opened again."""
-        self.door.open()
-        self.door.close()
-        self.door.open()
+        self.listener.open()
+        self.listener.close()
+        self.listener.open()
         self.assertTrue(self.connects())
 
     def test_cannot(self) -> None:
         """When the path cannot be had it is said, and it is still closed."""
         Path(self.path).write_text("mine")
-        self.assertRaises(ConfigError, self.door.open)
-        self.assertRaises(ValueError, self.door.descriptors)
+        self.assertRaises(ConfigError, self.listener.open)
+        self.assertRaises(ValueError, self.listener.descriptors)
 
     def test_handed(self) -> None:
         """One that was handed to us is always open: neither it nor its path is ours to touch."""
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(self.path)
             handed.listen()
-            door = Listener(self.path, 0o600, 10, handed)
-            for act in door.open, door.open, door.close, door.close, door.open:
+            listener = UnixListener(self.path, 0o600, 10, handed)
+            for act in listener.open, listener.open, listener.close, listener.close, listener.open:
                 before = os.lstat(self.path)
                 act()
                 self.assertEqual(os.lstat(self.path), before)
-                self.assertEqual(door.descriptors(), (handed.fileno(),))
+                self.assertEqual(listener.descriptors(), (handed.fileno(),))
                 self.assertTrue(self.connects())
 
 
@@ -224,7 +220,7 @@ class ReclaimTests(DirectoryTestCase):
 
     def test_nothing(self) -> None:
         """Nothing is fine."""
-        remove_stale_sockets(self.path)
+        remove_stale_socket(self.path)
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
@@ -243,7 +239,7 @@ class ReclaimTests(DirectoryTestCase):
                 self.addCleanup(each.close)
                 each.setblocking(False)
                 each.connect_ex(self.path)
-            remove_stale_sockets(self.path)
+            remove_stale_socket(self.path)
             self.assertFalse(os.path.lexists(self.path))
 
     def test_file(self) -> None:
@@ -254,10 +250,10 @@ class ReclaimTests(DirectoryTestCase):
 
     def test_link(self) -> None:
         """Nor is a symbolic link, even one to a socket."""
-        target = os.path.join(self.folder, "other.sock")
+        rollout = os.path.join(self.folder, "other.sock")
         with socket.socket(socket.AF_UNIX) as other:
-            other.bind(target)
-            os.symlink(target, self.path)
+            other.bind(rollout)
+            os.symlink(rollout, self.path)
             self.assertRaises(ConfigError, bind, self.path, 0o660, 10)
         self.assertTrue(os.path.islink(self.path))
-        self.assertTrue(os.path.exists(target))
+        self.assertTrue(os.path.exists(rollout))

@@ -15,7 +15,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
 
 
-class HttpDoorTests(SynchronousTestCase):
+class HttpListenerTests(SynchronousTestCase):
     """They are opened and closed together."""
 
     def setUp(self) -> None:
@@ -24,11 +24,11 @@ class HttpDoorTests(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "web.sock")
 
-    def door(self, *texts: str) -> HttpListener:
+    def listener(self, *texts: str) -> HttpListener:
         """A door; not open yet."""
-        door = HttpListener([parse_listen(each) for each in texts], 50)
-        self.addCleanup(door.close)
-        return door
+        listener = HttpListener([parse_listen(each) for each in texts], 50)
+        self.addCleanup(listener.close)
+        return listener
 
     def name_of(self, descriptor: int) -> object:
         """What a descriptor listens on."""
@@ -38,10 +38,10 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_open(self) -> None:
         """There is a listening socket for each, in their order, and none of them blocks."""
-        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}:mode=600")
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}:mode=600")
         with capturedLogs() as events:
-            door.open()
-        tcp, unix = door.descriptors()
+            listener.open()
+        tcp, unix = listener.descriptors()
         port = self.name_of(tcp)[1]  # type: ignore[index]  # a pair
         self.assertEqual(events[0]["where"], f"http://127.0.0.1:{port}, unix:{self.path}")
         self.assertEqual(self.name_of(unix), self.path)
@@ -51,24 +51,24 @@ class HttpDoorTests(SynchronousTestCase):
 
     def test_open_again(self) -> None:
         """Opened again it stays as it is; unless somebody has removed a path."""
-        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
-        door.open()
-        before = self.name_of(door.descriptors()[0])
-        door.open()
-        self.assertEqual(self.name_of(door.descriptors()[0]), before)
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
+        listener.open()
+        before = self.name_of(listener.descriptors()[0])
+        listener.open()
+        self.assertEqual(self.name_of(listener.descriptors()[0]), before)
         os.unlink(self.path)
-        door.open()
+        listener.open()
         self.assertTrue(os.path.exists(self.path))
 
     def test_close(self) -> None:
         """Closed, it has no descriptors, and its path is gone."""
-        door = self.door("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
-        door.open()
-        tcp, _ = door.descriptors()
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
+        listener.open()
+        tcp, _ = listener.descriptors()
         where = self.name_of(tcp)
-        door.close()
+        listener.close()
         self.assertFalse(os.path.exists(self.path))
-        self.assertRaises(ValueError, door.descriptors)
+        self.assertRaises(ValueError, listener.descriptors)
         with socket.socket() as client:
             self.assertRaises(ConnectionRefusedError, client.connect, where)
 
@@ -76,12 +76,12 @@ class HttpDoorTests(SynchronousTestCase):
         """Where one of them cannot be had, that is said, and none is kept."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            door = self.door(f"unix:{self.path}", f"tcp:{port}:interface=127.0.0.1")
-            error = self.assertRaises(ConfigError, door.open)
+            listener = self.listener(f"unix:{self.path}", f"tcp:{port}:interface=127.0.0.1")
+            error = self.assertRaises(ConfigError, listener.open)
         self.assertIn(f"http://127.0.0.1:{port}: cannot be bound: Address already in use", str(error))
         self.assertFalse(os.path.exists(self.path))
 
     def test_no_interface(self) -> None:
         """An interface that is none is said likewise."""
-        error = self.assertRaises(ConfigError, self.door("tcp:0:interface=256.1.1.1").open)
+        error = self.assertRaises(ConfigError, self.listener("tcp:0:interface=256.1.1.1").open)
         self.assertIn("256.1.1.1", str(error))

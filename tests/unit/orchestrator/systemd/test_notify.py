@@ -16,7 +16,8 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.systemd.notify import Activation, Notifier, take
+from unixsvc.orchestrator.systemd.activation import Activation, take
+from unixsvc.orchestrator.systemd.notify import Notifier
 
 PID = 4711
 GIVEN = {

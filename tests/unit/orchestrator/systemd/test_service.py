@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
-from unixsvc.orchestrator.systemd.notify import Activation
+from unixsvc.orchestrator.systemd.activation import Activation
 from unixsvc.orchestrator.systemd.service import SystemdService, summary
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
@@ -88,7 +89,7 @@ class SystemdTests(SynchronousTestCase):
         """Another one."""
         self.notifier = notifier
         activation = Activation(self.notifier, watchdog, {})
-        self.systemd = SystemdService(activation, self.orchestrator, self.clock)
+        self.systemd = SystemdService(activation, cast(IOrchestrator, self.orchestrator), self.clock)
         self.systemd.startService()
 
     def heard(self) -> list[str]:

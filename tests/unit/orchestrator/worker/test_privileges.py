@@ -152,7 +152,7 @@ class NotRootTests(FindTestCase):
                 return [self.refused(f"rlimits.{key}", OTHER.pw_uid, rlimits=more)]
 
             (said,) = in_child(refused)
-            self.assertIn(f"only root can go beyond {hard};", said)
+            self.assertIn(f"only root can exceed {hard};", said)
 
 
 def in_child(call: Callable[[], Any]) -> Any:

@@ -1,0 +1,47 @@
+"""The lock of a socket directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from unixsvc.errors import ConfigError
+
+__all__ = ["DirectoryLock"]
+
+
+class DirectoryLock:
+    """Held by the one orchestrator of a socket directory as long as its process lives.
+
+    It is a lock of the kernel, flock(2): a file with a process id misleads when the id is reused, or when
+    containers share the directory.
+
+    :raises ConfigError: if another process holds it.
+    """
+
+    def __init__(self, socket_dir: str) -> None:
+        path = os.path.join(socket_dir, ".lock")
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise ConfigError(path, f"cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise ConfigError(
+                socket_dir,
+                f"another orchestrator runs here (pid {holder})",
+                "stop it, or use another --socket-dir",
+            ) from None
+        self.write_pid()
+
+    def write_pid(self) -> None:
+        """Write our process id for the error message of another orchestrator; again after daemonizing."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        """Release the lock. The file stays: two processes could lock two files of the same name otherwise."""
+        os.close(self._file)
