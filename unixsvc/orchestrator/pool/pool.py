@@ -181,7 +181,7 @@ class Pool(Service):
             self._log_exit(record, end)
             self._change_failed(end.reason)
         else:
-            self._log_exit(record, end, self._update_history(record, end.reason, now) - now)
+            self._log_exit(record, end, self._update_history(record, end.reason, now))
         self._apply_policy()
 
     # Supervision.
@@ -200,27 +200,29 @@ class Pool(Service):
         else:
             self._log.error("{problem}", problem=self._rollout.problem)
 
-    def _log_exit(self, record: WorkerRecord, end: WorkerExit, delay: float | None = None) -> None:
+    def _log_exit(self, record: WorkerRecord, end: WorkerExit, history: SlotHistory | None = None) -> None:
         """Log the exit of a worker that was not asked to exit.
 
-        :param delay: when its slot is filled again, in seconds from now; None if it is not.
+        :param history: of its slot; None if the slot stays empty.
         """
         if record.retiring:
             return
-        message = "worker {worker} {end}"
-        if delay is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
-            message += "; restarting in {delay:.1f} s" if delay > 0 else "; restarting"
+        message, delay = "worker {worker} {end}", 0.0
+        if history is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
+            delay = history.next_start - self._reactor.seconds()
+            if not history.start_limit_hit:  # else the service may have failed
+                message += "; restarting in {delay:.1f} s" if delay > 0 else "; restarting"
         self._log.warn(message, worker=str(record.process), end=str(end), delay=delay)
 
-    def _update_history(self, record: WorkerRecord, reason: str, now: float) -> float:
-        """Note the end of a worker; the time when its slot is filled again, in seconds."""
+    def _update_history(self, record: WorkerRecord, reason: str, now: float) -> SlotHistory:
+        """Add the end of a worker to the history of its slot."""
         slot, view = record.process.slot, record.view(self._rollout.spec)
         jitter = random.random()  # noqa: S311  # no secret
         history = after_exit(self._histories.get(slot, SlotHistory()), view, now, jitter)
         self._histories[slot] = history
         if died_early(view, now):
             self._problem = reason
-        return history.next_start
+        return history
 
     def _apply_policy(self) -> None:
         self._rollout.update(self._workers.records)
