@@ -30,8 +30,8 @@ nitpick_ignore_regex = [
     (r"py:(class|obj)", r".*(Action|Annotated|Literal|InterfaceClass|\[).*|[0-9.]+"),
     (
         r"py:class",
-        r"_asyncio\.Task|BufferedStream|unixsvc\..*\.(R|S|_T|Call|ClientOptions|ClientStats|FieldError|Gateway|Latency"
-        r"|LogLevelFilter|ServiceLocation|StreamBuffer|WorkerStatus)",
+        r"_asyncio\.Task|BufferedStream|unixsvc\.(client|domain\.(message|validation)|orchestrator\.status|rest"
+        r"|telemetry)\..*",
     ),
     (r"py:(attr|data|func)", r"clock|.*(HTTP_SERVICE|PATH_TYPES)|unixsvc\.(contract|domain)\..*"),
 ]
@@ -40,4 +40,5 @@ linkcheck_anchors = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+python_maximum_signature_line_length = 100
 autodoc_default_options = {"members": True}

@@ -33,7 +33,7 @@ class App(Struct, frozen=True):
         that the paths have in that service, as ``user:/people``; or any
         :class:`~unixsvc.domain.interfaces.IRouterDatasource`.
     :ivar web: adds routes of the application's own to the :class:`klein.Klein` application of an HTTP worker,
-        for pages, uploads or websockets. The second argument is a container.
+        for pages, uploads or redirects. The second argument is a container.
     """
 
     routes: Sequence[Group | Route]
