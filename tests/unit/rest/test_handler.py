@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase, TestCase
-from twisted.web.resource import Resource
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.unit.rest.http_connection import FakeGateway, raw, responses_in
-from tests.unit.server.test_probe import Saying
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
-from unixsvc.errors import BadGateway, Unavailable
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
-from unixsvc.rest.problem import problem
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.testing import MemoryEndpoint
@@ -97,76 +90,3 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual((transport.closed, silent.closed), ("lose", ""))
         self.clock.pump([0.25] * 3)
         self.assertEqual((transport.closed, silent.closed), ("abort", "abort"))
-
-
-class Health(Resource):
-    """A gateway with the same response to all requests.
-
-    :ivar requests: the paths and the tokens of requests.
-    """
-
-    isLeaf = True
-
-    def __init__(self, code: int, body: bytes) -> None:
-        super().__init__()
-        self.requests: list[tuple[bytes, str | None]] = []
-        self._code, self._body = code, body
-
-    def render(self, request: Any) -> bytes:
-        """Respond."""
-        self.requests.append((request.path, request.getHeader("Authorization")))
-        request.setResponseCode(self._code)
-        return self._body
-
-
-class ProbeTests(TestCase):
-    """The health check over a real socket, without a listening port."""
-
-    def setUp(self) -> None:
-        """Start nothing."""
-        from twisted.internet import reactor  # late: the import installs the reactor
-
-        self.reactor: Any = reactor
-        self.endpoint = OwnedUNIXServerEndpoint(self.reactor, "/nowhere/x.sock", 1, 0o600)
-
-    def handler(self, gateway: Health, token: str = "") -> HttpRequestHandler:
-        """A request handler."""
-        context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.reactor, token)
-        return HttpRequestHandler(context, lambda given: gateway)
-
-    async def test_healthy(self) -> None:
-        """The health check sends the token, and leaves no connection."""
-        gateway = Health(200, b"{}")
-        handler = self.handler(gateway, "abc")
-        await handler.probe()
-        self.assertEqual(gateway.requests, [(b"/-/health", "Bearer abc")])
-        await handler.drain()
-        self.assertEqual(handler.connections(), 0)
-
-    async def test_unhealthy(self) -> None:
-        """An error response is raised."""
-        handler = self.handler(Health(503, problem(503, "Service unavailable", "the store is gone")))
-        with self.assertRaises(Unavailable) as caught:
-            await handler.probe()
-        self.assertEqual(caught.exception.detail, "the store is gone")
-        await handler.drain()
-
-    async def test_no_problem(self) -> None:
-        """An error response without a problem is raised, too."""
-        handler = self.handler(Health(503, b"<html>"))
-        with self.assertRaises(Unavailable):
-            await handler.probe()
-        await handler.drain()
-
-    async def test_malformed(self) -> None:
-        """A response that is not HTTP, and a missing one, are errors."""
-        handler = self.handler(Health(200, b""))
-        for said, raised in (
-            (b"hello", BadGateway),
-            (b"HTTP/1.1 soon", BadGateway),
-            (b"SIP/2.0 200 OK", BadGateway),
-            (b"", ConnectionError),
-        ):
-            handler._site = Factory.forProtocol(partial(Saying, said))  # type: ignore[assignment]
-            with self.assertRaises(raised):
-                await handler.probe()
