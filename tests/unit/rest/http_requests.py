@@ -173,9 +173,9 @@ class RawClient:
         return found
 
 
-def header_values(answer: bytes, name: bytes) -> list[bytes]:
+def header_values(response: bytes, name: bytes) -> list[bytes]:
     """The values of a header in a response's bytes."""
-    lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    lines = response.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     return [value for key, _, value in (each.partition(b": ") for each in lines) if key == name]
 
 
@@ -183,7 +183,7 @@ class ReceivedCall(Struct):
     """One request as it reached the message handling, and its reply."""
 
     request: Request
-    answer: Deferred[Any]
+    response: Deferred[Any]
 
 
 @implementer(IHandleMessage)
@@ -204,12 +204,12 @@ class FakeHandle:
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Handle a request."""
-        return start(self._answer(request))
+        return start(self._reply_later(request))
 
-    async def _answer(self, request: Request) -> Reply | ReplyStream:
-        calls = ReceivedCall(request, Deferred())
-        self.calls.append(calls)
+    async def _reply_later(self, request: Request) -> Reply | ReplyStream:
+        call = ReceivedCall(request, Deferred())
+        self.calls.append(call)
         if self.reply is not None:
             return self.reply
-        found: Reply | ReplyStream = await calls.answer
+        found: Reply | ReplyStream = await call.response
         return found

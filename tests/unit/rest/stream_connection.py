@@ -100,9 +100,9 @@ ITEMS = Group(
 )
 
 
-def body_of(answer: bytes) -> bytes:
+def body_of(response: bytes) -> bytes:
     """Decode a chunked body; an empty last chunk becomes a full stop."""
-    rest = answer.partition(b"\r\n\r\n")[2] if answer.startswith(b"HTTP/") else answer
+    rest = response.partition(b"\r\n\r\n")[2] if response.startswith(b"HTTP/") else response
     found = b""
     while rest:
         size, _, rest = rest.partition(b"\r\n")

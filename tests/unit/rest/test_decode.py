@@ -183,8 +183,8 @@ class BodyTests(SynchronousTestCase):
 
     def test_charset(self) -> None:
         """The charset may be UTF-8, in any spelling."""
-        for said in (b"charset=utf-8", b'CHARSET="UTF-8"', b"charset=utf8; a=b"):
-            self.assertEqual(bytes(read(b"{}", b"application/json; " + said).data), b"{}")
+        for parameter in (b"charset=utf-8", b'CHARSET="UTF-8"', b"charset=utf8; a=b"):
+            self.assertEqual(bytes(read(b"{}", b"application/json; " + parameter).data), b"{}")
 
     def test_two_types(self) -> None:
         """Two Content-Type headers are rejected."""
@@ -194,7 +194,7 @@ class BodyTests(SynchronousTestCase):
 
     def test_bad_form(self) -> None:
         """A malformed form is rejected here, as the router would call it a query."""
-        for body, said in (
+        for body, message in (
             (b"&".join([b"a=1"] * 1001), "more than 1000 fields"),
             (b"a=%FF", "not valid UTF-8"),
             (b"a=\xff", "not valid UTF-8"),
@@ -202,7 +202,7 @@ class BodyTests(SynchronousTestCase):
         ):
             error = self.assertRaises(Malformed, read, body, b"application/x-www-form-urlencoded")
             self.assertTrue(error.detail.startswith("body: "), error.detail)
-            self.assertIn(said, error.detail)
+            self.assertIn(message, error.detail)
         most = b"&".join([b"a=%C3%BC"] * 1000)
         self.assertEqual(read(most, b"application/x-www-form-urlencoded").query, most.decode())
         self.assertEqual(read(b"{=1", b"application/x-www-form-urlencoded").query, "{=1")

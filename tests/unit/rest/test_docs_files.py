@@ -14,10 +14,10 @@ class FileTests(PagesTestCase):
     def test_files(self) -> None:
         """Each file is that of the package, with its media type."""
         for name, (path, kind) in FILES.items():
-            answer = self.request(f"/docs/{name}")
-            self.assertEqual((answer.code, answer["Content-Type"]), (200, kind))
-            self.assertEqual(answer.body, (STATIC / path).read_bytes())
-            self.assertEqual(answer.length, len(answer.body))
+            response = self.request(f"/docs/{name}")
+            self.assertEqual((response.code, response["Content-Type"]), (200, kind))
+            self.assertEqual(response.body, (STATIC / path).read_bytes())
+            self.assertEqual(response.length, len(response.body))
 
     def test_nothing_else(self) -> None:
         """No other file is served, in the package or elsewhere."""

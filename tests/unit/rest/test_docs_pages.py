@@ -27,10 +27,10 @@ class DocumentTests(PagesTestCase):
         """The document is made for each request."""
         for title in ("Shop", "Another shop"):
             self.document["info"]["title"] = title
-            answer = self.request("/openapi.json")
-            self.assertEqual((answer.code, answer["Content-Type"]), (200, "application/json"))
-            self.assertEqual(json.loads(answer.body), self.document)
-            self.assertEqual(answer.length, len(answer.body))
+            response = self.request("/openapi.json")
+            self.assertEqual((response.code, response["Content-Type"]), (200, "application/json"))
+            self.assertEqual(json.loads(response.body), self.document)
+            self.assertEqual(response.length, len(response.body))
         self.assertEqual(self.calls, 2)
 
     def test_not_modified(self) -> None:
@@ -104,12 +104,12 @@ class DocumentTests(PagesTestCase):
 
         self.agent = RequestTraversalAgent(self.add_pages(openapi).resource())
         for path in ("/openapi.json", "/docs"):
-            answer = self.request(path)
-            self.assertEqual((answer.code, answer["Content-Type"]), (code, "application/problem+json"))
-            self.assertEqual((answer["Retry-After"], answer["Cache-Control"]), (retry, "no-store"))
-            found = json.loads(answer.body)
+            response = self.request(path)
+            self.assertEqual((response.code, response["Content-Type"]), (code, "application/problem+json"))
+            self.assertEqual((response["Retry-After"], response["Cache-Control"]), (retry, "no-store"))
+            found = json.loads(response.body)
             self.assertEqual((found["status"], found["title"]), (code, title))
-            self.assertNotIn(b"secret", answer.body)
+            self.assertNotIn(b"secret", response.body)
 
     def test_problem_names_request(self) -> None:
         """A problem has the request id of the response."""
@@ -151,17 +151,18 @@ class PageTests(PagesTestCase):
     def test_title(self) -> None:
         """The title is that of the document, escaped."""
         self.document["info"]["title"] = "</title><script>alert(1)</script> $init & Co"
-        answer = self.request("/docs")
-        self.assertEqual((answer.code, answer["Content-Type"]), (200, "text/html; charset=utf-8"))
+        response = self.request("/docs")
+        self.assertEqual((response.code, response["Content-Type"]), (200, "text/html; charset=utf-8"))
         self.assertIn(
-            b"<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; $init &amp; Co</title>", answer.body
+            b"<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; $init &amp; Co</title>",
+            response.body,
         )
 
     def test_policy(self) -> None:
         """The Content-Security-Policy allows the page's own host only, and no frames."""
-        answer = self.request("/docs")
+        response = self.request("/docs")
         rules = dict(
-            rule.strip().split(" ", 1) for rule in (answer["Content-Security-Policy"] or "").split(";")
+            rule.strip().split(" ", 1) for rule in (response["Content-Security-Policy"] or "").split(";")
         )
         self.assertEqual(
             rules,
@@ -186,11 +187,11 @@ class PageTests(PagesTestCase):
     def test_security_headers(self) -> None:
         """Every response has nosniff, no frames and no referrer."""
         for path in ("/openapi.json", "/docs", "/docs/", *(f"/docs/{name}" for name in FILES)):
-            answer = self.request(path)
+            response = self.request(path)
             self.assertEqual(
-                (answer["X-Content-Type-Options"], answer["X-Frame-Options"]), ("nosniff", "DENY")
+                (response["X-Content-Type-Options"], response["X-Frame-Options"]), ("nosniff", "DENY")
             )
-            self.assertEqual(answer["Referrer-Policy"], "no-referrer")
+            self.assertEqual(response["Referrer-Policy"], "no-referrer")
 
     def test_prefix(self) -> None:
         """The URLs of the page and of its scripts work below any prefix."""
@@ -208,8 +209,8 @@ class PageTests(PagesTestCase):
 
     def test_slash(self) -> None:
         """A slash at the end is a redirect, below the same prefix."""
-        answer = self.request("/docs/")
-        self.assertEqual((answer.code, answer["Location"], answer.body), (308, "../docs", b""))
+        response = self.request("/docs/")
+        self.assertEqual((response.code, response["Location"], response.body), (308, "../docs", b""))
         self.assertEqual(urljoin("/v1/api/docs/", "../docs"), "/v1/api/docs")
 
     def test_head(self) -> None:

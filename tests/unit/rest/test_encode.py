@@ -116,8 +116,8 @@ class GzipTests(SynchronousTestCase):
 
     def request(self, size: int, accept: str, *headers: str, method: str = "GET") -> tuple[bytes, bytes]:
         """The head and the body of the response."""
-        answer = self.client.request(method, f"/long?size={size}", f"Accept-Encoding: {accept}", *headers)
-        head, _, body = answer.partition(b"\r\n\r\n")
+        response = self.client.request(method, f"/long?size={size}", f"Accept-Encoding: {accept}", *headers)
+        head, _, body = response.partition(b"\r\n\r\n")
         return head + b"\r\n\r\n", body
 
     def test_long(self) -> None:
@@ -161,7 +161,7 @@ class GzipTests(SynchronousTestCase):
     def test_off(self) -> None:
         """With 0, nothing is compressed."""
         harness = GatewayHarness(*ROUTES, http=Http(docs=False, gzip_over=0))
-        answer = RawClient(Site(harness.gateway, reactor=Clock())).request(
+        response = RawClient(Site(harness.gateway, reactor=Clock())).request(
             "GET", "/long?size=9999", "Accept-Encoding: gzip"
         )
-        self.assertEqual(header_values(answer, b"Content-Encoding") + header_values(answer, b"Vary"), [])
+        self.assertEqual(header_values(response, b"Content-Encoding") + header_values(response, b"Vary"), [])

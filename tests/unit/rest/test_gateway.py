@@ -45,7 +45,7 @@ async def crash() -> str:
     raise RuntimeError("the secret")
 
 
-async def whoever(request: Request) -> dict[str, Any]:
+async def caller(request: Request) -> dict[str, Any]:
     """Returns the caller, as the action sees it."""
     return {"id": request.request_id, "meta": request.meta, "timeout": request.timeout}
 
@@ -56,7 +56,7 @@ ROUTES: list[Group | Route] = [
     DELETE("/hello", nothing),
     GET("/things/{id}", show, public=True),
     GET("/crash", crash, public=True),
-    GET("/who", whoever, public=True),
+    GET("/who", caller, public=True),
 ]
 
 

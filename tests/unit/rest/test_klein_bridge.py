@@ -58,9 +58,9 @@ class ResultTests(KleinTestCase):
 
     def test_head(self) -> None:
         """HEAD has the length and no body."""
-        answer = self.client.request("HEAD", "/own/dict")
-        self.assertIn(b"\r\nContent-Length: 7\r\n", answer)
-        self.assertTrue(answer.endswith(b"\r\n\r\n"))
+        response = self.client.request("HEAD", "/own/dict")
+        self.assertIn(b"\r\nContent-Length: 7\r\n", response)
+        self.assertTrue(response.endswith(b"\r\n\r\n"))
 
 
 class RoutingTests(KleinTestCase):
@@ -79,10 +79,10 @@ class RoutingTests(KleinTestCase):
 
     def test_slash(self) -> None:
         """A missing slash is a redirect to the host that the client has used."""
-        answer = self.client.request("GET", "/own/7?a=1")
-        self.assertIn(b" 308 ", answer)
-        self.assertIn(b"\r\nLocation: /own/7/?a=1\r\n", answer)
-        self.assertNotIn(b"\r\nContent-Type", answer)
+        response = self.client.request("GET", "/own/7?a=1")
+        self.assertIn(b" 308 ", response)
+        self.assertIn(b"\r\nLocation: /own/7/?a=1\r\n", response)
+        self.assertNotIn(b"\r\nContent-Type", response)
         self.assertEqual(self.request("GET", "/own/7/").json, [7])
 
     def test_not_found(self) -> None:
@@ -140,16 +140,16 @@ class ErrorTests(KleinTestCase):
         """An invalid Host is an error of the client, and is not logged."""
         client = RawClient(Site(self.harness.gateway, reactor=self.harness.clock))
         client.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
-        answer = client.received()
-        self.assertIn(b" 400 ", answer)
-        self.assertEqual(header_values(answer, b"Content-Type"), [b"application/problem+json"])
-        self.assertEqual(header_values(answer, b"X-Request-Id"), [b"r1"])
+        response = client.received()
+        self.assertIn(b" 400 ", response)
+        self.assertEqual(header_values(response, b"Content-Type"), [b"application/problem+json"])
+        self.assertEqual(header_values(response, b"X-Request-Id"), [b"r1"])
         self.assertEqual((self.harness.gateway.pending, self.flushLoggedErrors()), (0, []))
 
     def test_fails_after_start(self) -> None:
         """A response that fails after its start is cut off."""
-        answer = self.client.request("GET", "/own/half")
-        self.assertNotIn(b"\r\n0\r\n", answer)
+        response = self.client.request("GET", "/own/half")
+        self.assertNotIn(b"\r\n0\r\n", response)
         self.assertEqual(self.client.transport.closed, "abort")
         self.flushLoggedErrors(RuntimeError)
 

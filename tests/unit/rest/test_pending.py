@@ -122,9 +122,9 @@ class WaitingTests(SynchronousTestCase):
         """Pending requests are 503 with Retry-After when the gateway aborts."""
         self.client.request("GET", "/wait")
         self.harness.gateway.abort()
-        answer = self.client.received()
-        self.assertIn(b" 503 ", answer)
-        self.assertEqual(header_values(answer, b"Retry-After"), [b"1"])
+        response = self.client.received()
+        self.assertIn(b" 503 ", response)
+        self.assertEqual(header_values(response, b"Retry-After"), [b"1"])
         self.assertEqual(self.harness.gateway.pending, 0)
 
     def test_head(self) -> None:
@@ -194,6 +194,6 @@ class PlacesTests(SynchronousTestCase):
     def test_any_site(self) -> None:
         """Under any site of twisted.web, responses are the same, without Server."""
         client = RawClient(Site(GatewayHarness(*ROUTES).gateway, reactor=Clock()))
-        answer = client.request("GET", "/hello")
-        self.assertEqual(header_values(answer, b"Server"), [])
-        self.assertEqual([len(header_values(answer, each)) for each in (b"Date", b"Content-Type")], [1, 1])
+        response = client.request("GET", "/hello")
+        self.assertEqual(header_values(response, b"Server"), [])
+        self.assertEqual([len(header_values(response, each)) for each in (b"Date", b"Content-Type")], [1, 1])

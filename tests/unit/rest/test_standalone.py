@@ -45,8 +45,8 @@ class ResourceTests(SynchronousTestCase):
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """The status code and the data of a response."""
-        answer = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
-        return answer.code, self.successResultOf(answer.json())
+        response = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
+        return response.code, self.successResultOf(response.json())
 
     def test_answers(self) -> None:
         """Public routes are open, others need the token."""
@@ -67,8 +67,8 @@ class ResourceTests(SynchronousTestCase):
         root = Resource()
         root.putChild(b"api", self.resource)
         agent: Any = RequestTraversalAgent(root)
-        answer = self.successResultOf(agent.request(b"GET", b"http://x/api/thing/7"))
-        self.assertEqual(answer.code, 200)
+        response = self.successResultOf(agent.request(b"GET", b"http://x/api/thing/7"))
+        self.assertEqual(response.code, 200)
 
     def test_settings(self) -> None:
         """The settings of ``[http]`` apply, as no pages and no token."""

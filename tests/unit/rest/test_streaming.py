@@ -13,7 +13,7 @@ from unixsvc.errors import NotFound
 class FormsTests(StreamTestCase):
     def test_lines(self) -> None:
         """A stream is JSON lines in chunks, and is not cached."""
-        answer = self.client.request("GET", "/some")
+        response = self.client.request("GET", "/some")
         for line in (
             b"HTTP/1.1 200 OK",
             b"Content-Type: application/jsonl",
@@ -22,16 +22,16 @@ class FormsTests(StreamTestCase):
             b"X-Content-Type-Options: nosniff",
             b"X-Accel-Buffering: no",
         ):
-            self.assertIn(line + b"\r\n", answer)
-        self.assertEqual(body_of(answer), b"0\n1\n2\n.")
+            self.assertIn(line + b"\r\n", response)
+        self.assertEqual(body_of(response), b"0\n1\n2\n.")
         self.assertEqual(self.harness.gateway.pending, 0)
         self.assertEqual(self.harness.stats.snapshot().codes, {200: 1})
 
     def test_events(self) -> None:
         """Clients that accept events get server-sent events."""
-        answer = self.client.request("GET", "/some", EVENTS)
-        self.assertIn(b"Content-Type: text/event-stream\r\n", answer)
-        self.assertEqual(body_of(answer), b"data: 0\n\ndata: 1\n\ndata: 2\n\n.")
+        response = self.client.request("GET", "/some", EVENTS)
+        self.assertIn(b"Content-Type: text/event-stream\r\n", response)
+        self.assertEqual(body_of(response), b"data: 0\n\ndata: 1\n\ndata: 2\n\n.")
 
     def test_line_ends(self) -> None:
         """Line ends in JSON do not end an event."""
@@ -39,9 +39,9 @@ class FormsTests(StreamTestCase):
 
     def test_empty(self) -> None:
         """An empty stream has a complete response."""
-        answer = self.client.request("GET", "/some?n=0")
-        self.assertIn(b" 200 ", answer)
-        self.assertEqual(body_of(answer), b".")
+        response = self.client.request("GET", "/some?n=0")
+        self.assertIn(b" 200 ", response)
+        self.assertEqual(body_of(response), b".")
 
     def test_never_compressed(self) -> None:
         """Streams are not compressed, as that would delay items."""
@@ -54,9 +54,9 @@ class FormsTests(StreamTestCase):
 
     def test_head(self) -> None:
         """HEAD gets the head, and no item is made."""
-        answer = self.client.request("HEAD", "/late", EVENTS)
-        self.assertIn(b" 200 OK\r\nContent-Type: text/event-stream\r\n", answer)
-        self.assertTrue(answer.endswith(b"\r\n\r\n"))
+        response = self.client.request("HEAD", "/late", EVENTS)
+        self.assertIn(b" 200 OK\r\nContent-Type: text/event-stream\r\n", response)
+        self.assertTrue(response.endswith(b"\r\n\r\n"))
         self.assertEqual((self.harness.gateway.pending, self.harness.handle.inflight), (0, 0))
         self.assertIn(b" 200 ", self.client.request("GET", "/some"))
 
@@ -65,9 +65,9 @@ class EndsTests(StreamTestCase):
     def test_fails_before_first_item(self) -> None:
         """A failure before the first item is an ordinary error response."""
         for accept in ("Accept: */*", EVENTS):
-            answer = self.client.request("GET", "/fail?n=0", accept)
-            self.assertIn(b" 409 ", answer)
-            self.assertIn(b"Content-Type: application/problem+json", answer)
+            response = self.client.request("GET", "/fail?n=0", accept)
+            self.assertIn(b" 409 ", response)
+            self.assertIn(b"Content-Type: application/problem+json", response)
 
     def test_fails_late(self) -> None:
         """So is a failure after waiting, if nothing was sent."""
@@ -78,12 +78,12 @@ class EndsTests(StreamTestCase):
 
     def test_lines_that_fail(self) -> None:
         """JSON lines end with the problem, and the response is cut off, so that it does not look complete."""
-        answer = self.client.request("GET", "/fail")
-        *items, problem, rest = body_of(answer).split(b"\n")
+        response = self.client.request("GET", "/fail")
+        *items, problem, rest = body_of(response).split(b"\n")
         self.assertEqual((items, rest), ([b"0", b"1"], b""))
         found = msgspec.json.decode(problem)
         self.assertEqual((found["status"], found["detail"]), (409, "no more"))
-        self.assertFalse(answer.endswith(LAST))
+        self.assertFalse(response.endswith(LAST))
         self.assertEqual(self.client.transport.closed, "lose")
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.harness.gateway.pending, 0)
@@ -98,9 +98,9 @@ class EndsTests(StreamTestCase):
 
     def test_crash(self) -> None:
         """An unexpected exception is not sent."""
-        answer = self.client.request("GET", "/crash", EVENTS)
-        self.assertIn(b'"status":500', answer)
-        self.assertNotIn(b"secret", answer)
+        response = self.client.request("GET", "/crash", EVENTS)
+        self.assertIn(b'"status":500', response)
+        self.assertNotIn(b"secret", response)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_abort(self) -> None:

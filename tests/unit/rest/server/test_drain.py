@@ -100,8 +100,8 @@ class DrainTests(ServerTestCase):
         done = self.connections.drain(False)
         self.assertEqual((self.after(transport, 30), done.called), (([], ""), False))
         self.gateway.respond()
-        (answer,) = responses_in(transport.value())
-        self.assertEqual((answer.body, answer.headers["Connection"]), (b"waited", "close"))
+        (response,) = responses_in(transport.value())
+        self.assertEqual((response.body, response.headers["Connection"]), (b"waited", "close"))
         self.assertEqual(transport.closed, "lose")
         self.successResultOf(done)
 

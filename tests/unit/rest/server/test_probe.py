@@ -81,12 +81,12 @@ class ProbeTests(TestCase):
     async def test_malformed(self) -> None:
         """A response that is not HTTP, and a missing one, are errors."""
         handler = self.handler(Health(200, b""))
-        for said, raised in (
+        for data, raised in (
             (b"hello", BadGateway),
             (b"HTTP/1.1 soon", BadGateway),
             (b"SIP/2.0 200 OK", BadGateway),
             (b"", ConnectionError),
         ):
-            handler._site = Factory.forProtocol(partial(Saying, said))  # type: ignore[assignment]
+            handler._site = Factory.forProtocol(partial(Saying, data))  # type: ignore[assignment]
             with self.assertRaises(raised):
                 await handler.probe()

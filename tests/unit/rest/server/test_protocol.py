@@ -30,9 +30,9 @@ class ResponseTests(ProtocolTestCase):
     def test_response(self) -> None:
         """A response has a Date and no Server, is one write, and the connection stays open."""
         transport = self.harness.send(raw("GET /a?b=c HTTP/1.1"))
-        (answer,) = responses_in(transport.value())
-        self.assertEqual((answer.code, answer.body), (200, b"ok /a"))
-        self.assertEqual(sorted(answer.headers), ["Content-Length", "Content-Type", "Date"])
+        (response,) = responses_in(transport.value())
+        self.assertEqual((response.code, response.body), (200, b"ok /a"))
+        self.assertEqual(sorted(response.headers), ["Content-Length", "Content-Type", "Date"])
         self.assertEqual((transport.writes, transport.closed), (1, ""))
 
     def test_bodies(self) -> None:
@@ -45,8 +45,8 @@ class ResponseTests(ProtocolTestCase):
         """After Connection: close or HTTP/1.0 the connection is closed, and the response says so."""
         for line, header in (("GET / HTTP/1.1", "Connection: close"), ("GET / HTTP/1.0", "A: b")):
             transport = self.harness.send(raw(line, header))
-            (answer,) = responses_in(transport.value())
-            self.assertEqual((answer.headers["Connection"], transport.closed), ("close", "lose"))
+            (response,) = responses_in(transport.value())
+            self.assertEqual((response.headers["Connection"], transport.closed), ("close", "lose"))
 
     def test_close_from_gateway(self) -> None:
         """A response with Connection: close from the gateway is the last one."""
@@ -107,9 +107,9 @@ class ResponseTests(ProtocolTestCase):
         """A disconnect fires the request's notifyFinish."""
         channel, transport = self.harness.connect()
         channel.dataReceived(raw("GET /wait HTTP/1.1"))
-        told = self.harness.gateway.pending[0].notifyFinish()
+        finished = self.harness.gateway.pending[0].notifyFinish()
         transport.lose()
-        self.failureResultOf(told, ConnectionError)
+        self.failureResultOf(finished, ConnectionError)
 
 
 class RejectedTests(ProtocolTestCase):
@@ -120,14 +120,14 @@ class RejectedTests(ProtocolTestCase):
         self.harness = ServerHarness(msgspec.structs.replace(HTTP, max_header_bytes=LIMIT))
         for each in HEADS:
             transport = self.harness.send(each.sent)
-            (answer,) = responses_in(transport.value())
-            self.assertEqual((each.why, answer.code, transport.closed), (each.why, each.code, "half"))
-            self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
-            self.assertEqual(answer.headers["Connection"], "close")
-            self.assertNotIn("Server", answer.headers)
-            told = msgspec.json.decode(answer.body)
-            self.assertEqual(told["status"], each.code)
-            self.assertEqual(told["instance"], f"urn:unixsvc:request:{answer.headers['X-Request-Id']}")
+            (response,) = responses_in(transport.value())
+            self.assertEqual((each.why, response.code, transport.closed), (each.why, each.code, "half"))
+            self.assertEqual(response.headers["Content-Type"], "application/problem+json")
+            self.assertEqual(response.headers["Connection"], "close")
+            self.assertNotIn("Server", response.headers)
+            problem = msgspec.json.decode(response.body)
+            self.assertEqual(problem["status"], each.code)
+            self.assertEqual(problem["instance"], f"urn:unixsvc:request:{response.headers['X-Request-Id']}")
             transport.lose()
         self.assertEqual(self.harness.gateway.requests, [])
 
@@ -154,9 +154,9 @@ class RejectedTests(ProtocolTestCase):
             raw(POST, "Content-Length: 101"),
             raw(POST, "Transfer-Encoding: chunked", body=b"60\r\n" + b"a" * 96 + b"\r\n60\r\n"),
         ):
-            (answer,) = responses_in(self.harness.send(data).value())
-            limit = msgspec.json.decode(answer.body)["max_message_bytes"]
-            self.assertEqual((answer.code, limit), (413, LIMITS.max_message_bytes))
+            (response,) = responses_in(self.harness.send(data).value())
+            limit = msgspec.json.decode(response.body)["max_message_bytes"]
+            self.assertEqual((response.code, limit), (413, LIMITS.max_message_bytes))
 
     def test_reason(self) -> None:
         """The reason phrases are those of other responses."""
@@ -169,19 +169,19 @@ class RejectedTests(ProtocolTestCase):
     def test_context(self) -> None:
         """If the head was parsed, the response has the request's X-Request-Id and CORS headers."""
         harness = ServerHarness(Http(cors=Cors(origins=("https://shop.test",))))
-        said = "X-Request-Id: r1", "Origin: https://shop.test"
+        headers = "X-Request-Id: r1", "Origin: https://shop.test"
         for header, body in (
             ("Content-Length: 101", b""), ("Content-Length: 9", b"a"),
             ("Transfer-Encoding: chunked", b"101\r\n"), ("Transfer-Encoding: chunked", b"x"),
         ):  # fmt: skip
-            transport = harness.send(raw(POST, header, *said, body=body))
+            transport = harness.send(raw(POST, header, *headers, body=body))
             harness.wait(6)
-            (answer,) = responses_in(transport.value())
-            self.assertGreaterEqual(answer.code, 400)
-            self.assertEqual(answer.headers["X-Request-Id"], "r1")
-            self.assertEqual(msgspec.json.decode(answer.body)["instance"], "urn:unixsvc:request:r1")
-            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://shop.test")
-            self.assertEqual((answer.headers["Vary"], answer.headers["Connection"]), ("Origin", "close"))
+            (response,) = responses_in(transport.value())
+            self.assertGreaterEqual(response.code, 400)
+            self.assertEqual(response.headers["X-Request-Id"], "r1")
+            self.assertEqual(msgspec.json.decode(response.body)["instance"], "urn:unixsvc:request:r1")
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], "https://shop.test")
+            self.assertEqual((response.headers["Vary"], response.headers["Connection"]), ("Origin", "close"))
 
     def test_no_context(self) -> None:
         """The response to a malformed head has nothing of an earlier request."""

@@ -87,10 +87,10 @@ class RequestTests(SynchronousTestCase):
             raise RuntimeError("a secret")
 
         self.harness.site.resource = app.resource()
-        (answer,) = responses_in(self.harness.send(raw()).value())
+        (response,) = responses_in(self.harness.send(raw()).value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual((answer.code, answer.headers["Content-Type"]), (500, "application/problem+json"))
-        self.assertNotIn(b"secret", answer.body)
+        self.assertEqual((response.code, response.headers["Content-Type"]), (500, "application/problem+json"))
+        self.assertNotIn(b"secret", response.body)
 
     def test_fails_after_start(self) -> None:
         """If a response fails after its start, the connection is aborted."""

@@ -127,9 +127,9 @@ class NumberTests(SynchronousTestCase):
         """A connection over the limit gets 503 with Retry-After, and is closed; the others are served."""
         others = [self.harness.connect() for _ in range(2)]
         _, refused = self.harness.connect()
-        (answer,) = responses_in(refused.value())
-        self.assertEqual((answer.code, answer.headers["Retry-After"]), (503, "1"))
-        self.assertEqual((answer.headers["Connection"], refused.closed), ("close", "half"))
+        (response,) = responses_in(refused.value())
+        self.assertEqual((response.code, response.headers["Retry-After"]), (503, "1"))
+        self.assertEqual((response.headers["Connection"], refused.closed), ("close", "half"))
         for channel, transport in others:
             channel.dataReceived(raw())
             self.assertEqual(len(responses_in(transport.value())), 1)
