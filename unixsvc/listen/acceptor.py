@@ -1,4 +1,4 @@
-"""Accepts clients by hand, from a listening socket that several workers share."""
+"""Accepts clients in Python, from a listening socket that several workers share."""
 
 from __future__ import annotations
 
@@ -12,191 +12,202 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.listen.balancing import AcceptBalancer, keeps_even
+from unixsvc.listen.balancing import AcceptBalancer, is_balanced
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
-from unixsvc.transport.loop_transport import LoopTransport, Opening, address_of
+from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport, address_of
 from unixsvc.transport.private_apis import accept_function
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "BuildTransport"]
 
 _log = Logger()
 
-# So many clients are accepted before those that are here have their turn.
+# Clients that are accepted before the connected ones have their turn.
 _TURN: Final = 8
-# To find that nobody else waits costs half as much as to accept: after that, in so many turns only one is.
-_SINGLY: Final = 16
-# And so many are accepted at the end.
+# To find that no client waits costs half as much as to accept one. After that, for so many turns, only one
+# client is accepted in each.
+_SINGLE_TURNS: Final = 16
+# The most clients that are accepted when the port is closed.
 _LAST: Final = 1024
-# How long others are let go first, and how long is waited where no descriptor is left; in seconds.
-_MOMENT: Final = 0.01
-_EXHAUSTED: Final = 0.1
-# Of which is complained once in so many seconds.
-_COMPLAIN: Final = 10.0
+# How long the worker yields to the others, and pauses when no file descriptor is left; in seconds.
+_YIELD: Final = 0.01
+_EXHAUSTED_PAUSE: Final = 0.1
+# Minimum interval between log messages about failures to accept, in seconds.
+_LOG_INTERVAL: Final = 10.0
 
-Build = Callable[..., asyncio.BaseProtocol | None]
+# Makes the transport of a connection; None refuses the connection. The arguments are those of LoopTransport
+# that follow the address.
+BuildTransport = Callable[..., asyncio.BaseProtocol | None]
 
 
 @implementer(IListeningPort)
 class Acceptor:
-    """Accepts by hand, as the loop's own server could not leave a client to the siblings.
+    """Accepts by itself, as the event loop's own server cannot leave a client to other workers.
 
     :param loop: makes the transports.
-    :param listening: shared with the siblings; closed at the end, which does not close theirs.
-    :param build: makes the protocol of a connection, or None for one that is not wanted; it is given what
-        the protocol has to call when the connection is gone.
-    :param place: where the connections are counted.
-    :param tls: encrypts them, if they are to be.
+    :param listening: shared with other workers; closing it does not close theirs.
+    :param build: called with a function to be called when the connection is lost.
+    :param slot: counts the connections.
+    :param tls: None for connections that are not encrypted.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
-        build: Build,
-        place: WorkerSlot,
+        build: BuildTransport,
+        slot: WorkerSlot,
         tls: TlsContext | None = None,
     ) -> None:
         self._loop = loop
         self._address = listening.getsockname()
         self._build = build
-        self._place = place
+        self._slot = slot
         self._tls = tls
-        self._options: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}  # Any: keyword arguments of the loop's method
         if tls is not None:
             self._options = {"ssl": tls.context, "ssl_handshake_timeout": tls.seconds}
-        self._singly = 0
-        self._complained = -_COMPLAIN
-        self._courtesy = AcceptBalancer()
+        self._single_turns = 0
+        self._logged = -_LOG_INTERVAL
+        self._balancer = AcceptBalancer()
         self._pause: asyncio.TimerHandle | None = None
-        self._standing_back = False
-        self._neediest = place.neediest()
-        # Bound once, as each connection takes this way.
-        self._accept: Callable[[], tuple[int, object]]
-        self._hold(listening)
+        self._yielding = False
+        self._least_loaded = slot.least_loaded()
+        self._accept: Callable[[], tuple[int, object]]  # bound once, as it is called for each connection
+        self._use(listening)
         self._kind = listening.family, listening.type, listening.proto
-        self._make: type[socket.socket] = _Local if listening.family == socket.AF_UNIX else socket.socket
+        self._make_socket: type[socket.socket] = (
+            _UnixSocket if listening.family == socket.AF_UNIX else socket.socket
+        )
 
     def startListening(self) -> None:
         """Begin to accept."""
-        self._place.join()
+        self._slot.start_accepting()
         self.resume(self._listening)
 
     def stopListening(self) -> None:
-        """Accept nothing more. A path stays: it belongs to the orchestrator."""
-        self._place.leave()
+        """Stop to accept, and close the socket. A path stays: it belongs to the orchestrator."""
+        self._slot.stop_accepting()
         self.pause().close()
 
     def getHost(self) -> IAddress:
-        """Where it listens."""
+        """The address of the listening socket."""
         return address_of(self._address)
 
     def resume(self, listening: socket.socket) -> None:
-        """Accept again, from this socket."""
-        self._hold(listening)
-        self._loop.add_reader(listening.fileno(), self._ready)
+        """Begin to accept again, from this socket."""
+        self._use(listening)
+        self._loop.add_reader(listening.fileno(), self._readable)
 
     def pause(self) -> socket.socket:
-        """Accept nobody for now, and give the socket to whoever accepts instead."""
-        self._standing_back = False
-        self._stop_waiting()
+        """Stop to accept.
+
+        :returns: the listening socket, for another way of accepting.
+        """
+        self._yielding = False
+        self._cancel_pause()
         self._loop.remove_reader(self._listening.fileno())
         return self._listening
 
-    def take_waiting(self) -> None:
-        """Accept those who wait at this moment, as nobody else will."""
+    def accept_waiting(self) -> None:
+        """Accept all clients that wait at this moment, as no other worker will."""
         for _ in range(_LAST):
             try:
                 descriptor, _ = self._accept()
             except OSError:
                 return
-            self._open(self._make(*self._kind, descriptor))
+            self._open(self._make_socket(*self._kind, descriptor))
 
-    def gone(self) -> None:
-        """A connection is gone, whoever has accepted it."""
-        place = self._place
-        place.went()
-        if self._standing_back and keeps_even(place.mine, place.least()):
-            # At once: by now another may be standing back for us.
-            self._stop_waiting()
-            self._go_on()
+    def connection_lost(self) -> None:
+        """Count a lost connection, however it was accepted."""
+        slot = self._slot
+        slot.closed()
+        if self._yielding and is_balanced(slot.connections, slot.fewest()):
+            # Without waiting for the end of the pause: by then another worker may yield to this one.
+            self._cancel_pause()
+            self._resume_accepting()
 
-    def _hold(self, listening: socket.socket) -> None:
+    def _use(self, listening: socket.socket) -> None:
         self._listening = listening
         self._accept = accept_function(listening)
 
-    def _ready(self) -> None:
-        """Somebody waits to be accepted."""
-        place, stands_back = self._place, self._courtesy.stands_back
-        most = _TURN
-        if self._singly:
-            self._singly -= 1
-            most = 1
-        for _ in range(most):
-            if stands_back(place.mine, place.least()):
-                self._stand_back()
+    def _readable(self) -> None:
+        """A client waits to be accepted."""
+        slot, should_yield = self._slot, self._balancer.should_yield
+        turn = _TURN
+        if self._single_turns:
+            self._single_turns -= 1
+            turn = 1
+        for _ in range(turn):
+            if should_yield(slot.connections, slot.fewest()):
+                self._yield()
                 return
             try:
                 descriptor, _ = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                self._singly = _SINGLY
+                self._single_turns = _SINGLE_TURNS
                 return
-            except OSError as error:
-                self._complain(error)
-                self._wait(_EXHAUSTED, self._go_on)
+            except OSError as error:  # no file descriptor is left
+                self._log_failure(error)
+                self._pause_accepting(_EXHAUSTED_PAUSE, self._resume_accepting)
                 return
-            self._open(self._make(*self._kind, descriptor))
+            self._open(self._make_socket(*self._kind, descriptor))
 
-    def _complain(self, error: OSError) -> None:
+    def _log_failure(self, error: OSError) -> None:
         now = self._loop.time()
-        if now - self._complained >= _COMPLAIN:
-            self._complained = now
+        if now - self._logged >= _LOG_INTERVAL:
+            self._logged = now
             _log.error("no client can be accepted: {error}", error=error.strerror)
 
     def _open(self, connection: socket.socket) -> None:
-        if self._tls is not None and self._place.mine >= self._tls.most:
+        if self._tls is not None and self._slot.connections >= self._tls.most:
             connection.close()
             return
         connection.setblocking(False)
         if self._kind[0] != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer is written at once
-        gone = self.gone if self._tls is None else _Once(self.gone)
-        protocol = self._build(gone)
-        if protocol is None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a reply is one write
+        lost = self.connection_lost if self._tls is None else _Once(self.connection_lost)
+        transport = self._build(lost)
+        if transport is None:
             connection.close()
             return
-        if isinstance(protocol, LoopTransport):
-            protocol.connection = connection
-        self._place.came()
-        Opening(self._loop.connect_accepted_socket(lambda: protocol, connection, **self._options), gone)
+        if isinstance(transport, LoopTransport):
+            transport.connection = connection
+        self._slot.opened()
+        opening = self._loop.connect_accepted_socket(lambda: transport, connection, **self._options)
+        ConnectionOpener(opening, lost)
 
-    def _stand_back(self) -> None:
-        self._standing_back = True
-        self._neediest = self._place.neediest()
-        self._wait(_MOMENT, self._look_again)
+    def _yield(self) -> None:
+        self._yielding = True
+        self._least_loaded = self._slot.least_loaded()
+        self._pause_accepting(_YIELD, self._end_yield)
 
-    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+    def _end_yield(self) -> None:
+        in_vain = self._slot.least_loaded() == self._least_loaded and _is_readable(self._listening)
+        self._balancer.yielded(in_vain=in_vain)
+        self._resume_accepting()
+
+    def _pause_accepting(self, seconds: float, then: Callable[[], None]) -> None:
         self._loop.remove_reader(self._listening.fileno())
         self._pause = self._loop.call_later(seconds, then)
 
-    def _stop_waiting(self) -> None:
+    def _cancel_pause(self) -> None:
         pause, self._pause = self._pause, None
         if pause is not None:
             pause.cancel()
 
-    def _look_again(self) -> None:
-        in_vain = self._place.neediest() == self._neediest and _is_readable(self._listening)
-        self._courtesy.stood_back(in_vain=in_vain)
-        self._go_on()
-
-    def _go_on(self) -> None:
+    def _resume_accepting(self) -> None:
         self._pause = None
-        self._standing_back = False
-        self._loop.add_reader(self._listening.fileno(), self._ready)
+        self._yielding = False
+        self._loop.add_reader(self._listening.fileno(), self._readable)
 
 
-class _Local(socket.socket):
-    """Of the one kind there is: the loop asks, and to make members of an Enum for it costs a microsecond."""
+class _UnixSocket(socket.socket):
+    """A socket with constant family and type.
+
+    The event loop reads both for each connection, and the general class makes an Enum member each time, which
+    takes a microsecond.
+    """
 
     __slots__ = ()
     family = socket.AF_UNIX
@@ -204,7 +215,7 @@ class _Local(socket.socket):
 
 
 class _Once:
-    """A connection that cannot be opened may be told to be lost as well."""
+    """Calls a function once: a connection whose TLS handshake fails may be reported as lost too."""
 
     __slots__ = ("_call",)
 

@@ -1,12 +1,11 @@
-"""Endpoints of sockets that another process has bound: what a worker is handed."""
+"""Endpoints of sockets that another process has bound: how a worker listens."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
@@ -15,7 +14,7 @@ from zope.interface import implementer
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint
-from unixsvc.listen.loop_acceptor import may_be_served
+from unixsvc.listen.loop_acceptor import can_use_loop_acceptor
 from unixsvc.listen.port import AdaptivePort
 from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, SecureLoopTransport, address_of
@@ -25,27 +24,27 @@ __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class AdoptedServerEndpoint:
-    """A listening socket that another process has bound, served by an asyncio loop's own transports.
+    """A listening socket that another process has bound, served by the event loop's own transports.
 
-    Twisted's ``adoptStreamPort`` would set the path's mode to 0666, the backlog to 50, and remove the
-    path at the end (twisted #10261); its reactor over uvloop would read and write each socket in Python.
+    Twisted's ``adoptStreamPort`` would set the path's mode to 0666 and the backlog to 50, and remove the path
+    at the end (twisted #10261). Its reactor would read and write each socket in Python, also on uvloop.
 
-    :param loop: that the reactor runs on.
-    :param listening: already bound and listening, perhaps shared with other workers.
-    :param place: where the connections are counted that come through it.
-    :param tls: encrypts them, if they are to be.
+    :param loop: the loop that the reactor runs on.
+    :param listening: bound and listening; it may be shared with other workers.
+    :param slot: counts the connections of this endpoint.
+    :param tls: None for connections that are not encrypted.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
-        place: WorkerSlot,
+        slot: WorkerSlot,
         tls: TlsContext | None = None,
     ) -> None:
         self._loop = loop
         self._listening = listening
-        self._place = place
+        self._slot = slot
         self._tls = tls
         self._address = address_of(listening.getsockname())
 
@@ -54,21 +53,20 @@ class AdoptedServerEndpoint:
         protocolFactory.doStart()
         kind = LoopTransport if self._tls is None else SecureLoopTransport
         build = partial(self._build, kind, protocolFactory)
-        port: Acceptor | AdaptivePort
-        if self._tls is None and may_be_served(self._loop, self._listening):
-            port = AdaptivePort(self._loop, self._listening, build, self._place)
-        else:
-            port = Acceptor(self._loop, self._listening, build, self._place, self._tls)
+        acceptor = Acceptor(self._loop, self._listening, build, self._slot, self._tls)
+        port: Acceptor | AdaptivePort = acceptor
+        if self._tls is None and can_use_loop_acceptor(self._loop, self._listening):
+            port = AdaptivePort(self._loop, acceptor, build, self._slot)
         port.startListening()
         return succeed(port)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
-        """Serve a connection that is there already; it is not encrypted."""
+        """Serve a connection that is already accepted; it is not encrypted."""
 
         def connected() -> LoopTransport:
             transport = self._build(LoopTransport, protocolFactory, _nothing)
             if transport is None:
-                raise ConnectionRefusedError("the factory wants no more connections")
+                raise ConnectionRefusedError("the factory refuses the connection")
             return transport
 
         async def adopt() -> None:
@@ -77,17 +75,21 @@ class AdoptedServerEndpoint:
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
     def _build(
-        self, kind: type[LoopTransport], factory: IProtocolFactory, *calls: Any
+        self,
+        kind: type[LoopTransport],
+        factory: IProtocolFactory,
+        lost: Callable[[], object],
+        made: Callable[[int], object] | None = None,
     ) -> LoopTransport | None:
         protocol = factory.buildProtocol(self._address)
-        return None if protocol is None else kind(protocol, self._address, *calls)
+        return None if protocol is None else kind(protocol, self._address, lost, made)
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class JoinedServerEndpoint:
     """Several endpoints, as one.
 
-    :param endpoints: at least one; each is an IAdoptingEndpoint as well.
+    :param endpoints: at least one.
     """
 
     def __init__(self, endpoints: Sequence[AdoptedServerEndpoint]) -> None:
@@ -97,12 +99,12 @@ class JoinedServerEndpoint:
         """Begin to accept on all of them."""
 
         async def listen() -> IListeningPort:
-            return _JoinedPort([await each.listen(protocolFactory) for each in self._endpoints])
+            return _JoinedPort([await endpoint.listen(protocolFactory) for endpoint in self._endpoints])
 
         return Deferred.fromCoroutine(listen())
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
-        """Serve a connection that is there already."""
+        """Serve a connection that is already accepted."""
         return self._endpoints[0].adopt(protocolFactory, connection)
 
 
@@ -112,15 +114,15 @@ class _JoinedPort:
         self._ports = ports
 
     def startListening(self) -> None:
-        """They listen from the start."""
+        """Nothing: the ports listen already."""
 
     def stopListening(self) -> None:
-        """Accept nothing more on any of them."""
-        for each in self._ports:
-            each.stopListening()
+        """Stop to accept on all of them."""
+        for port in self._ports:
+            port.stopListening()
 
     def getHost(self) -> IAddress:
-        """The first of them."""
+        """The address of the first."""
         return self._ports[0].getHost()
 
 

@@ -1,51 +1,52 @@
-"""Which worker accepts the next client: the pure part."""
+"""Which worker accepts the next client: the pure rules."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AcceptBalancer", "keeps_even"]
+__all__ = ["AcceptBalancer", "is_balanced"]
 
-_MOST: Final = 256
-_SLACK: Final = 3  # an eighth of the fewest may be had in excess: counts need not be equal, only even
+_MAX_UNCONDITIONAL: Final = 256
+_SLACK_SHIFT: Final = 3  # an eighth more than the fewest: counts need not be equal
 
 
-def keeps_even(mine: int, least: int) -> bool:
-    """Whether a worker may take one more client without having too many.
+def is_balanced(connections: int, fewest: int) -> bool:
+    """True if a worker may accept one more client without having too many.
 
-    :param mine: how many connections it has.
-    :param least: how many the one with the fewest has.
+    :param connections: of this worker.
+    :param fewest: of the worker with the fewest connections.
     """
-    return mine <= least + (least >> _SLACK)
+    return connections <= fewest + (fewest >> _SLACK_SHIFT)
 
 
 class AcceptBalancer:
-    """A worker that has more connections than another lets the others go first, for a moment.
+    """Makes a worker with more connections than another yield to the others for a moment.
 
-    The kernel gives a new client to whoever asks first, and that is mostly the same worker: of 200
-    connections, 23 to 70 landed on each of four. So a worker that has more than the one with the fewest
-    stands back. If the client still waits after that moment, and the one with the fewest has taken nobody,
-    that one is busy or hangs, and the client is taken: nobody ever depends on another. Each time in a row
-    that standing back was of no use, twice as many are taken before it is done again.
+    The kernel gives a new client to the worker that calls ``accept`` first, which is mostly the same
+    one: of 200 connections, 23 to 70 landed on each of four workers. So a worker with too many
+    connections yields. If the client is still waiting after that moment, and the least-loaded worker has
+    accepted nothing, that worker is busy or hangs, and this one accepts: no worker depends on another.
+    Each time in a row that yielding was in vain, the number of clients that are accepted before the next
+    attempt doubles.
     """
 
     def __init__(self) -> None:
-        self._granted = 0
+        self._unconditional = 0
         self._left = 0
 
-    def stands_back(self, mine: int, least: int) -> bool:
-        """Whether the next client is to be left to the others; the counts are those of :func:`keeps_even`."""
-        if keeps_even(mine, least):
+    def should_yield(self, connections: int, fewest: int) -> bool:
+        """True if the next client is to be left to other workers; the counts are those of is_balanced."""
+        if is_balanced(connections, fewest):
             return False
         if self._left > 0:
             self._left -= 1
             return False
         return True
 
-    def stood_back(self, *, in_vain: bool) -> None:
-        """The moment is over.
+    def yielded(self, *, in_vain: bool) -> None:
+        """Note the result of yielding.
 
-        :param in_vain: whether somebody still waits, and not the one with the fewest has taken anybody.
+        :param in_vain: a client is still waiting, and the least-loaded worker has accepted nothing.
         """
-        self._granted = min(max(self._granted * 2, 1), _MOST) if in_vain else 0
-        self._left = self._granted
+        self._unconditional = min(max(self._unconditional * 2, 1), _MAX_UNCONDITIONAL) if in_vain else 0
+        self._left = self._unconditional

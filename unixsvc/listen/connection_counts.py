@@ -1,4 +1,4 @@
-"""How many connections each worker of a service has: a page of memory that all of them share."""
+"""How many connections each worker of a service has: counters in memory that all workers share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["ConnectionCounts", "WorkerSlot"]
 
 _BYTES: Final = 16_384
 _ENTRIES: Final = _BYTES // 8
-_PLACES: Final = _ENTRIES // 2
-# What stands for a worker that accepts nobody: more than anybody can have.
-_NOBODY: Final = 2**62
+_SLOTS: Final = _ENTRIES // 2
+# The count of a worker that does not accept: more connections than any worker can have.
+_NOT_ACCEPTING: Final = 2**62
 
 
 class ConnectionCounts:
-    """The page, as its owner sees it: gives each worker a place to write to.
+    """The shared memory, as its owner sees it: gives each worker a slot to write to.
 
-    The first entry tells how far the places in use go. The rest of the first half are the connections that
-    each worker has, and the second half how many each has ever accepted. Each entry has one writer, and an
-    aligned word of eight bytes is written at once, so nobody needs a lock.
+    The first entry is the highest number of a slot in use. The rest of the first half are the
+    connections that each worker has, the second half the connections that each has ever accepted. Each
+    entry has one writer, and an aligned word of eight bytes is written at once, so there is no lock.
     """
 
     def __init__(self) -> None:
@@ -29,101 +29,103 @@ class ConnectionCounts:
         self._close = weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, _BYTES)
         self._entries = _entries(self._file)
-        self._taken: set[int] = set()
+        self._used: set[int] = set()
 
     def fileno(self) -> int:
-        """The descriptor, for the workers."""
+        """The file descriptor, for the workers."""
         return self._file
 
     def take(self) -> int:
-        """A place for one more worker; 0, which is none, if there are too many."""
-        free = (each for each in range(1, _PLACES) if each not in self._taken)
-        place = next(free, 0)
-        if place:
-            self._entries[place] = _NOBODY
-            self._taken.add(place)
-            self._entries[0] = max(self._taken)
-        return place
+        """Allocate a slot.
 
-    def free(self, place: int) -> None:
-        """The worker of a place is gone, whether it has said so or not."""
-        self._taken.discard(place)
-        if place:
-            self._entries[place] = _NOBODY
-            self._entries[0] = max(self._taken, default=0)
+        :returns: its number; 0, which is no slot, if there are too many workers.
+        """
+        slot = next((number for number in range(1, _SLOTS) if number not in self._used), 0)
+        if slot:
+            self._entries[slot] = _NOT_ACCEPTING
+            self._used.add(slot)
+            self._entries[0] = max(self._used)
+        return slot
+
+    def free(self, slot: int) -> None:
+        """Release the slot of a worker that has exited, also if it crashed."""
+        self._used.discard(slot)
+        if slot:
+            self._entries[slot] = _NOT_ACCEPTING
+            self._entries[0] = max(self._used, default=0)
 
     def close(self) -> None:
-        """Nobody has a place any more."""
+        """Release the memory."""
         self._entries.release()
         self._close()
 
 
 class WorkerSlot:
-    """The page, as one worker sees it.
+    """The shared memory, as one worker sees it.
 
-    :param file: the descriptor of the page; None for a worker that has no siblings to share with.
-    :param number: as :meth:`ConnectionCounts.take` has given it.
-    :ivar mine: how many connections we have.
+    :param file: the file descriptor; None for a worker that shares with no other.
+    :param number: the slot, from :meth:`ConnectionCounts.take`.
+    :ivar connections: the number of connections of this worker.
     """
 
     def __init__(self, file: int | None = None, number: int = 0) -> None:
-        self._apart = file is not None and not number  # there are more siblings than places
+        self._without_slot = file is not None and not number  # there are more workers than slots
         if file is None or not number:
             file, number = None, 1
         self._entries = _entries(file)
         self._number = number
         if file is None:
             self._entries[0] = 1
-        self._joined = False
-        self._ever = self._entries[_PLACES + number]
-        self.mine = 0
+        self._accepting = False
+        self._accepted = self._entries[_SLOTS + number]
+        self.connections = 0
 
-    def join(self) -> None:
-        """Have the others know that we accept."""
-        self._joined = True
-        self._entries[self._number] = self.mine
+    def start_accepting(self) -> None:
+        """Publish that this worker accepts."""
+        self._accepting = True
+        self._entries[self._number] = self.connections
 
-    def leave(self) -> None:
-        """Have the others know that we accept nobody any more."""
-        self._joined = False
-        self._entries[self._number] = _NOBODY
+    def stop_accepting(self) -> None:
+        """Publish that this worker accepts no more."""
+        self._accepting = False
+        self._entries[self._number] = _NOT_ACCEPTING
 
-    def came(self) -> None:
-        """One more is here."""
-        self.mine += 1
-        self._ever += 1
-        self._entries[_PLACES + self._number] = self._ever
-        if self._joined:
-            self._entries[self._number] = self.mine
+    def opened(self) -> None:
+        """Count a new connection."""
+        self.connections += 1
+        self._accepted += 1
+        self._entries[_SLOTS + self._number] = self._accepted
+        if self._accepting:
+            self._entries[self._number] = self.connections
 
-    def went(self) -> None:
-        """One is gone."""
-        self.mine -= 1
-        if self._joined:
-            self._entries[self._number] = self.mine
+    def closed(self) -> None:
+        """Count a closed connection."""
+        self.connections -= 1
+        if self._accepting:
+            self._entries[self._number] = self.connections
 
-    def least(self) -> int:
-        """How many connections the worker has that has the fewest, of those that accept."""
+    def fewest(self) -> int:
+        """The number of connections of the least-loaded worker that accepts."""
         entries = self._entries
         if entries[0] == 1:
-            return entries[1]  # for each client, so what is usual is not made a list of
-        return min(self._counts(), default=_NOBODY)
+            return entries[1]  # the usual case, for each client: no list is made
+        return min(self._counts(), default=_NOT_ACCEPTING)
 
-    def is_alone(self) -> bool:
-        """Whether nobody else accepts."""
-        entries, mine = self._entries, self._number
-        if self._apart:
+    def is_only_acceptor(self) -> bool:
+        """True if no other worker accepts."""
+        entries, own = self._entries, self._number
+        if self._without_slot:
             return False
-        for number in range(1, entries[0] + 1):  # noqa: SIM110  # for each client, and a generator is dearer
-            if number != mine and entries[number] != _NOBODY:
+        for number in range(1, entries[0] + 1):  # for each client, and a generator is slower
+            if number != own and entries[number] != _NOT_ACCEPTING:
                 return False
         return True
 
-    def neediest(self) -> tuple[int, int]:
-        """The place of that worker, and how many connections it has ever accepted."""
+    def least_loaded(self) -> tuple[int, int]:
+        """The slot of the least-loaded worker, and how many connections that has ever accepted."""
         counts = self._counts()
         number = counts.index(min(counts)) + 1 if counts else self._number
-        return number, self._entries[_PLACES + number]
+        return number, self._entries[_SLOTS + number]
 
     def _counts(self) -> list[int]:
         return self._entries[1 : self._entries[0] + 1].tolist()

@@ -18,10 +18,13 @@ __all__ = ["OwnedUNIXServerEndpoint"]
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
 class OwnedUNIXServerEndpoint:
-    """A :class:`UNIXServerEndpoint` whose path nobody can open before it has its mode.
+    """A :class:`UNIXServerEndpoint` whose path has its mode from the moment when it is bound.
 
     Twisted sets the mode after it has bound the path (twisted #11389).
 
+    :param reactor: provides ``IReactorUNIX`` and ``IReactorSocket``. ``Any``: no type says both.
+    :param path: where to bind.
+    :param backlog: how many clients may wait to be accepted.
     :param mode: of the path.
     """
 
@@ -32,15 +35,15 @@ class OwnedUNIXServerEndpoint:
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Bind the path and begin to accept."""
-        before = os.umask(0o777 & ~self._mode)
+        previous = os.umask(0o777 & ~self._mode)
         try:
             listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory)
             return listening
         finally:
-            os.umask(before)
+            os.umask(previous)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
-        """Serve a connection that is there already."""
-        with connection:  # the reactor has a descriptor of its own
+        """Serve a connection that is already accepted."""
+        with connection:  # the reactor duplicates the descriptor
             self._reactor.adoptStreamConnection(connection.fileno(), socket.AF_UNIX, protocolFactory)
         return succeed(None)

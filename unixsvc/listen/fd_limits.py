@@ -1,4 +1,4 @@
-"""How many descriptors a process may still open."""
+"""How many file descriptors a process may still open."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from typing import Final
 
 __all__ = ["descriptor_threshold", "has_spare_descriptors"]
 
-# So many are to be left, or rather twice as many where there has just been a lack of them.
-_LEFT: Final = 64
-_ENOUGH: Final = 2 * _LEFT
+# File descriptors that must be left; twice as many before a shortage counts as over.
+_RESERVE: Final = 64
+_RECOVERED: Final = 2 * _RESERVE
 
 
 def descriptor_threshold() -> int:
-    """From this number on, a new descriptor tells that soon there will be none left."""
-    return _most() - _LEFT
+    """A new file descriptor of this number or above means that the limit (RLIMIT_NOFILE) is near."""
+    return _limit() - _RESERVE
 
 
 def has_spare_descriptors() -> bool:
-    """Whether many can still be opened; the numbers of new ones do not tell, as any may have been closed."""
-    most = _most()
+    """True if many more can be opened.
+
+    They are counted: the number of the newest does not tell, as lower ones may have been closed.
+    """
+    limit = _limit()
     try:
-        return most > _ENOUGH and len(os.listdir("/proc/self/fd")) <= most - _ENOUGH
-    except OSError:  # none is left to look with
+        return limit > _RECOVERED and len(os.listdir("/proc/self/fd")) <= limit - _RECOVERED
+    except OSError:  # no file descriptor is left to list them
         return False
 
 
-def _most() -> int:
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 2**31 if most == resource.RLIM_INFINITY else most
+def _limit() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**31 if limit == resource.RLIM_INFINITY else limit

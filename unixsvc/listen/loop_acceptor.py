@@ -1,4 +1,4 @@
-"""Accepts clients by the loop's own server."""
+"""Accepts clients with the event loop's own server."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from unixsvc.listen.backlog import backlog_of
 from unixsvc.transport.credentials import credentials_of
 from unixsvc.transport.private_apis import run_without_waiting
 
-__all__ = ["LoopAcceptor", "may_be_served"]
+__all__ = ["LoopAcceptor", "can_use_loop_acceptor"]
 
 _log = Logger()
 
 
-def may_be_served(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> bool:
-    """Whether the loop's own server may accept from a socket without anybody seeing that.
+def can_use_loop_acceptor(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> bool:
+    """True if the loop's own server may accept from a socket, and clients cannot tell.
 
-    It listens again, so its backlog must be known; and clients are told that it is this process' user who
-    does, whom they may have no reason to trust.
+    The server calls ``listen`` again. So the backlog must be known, to stay the same; and from then on
+    clients see the user of this process as the listener (SO_PEERCRED), so it must be the user who
+    listened first.
     """
     if not isinstance(loop, uvloop.Loop) or backlog_of(listening) is None:
         return False
@@ -35,14 +36,14 @@ def may_be_served(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> 
 
 
 class LoopAcceptor:
-    """Takes a fifth less of a processor for each connection than to accept by hand, and knows no siblings.
+    """Takes a fifth less CPU for each connection than an Acceptor, and knows nothing of other workers.
 
-    The descriptor that it accepts from is the loop's own, and the loop closes it. It accepts one client in
-    a turn. What can go wrong with that leaves it as it is (libuv since 1.45).
+    The loop owns the descriptor that it accepts from, and closes it. It accepts one client in a turn, and
+    survives failures to accept (libuv since 1.45).
 
-    :param loop: uvloop's.
-    :param build: makes the protocol of a connection, or None for one that is not wanted.
-    :ivar usable: false once it has been seen that it cannot accept, and never will.
+    :param loop: of uvloop.
+    :param build: makes the transport of a connection; None refuses the connection.
+    :ivar usable: false once the loop has failed to listen.
     """
 
     def __init__(
@@ -55,26 +56,26 @@ class LoopAcceptor:
 
     @property
     def serves(self) -> bool:
-        """Whether it accepts."""
+        """True while it accepts."""
         return self._server is not None
 
     def start(self, listening: socket.socket) -> socket.socket | None:
-        """Accept.
+        """Begin to accept.
 
-        :returns: if that cannot be, the socket to accept from in another way.
+        :returns: None if it does; otherwise the listening socket, for another way of accepting.
         """
         backlog = backlog_of(listening)
         try:
-            spare = _copy(listening)
+            spare = _duplicate(listening)
         except OSError:
             return listening
         try:
             if backlog is None:
-                raise RuntimeError("nobody knows the backlog")
+                raise RuntimeError("the backlog is unknown")
             server = run_without_waiting(
                 self._loop.create_server(self._make, sock=listening, backlog=backlog)
             )
-            if listening.fileno() < 0:  # what the loop does then, and says nothing
+            if listening.fileno() < 0:  # uvloop closes the socket if it cannot listen, and raises nothing
                 raise RuntimeError("it cannot listen")
         except (OSError, RuntimeError) as error:
             _log.warn("clients are accepted by hand: {error}", error=error)
@@ -86,40 +87,40 @@ class LoopAcceptor:
         return None
 
     def stop(self) -> socket.socket | None:
-        """Accept nobody any more.
+        """Stop to accept.
 
-        :returns: the socket, to accept from in another way; None if there is no descriptor for it: then
-            nothing has changed.
+        :returns: the listening socket, for another way of accepting; None if no file descriptor is left for
+            it: then it still accepts.
         """
         try:
-            listening = _copy(self._listening)
+            listening = _duplicate(self._listening)
         except OSError:
             return None
         self.close()
         return listening
 
     def close(self) -> None:
-        """Accept nobody any more, and close the socket."""
+        """Stop to accept, and close the socket."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
 
     def _make(self) -> asyncio.BaseProtocol:
         try:
-            return self._build() or _Unwanted()
-        except Exception:  # which would leave the server waiting for this one for ever
+            return self._build() or _Refused()
+        except Exception:  # it would leave the server waiting for this connection for ever
             _log.failure("no protocol can be made")
-            return _Unwanted()
+            return _Refused()
 
 
-class _Unwanted(asyncio.Protocol):
-    """Of a client that is closed at once."""
+class _Refused(asyncio.Protocol):
+    """Closes its connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has a connection."""
         cast(asyncio.Transport, transport).abort()
 
 
-def _copy(listening: socket.socket) -> socket.socket:
-    # Not by its own method, which may change for all siblings whether it blocks.
+def _duplicate(listening: socket.socket) -> socket.socket:
+    # Not socket.dup(): it may change the blocking mode, which all workers share.
     return socket.socket(listening.family, listening.type, listening.proto, os.dup(listening.fileno()))

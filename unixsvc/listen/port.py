@@ -1,109 +1,106 @@
-"""Where clients are accepted in one way or the other."""
+"""A port that chooses between two ways to accept clients."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from functools import partial
 from typing import Final
 
 from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
-from unixsvc.listen.acceptor import Acceptor, Build
+from unixsvc.listen.acceptor import Acceptor, BuildTransport
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.fd_limits import descriptor_threshold, has_spare_descriptors
 from unixsvc.listen.loop_acceptor import LoopAcceptor
 
 __all__ = ["AdaptivePort"]
 
-# The loop accepts one client in a turn, which takes the longer the more of them are served; so with more
-# than so many, several are accepted by hand in each, and by the loop with no more than so many.
+# The event loop accepts one client in a turn, and a turn takes the longer the more clients are served. So
+# with more connections than the first, an Acceptor accepts several clients in each turn; the loop accepts
+# again with no more than the second.
 _MANY: Final = 64
 _FEW: Final = 32
-# How often is looked whether the loop could accept, in seconds.
-_LOOK: Final = 1.0
+# Interval between checks whether the loop can accept, in seconds.
+_CHECK_INTERVAL: Final = 1.0
 
 
 @implementer(IListeningPort)
 class AdaptivePort:
-    """Has the loop accept while nobody else does, and few are here, and accepts by hand otherwise.
+    """The loop accepts while no other worker does and few clients are connected; otherwise an Acceptor does.
 
-    The signs that something has changed come with each client that the loop accepts.
+    Each client that the loop accepts is the occasion to check whether that is still so.
 
-    :param listening: which :func:`unixsvc.listen.loop_acceptor.may_be_served`.
-    :param build: as an Acceptor wants it; for a connection that the loop accepts, it is given also what to
-        call when that is there, with the number of its descriptor.
-    :param place: where the connections are counted.
+    :param acceptor: not started; its socket must pass
+        :func:`unixsvc.listen.loop_acceptor.can_use_loop_acceptor`.
+    :param build: called with a function for when the connection is lost, and one for when it is made, which
+        takes the number of its file descriptor.
+    :param slot: counts the connections, as that of the acceptor.
     """
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        listening: socket.socket,
-        build: Build,
-        place: WorkerSlot,
+        self, loop: asyncio.AbstractEventLoop, acceptor: Acceptor, build: BuildTransport, slot: WorkerSlot
     ) -> None:
         self._loop = loop
-        self._place = place
-        self._by_hand = Acceptor(loop, listening, build, place)
-        self._by_loop = LoopAcceptor(loop, partial(build, self._by_hand.gone, self._arrived))
-        self._last = 0
-        self._looking: asyncio.TimerHandle | None = None
+        self._slot = slot
+        self._acceptor = acceptor
+        self._loop_acceptor = LoopAcceptor(loop, partial(build, acceptor.connection_lost, self._accepted))
+        self._threshold = 0
+        self._check: asyncio.TimerHandle | None = None
 
     def startListening(self) -> None:
         """Begin to accept."""
-        self._by_hand.startListening()
-        self._look()
+        self._acceptor.startListening()
+        self._try_loop()
 
     def stopListening(self) -> None:
-        """Accept nothing more. A path stays: it belongs to the orchestrator."""
-        if self._looking is not None:
-            self._looking.cancel()
-        if self._by_loop.serves:
-            alone = self._place.is_alone()
-            if not self._turn_by_hand():
-                self._by_loop.close()
-                self._place.leave()
+        """Stop to accept. A path stays: it belongs to the orchestrator."""
+        if self._check is not None:
+            self._check.cancel()
+        if self._loop_acceptor.serves:
+            alone = self._slot.is_only_acceptor()
+            if not self._use_acceptor():
+                self._loop_acceptor.close()
+                self._slot.stop_accepting()
                 return
             if alone:
-                self._by_hand.take_waiting()
-        self._by_hand.stopListening()
+                self._acceptor.accept_waiting()
+        self._acceptor.stopListening()
 
     def getHost(self) -> IAddress:
-        """Where it listens."""
-        return self._by_hand.getHost()
+        """The address of the listening socket."""
+        return self._acceptor.getHost()
 
-    def _look(self) -> None:
-        """See whether the loop could accept."""
-        self._looking = None
-        place = self._place
-        if place.is_alone() and place.mine <= _FEW and has_spare_descriptors():
-            self._last = descriptor_threshold()
-            listening = self._by_loop.start(self._by_hand.pause())
+    def _try_loop(self) -> None:
+        """Let the loop accept if it can."""
+        self._check = None
+        slot = self._slot
+        if slot.is_only_acceptor() and slot.connections <= _FEW and has_spare_descriptors():
+            self._threshold = descriptor_threshold()
+            listening = self._loop_acceptor.start(self._acceptor.pause())
             if listening is None:
                 return
-            self._by_hand.resume(listening)
-        if self._by_loop.usable:
-            self._look_later()
+            self._acceptor.resume(listening)
+        if self._loop_acceptor.usable:
+            self._schedule_check()
 
-    def _look_later(self) -> None:
-        self._looking = self._loop.call_later(_LOOK, self._look)
+    def _schedule_check(self) -> None:
+        self._check = self._loop.call_later(_CHECK_INTERVAL, self._try_loop)
 
-    def _arrived(self, descriptor: int) -> None:
+    def _accepted(self, descriptor: int) -> None:
         """The loop has accepted a client."""
-        place = self._place
-        place.came()
-        if descriptor >= self._last or place.mine > _MANY or not place.is_alone():
-            self._loop.call_soon(self._change)
+        slot = self._slot
+        slot.opened()
+        if descriptor >= self._threshold or slot.connections > _MANY or not slot.is_only_acceptor():
+            self._loop.call_soon(self._leave_loop)
 
-    def _change(self) -> None:
-        if self._by_loop.serves and self._turn_by_hand():
-            self._look_later()
+    def _leave_loop(self) -> None:
+        if self._loop_acceptor.serves and self._use_acceptor():
+            self._schedule_check()
 
-    def _turn_by_hand(self) -> bool:
-        listening = self._by_loop.stop()
+    def _use_acceptor(self) -> bool:
+        listening = self._loop_acceptor.stop()
         if listening is None:
             return False
-        self._by_hand.resume(listening)
+        self._acceptor.resume(listening)
         return True

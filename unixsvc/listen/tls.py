@@ -1,4 +1,4 @@
-"""Encryption, for those who listen where others can hear."""
+"""TLS for endpoints that other machines can reach."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["TlsContext", "tls_context_for"]
 
 
 class TlsContext(Struct, frozen=True):
-    """How the connections of an endpoint are encrypted.
+    """TLS for the connections of one endpoint.
 
-    Until its handshake is done, nobody but the endpoint knows of a connection, so it sees to the limits.
+    The protocol learns of a connection after its handshake only, so the endpoint enforces the limits.
 
-    :ivar context: with our key.
-    :ivar seconds: a handshake that takes longer is given up.
-    :ivar most: further connections are closed at once, before their handshake.
+    :ivar context: with the certificate and the private key.
+    :ivar seconds: the time-out of a handshake.
+    :ivar most: the maximum number of connections; further ones are closed before their handshake.
     """
 
     context: ssl.SSLContext
@@ -29,7 +29,7 @@ class TlsContext(Struct, frozen=True):
 
 
 def tls_context_for(listen: Listen) -> ssl.SSLContext | None:
-    """What encrypts the connections of an endpoint; None if it is none of the kind ``ssl``.
+    """The TLS context of an endpoint; None if its kind is not ``ssl``.
 
     The defaults are those of Python's :mod:`ssl` for servers: TLS 1.2 and later.
 
@@ -45,13 +45,13 @@ def tls_context_for(listen: Listen) -> ssl.SSLContext | None:
         else:
             context.load_cert_chain(listen.certificate, listen.private_key)
     except (OSError, ssl.SSLError) as error:
-        where = f"{listen.certificate}, {listen.private_key}"
-        raise ConfigError(where, f"cannot be used for {listen}: {error}") from None
+        files = f"{listen.certificate}, {listen.private_key}"
+        raise ConfigError(files, f"cannot be used for {listen}: {error}") from None
     return context
 
 
 def _load_joined(context: ssl.SSLContext, listen: Listen) -> None:
-    """Python takes a certificate and those that follow it from one file only."""
+    """Load the certificate and its chain from two files, which Python's API takes from one file only."""
     file = os.memfd_create("unixsvc-certificates", os.MFD_CLOEXEC)
     try:
         for path in (listen.certificate, listen.chain):

@@ -24,7 +24,7 @@ from unixsvc.server.receiver import RequestReceiver
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.interfaces import ServerTransport
-from unixsvc.transport.peer import has_gone, peer_of
+from unixsvc.transport.peer import is_disconnected, peer_of
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import GOAWAY
 
@@ -98,7 +98,7 @@ class ServerProtocol:
         if (
             not (waiting or receiver.framer.pending)
             or state is ConnectionState.LINGERING
-            or has_gone(self.transport)
+            or is_disconnected(self.transport)
         ):
             self._handle(ConnectionEvent.DISCONNECTED)
         else:
@@ -155,7 +155,8 @@ class ServerProtocol:
             framer.partial,
             framer.framed,
             self._writer.blocked,
-            not receiver.reading and has_gone(self.transport),  # while reading, the transport reports it
+            not receiver.reading
+            and is_disconnected(self.transport),  # while reading, the transport reports it
         )
         if self._idle_monitor is None:
             self._idle_monitor = IdleMonitor()

@@ -18,7 +18,7 @@ from unixsvc.server.lifecycle import ConnectionEvent, ConnectionLifecycle, Conne
 from unixsvc.server.pending import PendingRequests
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.interfaces import ServerTransport
-from unixsvc.transport.peer import has_more
+from unixsvc.transport.peer import has_unread_data
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
 
@@ -195,8 +195,9 @@ class RequestReceiver:
         if not self.framer.framed:
             self._serve_unframed()
         state = self._lifecycle.state
-        # What the client has sent before is served too, though it is still in the kernel.
-        if state is _INPUT_ENDED or (state is ConnectionState.FINISHING and not has_more(self.transport)):
+        # Bytes that are still in the kernel were sent before the drain, and are served too.
+        finished = state is ConnectionState.FINISHING and not has_unread_data(self.transport)
+        if finished or state is _INPUT_ENDED:
             self._lifecycle.handle(ConnectionEvent.INPUT_SERVED)
 
     def _serve_unframed(self) -> None:

@@ -1,4 +1,4 @@
-"""The kernel's word for who is at the other end of a Unix socket; free of Twisted."""
+"""The credentials of the peer of a Unix socket, as the kernel reports them; free of Twisted."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Final
 
 from unixsvc.domain.message import Peer
 
-__all__ = ["credentials_at", "credentials_of"]
+__all__ = ["credentials_of", "credentials_of_descriptor"]
 
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid; unix(7), SO_PEERCRED
 
 
 def credentials_of(connection: socket.socket) -> Peer:
-    """The process that connected, or that called ``listen()``."""
+    """The process that connected, or that called ``listen()``.
+
+    :raises OSError: if it is not a socket that the kernel keeps credentials for.
+    """
     return _peer(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
 
 
-def credentials_at(descriptor: int) -> Peer:
-    """Likewise, where there is only the number of a descriptor, which stays as it is."""
+def credentials_of_descriptor(descriptor: int) -> Peer:
+    """The same for a file descriptor, which stays open."""
     connection = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
     try:
         return _peer(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
@@ -28,7 +31,7 @@ def credentials_at(descriptor: int) -> Peer:
         connection.detach()
 
 
-@lru_cache(1024)  # whoever connects often is one object, not many
+@lru_cache(1024)  # one object for all connections of a process
 def _peer(credentials: bytes) -> Peer:
     pid, uid, gid = _UCRED.unpack(credentials)
     return Peer(uid, gid, pid)

@@ -1,4 +1,4 @@
-"""Joins Twisted's protocols to the transports of an asyncio loop."""
+"""Connects Twisted's protocols to the transports of an asyncio event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
     IHalfCloseableProtocol,
+    IProducer,
     IProtocol,
+    IPushProducer,
     ISSLTransport,
     ISystemHandle,
     ITransport,
@@ -27,48 +29,49 @@ from zope.interface import implementer
 
 from unixsvc.transport.private_apis import mark_awaited
 
-__all__ = ["LoopTransport", "Opening", "SecureLoopTransport", "address_of"]
+__all__ = ["ConnectionOpener", "LoopTransport", "SecureLoopTransport", "address_of"]
 
 _log = Logger()
 
-# As many bytes as Twisted's own transports take before they pause a producer, and the loops' own, if they do
-# not encrypt.
-_FULL = 65_536
+# Bytes in the write buffer at which a producer is paused: the limit of Twisted's own transports, and of the
+# loops' transports without TLS.
+_HIGH_WATER = 65_536
 
 
 @implementer(ITransport, IConsumer, ISystemHandle)
 class LoopTransport(asyncio.Protocol):
-    """Joins a Twisted protocol to a transport of an asyncio loop, in both directions.
+    """Connects a Twisted protocol to a transport of an asyncio event loop, in both directions.
 
-    The two paths that each message takes, received bytes and written ones, lead past it: they are bound
-    to each other's methods. Everything else is translated.
+    Received and written bytes bypass this object: its methods for them are those of the protocol and of the
+    loop's transport. Everything else is translated.
 
-    :param gone: called when the connection is lost.
-    :param arrived: called when the connection is there, with the number of its descriptor, if the loop's
-        own server accepts it: then only this tells of it. All connections of such a server have one context,
-        so what an action sets in it would be found by everybody's: they are given one each.
-    :ivar connection: the socket, where it is known; to ask the loop's transport for it costs a system call.
+    :param address: of the listening socket.
+    :param lost: called when the connection is lost.
+    :param made: called when the connection is made, with its file descriptor; given if the loop's own server
+        accepts it, which reports it in no other way. All connections of such a server share one context, in
+        which each would find the context variables of the others' actions: so each gets a copy.
+    :ivar connection: the socket, where it is known: the loop's transport makes a system call to return it.
     """
 
     write: Callable[[bytes], None]
-    connection: Any = None
+    connection: Any = None  # uvloop has its own type of socket
 
     def __init__(
         self,
         protocol: IProtocol,
         address: IAddress,
-        gone: Callable[[], object],
-        arrived: Callable[[int], object] | None = None,
+        lost: Callable[[], object],
+        made: Callable[[int], object] | None = None,
     ) -> None:
         self._protocol = protocol
         self._address = address
-        self._gone = gone
-        self._arrived = arrived
-        self._run: Callable[..., Any] = _run
-        self._transport: Any = None
-        self._producer: Any = None
-        # Past it, see above.
-        if arrived is None:
+        self._lost = lost
+        self._made = made
+        self._run: Callable[..., object] = _run
+        self._transport: asyncio.Transport
+        self._producer: IPushProducer | None = None
+        # These bypass this object: see above.
+        if made is None:
             self.data_received = protocol.dataReceived  # type: ignore[method-assign]
         else:
             self._run = copy_context().run
@@ -78,37 +81,37 @@ class LoopTransport(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has a connection."""
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self.write = self._transport.write
-        if self._arrived is not None:
+        if self._made is not None:
             self.connection = transport.get_extra_info("socket")
-            self._arrived(self.connection.fileno())
+            self._made(self.connection.fileno())
         self._protocol.makeConnection(self)
 
     def eof_received(self) -> bool:
-        """The peer sends no more; True keeps our side open."""
-        protocol: Any = self._protocol
+        """The peer sends no more; True keeps the sending side open."""
+        protocol = self._protocol
         if not _is_half_closeable(protocol.__class__):
             return False
-        self._run(protocol.readConnectionLost)
+        self._run(cast(IHalfCloseableProtocol, protocol).readConnectionLost)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
-        self._gone()
+        self._lost()
         reason = connectionDone if exc is None else Failure(ConnectionLost(str(exc)))
         self._run(self._protocol.connectionLost, reason)
-        # They know each other: what is left of a connection would stay until the collector finds it.
+        # They refer to each other: a cycle would keep both until the garbage collector finds them.
         self._producer = None
         del self._protocol, self.data_received
 
     def pause_writing(self) -> None:
-        """More waits to be sent than should."""
+        """The write buffer is full."""
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def resume_writing(self) -> None:
-        """What waited has been sent."""
+        """The write buffer has room again."""
         if self._producer is not None:
             self._producer.resumeProducing()
 
@@ -127,22 +130,25 @@ class LoopTransport(asyncio.Protocol):
         self._transport.abort()
 
     def loseWriteConnection(self) -> None:
-        """Send no more when all is written, but go on receiving."""
+        """Shut down the sending side when all is written, and go on receiving."""
         if not self._transport.is_closing():
             self._transport.write_eof()
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Have a streaming producer told when to pause."""
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Pause a streaming producer while the write buffer is full.
+
+        :raises ValueError: for a producer that is not streaming.
+        """
         if not streaming:
             raise ValueError("only streaming producers are supported")
-        self._producer = producer
+        self._producer = cast(IPushProducer, producer)
 
     def unregisterProducer(self) -> None:
-        """Tell the producer no more."""
+        """Forget the producer."""
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Receive no more for now."""
+        """Stop to receive."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
@@ -156,11 +162,11 @@ class LoopTransport(asyncio.Protocol):
         self.loseConnection()
 
     def getPeer(self) -> Any:
-        """The other end; that of a Unix socket has no name."""
+        """The address of the peer; that of a Unix socket has no name. Any: subclasses have other families."""
         return address_of(self._transport.get_extra_info("peername"))
 
     def getHost(self) -> Any:
-        """Where the connection was made to."""
+        """The address that the client connected to."""
         return self._address
 
     def getHandle(self) -> Any:
@@ -170,61 +176,58 @@ class LoopTransport(asyncio.Protocol):
 
 @implementer(ISSLTransport)
 class SecureLoopTransport(LoopTransport):
-    """One whose bytes are encrypted on their way; under that is TCP, which the acceptor has set up."""
+    """A LoopTransport with TLS over TCP; the acceptor has set up TLS in the loop's transport."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has a connection."""
-        cast(asyncio.Transport, transport).set_write_buffer_limits(high=_FULL)
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=_HIGH_WATER)
         super().connection_made(transport)
 
     def getTcpNoDelay(self) -> bool:
-        """Whether what is written is sent at once."""
-        return bool(self._option(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        """TCP_NODELAY."""
+        return bool(self._get_option(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
-    def setTcpNoDelay(self, enabled: Any) -> None:
-        """Have what is written sent at once, or not."""
-        self._option(socket.IPPROTO_TCP, socket.TCP_NODELAY, bool(enabled))
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Set TCP_NODELAY."""
+        self.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, bool(enabled))
 
     def getTcpKeepAlive(self) -> bool:
-        """Whether the kernel looks now and then if the other end is there."""
-        return bool(self._option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        """SO_KEEPALIVE."""
+        return bool(self._get_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
 
-    def setTcpKeepAlive(self, enabled: Any) -> None:
-        """Have the kernel look so, or not."""
-        self._option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Set SO_KEEPALIVE."""
+        self.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
 
-    def _option(self, level: int, name: int, value: bool | None = None) -> Any:
-        connection = self.getHandle()
-        if value is None:
-            return connection.getsockopt(level, name)
-        return connection.setsockopt(level, name, value)
+    def _get_option(self, level: int, name: int) -> int:
+        return cast(int, self.getHandle().getsockopt(level, name))
 
-    def getPeerCertificate(self) -> Any:
-        """That of the other end, as DER, if it has shown one."""
-        connection = self._transport.get_extra_info("ssl_object")
-        return connection.getpeercert(binary_form=True)
+    def getPeerCertificate(self) -> bytes | None:
+        """The peer's certificate in DER, if it has sent one."""
+        ssl_object = self._transport.get_extra_info("ssl_object")
+        return cast("bytes | None", ssl_object.getpeercert(binary_form=True))
 
 
-class Opening:
-    """Drives the loop's coroutine that opens a transport, without the price of a Task.
+class ConnectionOpener:
+    """Drives the loop's coroutine that makes a transport, without a Task.
 
-    A Task for each connection cost a fifth of the connections a second.
+    A Task for each connection cost a fifth of the connections per second.
 
-    :param coroutine: as ``connect_accepted_socket`` gives it.
-    :param failed: called if there will be no connection, as where a client knows nothing of encryption.
+    :param coroutine: of ``connect_accepted_socket``.
+    :param failed: called if no connection is made, as for a client that does not speak TLS.
     """
 
     __slots__ = ("_coroutine", "_failed")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], failed: Callable[[], object]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, object], failed: Callable[[], object]) -> None:
         self._coroutine = coroutine
         self._failed = failed
         self(None)
 
     def __call__(self, _: object) -> None:
-        """Go on, as what was waited for is there."""
+        """Continue, as the future that the coroutine awaits is done."""
         try:
-            future = self._coroutine.send(None)
+            future: asyncio.Future[Any] = self._coroutine.send(None)
         except StopIteration:
             return
         except OSError as error:  # also what ssl raises
@@ -236,18 +239,21 @@ class Opening:
 
 
 def _run(call: Callable[..., object], *arguments: object) -> object:
-    """Where the loop has seen to the context."""
+    """Call a function in the current context, which the loop has set."""
     return call(*arguments)
 
 
-@cache  # there are few kinds, and many connections
-def _is_half_closeable(kind: Hashable) -> bool:
-    return bool(IHalfCloseableProtocol.implementedBy(kind))
+@cache  # there are few classes and many connections
+def _is_half_closeable(protocol_class: Hashable) -> bool:
+    return bool(IHalfCloseableProtocol.implementedBy(protocol_class))
 
 
-def address_of(name: Any) -> IAddress:
-    """What Twisted calls an address, from what a socket calls one."""
+def address_of(name: object) -> IAddress:
+    """Twisted's form of a socket's address.
+
+    :param name: as ``getsockname()`` and ``getpeername()`` return it.
+    """
     if isinstance(name, tuple):
         host, port, *rest = name
         return IPv6Address("TCP", host, port, *rest) if rest else IPv4Address("TCP", host, port)
-    return UNIXAddress(name or None)
+    return UNIXAddress(cast("str | bytes | None", name) or None)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket."""
+"""The peer of a Unix socket: its credentials, and whether it is connected."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from typing import Any
 from twisted.internet.interfaces import ISystemHandle
 
 from unixsvc.domain.message import Peer
-from unixsvc.transport.credentials import credentials_at, credentials_of
+from unixsvc.transport.credentials import credentials_of, credentials_of_descriptor
 
-__all__ = ["has_gone", "has_more", "peer_of"]
+__all__ = ["has_unread_data", "is_disconnected", "peer_of"]
 
 
-def peer_of(transport: Any) -> Peer:
-    """The process that connected, as the kernel vouches for it; nothing for a transport in memory."""
+def peer_of(transport: object) -> Peer:
+    """The credentials of the peer, as the kernel reports them; empty for a transport in memory."""
     if not ISystemHandle.providedBy(transport):
         return Peer()
-    handle: Any = transport.getHandle()
-    # What the loop gives out as a socket makes a real one for each question, and of the dearer kind.
-    return credentials_of(handle) if isinstance(handle, socket.socket) else credentials_at(handle.fileno())
+    handle = _handle(transport)
+    # The loop's own socket object makes a real socket for each option that is read.
+    if isinstance(handle, socket.socket):
+        return credentials_of(handle)
+    return credentials_of_descriptor(handle.fileno())
 
 
-def has_gone(transport: Any) -> bool:
-    """Whether the other end is closed, rather than done with writing.
+def is_disconnected(transport: object) -> bool:
+    """True if the peer has closed its socket, not only shut down its sending side.
 
-    A client that has shut down its sending side still wants its replies.
+    A client that has only shut down its sending side waits for its replies.
     """
-    if not ISystemHandle.providedBy(transport):
-        return False
-    return bool(_events(transport, 0) & select.POLLHUP)
+    return ISystemHandle.providedBy(transport) and bool(_poll(transport, 0) & select.POLLHUP)
 
 
-def has_more(transport: Any) -> bool:
-    """Whether the other end has sent what is not read yet."""
-    return ISystemHandle.providedBy(transport) and bool(_events(transport, select.POLLIN) & select.POLLIN)
+def has_unread_data(transport: object) -> bool:
+    """True if the peer has sent bytes that are not read yet, or has shut down its sending side."""
+    return ISystemHandle.providedBy(transport) and bool(_poll(transport, select.POLLIN) & select.POLLIN)
 
 
-def _events(transport: Any, wanted: int) -> int:
+def _poll(transport: object, events: int) -> int:
     poll = select.poll()
-    poll.register(transport.getHandle().fileno(), wanted)
-    return sum(event for _, event in poll.poll(0))
+    poll.register(_handle(transport).fileno(), events)
+    return sum(found for _, found in poll.poll(0))
+
+
+def _handle(transport: Any) -> Any:
+    return transport.getHandle()  # a socket, or an object of the event loop with a fileno()

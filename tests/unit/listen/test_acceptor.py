@@ -111,7 +111,7 @@ class AcceptorTests(SynchronousTestCase):
         anything: Any = self.loop
         self.acceptor = Acceptor(anything, self.listening, self.build, self.place)
         self.acceptor.startListening()
-        self.sibling.join()
+        self.sibling.start_accepting()
 
     def build(self, gone: Callable[[], object]) -> _Protocol | None:
         """The protocol of a connection."""
@@ -140,10 +140,10 @@ class AcceptorTests(SynchronousTestCase):
         """A client is accepted, and counted until it is gone."""
         self.connect()
         self.loop.turn()
-        self.assertEqual((len(self.loop.opened), self.place.mine), (1, 1))
+        self.assertEqual((len(self.loop.opened), self.place.connections), (1, 1))
         self.assertFalse(self.loop.opened[0].getblocking())
         self.gone()
-        self.assertEqual(self.place.mine, 0)
+        self.assertEqual(self.place.connections, 0)
 
     def test_leaves_some(self) -> None:
         """With a sibling that has fewer, it takes no further one, and looks away for a moment."""
@@ -178,12 +178,12 @@ class AcceptorTests(SynchronousTestCase):
 
     def test_the_sibling_is_slow(self) -> None:
         """While the sibling still has fewer and takes some, no more is taken here."""
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.connect(7)
         for _ in range(3):
             self.connect()
         self.loop.turn()
-        self.sibling.join()
+        self.sibling.start_accepting()
         for _ in range(2):
             self.loop.turn()
             self.sibling_takes(1)
@@ -194,7 +194,7 @@ class AcceptorTests(SynchronousTestCase):
         """It accepts so many."""
         for _ in range(clients):
             self.listening.accept()[0].close()
-            self.sibling.came()
+            self.sibling.opened()
 
     def test_has_fewer_by_now(self) -> None:
         """Once it has as few as the sibling, it does not wait for the moment to be over."""
@@ -208,7 +208,7 @@ class AcceptorTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """It does not go on accepting for ever while those that are here wait."""
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.connect(20)
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 8)
@@ -218,7 +218,7 @@ class AcceptorTests(SynchronousTestCase):
 
     def test_singly(self) -> None:
         """Where clients come one by one, it does not look each time for another; it does again later."""
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         working, calls = self.acceptor._accept, list[None]()
 
         def accept() -> tuple[int, Any]:
@@ -240,7 +240,7 @@ class AcceptorTests(SynchronousTestCase):
         client = self.connect()
         self.loop.turn()
         client.settimeout(5)
-        self.assertEqual((client.recv(1), self.place.mine), (b"", 0))
+        self.assertEqual((client.recv(1), self.place.connections), (b"", 0))
 
     def test_no_descriptor(self) -> None:
         """Where no descriptor is left, it says so, and tries again later."""
@@ -271,7 +271,7 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.acceptor.stopListening()
         self.assertEqual((self.loop.later, self.loop.readers, self.listening.fileno()), ([], {}, -1))
-        self.assertEqual(self.sibling.neediest(), (2, 0))
+        self.assertEqual(self.sibling.least_loaded(), (2, 0))
 
 
 class RealLoopTests(SynchronousTestCase):
@@ -292,9 +292,9 @@ class RealLoopTests(SynchronousTestCase):
                 reader, writer = await asyncio.open_unix_connection(os.path.join(folder, "x"))
                 writer.write(b"hello")
                 answer = await reader.readexactly(5)
-                self.assertEqual(place.mine, 1)
+                self.assertEqual(place.connections, 1)
                 writer.close()
-                while place.mine:
+                while place.connections:
                     await asyncio.sleep(0)
                 acceptor.stopListening()
                 return answer

@@ -84,7 +84,7 @@ class AdoptedTests(SynchronousTestCase):
             listening = await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
             verifyObject(IListeningPort, listening)
             answers = [await hello(port) for port in ports]
-            while self.place.mine:
+            while self.place.connections:
                 await asyncio.sleep(0.001)
             listening.stopListening()
             return answers
@@ -93,7 +93,7 @@ class AdoptedTests(SynchronousTestCase):
 
     def during(self) -> None:
         """Look, while there is a connection."""
-        self.assertEqual(self.place.mine, 1)
+        self.assertEqual(self.place.connections, 1)
         self.secure = ISSLTransport.providedBy(self.connections[-1].transport)
         self.peer = self.connections[-1].transport.getPeer()
         handle = self.connections[-1].transport.getHandle()
@@ -145,7 +145,7 @@ class AdoptedTests(SynchronousTestCase):
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             answer = await reader.read()
             writer.close()
-            while self.place.mine:
+            while self.place.connections:
                 await asyncio.sleep(0.001)
             return answer
 
@@ -163,14 +163,14 @@ class AdoptedTests(SynchronousTestCase):
         async def converse() -> int:
             await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
             clients = [await asyncio.open_connection(*where) for _ in range(5)]
-            while self.place.mine < 3:
+            while self.place.connections < 3:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
-            suspended = self.place.mine
+            suspended = self.place.connections
             for reader, writer in clients:
                 await reader.read()  # to its end
                 writer.close()
-            while self.place.mine:
+            while self.place.connections:
                 await asyncio.sleep(0.001)
             return suspended
 

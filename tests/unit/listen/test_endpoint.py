@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableProtocol,
+    IPushProducer,
     IStreamServerEndpoint,
     ISystemHandle,
     ITransport,
@@ -74,6 +75,7 @@ class _HalfCloseable(_Plain):
         """The end of the other."""
 
 
+@implementer(IPushProducer)
 class _Producer:
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -85,6 +87,9 @@ class _Producer:
     def resumeProducing(self) -> None:
         """Go on."""
         self.told.append("resume")
+
+    def stopProducing(self) -> None:
+        """Nothing here stops it."""
 
 
 class LoopTransportTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from unittest import skipIf
 import uvloop
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.loop_acceptor import may_be_served
+from unixsvc.listen.loop_acceptor import can_use_loop_acceptor
 
 _NOBODY = 65534
 
@@ -32,18 +32,18 @@ class MayBeServedTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """Where this user has listened."""
-        self.assertTrue(may_be_served(self.loop, self.listening))
+        self.assertTrue(can_use_loop_acceptor(self.loop, self.listening))
 
     def test_tcp(self) -> None:
         """Where clients are not told of a user at all."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.assertTrue(may_be_served(self.loop, listening))
+            self.assertTrue(can_use_loop_acceptor(self.loop, listening))
 
     def test_another_loop(self) -> None:
         """Not on a loop of another make."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
-        self.assertFalse(may_be_served(loop, self.listening))
+        self.assertFalse(can_use_loop_acceptor(loop, self.listening))
 
     @skipIf(os.geteuid() != 0, "only root can become another user")
     def test_another_user(self) -> None:
@@ -51,7 +51,7 @@ class MayBeServedTests(SynchronousTestCase):
         for become in (os.seteuid, os.setegid):
             become(_NOBODY)
             try:
-                allowed = may_be_served(self.loop, self.listening)
+                allowed = can_use_loop_acceptor(self.loop, self.listening)
             finally:
                 become(0)
             self.assertFalse(allowed)

@@ -19,6 +19,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.support.event_loops import Echo, Loop
 from unixsvc.domain.message import Peer
+from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.backlog import backlog_of
 from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
 from unixsvc.listen.port import AdaptivePort
@@ -50,7 +51,9 @@ class PortTests(SynchronousTestCase):
         self.made: list[LoopTransport] = []
         self.wanted: Any = True
         self.stopped = False
-        self.port = AdaptivePort(self.loop, listening, self.build, self.place)
+        self.port = AdaptivePort(
+            self.loop, Acceptor(self.loop, listening, self.build, self.place), self.build, self.place
+        )
         self.port.startListening()
         self.addCleanup(self.stop)
 
@@ -111,15 +114,15 @@ class PortTests(SynchronousTestCase):
 
     def assertConverses(self) -> socket.socket:
         """Somebody comes, is counted once, and answered."""
-        before = self.place.mine
+        before = self.place.connections
         client = self.connect()
         self.assertEqual(self.answer(client, b"hello"), b"hello")
-        self.assertEqual(self.place.mine, before + 1)
+        self.assertEqual(self.place.connections, before + 1)
         return client
 
     def by_loop(self) -> bool:
         """Whether the loop accepts."""
-        return self.port._by_loop.serves
+        return self.port._loop_acceptor.serves
 
     def test_interface(self) -> None:
         """It is what listens for Twisted."""
@@ -130,16 +133,16 @@ class PortTests(SynchronousTestCase):
         """Who is alone has the loop accept, and looks for nothing; connections are counted to their end."""
         self.assertEqual((self.by_loop(), self.loop.later), (True, []))
         self.assertConverses().close()
-        self.eventually(lambda: self.place.mine == 0)
+        self.eventually(lambda: self.place.connections == 0)
 
     def test_as_it_was(self) -> None:
         """The socket stays as the others have it: its backlog, and that it does not block."""
         self.assertAsItWas()
-        self.sibling.join()
+        self.sibling.start_accepting()
         self.assertConverses()
         self.eventually(lambda: not self.by_loop())
         self.assertAsItWas()
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.loop.wait()
         self.assertTrue(self.by_loop())
         self.assertAsItWas()
@@ -162,56 +165,56 @@ class PortTests(SynchronousTestCase):
 
     def test_sibling(self) -> None:
         """While there is a sibling, clients are accepted by hand, and so may be left to it."""
-        self.sibling.join()
+        self.sibling.start_accepting()
         client = self.assertConverses()
         self.eventually(lambda: not self.by_loop())
         waiting = self.connect()
         self.loop.turn()
         self.loop.turn()
-        self.assertEqual(self.place.mine, 1)
+        self.assertEqual(self.place.connections, 1)
         self.theirs.accept()[0].close()
-        self.sibling.came()
+        self.sibling.opened()
         self.assertEqual(self.answer(client, b"there"), b"hellothere")
         waiting.close()
 
     def test_alone_again(self) -> None:
         """When it has gone, the loop accepts again, and connections of before go on."""
-        self.sibling.join()
+        self.sibling.start_accepting()
         client = self.assertConverses()
         self.eventually(lambda: not self.by_loop())
         self.loop.wait()
         self.assertFalse(self.by_loop())
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.loop.wait()
         self.assertEqual((self.by_loop(), self.loop.later), (True, []))
         self.assertConverses()
         self.assertEqual(self.answer(client, b"x"), b"hellox")
-        self.assertEqual(self.place.mine, 2)
+        self.assertEqual(self.place.connections, 2)
 
     def test_nobody_is_lost(self) -> None:
         """Whoever comes while the ways change is accepted, and once."""
         clients = []
         for joined in (True, False) * 10:
             clients += [self.connect() for _ in range(3)]
-            (self.sibling.join if joined else self.sibling.leave)()
+            (self.sibling.start_accepting if joined else self.sibling.stop_accepting)()
             self.loop.turn()
             self.loop.wait()
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.loop.wait()
-        self.eventually(lambda: self.place.mine == len(clients))
+        self.eventually(lambda: self.place.connections == len(clients))
         self.assertEqual([self.answer(each, b"1") for each in clients], [b"1"] * len(clients))
         self.assertEqual(len(self.made), len(clients))
 
     def test_many(self) -> None:
         """With many, several are accepted by hand in a turn; with few, the loop accepts again."""
         clients = [self.connect() for _ in range(70)]
-        self.eventually(lambda: self.place.mine == len(clients))
+        self.eventually(lambda: self.place.connections == len(clients))
         self.assertFalse(self.by_loop())
         for each in clients[30:]:
             each.close()
         self.loop.wait()
         self.assertFalse(self.by_loop())
-        self.eventually(lambda: self.place.mine == 30)
+        self.eventually(lambda: self.place.connections == 30)
         self.loop.wait()
         self.assertTrue(self.by_loop())
 
@@ -222,9 +225,9 @@ class PortTests(SynchronousTestCase):
         highest = max(map(int, os.listdir("/proc/self/fd")))
         most = highest + 200
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        self.sibling.join()
+        self.sibling.start_accepting()
         self.assertConverses()
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.eventually(lambda: not self.by_loop())
         self.loop.wait()
         self.assertTrue(self.by_loop())
@@ -266,7 +269,7 @@ class PortTests(SynchronousTestCase):
             client = self.connect()
             with capturedLogs() as events:
                 self.assertEqual(self.heard(client), b"")
-            self.assertEqual((len(events), self.place.mine), (1 if wanted else 0, 0))
+            self.assertEqual((len(events), self.place.connections), (1 if wanted else 0, 0))
         self.flushLoggedErrors(ZeroDivisionError)
         self.wanted = True
         self.assertTrue(self.by_loop())
@@ -281,9 +284,9 @@ class PortTests(SynchronousTestCase):
 
     def test_loop_cannot(self) -> None:
         """If the loop cannot accept after all, it is said once, and clients are accepted by hand."""
-        self.sibling.join()
+        self.sibling.start_accepting()
         self.assertConverses()
-        self.sibling.leave()
+        self.sibling.stop_accepting()
         self.eventually(lambda: not self.by_loop())
 
         async def create_server(*arguments: Any, **options: Any) -> Any:

@@ -31,7 +31,7 @@ from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
 from unixsvc.domain.validation import TypeForm
-from unixsvc.transport.loop_transport import LoopTransport, Opening
+from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 from unixsvc.transport.private_apis import asyncio_loop_of
 
 __all__ = ["Client"]
@@ -132,7 +132,7 @@ def _hand_to_loop(
     """Let the event loop below the reactor do the I/O, which takes half of the reactor's time."""
     transport = LoopTransport(protocol, UNIXAddress(None), bool)
     lost = partial(protocol.connectionLost, Failure(ConnectionLostReason()))
-    Opening(loop.connect_accepted_socket(lambda: transport, connection), lost)
+    ConnectionOpener(loop.connect_accepted_socket(lambda: transport, connection), lost)
 
 
 class _LoopClock:

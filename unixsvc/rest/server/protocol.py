@@ -27,7 +27,7 @@ from unixsvc.rest.server.request_head import has_close
 from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed, unsent_bytes
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.twisted_internals import take_over_reading
-from unixsvc.transport.peer import has_more
+from unixsvc.transport.peer import has_unread_data
 
 __all__ = ["HttpProtocol"]
 
@@ -279,7 +279,7 @@ class HttpProtocol(HTTPChannel):
 
     def _close_idle(self) -> None:
         """Close, unless a request has just arrived that is not read yet."""
-        if not has_more(self.transport):
+        if not has_unread_data(self.transport):
             self._close()
 
     def _close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.interfaces import ISSLTransport
 
 from unixsvc.rest.server.timeouts import ConnectionPhase
-from unixsvc.transport.peer import has_more
+from unixsvc.transport.peer import has_unread_data
 
 __all__ = ["TransportControl"]
 
@@ -38,7 +38,7 @@ class TransportControl:
 
     def has_unread(self) -> bool:
         """Whether the client has sent something that is not read."""
-        return not self.reading or has_more(self._transport)
+        return not self.reading or has_unread_data(self._transport)
 
     def close(self) -> None:
         """Close when all is sent."""
