@@ -1,4 +1,4 @@
-"""Something that comes about once."""
+"""Tests of shared results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 
 
 class SharedResultTests(SynchronousTestCase):
-    """Many may wait for it."""
+    """Several callers wait for one result."""
 
-    def test_all_are_told(self) -> None:
-        """All that wait get the result, and so does who comes later."""
+    def test_all_waiters(self) -> None:
+        """All waiters get the result, and later ones as well."""
         result: SharedResult[str] = SharedResult()
         waiting = [result.wait(), result.wait()]
         for each in waiting:
@@ -22,15 +22,15 @@ class SharedResultTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(each) for each in (*waiting, result.wait())], ["done"] * 3)
 
     def test_failure(self) -> None:
-        """An exception makes all of them fail, likewise."""
+        """All waiters get the exception."""
         result: SharedResult[None] = SharedResult()
         before = result.wait()
         result.fail(ConfigError("x", "y"))
         for each in before, result.wait():
             self.failureResultOf(each, ConfigError)
 
-    def test_nobody_waits(self) -> None:
-        """A failure that nobody has waited for is no unhandled error."""
+    def test_no_waiter(self) -> None:
+        """An exception without waiters is no unhandled error."""
         result: SharedResult[None] = SharedResult()
         result.fail(ConfigError("x", "y"))
         del result
@@ -46,7 +46,7 @@ class SharedResultTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(result.wait()), 1)
 
     def test_cancelled(self) -> None:
-        """Who does not wait any more disturbs nobody else."""
+        """A waiter that cancels does not affect others."""
         result: SharedResult[int] = SharedResult()
         gone, stays = result.wait(), result.wait()
         gone.cancel()
@@ -56,7 +56,7 @@ class SharedResultTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(stays), 1)
 
     def test_waits_again(self) -> None:
-        """Who is told may ask again at once."""
+        """A waiter may wait again in its callback."""
         result: SharedResult[int] = SharedResult()
         found: list[int] = []
         result.wait().addCallback(lambda _: result.wait().addCallback(found.append))
@@ -65,34 +65,34 @@ class SharedResultTests(SynchronousTestCase):
 
 
 class RunDetachedTests(SynchronousTestCase):
-    """A coroutine that runs to its end."""
+    """Coroutines that run to their end."""
 
     def setUp(self) -> None:
-        """One that waits for something."""
+        """Prepare a coroutine that waits for a Deferred."""
         self.awaited: Deferred[int] = Deferred()
         self.ended: list[int] = []
 
     async def work(self) -> int:
-        """Wait, and note that it was not in vain."""
+        """Wait, and record the result."""
         result = await self.awaited
         self.ended.append(result)
         return result
 
     def test_result(self) -> None:
-        """Its result is that of the coroutine."""
+        """The result is that of the coroutine."""
         done = run_detached(self.work())
         self.assertNoResult(done)
         self.awaited.callback(3)
         self.assertEqual(self.successResultOf(done), 3)
 
     def test_failure(self) -> None:
-        """So is its failure."""
+        """The error is that of the coroutine."""
         done = run_detached(self.work())
         self.awaited.errback(ConfigError("x", "y"))
         self.failureResultOf(done, ConfigError)
 
     def test_cancelled(self) -> None:
-        """To cancel it does not stop the work."""
+        """Cancelling the Deferred does not cancel the coroutine."""
         done = run_detached(self.work())
         done.cancel()
         self.failureResultOf(done, CancelledError)

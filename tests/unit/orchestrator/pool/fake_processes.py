@@ -1,4 +1,4 @@
-"""A reactor that starts no processes, but says that it has."""
+"""A reactor that starts fake processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKEN = "ab" * 32
 
 
 def config_for(slot: int = 1, settings: ServiceSettings | None = None) -> WorkerConfig:
-    """What a worker of the service ``home`` is to be."""
+    """The configuration of a worker of the service ``home``."""
     return WorkerConfig(
         "home", slot, "/srv", settings or ServiceSettings("home:app"), Limits(), Security(), Log(), TOKEN
     )
@@ -33,11 +33,11 @@ def config_for(slot: int = 1, settings: ServiceSettings | None = None) -> Worker
 
 @implementer(IProcessTransport)
 class FakeProcess:
-    """The transport of a process that is only said to be there; a test says what it does.
+    """The transport of a process that does not exist; tests decide what it does.
 
-    :ivar arguments: all that it was started with.
-    :ivar closed: the descriptors of ours that were closed; ``all`` for those of its standard three.
-    :ivar signals: those that it was sent, as ``TERM``.
+    :ivar arguments: the arguments of its start.
+    :ivar closed: the pipes that were closed, in order; ``all`` for the standard three.
+    :ivar signals: the signals that it was sent, as ``TERM``.
     """
 
     def __init__(self, pid: int, protocol: Any, **arguments: Any) -> None:
@@ -51,12 +51,12 @@ class FakeProcess:
     # What its protocol calls.
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Take what the orchestrator says."""
+        """Record a command."""
         assert childFD == COMMANDS_FD
         self._written += data
 
     def signalProcess(self, signalID: Any) -> None:
-        """Take a signal."""
+        """Record a signal."""
         if self.pid is None:
             raise ProcessExitedAlready
         self.signals.append(signal.Signals(signalID).name.removeprefix("SIG"))
@@ -73,25 +73,25 @@ class FakeProcess:
 
     @property
     def commands(self) -> list[str]:
-        """The tags of the commands that it was sent, after its orders."""
+        """The tags of the commands that it was sent after its configuration."""
         return [each["type"] for each in self.sent_commands]
 
     @property
     def sent_commands(self) -> list[dict[str, Any]]:
-        """Those commands as they were sent."""
+        """The decoded commands."""
         return [msgspec.json.decode(line) for line in self._written.splitlines()[1:]]
 
     @property
     def worker_config(self) -> WorkerConfig:
-        """The first line that it was sent."""
+        """The configuration that it was sent first."""
         return msgspec.json.decode(self._written.splitlines()[0], type=WorkerConfig)
 
     def report(self, report: Report) -> None:
-        """Say something to the orchestrator."""
+        """Send a report to the orchestrator."""
         self.protocol.childDataReceived(REPORTS_FD, encode_line(report))
 
     def end(self, code: int | None = None, by: int | None = None) -> None:
-        """End with a code, or by a signal."""
+        """Exit with a code, or by a signal."""
         self.pid = None
         reason = ProcessTerminated(code, by) if code or by else ProcessDone(0)
         self.protocol.processExited(Failure(reason))
@@ -123,10 +123,10 @@ class FakeProcess:
 
 @implementer(IPoolReactor, IReactorFromThreads)
 class Processes(Sockets, Clock):
-    """A reactor with a clock that a test turns.
+    """A reactor with a clock that tests advance.
 
-    :ivar started: every process, in order.
-    :ivar refuse: raised instead of starting one, if not None.
+    :ivar started: all processes, in the order of their start.
+    :ivar refuse: raised at the next start instead, if not None.
     """
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Processes(Sockets, Clock):
 
     @property
     def running(self) -> list[FakeProcess]:
-        """The processes that have not ended."""
+        """The processes that have not exited."""
         return [each for each in self.started if each.pid is not None]
 
     def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:

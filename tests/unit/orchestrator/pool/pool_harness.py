@@ -1,4 +1,4 @@
-"""A pool in memory, and what it needs."""
+"""A pool with fake processes and a fake listener."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _STEP = 0.125  # seconds; floats add it up without a rest
 
 
 class MemoryListener:
-    """Where a service would listen.
+    """A listener without sockets.
 
-    :ivar done: what was done with it, in order.
+    :ivar done: the calls that changed its state, in order.
     :ivar problem: why it cannot be opened; empty if it can.
     """
 
@@ -43,32 +43,32 @@ class MemoryListener:
         return self.done[-1:] == ["open"]
 
     def open(self) -> None:
-        """Listen, unless it does."""
+        """Open it, unless it is open."""
         if self.problem:
             raise ConfigError("the door", self.problem)
         if not self.is_open:
             self.done.append("open")
 
     def close(self) -> None:
-        """Have clients refused."""
+        """Close it, if it is open."""
         if self.is_open:
             self.done.append("close")
 
     def remove(self) -> None:
-        """Somebody else removes its path."""
+        """Remove its path, as another process may."""
         self.done.append("removed")
 
     def descriptors(self) -> tuple[int, ...]:
-        """Descriptors, for those who accept."""
+        """One descriptor."""
         if not self.is_open:
             raise ValueError("it is not open")
         return (7,)
 
 
 class MemoryCounts:
-    """Gives places away.
+    """The shared page of connection counts, without memory.
 
-    :ivar taken: those that are not free.
+    :ivar taken: the slots in use.
     """
 
     def __init__(self) -> None:
@@ -76,21 +76,21 @@ class MemoryCounts:
         self.closed = False
 
     def fileno(self) -> int:
-        """A descriptor, for the workers."""
+        """A descriptor."""
         return 8
 
     def take(self) -> int:
-        """A place."""
+        """Take the first free slot."""
         place = next(each for each in range(1, 99) if each not in self.taken)
         self.taken.add(place)
         return place
 
     def free(self, place: int) -> None:
-        """Not needed any more."""
+        """Free a slot."""
         self.taken.remove(place)
 
     def close(self) -> None:
-        """The page is not needed any more."""
+        """Record that the page was closed."""
         self.closed = True
 
 
@@ -101,7 +101,7 @@ def spec_for(
     policy: SupervisionPolicy = POLICY,
     recycling: Recycling = _NO_LIMITS,
 ) -> WorkerSpec:
-    """What the workers of the service ``home`` are; their orders say the number."""
+    """A spec of the service ``home``; its workers have its number in their environment."""
     settings = ServiceSettings("home:app", environment={"VERSION": str(number)})
 
     def make(slot: int, fds: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
@@ -114,25 +114,25 @@ def spec_for(
 
 
 def generation_of(process: FakeProcess) -> int:
-    """The number of the version that a process was started as."""
+    """The number of the spec that a process was started with."""
     return int(process.worker_config.settings.environment["VERSION"])
 
 
 class PoolTestCase(SynchronousTestCase):
-    """Has a pool of two workers, and a clock.
+    """A test with a pool of two workers and a clock.
 
-    :ivar failures: the reasons that it has failed for.
+    :ivar failures: the reasons that the pool has reported.
     """
 
     def setUp(self) -> None:
-        """Make it; it is not started yet."""
+        """Make a pool that is not started."""
         self.failures: list[str] = []
         self.make_pool()
 
     def make_pool(
         self, wanted: int = 2, policy: SupervisionPolicy = POLICY, recycling: Recycling = _NO_LIMITS
     ) -> None:
-        """A pool in a world of its own, with nothing started yet."""
+        """Make another pool with a reactor of its own."""
         self.reactor = Processes()
         self.reactor.advance(100)  # so that no time is by chance that of the beginning
         self.listener = MemoryListener()
@@ -147,7 +147,7 @@ class PoolTestCase(SynchronousTestCase):
         )
 
     def make_counts(self) -> MemoryCounts:
-        """A page for counts."""
+        """Make a page of connection counts."""
         self.counts_pages.append(MemoryCounts())
         return self.counts_pages[-1]
 
@@ -158,22 +158,22 @@ class PoolTestCase(SynchronousTestCase):
         policy: SupervisionPolicy = POLICY,
         recycling: Recycling = _NO_LIMITS,
     ) -> WorkerSpec:
-        """A version of the service."""
+        """A spec for the pool."""
         return spec_for(self.reactor, number, wanted, policy, recycling)
 
     def note(self, reason: str) -> None:
-        """Has failed."""
+        """Record a failure of the pool."""
         self.failures.append(reason)
 
     def run_pool(self) -> list[FakeProcess]:
-        """Start it, and have its workers ready."""
+        """Start the pool and make its workers ready."""
         self.pool.startService()
         for each in self.reactor.started:
             each.report(WorkerReady())
         return list(self.reactor.started)
 
     def started_after(self, *known: FakeProcess) -> list[FakeProcess]:
-        """The processes that were started besides those."""
+        """The processes that were started in addition to some."""
         return [each for each in self.reactor.started if each not in known]
 
     def last(self) -> FakeProcess:
@@ -181,16 +181,16 @@ class PoolTestCase(SynchronousTestCase):
         return self.reactor.started[-1]
 
     def phases(self) -> list[str]:
-        """Of the workers that there are."""
+        """The phases of the workers."""
         return [each.phase for each in self.pool.stats().workers]
 
     def slots_and_generations(self) -> list[tuple[int, int]]:
-        """Of the processes that run and were not told to end."""
+        """The slots and specs of the processes that were not asked to exit."""
         wanted = [each for each in self.reactor.running if "drain" not in each.commands and not each.signals]
         return sorted((each.worker_config.slot, generation_of(each)) for each in wanted)
 
     def live(self, seconds: float, silent: Collection[FakeProcess] = ()) -> None:
-        """Let time pass, in which all workers but the silent ones answer what they are asked."""
+        """Advance the clock; all workers but the silent ones answer requests for reports."""
         for _ in range(round(seconds / _STEP)):
             before = {each.protocol: each.commands.count("stats") for each in self.reactor.running}
             self.reactor.advance(_STEP)
@@ -200,13 +200,13 @@ class PoolTestCase(SynchronousTestCase):
                     each.report(StatsReport())
 
     def close_drained(self) -> None:
-        """Have all that were told to drain say that nobody can connect to them any more."""
+        """Let the processes that were drained report that they accept no connections."""
         for each in self.reactor.running:
             if "drain" in each.commands:
                 each.report(WorkerDraining())
 
     def drain(self, *processes: FakeProcess) -> None:
-        """Have processes end as they were told."""
+        """Let processes that were drained exit."""
         for each in processes:
             self.assertEqual([command for command in each.commands if command != "stats"], ["drain"])
             each.end()

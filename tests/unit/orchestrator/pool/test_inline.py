@@ -1,4 +1,4 @@
-"""A service in the orchestrator's own process."""
+"""Tests of services in the orchestrator's own process."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ PATH = "service_home.sock"
 
 
 def hello() -> str:
-    """Say hello."""
+    """An action."""
     return "hello"
 
 
 def broken() -> ServiceHost:
-    """An application that raises what it likes."""
+    """An application that raises an unexpected error."""
     raise RuntimeError("no disk")
 
 
 def wrong() -> ServiceHost:
-    """One that is none."""
+    """An application that is configured wrongly."""
     raise ConfigError("home:app", "is no App")
 
 
 class InlineTestCase(SynchronousTestCase):
-    """Has a service that is not started."""
+    """A test with an inline pool that is not started."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the pool."""
         self.reactor = Processes()
         self.service_host: list[ServiceHost] = []
         self.inline = InlinePool("home", self.reactor, self.spec())
 
     def spec(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
-        """What it is."""
+        """Its spec."""
         spec = spec_for(self.reactor)
         policy = replace(spec.policy, drain_timeout=5)
         changed = ServiceSettings(**{"app": "home:app", **settings})
         return replace(spec, host=host or self.make, policy=policy, settings=changed)
 
     def make(self) -> ServiceHost:
-        """The service itself."""
+        """Make the service."""
         endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
         self.service_host.append(
@@ -71,19 +71,19 @@ class InlineTestCase(SynchronousTestCase):
         return self.service_host[-1]
 
     def start(self) -> None:
-        """Have it serve."""
+        """Start it."""
         self.inline.startService()
         self.successResultOf(self.inline.when_ready())
         self.reactor.advance(0)
 
     def stop(self) -> None:
-        """Stop it, while nobody is connected."""
+        """Stop it while no client is connected."""
         stopped = self.inline.stopService()
         self.reactor.pump([0.1] * 3)
         self.successResultOf(stopped)
 
     def ask(self) -> tuple[Any, Any]:
-        """Have it answer something; the connection and its transport."""
+        """Connect and send a request; the connection and its transport."""
         connection, transport = self.reactor.ports[PATH].connect()
         token = config_for().token
         connection.dataReceived(json.dumps({"id": 1, "auth_token": token}).encode() + b"\n")
@@ -92,20 +92,20 @@ class InlineTestCase(SynchronousTestCase):
 
 
 class InlineTests(InlineTestCase):
-    """It looks like a pool."""
+    """An inline pool behaves as a pool."""
 
     def test_interface(self) -> None:
-        """It is what the orchestrator takes for a service."""
+        """It provides the interface of pools."""
         verifyObject(IServicePool, self.inline)
 
     def test_waits(self) -> None:
-        """Before it is started there is nothing of it; to claim it changes nothing."""
+        """Before its start it has the state "waiting"; binding changes nothing."""
         self.inline.bind()
         self.assertEqual(self.inline.stats(), PoolSnapshot([], state="waiting"))
         self.assertEqual(self.reactor.ports, {})
 
     def test_serves(self) -> None:
-        """Once started it serves, and has figures as a worker has; what it asked itself does not count."""
+        """After its start it serves and has statistics; its own health check does not count."""
         self.start()
         self.ask()
         self.reactor.advance(3)
@@ -116,8 +116,8 @@ class InlineTests(InlineTestCase):
         self.assertEqual((worker.status.snapshot.requests, worker.status.connections), (1, 1))
         self.assertEqual((stats.state, stats.problem), ("", ""))
 
-    def test_goes_away(self) -> None:
-        """While it drains, its clients are asked to go; it is stopped when the last one has."""
+    def test_drains(self) -> None:
+        """While it drains, clients are asked to disconnect; it has stopped when the last one has."""
         self.start()
         connection, transport = self.ask()
         stopped = self.inline.stopService()
@@ -131,8 +131,8 @@ class InlineTests(InlineTestCase):
         self.assertEqual(self.inline.stats().state, "stopped")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_nobody_goes(self) -> None:
-        """A client that does not go is cut off, after the drain time-out at the latest."""
+    def test_drain_timeout(self) -> None:
+        """A client that does not disconnect is disconnected after the drain timeout."""
         self.start()
         connection, transport = self.ask()
         connection.pauseProducing()  # it does not take what is sent
@@ -141,7 +141,7 @@ class InlineTests(InlineTestCase):
         self.assertEqual(transport.closed, "abort")
 
     def test_twice(self) -> None:
-        """To stop twice is to stop once, and both wait for it."""
+        """Stopping twice is stopping once, and both callers wait for it."""
         self.start()
         both = [self.inline.stopService(), self.inline.stopService()]
         self.reactor.pump([0.1] * 3)
@@ -149,7 +149,7 @@ class InlineTests(InlineTestCase):
             self.successResultOf(each)
 
     def test_start_again(self) -> None:
-        """After it was stopped it can be started."""
+        """After it has stopped it can be started."""
         self.start()
         self.stop()
         self.start()
@@ -157,7 +157,7 @@ class InlineTests(InlineTestCase):
         self.assertEqual(len(self.service_host), 2)
 
     def test_restart(self) -> None:
-        """It is stopped and started, as another one."""
+        """A restart stops it and starts a new service."""
         self.start()
         restarted = Deferred.fromCoroutine(self.inline.restart())
         self.reactor.pump([0.1] * 3)
@@ -166,7 +166,7 @@ class InlineTests(InlineTestCase):
         self.assertEqual(len(self.service_host), 2)
 
     def test_abort(self) -> None:
-        """Who is in a hurry has every connection closed; what is not started has none."""
+        """Aborting closes every connection; before the start there is none."""
         self.inline.abort()
         self.start()
         _, transport = self.ask()
@@ -175,22 +175,22 @@ class InlineTests(InlineTestCase):
         self.assertNotEqual(transport.closed, "")
 
     def test_scale(self) -> None:
-        """There is one of it, and no more."""
+        """The only possible number of workers is one."""
         self.start()
         self.successResultOf(Deferred.fromCoroutine(self.inline.scale(1)))
         refused = Deferred.fromCoroutine(self.inline.scale(2))
         self.assertIn("services.home", str(self.failureResultOf(refused, ConfigError).value))
 
-    def test_tell(self) -> None:
-        """What workers are told, this process is told by others."""
+    def test_send(self) -> None:
+        """Commands to workers change nothing: the orchestrator applies them to its process itself."""
         self.inline.send(SetLogLevel("debug"))
 
 
 class CannotStartTests(InlineTestCase):
-    """It does not get ready."""
+    """The service cannot start."""
 
     def test_says_why(self) -> None:
-        """Why it cannot start is said with its name; what an application raises is in the log."""
+        """The error names the service and the cause; an unexpected error is logged with its traceback."""
         for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
             inline = InlinePool("home", self.reactor, self.spec(host))
             inline.startService()
@@ -203,7 +203,7 @@ class CannotStartTests(InlineTestCase):
             self.successResultOf(inline.stopService())
 
     def unwell(self) -> ServiceHost:
-        """A service that says of itself that it is not well."""
+        """A service whose health check fails."""
         service_host = self.make()
 
         async def probe() -> None:
@@ -213,7 +213,7 @@ class CannotStartTests(InlineTestCase):
         return service_host
 
     def test_not_well(self) -> None:
-        """One that does not answer itself does not listen, and nothing of it goes on."""
+        """A service whose health check fails does not listen, and is stopped."""
         self.inline.set_spec(self.spec(self.unwell))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
@@ -222,7 +222,7 @@ class CannotStartTests(InlineTestCase):
         self.assertFalse(self.service_host[0].running)
 
     def test_started_again(self) -> None:
-        """It can be started again, and then all is well."""
+        """It can be started again, with success."""
         self.inline.set_spec(self.spec(wrong))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
@@ -234,7 +234,7 @@ class CannotStartTests(InlineTestCase):
         self.assertEqual(self.inline.stats().problem, "")
 
     def test_stopped(self) -> None:
-        """One that has failed, and then is stopped on purpose, is stopped."""
+        """If it is stopped after it has failed, its state is "stopped"."""
         self.inline.set_spec(self.spec(wrong))
         self.inline.startService()
         self.failureResultOf(self.inline.when_ready(), ConfigError)
@@ -243,40 +243,40 @@ class CannotStartTests(InlineTestCase):
 
 
 class ReloadTests(InlineTestCase):
-    """It becomes another one."""
+    """Reloads."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the pool."""
         super().setUp()
         self.start()
 
     def reload(self, spec: WorkerSpec) -> Deferred[None]:
-        """Have it be that, as far as that goes without waiting for clients."""
+        """Reload, as far as no client has to be waited for."""
         reloaded = Deferred.fromCoroutine(self.inline.reload(spec))
         self.reactor.pump([0.1] * 3)
         return reloaded
 
     def test_changed(self) -> None:
-        """With other settings it is started again."""
+        """With other settings it is restarted."""
         self.successResultOf(self.reload(self.spec(threads=3)))
         self.ask()
         self.assertEqual(len(self.service_host), 2)
 
     def test_unchanged(self) -> None:
-        """With the same ones nobody is disturbed: its code stays what this process has imported."""
+        """With the same settings it is not restarted: the code stays as this process has imported it."""
         _, transport = self.ask()
         self.successResultOf(self.reload(self.spec()))
         self.assertEqual((len(self.service_host), transport.closed), (1, ""))
 
     def test_fails(self) -> None:
-        """When it cannot be started with them, it is said why, and it serves as it was."""
+        """If it cannot start with new settings, the error says why, and it serves with the old ones."""
         reloaded = self.reload(self.spec(wrong, threads=3))
         self.assertIn("is no App", str(self.failureResultOf(reloaded, ConfigError).value))
         self.ask()
         self.assertEqual(self.inline.stats().state, "")
 
     def test_set(self) -> None:
-        """A version that is only set is that of the next start."""
+        """A spec that is only set is used at the next start."""
         self.inline.set_spec(self.spec(wrong))
         connection, _ = self.ask()
         connection.connectionLost()

@@ -1,4 +1,4 @@
-"""The workers of one version make way for those of another."""
+"""Tests of rolling reloads that succeed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 
 
 class ReloadTestCase(PoolTestCase):
-    """Has a pool that runs, in version 1."""
+    """A test with a running pool of spec 1."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the pool."""
         super().setUp()
         self.first, self.second = self.run_pool()
 
     def fresh(self) -> FakeProcess:
-        """The only process that is neither ready nor told to end: the one that was started last."""
+        """The only process that is neither ready nor asked to exit: the one that was started last."""
         self.assertEqual(self.phases().count("starting"), 1)
         return self.last()
 
 
 class ReloadTests(ReloadTestCase):
-    """All goes well."""
+    """Rolling reloads."""
 
     def test_one_at_a_time(self) -> None:
         """Each new worker is ready before the old one of its slot drains, and before the next is started."""
@@ -42,8 +42,8 @@ class ReloadTests(ReloadTestCase):
         self.close_drained()
         self.successResultOf(done)
 
-    def test_nobody_meets_the_old(self) -> None:
-        """It is done when clients that connect can only meet new ones."""
+    def test_done_when_old_ones_are_closed(self) -> None:
+        """The reload is done when clients can only connect to new workers."""
         done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
@@ -52,8 +52,8 @@ class ReloadTests(ReloadTestCase):
         self.first.report(WorkerDraining())
         self.successResultOf(done)
 
-    def test_old_one_does_not_say_so(self) -> None:
-        """That an old one ends, or is ended as it does not drain, is as good."""
+    def test_old_one_ends_without_report(self) -> None:
+        """The exit of an old worker, or TERM after its drain timeout, counts as closed."""
         done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
@@ -65,7 +65,7 @@ class ReloadTests(ReloadTestCase):
         self.successResultOf(done)
 
     def test_draining_is_not_waited_for(self) -> None:
-        """The old ones take their time to end, and their clients may stay long."""
+        """The reload does not wait for old workers to exit."""
         done = self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
@@ -75,7 +75,7 @@ class ReloadTests(ReloadTestCase):
         self.assertTrue(self.first.sent_commands[-1]["wait_for_idle"])
 
     def test_afterwards(self) -> None:
-        """Then all is new: who dies is replaced in the new version, and nothing else is started."""
+        """After the reload, a worker that dies is replaced by one of the new spec."""
         self.pool.reload(self.spec(2))
         for _ in range(2):
             self.fresh().report(WorkerReady())
@@ -86,21 +86,21 @@ class ReloadTests(ReloadTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
         self.assertEqual({each.generation for each in self.pool.stats().workers}, {2})
 
-    def test_door(self) -> None:
-        """All the time clients can connect."""
+    def test_listener_stays_open(self) -> None:
+        """The listener stays open during the reload."""
         self.pool.reload(self.spec(2))
         self.fresh().report(WorkerReady())
         self.assertEqual(self.listener.done, ["open"])
 
     def test_path_is_removed(self) -> None:
-        """When somebody has removed the path, a reload has the new ones listen where clients look."""
+        """If the path of the socket was removed, a reload binds it again."""
         self.listener.remove()
         self.pool.reload(self.spec(2))
         self.assertTrue(self.listener.is_open)
         self.assertEqual(self.fresh().arguments["childFDs"][6], self.listener.descriptors()[0])
 
     def test_dead_meanwhile(self) -> None:
-        """An old worker that dies meanwhile is replaced in the new version at once."""
+        """An old worker that dies during the reload is replaced by one of the new spec at once."""
         done = self.pool.reload(self.spec(2))
         self.second.end(by=9)
         self.assertEqual(self.slots_and_generations(), [(1, 1), (1, 2), (2, 2)])
@@ -110,7 +110,7 @@ class ReloadTests(ReloadTestCase):
         self.successResultOf(done)
 
     def test_other_number(self) -> None:
-        """With another number of workers, there are never fewer meanwhile than before or after."""
+        """If the number of workers changes, there are never fewer than before or after."""
         for wanted in 3, 1:
             self.setUp()
             done = self.pool.reload(self.spec(2, wanted))
@@ -124,22 +124,22 @@ class ReloadTests(ReloadTestCase):
             self.assertEqual(self.slots_and_generations(), [(slot + 1, 2) for slot in range(wanted)])
 
     def test_fresh_start(self) -> None:
-        """What happened to the old ones does not hold up the new."""
+        """The history of old workers does not delay new ones."""
         for _ in range(4):
             self.reactor.running[0].end(code=1)
         self.pool.reload(self.spec(2))
         slots = {each.worker_config.slot for each in self.reactor.running if generation_of(each) == 2}
         self.assertIn(1, slots | {each.worker_config.slot for each in self.reactor.running})
 
-    def test_its_rules(self) -> None:
-        """New workers have the new times, old ones those that they were started under."""
+    def test_own_policy(self) -> None:
+        """New workers have the new timeouts, old workers keep theirs."""
         self.pool.reload(self.spec(2, policy=replace(POLICY, drain_timeout=1)))
         self.fresh().report(WorkerReady())
         self.live(5)
         self.assertEqual(self.first.signals, [])
 
     def test_longer_watchdog(self) -> None:
-        """Old workers with a short watchdog are asked often enough, also when the new ones' is longer."""
+        """The heartbeat is fast enough for the shorter of the old and the new watchdog time."""
         self.make_pool(policy=replace(POLICY, watchdog=0.75))
         self.first, self.second = self.run_pool()
         self.pool.reload(self.spec(2, policy=replace(POLICY, watchdog=10)))

@@ -1,4 +1,4 @@
-"""A reload that comes to nothing, or to something else."""
+"""Tests of reloads that are rolled back or replaced."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.messages import WorkerFailed, WorkerReady
 
 
-class GivenUpTests(ReloadTestCase):
-    """A new worker cannot start: the old ones stay, as if nothing had been asked."""
+class RollbackTests(ReloadTestCase):
+    """A new worker cannot start: the old ones stay."""
 
-    def assert_given_up(self, done: Deferred[None], why: str) -> None:
-        """It has failed for that reason; the old ones serve as before, and nothing starts."""
+    def assert_rolled_back(self, done: Deferred[None], why: str) -> None:
+        """The reload has failed for a reason; the old workers serve and nothing is started."""
         error = str(self.failureResultOf(done, ConfigError).value)
         for words in "services.home", "the old ones stay", why:
             self.assertIn(words, error)
@@ -28,54 +28,54 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
 
     def test_says_why(self) -> None:
-        """A new worker that says why it cannot start is believed."""
+        """The reason that a new worker reports is the reason of the failure."""
         done = self.pool.reload(self.spec(2))
         self.fresh().report(WorkerFailed("there is no module 'shop'"))
         self.assertNoResult(done)
         self.last().end(code=3)
-        self.assert_given_up(done, "there is no module 'shop'")
+        self.assert_rolled_back(done, "there is no module 'shop'")
 
     def test_dies(self) -> None:
-        """One that dies before it is ready is described by its end."""
+        """The exit status is the reason if a new worker dies before it is ready."""
         done = self.pool.reload(self.spec(2))
         self.fresh().end(by=11)
-        self.assert_given_up(done, "signal 11")
+        self.assert_rolled_back(done, "signal 11")
 
     def test_hangs(self) -> None:
-        """One that is not ready in time is killed."""
+        """A new worker that is not ready within the boot timeout is killed; that is the reason."""
         done = self.pool.reload(self.spec(2))
         new = self.fresh()
         self.live(POLICY.boot_timeout)
         self.assertEqual(new.signals, ["KILL"])
         self.assertNoResult(done)
         new.end(by=9)
-        self.assert_given_up(done, "not ready within 10 s")
+        self.assert_rolled_back(done, "not ready within 10 s")
 
     def test_cannot_be_started(self) -> None:
-        """So is one for which there is no room."""
+        """The reload fails if the kernel refuses a new process."""
         self.reactor.refuse = OSError(12, "Cannot allocate memory")
         done = self.pool.reload(self.spec(2))
         self.reactor.advance(0)
         self.reactor.refuse = None
-        self.assert_given_up(done, "Cannot allocate memory")
+        self.assert_rolled_back(done, "Cannot allocate memory")
 
     def test_longer_watchdog(self) -> None:
-        """The old ones are asked for signs of life as often as before, too."""
+        """After the roll-back the heartbeat is as fast as the old workers need it."""
         self.make_pool(policy=replace(POLICY, watchdog=0.75))
         self.first, self.second = self.run_pool()
         done = self.pool.reload(self.spec(2, policy=replace(POLICY, watchdog=100)))
         self.fresh().end(by=11)
-        self.assert_given_up(done, "signal 11")
+        self.assert_rolled_back(done, "signal 11")
 
     def test_other_number(self) -> None:
-        """More workers that were asked for with it are not there either."""
+        """The number of workers is rolled back as well."""
         done = self.pool.reload(self.spec(2, 3))
         for each in self.started_after(self.first, self.second):
             each.end(by=11)
-        self.assert_given_up(done, "signal 11")
+        self.assert_rolled_back(done, "signal 11")
 
     def test_dies_early(self) -> None:
-        """One that dies soon after it was ready, before all are, is as bad; its slot goes back."""
+        """A new worker that dies soon after it was ready makes the reload fail; its slot is rolled back."""
         done = self.pool.reload(self.spec(2))
         new = self.fresh()
         new.report(WorkerReady())
@@ -86,7 +86,7 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
 
     def test_dies_later(self) -> None:
-        """One that was ready for long before it died has shown that it can stay: the reload goes on."""
+        """A new worker that dies after it was stable does not make the reload fail."""
         done = self.pool.reload(self.spec(2))
         new = self.fresh()
         new.report(WorkerReady())
@@ -99,7 +99,7 @@ class GivenUpTests(ReloadTestCase):
         self.successResultOf(done)
 
     def test_second_slot(self) -> None:
-        """When a later slot's worker cannot start, those that are ready stay: their old ones are gone."""
+        """If the worker of a later slot cannot start, new workers that are ready stay."""
         done = self.pool.reload(self.spec(2))
         new = self.fresh()
         new.report(WorkerReady())
@@ -111,7 +111,7 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual((new.signals, self.second.signals), ([], []))
 
     def test_death_of_an_old_one(self) -> None:
-        """Afterwards a worker that dies is replaced in the old version."""
+        """After the roll-back, a worker that dies is replaced by one of the old spec."""
         done = self.pool.reload(self.spec(2))
         self.fresh().end(by=11)
         self.failureResultOf(done, ConfigError)
@@ -122,7 +122,7 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual(self.phases(), ["ready", "ready"])
 
     def test_next_reload(self) -> None:
-        """The next one begins afresh, and makes the problem go away."""
+        """The next reload can succeed, and removes the problem from the status."""
         self.pool.reload(self.spec(2)).addErrback(lambda failure: None)
         self.fresh().end(by=11)
         done = self.pool.reload(self.spec(3))
@@ -134,11 +134,11 @@ class GivenUpTests(ReloadTestCase):
         self.assertEqual(self.pool.stats().problem, "")
 
 
-class InBetweenTests(ReloadTestCase):
-    """Something else is asked for before it is done."""
+class InterruptedTests(ReloadTestCase):
+    """Another operation interrupts a reload."""
 
     def test_second_reload(self) -> None:
-        """The first one is given up for the second; what it has started is ended, and nobody waits for it."""
+        """A second reload replaces the first one, whose workers are ended."""
         first = self.pool.reload(self.spec(2))
         started = self.fresh()
         second = self.pool.reload(self.spec(3))
@@ -153,7 +153,7 @@ class InBetweenTests(ReloadTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 3), (2, 3)])
 
     def test_second_reload_fails(self) -> None:
-        """When the second one fails, too, what there was before both stays."""
+        """If the second reload fails as well, the workers from before both stay."""
         self.pool.reload(self.spec(2, 3)).addErrback(lambda failure: None)
         done = self.pool.reload(self.spec(3))
         self.reactor.advance(0)
@@ -165,7 +165,7 @@ class InBetweenTests(ReloadTestCase):
         self.assertEqual(self.first.signals + self.second.signals, [])
 
     def test_stop(self) -> None:
-        """To stop ends all, old and new; who waits for the reload is told."""
+        """A stop ends old and new workers, and makes the reload fail."""
         done = self.pool.reload(self.spec(2))
         new = self.fresh()
         stopped = self.pool.stopService()
@@ -179,7 +179,7 @@ class InBetweenTests(ReloadTestCase):
         self.assertEqual(len(self.reactor.started), 3)
 
     def test_stop_and_start(self) -> None:
-        """What was not done by then is not done: it starts as what it was."""
+        """After a stop during a reload, the pool starts with the old spec."""
         self.pool.reload(self.spec(2, 3)).addErrback(lambda failure: None)
         stopped = self.pool.stopService()
         for each in self.reactor.running:
@@ -188,8 +188,8 @@ class InBetweenTests(ReloadTestCase):
         self.pool.startService()
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
 
-    def test_nobody_waits(self) -> None:
-        """Who does not wait any more does not keep it from being done."""
+    def test_cancelled_waiter(self) -> None:
+        """Cancelling the Deferred of a reload does not cancel the reload."""
         done = self.pool.reload(self.spec(2))
         done.cancel()
         self.failureResultOf(done)
@@ -197,8 +197,8 @@ class InBetweenTests(ReloadTestCase):
             self.fresh().report(WorkerReady())
         self.assertEqual(self.slots_and_generations(), [(1, 2), (2, 2)])
 
-    def test_set_version(self) -> None:
-        """A version that is only set is that of the next start."""
+    def test_set_spec(self) -> None:
+        """A spec that is only set is used at the next start."""
         stopped = self.pool.stopService()
         self.drain(self.first, self.second)
         self.successResultOf(stopped)

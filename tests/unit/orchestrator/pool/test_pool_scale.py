@@ -1,4 +1,4 @@
-"""Another number of workers, and workers that have done enough."""
+"""Tests of changes of the number of workers, and of recycling."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class ScaleTests(PoolTestCase):
-    """More, or fewer."""
+    """Changes of the number of workers."""
 
     def setUp(self) -> None:
-        """Run it."""
+        """Start the pool."""
         super().setUp()
         self.first, self.second = self.run_pool()
 
     def test_up(self) -> None:
-        """Further slots get workers, all at once; it is done when they are ready, the others stay."""
+        """Additional slots get workers at once; the change is done when they are ready."""
         done = self.pool.scale(4)
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 3, 4])
         self.reactor.started[3].report(WorkerReady())
@@ -31,7 +31,7 @@ class ScaleTests(PoolTestCase):
         self.assertEqual(self.first.signals + self.second.signals, [])
 
     def test_down(self) -> None:
-        """The highest slots drain, at once; their clients may stay, but no new ones come to them."""
+        """The highest slots drain at once; the change is done when they accept no connections."""
         done = self.pool.scale(1)
         self.assertEqual((self.first.commands, self.second.commands), ([], ["drain"]))
         self.assertNoResult(done)
@@ -43,12 +43,12 @@ class ScaleTests(PoolTestCase):
         self.assertEqual((len(self.reactor.started), self.phases()), (2, ["ready"]))
 
     def test_same(self) -> None:
-        """What is so already is done at once."""
+        """The same number is done at once."""
         self.successResultOf(self.pool.scale(2))
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_fails(self) -> None:
-        """If one cannot start, there are as many as before, and it is said why."""
+        """If a new worker cannot start, the number is rolled back, and the error says why."""
         done = self.pool.scale(4)
         third, fourth = self.reactor.started[2:]
         third.report(WorkerReady())
@@ -62,7 +62,7 @@ class ScaleTests(PoolTestCase):
         self.assertEqual(self.first.signals + self.second.signals, [])
 
     def test_death_meanwhile(self) -> None:
-        """That one of the others dies meanwhile is not the new ones' fault."""
+        """The death of another worker does not make the change fail."""
         done = self.pool.scale(3)
         self.first.end(by=9)
         self.assertNoResult(done)
@@ -71,7 +71,7 @@ class ScaleTests(PoolTestCase):
         self.successResultOf(done)
 
     def test_down_while_one_is_missing(self) -> None:
-        """With fewer, none is ended before those that stay are ready."""
+        """A smaller number ends no worker before those that stay are ready."""
         self.first.end(by=9)
         done = self.pool.scale(1)
         self.assertNoResult(done)
@@ -82,7 +82,7 @@ class ScaleTests(PoolTestCase):
         self.successResultOf(done)
 
     def test_restart(self) -> None:
-        """It stays so over a restart."""
+        """A restart keeps the number."""
         self.pool.scale(3)
         self.last().report(WorkerReady())
         known = list(self.reactor.started)
@@ -94,10 +94,10 @@ class ScaleTests(PoolTestCase):
 
 
 class RecyclingTests(PoolTestCase):
-    """Workers that have done enough are replaced, their successors first."""
+    """Workers are recycled, with their successors first."""
 
     def test_requests(self) -> None:
-        """One that has answered enough gets a successor, and drains when that is ready; the other stays."""
+        """After its number of requests a worker gets a successor, and drains when that is ready."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, second = self.run_pool()
         first.report(StatsReport(MetricsSnapshot(requests=99)))
@@ -111,14 +111,14 @@ class RecyclingTests(PoolTestCase):
         self.assertEqual(self.slots_and_generations(), [(1, 1), (2, 1)])
 
     def test_memory(self) -> None:
-        """So does one that has taken enough."""
+        """A worker is recycled for its resident memory."""
         self.make_pool(recycling=Recycling(max_memory=1000))
         first, _ = self.run_pool()
         first.report(StatsReport(memory=1100))
         self.assertEqual(self.phases(), ["ready", "starting", "ready"])
 
     def test_age(self) -> None:
-        """So does one that is old enough; it is found when it reports, and that is each second."""
+        """A worker is recycled for its age, which is checked with each report."""
         self.make_pool(recycling=Recycling(max_age=60))
         self.run_pool()
         self.live(59)
@@ -127,7 +127,7 @@ class RecyclingTests(PoolTestCase):
         self.assertGreater(len(self.reactor.started), 2)
 
     def test_all_at_once(self) -> None:
-        """When all have done enough, one after the other is replaced."""
+        """Workers that are due at the same time are recycled one after the other."""
         self.make_pool(wanted=3, recycling=Recycling(max_requests=100))
         workers = self.run_pool()
         for each in workers:
@@ -147,7 +147,7 @@ class RecyclingTests(PoolTestCase):
         self.assertEqual(len(self.reactor.started), 3)
 
     def test_no_failure(self) -> None:
-        """To be replaced again and again, and soon, is no failure, and holds up no successor."""
+        """Frequent recycling is no failure and has no back-off."""
         self.make_pool(wanted=1, recycling=Recycling(max_requests=100))
         self.run_pool()
         for count in range(2, 9):
@@ -159,7 +159,7 @@ class RecyclingTests(PoolTestCase):
         self.assertEqual((self.pool.stats().problem, self.failures), ("", []))
 
     def test_successor_dies(self) -> None:
-        """While no successor gets ready, the old one goes on, and it is tried ever more slowly."""
+        """While no successor gets ready, the old worker serves, and starts have a back-off."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, _ = self.run_pool()
         first.report(StatsReport(MetricsSnapshot(requests=110)))

@@ -1,4 +1,4 @@
-"""The first workers of a service, with processes that are only said to be there."""
+"""Tests of the start of a pool."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from unixsvc.orchestrator.worker.messages import COUNTS_FD, WorkerDraining, Work
 
 
 class StartTests(PoolTestCase):
-    """Up to the first moment when all is well."""
+    """Starts that succeed."""
 
     def test_interface(self) -> None:
-        """It is what the orchestrator takes for a service."""
+        """A pool provides the interface of pools."""
         verifyObject(IServicePool, self.pool)
 
-    def test_claim(self) -> None:
-        """To claim is to open the door, and no more."""
+    def test_bind(self) -> None:
+        """Binding opens the listener and starts no worker."""
         self.pool.bind()
         self.assertEqual((self.listener.done, self.reactor.started), (["open"], []))
         self.assertEqual(self.pool.stats().state, "waiting")
 
     def test_starts_all(self) -> None:
-        """Each slot gets a worker, which is told which one it is, and given the door."""
+        """Each slot gets a worker with its slot number and the listening socket."""
         self.pool.startService()
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2])
         self.assertEqual({each.arguments["childFDs"][6] for each in self.reactor.started}, {7})
         self.assertEqual(self.phases(), ["starting", "starting"])
         self.assertEqual((self.listener.done, self.pool.stats().state), (["open"], ""))
 
-    def test_places(self) -> None:
-        """Each worker counts its connections in a place of its own, on one page that all of them share."""
+    def test_counts_slots(self) -> None:
+        """Each worker has a slot of its own on the shared page of connection counts."""
         first, second = self.run_pool()
         (counts,) = self.counts_pages
         self.assertEqual({each.arguments["childFDs"][COUNTS_FD] for each in (first, second)}, {8})
@@ -48,8 +48,8 @@ class StartTests(PoolTestCase):
         self.reactor.started[2].end(code=0)
         self.assertEqual((counts.taken, counts.closed), (set(), True))
 
-    def test_booted(self) -> None:
-        """It has booted when the last worker is ready."""
+    def test_when_ready(self) -> None:
+        """The pool is ready when its last worker is ready."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         self.reactor.started[1].report(WorkerReady())
@@ -59,7 +59,7 @@ class StartTests(PoolTestCase):
         self.successResultOf(self.pool.when_ready())
 
     def test_ready_twice(self) -> None:
-        """That a worker says so twice makes no second one of it."""
+        """A worker that reports twice that it is ready counts once."""
         self.pool.startService()
         for _ in range(2):
             self.reactor.started[0].report(WorkerReady())
@@ -67,10 +67,10 @@ class StartTests(PoolTestCase):
 
 
 class CannotStartTests(PoolTestCase):
-    """The first workers do not get ready."""
+    """Starts that fail."""
 
     def test_says_why(self) -> None:
-        """A worker that says why it cannot start is believed, and not started again."""
+        """The reason that a worker reports is the reason of the failure; it is not started again."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         self.reactor.started[0].report(WorkerFailed("there is no module 'shop'"))
@@ -81,7 +81,7 @@ class CannotStartTests(PoolTestCase):
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_state(self) -> None:
-        """Then it has failed, as it says itself: who waits for its boot is told, and nobody else."""
+        """The state is "failed"; only callers that wait for the start get the error."""
         self.pool.startService()
         self.reactor.started[0].report(WorkerFailed("no disk"))
         self.reactor.started[0].end(code=3)
@@ -90,7 +90,7 @@ class CannotStartTests(PoolTestCase):
         self.failureResultOf(self.pool.when_ready(), ConfigError)
 
     def test_others_end(self) -> None:
-        """The others are told to end, nobody can connect any more, and nothing is left to do."""
+        """The other workers are terminated and the listener is closed."""
         self.pool.startService()
         one, two = self.reactor.started
         one.report(WorkerReady())
@@ -103,14 +103,14 @@ class CannotStartTests(PoolTestCase):
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_dies(self) -> None:
-        """One that says nothing is described by how it ended."""
+        """The exit status is the reason if a worker reports none."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         self.reactor.started[0].end(by=11)
         self.assertIn("signal 11", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_hangs(self) -> None:
-        """One that is not ready in time is killed, and that is said to be the reason."""
+        """A worker that is not ready within the boot timeout is killed; that is the reason."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         one, two = self.reactor.started
@@ -124,7 +124,7 @@ class CannotStartTests(PoolTestCase):
         self.assertIn("not ready within 10 s", error)
 
     def test_no_process(self) -> None:
-        """That the machine has no room for a process is said, too."""
+        """The error of the kernel is the reason if it refuses a process."""
         self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
         self.pool.startService()
         self.reactor.advance(0)
@@ -132,7 +132,7 @@ class CannotStartTests(PoolTestCase):
         self.assertIn("temporarily unavailable", error)
 
     def test_dies_after_it_was_ready(self) -> None:
-        """Once a worker has been ready, its death means a new one, even while others still boot."""
+        """A worker that dies after it was ready is replaced, even while others still start."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         self.reactor.started[0].report(WorkerReady())
@@ -141,7 +141,7 @@ class CannotStartTests(PoolTestCase):
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])
 
     def test_never_all_at_once(self) -> None:
-        """Workers that die soon after they were ready, again and again: who waits for the boot is told."""
+        """Workers that die again and again soon after they were ready make the start fail."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         for _ in range(50):
@@ -153,7 +153,7 @@ class CannotStartTests(PoolTestCase):
         self.assertIn("signal 11", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_started_again(self) -> None:
-        """After it has failed it can be started again, with the door open."""
+        """A pool that has failed can be started again, with an open listener."""
         self.pool.startService()
         for each in list(self.reactor.started):
             each.end(code=3)
@@ -166,8 +166,8 @@ class CannotStartTests(PoolTestCase):
         self.successResultOf(restarted)
         self.assertEqual(self.pool.stats().problem, "")
 
-    def test_told_to_end(self) -> None:
-        """One that somebody else has told to end before it was ready is replaced; that is no failed boot."""
+    def test_signalled(self) -> None:
+        """A worker that is signalled before it is ready is replaced and does not make the start fail."""
         self.pool.startService()
         self.reactor.started[0].report(WorkerDraining())
         self.assertEqual(len(self.reactor.started), 3)

@@ -1,4 +1,4 @@
-"""What is known of the workers of one service."""
+"""Tests of the statistics of a pool."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
-class FiguresTests(PoolTestCase):
-    """Figures come with the heartbeat, and when they are asked for."""
+class StatsTests(PoolTestCase):
+    """Reports come with the heartbeat and on request."""
 
     def requests(self) -> int:
-        """How many were answered, as far as is known."""
+        """The number of requests, as far as reported."""
         stats = self.pool.stats()
         return stats.ended.requests + sum(each.status.snapshot.requests for each in stats.workers)
 
-    def test_asked_each_second(self) -> None:
-        """Ready workers are asked for their figures each second, others are not."""
+    def test_heartbeat(self) -> None:
+        """Ready workers are asked for a report each second, others are not."""
         self.pool.startService()
         first, second = self.reactor.started
         first.report(WorkerReady())
@@ -28,8 +28,8 @@ class FiguresTests(PoolTestCase):
         self.assertEqual(first.commands, ["stats"] * 3)
         self.assertEqual(second.commands, [])
 
-    def test_asked_while_it_drains(self) -> None:
-        """One that drains is asked, too: what it does counts."""
+    def test_draining(self) -> None:
+        """A draining worker is asked as well: its requests count."""
         first, _ = self.run_pool()
         self.pool.scale(1)
         self.reactor.pump([1.0] * 2)
@@ -37,7 +37,7 @@ class FiguresTests(PoolTestCase):
         self.assertEqual(first.commands, ["stats"] * 2)
 
     def test_kept(self) -> None:
-        """What a worker had counted is not lost with it."""
+        """The counters of a worker that has ended are kept."""
         first, second = self.run_pool()
         first.report(StatsReport(MetricsSnapshot(requests=3)))
         second.report(StatsReport(MetricsSnapshot(requests=4)))
@@ -55,7 +55,7 @@ class FiguresTests(PoolTestCase):
         self.assertEqual(self.pool.stats().workers[0].status.connections, 2)
 
     def test_refresh(self) -> None:
-        """It is done when every worker has answered."""
+        """A refresh is done when every worker has reported."""
         first, second = self.run_pool()
         done = self.pool.refresh()
         first.report(StatsReport())
@@ -64,14 +64,14 @@ class FiguresTests(PoolTestCase):
         self.successResultOf(done)
 
     def test_refresh_is_bounded(self) -> None:
-        """A worker that does not answer holds nobody up for longer than a second."""
+        """A refresh waits at most a second for a worker."""
         self.run_pool()
         done = self.pool.refresh()
         self.reactor.advance(1)
         self.successResultOf(done)
 
-    def test_nobody_waits_for_a_refresh(self) -> None:
-        """Who asks and goes away leaves no errors behind."""
+    def test_refresh_cancelled(self) -> None:
+        """A cancelled refresh leaves no unhandled error."""
         self.run_pool()
         done = self.pool.refresh()
         done.cancel()
@@ -82,7 +82,7 @@ class FiguresTests(PoolTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_uptime(self) -> None:
-        """It is that of the worker, not of its service."""
+        """The uptime is that of the worker, not of the service."""
         first, _ = self.run_pool()
         self.reactor.advance(5)
         first.end(by=9)
@@ -91,14 +91,14 @@ class FiguresTests(PoolTestCase):
         self.assertEqual(uptimes, [2, 7])
 
     def test_order(self) -> None:
-        """They stand in the order of their slots, and in one slot the older one first."""
+        """Workers are listed by slot, and the older one of a slot first."""
         first, _ = self.run_pool()
         self.pool.reload(self.spec(2))
         pids = [each.pid for each in self.pool.stats().workers]
         self.assertEqual(pids, [first.pid, self.last().pid, self.reactor.started[1].pid])
 
-    def test_tell(self) -> None:
-        """What all are told reaches each, whatever its phase."""
+    def test_send(self) -> None:
+        """A command is sent to each worker, in any phase."""
         self.pool.startService()
         first, second = self.reactor.started
         first.report(WorkerReady())

@@ -1,4 +1,4 @@
-"""All workers end, for good or to be replaced."""
+"""Tests of stops, restarts and aborts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unixsvc.orchestrator.worker.messages import WorkerReady
 
 
 class StopTests(PoolTestCase):
-    """To stop."""
+    """Stops."""
 
     def test_drains(self) -> None:
-        """Each worker is asked to drain; the last that is gone ends the wait, and nothing is left to do."""
+        """Each worker is drained; the stop is done when the last one has ended, with no call left."""
         first, second = self.run_pool()
         stopped = self.pool.stopService()
         self.assertEqual((first.commands, second.commands), (["drain"], ["drain"]))
@@ -27,15 +27,15 @@ class StopTests(PoolTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(len(self.reactor.started), 2)
 
-    def test_door(self) -> None:
-        """Nobody can connect from then on, and idle clients are not waited for."""
+    def test_listener_closed(self) -> None:
+        """The listener is closed, and idle clients are not waited for."""
         first, _ = self.run_pool()
         self.pool.stopService()
         self.assertEqual(self.listener.done, ["open", "close"])
         self.assertFalse(first.sent_commands[0]["wait_for_idle"])
 
     def test_not_ready_yet(self) -> None:
-        """A worker that is not ready has nothing to drain, and just ends; who waits for it is told."""
+        """A starting worker is terminated; callers that wait for the start get an error."""
         self.pool.startService()
         when_ready = self.pool.when_ready()
         self.pool.stopService()
@@ -43,7 +43,7 @@ class StopTests(PoolTestCase):
         self.assertIn("stopped", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_stubborn(self) -> None:
-        """One that does not drain is told to end, and one that does not end is killed."""
+        """A worker that does not drain gets TERM, then KILL."""
         first, _ = self.run_pool()
         self.pool.stopService()
         self.live(POLICY.drain_timeout - 0.125)
@@ -56,7 +56,7 @@ class StopTests(PoolTestCase):
         self.assertEqual(first.signals, ["TERM", "KILL"])
 
     def test_without_workers(self) -> None:
-        """While a start is waited for, there is nothing to wait for but to stop."""
+        """During a back-off without workers, the stop is done at once."""
         first, second = self.run_pool()
         for each in first, second:
             each.end(code=1)
@@ -65,13 +65,13 @@ class StopTests(PoolTestCase):
         self.successResultOf(self.pool.stopService())
 
     def test_not_started(self) -> None:
-        """What was only claimed is let go."""
+        """A listener that was only bound is closed."""
         self.pool.bind()
         self.successResultOf(self.pool.stopService())
         self.assertEqual(self.listener.done, ["open", "close"])
 
     def test_twice(self) -> None:
-        """To stop twice is to stop once, and both wait for it."""
+        """Stopping twice is stopping once, and both callers wait for it."""
         first, second = self.run_pool()
         both = [self.pool.stopService(), self.pool.stopService()]
         self.assertEqual(first.commands, ["drain"])
@@ -80,7 +80,7 @@ class StopTests(PoolTestCase):
             self.successResultOf(each)
 
     def test_dies_meanwhile(self) -> None:
-        """One that dies, however, while it is to end is not replaced, and no failure."""
+        """A worker that dies while it drains is not replaced, and has not failed."""
         first, second = self.run_pool()
         stopped = self.pool.stopService()
         first.end(by=11)
@@ -89,14 +89,14 @@ class StopTests(PoolTestCase):
         self.assertEqual((len(self.reactor.started), self.failures), (2, []))
 
     def test_silent(self) -> None:
-        """One that ends is not watched any more: to answer what it was asked may keep it busy."""
+        """A draining worker has no watchdog."""
         first, second = self.run_pool()
         self.pool.stopService()
         self.live(POLICY.watchdog * 2, silent=[first, second])
         self.assertEqual(first.signals, [])
 
     def test_start_again(self) -> None:
-        """After it was stopped it can be started, and opens the door."""
+        """After a stop the pool can be started, and opens the listener."""
         workers = self.run_pool()
         self.pool.stopService()
         self.drain(*workers)
@@ -111,10 +111,10 @@ class StopTests(PoolTestCase):
 
 
 class RestartTests(PoolTestCase):
-    """To stop, and start again."""
+    """Restarts."""
 
     def test_all_new(self) -> None:
-        """Others are started when all are gone; it is done when they are ready."""
+        """New workers are started when all old ones have ended; the restart is done when they are ready."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
         self.assertEqual([each.commands for each in workers], [["drain"]] * 2)
@@ -127,15 +127,15 @@ class RestartTests(PoolTestCase):
             each.report(WorkerReady())
         self.successResultOf(restarted)
 
-    def test_door(self) -> None:
-        """The door stays open: clients that connect meanwhile wait."""
+    def test_listener_stays_open(self) -> None:
+        """The listener stays open during a restart."""
         workers = self.run_pool()
         Deferred.fromCoroutine(self.pool.restart())
         self.drain(*workers)
         self.assertEqual(self.listener.done, ["open"])
 
     def test_cannot_start(self) -> None:
-        """When the new ones cannot start, it has failed, and the door is closed."""
+        """If the new workers cannot start, the state is "failed", and the listener is closed."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
         self.drain(*workers)
@@ -144,7 +144,7 @@ class RestartTests(PoolTestCase):
         self.assertEqual((self.pool.stats().state, self.listener.is_open), ("failed", False))
 
     def test_stopped_meanwhile(self) -> None:
-        """What is stopped meanwhile stays so."""
+        """A stop during a restart wins."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
         stopped = self.pool.stopService()
@@ -154,15 +154,15 @@ class RestartTests(PoolTestCase):
         self.assertEqual((len(self.reactor.started), self.listener.is_open), (2, False))
 
     def test_path_is_removed(self) -> None:
-        """To start again finds out whether clients still find the door."""
+        """A restart binds the path again if it was removed."""
         workers = self.run_pool()
         Deferred.fromCoroutine(self.pool.restart())
         self.listener.remove()
         self.drain(*workers)
         self.assertTrue(self.listener.is_open)
 
-    def test_door_does_not_open(self) -> None:
-        """When the door cannot be opened any more it is said, and it can be tried again."""
+    def test_listener_cannot_open(self) -> None:
+        """If the listener cannot be opened, the error says so, and the restart can be repeated."""
         workers = self.run_pool()
         restarted = Deferred.fromCoroutine(self.pool.restart())
         self.listener.remove()
@@ -181,10 +181,10 @@ class RestartTests(PoolTestCase):
 
 
 class AbortTests(PoolTestCase):
-    """To end now."""
+    """Aborts."""
 
     def test_while_it_stops(self) -> None:
-        """Who is in a hurry has them all killed, and is done when they are gone."""
+        """An abort during a stop kills all workers; the stop is done when they have ended."""
         first, second = self.run_pool()
         stopped = self.pool.stopService()
         self.pool.abort()
@@ -195,7 +195,7 @@ class AbortTests(PoolTestCase):
         self.assertEqual((len(self.reactor.started), self.failures), (2, []))
 
     def test_while_it_runs(self) -> None:
-        """It is the end: none is started in their places."""
+        """An abort of a running pool kills all workers and starts none."""
         for each in self.run_pool():
             self.pool.abort()
             self.assertEqual(each.signals[:1], ["KILL"])
@@ -205,7 +205,7 @@ class AbortTests(PoolTestCase):
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_while_it_starts(self) -> None:
-        """Workers that are not ready yet are killed like any."""
+        """An abort kills starting workers as well."""
         self.pool.startService()
         self.pool.stopService()
         self.pool.abort()

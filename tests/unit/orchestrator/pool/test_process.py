@@ -1,4 +1,4 @@
-"""One worker, as the orchestrator sees it."""
+"""Tests of one worker process."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ class Owner:
         self.events: list[str] = []
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        """Clients can connect to it."""
+        """Record it."""
         self.events.append("ready")
 
     def worker_draining(self, worker: WorkerProcess) -> None:
-        """Somebody else has told it to end."""
+        """Record it."""
         self.events.append("draining")
 
     def worker_reported(self, worker: WorkerProcess) -> None:
-        """It has told its figures."""
+        """Record it."""
         self.events.append("stats")
 
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
-        """It is gone."""
+        """Record it."""
         self.events.append(str(end))
 
 
 class WorkerProcessTests(SynchronousTestCase):
-    """From its start to its end."""
+    """A worker process from its start to its exit."""
 
     def setUp(self) -> None:
-        """Start one."""
+        """Start a process."""
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
         self.worker = WorkerProcess(
@@ -62,63 +62,63 @@ class WorkerProcessTests(SynchronousTestCase):
         (self.process,) = self.reactor.started
 
     def logged(self, descriptor: int, *data: bytes) -> list[LogEvent]:
-        """What is logged when the worker writes."""
+        """The events that are logged when the worker writes to a pipe."""
         with capturedLogs() as events:
             for each in data:
                 self.worker.childDataReceived(descriptor, each)
         return list(events)
 
     def test_command(self) -> None:
-        """It is our interpreter, with the environment of its service besides ours."""
+        """It runs our interpreter, with the environment variables of its service in addition to ours."""
         self.assertEqual(self.process.arguments["executable"], sys.executable)
         self.assertEqual(self.process.arguments["args"][-2:], ["-m", "unixsvc.orchestrator.worker.__main__"])
         self.assertEqual(self.process.arguments["env"]["COLOUR"], "red")
         self.assertIn("PATH", self.process.arguments["env"])
 
     def test_descriptors(self) -> None:
-        """It gets two pipes, the page of counts, the listening socket, and nothing for its standard input."""
+        """It gets two pipes, the page of counts, the listening socket, and no standard input."""
         descriptors: dict[int, Any] = self.process.arguments["childFDs"]
         self.assertIsInstance(descriptors.pop(0), int)
         self.assertEqual(descriptors, {1: "r", 2: "r", 3: "r", 4: "w", 5: 8, 6: 7})
 
-    def test_orders(self) -> None:
-        """The token goes through the pipe, and nowhere else: others can read arguments and environments."""
+    def test_config(self) -> None:
+        """The token is sent only through the pipe: other processes can read arguments and environments."""
         self.assertEqual(self.process.worker_config.token, TOKEN)
         self.assertEqual(self.process.worker_config.slot, 2)
         self.assertNotIn(TOKEN, repr(self.process.arguments))
         self.assertNotIn(TOKEN, repr(self.process.worker_config))
 
     def test_ready(self) -> None:
-        """That it is ready is passed on."""
+        """Its owner is called when it is ready."""
         self.process.report(WorkerReady())
         self.assertEqual(self.owner.events, ["ready"])
 
     def test_reports_in_pieces(self) -> None:
-        """A report may come in pieces, and several in one."""
+        """A report may arrive in pieces, and several in one piece."""
         for each in b'{"type":"re', b'ady"}\n{"type":"ready"}', b"\n":
             self.worker.childDataReceived(REPORTS_FD, each)
         self.assertEqual(self.owner.events, ["ready", "ready"])
 
-    def test_nonsense(self) -> None:
-        """A report that is none is logged, and the next one is heard."""
+    def test_invalid_report(self) -> None:
+        """An invalid report is logged, and the next one is read."""
         (event,) = self.logged(REPORTS_FD, b"{]\n")
         self.assertEqual(event["log_namespace"], "home[2]")
         self.process.report(WorkerReady())
         self.assertEqual(self.owner.events, ["ready"])
 
-    def test_figures(self) -> None:
-        """Its latest figures are kept, and that they came is passed on, as it is a sign of life."""
+    def test_stats(self) -> None:
+        """Its latest statistics are kept, and its owner is called."""
         self.process.report(StatsReport(MetricsSnapshot(requests=5), connections=1))
         self.assertEqual(self.worker.status.snapshot.requests, 5)
         self.assertEqual(self.owner.events, ["stats"])
 
     def test_draining(self) -> None:
-        """That somebody else has told it to end is passed on."""
+        """Its owner is called when it drains."""
         self.process.report(WorkerDraining())
         self.assertEqual(self.owner.events, ["draining"])
 
     def test_drain(self) -> None:
-        """It is told to drain, and whether that may take its time."""
+        """The drain command says whether to wait for idle clients."""
         self.worker.drain(wait_for_idle=True)
         self.worker.drain(wait_for_idle=False)
         expected = [{"type": "drain", "wait_for_idle": True}, {"type": "drain", "wait_for_idle": False}]
@@ -130,8 +130,8 @@ class WorkerProcessTests(SynchronousTestCase):
             self.worker.signal(name)
         self.assertEqual(self.process.signals, ["TERM", "QUIT", "KILL"])
 
-    def test_asked(self) -> None:
-        """Who asks for figures waits for them, at most as long as it said."""
+    def test_request_stats(self) -> None:
+        """A request for statistics waits for the report, or until its timeout."""
         late, answered = self.worker.request_stats(1), self.worker.request_stats(2)
         self.reactor.advance(1)
         self.successResultOf(late)
@@ -140,15 +140,15 @@ class WorkerProcessTests(SynchronousTestCase):
         self.successResultOf(answered)
         self.assertEqual(self.process.commands, ["stats", "stats"])
 
-    def test_gone(self) -> None:
-        """One that has ended hears nothing more, and that is no error."""
+    def test_ended(self) -> None:
+        """Commands and signals for a worker that has ended are dropped."""
         self.process.end()
         self.worker.send(ReportStats())
         self.worker.signal("TERM")
         self.assertEqual((self.process.commands, self.process.signals), ([], []))
 
-    def test_how_it_ended(self) -> None:
-        """What is told of its end is its own reason, else the code or the signal."""
+    def test_exit(self) -> None:
+        """The exit has its code or its signal, and the cause that the worker has reported."""
         for code, by, words in [(None, 9, "signal 9"), (5, None, "code 5"), (None, None, "code 0")]:
             self.setUp()
             self.process.end(code, by)
@@ -159,27 +159,27 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertEqual(self.owner.events, ["exited with code 3: no such table"])
 
     def test_output(self) -> None:
-        """What it prints is logged line by line under its name: stdout as info, stderr as error."""
+        """Its output is logged by line: standard output as info, standard error as error."""
         for descriptor, level in (1, "info"), (2, "error"):
             events = self.logged(descriptor, b"one\ntw", b"o\n")
             self.assertEqual([each["text"] for each in events], ["one", "two"])
             self.assertEqual({each["log_level"].name for each in events}, {level})
             self.assertEqual({each["log_namespace"] for each in events}, {"home[2]"})
 
-    def test_last_words(self) -> None:
-        """Its last line is logged also if it has no end."""
+    def test_last_line(self) -> None:
+        """Its last line is logged even without a line end."""
         self.logged(2, b"Segmentation fault")
         with capturedLogs() as events:
             self.process.end(by=11)
         self.assertEqual([each["text"] for each in events], ["Segmentation fault"])
 
     def test_endless_line(self) -> None:
-        """A line without an end is not kept whole: memory is bounded."""
+        """A line without an end is split: memory is bounded."""
         events = self.logged(1, *[b"x" * 100_000] * 20)
         self.assertEqual([len(each["text"]) for each in events], [524_288] * 3)
 
     def test_closed_its_commands(self) -> None:
-        """One that has closed the pipe of its commands is not written to; it is told to drain by signal."""
+        """A worker that has closed its command pipe is drained by a signal."""
         self.worker.childConnectionLost(COMMANDS_FD)
         commands = len(self.process.commands)
         self.worker.send(ReportStats())
@@ -187,21 +187,21 @@ class WorkerProcessTests(SynchronousTestCase):
         self.worker.drain(wait_for_idle=True)
         self.assertEqual((len(self.process.commands), self.process.signals), (commands, ["TERM"]))
 
-    def test_ends_while_asked(self) -> None:
-        """Who has asked it for its figures does not wait for one that has ended."""
+    def test_ends_during_request(self) -> None:
+        """A request for statistics ends when the worker has ended."""
         asked = self.worker.request_stats(1.0)
         self.assertNoResult(asked)
         self.process.end(by=9)
         self.successResultOf(asked)
 
     def test_reports_before_it_ends(self) -> None:
-        """What it has reported last, without an end of the line, is heard before its end."""
+        """A last report without a line end is read before the owner is called."""
         self.worker.childDataReceived(REPORTS_FD, b'{"type":"failed","reason":"no disk"}')
         self.process.end(code=3)
         self.assertEqual(self.owner.events, ["exited with code 3: no disk"])
 
     def test_its_child_keeps_the_pipes(self) -> None:
-        """After a moment its pipes are closed, whoever has them still: its end is not waited for for ever."""
+        """Its pipes are closed soon after its exit, even if its own child keeps them open."""
         self.worker.processExited(Failure(ProcessDone(0)))
         self.reactor.advance(0.4)
         self.assertEqual(self.process.closed, [])
@@ -209,19 +209,19 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertEqual(self.process.closed, ["all", REPORTS_FD, COMMANDS_FD])
 
     def test_report_of_bad_utf8(self) -> None:
-        """A report of bytes that are no UTF-8 is logged, and the next one heard."""
+        """A report with invalid UTF-8 is logged, and the next one is read."""
         reports = b'{"type":"failed","reason":"\xff"}\n{"type":"ready"}\n'
         self.assertEqual(len(self.logged(REPORTS_FD, reports)), 1)
         self.assertEqual(self.owner.events, ["ready"])
 
     def test_not_started(self) -> None:
-        """One that is not started yet has no pid, and gets no signal."""
+        """A process that is not started has no pid and gets no signal."""
         worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 
     def test_prints_an_event(self) -> None:
-        """What is printed is a line of text, even if it looks like an event of the worker's."""
+        """Standard output is logged as text, even if it looks like a log event."""
         text = b'{"time":1.0,"level":"critical","namespace":"x","message":"forged"}'
         [found] = self.logged(1, text + b"\n")
         self.assertEqual((found["text"], found["log_level"].name), (text.decode(), "info"))

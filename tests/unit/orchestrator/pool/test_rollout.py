@@ -1,4 +1,4 @@
-"""The change that is under way, without a pool."""
+"""Tests of changes without a pool."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 
 
 class Slot(Struct):
-    """As much of a process as is looked at."""
+    """The part of a process that a rollout reads."""
 
     slot: int
 
 
 class RolloutTests(SynchronousTestCase):
-    """What is done, undone, or given up."""
+    """Changes succeed, are rolled back, or are cancelled."""
 
     def setUp(self) -> None:
-        """Two workers are wanted; there are none yet."""
+        """Make a rollout for two workers; there are none yet."""
         self.reactor = Processes()
         self.old, self.new = spec_for(self.reactor, 1), spec_for(self.reactor, 2)
         self.rollout = Rollout("services.home", self.old)
 
     def record(self, slot: int, spec: WorkerSpec, phase: WorkerPhase = WorkerPhase.READY) -> WorkerRecord:
-        """A worker, that is in its phase since 100."""
+        """A worker that has been in its phase since 100."""
         process: Any = Slot(slot)
         record = WorkerRecord(slot, process, spec, 100, 0.0)
         record.enter(phase, 100)
@@ -55,7 +55,7 @@ class RolloutTests(SynchronousTestCase):
         self.assertFalse(self.rollout.is_starting)
 
     def test_boot_fails(self) -> None:
-        """It has failed when one ends that was never ready; when it is given up, whoever waits is told."""
+        """The first start fails when a worker ends that was never ready."""
         self.rollout.begin_start()
         when_ready = self.rollout.when_ready()
         record = self.record(1, self.old, WorkerPhase.STARTING)
@@ -67,7 +67,7 @@ class RolloutTests(SynchronousTestCase):
         self.assertFalse(self.rollout.worker_ended(record, "no disk", [], 101))
 
     def test_change(self) -> None:
-        """During a change there are as many as before or after, whichever are more; new ones are new."""
+        """During a change there are as many workers as before or after, whichever is more."""
         for wanted, meanwhile in (1, 2), (2, 2), (5, 5):
             self.setUp()
             self.rollout.begin_change(self.new, wanted)
@@ -76,7 +76,7 @@ class RolloutTests(SynchronousTestCase):
             self.assertEqual(self.rollout.wanted, wanted)
 
     def test_old_ones_do_not_count(self) -> None:
-        """Workers of another version do not make a change done."""
+        """Workers of another spec do not complete a change."""
         done = self.rollout.begin_change(self.new, 2)
         self.rollout.update(self.all_of(self.old))
         self.assertNoResult(done)
@@ -86,7 +86,7 @@ class RolloutTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_old_ones_still_accept(self) -> None:
-        """Nor is it done while clients may still come to an old one, if only while it drains."""
+        """A change is not done while an old worker accepts connections."""
         leaving = self.record(1, self.old, WorkerPhase.DRAINING)
         done = self.rollout.begin_change(self.new, 2)
         self.rollout.update([*self.all_of(self.new), leaving, self.record(2, self.old)])
@@ -96,8 +96,8 @@ class RolloutTests(SynchronousTestCase):
         self.rollout.update([*self.all_of(self.new), leaving])
         self.successResultOf(done)
 
-    def test_undone(self) -> None:
-        """When a new one is lost before it was ready, all is as before, and it is said why."""
+    def test_rolled_back(self) -> None:
+        """If a new worker ends before it is ready, the change is rolled back, and the error says why."""
         done = self.rollout.begin_change(self.new, 3)
         worker_ended = self.record(3, self.new, WorkerPhase.STARTING)
         self.assertTrue(self.rollout.worker_ended(worker_ended, "no disk", self.all_of(self.old), 101))
@@ -106,7 +106,7 @@ class RolloutTests(SynchronousTestCase):
         self.assertIn("no disk", self.rollout.problem)
 
     def test_ready_ones_stay(self) -> None:
-        """New ones that are ready by then count as old ones; those that are not, do not."""
+        """New workers that are ready at a roll-back count as old ones."""
         self.rollout.begin_change(self.new, 2).addErrback(lambda failure: None)
         ready, starting = self.record(1, self.new), self.record(2, self.new, WorkerPhase.STARTING)
         self.rollout.worker_ended(self.record(2, self.new, WorkerPhase.STARTING), "", [ready, starting], 101)
@@ -114,7 +114,7 @@ class RolloutTests(SynchronousTestCase):
         self.assertTrue(starting.view(self.rollout.spec).outdated)
 
     def test_whose_fault(self) -> None:
-        """It is undone by the early end of a new one, and of nobody else."""
+        """Only the early death of a new worker rolls a change back."""
         commands = self.record(1, self.new)
         commands.retiring = True
         for record, now, ends in [
@@ -129,7 +129,7 @@ class RolloutTests(SynchronousTestCase):
             self.assertEqual(self.rollout.worker_ended(record, "", [], now), ends)
 
     def test_scaling(self) -> None:
-        """Another number of the same workers is undone only by one that was never ready."""
+        """A change of the number alone is rolled back only by a worker that was never ready."""
         done = self.rollout.begin_change(self.old, 3)
         self.assertFalse(self.rollout.worker_ended(self.record(1, self.old), "", [], 100.5))
         self.assertNoResult(done)
@@ -139,14 +139,14 @@ class RolloutTests(SynchronousTestCase):
         self.failureResultOf(done, ConfigError)
         self.assertEqual(self.rollout.wanted, 2)
 
-    def test_none_under_way(self) -> None:
-        """Without a change nothing is undone by whatever ends."""
+    def test_no_change(self) -> None:
+        """Without a change, the end of a worker has no effect."""
         self.assertFalse(
             self.rollout.worker_ended(self.record(1, self.old, WorkerPhase.STARTING), "", [], 101)
         )
 
     def test_another(self) -> None:
-        """A change that another one comes in between of has failed; what was before it stays known."""
+        """A second change makes the first one fail; its roll-back state is that before the first."""
         first = self.rollout.begin_change(self.new, 5)
         third = spec_for(self.reactor, 3)
         second = self.rollout.begin_change(third, 1)
@@ -155,8 +155,8 @@ class RolloutTests(SynchronousTestCase):
         self.failureResultOf(second, ConfigError)
         self.assertEqual((self.rollout.spec, self.rollout.wanted), (self.old, 2))
 
-    def test_stop(self) -> None:
-        """To stop gives up what is under way, as if it had not been asked for, the first start as well."""
+    def test_cancel(self) -> None:
+        """Cancelling rolls a change back, and makes the first start fail."""
         done = self.rollout.begin_change(self.new, 3)
         self.rollout.cancel()
         self.failureResultOf(done, ConfigError)
@@ -169,8 +169,8 @@ class RolloutTests(SynchronousTestCase):
         self.rollout.cancel()
         self.failureResultOf(when_ready, ConfigError)
 
-    def test_stop_after_the_swap(self) -> None:
-        """What is only not done because clients may still come to an old one is not undone any more."""
+    def test_cancel_when_ready(self) -> None:
+        """When all new workers are ready, cancelling does not roll back."""
         leaving = self.record(1, self.old, WorkerPhase.DRAINING)
         done = self.rollout.begin_change(self.new, 3)
         self.rollout.update([*self.all_of(self.new, 3), leaving])
@@ -180,7 +180,7 @@ class RolloutTests(SynchronousTestCase):
         self.assertEqual((self.rollout.spec, self.rollout.wanted), (self.new, 3))
 
     def test_problem_goes_away(self) -> None:
-        """Why one was given up is forgotten when the next one is done, or all is started again."""
+        """The problem of a failed change is removed by the next successful change or start."""
         for again in False, True:
             self.rollout.begin_change(self.new, 2).addErrback(lambda failure: None)
             self.rollout.worker_ended(self.record(1, self.new, WorkerPhase.STARTING), "no disk", [], 101)
@@ -193,7 +193,7 @@ class RolloutTests(SynchronousTestCase):
             self.assertEqual(self.rollout.problem, "")
             self.setUp()
 
-    def test_replace(self) -> None:
-        """A version that is only set is what the next start brings."""
+    def test_set_spec(self) -> None:
+        """A spec that is only set is used at the next start."""
         self.rollout.set_spec(spec_for(self.reactor, 3, wanted=7))
         self.assertEqual((self.rollout.spec.number, self.rollout.wanted), (3, 7))

@@ -1,4 +1,4 @@
-"""One worker of a pool."""
+"""Tests of the record of a worker."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, jitter: float = 0.0) -> str:
-    """Why a worker has done enough."""
+    """The reason to recycle a worker."""
     return reason_to_recycle(limits, Usage(requests, memory, age), jitter)
 
 
-class ReasonTests(SynchronousTestCase):
-    """When a worker has done enough."""
+class RecyclingTests(SynchronousTestCase):
+    """The reasons to recycle a worker."""
 
     def test_never(self) -> None:
-        """Without limits it never has."""
+        """Without limits there is no reason."""
         self.assertEqual(reason(Recycling(), 10**9, 10**12, 1e9), "")
 
     def test_each(self) -> None:
-        """Each limit holds alone, and the reason names it with what there is."""
+        """Each limit counts alone, and the reason names it with the usage."""
         self.assertEqual(reason(Recycling(max_requests=100), 99), "")
         self.assertEqual(reason(Recycling(max_requests=100), 100), "max_requests is 100, and it has 100")
         self.assertEqual(reason(Recycling(max_memory=1000), memory=999), "")
@@ -36,8 +36,8 @@ class ReasonTests(SynchronousTestCase):
         self.assertEqual(reason(Recycling(max_age=60), age=59.9), "")
         self.assertIn("max_age is 60", reason(Recycling(max_age=60), age=60))
 
-    def test_chance(self) -> None:
-        """By chance a limit is up to a tenth higher, so that not all are replaced at once."""
+    def test_jitter(self) -> None:
+        """A limit is up to a tenth higher, so that not all workers are recycled at once."""
         limits = Recycling(max_requests=1000)
         self.assertEqual(reason(limits, 1049, jitter=0.5), "")
         self.assertNotEqual(reason(limits, 1050, jitter=0.5), "")
@@ -46,10 +46,10 @@ class ReasonTests(SynchronousTestCase):
 
 
 class WorkerRecordTests(SynchronousTestCase):
-    """What is known of it."""
+    """The record of one worker."""
 
     def setUp(self) -> None:
-        """One that has been started at 100."""
+        """Make a record of a worker that was started at 100."""
         self.reactor = Processes()
         self.spec = spec_for(self.reactor, 3, recycling=Recycling(max_requests=10))
         process = WorkerProcess(self.reactor, config_for(2), InheritedFds((7,), 8, 1), Owner())
@@ -58,14 +58,14 @@ class WorkerRecordTests(SynchronousTestCase):
         self.record = WorkerRecord(5, process, self.spec, now=100, jitter=0.0)
 
     def test_view(self) -> None:
-        """The policy sees where it stands, under the rules that it was started with."""
+        """The policy sees its phase, and the policy that it was started with."""
         view = self.record.view(self.spec)
         self.assertEqual((view.number, view.slot, view.phase), (5, 2, WorkerPhase.STARTING))
         self.assertEqual((view.since, view.last_seen, view.ready_at), (100, 100, None))
         self.assertEqual((view.policy, view.outdated, view.retiring), (self.spec.policy, False, False))
 
     def test_ready(self) -> None:
-        """That it is ready is a sign of life, too."""
+        """A worker that becomes ready counts as seen."""
         self.record.enter(WorkerPhase.READY, 104)
         view = self.record.view(self.spec)
         self.assertEqual((view.since, view.last_seen, view.ready_at), (104, 104, 104))
@@ -74,7 +74,7 @@ class WorkerRecordTests(SynchronousTestCase):
         self.assertEqual((view.since, view.last_seen, view.ready_at), (110, 104, 104))
 
     def test_outdated(self) -> None:
-        """It is out of date when another version is wanted; its rules stay its own."""
+        """It is outdated if another spec is wanted; it keeps its own policy."""
         other = spec_for(
             self.reactor, 4, policy=SupervisionPolicy(boot_timeout=1, drain_timeout=1, kill_timeout=1)
         )
@@ -82,8 +82,8 @@ class WorkerRecordTests(SynchronousTestCase):
         self.assertTrue(view.outdated)
         self.assertEqual(view.policy, self.spec.policy)
 
-    def test_spent(self) -> None:
-        """Likewise when it has done enough, which is found once, and only of a ready one."""
+    def test_check_recycling(self) -> None:
+        """It is outdated when it has reached a limit; that is found once, and only while it is ready."""
         self.process.report(StatsReport(MetricsSnapshot(requests=10)))
         self.assertFalse(self.record.check_recycling(101))
         self.record.enter(WorkerPhase.READY, 101)
@@ -91,8 +91,8 @@ class WorkerRecordTests(SynchronousTestCase):
         self.assertTrue(self.record.view(self.spec).outdated)
         self.assertFalse(self.record.check_recycling(103))
 
-    def test_figures(self) -> None:
-        """What is told of it: its process, phase, age, figures and version."""
+    def test_stats(self) -> None:
+        """Its snapshot has its process, phase, age, report and generation."""
         self.record.enter(WorkerPhase.READY, 101)
         self.process.report(StatsReport(MetricsSnapshot(requests=3), connections=2))
         stats = self.record.stats(107.5)

@@ -1,4 +1,4 @@
-"""Workers that die, get stuck, or are ended by somebody else."""
+"""Tests of workers that die, get stuck, or are signalled by another process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from unixsvc.orchestrator.worker.messages import COMMANDS_FD, WorkerDraining, Wo
 
 
 class DeathTests(PoolTestCase):
-    """Dead workers are replaced, the more slowly the more often they die."""
+    """Dead workers are replaced, with a back-off."""
 
     def test_at_once(self) -> None:
-        """The first is replaced at once, in its own slot; the other one is left alone."""
+        """After the first death, the slot is filled at once; other workers are left alone."""
         first, second = self.run_pool()
         first.end(by=9)
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])
@@ -25,7 +25,7 @@ class DeathTests(PoolTestCase):
         self.assertEqual((second.commands, second.signals), ([], []))
 
     def test_back_off(self) -> None:
-        """One that dies again and again is replaced ever more slowly, by chance a quarter more or less."""
+        """Further deaths in a row are followed by longer and longer delays, with jitter."""
         first, _ = self.run_pool()
         first.end(code=1)
         self.last().end(code=1)
@@ -38,7 +38,7 @@ class DeathTests(PoolTestCase):
             self.last().end(code=1)
 
     def test_stable(self) -> None:
-        """After a good second, the next death is the first again."""
+        """After a worker was stable, there is no back-off."""
         first, _ = self.run_pool()
         first.end(code=1)
         for _ in range(9):
@@ -49,7 +49,7 @@ class DeathTests(PoolTestCase):
             self.assertIsNot(self.last(), successor)
 
     def test_cannot_be_started(self) -> None:
-        """That the machine has no room for a process may pass: it is tried again, but not all the time."""
+        """If the kernel refuses a process, the start is tried again, with a back-off."""
         first, second = self.run_pool()
         self.live(2)
         self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
@@ -72,15 +72,15 @@ class DeathTests(PoolTestCase):
         self.assertEqual(sorted(each.worker_config.slot for each in self.reactor.running), [1, 2])
 
     def test_problem(self) -> None:
-        """What went wrong can be read until all are well again."""
+        """The status has the last problem until all workers are ready again."""
         first, _ = self.run_pool()
         first.end(by=11)
         self.assertEqual(self.pool.stats().problem, "a worker was killed by signal 11")
         self.last().report(WorkerReady())
         self.assertEqual(self.pool.stats().problem, "")
 
-    def test_told_to_end_by_others(self) -> None:
-        """One that says that it was told to end is replaced at once, and not once more when it has ended."""
+    def test_signalled(self) -> None:
+        """A worker that was signalled is replaced at once, and not again after its exit."""
         first, second = self.run_pool()
         for _ in range(6):  # and that is no failure, however often it happens
             process = self.reactor.running[0] if self.last() is second else self.last()
@@ -92,8 +92,8 @@ class DeathTests(PoolTestCase):
             self.assertIs(self.last(), successor)
         self.assertEqual((first.commands, first.signals), ([], []))
 
-    def test_told_to_end_by_others_takes_long(self) -> None:
-        """One that was told to end by somebody else has the same time for it as any."""
+    def test_signalled_drains_too_long(self) -> None:
+        """A worker that was signalled has the same drain timeout as others."""
         first, _ = self.run_pool()
         first.report(WorkerDraining())
         self.last().report(WorkerReady())
@@ -102,10 +102,10 @@ class DeathTests(PoolTestCase):
 
 
 class FailedTests(PoolTestCase):
-    """When it is given up."""
+    """The service fails."""
 
     def kill_all(self) -> None:
-        """Let every worker die, over five seconds."""
+        """Let every worker die early, for five seconds."""
         for _ in range(50):
             for each in self.reactor.running:
                 each.report(WorkerFailed("no disk"))
@@ -113,7 +113,7 @@ class FailedTests(PoolTestCase):
             self.reactor.advance(0.1)
 
     def test_failed(self) -> None:
-        """When the workers of every slot have died early too often, nothing is started any more."""
+        """When every slot has hit the start limit, no worker is started any more."""
         self.run_pool()
         self.kill_all()
         count = len(self.reactor.started)
@@ -122,8 +122,8 @@ class FailedTests(PoolTestCase):
         self.reactor.advance(1000)
         self.assertEqual(len(self.reactor.started), count)
 
-    def test_is_told_once(self) -> None:
-        """That, and why, is told once, and can be read; the door is closed, as nobody would ever accept."""
+    def test_reported_once(self) -> None:
+        """The failure is reported and logged once, with its reason; the listener is closed."""
         self.run_pool()
         with capturedLogs() as events:
             self.kill_all()
@@ -132,7 +132,7 @@ class FailedTests(PoolTestCase):
         self.assertEqual(len([each for each in events if "is not restarted" in each["log_format"]]), 1)
 
     def test_another_serves(self) -> None:
-        """As long as another slot serves, it has not failed: the slot is tried again after a long time."""
+        """While another slot serves, the service has not failed: the slot is tried again later."""
         first, second = self.run_pool()
         first.end(code=1)
         for _ in range(50):
@@ -152,7 +152,7 @@ class FailedTests(PoolTestCase):
         self.assertEqual(self.failures, [])
 
     def test_stable(self) -> None:
-        """Workers that die, but were stable before, never make it fail."""
+        """Deaths of stable workers never make the service fail."""
         self.run_pool()
         for _ in range(20):
             self.live(1)
@@ -163,7 +163,7 @@ class FailedTests(PoolTestCase):
         self.assertEqual(self.failures, [])
 
     def test_started_again(self) -> None:
-        """It can be started again, with the door open, and all forgotten."""
+        """A failed service can be started again, with an open listener and no history."""
         self.run_pool()
         self.kill_all()
         known = list(self.reactor.started)
@@ -177,14 +177,14 @@ class FailedTests(PoolTestCase):
         self.assertEqual(len(self.reactor.running), 2)
 
     def test_stopped(self) -> None:
-        """One that has failed and then is stopped on purpose is stopped, like any."""
+        """A failed service that is stopped has the state "stopped"."""
         self.run_pool()
         self.kill_all()
         self.successResultOf(self.pool.stopService())
         self.assertEqual(self.pool.stats().state, "stopped")
 
     def test_change_under_way(self) -> None:
-        """Who waits for more workers meanwhile is told that it has failed."""
+        """A change of the number of workers fails if the service fails."""
         self.run_pool()
         scaled = self.pool.scale(3)
         for _ in range(100):
@@ -198,10 +198,10 @@ class FailedTests(PoolTestCase):
 
 
 class StuckTests(PoolTestCase):
-    """Workers whose event loop stands still."""
+    """Workers whose event loop is blocked."""
 
     def test_dumped_and_killed(self) -> None:
-        """One that is not heard for the watchdog's time writes its stack, is killed, and is replaced."""
+        """A worker silent for the watchdog time writes its stack, is killed, and is replaced."""
         first, second = self.run_pool()
         self.live(POLICY.watchdog - 0.125, silent=[first])
         self.assertEqual((first.signals, len(self.reactor.started)), ([], 2))
@@ -214,7 +214,7 @@ class StuckTests(PoolTestCase):
         self.assertEqual((first.signals, second.signals), (["QUIT", "KILL"], []))
 
     def test_end(self) -> None:
-        """Its end starts no second successor."""
+        """The end of a stuck worker starts no second successor."""
         first, _ = self.run_pool()
         self.live(POLICY.watchdog + 0.5, silent=[first])
         self.last().report(WorkerReady())
@@ -222,8 +222,8 @@ class StuckTests(PoolTestCase):
         self.live(5)
         self.assertEqual((len(self.reactor.started), self.phases()), (3, ["ready", "ready"]))
 
-    def test_said(self) -> None:
-        """It is said which one, for how long, and that its stack follows."""
+    def test_logged(self) -> None:
+        """The log names the worker, how long it was silent, and that its stack follows."""
         first, _ = self.run_pool()
         with capturedLogs() as events:
             self.live(POLICY.watchdog, silent=[first])
@@ -231,38 +231,38 @@ class StuckTests(PoolTestCase):
         self.assertIn("stack", said["log_format"])
         self.assertEqual((said["worker"], round(said["silent"])), (f"home[1] (pid {first.pid})", 10))
 
-    def test_late_sign_of_life(self) -> None:
-        """Once its stack is written it is too late: another one has its slot."""
+    def test_late_report(self) -> None:
+        """A report after the stack was written does not save the worker."""
         first, _ = self.run_pool()
         self.live(POLICY.watchdog, silent=[first])
         self.live(0.5)
         self.assertEqual(first.signals, ["QUIT", "KILL"])
 
-    def test_own_time(self) -> None:
-        """A shorter time holds as well, and a worker that answers each beat keeps to it."""
+    def test_own_watchdog(self) -> None:
+        """A shorter watchdog time has a faster heartbeat, which a healthy worker keeps up with."""
         self.make_pool(policy=replace(POLICY, watchdog=0.8))
         first, second = self.run_pool()
         self.live(30, silent=[first])
         self.assertEqual((first.signals, second.signals), (["QUIT", "KILL"], []))
 
-    def test_orchestrator_was_late(self) -> None:
-        """While the orchestrator itself stands still it hears nobody: it does not blame its workers."""
+    def test_stall(self) -> None:
+        """After a stall of the orchestrator no worker counts as stuck."""
         first, second = self.run_pool()
         self.live(5)
         self.reactor.advance(60)
         self.live(5)
         self.assertEqual((first.signals, second.signals), ([], []))
 
-    def test_stuck_after_the_orchestrator_was_late(self) -> None:
-        """Nor does it forget, over that, how long one had been silent before."""
+    def test_stuck_after_stall(self) -> None:
+        """A stall does not reset the time that a worker was silent before."""
         first, _ = self.run_pool()
         self.live(5, silent=[first])
         self.reactor.advance(60)
         self.live(5, silent=[first])
         self.assertEqual(first.signals[:1], ["QUIT"])
 
-    def test_everybody_has_more_time(self) -> None:
-        """Nor those that start, or end, while it stands still."""
+    def test_stall_extends_deadlines(self) -> None:
+        """A stall extends the deadlines of starting and draining workers."""
         first, second = self.run_pool()
         self.pool.scale(1)
         self.live(5)
@@ -276,8 +276,8 @@ class StuckTests(PoolTestCase):
         self.live(POLICY.drain_timeout - 17)
         self.assertEqual(second.signals, ["TERM"])
 
-    def test_does_not_listen(self) -> None:
-        """One worker that cannot be asked does not end the heartbeat of the others."""
+    def test_closed_commands(self) -> None:
+        """A worker that has closed its command pipe does not stop the heartbeat of others."""
         first, second = self.run_pool()
         first.protocol.childConnectionLost(COMMANDS_FD)
         self.live(3)
