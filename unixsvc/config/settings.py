@@ -171,7 +171,7 @@ class Settings(Struct, frozen=True):
 
     :ivar source: the file, for messages.
     :ivar folder: the base of relative paths in the file; workers have it first on their import path.
-    :ivar services: the tables ``[services.NAME]``, and :data:`HTTP_SERVICE` if there is a table ``[http]``.
+    :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
     :ivar http: the keys of ``[http]`` that no other service has.
     """
 

@@ -21,7 +21,7 @@ class Route(Struct, frozen=True):
 
     :ivar method: in upper case.
     :ivar pattern: the path below the prefix of the group; ``{name}`` or ``{name:type}`` is a variable, with a
-        type of :data:`unixsvc.routing.pattern.PATH_TYPES`.
+        type of ``unixsvc.routing.pattern.PATH_TYPES``.
     :ivar action: a method of the group's controller, or a function if there is no controller.
     :ivar public: true if the route needs no token under the policy ``private``.
     :ivar title: a short description for the contract.

@@ -55,7 +55,7 @@ class MemoryService:
     """An application as a service, with one client.
 
     Requests are encoded and replies are decoded, as over a socket. A Deferred that a method returns has fired
-    already, unless the action waits: then it fires when :attr:`clock` is advanced, or when the event happens
+    already, unless the action waits: then it fires when ``clock`` is advanced, or when the event happens
     that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
 
     :param options: the options of the service, for its container.
@@ -124,7 +124,7 @@ class MemoryService:
         """Request a stream, with the method GET.
 
         Up to 64 items of a generator that does not wait arrive at once, and the others in the next turns of
-        :attr:`clock`.
+        ``clock``.
 
         :param credit: how many items the service may send before more credit is granted; None for no limit.
         """

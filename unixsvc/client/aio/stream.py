@@ -15,7 +15,7 @@ __all__ = ["Stream"]
 
 
 class Stream(BufferedStream):
-    """The items of a stream, see :class:`BufferedStream`.
+    """The items of a stream, see ``BufferedStream``.
 
     :param task: done at the end.
     """

@@ -13,7 +13,7 @@ __all__ = ["Stream"]
 
 
 class Stream(BufferedStream):
-    """The items of a stream, see :class:`BufferedStream`.
+    """The items of a stream, see ``BufferedStream``.
 
     :param call: fires at the end.
     """
