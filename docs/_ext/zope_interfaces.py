@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from zope.interface.interface import InterfaceClass, Method
 
 
 class AutoInterface(SphinxDirective):
-    """``.. autointerface:: package.module.IName``: the interface with its methods and attributes."""
+    """``.. autointerface:: package.module.IName``: the interface with its methods.
+
+    It is read from the source, as zope.interface does not keep arguments that are passed by name.
+    """
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Describe the interface as a class."""
         module, _, name = self.arguments[0].rpartition(".")
-        interface: InterfaceClass = getattr(import_module(module), name)
-        lines = list(_lines_of(interface, module))
+        source = inspect.getsource(import_module(getattr(import_module(module), name).__module__))
+        [found] = [
+            each for each in ast.parse(source).body if isinstance(each, ast.ClassDef) and each.name == name
+        ]
         container = nodes.section()
         container.document = self.state.document
-        self.state.nested_parse(StringList(lines, source=self.arguments[0]), self.content_offset, container)
+        lines = StringList(list(_lines_of(found, module)), source=self.arguments[0])
+        self.state.nested_parse(lines, self.content_offset, container)
         return container.children
 
 
-def _lines_of(interface: InterfaceClass, module: str) -> Iterator[str]:
-    yield f".. py:currentmodule:: {module}"
-    yield ""
-    yield f".. py:class:: {interface.__name__}"
-    yield ""
-    yield from _indented(inspect.getdoc(interface) or "", 1)
-    for name in interface.names():
-        described: Any = interface[name]
-        if isinstance(described, Method):
-            yield f"   .. py:method:: {name}{described.getSignatureString()}"
-        else:
-            yield f"   .. py:attribute:: {name}"
-        yield ""
-        yield from _indented(inspect.cleandoc(described.getDoc() or ""), 2)
+def _lines_of(interface: ast.ClassDef, module: str) -> Iterator[str]:
+    yield from (f".. py:currentmodule:: {module}", "", f".. py:class:: {interface.name}", "")
+    yield from _indented(ast.get_docstring(interface) or "", 1)
+    for method in interface.body:
+        if isinstance(method, ast.FunctionDef):
+            returns = f" -> {ast.unparse(method.returns)}" if method.returns else ""
+            yield f"   .. py:method:: {method.name}({ast.unparse(method.args)}){returns}"
+            yield ""
+            yield from _indented(ast.get_docstring(method) or "", 2)
 
 
 def _indented(text: str, levels: int) -> Iterator[str]:
