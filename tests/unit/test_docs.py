@@ -22,6 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGE = DOCS / "reference" / "configuration.rst"
 
+# Words of the field, for things that have had others here.
+WORDS = (
+    "back-off", "backlog", "backpressure", "broken pipe", "circuit breaker", "connection pool", "cookie",
+    "cors preflight", "deadline", "event loop", "file descriptor", "flow control", "graceful shutdown",
+    "health check", "idempotency key", "jitter", "keep-alive", "liveness", "load balancing", "middleware",
+    "multiplexing", "pipelin", "readiness", "request smuggling", "retry budget", "rolling restart",
+    "server-sent events", "service discovery", "socket activation", "watchdog",
+)  # fmt: skip
+
 _SECTION = re.compile(r"^(?P<title>\S.*)\n-+$", re.MULTILINE)
 _ROW = re.compile(r"^   \* - ``(?P<key>\w+)``\n     - (?P<default>.*)$", re.MULTILINE)
 
@@ -162,7 +171,28 @@ class ReadmeTests(SynchronousTestCase):
             self.assertTrue((ROOT / link).is_file(), link)
 
 
+class ArchitecturePage(SynchronousTestCase):
+    def test_packages(self) -> None:
+        """Each package is in the table of packages, and each name in it is a package or a module."""
+        text = (DOCS / "explanation" / "architecture.rst").read_text("utf-8")
+        named = set(re.findall(r"^``([a-z_.]+)``", text, re.MULTILINE))
+        package = Path(unixsvc_package.__file__).parent
+        packages = {each.parent.name for each in package.glob("*/__init__.py")}
+        self.assertEqual(packages - named, set())
+        for name in named:
+            path = package.joinpath(*name.split("."))
+            self.assertTrue(path.is_dir() or path.with_suffix(".py").is_file(), name)
+
+
 class PagesTests(SynchronousTestCase):
+    def test_words(self) -> None:
+        """What somebody searches for is found."""
+        text = " ".join(
+            re.sub(r"\s+", " ", page.read_text("utf-8")).lower() for page in [*DOCS.rglob("*.rst")]
+        )
+        for words in WORDS:
+            self.assertIn(words, text)
+
     def test_blocks(self) -> None:
         """Every literal block has a language, so that it is executed or says why it is not."""
         for page in DOCS.rglob("*.rst"):
