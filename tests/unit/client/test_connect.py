@@ -1,4 +1,4 @@
-"""Connecting to a service. What is tested is what sockets do, so there are some."""
+"""Connecting to a service, with real sockets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.errors import ConfigError
 
 
-class DialingTests(SynchronousTestCase):
-    """In a folder of its own."""
-
+class ConnectTests(SynchronousTestCase):
     def setUp(self) -> None:
-        """Make it."""
+        """Make a socket directory."""
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
     def listen(self, name: str = "shop", backlog: int = 5) -> socket.socket:
-        """Listen as that service."""
+        """Listen as a service."""
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.addCleanup(listening.close)
         listening.bind(os.path.join(self.folder, f"service_{name}.sock"))
@@ -34,26 +32,26 @@ class DialingTests(SynchronousTestCase):
         return listening
 
     def as_user(self, uid: int) -> None:
-        """Be another user until the end of the test."""
+        """Switch to another user until the end of the test."""
         before = os.geteuid()
         os.seteuid(uid)
         self.addCleanup(os.seteuid, before)
 
-    def assertUnreached(self, *words: str) -> ConnectAttemptFailed:
-        """It may be otherwise soon; the caller would be told these words."""
+    def assertAttemptFails(self, *words: str) -> ConnectAttemptFailed:
+        """The attempt fails, and may be repeated; the error for the caller contains these words."""
         error: ConnectAttemptFailed = self.assertRaises(ConnectAttemptFailed, connect, self.folder, "shop")
-        for each in words:
-            self.assertIn(each, str(error.reason))
+        for word in words:
+            self.assertIn(word, str(error.reason))
         return error
 
     def assertUnreachable(self, *words: str) -> None:
-        """It will not be otherwise; the caller is told these words."""
+        """The service is unreachable; the error contains these words."""
         error = self.assertRaises(ServiceUnreachable, connect, self.folder, "shop")
-        for each in words:
-            self.assertIn(each, str(error))
+        for word in words:
+            self.assertIn(word, str(error))
 
     def test_connected(self) -> None:
-        """It is connected, does not block, and no other program inherits it."""
+        """The socket is connected, non-blocking, and not inherited by child processes."""
         listening = self.listen()
         with connect(self.folder, "shop") as connection, listening.accept()[0] as accepted:
             accepted.sendall(b"hello")
@@ -61,26 +59,26 @@ class DialingTests(SynchronousTestCase):
             self.assertEqual((connection.getblocking(), connection.get_inheritable()), (False, False))
 
     def test_absent(self) -> None:
-        """Where there is no socket, those that there are are named."""
+        """If the socket does not exist, the error lists the services that exist."""
         self.listen("user")
         self.listen("home")
-        error = self.assertUnreached("there is no service 'shop'; there are: home, user", "unixsvc ls")
+        error = self.assertAttemptFails("there is no service 'shop'; there are: home, user", "unixsvc ls")
         self.assertTrue(error.absent)
 
-    def test_nobody(self) -> None:
-        """A socket on which nobody listens any more may be listened on soon."""
+    def test_not_listening(self) -> None:
+        """A stale socket may be replaced soon."""
         self.listen().close()
-        self.assertFalse(self.assertUnreached("no process listens").absent)
+        self.assertFalse(self.assertAttemptFails("no process listens").absent)
 
-    def test_full(self) -> None:
-        """More who wait than may is no reason to wait here, nor to give up."""
+    def test_full_backlog(self) -> None:
+        """A full backlog does not block, and the attempt may be repeated."""
         listening = self.listen(backlog=0)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             other.connect(listening.getsockname())
-            self.assertUnreached(os.strerror(errno.EAGAIN))
+            self.assertAttemptFails(os.strerror(errno.EAGAIN))
 
     def test_too_many_files(self) -> None:
-        """Neither is it that this process has too many files open."""
+        """The same holds if this process has too many open files."""
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.listen()
         lowest = os.dup(0)
@@ -92,19 +90,19 @@ class DialingTests(SynchronousTestCase):
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         self.assertIn(os.strerror(errno.EMFILE), str(error))
 
-    def test_no_socket(self) -> None:
-        """Something else in its place is nothing that time will change."""
+    def test_datagram_socket(self) -> None:
+        """A socket of another type is an error that retries do not solve."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             other.bind(os.path.join(self.folder, "service_shop.sock"))
             self.assertUnreachable("cannot be reached")
 
     def test_long_path(self) -> None:
-        """A path that no socket can have is a mistake in the configuration."""
+        """A path that is too long for a socket is an error in the configuration."""
         self.assertRaises(ConfigError, connect, "/tmp/" + "x" * 200, "shop")  # noqa: S108
 
     @skipIf(os.geteuid() != 0, "only root can be another user")
     def test_forbidden(self) -> None:
-        """One who may not connect is told so."""
+        """Denied permission is an error that retries do not solve."""
         self.listen()
         os.chmod(self.folder, 0o700)
         self.as_user(65534)
@@ -112,7 +110,7 @@ class DialingTests(SynchronousTestCase):
 
     @skipIf(os.geteuid() != 0, "only root can be another user")
     def test_other_user(self) -> None:
-        """Somebody else who could put the socket there is not trusted, and gets no connection to keep."""
+        """A socket of another user is not trusted, and the connection is closed."""
         os.chmod(self.folder, 0o777)
         os.seteuid(65534)
         try:
@@ -124,8 +122,8 @@ class DialingTests(SynchronousTestCase):
             self.assertEqual(accepted.recv(1), b"")
 
     @skipIf(os.geteuid() != 0, "only root can be another user")
-    def test_vouched_for(self) -> None:
-        """Another user who listens where only root can put a socket is trusted."""
+    def test_owned_by_root(self) -> None:
+        """Another user is trusted if only root could create the socket."""
         os.chmod(self.folder, 0o700)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.addCleanup(listening.close)

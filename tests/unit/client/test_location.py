@@ -1,4 +1,4 @@
-"""Where services are, what is shown to them, and what a call looks like, if nobody says."""
+"""Where a client finds its socket directory and token; how calls are encoded and results are decoded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TOKEN = "ab" * 32
 _SERVICE = '[services.home]\napp = "unix_app.home:app"\n'
 
 
-class PlaceTests(SynchronousTestCase):
-    """In a folder with a configuration."""
+class LocationTests(SynchronousTestCase):
+    """In a directory with a configuration."""
 
     def setUp(self) -> None:
-        """Be there."""
+        """Change to it."""
         self.folder = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.addCleanup(os.chdir, os.getcwd())
@@ -32,31 +32,31 @@ class PlaceTests(SynchronousTestCase):
         self.configure("required")
 
     def configure(self, policy: str) -> None:
-        """Have a policy."""
+        """Write a configuration with a token policy."""
         text = f'socket_dir = "run"\ntoken_file = "token"\n[security]\ntoken = "{policy}"\n{_SERVICE}'
         Path("unixsvc.toml").write_text(text)
 
     def write_token(self) -> None:
-        """Have a token."""
+        """Write a token file."""
         Path("token").write_text(TOKEN)
         os.chmod("token", 0o600)
 
-    def test_said(self) -> None:
-        """What is said is taken, and nothing is read then."""
+    def test_given(self) -> None:
+        """If both are given, no configuration is read."""
         Path("unixsvc.toml").write_text("nonsense")
-        place = find_location("/somewhere", "t")
-        self.assertEqual((place.socket_dir, place.token), ("/somewhere", "t"))
+        location = find_location("/somewhere", "t")
+        self.assertEqual((location.socket_dir, location.token), ("/somewhere", "t"))
 
     def test_configured(self) -> None:
-        """What is not said is what the configuration here says."""
+        """What is not given comes from the configuration."""
         self.write_token()
-        place = find_location()
-        self.assertEqual((place.socket_dir, place.token), (os.path.join(self.folder, "run"), TOKEN))
+        location = find_location()
+        self.assertEqual((location.socket_dir, location.token), (os.path.join(self.folder, "run"), TOKEN))
         self.assertEqual(find_location(token="t").token, "t")
         self.assertEqual(find_location("/somewhere").socket_dir, "/somewhere")
 
     def test_policies(self) -> None:
-        """Without a token file: needed under ``required``, done without under the others."""
+        """A missing token file is an error under ``required`` only; under ``off`` no token is read."""
         self.assertRaises(ConfigError, find_location)
         for policy in ("private", "off"):
             self.configure(policy)
@@ -66,43 +66,44 @@ class PlaceTests(SynchronousTestCase):
         self.configure("private")
         self.assertEqual(find_location().token, TOKEN)
 
-    def told(
-        self, shown: Credentials, detail: object = "auth_token is wrong", kind: type = Unauthorized
+    def message(
+        self, credentials: Credentials, detail: object = "auth_token is wrong", kind: type = Unauthorized
     ) -> str:
-        """What a caller is told who is refused with that detail."""
-        return str(shown.annotate(kind(detail)))
+        """The message of an error after the token was rejected with this detail."""
+        return str(credentials.annotate(kind(detail)))
 
     def test_origin(self) -> None:
-        """Who is refused is told the file that the token is from, or why none was shown; never the token."""
+        """The error names the file of the token, or says why none was sent; it never contains the token."""
         self.write_token()
-        file, shown = os.path.join(self.folder, "token"), find_location().credentials
+        file, credentials = os.path.join(self.folder, "token"), find_location().credentials
         self.assertEqual(
-            self.told(shown), f"401 Unauthorized: auth_token is wrong; the token was read from {file}"
+            self.message(credentials),
+            f"401 Unauthorized: auth_token is wrong; the token was read from {file}",
         )
-        self.assertNotIn(TOKEN, self.told(shown) + repr(shown) + repr(find_location()))
+        self.assertNotIn(TOKEN, self.message(credentials) + repr(credentials) + repr(find_location()))
         os.unlink(file)
         self.configure("private")
         for detail in ("auth_token is missing", None):
-            told = self.told(find_location().credentials, detail)
-            self.assertIn(f"auth_token is missing; none was sent, as {file} does not exist; use", told)
+            message = self.message(find_location().credentials, detail)
+            self.assertIn(f"auth_token is missing; none was sent, as {file} does not exist; use", message)
         self.configure("off")
-        self.assertIn("none is required by", self.told(find_location().credentials, None))
+        self.assertIn("none is required by", self.message(find_location().credentials, None))
 
     def test_no_origin(self) -> None:
-        """What is refused for another reason, or with a token that was simply given, is left as it is."""
+        """An error with another reason, or for a token that was given, is not changed."""
         self.write_token()
         for detail in (None, "you?", ["auth_token is wrong"], "auth_token is missing"):
             error = Unauthorized(detail)
             self.assertIs(find_location().credentials.annotate(error), error)
         self.assertEqual(
-            self.told(find_location().credentials, kind=Forbidden), "403 Forbidden: auth_token is wrong"
+            self.message(find_location().credentials, kind=Forbidden), "403 Forbidden: auth_token is wrong"
         )
         self.assertEqual(
-            self.told(find_location(token="t").credentials), "401 Unauthorized: auth_token is wrong"
+            self.message(find_location(token="t").credentials), "401 Unauthorized: auth_token is wrong"
         )
 
     def test_secret(self) -> None:
-        """The token is not shown where the place is."""
+        """The token is not part of a repr."""
         self.assertNotIn("secret", repr(find_location("/run", "secret")))
 
 
@@ -110,11 +111,11 @@ class _Item(Struct):
     name: Annotated[str, Meta(min_length=1)]
 
 
-class AskingTests(SynchronousTestCase):
-    """From what a program says to a call, and from an answer to what it gets."""
+class EncodingTests(SynchronousTestCase):
+    """From arguments to a call, and from a reply to a result."""
 
     def test_call(self) -> None:
-        """A dict and a Struct are data; the method is upper-cased; the key goes with the caller's meta."""
+        """Data may be a dict or a Struct; the method is upper-cased; the key is added to the meta."""
         self.assertEqual(make_call("get", "/x", None), Call("GET", "/x"))
         self.assertEqual(make_call("GET", "/x", {}), Call("GET", "/x"))
         meta = {"request_id": "r"}
@@ -125,12 +126,12 @@ class AskingTests(SynchronousTestCase):
         self.assertEqual(meta, {"request_id": "r"})
 
     def test_wrong_data(self) -> None:
-        """What is no object is no data, nor is what cannot become JSON."""
+        """Data must be a JSON object."""
         for wrong in ([1], "text", 7, object(), {"a": object()}):
             self.assertRaises(TypeError, make_call, "GET", "/x", wrong)
 
     def test_result(self) -> None:
-        """An answer becomes what is asked for; where it cannot, the service has answered nonsense."""
+        """A result is decoded as the given type; if it does not fit, the error is BadGateway."""
         self.assertEqual(result_of(Raw(b'{"name":"Pen"}'), _Item), _Item("Pen"))
         error = self.assertRaises(BadGateway, result_of, Raw(b'{"name":""}'), _Item)
         self.assertIn("name", str(error))

@@ -1,4 +1,4 @@
-"""What happens in a directory is noticed without Twisted, too: on an asyncio loop, and by a thread."""
+"""Waiting for a change in a directory: on asyncio and uvloop, and in a thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unixsvc.client import inotify
 from unixsvc.client.aio import directory_watch
 from unixsvc.client.inotify import wait_for_change, watch
 
-_LONG = 10.0  # seconds; only ever waited for when something is broken
+_LONG = 10.0  # seconds; only waited for if the test fails
 
 
 def descriptors() -> int:
@@ -29,28 +29,26 @@ def descriptors() -> int:
     return sum(os.path.islink(each) and os.readlink(each) == "anon_inode:inotify" for each in links)
 
 
-class NoticingTests(SynchronousTestCase):
-    """With the kernel's help, and without."""
-
+class DirectoryWatchTests(SynchronousTestCase):
     def setUp(self) -> None:
-        """Have a directory."""
+        """Make a directory."""
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
 
     def seconds(
         self, wait: Callable[[str, float], object], seconds: float, folder: Path | None = None
     ) -> float:
-        """How long is waited, where a file appears soon."""
+        """How long it waits if a file is created soon."""
         timer = threading.Timer(0.05, (self.folder / f"new {time.monotonic()}").touch)
         timer.start()
-        suspended = time.monotonic()
+        started = time.monotonic()
         wait(str(folder or self.folder), seconds)
-        waited = time.monotonic() - suspended
+        waited = time.monotonic() - started
         timer.join()
         return waited
 
-    def each(self) -> list[Callable[[str, float], object]]:
-        """All ways to wait."""
+    def waits(self) -> list[Callable[[str, float], object]]:
+        """The functions of all clients."""
         return [
             lambda *given: asyncio.run(directory_watch.wait_for_change(*given)),
             lambda *given: uvloop.run(directory_watch.wait_for_change(*given)),
@@ -58,31 +56,31 @@ class NoticingTests(SynchronousTestCase):
         ]
 
     def test_changes(self) -> None:
-        """A file that appears is noticed at once."""
-        for wait in self.each():
+        """A new file ends the wait at once."""
+        for wait in self.waits():
             self.assertTrue(0.04 < self.seconds(wait, _LONG) < 1.0)
 
     def test_nothing(self) -> None:
-        """Nothing is waited for until the time is over; so is what the kernel does not tell."""
-        for wait in self.each():
+        """Without a change, or if the directory cannot be watched, it waits for the whole time."""
+        for wait in self.waits():
             for folder in self.folder / "nowhere", Path(tempfile.mkdtemp(dir=self.folder)):
                 self.assertTrue(0.2 <= self.seconds(wait, 0.2, folder) < 1.0)
 
-    def test_no_help(self) -> None:
-        """A kernel or a library without it is an OSError, after which the time decides."""
+    def test_no_inotify(self) -> None:
+        """Without inotify, it waits for the whole time."""
 
         class Nothing:
-            """A library that has none of it."""
+            """A C library without inotify."""
 
         import ctypes
 
         self.patch(ctypes, "CDLL", lambda *_, **__: Nothing())
         self.assertRaises(OSError, watch, str(self.folder))
-        for wait in self.each():
+        for wait in self.waits():
             self.assertTrue(0.2 <= self.seconds(wait, 0.2) < 1.0)
 
-    def test_nothing_left(self) -> None:
-        """No descriptor is left behind, however it ended; also where nobody waits any more."""
+    def test_descriptors(self) -> None:
+        """The descriptor is closed in any case, also after cancellation."""
 
         async def cancelled() -> None:
             task = asyncio.create_task(directory_watch.wait_for_change(str(self.folder), _LONG))
@@ -90,7 +88,7 @@ class NoticingTests(SynchronousTestCase):
             task.cancel()
             await asyncio.wait([task])
 
-        for wait in self.each():
+        for wait in self.waits():
             before = descriptors()
             wait(str(self.folder), 0.01)
             self.seconds(wait, _LONG)

@@ -1,4 +1,4 @@
-"""Calls of the Twisted client that share a connection: what goes out together, and what ends apart."""
+"""Calls of the Twisted client that share a connection: coalesced writes, deadlines, and first attempts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from tests.unit.client.twisted.test_client import ClientTestCase, Item
 from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unavailable
 
 
-def answers(*numbers: int) -> bytes:
-    """What the service says to these calls."""
+def replies(*numbers: int) -> bytes:
+    """Replies to these calls."""
     return b"".join(b'{"id":%d,"code":200,"data":%d}\n' % (each, each) for each in numbers)
 
 
-class TogetherTests(ClientTestCase):
-    """One connection."""
+class CoalescedWritesTests(ClientTestCase):
+    """On one connection."""
 
     def setUp(self) -> None:
-        """Have one, and note each write."""
+        """Make a connection, and record each write."""
         super().setUp()
         self.client._pool._limit = 1
         first = self.client.get("/first")
-        self.receive(answers(1))
+        self.receive(replies(1))
         self.successResultOf(first)
         self.writes: list[bytes] = []
         self.reactor.adopted[0][0].multiplexer._write = self.writes.append
 
-    def asking(self, path: str, times: int = 1, **data: Any) -> Deferred[Any]:
-        """A call that is followed by others when it is answered."""
+    def call_with_followers(self, path: str, times: int = 1, **data: Any) -> Deferred[Any]:
+        """Make a call whose callback makes others."""
 
         def ask(result: Any) -> Any:
             for _ in range(times):
@@ -39,10 +39,10 @@ class TogetherTests(ClientTestCase):
         return self.client.get("/item/7").addCallback(ask)
 
     def test_one_write(self) -> None:
-        """What is asked because of answers that came together goes out together; other calls do not."""
-        asked = [self.asking(f"/{number}") for number in range(3)]
+        """Calls made because of replies in one read are sent in one write; others at once."""
+        asked = [self.call_with_followers(f"/{number}") for number in range(3)]
         self.assertEqual(len(self.writes), 3)
-        self.receive(answers(4, 2, 3))
+        self.receive(replies(4, 2, 3))
         (together,) = self.writes[3:]
         self.assertEqual([together.count(each) for each in (b"/0", b"/1", b"/2", b"\n")], [1, 1, 1, 3])
         self.assertEqual([self.successResultOf(each) for each in asked], [2, 3, 4])
@@ -50,17 +50,17 @@ class TogetherTests(ClientTestCase):
         self.assertEqual(len(self.writes), 5)
 
     def test_bounded(self) -> None:
-        """What is much does not wait for the end."""
-        self.asking("/long", times=9, text="x" * 4000)
-        self.asking("/short")
-        self.receive(answers(2, 3))
+        """Large messages are not held back."""
+        self.call_with_followers("/long", times=9, text="x" * 4000)
+        self.call_with_followers("/short")
+        self.receive(replies(2, 3))
         lengths = [len(each) for each in self.writes[2:]]
         self.assertEqual(len(lengths), 2)
         self.assertTrue(16_384 < lengths[0] < 24_000)
         self.assertEqual(b"".join(self.writes[2:]).count(b"\n"), 10)
 
     def test_closed_meanwhile(self) -> None:
-        """What was said before the client is closed is sent before the connection is."""
+        """Messages that were held back are sent before the connection is closed."""
         called = self.client.get("/one")
         other = self.client.get("/never")
         closed: list[int] = []
@@ -72,12 +72,12 @@ class TogetherTests(ClientTestCase):
 
         called.addCallback(close)
         self.client.get("/two")
-        self.receive(answers(2, 4))
+        self.receive(replies(2, 4))
         self.failureResultOf(other, CancelledError)
         self.assertEqual((closed, self.writes[-1]), ([4], b'{"id":3,"cancel":true}\n'))
 
     def test_deadlines(self) -> None:
-        """Each has its own deadline, whichever was asked first; when all are over, no time is counted."""
+        """Each call has its own deadline; without pending calls there is no delayed call."""
         calls = [self.client.call("GET", "/never", timeout=each) for each in (4.0, 2.0, 3.0, 1.0)]
         over = []
         for _ in range(4):
@@ -93,11 +93,11 @@ class TogetherTests(ClientTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_first_try(self) -> None:
-        """The first try of a call on an open connection fails as any other."""
+        """The first attempt on an open connection fails like any other."""
         missing, wrong = self.client.get("/item/7"), self.client.call("GET", "/item/7", type=Item)
         posted = self.client.post("/item")
         self.receive(
-            b'{"id":2,"status":"error","code":404,"message":"Not found","detail":"no"}\n' + answers(3)
+            b'{"id":2,"status":"error","code":404,"message":"Not found","detail":"no"}\n' + replies(3)
         )
         self.assertFails(missing, NotFound)
         self.assertFails(wrong, BadGateway)
@@ -105,12 +105,12 @@ class TogetherTests(ClientTestCase):
         self.assertIn("may have run", str(self.assertFails(posted, Unavailable)))
 
     def test_time_is_one(self) -> None:
-        """A second try has what the first has left; the caller can still give it up."""
+        """A second attempt has the time that the first has left; the caller can still cancel the call."""
         called, other = (self.client.call("GET", each, timeout=2.0) for each in ("/item/7", "/other"))
         self.reactor.advance(1.5)
         self.lose()
         self.reactor.advance(0.01)
-        sent = {each["path"]: each for each in self.sent(1)}  # chance says which is first
+        sent = {each["path"]: each for each in self.sent(1)}  # in random order
         self.assertAlmostEqual(sent["/item/7"]["timeout"], 0.49)
         other.cancel()
         self.failureResultOf(other, CancelledError)
@@ -119,7 +119,7 @@ class TogetherTests(ClientTestCase):
         self.assertEqual(self.assertFails(called, DeadlineExceeded).detail, "no answer within 2 s")
 
     def test_budget(self) -> None:
-        """A call counts once in the budget of what may be made again, however often it is tried."""
+        """A call is counted once in the retry budget."""
         self.client._budget._left = 10.0
         self.client.get("/item/7").addErrback(lambda _: None)
         self.assertAlmostEqual(self.client._budget._left, 10.2)

@@ -1,4 +1,4 @@
-"""The Twisted client where nobody knows beforehand whether the answer is a stream, or is mistaken there."""
+"""Calls of the Twisted client whose reply may be a stream, or is not the expected one."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unavailable
 
 
 class OpenTests(ClientTestCase):
-    """Whichever comes."""
+    """Calls whose reply may be a stream."""
 
     def open(self, **options: Any) -> Deferred[Any]:
-        """Ask."""
+        """Make such a call."""
         return self.client.open("GET", "/x", {"a": 1}, meta={"m": "n"}, **options)
 
     def item(self, *items: int) -> None:
-        """Have items come."""
+        """Receive items."""
         self.receive(b"".join(b'{"id":1,"more":true,"data":%d}\n' % each for each in items))
 
-    def begin(self, **options: Any) -> Stream:
-        """Have it be a stream."""
+    def open_stream(self, **options: Any) -> Stream:
+        """Make a call whose reply is a stream."""
         opened = self.open(**options)
         self.sent()
         self.item(1)
@@ -40,7 +40,7 @@ class OpenTests(ClientTestCase):
         return Deferred.fromCoroutine(stream.__anext__())
 
     def test_result(self) -> None:
-        """A plain answer is the result, as JSON; it is asked for with credit, and a stream's time."""
+        """A unary reply is the result, as JSON; the request has credit and the timeout of a stream."""
         opened = self.open(timeout=2.0, limit=9.0)
         (sent,) = self.sent()
         expected = {
@@ -56,8 +56,8 @@ class OpenTests(ClientTestCase):
         self.assertEqual(self.successResultOf(opened), Raw(b'{ "b":1.50}'))
         self.assertEqual((self.reactor.getDelayedCalls(), len(self.client._pool)), ([], 1))
 
-    def test_failure(self) -> None:
-        """A failure is one; what is not answered in its time is late, and taken back."""
+    def test_error(self) -> None:
+        """Errors and timeouts are those of a unary call."""
         opened = self.open()
         self.receive(b'{"id":1,"status":"error","code":404,"message":"Not found","detail":"no"}\n')
         self.assertFails(opened, NotFound)
@@ -68,8 +68,8 @@ class OpenTests(ClientTestCase):
         self.assertEqual(self.sent(), [{"id": 2, "cancel": True}])
 
     def test_stream(self) -> None:
-        """With its first item it is a stream; credit is granted as items are taken."""
-        stream = self.begin()
+        """With its first item it is a stream; credit is granted as items are read."""
+        stream = self.open_stream()
         self.assertEqual(self.successResultOf(self.next(stream)), Raw(b"1"))
         self.item(*range(WINDOW // 2))
         self.assertEqual(self.sent(), [])
@@ -80,9 +80,9 @@ class OpenTests(ClientTestCase):
         self.receive(b'{"id":1,"code":200,"data":null}\n')
         self.failureResultOf(waiting, StopAsyncIteration)
 
-    def test_ends_wrong(self) -> None:
-        """What ends it is raised behind its items; that the connection ends is Unavailable."""
-        stream = self.begin()
+    def test_stream_error(self) -> None:
+        """An error is raised after the received items; a lost connection is Unavailable."""
+        stream = self.open_stream()
         self.receive(b'{"id":1,"status":"error","code":404,"message":"Not found","detail":"no"}\n')
         self.assertEqual(self.successResultOf(self.next(stream)), Raw(b"1"))
         self.assertFails(self.next(stream), NotFound)
@@ -94,8 +94,8 @@ class OpenTests(ClientTestCase):
         self.assertFails(self.next(stream), Unavailable)
         self.assertEqual((len(self.reactor.adopted), self.reactor.getDelayedCalls()), (1, []))
 
-    def test_again(self) -> None:
-        """It is asked again like any call, as long as nothing of it has come."""
+    def test_retry(self) -> None:
+        """It is retried before the first item."""
         opened = self.open()
         self.lose()
         self.reactor.advance(0.01)
@@ -103,8 +103,8 @@ class OpenTests(ClientTestCase):
         self.assertEqual(self.successResultOf(self.next(self.successResultOf(opened))), Raw(b"7"))
 
     def test_limit(self) -> None:
-        """The time for its first item is none for all of it; that has a limit of its own, or none."""
-        stream = self.begin(timeout=2.0, limit=9.0)
+        """The timeout applies to the first item; the limit applies to the whole stream."""
+        stream = self.open_stream(timeout=2.0, limit=9.0)
         self.successResultOf(self.next(stream))
         waiting = self.next(stream)
         self.reactor.advance(8.9)
@@ -114,8 +114,8 @@ class OpenTests(ClientTestCase):
         self.assertEqual(self.sent(), [{"id": 1, "cancel": True}])
 
     def test_no_limit(self) -> None:
-        """Without a limit there is none."""
-        stream = self.begin(timeout=2.0)
+        """Without a limit, a stream has no deadline."""
+        stream = self.open_stream(timeout=2.0)
         self.successResultOf(self.next(stream))
         waiting = self.next(stream)
         self.reactor.advance(1000.0)
@@ -123,7 +123,7 @@ class OpenTests(ClientTestCase):
         waiting.addErrback(lambda _: None)
 
     def test_dropped(self) -> None:
-        """To drop the stream, or to cancel what is not there yet, takes it back."""
+        """Dropping the stream, or cancelling the call, sends a cancel."""
         opened = self.open()
         self.sent()
         opened.cancel()
@@ -139,11 +139,11 @@ class OpenTests(ClientTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
-class MistakenTests(ClientTestCase):
-    """A stream is asked for where there is none."""
+class UnexpectedReplyTests(ClientTestCase):
+    """A unary reply to a request for a stream."""
 
     def test_no_stream(self) -> None:
-        """That is said, and the connection is good for other calls."""
+        """It is an error, and the connection can be used for other calls."""
         stream = self.client.stream("GET", "/item/7")
         read = Deferred.fromCoroutine(stream.__anext__())
         self.receive(b'{"id":1,"code":200,"data":{"id":7}}\n')
