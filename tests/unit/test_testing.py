@@ -1,4 +1,4 @@
-"""The public testing module: a fake that lies would make every test with it lie."""
+"""The public testing package."""
 
 from __future__ import annotations
 
@@ -101,33 +101,33 @@ _APP = App(
 
 
 class MemoryServiceTests(SynchronousTestCase):
-    """What a test gets is what a client would."""
+    """A service in memory behaves like a real one."""
 
     def setUp(self) -> None:
-        """A service."""
+        """Make a service."""
         self.service = MemoryService(_APP)
 
     def test_interfaces(self) -> None:
-        """Its parts provide what the real ones do."""
+        """The parts in memory provide the interfaces of the real ones."""
         verifyObject(IStreamServerEndpoint, MemoryEndpoint())
         verifyObject(IListeningPort, MemoryEndpoint())
         verifyObject(IBlockingRunner, ImmediateRunner())
 
     def test_result(self) -> None:
-        """A result arrives decoded; what blocks is called at once."""
+        """A result is decoded; blocking functions run at once."""
         self.assertEqual(self.successResultOf(self.service.get("/thing/7")), 7)
         self.assertEqual(self.successResultOf(self.service.put("/thing/2", words=["a"])), ["a", "a"])
 
     def test_decorated(self) -> None:
-        """An async action behind a decorator that is none is awaited."""
+        """An async action behind a plain decorator is awaited."""
         self.assertEqual(self.successResultOf(self.service.get("/thing/hidden")), "found")
 
     def test_lines_of_raw(self) -> None:
-        """JSON that an action has written itself, with line ends in it, is one message."""
+        """JSON with line ends that an action has encoded is one message."""
         self.assertEqual(self.successResultOf(self.service.get("/thing/raw")), {"a": 1})
 
     def test_errors(self) -> None:
-        """A failure is the error that a client would get, with its detail."""
+        """An error is that of a client, with its detail."""
         self.assertEqual(
             self.failureResultOf(self.service.get("/thing/10"), NotFound).value.detail, "no thing 10"
         )
@@ -135,13 +135,13 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertEqual(problem["field"], "seconds")
 
     def test_inside(self) -> None:
-        """Nothing of an exception reaches the caller here either; the log has it."""
+        """Internal details do not reach the caller; they are logged."""
         error = self.failureResultOf(self.service.delete("/thing"), Internal).value
         self.assertIsNone(error.detail)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_time(self) -> None:
-        """Time passes when the test says so; deadlines hold."""
+        """The test advances the clock; deadlines apply."""
         waiting = self.service.patch("/thing/wait", seconds=5)
         late = self.service.call("POST", "/thing/wait", {"seconds": 5}, timeout=1)
         self.service.clock.advance(2)
@@ -151,7 +151,7 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(waiting), "done")
 
     def test_stream(self) -> None:
-        """A stream's items come as they are given, and its end after them."""
+        """Items of a stream arrive in order, followed by its end."""
         stream = self.service.stream("/thing/tick")
         self.assertEqual(stream.items, [])
         self.service.clock.advance(1)
@@ -162,7 +162,7 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(stream.ended))
 
     def test_stream_that_fails(self) -> None:
-        """A failure comes after the items before it; a wrong argument before any."""
+        """An error comes after the items before it; invalid arguments are an error before any item."""
         stream = self.service.stream("/thing/count", to=100)
         self.service.clock.advance(0)
         self.assertEqual(stream.items, list(range(100)))
@@ -170,7 +170,7 @@ class MemoryServiceTests(SynchronousTestCase):
         self.failureResultOf(self.service.stream("/thing/count", to="x").ended, Invalid)
 
     def test_credit(self) -> None:
-        """A stream gives no more than is wanted, and can be taken back."""
+        """A stream sends no more items than it has credit for, and can be cancelled."""
         stream = self.service.stream("/thing/count", 2, to=100)
         self.assertEqual(stream.items, [0, 1])
         stream.grant(1)
@@ -181,34 +181,34 @@ class MemoryServiceTests(SynchronousTestCase):
         self.failureResultOf(stream.ended, Cancelled)
 
     def test_token(self) -> None:
-        """Who shows no token is refused as the policy says."""
+        """A client without a token is rejected according to the policy."""
         self.failureResultOf(MemoryService(_APP, token=None).get("/thing/7"), Unauthorized)
         private = MemoryService(_APP, token=None, security=Security(token="private"))
         self.assertEqual(self.successResultOf(private.get("/thing/7")), 7)
         self.failureResultOf(private.delete("/thing"), Unauthorized)
 
     def test_limits(self) -> None:
-        """Limits hold."""
+        """The limits of the service apply."""
         service = MemoryService(_APP, limits=Limits(request_timeout=1))
         waiting = service.post("/thing/wait", seconds=5)
         service.clock.advance(1)
         self.failureResultOf(waiting, DeadlineExceeded)
 
     def test_collected(self) -> None:
-        """What the collector takes apart in whatever order may still be written to, and makes no noise."""
+        """The garbage collector may take a transport apart in any order."""
         transport = MemoryTransport()
         transport.io.close()
         transport.write(b"goodbye")
 
     def test_close(self) -> None:
-        """It ends as a worker does, whether it was asked anything or not."""
+        """It closes like a worker, before and after requests."""
         unused: Deferred[None] = MemoryService(_APP).close()
         self.assertIsNone(self.successResultOf(unused))
         self.successResultOf(self.service.get("/thing/7"))
         self.assertIsNone(self.successResultOf(self.service.close()))
 
     def test_close_while_waiting(self) -> None:
-        """What waits then is answered if it is done in time, and taken back if it is not."""
+        """A pending action is answered if it ends in time, and cancelled otherwise."""
         soon, late = (self.service.post("/thing/wait", seconds=seconds) for seconds in (1, 9))
         closed = self.service.close()
         self.assertEqual(self.successResultOf(soon), "done")
@@ -216,7 +216,7 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(closed))
 
     def test_health(self) -> None:
-        """It has the paths that every service has, and begins without asking itself for them."""
+        """It has the built-in routes, and does not start with a health check."""
         self.assertEqual(
             self.successResultOf(self.service.get("/-/health")), {"status": "ok", "service": "memory"}
         )
@@ -224,7 +224,7 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertEqual((fresh["requests"], fresh["connections"]), (0, 1))
 
     def test_turned_off(self) -> None:
-        """An endpoint in memory knows whether it is listened on."""
+        """An endpoint in memory knows whether it listens."""
         endpoint = MemoryEndpoint()
         self.assertFalse(endpoint.listening)
         self.successResultOf(endpoint.listen(Factory()))

@@ -1,4 +1,4 @@
-"""The real client, joined to a service in memory."""
+"""The real client, connected to a service in memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from unixsvc.testing import MemoryService
 
 
 class MemoryClientTests(SynchronousTestCase):
-    """It does what it does over a socket."""
+    """It behaves as over a socket."""
 
     def setUp(self) -> None:
-        """Join the two."""
+        """Connect the two."""
         self.service = MemoryService(_APP)
         self.client = self.service.client()
 
     def test_kind(self) -> None:
-        """It is the real one."""
+        """It is a real client."""
         self.assertIsInstance(self.client, Client)
 
     def test_calls(self) -> None:
-        """Results are there at once; they are checked for what they are to be; failures are typed."""
+        """Results arrive at once, decoded as the given type; errors are typed."""
         self.assertEqual(self.successResultOf(self.client.get("/thing/7")), 7)
         self.assertEqual(self.successResultOf(self.client.call("GET", "/thing/7", type=int)), 7)
         self.assertEqual(
@@ -34,12 +34,12 @@ class MemoryClientTests(SynchronousTestCase):
         self.assertEqual(self.client.stats(), {"open": False, "refused": 0, "connections": 1})
 
     def test_token(self) -> None:
-        """It shows the service's token, or none."""
+        """It sends the token of the service, or none."""
         stranger = MemoryService(_APP, token=None).client()
         self.failureResultOf(stranger.get("/thing/7"), Unauthorized)
 
     def test_time(self) -> None:
-        """Time is the service's: what waits is answered, or too late, when the clock says so."""
+        """It uses the clock of the service, for actions and for timeouts."""
         waiting = self.client.post("/thing/wait", seconds=2)
         late = self.client.call("POST", "/thing/wait", {"seconds": 2}, timeout=1.0)
         self.service.clock.advance(1)
@@ -49,7 +49,7 @@ class MemoryClientTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(waiting), "done")
 
     def test_stream(self) -> None:
-        """A stream is read, also past its window, up to what ends it."""
+        """A stream is read past its window, up to its error."""
         items: list[Any] = []
 
         async def read() -> None:
@@ -63,7 +63,7 @@ class MemoryClientTests(SynchronousTestCase):
         self.assertEqual(items, list(range(200)))
 
     def test_closed(self) -> None:
-        """Once it is closed, what is unanswered fails, and so does what is asked then."""
+        """After it was closed, pending calls and new calls fail."""
         waiting = self.client.post("/thing/wait", seconds=2)
         self.client.close()
         self.failureResultOf(waiting, Unavailable)

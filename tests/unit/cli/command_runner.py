@@ -29,7 +29,7 @@ TOKEN = "ab" * 32
 
 
 class Outcome(Struct, frozen=True):
-    """What a command left behind."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str
@@ -73,7 +73,7 @@ class CommandTestCase(SynchronousTestCase):
     terminal = False
 
     def setUp(self) -> None:
-        """Set all that up."""
+        """Create them."""
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
         self.configure('socket_dir = "."', "[services.home]", 'app = "unix_app.home:app"')
@@ -85,7 +85,7 @@ class CommandTestCase(SynchronousTestCase):
         self.answer: Raw | ServiceError = success(None)
 
     def write(self, name: str, content: str = "") -> str:
-        """Make a file in the folder that only we can read; its path."""
+        """Write a file in the folder that only its owner can read; its path."""
         path = os.path.join(self.folder, name)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(content)
@@ -96,7 +96,7 @@ class CommandTestCase(SynchronousTestCase):
         self.config = self.write("unixsvc.toml", "\n".join(lines))
 
     def run_command(self, *arguments: str, stdin: bytes | None = b"") -> Outcome:
-        """Run a command with the folder's configuration.
+        """Run a command with the configuration of the folder.
 
         :param stdin: what standard input holds; None if it is closed.
         """
@@ -112,8 +112,8 @@ class CommandTestCase(SynchronousTestCase):
         texts = (stream.buffer.getvalue().decode() for stream in (out, err))
         return Outcome(code, *texts)
 
-    def assertComplains(self, outcome: Outcome, code: int, *words: str) -> None:
-        """It failed with this code, no result, and one line that contains the words."""
+    def assertError(self, outcome: Outcome, code: int, *words: str) -> None:
+        """It failed with this code, without output, and with one line on standard error with these words."""
         self.assertEqual((outcome.code, outcome.out, outcome.err.count("\n")), (code, "", 1), outcome)
         self.assertTrue(outcome.err.startswith("unixsvc: "))
         for word in words:

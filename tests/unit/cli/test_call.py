@@ -1,4 +1,4 @@
-"""``unixsvc call``, but for the socket."""
+"""``unixsvc call``, without sockets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from unixsvc.cli.call import Words, parse_words
 from unixsvc.errors import DeadlineExceeded
 
 
-class WhatIsSent(CommandTestCase):
+class RequestTests(CommandTestCase):
     def sent(self, *arguments: str, stdin: bytes | None = b"") -> tuple[str, str, Any]:
-        """Method, path and data of the message that a command sends."""
+        """Method, path and data of the request of a command."""
         outcome = self.run_command("call", "user", *arguments, stdin=stdin)
         self.assertEqual(outcome.err, "")
         call = self.calls[-1].call
@@ -25,29 +25,29 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual(self.sent("/user"), ("GET", "/user", {}))
 
     def test_items(self) -> None:
-        """``=`` gives texts, ``:=`` any JSON, and without a method it is a POST."""
+        """``=`` gives strings, ``:=`` any JSON; with data, the default method is POST."""
         words = ["name=Ada", "age:=36", "tags:=[1, true]", "empty=", "a=b:=c=d"]
         data = {"name": "Ada", "age": 36, "tags": [1, True], "empty": "", "a": "b:=c=d"}
         self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
 
     def test_files(self) -> None:
-        """``=@`` reads a text from a file, ``:=@`` any JSON."""
+        """``=@`` reads a string from a file, ``:=@`` any JSON."""
         text, tags = self.write("text", "two\nlines"), self.write("tags", '["a",\n1.50]')
         data = {"text": "two\nlines", "tags": ["a", 1.5], "name": "@ada"}
         words = [f"text=@{text}", f"tags:=@{tags}", 'name:="@ada"']
         self.assertEqual(self.sent("/user", *words), ("POST", "/user", data))
 
     def test_wrong_files(self) -> None:
-        """One that is not there, not valid JSON, or is no text, is named."""
+        """A file that is missing, not JSON, or not UTF-8 is named."""
         with open(self.write("bytes"), "wb") as file:
             file.write(b"\xff")
         for word in ("a=@/nowhere", f"a=@{file.name}"):
             outcome = self.run_command("call", "user", "/", word)
-            self.assertComplains(outcome, 2, word.removeprefix("a=@"))
-        self.assertComplains(self.run_command("call", "user", "/", f"a:=@{file.name}"), 2, "a")
+            self.assertError(outcome, 2, word.removeprefix("a=@"))
+        self.assertError(self.run_command("call", "user", "/", f"a:=@{file.name}"), 2, "a")
 
     def test_method(self) -> None:
-        """A method that is named is the method, in capitals, with data or without."""
+        """The method can be given, in any case, with data or without."""
         self.assertEqual(self.sent("delete", "/user/7"), ("DELETE", "/user/7", {}))
         self.assertEqual(self.sent("GET", "/user", "limit:=2"), ("GET", "/user", {"limit": 2}))
 
@@ -56,7 +56,7 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual(self.sent("/user?limit=2&x=y"), ("GET", "/user?limit=2&x=y", {}))
 
     def test_data(self) -> None:
-        """All of the data comes from the command line, a file, or standard input."""
+        """The data can come from the command line, a file, or standard input."""
         expected = ("POST", "/user", {"name": "Ada"})
         self.assertEqual(self.sent("/user", "--data", '{"name": "Ada"}'), expected)
         file = self.write("ada.json", '{"name":\n "Ada"}\n')
@@ -64,14 +64,14 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual(self.sent("/user", "--data", "-", stdin=b'{"name": "Ada"}'), expected)
 
     def test_one_line(self) -> None:
-        """No line end is left in the data, as it would end the message; numbers stay as written."""
+        """Line ends are removed from the data, as they would end the message; numbers are not changed."""
         self.sent("/user", "--data", '{\n"a": [1.50,\n12345678901234567890123]}')
         self.sent("/user", "b:=[\n1.50 ]")
         self.assertEqual(bytes(self.calls[0].call.data), b'{"a":[1.50,12345678901234567890123]}')
         self.assertEqual(bytes(self.calls[1].call.data), b'{"b":[1.50]}')
 
     def test_socket(self) -> None:
-        """The message goes to the service's socket, in the directory that is configured or named."""
+        """The request is sent to the socket in the configured directory, or that of ``--socket-dir``."""
         self.sent("/")
         self.assertEqual(self.calls[0].path, os.path.join(self.folder, "service_user.sock"))
         elsewhere = os.path.join(self.folder, "elsewhere")
@@ -90,7 +90,7 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual([each.timeout for each in self.calls], [7.0, 7.0])
 
     def test_seconds(self) -> None:
-        """The time is what is asked for, else what the service itself would take at most."""
+        """The timeout is the given one, or the request timeout of the service."""
         self.configure(
             'socket_dir = "."', "[limits]", "request_timeout = 9.0",
             "[services.home]", 'app = "x:y"', "request_timeout = 4.0",
@@ -101,9 +101,9 @@ class WhatIsSent(CommandTestCase):
         self.assertEqual([each.timeout for each in self.calls], [4.0, 9.0, 0.5])
 
 
-class Token(CommandTestCase):
+class TokenTests(CommandTestCase):
     def token(self, policy: str) -> str | None:
-        """What is shown under a policy."""
+        """The token that is sent under a policy."""
         self.configure(
             'socket_dir = "."', "[security]", f'token = "{policy}"', "[services.home]", 'app = "x:y"'
         )
@@ -111,32 +111,32 @@ class Token(CommandTestCase):
         return self.calls[-1].token
 
     def test_policies(self) -> None:
-        """The token is shown where it is of use."""
+        """The token is sent unless it is not needed."""
         self.assertEqual(self.token("required"), TOKEN)
         self.assertEqual(self.token("private"), TOKEN)
         self.assertEqual(self.token("off"), None)
 
     def test_private_without(self) -> None:
-        """Where some routes are open to all, one can call without having a token."""
+        """Under ``private``, a call without a token is possible."""
         os.unlink(os.path.join(self.folder, ".auth_token"))
         self.assertEqual(self.token("private"), None)
 
     def test_missing(self) -> None:
-        """Where one is required, that there is none is said before anything is sent."""
+        """Under ``required``, a missing token is an error before anything is sent."""
         os.unlink(os.path.join(self.folder, ".auth_token"))
-        self.assertComplains(self.run_command("call", "home", "/"), 2, ".auth_token: there is no token")
+        self.assertError(self.run_command("call", "home", "/"), 2, ".auth_token: there is no token")
         self.assertEqual(self.calls, [])
 
     def test_open_to_others(self) -> None:
-        """A token that others can read is not used."""
+        """A token file that other users can read is an error."""
         os.chmod(os.path.join(self.folder, ".auth_token"), 0o644)
-        self.assertComplains(self.run_command("call", "home", "/"), 2, "chmod 600")
+        self.assertError(self.run_command("call", "home", "/"), 2, "chmod 600")
         self.assertEqual(self.calls, [])
 
 
-class WhatIsPrinted(CommandTestCase):
+class OutputTests(CommandTestCase):
     def test_stream(self) -> None:
-        """Of a stream, each item is a line; its end says nothing more, and a failure comes after them."""
+        """Each item of a stream is printed on a line; an error comes after them."""
         self.items = [1, {"a": 2}]
         outcome = self.run_command("call", "user", "/prices")
         self.assertEqual((outcome.code, outcome.out, outcome.err), (0, '1\n{"a": 2}\n', ""))
@@ -146,7 +146,7 @@ class WhatIsPrinted(CommandTestCase):
         self.assertIn("gone", outcome.err)
 
     def test_empty_stream(self) -> None:
-        """Where a stream is expected, one without items prints nothing; it may take as long as it does."""
+        """With ``--stream``, an empty stream prints nothing, and there is no timeout by default."""
         outcome = self.run_command("call", "user", "/prices", "--stream")
         self.assertEqual((outcome.code, outcome.out), (0, ""))
         self.assertGreater(self.calls[0].timeout, 86_400)
@@ -154,42 +154,42 @@ class WhatIsPrinted(CommandTestCase):
         self.assertEqual(self.calls[1].timeout, 2.0)
 
     def test_no_stream(self) -> None:
-        """A result is printed also where a stream was expected."""
+        """With ``--stream``, a unary result is printed."""
         self.answer = success({"id": 7})
         self.assertEqual(self.run_command("call", "user", "/user/7", "--stream").out, '{"id": 7}\n')
 
     def test_stream_elsewhere(self) -> None:
-        """A stream where there must be none is nonsense."""
+        """A stream in reply to another command is an error."""
         self.items = [1]
-        self.assertComplains(self.run_command("routes", "user"), 5, "stream")
+        self.assertError(self.run_command("routes", "user"), 5, "stream")
 
     def test_result(self) -> None:
-        """A result is one line of JSON that reads well."""
+        """A result is printed as JSON on one line."""
         self.answer = success({"message": "Hello World!"})
         outcome = self.run_command("call", "home", "/")
         self.assertEqual((outcome.code, outcome.out, outcome.err), (0, '{"message": "Hello World!"}\n', ""))
 
     def test_letters(self) -> None:
-        """Letters of any script stay as they are; what a terminal would obey is escaped."""
+        """Letters of any script are not escaped; control characters are."""
         self.answer = success(["Žofie 李 🙂", "a\x9b31mb\x7f"])
         outcome = self.run_command("call", "home", "/")
         self.assertEqual(outcome.out, '["Žofie 李 🙂", "a\\u009b31mb\\u007f"]\n')
 
-    def test_refused(self) -> None:
-        """A failure is one line on standard error; the exit code is the first digit of its code."""
+    def test_error(self) -> None:
+        """An error is one line on standard error; the exit code is the first digit of its code."""
         self.answer = failure(404, "no user 7")
-        self.assertComplains(self.run_command("call", "home", "/"), 4, "404 Not found: no user 7\n")
+        self.assertError(self.run_command("call", "home", "/"), 4, "404 Not found: no user 7\n")
         self.answer = failure(405, {"allowed": ["GET", "POST"]})
-        self.assertComplains(
+        self.assertError(
             self.run_command("call", "home", "/"), 4, "405 Method not allowed: allowed: GET, POST\n"
         )
         self.answer = failure(500)
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "500 Internal Server Error\n")
+        self.assertError(self.run_command("call", "home", "/"), 5, "500 Internal Server Error\n")
         self.answer = failure(503, {"retry_after": 1.0})
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "retry_after: 1.0\n")
+        self.assertError(self.run_command("call", "home", "/"), 5, "retry_after: 1.0\n")
 
-    def test_problems(self) -> None:
-        """Wrong arguments are listed below, one a line."""
+    def test_field_errors(self) -> None:
+        """Invalid fields are listed below the error, one per line."""
         self.answer = failure(
             422, [{"field": "name", "message": "is required"}, {"field": "", "message": "bad"}]
         )
@@ -198,59 +198,59 @@ class WhatIsPrinted(CommandTestCase):
         self.assertEqual((outcome.code, outcome.out), (4, ""))
 
     def test_odd_details(self) -> None:
-        """Whatever a detail is, the error stays one line that no terminal obeys."""
+        """The error is one line without control characters, whatever its detail is."""
         for detail in [{"a": [1, {"b": "c"}]}, "two\nlines \x9b31m", 7, [], [1, 2], [{"field": "x"}], ""]:
             self.answer = failure(409, detail)
             outcome = self.run_command("call", "home", "/")
-            self.assertComplains(outcome, 4, "409 Conflict")
+            self.assertError(outcome, 4, "409 Conflict")
             self.assertNotIn("\x9b", outcome.err)
 
     def test_unknown_code(self) -> None:
-        """A code that later versions know is still told."""
+        """An error with an unknown code is printed."""
         self.answer = failure(418, "short and stout")
-        self.assertComplains(self.run_command("call", "home", "/"), 4, "418", "short and stout")
+        self.assertError(self.run_command("call", "home", "/"), 4, "418", "short and stout")
 
-    def test_too_late(self) -> None:
-        """No answer in time is a failure of the class 5xx."""
+    def test_timeout(self) -> None:
+        """After the timeout the exit code is 5."""
         self.answer = DeadlineExceeded("no answer within 1 s")
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "no answer within 1 s")
+        self.assertError(self.run_command("call", "home", "/"), 5, "no answer within 1 s")
 
     def test_no_such_service(self) -> None:
-        """A name that is no service's brings the names that are."""
+        """For an unknown service, the error lists the services that exist."""
         for name in ["hom", "../x", ""]:
             outcome = self.run_command("call", name, "/")
-            self.assertComplains(outcome, 5, f"no service {name!r}", "there are: home, user")
+            self.assertError(outcome, 5, f"no service {name!r}", "there are: home, user")
 
     def test_nothing_runs(self) -> None:
-        """Where nothing runs, it says how to start it."""
+        """If no service runs, the error says how to start one."""
         for name in ["service_home.sock", "service_user.sock"]:
             os.unlink(os.path.join(self.folder, name))
-        self.assertComplains(self.run_command("call", "home", "/"), 5, self.folder, "twistd -n unixsvc")
+        self.assertError(self.run_command("call", "home", "/"), 5, self.folder, "twistd -n unixsvc")
 
 
-class OnATerminal(CommandTestCase):
+class TerminalTests(CommandTestCase):
     terminal = True
 
     def test_result(self) -> None:
-        """People get the result indented."""
+        """On a terminal, the result is indented."""
         self.answer = success({"message": "Hello World! [bold]"})
         outcome = self.run_command("call", "home", "/")
         self.assertEqual(outcome.out, '{\n  "message": "Hello World! [bold]"\n}\n')
 
     def test_long_lines(self) -> None:
-        """Nothing is broken where the line ends, so that what is copied is still JSON."""
+        """Lines are not wrapped, so that they can be copied."""
         self.answer = success("x" * 1000)
         self.assertEqual(self.run_command("call", "home", "/").out, '"' + "x" * 1000 + '"\n')
 
 
-class WrongUsage(CommandTestCase):
+class UsageTests(CommandTestCase):
     def assertUsage(self, *arguments: str, says: str, stdin: bytes | None = b"") -> None:
-        """It is refused with one line, and nothing is sent."""
-        self.assertComplains(self.run_command("call", *arguments, stdin=stdin), 2, says)
+        """The usage error is one line, and nothing is sent."""
+        self.assertError(self.run_command("call", *arguments, stdin=stdin), 2, says)
         self.assertEqual(self.calls, [])
 
     def test_words(self) -> None:
-        """What is missing or out of place is named."""
+        """A missing or invalid argument is named."""
         self.assertUsage(says="SERVICE")
         self.assertUsage("home", says="PATH is missing")
         self.assertUsage("home", "GET", says="PATH is missing")
@@ -261,7 +261,7 @@ class WrongUsage(CommandTestCase):
         self.assertUsage("home", "/", "--nme", says="--nme")
 
     def test_json(self) -> None:
-        """What not valid JSON, or no object, is refused with the name of where it stands."""
+        """Data that is not a JSON object is an error that names its source."""
         self.assertUsage("home", "/", "age:=x", says="age: not valid JSON")
         self.assertUsage("home", "/", "age:=", says="age: not valid JSON")
         self.assertUsage("home", "/", "--data", "{", says="--data: not valid JSON")
@@ -273,21 +273,21 @@ class WrongUsage(CommandTestCase):
         self.assertUsage("home", "/", "--data", "[" * 100_000, says="--data: not valid JSON")
 
     def test_data_from_nowhere(self) -> None:
-        """A file that is missing, or a standard input that is closed, is said to be so."""
+        """A missing file, or a closed standard input, is an error."""
         self.assertUsage("home", "/", "--data", "@no-such-file", says="no-such-file: No such file")
         self.assertUsage("home", "/", "--data", "-", stdin=None, says="standard input is closed")
 
     def test_data_twice(self) -> None:
-        """Data is given in one way."""
+        """``--data`` and items cannot be combined."""
         self.assertUsage("home", "/", "a=b", "--data", "{}", says="cannot be combined")
 
     def test_time(self) -> None:
-        """Only a positive number of seconds is a time."""
+        """The timeout must be a positive number."""
         for time in ["0", "-1", "nan", "inf", "soon"]:
             self.assertUsage("home", "/", "--timeout", time, says="--timeout")
 
 
 class Parsing(CommandTestCase):
     def test_last_wins(self) -> None:
-        """Of two items with one name, the last counts."""
+        """If a name is repeated, the last item is used."""
         self.assertEqual(parse_words(["/", "a=1", "a=2"]), Words("", "/", {"a": "2"}))

@@ -1,4 +1,4 @@
-"""``unixsvc call`` with an idempotency key; and what is said where the token is refused."""
+"""``unixsvc call`` with an idempotency key, or with a token that is rejected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure
 
 
-class Key(CommandTestCase):
+class KeyTests(CommandTestCase):
     def test_sent(self) -> None:
         """The key is sent in the meta of the request, which may then be retried."""
         self.run_command("call", "user", "POST", "/user", "name=Ada", "--idempotency-key", "k 1")
@@ -16,39 +16,39 @@ class Key(CommandTestCase):
         self.assertEqual([each.retry for each in self.calls], [True, False])
 
 
-class Refused(CommandTestCase):
+class RejectedTokenTests(CommandTestCase):
     def test_wrong(self) -> None:
-        """Of a token that is wrong, its file is named, and never it."""
+        """If the token is rejected, the error names its file."""
         self.answer = failure(401, "auth_token is wrong")
         file = os.path.join(self.folder, ".auth_token")
         for words in (["call", "home", "/"], ["routes", "home"]):
             outcome = self.run_command(*words)
             expected = f"401 Unauthorized: auth_token is wrong; the token was read from {file}\n"
-            self.assertComplains(outcome, 4, expected)
+            self.assertError(outcome, 4, expected)
             self.assertNotIn(TOKEN, outcome.err)
 
     def test_none(self) -> None:
-        """Where none was found, it is said why, and what to do."""
+        """If no token was found, the error says why, and what to do."""
         os.unlink(os.path.join(self.folder, ".auth_token"))
         self.configure(
             'socket_dir = "."', "[security]", 'token = "private"', "[services.home]", 'app = "x:y"'
         )
         self.answer = failure(401)
         outcome = self.run_command("call", "home", "/")
-        self.assertComplains(outcome, 4, "auth_token is missing; none was sent, as ", "; use the")
+        self.assertError(outcome, 4, "auth_token is missing; none was sent, as ", "; use the")
 
     def test_other(self) -> None:
-        """What a service refuses for reasons of its own is told as it is."""
+        """Another error 401 of a service is printed without change."""
         self.answer = failure(401, "who are you?")
-        self.assertComplains(self.run_command("call", "home", "/"), 4, "401 Unauthorized: who are you?\n")
+        self.assertError(self.run_command("call", "home", "/"), 4, "401 Unauthorized: who are you?\n")
 
 
-class NoDirectory(CommandTestCase):
+class NoDirectoryTests(CommandTestCase):
     def test_ls(self) -> None:
-        """Where there is no directory of sockets, ``ls`` says so, and what to do; an empty one is fine."""
+        """``ls`` fails if the socket directory does not exist; an empty one is no error."""
         nowhere = os.path.join(self.folder, "nowhere")
         outcome = self.run_command("ls", "--socket-dir", nowhere)
-        self.assertComplains(outcome, 2, f"{nowhere}: the directory does not exist; start", "--socket-dir")
+        self.assertError(outcome, 2, f"{nowhere}: the directory does not exist; start", "--socket-dir")
         os.mkdir(nowhere)
         outcome = self.run_command("ls", "--socket-dir", nowhere)
         self.assertEqual((outcome.code, outcome.out), (0, ""))

@@ -10,7 +10,7 @@ from tests.unit.cli.command_runner import CommandTestCase
 
 class Check(CommandTestCase):
     def setUp(self) -> None:
-        """Let modules that are imported here be forgotten afterwards."""
+        """Remove imported modules afterwards."""
         super().setUp()
         before = set(sys.modules)
 
@@ -22,17 +22,17 @@ class Check(CommandTestCase):
         self.addCleanup(forget)
 
     def app(self, name: str, *lines: str) -> None:
-        """Write a module ``checked_<name>`` beside the configuration."""
+        """Write a module ``checked_<name>`` next to the configuration."""
         self.write(f"checked_{name}.py", "\n".join(["from unixsvc import App, GET", *lines]))
 
     def check(self, *services: str) -> None:
-        """Configure services whose modules have their names."""
+        """Configure services with these modules."""
         self.configure(
             'socket_dir = "."', *(f'[services.{name}]\napp = "checked_{name}:app"' for name in services)
         )
 
     def test_fine(self) -> None:
-        """Each service that can work is said to be fine, with how many routes it has."""
+        """Each valid service is reported with the number of its routes."""
         self.configure(
             "[services.home]", 'app = "unix_app.home:app"', "[services.user]", 'app = "unix_app.user:app"'
         )
@@ -41,7 +41,7 @@ class Check(CommandTestCase):
         self.assertEqual((outcome.code, outcome.err), (0, ""))
 
     def test_asks_others(self) -> None:
-        """A controller that asks other services gets what it is given in a worker."""
+        """A controller can depend on ``IServices``, as in a worker."""
         self.app(
             "asks",
             "from unixsvc import Group, IServices",
@@ -54,26 +54,26 @@ class Check(CommandTestCase):
         self.assertEqual(self.run_command("check").out, "asks: fine, 1 route\n")
 
     def test_leaves_no_trace(self) -> None:
-        """Neither sockets nor databases are made, and the import path is as before."""
+        """It creates no sockets and databases, and restores the import path."""
         self.configure("[services.user]", 'app = "unix_app.user:app"')
         files, path = sorted(os.listdir(self.folder)), list(sys.path)
         self.assertEqual(self.run_command("check").code, 0)
         self.assertEqual((sorted(os.listdir(self.folder)), sys.path), (files, path))
 
     def test_file(self) -> None:
-        """The file may be named without ``--config``."""
+        """The file may be given without ``--config``."""
         other = self.write("other.toml", '[services.other]\napp = "unix_app.home:app"')
         self.assertEqual(self.run_command("check", other).out, "other: fine, 1 route\n")
 
     def test_beside_the_configuration(self) -> None:
-        """Modules beside the configuration are found, and see the service's environment."""
+        """Modules next to the configuration are imported, with the environment of the service."""
         self.app("env", "import os", "app = App(routes=[], title=os.environ['CHECKED'])")
         self.configure("[services.env]", 'app = "checked_env:app"', 'environment = { CHECKED = "yes" }')
         self.assertEqual(self.run_command("check").out, "env: fine, 0 routes\n")
         self.assertNotIn("CHECKED", os.environ)
 
     def test_all_problems(self) -> None:
-        """One service that cannot work keeps no other from being looked at."""
+        """An invalid service does not prevent the check of the others."""
         self.app("good", "app = App(routes=[])")
         self.app("untyped", "def index(x): ...", "app = App(routes=[GET('/', index)])")
         self.app("broken", "1 / 0")
@@ -98,17 +98,17 @@ class Check(CommandTestCase):
                 self.assertIn(word, line)
 
     def test_handler(self) -> None:
-        """A request handler that there is not is a problem of its service."""
+        """A missing request handler is a problem of its service."""
         self.configure("[services.home]", 'app = "unix_app.home:app"', 'handler = "unixsvc.nowhere:Handler"')
-        self.assertComplains(self.run_command("check"), 2, "services.home: ", "unixsvc.nowhere")
+        self.assertError(self.run_command("check"), 2, "services.home: ", "unixsvc.nowhere")
 
     def test_options(self) -> None:
-        """What an application's container refuses is a problem of its service."""
+        """An error of an application's container is a problem of its service."""
         self.configure("[services.user]", 'app = "unix_app.user:app"', "options = { databse = 'x' }")
-        self.assertComplains(self.run_command("check"), 2, "services.user", "databse")
+        self.assertError(self.run_command("check"), 2, "services.user", "databse")
 
     def test_pings(self) -> None:
-        """Nobody is asked whether he is well: what a service needs may not be there yet."""
+        """Health checks do not run, as what a service needs may not be available yet."""
         self.app(
             "ill",
             "def ping(number): raise OSError('not there')",
@@ -120,14 +120,14 @@ class Check(CommandTestCase):
         self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "ill: fine, 0 routes\n", ""))
 
     def test_dependencies(self) -> None:
-        """Services that depend on each other, or on none that there is, cannot be started in any order."""
+        """Cyclic and unknown dependencies are errors."""
         home = ["[services.home]", 'app = "unix_app.home:app"']
         self.configure(*home, 'depends_on = ["mail"]')
-        self.assertComplains(self.run_command("check"), 2, "services.home.depends_on", "no service 'mail'")
+        self.assertError(self.run_command("check"), 2, "services.home.depends_on", "no service 'mail'")
         self.configure(*home, 'depends_on = ["home"]')
-        self.assertComplains(self.run_command("check"), 2, "depend on each other: home -> home")
+        self.assertError(self.run_command("check"), 2, "depend on each other: home -> home")
 
     def test_long_path(self) -> None:
-        """A socket directory whose sockets would have paths too long is found here, not at start."""
+        """A socket path that is too long is an error."""
         self.configure(f'socket_dir = "{"x" * 100}"', "[services.home]", 'app = "unix_app.home:app"')
-        self.assertComplains(self.run_command("check"), 2, "at most 107")
+        self.assertError(self.run_command("check"), 2, "at most 107")

@@ -1,4 +1,4 @@
-"""What the shell completes."""
+"""Shell completion."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _CONTRACT = {
 
 
 class CompletionTests(CommandTestCase):
-    """Of services, methods and paths."""
+    """Completion of services, methods and paths."""
 
     def complete(self, *words: str, last: str = "") -> list[str]:
-        """What can stand there."""
+        """The completions at this position."""
         session = Session(self.client, terminal=False)
         shell = ShellComplete(unixsvc, {"obj": session}, "unixsvc", "_UNIXSVC_COMPLETE")
         return [each.value for each in shell.get_completions([*words, "--config", self.config], last)]
 
     def test_services(self) -> None:
-        """Every command that takes a service completes those that are here."""
+        """Each command with a service completes the names of services."""
         for command in ("call", "routes", "reload", "restart", "start", "stop", "scale"):
             self.assertEqual(self.complete(command), ["home", "user"], command)
         self.assertEqual(self.complete("call", last="u"), ["user"])
 
     def test_words(self) -> None:
-        """Behind a service stand its methods and its paths; behind a method those that have it."""
+        """After a service, its methods and paths are completed; after a method, its paths."""
         self.answer = success(_CONTRACT)
         every = ["/user", "/user/{id:int}", "/-/ping", "GET", "POST"]
         self.assertEqual(self.complete("call", "user"), every)
@@ -45,7 +45,7 @@ class CompletionTests(CommandTestCase):
         self.assertEqual((recorded.call.path, recorded.timeout), ("/-/routes", 1.0))
 
     def test_nothing(self) -> None:
-        """Where nothing can be known, nothing is completed, and nothing is said."""
+        """Errors lead to no completions, and no output."""
         self.answer = failure(500)
         self.assertEqual(self.complete("call", "user"), [])
         self.answer = success("nonsense")

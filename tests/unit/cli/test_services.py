@@ -1,4 +1,4 @@
-"""``unixsvc routes``, ``status``, ``token`` and what they all have in common; ``ls`` needs real sockets."""
+"""``unixsvc routes``, ``status``, ``token``, and what all commands share; ``ls`` needs real sockets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STATUS: dict[str, Any] = {
 
 class Routes(CommandTestCase):
     def test_table(self) -> None:
-        """One line a route: its method, path, arguments with the optional ones in brackets, and title."""
+        """Each route is a line: method, path, arguments (optional ones in brackets), and title."""
         self.answer = success(CONTRACT)
         outcome = self.run_command("routes", "user")
         self.assertEqual(
@@ -59,26 +59,26 @@ class Routes(CommandTestCase):
         self.assertEqual((outcome.code, outcome.err, self.calls[0].call.path), (0, "", "/-/routes"))
 
     def test_json(self) -> None:
-        """With ``--json`` it is the whole contract."""
+        """``--json`` prints the whole contract."""
         self.answer = success(CONTRACT)
         self.assertEqual(json.loads(self.run_command("routes", "user", "--json").out), CONTRACT)
 
     def test_nonsense(self) -> None:
-        """What is no contract is said to be none."""
+        """An invalid contract is an error."""
         self.answer = success(["what?"])
-        self.assertComplains(self.run_command("routes", "user"), 5, "the contract cannot be read")
+        self.assertError(self.run_command("routes", "user"), 5, "the contract cannot be read")
 
     def test_refused(self) -> None:
-        """A service may refuse."""
+        """The error of the service is printed."""
         self.answer = failure(401, "auth_token is wrong")
-        self.assertComplains(self.run_command("routes", "user"), 4, "401 Unauthorized: auth_token is wrong")
+        self.assertError(self.run_command("routes", "user"), 4, "401 Unauthorized: auth_token is wrong")
 
 
 class RoutesOnATerminal(CommandTestCase):
     terminal = True
 
     def test_table(self) -> None:
-        """People get the same; brackets in titles are text."""
+        """On a terminal, the table has the same content; markup in titles is not interpreted."""
         self.answer = success(CONTRACT)
         out = self.run_command("routes", "user").out
         for word in ["METHOD", "/user/{id:int}", "kind, [limit]", "Some [users]"]:
@@ -87,13 +87,13 @@ class RoutesOnATerminal(CommandTestCase):
 
 class Status(CommandTestCase):
     def setUp(self) -> None:
-        """Let the orchestrator answer."""
+        """Start an orchestrator, and set its reply."""
         super().setUp()
         self.write("service_orchestrator.sock")
         self.answer = success(STATUS)
 
     def test_table(self) -> None:
-        """One line a service, and below it one for each of its workers."""
+        """Each service is a line, with a line for each of its workers below."""
         outcome = self.run_command("status")
         lines = [line.split() for line in outcome.out.splitlines()]
         self.assertEqual(lines[1][:5], ["home", "running", "1d", "1h", "2"])
@@ -104,18 +104,18 @@ class Status(CommandTestCase):
         self.assertEqual(self.calls[0].path, os.path.join(self.folder, "service_orchestrator.sock"))
 
     def test_json(self) -> None:
-        """With ``--json`` it is what the orchestrator says, whole."""
+        """``--json`` prints the whole reply."""
         self.assertEqual(json.loads(self.run_command("status", "--json").out), STATUS)
 
     def lines_below(self, *asked: dict[str, int], workers: int = 2) -> list[str]:
-        """What stands below the table when the first service has asked others: how they do."""
+        """The lines below the table, for these client statistics of the first service."""
         services = {f"shop{number}": each for number, each in enumerate(asked)}
         home = STATUS["home"] | {"services": services, "workers": [WORKER] * workers}
         self.answer = success({"home": home})
         return self.run_command("status").out.splitlines()[2 + workers :]
 
     def test_circuits(self) -> None:
-        """Who is not found by others is said in words, and nothing of who is."""
+        """Circuit breakers that are open or half-open are listed below the table."""
         well = {"open": 0, "half_open": 0, "closed": 2, "refused": 9, "connections": 1}
         self.assertEqual(self.lines_below(well), [])
         bad = [well | {"open": 1}, well, well | {"half_open": 2}, well | {"open": 1, "half_open": 1}]
@@ -131,43 +131,43 @@ class Status(CommandTestCase):
         self.assertEqual(found, ["home -> shop0: circuit open in 1 of 1 worker"])
 
     def test_problem(self) -> None:
-        """What has happened to a service stands before what it does not find."""
+        """The last problem of a service comes before the circuit breakers."""
         home = STATUS["home"] | {"problem": "no disk", "services": {"shop": {"open": 2}}}
         self.answer = success({"home": home})
         lines = self.run_command("status").out.splitlines()[4:]
         self.assertEqual(lines, ["home: no disk", "home -> shop: circuit open in 2 of 2 workers"])
 
     def test_nonsense(self) -> None:
-        """What is no status is said to be none."""
+        """An invalid status is an error."""
         self.answer = success({"home": {"pid": "x"}})
-        self.assertComplains(self.run_command("status"), 5, "the status cannot be read")
+        self.assertError(self.run_command("status"), 5, "the status cannot be read")
 
     def test_not_running(self) -> None:
-        """Where no orchestrator runs, it says so."""
+        """If no orchestrator runs, the error says so."""
         os.unlink(os.path.join(self.folder, "service_orchestrator.sock"))
-        self.assertComplains(self.run_command("status"), 5, "no service 'orchestrator'")
+        self.assertError(self.run_command("status"), 5, "no service 'orchestrator'")
 
 
 class Token(CommandTestCase):
     def test_show(self) -> None:
-        """It prints the token and nothing else, so that a script can take it."""
+        """It prints the token and nothing else."""
         self.assertEqual(self.run_command("token", "show").out, TOKEN + "\n")
 
     def test_damaged(self) -> None:
-        """A file that holds no token is named, its content is not shown."""
+        """The error names a damaged file, and does not contain its content."""
         self.write(".auth_token", "secret but short")
         outcome = self.run_command("token", "show")
-        self.assertComplains(outcome, 2, ".auth_token: holds no token")
+        self.assertError(outcome, 2, ".auth_token: holds no token")
         self.assertNotIn("secret", outcome.err)
 
     def test_no_command(self) -> None:
-        """``token`` alone does nothing."""
-        self.assertComplains(self.run_command("token"), 2, "Missing command")
+        """``token`` needs a subcommand."""
+        self.assertError(self.run_command("token"), 2, "Missing command")
 
 
 class AllCommands(CommandTestCase):
     def test_help(self) -> None:
-        """Every command explains itself, with the options that all have."""
+        """Each command has help, and the options for the location."""
         for words in [[], ["call"], ["ls"], ["routes"], ["status"], ["check"], ["token"], ["token", "show"]]:
             outcome = self.run_command(*words, "--help")
             self.assertEqual((outcome.code, outcome.err), (0, ""))
@@ -175,7 +175,7 @@ class AllCommands(CommandTestCase):
             self.assertIn("--socket-dir", outcome.out)
 
     def test_no_command(self) -> None:
-        """Without a command there is the help."""
+        """Without a command, the help is printed."""
         self.assertEqual(self.run_command(), self.run_command("--help"))
 
     def test_version(self) -> None:
@@ -184,11 +184,11 @@ class AllCommands(CommandTestCase):
         self.assertEqual((outcome.code, outcome.err, outcome.out.count("\n")), (0, "", 1))
 
     def test_unknown(self) -> None:
-        """A command that there is not is named."""
-        self.assertComplains(self.run_command("calll"), 2, "calll")
+        """An unknown command is named."""
+        self.assertError(self.run_command("calll"), 2, "calll")
 
     def test_wrong_configuration(self) -> None:
-        """A configuration that is wrong, missing or unreadable is named, whatever the command."""
+        """Each command reports an invalid or missing configuration."""
         for words in [
             ["call", "home", "/"],
             ["ls"],
@@ -198,9 +198,9 @@ class AllCommands(CommandTestCase):
             ["token", "show"],
         ]:
             self.configure("[servces.home]")
-            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: ", "servces")
+            self.assertError(self.run_command(*words), 2, "unixsvc.toml: ", "servces")
             self.configure("this is no TOML")
-            self.assertComplains(self.run_command(*words), 2, "unixsvc.toml: not valid TOML")
-            self.assertComplains(
+            self.assertError(self.run_command(*words), 2, "unixsvc.toml: not valid TOML")
+            self.assertError(
                 self.run_command("--config", "nowhere.toml", *words), 2, "nowhere.toml: no such file"
             )

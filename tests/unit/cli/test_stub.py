@@ -1,4 +1,4 @@
-"""``unixsvc stub``: the command, and the modules that it makes."""
+"""``unixsvc stub``: the command, and the generated modules."""
 
 from __future__ import annotations
 
@@ -41,57 +41,57 @@ THING = {
 
 class Command(CommandTestCase):
     def test_module(self) -> None:
-        """It prints a module, and asks the service for nothing but its contract."""
+        """It prints a module, and requests only the contract."""
         self.answer = success(CONTRACT)
         out = self.run_command("stub", "user")
         self.assertEqual((out.code, out.err, out.out), (0, "", made_from(CONTRACT, "user", "UserClient")))
         self.assertEqual([each.call.path for each in self.calls], ["/-/routes"])
 
     def test_header(self) -> None:
-        """The module says what it was made from, and by what."""
+        """The module names its source and its generator."""
         self.answer = success(CONTRACT)
         text = load_module(self.run_command("stub", "user").out).__doc__ or ""
         for word in ["``user``", "Shop 1.0", "enerated by unixsvc stub"]:
             self.assertIn(word, text)
 
     def test_class(self) -> None:
-        """The class gets the name that is wanted; without one, that of the service."""
+        """The class has the given name, or that of the service."""
         self.answer = success(CONTRACT)
         self.assertIn("\nclass Anything:\n", self.run_command("stub", "user", "--class", "Anything").out)
         self.assertIn("\nclass UserClient:\n", self.run_command("stub", "user").out)
 
     def test_wrong_class(self) -> None:
-        """What can be no name of a class, or has a meaning already, is refused before anything is asked."""
+        """An invalid or reserved class name is an error before any request."""
         for name in ["class", "a b", "1a", "", "Any", "Caller", "__x", "a\nb"]:
             outcome = self.run_command("stub", "user", "--class", name)
-            self.assertComplains(outcome, 2, "not a valid class name")
+            self.assertError(outcome, 2, "not a valid class name")
         self.assertEqual(self.calls, [])
 
     def test_nonsense(self) -> None:
-        """What is no contract is said to be none."""
+        """An invalid contract is an error."""
         for answer in [["what?"], {"routes": [{"method": 1}]}, {}]:
             self.answer = success(answer)
-            self.assertComplains(self.run_command("stub", "user"), 5, "the contract cannot be read")
+            self.assertError(self.run_command("stub", "user"), 5, "the contract cannot be read")
 
     def test_refused(self) -> None:
-        """A service may refuse."""
+        """The error of the service is printed."""
         self.answer = failure(401, "auth_token is wrong")
-        self.assertComplains(self.run_command("stub", "user"), 4, "401 Unauthorized: auth_token is wrong")
+        self.assertError(self.run_command("stub", "user"), 4, "401 Unauthorized: auth_token is wrong")
 
     def test_help(self) -> None:
-        """It explains itself, with the options that every command has."""
+        """It has help, and the options for the location."""
         out = self.run_command("stub", "--help").out
         for word in ["--class", "--config", "--socket-dir"]:
             self.assertIn(word, out)
 
 
 class Samples(SynchronousTestCase):
-    """What tox's ``types`` and ``lint`` check is what is made."""
+    """The samples that tox checks are the generated text."""
 
     maxDiff = None
 
     def assertSample(self, name: str, text: str) -> None:
-        """The file in ``samples`` is this text; if not, it is left where the message says."""
+        """The file in ``samples`` is this text; if not, the text is written where the message says."""
         if (SAMPLES / name).read_text("utf-8") != text:
             made = self.mktemp()
             Path(made).write_text(text, "utf-8")
@@ -100,27 +100,27 @@ class Samples(SynchronousTestCase):
             )
 
     def test_user(self) -> None:
-        """The sample of the demo's ``user`` is what is made from its contract."""
+        """The sample of the demo service ``user`` is current."""
         text = made_from(user_contract(self.folder()), "user", "UserClient")
         self.assertSample("user_client.py", text)
 
     def test_everything(self) -> None:
-        """So is that of a service with every type there is."""
+        """The sample of a service with all types is current."""
         text = made_from(everything_contract(), "everything", "EverythingClient")
         self.assertSample("everything_client.py", text)
 
     def folder(self) -> str:
-        """A folder of the test's own."""
+        """Make a folder."""
         path = Path(self.mktemp())
         path.mkdir()
         return str(path)
 
 
 class Calls(SynchronousTestCase):
-    """What the methods send, and what comes back."""
+    """Requests and results of the methods."""
 
     def test_arguments(self) -> None:
-        """Only arguments that are given are sent, so that the service's defaults hold."""
+        """Only given arguments are sent, so that the defaults of the service apply."""
         caller = Recorder([], [{"id": 1, "name": "Ada"}])
         client = user_client.UserClient(caller)
         self.assertEqual(outcome(client.get_user()), [])
@@ -128,20 +128,20 @@ class Calls(SynchronousTestCase):
         self.assertEqual(caller.calls, [("GET", "/user", {}), ("GET", "/user", {"limit": 5})])
 
     def test_whole(self) -> None:
-        """A struct is all of the data."""
+        """A struct is the whole data."""
         caller = Recorder({"id": 2, "name": "Ada"})
         made = outcome(user_client.UserClient(caller).post_user(user_client.NewUser(name="Ada")))
         self.assertEqual((made.id, made.name), (2, "Ada"))
         self.assertEqual(caller.calls, [("POST", "/user", {"name": "Ada"})])
 
     def test_nothing(self) -> None:
-        """A method without a result gives None, and one without arguments sends no data."""
+        """A method without a result returns None; one without arguments sends no data."""
         caller = Recorder(None)
         outcome(user_client.UserClient(caller).delete_user_by_id(7))
         self.assertEqual(caller.calls, [("DELETE", "/user/7", None)])
 
     def test_timeout(self) -> None:
-        """The time that a call may take goes along, and is the client's own if nothing is said."""
+        """The timeout is passed on; the default is that of the client."""
         caller = Recorder(None, None)
         client = user_client.UserClient(caller)
         outcome(client.delete_user_by_id(7, timeout=1.5))
@@ -149,7 +149,7 @@ class Calls(SynchronousTestCase):
         self.assertEqual(caller.timeouts, [1.5, None])
 
     def test_names_in_use(self) -> None:
-        """Arguments called like what the method itself uses arrive under their own names."""
+        """Arguments whose names collide with those of the method are sent under their own names."""
         caller = Recorder([])
         client = everything_client.EverythingClient(caller)
         outcome(client.get_root(text="a", timeout_=2.0, data=True, result="r", timeout=3.0))
@@ -157,7 +157,7 @@ class Calls(SynchronousTestCase):
         self.assertEqual((caller.calls, caller.timeouts), ([("GET", "/", sent)], [3.0]))
 
     def test_path(self) -> None:
-        """What stands in a path is quoted: slashes only where a variable takes one segment."""
+        """Path variables are quoted; slashes only in a variable of one segment."""
         caller = Recorder("x")
         client = everything_client.EverythingClient(caller)
         outcome(client.get_files_by_name_é_20_by_rest("a/b?{c}", "d/é #"))
@@ -166,7 +166,7 @@ class Calls(SynchronousTestCase):
         )
 
     def test_stream(self) -> None:
-        """Each item of a stream is of the type; what stands in the path is as JSON has it."""
+        """Items of a stream are decoded; path variables are formatted as in JSON."""
         caller = Recorder({"a": [{"shape": "circle", "radius": 1.0}]}, {})
         client = everything_client.EverythingClient(caller)
 
@@ -178,7 +178,7 @@ class Calls(SynchronousTestCase):
         self.assertEqual(caller.calls, [("GET", "/on/2026-01-02/red/0.5", None)])
 
     def test_round_trip(self) -> None:
-        """All that there is becomes what Python has for it, and goes back as it came."""
+        """All types survive a round trip."""
         caller = Recorder(THING, THING)
         client = everything_client.EverythingClient(caller)
         thing = outcome(client.get_things_by_id(1))
@@ -189,7 +189,7 @@ class Calls(SynchronousTestCase):
         self.assertEqual(caller.calls[1], ("POST", "/things", THING))
 
     def test_defaults(self) -> None:
-        """What a result leaves out has the contract's default; what has none is unset."""
+        """Missing fields have the default of the contract, or are unset."""
         optional = ["owner", "kind", "share", "scores", "both", "many", "tags", "day", "l"]
         given = {name: value for name, value in THING.items() if name not in optional}
         thing = msgspec.convert(given, everything_client.Thing)
@@ -199,14 +199,14 @@ class Calls(SynchronousTestCase):
         self.assertIs(thing.labels.first, msgspec.UNSET)
 
     def test_bounds(self) -> None:
-        """Bounds hold for what comes."""
+        """Bounds are checked in results."""
         with self.assertRaises(msgspec.ValidationError):
             msgspec.convert({**THING, "name": "A"}, everything_client.Thing)
         with self.assertRaises(msgspec.ValidationError):
             msgspec.convert({"radius": 0}, everything_client.Circle)
 
     def test_unknown_fields(self) -> None:
-        """What is only sent has no fields but its own; what comes may have more, as services grow."""
+        """Unknown fields are allowed in results, and forbidden in data."""
         with self.assertRaises(msgspec.ValidationError):
             msgspec.convert({"max-size": 1, "more": 2}, everything_client.Settings)
         msgspec.convert({**THING, "more": 2}, everything_client.Thing)
