@@ -1,4 +1,4 @@
-"""The command line as a process of its own, and services that do as each test wants."""
+"""The command line as a process, and services that behave as a test needs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ HELLO = b'{"id": 1, "code": 200, "data": {"message": "Hello World!"}}\n'
 
 
 class Outcome(Struct, frozen=True):
-    """What a process left behind.
+    """The output and the exit code of a process.
 
-    :ivar seconds: how long its end was waited for.
+    :ivar seconds: the time until its end.
     """
 
     code: int
@@ -44,7 +44,7 @@ class Outcome(Struct, frozen=True):
 
 
 def read_line(connection: socket.socket) -> bytes:
-    """What a client sends, up to the line end."""
+    """Read from a client up to the line end."""
     received = b""
     while not received.endswith(b"\n") and (chunk := connection.recv(65536)):
         received += chunk
@@ -52,7 +52,7 @@ def read_line(connection: socket.socket) -> bytes:
 
 
 def answering(*pieces: bytes) -> Behaviour:
-    """Read a request, then send these bytes, each in a packet of its own."""
+    """Read a request, then send these bytes, one piece at a time."""
 
     def behave(connection: socket.socket) -> None:
         read_line(connection)
@@ -65,8 +65,8 @@ def answering(*pieces: bytes) -> Behaviour:
 def start_command(folder: str, *arguments: str, closed: str = "", **streams: int) -> subprocess.Popen[str]:
     """Start ``unixsvc`` in a folder.
 
-    :param closed: which standard streams it is to find closed, as a shell writes it.
-    :param streams: other standard streams than pipes; of input, than nothing.
+    :param closed: redirections of a shell that close standard streams.
+    :param streams: standard streams, in place of pipes and an empty standard input.
     """
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "unixsvc", *arguments]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
@@ -78,24 +78,24 @@ def start_command(folder: str, *arguments: str, closed: str = "", **streams: int
 
 
 def outcome_of(process: subprocess.Popen[str]) -> Outcome:
-    """Wait for a command's end."""
-    suspended = time.monotonic()
+    """Wait for the end of a command."""
+    started = time.monotonic()
     out, err = process.communicate(timeout=30)
-    return Outcome(process.returncode, out or "", err or "", time.monotonic() - suspended)
+    return Outcome(process.returncode, out or "", err or "", time.monotonic() - started)
 
 
 class CommandLineTestCase(TestCase):
-    """Has a folder for sockets, and a configuration without a token."""
+    """Has a socket directory, and a configuration without a token."""
 
     def setUp(self) -> None:
-        """Set that up."""
+        """Create them."""
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
         self.configure('token = "off"')
         self._over = threading.Event()
 
     def wait(self) -> None:
-        """What a service does that doesn't answer: nothing, until the test is over."""
+        """Do not reply until the test is over."""
         self._over.wait(20)
 
     def configure(self, *security: str) -> None:
@@ -111,10 +111,10 @@ class CommandLineTestCase(TestCase):
             file.write("\n".join(lines))
 
     def listen(self, behave: Behaviour | None, name: str = "home", backlog: int = 5) -> str:
-        """Listen as a service would.
+        """Listen as a service.
 
-        :param behave: what is done with each connection, one after the other, before it is closed; None
-            if nobody ever accepts.
+        :param behave: called with each connection, one after the other, before it is closed; None to accept
+            none.
         :returns: the path of the socket.
         """
         path = os.path.join(self.folder, f"service_{name}.sock")
@@ -141,18 +141,18 @@ class CommandLineTestCase(TestCase):
                 behave(connection)
 
     def start(self, *arguments: str, closed: str = "", **streams: int) -> subprocess.Popen[str]:
-        """Start the command in the folder, as :func:`start_command` does."""
+        """Start the command in the folder, see :func:`start_command`."""
         process = start_command(self.folder, *arguments, closed=closed, **streams)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
 
     def run_command(self, *arguments: str, closed: str = "", **streams: int) -> Outcome:
-        """Run the command in the folder to its end."""
+        """Run the command in the folder."""
         return outcome_of(self.start(*arguments, closed=closed, **streams))
 
-    def assertComplains(self, outcome: Outcome, code: int, *words: str) -> None:
-        """It failed with this code, no result, and one line that contains the words."""
+    def assertError(self, outcome: Outcome, code: int, *words: str) -> None:
+        """It failed with this code, without output, and with one line on standard error with these words."""
         self.assertEqual((outcome.code, outcome.out, outcome.err.count("\n")), (code, "", 1), outcome)
         for word in words:
             self.assertIn(word, outcome.err)

@@ -1,4 +1,4 @@
-"""The clients, each driven in the same way: begun from a test's thread, and waited for there."""
+"""The three clients behind one interface: a test starts calls from its thread, and waits for them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import unixsvc.client.twisted.client
 
 __all__ = ["AioDriver", "BlockingDriver", "Driver", "TwistedDriver"]
 
-_PATIENCE = 60.0  # seconds; only ever waited for when something is broken
+_TIMEOUT = 60.0  # seconds; only reached if a test fails
 
 Call = Sequence[Any]
 
 
 class Driver:
-    """One client, wherever it runs.
+    """One client, on whatever it runs.
 
     :param options: of the client.
     """
@@ -35,53 +35,53 @@ class Driver:
     def __init__(self, service: str, **options: Any) -> None:
         raise NotImplementedError
 
-    def begin(self, *call: Any, **options: Any) -> Future[Any]:
-        """Make a call; what becomes of it. To cancel that cancels the call."""
+    def start_call(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a call. Cancelling the future cancels the call."""
         raise NotImplementedError
 
     def read(self, *call: Any, most: int | None = None, **options: Any) -> Future[list[Any]]:
-        """Read a stream; its items.
+        """Read a stream into a list.
 
-        :param most: after how many the loop is left.
+        :param most: leave the loop after so many items.
         """
         raise NotImplementedError
 
     def close_client(self) -> None:
-        """End the client alone."""
+        """Close the client."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the client, and what it runs on."""
+        """Close the client, and stop what it runs on."""
         raise NotImplementedError
 
     def call(self, *call: Any, **options: Any) -> Any:
         """Make a call, and wait for its result."""
-        return self.begin(*call, **options).result(_PATIENCE)
+        return self.start_call(*call, **options).result(_TIMEOUT)
 
     def outcomes(self, calls: Iterable[Call], at_a_time: int = 64) -> list[Any]:
-        """Make many calls, so many at a time: of each, its result or what it has raised."""
+        """Make many calls, a number at a time; the result or the exception of each."""
         gate, futures = threading.Semaphore(at_a_time), []
         for each in calls:
-            assert gate.acquire(timeout=_PATIENCE)
-            future = self.begin(*each)
+            assert gate.acquire(timeout=_TIMEOUT)
+            future = self.start_call(*each)
             future.add_done_callback(lambda _: gate.release())
             futures.append(future)
-        return [each.exception(_PATIENCE) or each.result() for each in futures]
+        return [each.exception(_TIMEOUT) or each.result() for each in futures]
 
 
 class BlockingDriver(Driver):
-    """The blocking client, in as many threads as there are calls."""
+    """The blocking client, in a pool of threads."""
 
     def __init__(self, service: str, **options: Any) -> None:
         self.client: unixsvc.blocking.Client = unixsvc.blocking.Client(service, **options)
         self._threads = ThreadPoolExecutor(64)
 
-    def begin(self, *call: Any, **options: Any) -> Future[Any]:
-        """Make a call in a thread of its own."""
+    def start_call(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a call in a thread."""
         return self._threads.submit(self.client.call, *call, **options)
 
     def read(self, *call: Any, most: int | None = None, **options: Any) -> Future[list[Any]]:
-        """Read in a thread of its own."""
+        """Read in a thread."""
         return self._threads.submit(self._read, call, most, options)
 
     def _read(self, call: Call, most: int | None, options: dict[str, Any]) -> list[Any]:
@@ -94,17 +94,17 @@ class BlockingDriver(Driver):
         return items
 
     def close_client(self) -> None:
-        """End it."""
+        """Close it."""
         self.client.close()
 
     def close(self) -> None:
-        """End its threads, too."""
+        """Close it, and stop the threads."""
         self.client.close()
         self._threads.shutdown()
 
 
 class AioDriver(Driver):
-    """The asyncio client, on a loop in a thread."""
+    """The asyncio client, on an event loop in a thread."""
 
     def __init__(self, service: str, **options: Any) -> None:
         self.client: unixsvc.aio.Client = unixsvc.aio.Client(service, **options)
@@ -112,12 +112,12 @@ class AioDriver(Driver):
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
-    def begin(self, *call: Any, **options: Any) -> Future[Any]:
-        """Make a call in a task of its own."""
+    def start_call(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a call in a task."""
         return asyncio.run_coroutine_threadsafe(self._call(call, options), self._loop)
 
     def read(self, *call: Any, most: int | None = None, **options: Any) -> Future[list[Any]]:
-        """Read in a task of its own."""
+        """Read in a task."""
         return asyncio.run_coroutine_threadsafe(self._read(call, most, options), self._loop)
 
     async def _call(self, call: Call, options: dict[str, Any]) -> Any:
@@ -133,12 +133,12 @@ class AioDriver(Driver):
         return items
 
     def close_client(self) -> None:
-        """End it."""
+        """Close it."""
         leaving = self.client.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leaving, self._loop).result(_PATIENCE)
+        asyncio.run_coroutine_threadsafe(leaving, self._loop).result(_TIMEOUT)
 
     def close(self) -> None:
-        """End its loop, too."""
+        """Close it, and stop the loop."""
         self.close_client()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -146,7 +146,7 @@ class AioDriver(Driver):
 
 
 class TwistedDriver(Driver):
-    """The Twisted client, on a reactor of its own in a thread."""
+    """The Twisted client, on a reactor in a thread."""
 
     def __init__(self, service: str, **options: Any) -> None:
         self._reactor = EPollReactor()
@@ -154,12 +154,12 @@ class TwistedDriver(Driver):
         self._thread = threading.Thread(target=self._reactor.run, args=(False,))
         self._thread.start()
 
-    def begin(self, *call: Any, **options: Any) -> Future[Any]:
-        """Make a call in the reactor's thread."""
+    def start_call(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a call in the thread of the reactor."""
         return self._run(lambda: self.client.call(*call, **options))
 
     def read(self, *call: Any, most: int | None = None, **options: Any) -> Future[list[Any]]:
-        """Read in a coroutine of its own."""
+        """Read in a coroutine."""
         return self._run(lambda: Deferred.fromCoroutine(self._read(call, most, options)))
 
     async def _read(self, call: Call, most: int | None, options: dict[str, Any]) -> list[Any]:
@@ -177,12 +177,12 @@ class TwistedDriver(Driver):
             if not failure.check(CancelledError):
                 future.set_exception(failure.value)
 
-        def begin() -> None:
+        def start() -> None:
             deferred = maybeDeferred(function)
             future.add_done_callback(partial(self._cancel, deferred))
             deferred.addCallbacks(future.set_result, failed)
 
-        self._reactor.callFromThread(begin)
+        self._reactor.callFromThread(start)
         return future
 
     def _cancel(self, deferred: Deferred[Any], future: Future[Any]) -> None:
@@ -190,14 +190,14 @@ class TwistedDriver(Driver):
             self._reactor.callFromThread(deferred.cancel)
 
     def close_client(self) -> None:
-        """End it."""
+        """Close it."""
         done = threading.Event()
         self._reactor.callFromThread(self.client.close)
         self._reactor.callFromThread(done.set)
-        done.wait(_PATIENCE)
+        done.wait(_TIMEOUT)
 
     def close(self) -> None:
-        """End its reactor, too."""
+        """Close it, and stop the reactor."""
         self.close_client()
         self._reactor.callFromThread(self._reactor.callLater, 0.05, self._reactor.stop)
         self._thread.join()

@@ -1,4 +1,4 @@
-"""What every client promises where services change, are absent, or are not what they seem."""
+"""Tests that all clients pass while services change, are absent, or are not trusted."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from concurrent.futures import Future
 from typing import Any
 from unittest import skipIf
 
-from tests.functional.client_suite import AnswersSuite, ClientTestCase, StreamsSuite
+from tests.functional.client_suite import CallSuite, ClientTestCase, StreamSuite
 from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.errors import DeadlineExceeded, MethodNotAllowed, ServiceError, Unavailable
 
 __all__ = ["Suite"]
 
 
-class ChangesSuite(ClientTestCase):
-    """What happens to services while they are called."""
+class ChangeSuite(ClientTestCase):
+    """Services that change while they are called."""
 
     def test_reload(self) -> None:
-        """A reload in the middle of 2,000 calls loses none, and the old worker is not kept."""
+        """A reload during 2,000 calls loses none, and the old worker exits."""
         self.start()
         client = self.client()
         before = self.worker_pids()
@@ -38,7 +38,7 @@ class ChangesSuite(ClientTestCase):
         self.eventually(lambda: not os.path.exists(f"/proc/{before[0]}"), 5.0)
 
     def test_kill(self) -> None:
-        """A worker is killed: every GET is answered; a POST is, or is said to be lost; none runs twice."""
+        """After a worker is killed, each GET succeeds; a POST succeeds or is lost; none runs twice."""
         self.start()
         client = self.client("ledger", connections=8)
         killing = threading.Thread(target=self.kill_busiest)
@@ -61,13 +61,13 @@ class ChangesSuite(ClientTestCase):
         self.assertTrue([each for each in outcomes if isinstance(each, Exception)])
 
     def kill_busiest(self) -> None:
-        """Once there are some notes, kill the worker of "ledger" that has the most connections."""
+        """After some notes, kill the worker of ``ledger`` that has the most connections."""
         self.eventually(lambda: len(self.ledger()) > 100)
         workers = self.status("ledger")["workers"]
         os.kill(max(workers, key=lambda each: each["connections"])["pid"], signal.SIGKILL)
 
     def test_restart(self) -> None:
-        """What is asked while the orchestrator is restarted is answered when it is back."""
+        """Calls during a restart of the orchestrator are answered after it."""
         running = self.start()
         client = self.client()
         client.call("GET", "/item/7")
@@ -76,7 +76,7 @@ class ChangesSuite(ClientTestCase):
         futures: list[Future[Any]] = []
         again = self.start(ready=False)
         for number in range(10):
-            futures.append(client.begin("POST" if number % 2 else "GET", "/item/7"))
+            futures.append(client.start_call("POST" if number % 2 else "GET", "/item/7"))
         again.until("ready: ")
         for number, each in enumerate(futures):
             if number % 2:
@@ -85,51 +85,51 @@ class ChangesSuite(ClientTestCase):
                 self.assertEqual(each.result(10.0), {"id": 7})
 
 
-class NobodySuite(ClientTestCase):
-    """No service, or none that may be asked."""
+class AbsentServiceSuite(ClientTestCase):
+    """Services that are absent, or not trusted."""
 
     def setUp(self) -> None:
-        """Have a place for sockets."""
+        """Make a socket directory."""
         super().setUp()
-        self.place = tempfile.mkdtemp(dir=self.folder)
+        self.socket_dir = tempfile.mkdtemp(dir=self.folder)
 
     def listen(self, name: str, backlog: int = 5) -> socket.socket:
         """Listen there."""
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.addCleanup(listening.close)
-        listening.bind(os.path.join(self.place, f"service_{name}.sock"))
+        listening.bind(os.path.join(self.socket_dir, f"service_{name}.sock"))
         listening.listen(backlog)
         return listening
 
     def test_none(self) -> None:
-        """A service that is not there is not waited for any longer than a restart takes; others are named."""
+        """A call to an absent service fails after three seconds at most; the error lists the others."""
         self.listen("others")
-        suspended = time.monotonic()
+        started = time.monotonic()
         with self.assertRaises(ServiceError) as caught:
-            self.client("nobody", socket_dir=self.place, token="t").call("GET", "/item/7")
-        self.assertLess(time.monotonic() - suspended, 3.0)
+            self.client("nobody", socket_dir=self.socket_dir, token="t").call("GET", "/item/7")
+        self.assertLess(time.monotonic() - started, 3.0)
         self.assertIn("there is no service 'nobody'; there are: others", str(caught.exception))
 
     def test_appears(self) -> None:
-        """One that appears is asked at once, also where it was waited for in vain for a while."""
-        call = self.client("late", socket_dir=self.place, token="t").begin("GET", "/item/7")
+        """A service that appears is called at once, also after long pauses."""
+        call = self.client("late", socket_dir=self.socket_dir, token="t").start_call("GET", "/item/7")
         time.sleep(1.2)  # by then the pauses are long
         self.assertFalse(call.done())
         listening = self.listen("late")
-        suspended = time.monotonic()
+        started = time.monotonic()
         listening.settimeout(5.0)
         with listening.accept()[0] as connection:
-            self.assertLess(time.monotonic() - suspended, 0.1)
+            self.assertLess(time.monotonic() - started, 0.1)
             connection.recv(1000)
             connection.sendall(b'{"id":1,"code":200,"data":"there"}\n')
             self.assertEqual(call.result(5.0), "there")
 
     def test_backlog(self) -> None:
-        """A listener whose queue is full is tried again, and asked as soon as there is room."""
+        """While the backlog is full, the client retries, and connects when there is room."""
         listening = self.listen("full", backlog=0)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             other.connect(listening.getsockname())
-            future = self.client("full", socket_dir=self.place, token="t").begin("GET", "/item/7")
+            future = self.client("full", socket_dir=self.socket_dir, token="t").start_call("GET", "/item/7")
             time.sleep(0.1)
             self.assertFalse(future.done())
             listening.accept()[0].close()
@@ -140,25 +140,25 @@ class NobodySuite(ClientTestCase):
                 self.assertEqual(future.result(5.0), "there")
 
     def test_never_accepted(self) -> None:
-        """A deadline is kept also where the connection is never accepted."""
+        """The deadline is kept if the connection is never accepted."""
         self.listen("hanging")
-        client = self.client("hanging", socket_dir=self.place, token="t")
-        suspended = time.monotonic()
+        client = self.client("hanging", socket_dir=self.socket_dir, token="t")
+        started = time.monotonic()
         with self.assertRaises(DeadlineExceeded):
             client.call("GET", "/item/7", timeout=0.2)
-        self.assertLess(time.monotonic() - suspended, 0.25)
+        self.assertLess(time.monotonic() - started, 0.25)
 
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
     def test_other_user(self) -> None:
-        """Where another user listens, the token is not shown: nothing is sent at all."""
+        """Nothing is sent to a socket on which another user listens."""
         os.chmod(self.folder, 0o755)
-        os.chmod(self.place, 0o777)
+        os.chmod(self.socket_dir, 0o777)
         os.seteuid(65534)
         try:
             listening = self.listen("false")
         finally:
             os.seteuid(0)
-        client = self.client("false", socket_dir=self.place, token="secret")
+        client = self.client("false", socket_dir=self.socket_dir, token="secret")
         with self.assertRaises(ServiceUnreachable) as caught:
             client.call("GET", "/item/7")
         self.assertIn("another user listens there (uid 65534)", str(caught.exception))
@@ -168,5 +168,5 @@ class NobodySuite(ClientTestCase):
             self.assertEqual(connection.recv(1000), b"")
 
 
-class Suite(AnswersSuite, StreamsSuite, ChangesSuite, NobodySuite):
-    """All of it."""
+class Suite(CallSuite, StreamSuite, ChangeSuite, AbsentServiceSuite):
+    """All tests."""

@@ -1,4 +1,4 @@
-"""What every client promises, against the real services; each client's own tests are in ``test_clients``."""
+"""Tests that all clients pass, against real services; ``test_clients`` runs them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from unixsvc.errors import (
     Unavailable,
 )
 
-__all__ = ["AnswersSuite", "ClientTestCase", "StreamsSuite"]
+__all__ = ["CallSuite", "ClientTestCase", "StreamSuite"]
 
 _CONFIG = """
 [services.codes]
@@ -55,7 +55,7 @@ class ClientTestCase(RunningTestCase):
     driver: type[Driver]
 
     def client(self, service: str = "codes", **options: Any) -> Driver:
-        """One that finds the services of this test."""
+        """Make a client that finds the services of this test."""
         given = {"socket_dir": os.path.join(self.folder, "run")} | options
         if "token" not in given:
             given["token"] = self.token()
@@ -64,7 +64,7 @@ class ClientTestCase(RunningTestCase):
         return driver
 
     def run_program(self, program: str) -> str:
-        """Run a program in the folder of the configuration; what it prints. It has no complaints."""
+        """Run a program in the folder of the configuration, without errors; its output."""
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=self.folder,
@@ -77,11 +77,11 @@ class ClientTestCase(RunningTestCase):
         return done.stdout
 
     def assertCancels(self) -> None:
-        """A call that is cancelled ends its action, and the client goes on."""
+        """Cancelling a call cancels its action, and the client can still be used."""
         self.start()
         client = self.client()
         client.call("GET", "/item/7")
-        future = client.begin("GET", "/never")
+        future = client.start_call("GET", "/never")
         time.sleep(0.05)
         self.assertNotIn("499", self.codes())
         future.cancel()
@@ -89,21 +89,21 @@ class ClientTestCase(RunningTestCase):
         self.assertEqual(client.call("GET", "/item/8"), {"id": 8})
 
     def codes(self) -> dict[str, int]:
-        """How many replies of ``codes`` had each code."""
+        """The number of replies of ``codes`` by code."""
         codes: dict[str, int] = self.ask("codes", "/-/stats")["codes"]
         return codes
 
     def ledger(self) -> list[str]:
-        """What its workers have written down."""
+        """The lines that its workers have written."""
         file = Path(self.folder, "ledger")
         return file.read_text().splitlines() if file.exists() else []
 
 
-class AnswersSuite(ClientTestCase):
-    """One service, as it should be."""
+class CallSuite(ClientTestCase):
+    """Calls of one service."""
 
     def test_result(self) -> None:
-        """A result is what the action has given, as the type that was asked for; data is what it gets."""
+        """A result is that of the action, decoded as the given type; the action receives the data."""
         self.start()
         client = self.client()
         self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
@@ -112,7 +112,7 @@ class AnswersSuite(ClientTestCase):
         self.assertEqual(client.call("POST", "/item", pen), pen)
 
     def test_errors(self) -> None:
-        """A failure is raised as what it is, with its detail; of one inside, nothing more is known."""
+        """An error is raised as its own type with its detail; internal details are not sent."""
         self.start()
         client = self.client()
         for kind, call in (
@@ -132,7 +132,7 @@ class AnswersSuite(ClientTestCase):
         self.assertEqual(client.call("GET", "/item/7"), {"id": 7})
 
     def test_wrong_token(self) -> None:
-        """A wrong token is refused; where it was found in a file, the file is named, and never the token."""
+        """A wrong token is rejected; the error names its file, and does not contain it."""
         self.start()
         with self.assertRaises(Unauthorized) as caught:
             self.client(token="0" * 64).call("GET", "/item/7")
@@ -150,14 +150,14 @@ class AnswersSuite(ClientTestCase):
         self.assertNotIn("0" * 64, str(caught.exception))
 
     def test_deadline(self) -> None:
-        """A call ends at its deadline, within 50 ms; so does its action, which is counted as cancelled."""
+        """A call ends at its deadline, within 50 ms, and its action is cancelled."""
         self.start()
         client = self.client()
         client.call("GET", "/item/7")
-        suspended = time.monotonic()
+        started = time.monotonic()
         with self.assertRaises(DeadlineExceeded) as caught:
             client.call("GET", "/never", timeout=0.3)
-        took = time.monotonic() - suspended
+        took = time.monotonic() - started
         self.assertGreaterEqual(took, 0.299)
         self.assertLess(took, 0.35)
         self.assertIn("within 0.3 s", str(caught.exception))
@@ -165,37 +165,37 @@ class AnswersSuite(ClientTestCase):
         self.assertEqual(client.call("GET", "/item/8"), {"id": 8})
 
     def test_many(self) -> None:
-        """Many calls at once, and each gets its own answer; they share a few connections."""
+        """Concurrent calls share a few connections, and each gets its own reply."""
         self.start()
         client = self.client()
         results = client.outcomes([("GET", f"/item/{number}") for number in range(2000)])
         self.assertEqual(results, [{"id": number} for number in range(2000)])
 
     def test_large(self) -> None:
-        """An answer of eight megabytes comes whole, and soon."""
+        """A result of eight megabytes arrives whole, within two seconds."""
         self.start()
-        suspended = time.monotonic()
+        started = time.monotonic()
         self.assertEqual(len(self.client().call("GET", f"/large/{8 << 20}")), 8 << 20)
-        self.assertLess(time.monotonic() - suspended, 2.0)
+        self.assertLess(time.monotonic() - started, 2.0)
 
     def test_too_large(self) -> None:
-        """A call that is too large is told so, and those that share its connection are answered."""
+        """A call that is too large fails; other calls on its connection are answered."""
         self.start()
         client = self.client(connections=1)
-        before = [client.begin("GET", "/wait?seconds=0.2") for _ in range(5)]
+        before = [client.start_call("GET", "/wait?seconds=0.2") for _ in range(5)]
         time.sleep(0.05)
-        large = client.begin("POST", "/item", {"name": "x" * (2 << 20), "price": 1})
-        after = [client.begin("GET", "/item/7") for _ in range(5)]
+        large = client.start_call("POST", "/item", {"name": "x" * (2 << 20), "price": 1})
+        after = [client.start_call("GET", "/item/7") for _ in range(5)]
         self.assertIsInstance(large.exception(5.0), TooLarge)
         self.assertEqual([each.result(5.0) for each in before], [0.2] * 5)
         self.assertEqual([each.result(5.0) for each in after], [{"id": 7}] * 5)
 
     def test_closed(self) -> None:
-        """Closing ends what is unanswered, and there is no call after it."""
+        """Closing the client fails pending calls; no further call is possible."""
         self.start()
         client = self.client()
         client.call("GET", "/item/7")
-        unanswered = client.begin("GET", "/never")
+        unanswered = client.start_call("GET", "/never")
         self.eventually(lambda: self.status()["workers"][0]["requests"] >= 1)
         client.close_client()
         with self.assertRaises(Unavailable):
@@ -205,11 +205,11 @@ class AnswersSuite(ClientTestCase):
         self.assertEqual(caught.exception.detail, "the client is closed")
 
 
-class StreamsSuite(ClientTestCase):
-    """Items, one after the other."""
+class StreamSuite(ClientTestCase):
+    """Streams of one service."""
 
     def test_stream(self) -> None:
-        """Each item comes once, in order, also where there are more than fit into a window."""
+        """Each item arrives once, in order, also if there are more than a window."""
         self.start()
         client = self.client("ledger")
         for count in (0, 1, WINDOW, WINDOW + 1, 1000):
@@ -217,7 +217,7 @@ class StreamsSuite(ClientTestCase):
             self.assertEqual(items, list(range(count)))
 
     def test_stream_fails(self) -> None:
-        """A stream that fails gives what it had, and then says why."""
+        """A stream that fails gives its items, and then its error."""
         self.start()
         client = self.client("ledger")
         self.assertEqual(client.read("GET", "/broken", most=2).result(5.0), [0, 1])
@@ -227,16 +227,16 @@ class StreamsSuite(ClientTestCase):
         self.assertIsInstance(missing.exception(5.0), NotFound)
 
     def test_stream_for_a_call(self) -> None:
-        """A call whose answer is a stream fails, ends the generator, and harms no other."""
+        """A call whose reply is a stream fails, closes the generator, and does not disturb other calls."""
         self.start()
         client = self.client("ledger")
-        error = client.begin("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
+        error = client.start_call("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
         self.assertIsInstance(error, BadGateway)
         self.eventually(self.ledger, 2.0)
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
     def test_call_for_a_stream(self) -> None:
-        """A stream whose answer is none fails, and harms no other call; no result is no item, either."""
+        """A stream whose reply is unary fails, and does not disturb other calls."""
         self.start()
         client = self.client("ledger")
         for method, path, data in (("GET", "/item/7", None), ("POST", "/note", {"name": "x"})):
@@ -247,14 +247,16 @@ class StreamsSuite(ClientTestCase):
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
     def test_wrong_timeout(self) -> None:
-        """What is no time is refused at once."""
+        """An invalid timeout is an error at once."""
         self.start()
         client = self.client("ledger")
         for timeout in (0, -1, "x"):
-            self.assertIsInstance(client.begin("GET", "/-/ping", timeout=timeout).exception(5.0), ValueError)
+            self.assertIsInstance(
+                client.start_call("GET", "/-/ping", timeout=timeout).exception(5.0), ValueError
+            )
 
-    def test_stream_is_left(self) -> None:
-        """To leave the loop ends the generator, which has not run further ahead than the window."""
+    def test_leave_stream(self) -> None:
+        """Leaving the loop closes the generator, which is at most a window ahead."""
         self.start()
         client = self.client("ledger")
         items = client.read("GET", "/numbers", {"count": 1_000_000}, most=5).result(5.0)
@@ -264,10 +266,10 @@ class StreamsSuite(ClientTestCase):
         self.assertLessEqual(furthest, WINDOW + 1)
 
     def test_stream_deadline(self) -> None:
-        """A deadline holds for the stream as a whole."""
+        """The timeout applies to the whole stream."""
         self.start()
         client = self.client("ledger")
-        suspended = time.monotonic()
+        started = time.monotonic()
         read = client.read("GET", "/numbers", {"count": 100_000_000}, timeout=0.3)
         self.assertIsInstance(read.exception(5.0), DeadlineExceeded)
-        self.assertLess(time.monotonic() - suspended, 0.6)
+        self.assertLess(time.monotonic() - started, 0.6)

@@ -1,4 +1,4 @@
-"""Servers that do what a test says, and no more."""
+"""Servers that follow a script."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ RIGHT = {"code": 200, "data": {"id": 7}}
 
 
 def eventually(test: Callable[[], object]) -> None:
-    """Wait for what nobody announces; AssertionError if it does not come about."""
+    """Wait for a condition; AssertionError after twenty seconds."""
     deadline = time.monotonic() + 20.0
     while not test():
         if time.monotonic() > deadline:
-            raise AssertionError("it did not come about in time")
+            raise AssertionError("the condition did not become true in time")
         time.sleep(0.005)
 
 
 class Peer(socketserver.StreamRequestHandler):
     """The server's side of a connection, in a thread of its own.
 
-    :ivar got: all requests that came.
+    :ivar got: the received requests.
     """
 
     timeout = 20.0
     server: Fake
 
     def handle(self) -> None:
-        """Do what the test says, until that is over or the client closes."""
+        """Run the script of the connection."""
         self.got: list[dict[str, Any]] = []
         number = self.client_address
         self.server.peers[number] = self
@@ -50,7 +50,7 @@ class Peer(socketserver.StreamRequestHandler):
             self.server.scripts[min(number, len(self.server.scripts) - 1)](self)
 
     def next(self) -> int:
-        """The id of the next request; EOFError if there is none."""
+        """Read a request; its id. EOFError if there is none."""
         line = self.rfile.readline()
         if not line.endswith(b"\n"):
             raise EOFError
@@ -62,12 +62,12 @@ class Peer(socketserver.StreamRequestHandler):
         self.connection.sendall(json.dumps(message).encode() + b"\n")
 
     def answer(self, count: int = 1) -> None:
-        """Give right replies to the next requests."""
+        """Send correct replies to the next requests."""
         for _ in range(count):
             self.send(id=self.next(), **RIGHT)
 
     def serve(self) -> None:
-        """Give right replies for ever."""
+        """Send correct replies until the client closes."""
         while True:
             self.answer()
 
@@ -75,7 +75,7 @@ class Peer(socketserver.StreamRequestHandler):
 class Fake(socketserver.ThreadingUnixStreamServer):
     """A server.
 
-    :param scripts: what to do on the first connection, the second, and so on; the last one is for all others.
+    :param scripts: of the first connection, the second, and so on; the last one is for all others.
     :ivar peers: the connections, by number.
     """
 
@@ -88,21 +88,21 @@ class Fake(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, Peer)
 
     def get_request(self) -> tuple[socket.socket, int]:
-        """A connection has a number where others have an address."""
+        """Accept a connection; its address is its number."""
         accepted, _ = super().get_request()
         self._accepted += 1
         return accepted, self._accepted - 1
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection and nothing else, so that what was not read resets it."""
+        """Close a connection without a shutdown, so that unread bytes reset it."""
         request.close()
 
 
 class FakeTestCase(SynchronousTestCase):
-    """Has a server that does what a test says."""
+    """Has a server that follows a script."""
 
     def setUp(self) -> None:
-        """Find a place for the socket."""
+        """Choose the path of the socket."""
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
         self.path = os.path.join(folder, "s")
@@ -116,13 +116,13 @@ class FakeTestCase(SynchronousTestCase):
             self.addCleanup(each)
 
     def load(self, **options: Any) -> Load:
-        """A load of one connection."""
+        """Start a load of one connection."""
         load = Load(self.path, "abc", **{"connections": 1} | options)
         self.addCleanup(load.end)
         return load
 
     def outcome(self, *scripts: Callable[[Peer], object], count: int = 10, **options: Any) -> Outcome:
-        """What comes of so many answers from this server."""
+        """The outcome of a load of so many replies from this server."""
         self.listen(*scripts)
         load = self.load(**options)
         load.started(count)
@@ -130,11 +130,11 @@ class FakeTestCase(SynchronousTestCase):
         return load.stop()
 
     def got(self) -> list[int]:
-        """How many requests came on each connection."""
+        """The number of requests on each connection."""
         return [len(peer.got) for _, peer in sorted(self.fake.peers.copy().items())]
 
     def assertFailed(self, outcome: Outcome, *words: str) -> None:
-        """One failure with each of these words, and no other."""
+        """There is one failure for each of these words."""
         self.assertEqual(outcome.failures, len(words), outcome)
         for word, text in zip(words, outcome.failed, strict=True):
             self.assertIn(word, text)

@@ -1,4 +1,4 @@
-"""A load on a service, from a process with nothing of ours in it, which notices all that goes wrong."""
+"""A load generator in a process of its own, without framework code, that reports each fault of a service."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from msgspec import UNSET, Struct
 
 __all__ = ["Load", "Outcome", "Progress", "Reply", "Settings", "Tally"]
 
-_STARTING = 30.0  # seconds; only ever waited for when something is broken
-_ITEM = {"id": 7}  # what /item/7 of apps/codes.py gives
-_TEXTS = 20  # failures of which the text is kept
+_STARTING = 30.0  # seconds; only reached if a test fails
+_ITEM = {"id": 7}  # the result of /item/7 in apps/codes.py
+_TEXTS = 20  # of the first failures
 
 
 class Settings(Struct, frozen=True):
-    """What the process is told; :class:`Load` says what the fields mean."""
+    """The settings of the process, see :class:`Load`."""
 
     path: str
     token: str | None
@@ -33,19 +33,19 @@ class Settings(Struct, frozen=True):
     in_flight: int
     retry: bool
     rate: float | None
-    patience: float
+    timeout: float
 
     def message(self) -> bytes:
-        """Each request, but for its id."""
+        """The request without its id."""
         fields = {"path": self.route, "data": self.data, "auth_token": self.token}
         given = {name: value for name, value in fields.items() if value is not None}
         return msgspec.json.encode({"method": self.method} | given) + b"\n"
 
     def fault(self, reply: Reply, took: float) -> str:
-        """What is wrong with a reply, if anything is."""
+        """What is wrong with a reply; empty if nothing is."""
         if reply.code != 200 or reply.more or reply.data != self.expected:
             return "wrong reply"
-        return f"reply after {took} s" if took >= self.patience else ""
+        return f"reply after {took} s" if took >= self.timeout else ""
 
 
 class Reply(Struct):
@@ -59,7 +59,7 @@ class Reply(Struct):
 
 
 class Progress(Struct, frozen=True, tag=True):
-    """How far it is, from time to time."""
+    """The counts so far."""
 
     answered: int
     failures: int
@@ -67,19 +67,19 @@ class Progress(Struct, frozen=True, tag=True):
 
 
 class Outcome(Struct, frozen=True, tag=True):
-    """What came of it.
+    """The result of a load.
 
-    :ivar answered: requests that got the right reply in time.
-    :ivar failures: how many things went wrong.
-    :ivar failed: what the first 20 of them were.
-    :ivar retried: how often a call was sent again.
-    :ivar reconnects: connections that ended with nothing unanswered, and were replaced.
-    :ivar goaways: connections on which the server said it.
-    :ivar connected: how many connections there were for new requests when it was told to stop.
-    :ivar seconds: from its begin to when it was told to stop, or to the last answer if that came later.
-    :ivar slowest: seconds from when a call was first sent to its answer, at most.
-    :ivar rate: answers per second.
-    :ivar longest_gap: seconds with no answer at all, between the first one and the stop, at most.
+    :ivar answered: requests with a correct reply in time.
+    :ivar failures: the number of failures.
+    :ivar failed: texts of the first 20.
+    :ivar retried: the number of retries.
+    :ivar reconnects: idle connections that ended and were replaced.
+    :ivar goaways: connections with a goaway.
+    :ivar connected: connections for new requests at the stop.
+    :ivar seconds: from the start to the stop, or to the last reply if that is later.
+    :ivar slowest: the longest time from the first attempt of a call to its reply, in seconds.
+    :ivar rate: replies per second.
+    :ivar longest_gap: the longest time without any reply between the first one and the stop, in seconds.
     """
 
     answered: int
@@ -96,60 +96,58 @@ class Outcome(Struct, frozen=True, tag=True):
 
 
 class Tally:
-    """What the process counts, with the fields of the outcome."""
+    """The counts of the process, named as in the outcome."""
 
     def __init__(self) -> None:
-        self.suspended = time.monotonic()
+        self.started_at = time.monotonic()
         self.answered = self.failures = self.retried = self.reconnects = self.goaways = self.connected = 0
         self.failed: list[str] = []
         self.slowest = self.longest_gap = 0.0
         self._last: float | None = None
 
     def answer(self, took: float, now: float) -> None:
-        """Count a right reply."""
+        """Count a correct reply."""
         self.answered += 1
         self.slowest = max(self.slowest, took)
         self.pause(now)
         self._last = now
 
     def pause(self, now: float) -> None:
-        """Note for how long nothing was answered."""
+        """Record the time since the last reply."""
         if self._last is not None:
             self.longest_gap = max(self.longest_gap, now - self._last)
 
     def fail(self, text: str) -> None:
-        """Count what went wrong."""
+        """Count a failure."""
         self.failures += 1
         if len(self.failed) < _TEXTS:
             self.failed.append(text[:500])
 
     def outcome(self, stopped: float) -> Outcome:
-        """All of it, at the end."""
-        seconds = max(stopped, self._last or 0.0) - self.suspended
+        """The outcome, at the end."""
+        seconds = max(stopped, self._last or 0.0) - self.started_at
         stats = {name: value for name, value in vars(self).items() if name in Outcome.__struct_fields__}
         return Outcome(**stats, seconds=seconds, rate=self.answered / seconds)
 
 
 class Load:
-    """A process that asks a service the same thing over and over.
+    """A process that sends the same request repeatedly.
 
-    A failure is: a reply that is not the expected one, or to an id that is not unanswered; none in time; a
-    connection that ends with requests unanswered, for each of them; one that cannot be made in time, or never
-    was. When told ``goaway`` it goes on at once on a new connection, and leaves the old one when that owes it
-    nothing more.
+    A failure is: a wrong reply, or one to an id that is not pending; no reply in time; each pending request
+    of a connection that ends; a connection that cannot be made in time. After ``goaway`` it uses a new
+    connection at once, and closes the old one with its last reply.
 
     :param path: of the socket.
-    :param token: shown with each request; None to show none.
-    :param connections: how many at a time, not counting those that it is about to leave.
+    :param token: sent with each request; None to send none.
+    :param connections: their number, without those that are draining.
     :param route: the path of each request.
     :param method: of each request.
     :param data: the arguments of each request, if any.
     :param expected: the data of the right reply.
-    :param in_flight: unanswered requests on each connection.
-    :param retry: whether calls of which the reply was lost are made again, with the same id, if the method is
-        one that may be repeated (GET, HEAD, PUT, DELETE), until they are older than the patience.
-    :param rate: requests per second over all connections, at most; as many as possible if None.
-    :param patience: seconds for a reply, and for making a connection.
+    :param in_flight: pending requests on each connection.
+    :param retry: True to retry lost calls with the same id until the timeout, if the method is idempotent.
+    :param rate: the maximum of requests per second over all connections; None for no limit.
+    :param timeout: for a reply, and for making a connection, in seconds.
     """
 
     def __init__(
@@ -165,10 +163,10 @@ class Load:
         *,
         data: dict[str, Any] | None = None,
         expected: Any = _ITEM,
-        patience: float = 10.0,
+        timeout: float = 10.0,
     ) -> None:
-        self._patience = patience
-        self._news = threading.Condition()
+        self._timeout = timeout
+        self._changed = threading.Condition()
         self._progress = Progress(0, 0, [])
         self._outcome: Outcome | None = None
         self._over = False
@@ -183,44 +181,44 @@ class Load:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         settings = Settings(
-            path, token, connections, route, method, data, expected, in_flight, retry, rate, patience
+            path, token, connections, route, method, data, expected, in_flight, retry, rate, timeout
         )
         assert self.process.stdin is not None
         self.process.stdin.write(msgspec.json.encode(settings) + b"\n")
         self.process.stdin.flush()
 
     def answered(self) -> int:
-        """How many requests were answered; at most a twentieth of a second old."""
+        """The number of replies, at most 50 ms old."""
         return self._progress.answered
 
     def failures(self) -> int:
-        """How many failures there were; as old."""
+        """The number of failures, at most 50 ms old."""
         return self._progress.failures
 
     def started(self, count: int = 1000, seconds: float = _STARTING) -> None:
-        """Wait until so many requests have been answered; AssertionError if that takes too long."""
+        """Wait for a number of replies; AssertionError if that takes too long."""
         deadline = time.monotonic() + seconds
-        with self._news:
+        with self._changed:
             while self._progress.answered < count:
-                if self._over or not self._news.wait(deadline - time.monotonic()):
-                    raise AssertionError(f"no {count} answers: {self._progress} {self._said()}")
+                if self._over or not self._changed.wait(deadline - time.monotonic()):
+                    raise AssertionError(f"fewer than {count} replies: {self._progress} {self._stderr()}")
 
     def further(self, count: int = 1000, seconds: float = _STARTING) -> None:
-        """Wait until so many more than now have been answered."""
+        """Wait for a number of further replies."""
         self.started(self.answered() + count, seconds)
 
     def stop(self) -> Outcome:
-        """Make no more calls, wait for those that are unanswered, and tell what came of all."""
+        """Stop making calls, and wait for the pending ones; the outcome."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self._reader.join(self._patience + _STARTING)
+        self._reader.join(self._timeout + _STARTING)
         if self._outcome is None:
-            raise AssertionError(f"no outcome: {self._progress} {self._said()}")
+            raise AssertionError(f"no outcome: {self._progress} {self._stderr()}")
         self.end()
         return self._outcome
 
     def end(self) -> None:
-        """End the process by force if it is still there; does nothing the second time."""
+        """Kill the process if it still runs; may be called twice."""
         if self.process.poll() is None and self._outcome is None:
             self.process.kill()
         self.process.wait()
@@ -233,18 +231,18 @@ class Load:
         assert self.process.stdout is not None
         decoder = msgspec.json.Decoder(Progress | Outcome)
         for line in self.process.stdout:
-            news = decoder.decode(line)
-            with self._news:
-                if isinstance(news, Outcome):
-                    self._outcome = news
-                    self._progress = Progress(news.answered, news.failures, news.failed)
+            message = decoder.decode(line)
+            with self._changed:
+                if isinstance(message, Outcome):
+                    self._outcome = message
+                    self._progress = Progress(message.answered, message.failures, message.failed)
                 else:
-                    self._progress = news
-                self._news.notify_all()
-        with self._news:
+                    self._progress = message
+                self._changed.notify_all()
+        with self._changed:
             self._over = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def _said(self) -> str:
+    def _stderr(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")

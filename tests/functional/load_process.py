@@ -1,7 +1,7 @@
-"""The process that makes the load: what :class:`tests.functional.load_harness.Load` starts.
+"""The process of the load generator, which :class:`tests.functional.load_harness.Load` starts.
 
-Plain sockets on uvloop's readers, below asyncio's transports: when a write fails, those drop what was not
-read yet, and a reply that the server did send must not be taken for lost.
+It uses plain sockets with the readers of the event loop, not transports: after a failed write, a transport
+discards unread bytes, and a reply that the server has sent must not count as lost.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ from tests.functional.load_harness import Outcome, Progress, Reply, Settings, Ta
 
 __all__: list[str] = []
 
-_AGAIN = {errno.EAGAIN, errno.ECONNREFUSED, errno.ENOENT}  # a full backlog, or nobody there just now
+_RETRIABLE = {errno.EAGAIN, errno.ECONNREFUSED, errno.ENOENT}  # a full backlog, or no listener at the moment
 _PAUSE = (0.005, 0.015)  # seconds between two attempts to connect
 _TICK = 0.05  # seconds between two lines of progress, at most
-_REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
+_IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
 
 _random = random.SystemRandom()
 _decode = msgspec.json.Decoder(Reply).decode
 
 
 class _Generator:
-    """All lanes, until the standard input ends."""
+    """All lanes, until the end of standard input."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.tally = Tally()
-        self.retry = settings.retry and settings.method in _REPEATABLE
+        self.retry = settings.retry and settings.method in _IDEMPOTENT
         self.stopped: float | None = None
-        self.standing: set[_Connection] = set()
-        self.ids = itertools.count(1)  # none comes twice, on whichever connection
+        self.connections: set[_Connection] = set()
+        self.ids = itertools.count(1)  # unique over all connections
         self.lanes = [_Lane(self, number) for number in range(settings.connections)]
         self._settled = asyncio.Event()
         self.tail = settings.message()[1:]
 
     async def run(self) -> None:
-        self.loop.set_exception_handler(self._own_failure)
-        self.loop.add_reader(sys.stdin.fileno(), self._told)
+        self.loop.set_exception_handler(self._internal_error)
+        self.loop.add_reader(sys.stdin.fileno(), self._stdin_ready)
         for each in self.lanes:
             each.connect()
         self._tick()
         await self._settled.wait()
         assert self.stopped is not None
-        _say(self.tally.outcome(self.stopped))
+        _print(self.tally.outcome(self.stopped))
 
-    def _told(self) -> None:
+    def _stdin_ready(self) -> None:
         if os.read(sys.stdin.fileno(), 1 << 16):
             return
         self.loop.remove_reader(sys.stdin.fileno())
@@ -71,27 +71,29 @@ class _Generator:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        for connection in list(self.standing):
+        for connection in list(self.connections):
             connection.sweep(now)
         for lane in self.lanes:
             lane.sweep(now)
-        owed = any(each.unanswered for each in self.standing) or any(each.again for each in self.lanes)
-        if self.stopped and not owed:
+        pending = any(each.pending for each in self.connections) or any(
+            each.lost_calls for each in self.lanes
+        )
+        if self.stopped and not pending:
             self._settled.set()
-        _say(Progress(self.tally.answered, self.tally.failures, self.tally.failed))
-        self.loop.call_later(min(_TICK, self.settings.patience / 20), self._tick)
+        _print(Progress(self.tally.answered, self.tally.failures, self.tally.failed))
+        self.loop.call_later(min(_TICK, self.settings.timeout / 20), self._tick)
 
-    def _own_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.tally.fail(f"the generator itself: {context}")
+    def _internal_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.tally.fail(f"load generator: {context}")
         loop.default_exception_handler(context)
 
 
 class _Lane:
-    """One of so many connections: the one that carries new requests, and what has to be sent again on it."""
+    """One connection for new requests, with its successors, and the lost calls that it sends again."""
 
     def __init__(self, generator: _Generator, number: int) -> None:
         self.connection: _Connection | None = None
-        self.again: list[tuple[int, float]] = []  # ids, and when they were first sent
+        self.lost_calls: list[tuple[int, float]] = []  # ids, and the times of their first attempts
         self.ever_connected = False
         self._generator = generator
         self._loop, self._tally, self._settings = generator.loop, generator.tally, generator.settings
@@ -99,13 +101,13 @@ class _Lane:
         self._pausing = False
         step = 1 / self._settings.rate if self._settings.rate else 0.0
         self._interval = step * self._settings.connections
-        self._due = self._tally.suspended + step * number
+        self._due = self._tally.started_at + step * number
         self._timer: asyncio.TimerHandle | None = None
 
     def connect(self, paused: bool = False) -> None:
-        """Connect if that is needed: now, or as soon as it works."""
+        """Connect if necessary, with retries."""
         self._pausing = self._pausing and not paused
-        if self.connection or self._pausing or (self._generator.stopped and not self.again):
+        if self.connection or self._pausing or (self._generator.stopped and not self.lost_calls):
             return
         connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connecting.setblocking(False)
@@ -113,7 +115,7 @@ class _Lane:
             connecting.connect(self._settings.path)
         except OSError as error:
             connecting.close()
-            self._put_off(error)
+            self._retry_later(error)
         else:
             self._trying_since = None
             self.ever_connected = True
@@ -121,31 +123,31 @@ class _Lane:
             self.fill(time.monotonic())
 
     def fill(self, now: float) -> None:
-        """Send as many requests as may be sent now."""
+        """Send as many requests as the limits allow."""
         if self.connection is None:
             return
-        room = self._settings.in_flight - len(self.connection.unanswered)
+        room = self._settings.in_flight - len(self.connection.pending)
         calls: list[tuple[int, float]] = []
-        while len(calls) < room and (self.again or not self._generator.stopped) and self._may_send(now):
-            if self.again:
+        while len(calls) < room and (self.lost_calls or not self._generator.stopped) and self._may_send(now):
+            if self.lost_calls:
                 self._tally.retried += 1
-                calls.append(self.again.pop(0))
+                calls.append(self.lost_calls.pop(0))
             else:
                 calls.append((next(self._generator.ids), now))
         if calls:
             self.connection.send(calls)
 
     def lost(self, id: int, first: float, why: str) -> None:
-        """A connection has ended without the reply to this."""
-        if self._generator.retry and time.monotonic() - first < self._settings.patience:
-            self.again.append((id, first))
+        """Process the loss of a call with its connection."""
+        if self._generator.retry and time.monotonic() - first < self._settings.timeout:
+            self.lost_calls.append((id, first))
         else:
             self._tally.fail(f"lost reply to {id}: {why}")
 
     def sweep(self, now: float) -> None:
-        for call in list(self.again):
-            if now - call[1] >= self._settings.patience:
-                self.again.remove(call)
+        for call in list(self.lost_calls):
+            if now - call[1] >= self._settings.timeout:
+                self.lost_calls.remove(call)
                 self._tally.fail(f"lost reply to {call[0]}, and no connection to send it again")
 
     def _may_send(self, now: float) -> bool:
@@ -160,10 +162,10 @@ class _Lane:
         self._timer = None
         self.fill(time.monotonic())
 
-    def _put_off(self, error: OSError) -> None:
+    def _retry_later(self, error: OSError) -> None:
         now = time.monotonic()
         self._trying_since = self._trying_since or now
-        if error.errno not in _AGAIN or now - self._trying_since >= self._settings.patience:
+        if error.errno not in _RETRIABLE or now - self._trying_since >= self._settings.timeout:
             self._trying_since = None
             self._tally.fail(f"could not connect: {error}")
         self._pausing = True
@@ -171,32 +173,32 @@ class _Lane:
 
 
 class _Connection:
-    """One connection; it stays until all its requests are answered, also when its lane has left it."""
+    """One connection; after goaway it stays until its last reply."""
 
     def __init__(self, generator: _Generator, lane: _Lane, connected: socket.socket) -> None:
-        self.unanswered: dict[int, float] = {}
+        self.pending: dict[int, float] = {}
         self._generator, self._lane = generator, lane
         self._loop, self._tally, self._settings = generator.loop, generator.tally, generator.settings
         self._socket = connected
-        self._given_up: set[int] = set()  # a reply to these may still come; it has been counted as missing
+        self._expired: set[int] = set()  # counted as missing; their replies may still arrive
         self._rest = self._unsent = b""
         self._writing = self._leaving = False
-        generator.standing.add(self)
+        generator.connections.add(self)
         self._loop.add_reader(connected, self._read)
 
     def send(self, calls: list[tuple[int, float]]) -> None:
-        self.unanswered.update(calls)
+        self.pending.update(calls)
         self._unsent += b"".join([b'{"id":%d,%b' % (number, self._generator.tail) for number, _ in calls])
         if not self._writing:
             self._write()
 
     def sweep(self, now: float) -> None:
-        for number, first in list(self.unanswered.items()):
-            if now - first >= self._settings.patience:
-                del self.unanswered[number]
-                self._given_up.add(number)
+        for number, first in list(self.pending.items()):
+            if now - first >= self._settings.timeout:
+                del self.pending[number]
+                self._expired.add(number)
                 self._tally.fail(f"no reply to {number} in time")
-        self._go_on(now)
+        self._continue(now)
 
     def _write(self) -> None:
         try:
@@ -204,7 +206,7 @@ class _Connection:
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = b""  # reading tells why, after what was still answered
+            self._unsent = b""  # the next read gives the reason, after the last replies
         if self._unsent and not self._writing:
             self._loop.add_writer(self._socket, self._write)
         elif self._writing and not self._unsent:
@@ -225,7 +227,7 @@ class _Connection:
         now = time.monotonic()
         for line in lines:
             self._take(line, now)
-        self._go_on(now)
+        self._continue(now)
 
     def _take(self, line: bytes, now: float) -> None:
         try:
@@ -234,38 +236,38 @@ class _Connection:
             self._tally.fail(f"no reply: {error}: {line!r}")
             return
         if reply.goaway and reply.id is None:
-            self._leave()
-        elif reply.id in self._given_up:
-            self._given_up.remove(reply.id)
-        elif reply.id not in self.unanswered:
-            self._tally.fail(f"nothing unanswered has this id: {line!r}")
+            self._goaway()
+        elif reply.id in self._expired:
+            self._expired.remove(reply.id)
+        elif reply.id not in self.pending:
+            self._tally.fail(f"no pending request has this id: {line!r}")
         else:
-            took = now - self.unanswered.pop(reply.id)
+            took = now - self.pending.pop(reply.id)
             if fault := self._settings.fault(reply, took):
                 self._tally.fail(f"{fault}: {line!r}")
             else:
                 self._tally.answer(took, now)
 
-    def _leave(self) -> None:
+    def _goaway(self) -> None:
         if not self._leaving:
             self._leaving = True
             self._tally.goaways += 1
             self._lane.connection = None
             self._lane.connect()
 
-    def _go_on(self, now: float) -> None:
+    def _continue(self, now: float) -> None:
         if not self._leaving:
             self._lane.fill(now)
-        elif not self.unanswered:
+        elif not self.pending:
             self._close()
 
     def _ended(self, why: str) -> None:
         self._close()
-        lost, self.unanswered = self.unanswered, {}
+        lost, self.pending = self.pending, {}
         for number, first in lost.items():
             self._lane.lost(number, first, why)
         if self._rest and not lost:
-            self._tally.fail(f"a reply to nothing, and not all of it: {self._rest!r}")
+            self._tally.fail(f"an incomplete reply to no request: {self._rest!r}")
         if not self._leaving:
             self._tally.reconnects += not lost and not self._generator.stopped
             self._lane.connection = None
@@ -273,15 +275,15 @@ class _Connection:
         self._lane.fill(time.monotonic())
 
     def _close(self) -> None:
-        self._generator.standing.remove(self)
+        self._generator.connections.remove(self)
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
 
 
-def _say(what: Progress | Outcome) -> None:
-    with contextlib.suppress(BrokenPipeError):  # who started this is gone; its end is noticed elsewhere
-        os.write(sys.stdout.fileno(), msgspec.json.encode(what) + b"\n")
+def _print(message: Progress | Outcome) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent has exited, which is noticed elsewhere
+        os.write(sys.stdout.fileno(), msgspec.json.encode(message) + b"\n")
 
 
 async def _main() -> None:

@@ -23,7 +23,7 @@ _WARM_UP = 5_000  # items
 
 
 class Reader:
-    """What is the same for all clients.
+    """What all clients share.
 
     :param items: that are to come.
     """
@@ -37,7 +37,7 @@ class Reader:
         self.call = 0.0
 
     def item(self, number: int) -> bool:
-        """One has come; whether it is time to sleep."""
+        """Count an item; True if it is time to sleep."""
         if number == 0:
             self._before = self._resident()
         nap = number % self._every == self._every - 1
@@ -46,12 +46,12 @@ class Reader:
         return nap
 
     def look(self) -> None:
-        """Note the memory."""
+        """Record the memory."""
         self.grown = max(self.grown, self._resident() - self._before)
 
 
 def read_blocking(client: unixsvc.blocking.Client, reader: Reader) -> None:
-    """With the client that blocks: each call has a connection of its own."""
+    """Read with the blocking client, which uses a connection for each call."""
     for number, each in enumerate(client.stream("GET", "/count", {"to": reader.items})):
         assert each["number"] == number
         if reader.item(number):
@@ -63,7 +63,7 @@ def read_blocking(client: unixsvc.blocking.Client, reader: Reader) -> None:
 
 
 async def read_async(client: Any, reader: Reader, sleep: Any) -> None:
-    """With the others, on one connection."""
+    """Read with the others, on one connection."""
     number = 0
     async for each in client.stream("GET", "/count", {"to": reader.items}):
         assert each["number"] == number
@@ -103,7 +103,7 @@ def _tell(reader: Reader) -> None:
 
 
 def main(kind: str, socket_dir: str, token: str, items: str) -> None:
-    """Read twice: the first time so that all is there that is ever needed."""
+    """Read twice: after the first time, everything is loaded."""
     options: dict[str, Any] = {"socket_dir": socket_dir, "token": token, "connections": 1}
     readers = [Reader(_WARM_UP), Reader(int(items))]
     if kind == "twisted":

@@ -1,4 +1,4 @@
-"""What is told of a service that others ask, and do not find."""
+"""What ``unixsvc status`` reports about calls to a service that is not available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLOSED = {"open": 0, "half_open": 0, "closed": 1, "refused": 0, "connections": 
 
 
 class CircuitTests(RunningTestCase):
-    """One of the two workers of the first asks the second, which stops and comes back."""
+    """One of two workers calls another service, which stops and starts again."""
 
     config = "".join(
         f'[services.{each}]\napp = "chain:{each}"\nworkers = {workers}\n'
@@ -19,33 +19,33 @@ class CircuitTests(RunningTestCase):
     )
 
     def setUp(self) -> None:
-        """Start; a connection stays with one worker."""
+        """Start the services; a connection stays with one worker."""
         super().setUp()
         self.start()
         self.first = self.talk("first")
 
     def code(self) -> int:
-        """Have the first ask the second; the code of what comes of it."""
+        """Let the first service call the second; the code of the reply."""
         code: int = self.first.ask(id=1, path="/names")["code"]
         return code
 
     def told(self) -> Any:
-        """What the command tells of the first."""
+        """The status of the first service."""
         done = self.command("status", "--json")
         self.assertEqual((done.code, done.err), (0, ""))
         return json.loads(done.out)["first"]
 
     def second(self) -> Any:
-        """How the second does, as the first sees it."""
+        """The client statistics of the first service for the second."""
         return self.told()["services"]["second"]
 
     def line(self) -> str:
-        """What the command tells of that in words; empty if nothing."""
+        """The line of the status about it; empty if there is none."""
         out = self.command("status").out
         return next((each for each in out.splitlines() if each.startswith("first -> ")), "")
 
     def test_told(self) -> None:
-        """Whether calls are refused, may pass again, or are answered is told, in figures and in words."""
+        """The state of the circuit breaker is reported, in JSON and as text."""
         self.assertEqual(self.told()["services"], {})
         self.assertEqual(self.code(), 200)
         self.assertEqual((self.second(), self.line()), (_CLOSED, ""))
@@ -65,7 +65,7 @@ class CircuitTests(RunningTestCase):
         self.assertEqual(self.line(), "")
 
     def test_workers(self) -> None:
-        """Each worker tells its own; what one has counted is not lost with it, and its breaker is."""
+        """Each worker has a breaker of its own; counts survive the worker."""
         self.code()
         workers = [each["services"] for each in self.told()["workers"]]
         self.assertEqual(sorted(workers, key=len), [{}, {"second": _CLOSED}])

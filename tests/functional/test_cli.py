@@ -1,4 +1,4 @@
-"""The command line against real sockets: what it sends, hears, and does without an answer."""
+"""The command line against real sockets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from unixsvc.blocking import Client
 from unixsvc.client.errors import ServiceUnreachable
 
 
-class Answers(CommandLineTestCase):
+class ReplyTests(CommandLineTestCase):
     def test_result(self) -> None:
-        """A call prints the result, and what it sent is one line with an id and the time."""
+        """A call prints its result; the request is one line with an id and the timeout."""
         requests: list[bytes] = []
 
         def behave(connection: socket.socket) -> None:
@@ -32,12 +32,12 @@ class Answers(CommandLineTestCase):
         self.assertEqual(requests[0].count(b"\n"), 1)
 
     def test_in_pieces(self) -> None:
-        """An answer may come in any pieces, behind lines that are not for us, and before more."""
+        """A reply may arrive in pieces, after goaway and before other lines."""
         self.listen(answering(b'{"goaway": true}\n' + HELLO[:7], HELLO[7:30], HELLO[30:] + b'{"goa'))
         self.assertEqual(self.run_command("call", "home", "/").out, '{"message": "Hello World!"}\n')
 
     def test_large(self) -> None:
-        """Messages larger than the socket's buffers go through in both directions."""
+        """Messages larger than the socket buffers are sent and received."""
 
         def behave(connection: socket.socket) -> None:
             data = json.loads(read_line(connection))["data"]
@@ -51,8 +51,8 @@ class Answers(CommandLineTestCase):
         outcome = self.run_command("call", "home", "/", "--data", f"@{file}")
         self.assertEqual(json.loads(outcome.out), {"text": text})
 
-    def test_refused_before_it_is_read(self) -> None:
-        """A service that refuses a message it has not read, and closes, is heard all the same."""
+    def test_rejected_unread(self) -> None:
+        """The error of a service that closes before it has read the message is printed."""
         refusal = (
             b'{"status": "error", "code": 413, "message": "Large", "detail": {"max_message_bytes": 64}}\n'
         )
@@ -61,10 +61,10 @@ class Answers(CommandLineTestCase):
         with open(file, "w") as stream:
             json.dump({"text": "x" * 5_000_000}, stream)
         outcome = self.run_command("call", "home", "/", "--data", f"@{file}")
-        self.assertComplains(outcome, 4, "413 Large: max_message_bytes: 64")
+        self.assertError(outcome, 4, "413 Large: max_message_bytes: 64")
 
     def test_standard_input(self) -> None:
-        """Data may come through a pipe."""
+        """Data can come through a pipe."""
         requests: list[bytes] = []
 
         def behave(connection: socket.socket) -> None:
@@ -77,16 +77,16 @@ class Answers(CommandLineTestCase):
         self.assertEqual(json.loads(requests[0])["data"], {"name": "Ada"})
 
 
-class NoAnswers(CommandLineTestCase):
-    def test_silence(self) -> None:
-        """A service that says nothing is given up when the time is over."""
+class NoReplyTests(CommandLineTestCase):
+    def test_no_reply(self) -> None:
+        """Without a reply, the call fails after its timeout."""
         self.listen(lambda connection: self.wait())
         outcome = self.run_command("call", "home", "/", "--timeout", "0.3")
-        self.assertComplains(outcome, 5, "no answer within 0.3 s")
+        self.assertError(outcome, 5, "no answer within 0.3 s")
         self.assertTrue(0.3 <= outcome.seconds < 1.8)
 
     def test_trickle(self) -> None:
-        """Bytes that keep coming do not prolong the time."""
+        """Received bytes do not extend the timeout."""
 
         def behave(connection: socket.socket) -> None:
             for _ in range(40):
@@ -98,49 +98,47 @@ class NoAnswers(CommandLineTestCase):
 
         self.listen(behave)
         outcome = self.run_command("call", "home", "/", "--timeout", "0.3")
-        self.assertComplains(outcome, 5, "no answer within 0.3 s")
+        self.assertError(outcome, 5, "no answer within 0.3 s")
 
     def test_never_reads(self) -> None:
-        """A service that does not read is given up likewise."""
+        """If the service does not read, the call fails after its timeout."""
         self.listen(lambda connection: self.wait())
         file = os.path.join(self.folder, "data.json")
         with open(file, "w") as stream:
             json.dump({"text": "x" * 5_000_000}, stream)
         outcome = self.run_command("call", "home", "/", "--timeout", "0.5", "--data", f"@{file}")
-        self.assertComplains(outcome, 5, "no answer within 0.5 s")
+        self.assertError(outcome, 5, "no answer within 0.5 s")
 
     def test_closes(self) -> None:
-        """A service that closes without an answer is no traceback."""
+        """A connection that is closed without a reply is an error."""
         self.listen(answering())
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "the connection was closed")
+        self.assertError(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
-    def test_half_an_answer(self) -> None:
-        """Half an answer is none."""
+    def test_incomplete_reply(self) -> None:
+        """An incomplete reply is an error."""
         self.listen(answering(HELLO[:20]))
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "the connection was closed")
+        self.assertError(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
-    def test_nonsense(self) -> None:
-        """What is no answer is said to be none."""
+    def test_invalid_reply(self) -> None:
+        """An invalid reply is an error."""
         self.listen(answering(b"220 mail.example ESMTP\n"))
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "502 Bad gateway", "no answer")
+        self.assertError(self.run_command("call", "home", "/"), 5, "502 Bad gateway", "no answer")
 
-    def test_nobody_listens(self) -> None:
-        """A socket that was left behind leads to how to start the service."""
+    def test_stale_socket(self) -> None:
+        """For a stale socket, the error says how to start the service."""
         path = os.path.join(self.folder, "service_home.sock")
         with socket.socket(socket.AF_UNIX) as left_behind:
             left_behind.bind(path)
-        self.assertComplains(
-            self.run_command("call", "home", "/"), 5, "no process listens", "twistd -n unixsvc"
-        )
+        self.assertError(self.run_command("call", "home", "/"), 5, "no process listens", "twistd -n unixsvc")
 
     def test_no_socket(self) -> None:
-        """What only has the name of a socket is none."""
+        """A file in place of a socket is an error."""
         with open(os.path.join(self.folder, "service_home.sock"), "w"):
             pass
-        self.assertComplains(self.run_command("call", "home", "/"), 5, "service_home.sock")
+        self.assertError(self.run_command("call", "home", "/"), 5, "service_home.sock")
 
-    def test_not_allowed(self) -> None:
-        """Who may not connect is told as whom to run."""
+    def test_permission_denied(self) -> None:
+        """If permission is denied, the error says as which user to run."""
         path = self.listen(None)
         client = Client("home", socket_dir=self.folder, token="t", timeout=5.0)
         os.chmod(path, 0)
@@ -154,9 +152,9 @@ class NoAnswers(CommandLineTestCase):
         self.assertIn(f"{path}: permission to connect is denied; run as", str(error))
 
 
-class FullQueue(CommandLineTestCase):
+class FullBacklogTests(CommandLineTestCase):
     def fill(self, path: str) -> list[socket.socket]:
-        """Take all places of the queue of those who wait to be accepted."""
+        """Fill the backlog."""
         waiting: list[socket.socket] = []
         while True:
             connection = socket.socket(socket.AF_UNIX)
@@ -168,15 +166,15 @@ class FullQueue(CommandLineTestCase):
                 return waiting
             waiting.append(connection)
 
-    def test_given_up(self) -> None:
-        """Who never gets a place gives up when the time is over."""
+    def test_stays_full(self) -> None:
+        """If the backlog stays full, the call fails after its timeout."""
         path = self.listen(None, backlog=1)
         self.fill(path)
         outcome = self.run_command("call", "home", "/", "--timeout", "0.3")
-        self.assertComplains(outcome, 5, path, "cannot be reached")
+        self.assertError(outcome, 5, path, "cannot be reached")
 
     def test_waits(self) -> None:
-        """Who gets a place in time is served."""
+        """When there is room in the backlog, the call succeeds."""
         path = os.path.join(self.folder, "service_home.sock")
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)

@@ -1,4 +1,4 @@
-"""``unixsvc call`` with an idempotency key, against sockets that do not answer at once."""
+"""``unixsvc call`` with an idempotency key, against services that fail at first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _POST = ("call", "home", "POST", "/x", "--timeout", "10")
 _KEY = ("--idempotency-key", "k")
 
 
-class Again(CommandLineTestCase):
-    def answer_with(self, *answers: bytes) -> list[bytes]:
-        """Answer each connection with the next of these; the requests."""
+class RetryTests(CommandLineTestCase):
+    def reply_with(self, *answers: bytes) -> list[bytes]:
+        """Reply to each connection with the next of these; the requests."""
         requests: list[bytes] = []
         left = list(answers)
 
@@ -27,44 +27,44 @@ class Again(CommandLineTestCase):
         self.listen(behave)
         return requests
 
-    def test_again(self) -> None:
-        """A POST whose connection ends, or that is told 503, is made again with its key until answered."""
-        requests = self.answer_with(b"", _BUSY, b'{"id": 1, "co', HELLO)
+    def test_retried(self) -> None:
+        """A POST with a key is retried after a lost connection, a 503, and an incomplete reply."""
+        requests = self.reply_with(b"", _BUSY, b'{"id": 1, "co', HELLO)
         outcome = self.run_command(*_POST, *_KEY)
         self.assertEqual((outcome.code, outcome.out), (0, '{"message": "Hello World!"}\n'))
         metas = [json.loads(each)["meta"] for each in requests]
         self.assertEqual(metas, [{"idempotency_key": "k"}] * 4)
 
-    def test_without(self) -> None:
-        """Without a key it is asked once."""
+    def test_no_key(self) -> None:
+        """Without a key it is sent once."""
         for answer, words in ((b"", "the connection was closed"), (_BUSY, "503 Busy")):
-            requests = self.answer_with(answer)
-            self.assertComplains(self.run_command(*_POST), 5, words)
+            requests = self.reply_with(answer)
+            self.assertError(self.run_command(*_POST), 5, words)
             self.assertEqual(len(requests), 1)
             os.unlink(os.path.join(self.folder, "service_home.sock"))
 
-    def test_refused(self) -> None:
-        """What is answered is the answer: no other failure is asked again."""
-        requests = self.answer_with(b'{"id": 1, "status": "error", "code": 409, "detail": "lost"}\n')
-        self.assertComplains(self.run_command(*_POST, *_KEY), 4, "409 Conflict: lost")
+    def test_other_error(self) -> None:
+        """It is not retried after another error."""
+        requests = self.reply_with(b'{"id": 1, "status": "error", "code": 409, "detail": "lost"}\n')
+        self.assertError(self.run_command(*_POST, *_KEY), 4, "409 Conflict: lost")
         self.assertEqual(len(requests), 1)
 
     def test_items(self) -> None:
-        """What items have come of is not asked again, as they are printed."""
-        requests = self.answer_with(b'{"id": 1, "more": true, "data": 7}\n')
+        """It is not retried after an item, as the item was printed."""
+        requests = self.reply_with(b'{"id": 1, "more": true, "data": 7}\n')
         outcome = self.run_command("call", "home", "GET", "/x", *_KEY)
         self.assertEqual((outcome.code, outcome.out, len(requests)), (5, "7\n", 1))
         self.assertIn("the connection was closed", outcome.err)
 
-    def test_never(self) -> None:
-        """It is over when the time is."""
-        self.answer_with(b"")
+    def test_timeout(self) -> None:
+        """It fails after its timeout."""
+        self.reply_with(b"")
         outcome = self.run_command("call", "home", "POST", "/x", "--timeout", "0.4", *_KEY)
-        self.assertComplains(outcome, 5, "no answer within 0.4 s")
+        self.assertError(outcome, 5, "no answer within 0.4 s")
         self.assertTrue(outcome.seconds < 1.9)
 
     def test_restart(self) -> None:
-        """A service that listens again meanwhile is asked then."""
+        """It succeeds when the service listens again."""
         path = os.path.join(self.folder, "service_home.sock")
         with socket.socket(socket.AF_UNIX) as left_behind:
             left_behind.bind(path)
@@ -72,7 +72,7 @@ class Again(CommandLineTestCase):
 
         def come_back() -> None:
             os.unlink(path)
-            self.answer_with(HELLO)
+            self.reply_with(HELLO)
 
         timer = threading.Timer(1.0, come_back)
         timer.start()

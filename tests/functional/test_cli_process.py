@@ -1,4 +1,4 @@
-"""The command line as a process: signals, streams, what it imports; the token; what it lists."""
+"""The command line as a process: signals, standard streams, imports, the token, and ``ls``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from unittest import skipIf
 from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
 
 
-class TheProcess(CommandLineTestCase):
+class ProcessTests(CommandLineTestCase):
     def test_interrupt(self) -> None:
-        """Ctrl-C while waiting ends it without a word, with the code that shells have for it."""
+        """Ctrl-C ends it without output, with exit code 130."""
         asked = threading.Event()
 
         def behave(connection: socket.socket) -> None:
@@ -32,7 +32,7 @@ class TheProcess(CommandLineTestCase):
         self.assertEqual((process.returncode, out, err.strip()), (130, "", ""))
 
     def test_broken_pipe(self) -> None:
-        """A reader that has gone away is no traceback."""
+        """A broken pipe prints no traceback."""
         self.listen(answering(b'{"id": 1, "code": 200, "data": "%s"}\n' % (b"x" * 500_000)))
         reading, writing = os.pipe()
         os.close(reading)
@@ -46,22 +46,22 @@ class TheProcess(CommandLineTestCase):
         self.listen(answering(HELLO))
         with open("/dev/full", "w") as full:
             outcome = self.run_command("call", "home", "/", stdout=full.fileno())
-        self.assertComplains(outcome, 2, "No space left")
+        self.assertError(outcome, 2, "No space left")
 
     def test_closed_streams(self) -> None:
-        """Standard streams that are closed change nothing but that nothing is printed."""
+        """Closed standard streams do not change the exit code."""
         self.listen(answering(HELLO))
         for words, code in [(["call", "home", "/"], 0), (["call", "nobody", "/"], 5), (["call"], 2)]:
             outcome = self.run_command(*words, closed="<&- >&- 2>&-")
             self.assertEqual((outcome.code, outcome.out, outcome.err), (code, "", ""))
 
     def test_data_from_closed_input(self) -> None:
-        """Data that is to come from a standard input that is closed is said not to."""
+        """Data from a closed standard input is an error."""
         outcome = self.run_command("call", "home", "/", "--data", "-", closed="<&-")
-        self.assertComplains(outcome, 2, "standard input is closed")
+        self.assertError(outcome, 2, "standard input is closed")
 
     def test_light(self) -> None:
-        """A call imports neither Twisted nor rich: it is done before they would be loaded."""
+        """A call imports neither Twisted nor rich."""
         script = (
             "import sys; from unixsvc.cli.command import run; code = run(['call', 'home', '/']);"
             "print([name for name in ('twisted', 'rich', 'klein') if name in sys.modules], code)"
@@ -75,9 +75,9 @@ class TheProcess(CommandLineTestCase):
         self.assertEqual(out.splitlines()[1], "[] 0")
 
 
-class Token(CommandLineTestCase):
+class TokenTests(CommandLineTestCase):
     def setUp(self) -> None:
-        """Require a token, and have one."""
+        """Require a token, and write one."""
         super().setUp()
         self.configure('token = "required"')
         path = os.path.join(self.folder, ".auth_token")
@@ -86,30 +86,30 @@ class Token(CommandLineTestCase):
         self.requests: list[bytes] = []
 
     def behave(self, connection: socket.socket) -> None:
-        """Keep the request."""
+        """Record the request."""
         self.requests.append(read_line(connection))
         connection.sendall(HELLO)
 
     def test_shown(self) -> None:
-        """The token goes with the message, to a socket of our own."""
+        """The token is sent to a socket of the same user."""
         self.listen(self.behave)
         self.assertEqual(self.run_command("call", "home", "/").code, 0)
         self.assertEqual(json.loads(self.requests[0])["auth_token"], "ab" * 32)
 
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
     def test_not_shown_to_others(self) -> None:
-        """A socket on which another user listens never sees it."""
+        """It is not sent to a socket on which another user listens."""
         os.chmod(self.folder, 0o777)
         listening = self.listen_as(65534, binder=65534)
         outcome = self.run_command("call", "home", "/", "--timeout", "2")
-        self.assertComplains(outcome, 5, "another user listens there (uid 65534)")
+        self.assertError(outcome, 5, "another user listens there (uid 65534)")
         connection, _ = listening.accept()
         with connection:
             self.assertEqual(connection.recv(100), b"")
 
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
     def test_shown_to_whom_we_put_there(self) -> None:
-        """A service's workers may run as another user, where nobody but us could have bound the socket."""
+        """It is sent to a worker with another user if only root could bind the socket."""
         listening = self.listen_as(65534, binder=0)
 
         def serve() -> None:
@@ -125,7 +125,7 @@ class Token(CommandLineTestCase):
         self.assertIn(b"ab" * 32, self.requests[0])
 
     def listen_as(self, uid: int, *, binder: int) -> socket.socket:
-        """A socket that one user has bound, and on which another listens: the kernel notes who does."""
+        """The listening user counts, not the one that has bound the socket."""
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
         before = os.geteuid()
@@ -142,7 +142,7 @@ class Token(CommandLineTestCase):
 
 class Listing(CommandLineTestCase):
     def test_ls(self) -> None:
-        """Those who listen are listed, sorted; those who don't, not."""
+        """Listening services are listed, sorted."""
         self.listen(None, "user")
         self.listen(None, "home", backlog=0)
         with socket.socket(socket.AF_UNIX) as left_behind:
@@ -151,11 +151,11 @@ class Listing(CommandLineTestCase):
         self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "home\nuser\n", ""))
 
     def test_nothing(self) -> None:
-        """Where nothing runs, nothing is listed, and standard error says how to start it."""
+        """If no service runs, standard error says how to start one."""
         outcome = self.run_command("ls")
         self.assertEqual((outcome.code, outcome.out), (0, ""))
         self.assertIn("twistd -n unixsvc", outcome.err)
 
     def test_directory_of_others(self) -> None:
-        """A directory that is a file is one line."""
-        self.assertComplains(self.run_command("ls", "--socket-dir", "unixsvc.toml"), 2, "unixsvc.toml")
+        """A file in place of the socket directory is an error."""
+        self.assertError(self.run_command("ls", "--socket-dir", "unixsvc.toml"), 2, "unixsvc.toml")

@@ -1,4 +1,4 @@
-"""Each client: what all of them promise, and what only it does."""
+"""The tests of all clients, and those of each."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from unixsvc.blocking import Client
 
 
 class TwistedTests(suite.Suite):
-    """The one for Twisted."""
+    """The client for Twisted."""
 
     driver = TwistedDriver
 
     def test_cancel(self) -> None:
-        """To cancel the Deferred cancels the action."""
+        """Cancelling the Deferred cancels the action."""
         self.assertCancels()
 
 
 class AioTests(suite.Suite):
-    """The one for asyncio."""
+    """The client for asyncio."""
 
     driver = AioDriver
 
     def test_cancel(self) -> None:
-        """To cancel the task that awaits cancels the action."""
+        """Cancelling the task cancels the action."""
         self.assertCancels()
 
     def test_program(self) -> None:
-        """A program with it imports nothing of Twisted, on asyncio's loop and on uvloop; loops may change."""
+        """It imports no Twisted, and works on asyncio's loop and on uvloop, one after the other."""
         self.start()
         self.assertEqual(self.run_program(_AIO_PROGRAM), "{'id': 7} {'id': 8} {'id': 9} []\n")
 
 
 class BlockingTests(suite.Suite):
-    """The one for scripts and threads."""
+    """The client for scripts and threads."""
 
     driver = BlockingDriver
 
     def own(self) -> Client:
-        """A client that is used in this thread."""
+        """Make a client for this thread."""
         client = Client("codes", socket_dir=os.path.join(self.folder, "run"), token=self.token())
         self.addCleanup(client.close)
         return client
 
     def test_program(self) -> None:
-        """A program with it imports neither Twisted nor asyncio."""
+        """It imports neither Twisted nor asyncio."""
         self.start()
         self.assertEqual(self.run_program(_BLOCKING_PROGRAM), "{'id': 7} []\n")
 
     def test_threads(self) -> None:
-        """Eight threads make 500 calls each; each gets its own answers."""
+        """Eight threads make 500 calls each, and each gets its own replies."""
         self.start()
         client, wrong = self.own(), list[Any]()
 
@@ -75,7 +75,7 @@ class BlockingTests(suite.Suite):
         self.assertEqual((wrong, sorted(done)), ([], list(range(8))))
 
     def test_fork(self) -> None:
-        """A child asks on connections of its own, also if a thread held the lock; so does its parent then."""
+        """A child process uses connections of its own, also if a thread held the lock during the fork."""
         self.start()
         client = self.own()
         self.assertEqual(client.get("/peer")["pid"], os.getpid())
@@ -106,7 +106,7 @@ class BlockingTests(suite.Suite):
         self.assertEqual(set(_sockets()), before)
 
     def test_fork_in_a_stream(self) -> None:
-        """A stream stays with the process that has begun it."""
+        """A stream belongs to the process that has requested it."""
         self.start()
         client = Client("ledger", socket_dir=os.path.join(self.folder, "run"), token=self.token())
         self.addCleanup(client.close)
@@ -116,7 +116,7 @@ class BlockingTests(suite.Suite):
         if child == 0:
             try:
                 list(stream)
-            except Exception:  # said to be unavailable
+            except Exception:  # Unavailable
                 del stream
                 os._exit(0)
             finally:
@@ -125,7 +125,7 @@ class BlockingTests(suite.Suite):
         self.assertEqual(list(stream), list(range(1, 1000)))
 
     def assertEndsWell(self, child: int) -> None:
-        """A child ends soon, and says that all was well; it ends in any case."""
+        """A child process exits soon, with success."""
         deadline, ended = time.monotonic() + 10.0, (0, 0)
         while ended == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -136,22 +136,22 @@ class BlockingTests(suite.Suite):
         self.assertEqual(ended, (child, 0))
 
     def test_interrupt(self) -> None:
-        """Ctrl-C in a call comes out there, cancels the action, and leaves the client usable."""
+        """Ctrl-C during a call is raised there, cancels the action, and the client can still be used."""
         self.start()
         client = self.own()
         client.get("/item/7")
         before = signal.signal(signal.SIGALRM, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGALRM, before)
         signal.setitimer(signal.ITIMER_REAL, 0.1)
-        suspended = time.monotonic()
+        started = time.monotonic()
         with self.assertRaises(KeyboardInterrupt):
             client.get("/never")
-        self.assertLess(time.monotonic() - suspended, 0.5)
+        self.assertLess(time.monotonic() - started, 0.5)
         self.assertEqual(client.get("/item/8"), {"id": 8})
         self.eventually(lambda: self.codes().get("499"), 2.0)
 
     def test_idle(self) -> None:
-        """A connection that a reload or a death has ended while it was idle is not used, even for a POST."""
+        """An idle connection that the service has closed is not used, not even for a POST."""
         self.start()
         client = self.own()
         pen = {"name": "Pen", "price": 1.5}

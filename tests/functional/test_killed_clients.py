@@ -59,10 +59,10 @@ class KilledTests(RunningTestCase):
             gate.acquire()
             suspended = time.monotonic()
             if kind == "g":
-                future = driver.begin("GET", "/-/ping")
+                future = driver.start_call("GET", "/-/ping")
             else:
                 options = {"idempotency_key": name} if kind == "k" else {}
-                future = driver.begin("POST", "/run", {"name": name}, **options)
+                future = driver.start_call("POST", "/run", {"name": name}, **options)
 
             def done(future: Future[Any], name: str = name, suspended: float = suspended) -> None:
                 outcomes[name] = (future.exception() or future.result(), time.monotonic() - suspended)

@@ -1,4 +1,4 @@
-"""The load generator notices whatever a server does wrong, so that "no failures" means something."""
+"""The load generator notices each fault of a server, so that "no failures" is meaningful."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.functional.fake_server import RIGHT, FakeTestCase, Peer, eventually
 from tests.functional.load_harness import Load
 from tests.functional.orchestrator_process import RunningTestCase
 
-_BRIEF = 0.4  # seconds of patience, where it is to run out
+_BRIEF = 0.4  # seconds; a timeout that expires
 
 
 class HonestTests(FakeTestCase):
-    """Of a server that does nothing wrong there is nothing to report."""
+    """A server without faults."""
 
     def test_all_well(self) -> None:
-        """Each request has its own id and the token; each answer is counted; a full backlog is waited for."""
+        """Each request has its own id and the token; each reply is counted; a full backlog is waited for."""
         outcome = self.outcome(Peer.serve, count=1000, connections=20)
         self.assertFailed(outcome)
         self.assertEqual(
@@ -38,7 +38,7 @@ class HonestTests(FakeTestCase):
         self.assertTrue(0.0 < outcome.slowest < outcome.seconds)
 
     def test_in_flight(self) -> None:
-        """So many are unanswered at a time; replies may come in any order and in pieces; data is sent."""
+        """Several requests are pending at a time; replies may come in any order, and in pieces."""
 
         def serve_backwards(peer: Peer) -> None:
             while True:
@@ -54,19 +54,19 @@ class HonestTests(FakeTestCase):
         self.assertEqual((request["method"], request["data"]), ("POST", {"a": 1}))
 
     def test_rate(self) -> None:
-        """No more requests are made than the rate allows."""
+        """The rate is limited."""
         outcome = self.outcome(Peer.serve, count=30, connections=3, rate=100.0)
         self.assertFailed(outcome)
         self.assertLess(outcome.answered, 100.0 * outcome.seconds + 7)
 
     def test_ended_idle(self) -> None:
-        """A connection that ends with nothing unanswered is replaced."""
+        """An idle connection that ends is replaced."""
         outcome = self.outcome(Peer.answer, Peer.serve, count=2, rate=2.0)
         self.assertFailed(outcome)
         self.assertEqual((outcome.reconnects, len(self.got())), (1, 2))
 
     def test_not_there_yet(self) -> None:
-        """Who listens only later is waited for."""
+        """It waits for a server that listens later."""
         load = self.load(connections=5)
         time.sleep(0.3)
         self.listen(Peer.serve)
@@ -75,10 +75,10 @@ class HonestTests(FakeTestCase):
 
 
 class TroubleTests(FakeTestCase):
-    """What a server does wrong is reported."""
+    """Faults of a server."""
 
     def test_lost_reply(self) -> None:
-        """When a connection ends, each of its unanswered requests is a failure, sent or not; no other is."""
+        """When a connection ends, each of its pending requests is a failure."""
 
         def lose(peer: Peer) -> None:
             peer.answer(5)
@@ -93,7 +93,7 @@ class TroubleTests(FakeTestCase):
         self.assertEqual((outcome.reconnects, outcome.answered), (0, sum(self.got())))
 
     def test_unread_request(self) -> None:
-        """A request that the server has not even read is no less lost."""
+        """A request that the server has not read is lost."""
 
         def leave(peer: Peer) -> None:
             peer.answer()
@@ -102,7 +102,7 @@ class TroubleTests(FakeTestCase):
         self.assertFailed(self.outcome(leave, Peer.serve), "lost reply to 2: [Errno 104]")
 
     def test_wrong_reply(self) -> None:
-        """Another code, other data, none at all, a part of a stream, and what is no reply."""
+        """Wrong codes, wrong data, missing data, items and invalid replies are failures."""
 
         def answer_wrongly(peer: Peer) -> None:
             peer.send(id=peer.next(), code=500, data={"id": 7})
@@ -117,7 +117,7 @@ class TroubleTests(FakeTestCase):
         self.assertEqual(outcome.answered, self.got()[1])
 
     def test_unknown_id(self) -> None:
-        """A second reply to a request, one to none, one without an id, and one that breaks off."""
+        """Unexpected replies, and a reply without its end, are failures."""
 
         def chatter(peer: Peer) -> None:
             peer.answer()
@@ -126,10 +126,10 @@ class TroubleTests(FakeTestCase):
             peer.connection.sendall(b"{")
 
         outcome = self.outcome(chatter, Peer.serve, rate=2.0, count=2)
-        self.assertFailed(outcome, *["nothing unanswered has this id"] * 3, "not all of it")
+        self.assertFailed(outcome, *["no pending request has this id"] * 3, "incomplete reply")
 
     def test_no_reply(self) -> None:
-        """A request without a reply in time is a failure, once; others go on."""
+        """A request without a reply in time is one failure; others continue."""
 
         def dawdle(peer: Peer) -> None:
             ignored = peer.next()
@@ -137,31 +137,31 @@ class TroubleTests(FakeTestCase):
             peer.send(id=ignored, **RIGHT)
             peer.serve()
 
-        self.assertFailed(self.outcome(dawdle, patience=1.0), "no reply to 1 in time")
+        self.assertFailed(self.outcome(dawdle, timeout=1.0), "no reply to 1 in time")
 
     def test_no_reply_at_the_end(self) -> None:
-        """What is unanswered when it is told to stop is waited for, in vain too."""
+        """After the stop, it waits for pending requests."""
 
         def ignore(peer: Peer) -> None:
             peer.answer(20)
             while True:
                 peer.next()
 
-        outcome = self.outcome(ignore, count=20, patience=_BRIEF)
+        outcome = self.outcome(ignore, count=20, timeout=_BRIEF)
         self.assertGreater(outcome.failures, 0)
         self.assertFailed(outcome, *["in time"] * (self.got()[0] - 20))
         self.assertEqual(outcome.answered, 20)
 
     def test_cannot_connect(self) -> None:
-        """Nobody there for too long, and nobody there when it is told to stop."""
-        load = self.load(patience=_BRIEF)
+        """A server that is absent for too long is a failure."""
+        load = self.load(timeout=_BRIEF)
         eventually(load.failures)
         outcome = load.stop()
         self.assertFailed(outcome, *["could not connect"] * (outcome.failures - 1), "never connected")
         self.assertEqual((outcome.answered, outcome.connected), (0, 0))
 
     def test_many_failures(self) -> None:
-        """All failures are counted, the first 20 told; to wait for answers that do not come is an error."""
+        """All failures are counted, the first 20 with their text; waiting for replies may time out."""
 
         def refuse(peer: Peer) -> None:
             for _ in range(100):
@@ -169,7 +169,7 @@ class TroubleTests(FakeTestCase):
             peer.next()
 
         self.listen(refuse)
-        load = self.load(patience=_BRIEF)
+        load = self.load(timeout=_BRIEF)
         eventually(lambda: load.failures() >= 100)
         self.assertIn("503", str(self.assertRaises(AssertionError, load.started, 10, 0.1)))
         outcome = load.stop()
@@ -177,10 +177,10 @@ class TroubleTests(FakeTestCase):
 
 
 class GoawayTests(FakeTestCase):
-    """A connection that the server is about to leave."""
+    """Goaway."""
 
     def test_honoured(self) -> None:
-        """Nothing is sent on it, all goes on on a new one; replies still count; then the client closes it."""
+        """After goaway, requests use a new connection; the old one is closed with its last reply."""
         rest: list[bytes] = []
 
         def leave(peer: Peer) -> None:
@@ -202,7 +202,7 @@ class GoawayTests(FakeTestCase):
         self.assertEqual(outcome.answered, sum(self.got()))
 
     def test_idle(self) -> None:
-        """With nothing unanswered the client closes it at once."""
+        """Without pending requests, the connection is closed at once."""
         rest: list[bytes] = []
 
         def dismiss(peer: Peer) -> None:
@@ -219,7 +219,7 @@ class GoawayTests(FakeTestCase):
         self.assertEqual((rest, outcome.goaways, outcome.reconnects), ([b""], 1, 0))
 
     def test_broken_promise(self) -> None:
-        """What was unanswered and is not answered is lost, and sent again if that is wanted."""
+        """A request that is not answered before the connection ends is lost, and may be retried."""
 
         def dismiss(peer: Peer) -> None:
             peer.next()
@@ -233,10 +233,10 @@ class GoawayTests(FakeTestCase):
 
 
 class RetryTests(FakeTestCase):
-    """Calls that are made again."""
+    """Retries."""
 
     def test_repeatable(self) -> None:
-        """A lost GET is sent again, as it was, on a new connection, and is no failure."""
+        """A lost GET is sent again on a new connection, and is no failure."""
         outcome = self.outcome(Peer.next, Peer.next, Peer.serve, retry=True)
         self.assertFailed(outcome)
         first, second, third = (self.fake.peers[number].got[0] for number in range(3))
@@ -244,43 +244,43 @@ class RetryTests(FakeTestCase):
         self.assertEqual((outcome.retried, outcome.reconnects, outcome.answered), (2, 0, self.got()[2]))
 
     def test_not_repeatable(self) -> None:
-        """A lost POST is not."""
+        """A lost POST is a failure."""
         outcome = self.outcome(Peer.next, Peer.serve, retry=True, method="POST")
         self.assertFailed(outcome, "lost reply to 1")
         self.assertEqual((outcome.retried, outcome.answered), (0, self.got()[1]))
 
     def test_in_vain(self) -> None:
-        """A call that is lost again and again is a failure when it is too old."""
+        """A call that is lost repeatedly is a failure after its timeout."""
 
         def lose(peer: Peer) -> None:
             peer.next()
             time.sleep(0.05)
 
         self.listen(lose)
-        load = self.load(retry=True, patience=_BRIEF)
+        load = self.load(retry=True, timeout=_BRIEF)
         eventually(load.failures)
         outcome = load.stop()
         self.assertFailed(outcome, *["repl"] * outcome.failures)
         self.assertGreater(outcome.retried, 0)
 
     def test_nobody_left(self) -> None:
-        """A lost call for which no other connection can be made is a failure, also after the stop."""
+        """A lost call that cannot be sent again is a failure, also after the stop."""
 
         def vanish(peer: Peer) -> None:
             peer.answer()
             peer.next()
             os.remove(self.path)
 
-        outcome = self.outcome(vanish, count=1, retry=True, patience=_BRIEF)
+        outcome = self.outcome(vanish, count=1, retry=True, timeout=_BRIEF)
         self.assertTrue(any("lost reply to 2, and no connection" in text for text in outcome.failed), outcome)
         self.assertEqual((outcome.answered, outcome.retried), (1, 0))
 
 
 class ProcessTests(FakeTestCase):
-    """The process of its own."""
+    """The process of the load generator."""
 
     def test_parent_dies(self) -> None:
-        """It does not outlive who started it."""
+        """It ends with the process that has started it."""
         self.listen(Peer.serve)
         code = (
             "import os, sys; from tests.functional.load_harness import Load; load = Load(sys.argv[1], None); "
@@ -300,7 +300,7 @@ class ProcessTests(FakeTestCase):
         eventually(is_gone)
 
     def test_killed(self) -> None:
-        """There is no outcome if it comes to a bad end."""
+        """If it crashes, there is no outcome."""
         self.listen(Peer.serve)
         load = self.load()
         load.started(10)
@@ -310,10 +310,10 @@ class ProcessTests(FakeTestCase):
 
 
 class OrchestratorTests(RunningTestCase):
-    """The real server."""
+    """Against a real service."""
 
     def test_no_failures(self) -> None:
-        """It answers all, and has counted as many."""
+        """The service has counted as many requests."""
         self.start()
         load = Load(self.path(), self.token())
         self.addCleanup(load.end)
