@@ -1,4 +1,4 @@
-"""The socket directory: the registry of what runs on this machine."""
+"""The socket directory: the registry of the services on this machine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from unixsvc.errors import ConfigError
 
 __all__ = ["is_owned_by", "prepare_directory", "service_names", "socket_path"]
 
-_MAX_PATH: Final = 107  # sun_path is 108 bytes with its end, unix(7)
+_MAX_PATH: Final = 107  # bytes; sun_path has 108 with the final zero, unix(7)
 _SOCKET = re.compile(r"service_(?P<name>[a-z][a-z0-9_-]*)\.sock")
 
 
 def socket_path(socket_dir: str, service: str) -> str:
-    """Where a service listens.
+    """The path of a service's socket.
 
-    :raises ConfigError: if the path is longer than a Unix socket's may be.
+    :raises ConfigError: if the path is too long for a Unix socket.
     """
     path = os.path.join(socket_dir, f"service_{service}.sock")
     length = len(os.fsencode(path))
@@ -30,9 +30,9 @@ def socket_path(socket_dir: str, service: str) -> str:
 
 
 def prepare_directory(path: str) -> None:
-    """Make the directory, 0700; one that is there must be safe to put sockets into.
+    """Create the directory with mode 0700, or check that an existing one is safe for sockets.
 
-    :raises ConfigError: if it is no real directory, belongs to somebody else, or others can write to it.
+    :raises ConfigError: if it is not a directory, belongs to another user, or other users can write to it.
     """
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -53,11 +53,12 @@ def prepare_directory(path: str) -> None:
 
 
 def is_owned_by(path: str, uid: int) -> bool:
-    """Whether whoever listens at a path was put there by a user, or by root.
+    """True if a socket was bound by a user, or by root.
 
-    The workers of a service may run as another user than the orchestrator that has bound its socket. Where
-    nobody else can have put a socket into the directory, or moved one, its owner vouches for the listener.
+    The workers of a service may run as another user than the orchestrator that has bound the socket. If no
+    other user can create or rename a socket in the directory, the owner of both is proof enough.
 
+    :param path: of the socket.
     :param uid: of the user.
     """
     try:
@@ -75,7 +76,7 @@ def is_owned_by(path: str, uid: int) -> bool:
 
 
 def service_names(socket_dir: str) -> list[str]:
-    """The services that have a socket in the directory, sorted; whether they answer is not looked at.
+    """The services that have a socket in the directory, sorted. Whether they answer is not checked.
 
     :raises ConfigError: if the directory cannot be read.
     """
@@ -85,5 +86,5 @@ def service_names(socket_dir: str) -> list[str]:
         return []
     except OSError as error:
         raise ConfigError(socket_dir, f"cannot be read: {error.strerror}") from None
-    found = (_SOCKET.fullmatch(each.name) for each in entries)
-    return sorted(match["name"] for match in found if match)
+    matches = (_SOCKET.fullmatch(entry.name) for entry in entries)
+    return sorted(match["name"] for match in matches if match)

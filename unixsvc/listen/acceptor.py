@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Final
 
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
@@ -64,9 +65,9 @@ class Acceptor:
         self._build = build
         self._slot = slot
         self._tls = tls
-        self._options: dict[str, Any] = {}  # Any: keyword arguments of the loop's method
+        self._connect: Callable[..., Coroutine[object, None, object]] = loop.connect_accepted_socket
         if tls is not None:
-            self._options = {"ssl": tls.context, "ssl_handshake_timeout": tls.seconds}
+            self._connect = partial(self._connect, ssl=tls.context, ssl_handshake_timeout=tls.seconds)
         self._single_turns = 0
         self._logged = -_LOG_INTERVAL
         self._balancer = AcceptBalancer()
@@ -174,8 +175,7 @@ class Acceptor:
         if isinstance(transport, LoopTransport):
             transport.connection = connection
         self._slot.opened()
-        opening = self._loop.connect_accepted_socket(lambda: transport, connection, **self._options)
-        ConnectionOpener(opening, lost)
+        ConnectionOpener(self._connect(lambda: transport, connection), lost)
 
     def _yield(self) -> None:
         self._yielding = True

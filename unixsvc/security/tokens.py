@@ -1,4 +1,4 @@
-"""The shared token: its file, and who may pass with it."""
+"""The shared token: its file, and the authentication of requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unixsvc.errors import ConfigError, Unauthorized
 __all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard", "load_or_create_token", "read_token"]
 
 MAX_WRONG_TOKENS: Final = 5
-# The details of a 401 that is about the token, by which clients know it.
+# The details of 401 by which a client recognizes that its token is the reason.
 MISSING: Final = "auth_token is missing"
 WRONG: Final = "auth_token is wrong"
 
@@ -29,10 +29,10 @@ _TOKEN = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
 
 @implementer(IGuard)
 class TokenGuard:
-    """Lets those pass who know the token; a caller that has shown it once need not again.
+    """Authenticates requests by their token; a connection that has sent a valid one stays authenticated.
 
     :param policy: ``required``, ``private`` or ``off``, as in the configuration.
-    :param tokens: those that are valid: the current one, and the one before it during a rotation.
+    :param tokens: the valid ones: the current token, and the previous one during a rotation.
     """
 
     def __init__(self, policy: str, tokens: Sequence[str]) -> None:
@@ -41,9 +41,9 @@ class TokenGuard:
         self._tokens = [token.encode() for token in tokens]
 
     def admit(self, request: Request) -> None:
-        """Let a request pass or not; under ``private``, routes that are not public refuse it later.
+        """Authenticate a request. Under ``private``, a route that is not public refuses it later.
 
-        :raises Unauthorized: for a wrong token, or if one is required and missing.
+        :raises Unauthorized: if the token is wrong, or required and missing.
         """
         caller = request.caller
         if self._off:
@@ -51,27 +51,27 @@ class TokenGuard:
         elif request.auth_token is None:
             if self._required:
                 raise Unauthorized(MISSING)
-        elif self._known(request.auth_token):
+        elif self._is_valid(request.auth_token):
             caller.trusted = True
         else:
             caller.wrong_tokens += 1
             raise Unauthorized(WRONG)
 
-    def _known(self, token: str) -> bool:
-        shown = token.encode("utf-8", "surrogatepass")
-        # Every token is compared, in constant time, so that the time tells nothing of any of them.
-        known = 0
-        for each in self._tokens:
-            known += hmac.compare_digest(shown, each)
-        return known > 0
+    def _is_valid(self, token: str) -> bool:
+        encoded = token.encode("utf-8", "surrogatepass")
+        # All valid tokens are compared, each in constant time: the total time reveals nothing.
+        matches = 0
+        for valid in self._tokens:
+            matches += hmac.compare_digest(encoded, valid)
+        return matches > 0
 
 
 def load_or_create_token(path: str) -> str:
-    """Read the token, made now if there is none.
+    """Read the token file; create it if there is none.
 
-    The file appears whole or not at all, with mode 0600, also when several processes start at once.
+    The file appears whole or not at all, with mode 0600, also if several processes start at once.
 
-    :raises ConfigError: if it cannot be made, or must not be trusted.
+    :raises ConfigError: if it cannot be created, or must not be trusted.
     """
     if not os.path.lexists(path):
         _create(path)
@@ -79,12 +79,12 @@ def load_or_create_token(path: str) -> str:
 
 
 def read_token(path: str) -> str:
-    """Read the token.
+    """Read the token file.
 
-    :raises ConfigError: if there is none, if others can read it, or if it is damaged.
+    :raises ConfigError: if there is none, if other users can read it, or if it is damaged.
     """
     try:
-        # O_NONBLOCK: to open a pipe would wait for its other end.
+        # O_NONBLOCK: opening a named pipe would wait for its other end.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         with open(os.open(path, flags), encoding="ascii") as file:
             state = os.fstat(file.fileno())
@@ -120,7 +120,7 @@ def _create(path: str) -> None:
         try:
             with open(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(_TOKEN_BYTES) + "\n")
-            os.link(draft, path)  # unlike a rename, leaves the token of whoever was first
+            os.link(draft, path)  # unlike rename(), it keeps the token of a process that was faster
         except FileExistsError:
             pass
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
@@ -24,7 +23,7 @@ class HttpOptions(Struct, frozen=True):
     """
 
     settings: Http = Http()
-    add_routes: Callable[[Any], None] | None = None  # Any: the application's function has a type of its own
+    add_routes: Callable[[object], object] | None = None
 
 
 class HandlerContext(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 
@@ -15,7 +15,9 @@ __all__ = ["probe"]
 _ID: Final = "probe"
 
 
-async def probe(reactor: Any, endpoint: IStreamServerEndpoint, factory: IProtocolFactory, token: str) -> None:
+async def probe(
+    reactor: object, endpoint: IStreamServerEndpoint, factory: IProtocolFactory, token: str
+) -> None:
     """Request ``/-/health`` over a socket pair, without the listening socket.
 
     :param reactor: adopts a connected socket; Twisted has no interface for that alone.

@@ -119,7 +119,7 @@ class RequestReceiver:
 
     def end_of_input(self) -> None:
         """Serve an unfinished message as it is: the end of input ends it."""
-        rest = self.framer.rest()
+        rest = self.framer.take_rest()
         if rest.strip() and self._lifecycle.state < _CLOSING:
             self._serve_message(rest)
 
@@ -129,7 +129,7 @@ class RequestReceiver:
         :param data: what is received.
         """
         if self._on_hold():
-            self.framer.keep(data)
+            self.framer.append(data)
         else:
             try:
                 messages = self.framer.take(_TURN, data)
@@ -185,7 +185,7 @@ class RequestReceiver:
                 self.framer.put_back(messages[index:])
                 return False
             self._serve_message(message)
-        if self.framer.more:
+        if self.framer.has_more:
             self.schedule()
             return False
         return True
@@ -204,7 +204,7 @@ class RequestReceiver:
         """The one-message exchange of the original system: no line end, no id, one reply, then the end."""
         message = self.framer.unframed()
         if message is not None and find_id(message) is None:
-            self.framer.rest()
+            self.framer.take_rest()
             self._writer.line_end = b""
             self._lifecycle.handle(ConnectionEvent.LAST_MESSAGE)
             self._serve_message(message)

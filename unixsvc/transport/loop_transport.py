@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from contextvars import copy_context
 from functools import cache, partial
 from typing import Any, cast
@@ -54,7 +54,7 @@ class LoopTransport(asyncio.Protocol):
     """
 
     write: Callable[[bytes], None]
-    connection: Any = None  # uvloop has its own type of socket
+    connection: socket.socket | None = None
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class LoopTransport(asyncio.Protocol):
 
     # What the protocol calls.
 
-    def writeSequence(self, data: Any) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         """Write several pieces."""
         self._transport.writelines(data)
 
@@ -219,7 +219,7 @@ class ConnectionOpener:
 
     __slots__ = ("_coroutine", "_failed")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, object], failed: Callable[[], object]) -> None:
+    def __init__(self, coroutine: Coroutine[object, None, object], failed: Callable[[], object]) -> None:
         self._coroutine = coroutine
         self._failed = failed
         self(None)
@@ -227,7 +227,7 @@ class ConnectionOpener:
     def __call__(self, _: object) -> None:
         """Continue, as the future that the coroutine awaits is done."""
         try:
-            future: asyncio.Future[Any] = self._coroutine.send(None)
+            future = cast("asyncio.Future[object]", self._coroutine.send(None))
         except StopIteration:
             return
         except OSError as error:  # also what ssl raises

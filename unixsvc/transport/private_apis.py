@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,7 +49,7 @@ def accept_function(listening: socket.socket) -> Callable[[], tuple[int, object]
     return accept
 
 
-def mark_awaited(future: asyncio.Future[Any]) -> None:
+def mark_awaited(future: asyncio.Future[object]) -> None:
     """Clear ``Future._asyncio_future_blocking``, as asyncio's Task does when it starts to wait for a future.
 
     Code that drives a coroutine by ``send()`` instead of a Task has to do it itself: otherwise another
@@ -58,7 +58,7 @@ def mark_awaited(future: asyncio.Future[Any]) -> None:
     future._asyncio_future_blocking = False
 
 
-def run_without_waiting(coroutine: Coroutine[Any, Any, _T]) -> _T:
+def run_without_waiting(coroutine: Coroutine[object, None, _T]) -> _T:
     """Run a coroutine that never waits, as ``create_server`` of uvloop with a socket that is bound.
 
     ``IListeningPort.startListening`` is synchronous, so the server must exist when it returns.

@@ -1,4 +1,4 @@
-"""Cuts a stream of bytes into messages, with no input or output of its own."""
+"""Splits a stream of bytes into messages; pure."""
 
 from __future__ import annotations
 
@@ -9,71 +9,71 @@ from unixsvc.errors import TooLarge
 
 __all__ = ["MessageFramer"]
 
-_LARGE: Final = 16_384  # bytes, from which on a copy of them is felt
+_LARGE: Final = 16_384  # bytes from which on one copy less is noticeable
 
 
 class MessageFramer:
-    """One message on a line; or, from a client of the original system, one object and no line end.
+    """One message on a line; or, from a client of the original system, one object without a line end.
 
-    Bytes are fed in as they come, and messages are taken out some at a time, so that a caller that cannot
-    go on leaves the rest where it is.
+    The caller takes a limited number of messages at a time, and may stop: the other bytes stay here.
 
-    :param max_bytes: the largest message.
-    :ivar framed: whether there has ever been a whole message.
+    :param max_bytes: the largest message, without its line end.
+    :ivar framed: at least one message with a line end has arrived.
     """
 
-    __slots__ = ("_max_bytes", "_partial", "_scanned", "_scanner", "_uncut", "framed")
+    __slots__ = ("_max_bytes", "_partial", "_scanned", "_scanner", "_unsplit", "framed")
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._uncut = b""  # whole messages, and what follows them
-        self._partial = bytearray()  # the message that has begun and not ended; all of it was looked at
+        self._unsplit = b""  # whole messages, and what follows them
+        self._partial = bytearray()  # a message that has begun and not ended; it has no line end
         self._scanned = 0
-        self._scanner: _ObjectScanner | None = None  # whoever ends lines needs none
+        self._scanner: _ObjectScanner | None = None  # not for clients that end lines
         self.framed = False
 
     @property
     def pending(self) -> bool:
-        """Whether anything has come that was not taken out."""
-        return bool(self._uncut or self._partial)
+        """True if there are bytes that were not taken out."""
+        return bool(self._unsplit or self._partial)
 
     @property
-    def more(self) -> bool:
-        """Whether something is left that was not looked at when messages were taken."""
-        return bool(self._uncut)
+    def has_more(self) -> bool:
+        """True if there are bytes that were not split yet when messages were taken."""
+        return bool(self._unsplit)
 
     @property
     def partial(self) -> bool:
-        """Whether a message has begun and not ended."""
+        """True if a message has begun and not ended."""
         return bool(self._partial)
 
     def is_message(self, data: bytes) -> bool:
-        """Whether what has arrived is one whole message with its line end, and nothing came before it.
+        """True if received bytes are one whole message with its line end, and nothing came before it.
 
-        Then it is served as it is, and not to be taken in.
+        The caller then serves it as it is, and does not pass it to :meth:`take`.
         """
         end = data.find(b"\n")
-        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self._uncut or self._partial):
+        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self._unsplit or self._partial):
             self.framed = True
             return True
         return False
 
-    def take(self, most: int, data: bytes = b"") -> list[bytes]:
-        """The next whole messages, without their line ends: so many at most, and none if none is whole yet.
+    def take(self, limit: int, data: bytes = b"") -> list[bytes]:
+        """The next whole messages, without their line ends.
 
-        :param data: what has arrived.
-        :raises TooLarge: as soon as the next one exceeds the limit, whether it has ended or not.
+        :param limit: the most messages.
+        :param data: bytes that are received.
+        :raises TooLarge: as soon as the next message exceeds the limit, whether it has ended or not.
         """
-        if self._uncut:
-            data = self._uncut + data
+        if self._unsplit:
+            data = self._unsplit + data
         if len(self._partial) + len(data) > self._max_bytes:
-            self._uncut = data
-            most = self._count_small(most)
+            self._unsplit = data
+            limit = self._count_small(limit)
         if len(data) > _LARGE and data.find(b"\n") < 0:
-            self._partial += data  # as below would be done too, with one copy more
-            self._uncut = b""
+            self._partial += data  # the code below does the same with one copy more
+            self._unsplit = b""
             return []
-        messages = data.split(b"\n", most)
+        messages = data.split(b"\n", limit)
         rest = messages.pop()
         if messages:
             self.framed = True
@@ -81,27 +81,27 @@ class MessageFramer:
                 self._partial += messages[0]
                 messages[0] = bytes(self._partial)
                 self._partial.clear()
-        if rest and len(messages) < most:
+        if rest and len(messages) < limit:
             self._partial += rest
             rest = b""
-        self._uncut = rest
+        self._unsplit = rest
         return messages
 
-    def keep(self, data: bytes) -> None:
-        """Take in what has arrived, for later."""
-        self._uncut += data
+    def append(self, data: bytes) -> None:
+        """Keep received bytes for later."""
+        self._unsplit += data
 
     def put_back(self, messages: list[bytes]) -> None:
-        """Give back the last ones that were taken: they are the next ones again."""
-        self._uncut = b"\n".join([*messages, bytes(self._partial) + self._uncut])
+        """Return the last messages that were taken: they become the next ones again."""
+        self._unsplit = b"\n".join([*messages, bytes(self._partial) + self._unsplit])
         self._partial.clear()
 
-    def _count_small(self, most: int) -> int:
-        """How many messages there are, up to so many, before one that is too large."""
+    def _count_small(self, limit: int) -> int:
+        """The number of messages, up to the limit, in front of one that is too large."""
         start, length = 0, len(self._partial)
-        for count in range(most):
-            end = self._uncut.find(b"\n", start)
-            length += (len(self._uncut) if end < 0 else end) - start
+        for count in range(limit):
+            end = self._unsplit.find(b"\n", start)
+            length += (len(self._unsplit) if end < 0 else end) - start
             if length > self._max_bytes:
                 if not count:
                     raise TooLarge(self._max_bytes)
@@ -109,35 +109,35 @@ class MessageFramer:
             if end < 0:
                 break
             start, length = end + 1, 0
-        return most
+        return limit
 
     def unframed(self) -> bytes | None:
-        """All bytes so far, if they are one complete object, no line end has ever come, and this is new.
+        """All bytes so far, if they are one complete object and no line end has come; once only.
 
-        Each byte is looked at once, however the bytes were cut. Whether they are JSON is for the decoder.
+        Each byte is scanned once, however the bytes were cut. The decoder finds out whether they are JSON.
         """
-        # Only bytes that stop at a brace can be whole, so a large message that is still coming in is hardly
-        # ever scanned. Some spaces may follow the brace; not any number, as each byte would look at all.
+        # Only bytes that end with a brace can be complete, so a large message is rarely scanned while it
+        # arrives. Some spaces may follow the brace, but not any number, as each byte would look at all.
         if self.framed or not self._partial[-64:].rstrip().endswith(b"}"):
             return None
-        fresh = bytes(self._partial[self._scanned :])
+        unscanned = bytes(self._partial[self._scanned :])
         self._scanned = len(self._partial)
         if self._scanner is None:
             self._scanner = _ObjectScanner()
-        return bytes(self._partial) if self._scanner.feed(fresh) else None
+        return bytes(self._partial) if self._scanner.feed(unscanned) else None
 
-    def rest(self) -> bytes:
-        """What has begun and will not go on, as the stream has ended."""
+    def take_rest(self) -> bytes:
+        """The message that has begun, as the end of the stream ends it."""
         rest = bytes(self._partial)
         self._partial.clear()
         return rest
 
 
 class _ObjectScanner:
-    """Follows the depth of braces through a text that comes in pieces, to tell when an object is whole."""
+    """Counts braces in a text that comes in pieces, to find the end of an object."""
 
-    # Of strings that end here nothing is left; of one that doesn't, all. Possessive, as backtracking in a
-    # string with a million escapes would not be linear.
+    # A string that ends in this piece is dropped; the last group is one that does not. Possessive, as
+    # backtracking in a string with a million escapes would not be linear.
     _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(".*)', re.DOTALL)
     _INSIDE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
     _NO_BRACES: Final = bytes(set(range(256)) - set(b"{}"))
@@ -151,12 +151,12 @@ class _ObjectScanner:
         self._done = False
 
     def feed(self, data: bytes) -> bool:
-        """Look at the next piece; True if with it the outermost brace closes, for the first time."""
+        """Scan the next piece; True if the outermost brace closes in it, for the first time."""
         if self._done:
             return False
         if self._in_string:
             data = self._leave_string(data)
-        # What is outside of strings, and what each string has left between: nothing, or all of the last one.
+        # In turn: text outside of strings, and what the group has kept of each string.
         parts = self._STRINGS.split(data)
         tail = parts[-2] if len(parts) > 1 else None
         if tail is not None:
@@ -166,10 +166,10 @@ class _ObjectScanner:
         return self._done
 
     def _leave_string(self, data: bytes) -> bytes:
-        """Skip what belongs to a string that began earlier."""
+        """Skip the rest of a string that began in an earlier piece."""
         if self._escaped:
             data = data[1:]
-        end = self._INSIDE.match(data).end()  # type: ignore[union-attr]  # it matches the empty string too
+        end = self._INSIDE.match(data).end()  # type: ignore[union-attr]  # it matches the empty string as well
         self._in_string = data[end : end + 1] != b'"'
         self._escaped = self._in_string and end < len(data)
         return data[end + 1 :]

@@ -73,7 +73,7 @@ class LinesTests(SynchronousTestCase):
             with self.assertRaises(TooLarge):
                 _messages(MessageFramer(49_999), pieces)
         framer = MessageFramer(60_000)
-        framer.keep(messages[0][:20_000])
+        framer.append(messages[0][:20_000])
         self.assertEqual(framer.take(9, messages[0][20_000:]), [])
         self.assertEqual(framer.take(9, b"\n"), messages[:1])
 
@@ -82,7 +82,7 @@ class LinesTests(SynchronousTestCase):
         for most in (1, 2, 3):
             framer = MessageFramer(100)
             self.assertEqual(framer.take(1, b"1\n2\n3"), [b"1"])
-            framer.keep(b"3\n")
+            framer.append(b"3\n")
             found = framer.take(most, b"4\n")
             self.assertEqual((found + framer.take(3), framer.take(3)), ([b"2", b"33", b"4"], []))
 
@@ -94,7 +94,7 @@ class LinesTests(SynchronousTestCase):
         taken = framer.take(most, stream)
         framer.put_back(taken[served:])
         found += taken[:served]
-        framer.keep(b"\n7\n")
+        framer.append(b"\n7\n")
         found += _messages(framer, [b""])
         self.assertEqual(found, (stream + b"\n7\n").split(b"\n")[:-1])
         self.assertFalse(framer.partial)
@@ -105,7 +105,7 @@ class LinesTests(SynchronousTestCase):
         for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
             self.assertEqual(framer.is_message(data), whole, data)
         self.assertFalse(framer.is_message(b"123456\n"))
-        framer.keep(b"1\n")
+        framer.append(b"1\n")
         self.assertFalse(framer.is_message(b"2\n"))
         self.assertEqual(framer.take(5, b"2"), [b"1"])
         self.assertFalse(framer.is_message(b"3\n"))
@@ -124,8 +124,8 @@ class LinesTests(SynchronousTestCase):
         """What had begun when the stream ended can be had once."""
         framer = MessageFramer(100)
         _messages(framer, [b'{"a"', b":1}"])
-        self.assertEqual(framer.rest(), b'{"a":1}')
-        self.assertEqual(framer.rest(), b"")
+        self.assertEqual(framer.take_rest(), b'{"a":1}')
+        self.assertEqual(framer.take_rest(), b"")
 
 
 class LimitTests(SynchronousTestCase):
