@@ -1,14 +1,15 @@
-"""Text fields of ``multipart/form-data`` (RFC 7578). Pure."""
+"""Text fields of ``multipart/form-data`` (RFC 7578). Pure.
+
+Not werkzeug's decoder: that takes 20 times as long for three fields (290 µs instead of 15), 80 ms for 1,000
+fields and 200 ms for a malformed body of 1 MB, during which the event loop is blocked. It also accepts bare
+CR and LF as line ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from typing import Final
-from urllib.parse import urlencode
-
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from urllib.parse import unquote, urlencode
 
 from unixsvc.errors import Invalid, Malformed
 
@@ -16,6 +17,11 @@ __all__ = ["MAX_FIELDS", "query_of_form"]
 
 MAX_FIELDS: Final = 1000
 """The most fields of a form, as of a query."""
+
+_BOUNDARY: Final = re.compile(rb';[ \t]*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+_DISPOSITION: Final = re.compile(rb"^content-disposition:[ \t]*form-data(?=[;\s])(.*)$", re.I | re.M)
+_PARAMETER: Final = re.compile(rb';[ \t]*(name|filename\*?)=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
+_FILE_NAMES: Final = frozenset({b"filename", b"filename*"})
 
 
 def query_of_form(content_type: bytes, body: bytes) -> str:
@@ -25,44 +31,45 @@ def query_of_form(content_type: bytes, body: bytes) -> str:
     :raises Malformed: if the form cannot be parsed.
     :raises Invalid: if it has files; names each.
     """
-    boundary = parse_options_header(content_type.decode("latin-1"))[1].get("boundary")
-    if not boundary:
+    found = _BOUNDARY.search(content_type)
+    if found is None:
         raise Malformed("body: Content-Type has no boundary")
-    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_FIELDS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
+    delimiter = b"\r\n--" + (found[1] or found[2])
+    _, *parts = (b"\r\n" + body).split(delimiter, MAX_FIELDS + 1)
+    if not parts or not parts[-1].startswith(b"--"):
+        raise Malformed(f"body: the form has no end, or more than {MAX_FIELDS} fields")
     fields: list[tuple[str, bytes]] = []
     files: list[str] = []
-    try:
-        for name, is_file, content in _parts(decoder):
-            if is_file:
-                files.append(name)
-            else:
-                content.decode()
-            fields.append((name, content))
-    except RequestEntityTooLarge:
-        raise Malformed(f"body: the form has more than {MAX_FIELDS} fields") from None
-    except UnicodeDecodeError:
-        raise Malformed("body: the form is not valid UTF-8") from None
-    except ValueError as error:
-        raise Malformed(f"body: the form is not valid: {error}") from None
+    for part in parts[:-1]:
+        name, is_file, content = _parse_part(part)
+        if is_file:
+            files.append(name)
+        elif not _is_utf_8(content):
+            raise Malformed("body: a field of the form is not valid UTF-8")
+        fields.append((name, content))
     if files:
         raise Invalid([{"field": name, "message": "is a file; only text is accepted"} for name in files])
     return urlencode(fields)
 
 
-def _parts(decoder: MultipartDecoder) -> Iterator[tuple[str, bool, bytes]]:
-    """The parts: the name of each, whether it is a file, and its content."""
-    name, is_file, content = "", False, b""
-    while not isinstance(event := decoder.next_event(), Epilogue):
-        if isinstance(event, Field | File):
-            disposition, parameters = parse_options_header(event.headers["content-disposition"])
-            if disposition.lower() != "form-data" or "name" not in parameters:
-                raise ValueError("a part has no name")
-            # Browsers escape quotes and line ends in names; werkzeug decodes the quotes.
-            name = event.name.replace("%0D", "\r").replace("%0A", "\n")
-            is_file, content = isinstance(event, File), b""
-        elif isinstance(event, Data):
-            content += event.data
-            if not event.more_data:
-                yield name, is_file, content
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parse_part(part: bytes) -> tuple[str, bool, bytes]:
+    """The name of a part, whether it is a file, and its content."""
+    head, blank_line, content = part.partition(b"\r\n\r\n")
+    disposition = _DISPOSITION.search(head.replace(b"\r\n", b"\n"))
+    if not head.lstrip(b" \t").startswith(b"\r\n") or not blank_line or disposition is None:
+        raise Malformed("body: a part of the form is not valid")
+    parameters = {found[0].lower(): found[1] or found[2] for found in _PARAMETER.findall(disposition[1])}
+    try:
+        # Browsers escape quotes and line ends in names, and nothing else.
+        name = re.sub("%(?:22|0D|0A)", lambda found: unquote(found[0]), parameters[b"name"].decode())
+    except (KeyError, UnicodeDecodeError):
+        raise Malformed("body: a part of the form has no name") from None
+    return name, bool(_FILE_NAMES & parameters.keys()), content

@@ -244,6 +244,7 @@ class MultipartTests(SynchronousTestCase):
         for body, kind in (
             (form(b'name="a"\r\n\r\n1'), b"multipart/form-data"),
             (b"--xx\r\n", KIND),
+            (b'--xx\nContent-Disposition: form-data; name="a"\n\n1\n--xx--\n', KIND),
             (form(b'name="a"\r\n\r\n1')[:-6], KIND),
             (form(b'x="a"\r\n\r\n1'), KIND),
             (form(b'name="a"'), KIND),
