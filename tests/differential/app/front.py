@@ -1,0 +1,67 @@
+"""A service that has others answer: with calls from its actions, and with mounts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from unixsvc import GET, POST, App, Group, IServices
+
+
+class Front:
+    """Asks the service ``main``.
+
+    :param services: the others.
+    """
+
+    def __init__(self, services: IServices) -> None:
+        self._services = services
+
+    async def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        data: dict[str, Any] | None = None,
+        service: str = "main",
+        key: str = "",
+    ) -> Any:
+        """Give what it answers."""
+        if data is None:
+            data = {}
+        return await self._services.call(service, method, path, data, idempotency_key=key or None)
+
+    async def together(self, paths: list[str]) -> list[Any]:
+        """Give what it answers to each, all asked before the first has been answered."""
+        asked = [self._services.get("main", each) for each in paths]
+        return [await each for each in asked]
+
+    async def limited(self, path: str, seconds: float) -> Any:
+        """Give what it answers in so much time."""
+        return await self._services.call("main", "GET", path, timeout=seconds)
+
+    async def stream(self, path: str, most: int = 1000) -> AsyncIterator[Any]:
+        """Give what it gives item by item."""
+        if most == 0:
+            return
+        async for each in self._services.stream("main", "GET", path):
+            yield each
+            most -= 1
+            if most == 0:
+                break
+
+
+app = App(
+    [
+        Group("/via", Front, [
+            POST("", Front.ask),
+            POST("/together", Front.together),
+            POST("/limited", Front.limited),
+            GET("/stream", Front.stream),
+        ]),
+    ],
+    mounts={
+        "/item": "main", "/things": "main:/thing", "/m": "main:/", "/count": "main",
+        "/slow": "hasty:/gate",
+    },
+    title="The front",
+)  # fmt: skip

@@ -1,0 +1,165 @@
+"""Whether two sides have said the same: to the byte, but for texts, or not. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import zlib
+from collections.abc import Sequence
+from enum import Enum
+
+import msgspec
+from msgspec import Struct
+
+from tests.differential.http_messages import Response, parse_responses
+from tests.differential.normalise import header_value, normalised
+from tests.differential.progress import Heard, Key, Transcript, key_of, lines_of
+from tests.differential.texts import without_html, without_json
+
+__all__ = ["Verdict", "View", "difference", "judge", "view_of"]
+
+
+class Verdict(Enum):
+    """How two sides compare."""
+
+    EQUAL = "equal to the byte"
+    TEXTS = "equal but for texts"
+    DIFFERENT = "different"
+
+
+class View(Struct, frozen=True):
+    """What one side has said, line by line.
+
+    :ivar exact: without what must not count.
+    :ivar structure: the same, with texts for people replaced.
+    """
+
+    exact: tuple[str, ...]
+    structure: tuple[str, ...]
+
+
+def judge(base: View, head: View) -> Verdict:
+    """Compare two sides."""
+    if base.exact == head.exact:
+        return Verdict.EQUAL
+    return Verdict.TEXTS if base.structure == head.structure else Verdict.DIFFERENT
+
+
+def difference(base: View, head: View, width: int = 400) -> str:
+    """What is different, for people.
+
+    :param width: of long lines, so much is shown, from a little before the place where they part.
+    """
+    structure = base.structure != head.structure
+    left, right = (base.structure, head.structure) if structure else (base.exact, head.exact)
+    shown: list[str] = []
+    for line in difflib.unified_diff(left, right, "base", "head", n=1, lineterm=""):
+        shown.append(line)
+    return "\n".join(_shortened(shown, width))
+
+
+def _shortened(lines: Sequence[str], width: int) -> list[str]:
+    found = list(lines)
+    for at in range(len(found) - 1):
+        left, right = found[at], found[at + 1]
+        if left[:1] == "-" and right[:1] == "+" and max(len(left), len(right)) > width:
+            pairs = zip(left[1:], right[1:], strict=False)
+            parting = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))
+            start = max(0, parting - 80)
+            found[at] = f"-…{left[start + 1 :]}"
+            found[at + 1] = f"+…{right[start + 1 :]}"
+    return [each if len(each) <= width else f"{each[:width]}…" for each in found]
+
+
+def view_of(transcript: Transcript, *, http: bool) -> View:
+    """A transcript as it is compared."""
+    late = tuple(f"waited in vain at step {number}" for number in transcript.late)
+    exact: list[str] = []
+    structure: list[str] = []
+    for heard in transcript.heard:
+        view = _http_view(heard) if http else _socket_view(heard)
+        exact += (f"[{heard.on}] {line}" for line in view.exact)
+        structure += (f"[{heard.on}] {line}" for line in view.structure)
+    return View((*exact, *late), (*structure, *late))
+
+
+def _socket_view(heard: Heard) -> View:
+    if heard.end == "dropped":  # what had come by then is a question of time
+        return View(("dropped",), ("dropped",))
+    lines, rest = lines_of(heard.data)
+    bare: list[bytes] = []
+    named: dict[Key, list[bytes]] = {}
+    for line in lines:
+        key = _id_of(line)
+        if key is None:
+            bare.append(line)
+        else:
+            named.setdefault(key, []).append(line)
+    told = [(f"id {key[1]!r}", each) for key in sorted(named, key=repr) for each in named[key]]
+    told += [("bare", each) for each in bare]
+    told += [("no line end", rest)] if rest else []
+    exact = [f"{label}: {normalised(data)!r}" for label, data in told]
+    structure = [f"{label}: {without_json(normalised(data))!r}" for label, data in told]
+    return View((*exact, heard.end), (*structure, heard.end))
+
+
+def _id_of(line: bytes) -> Key | None:
+    try:
+        message = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
+
+
+def _http_view(heard: Heard) -> View:
+    if heard.end == "dropped":
+        return View(("dropped",), ("dropped",))
+    responses, rest = parse_responses(heard.data, heard.methods)
+    exact: list[str] = []
+    structure: list[str] = []
+    for number, each in enumerate(responses):
+        exact += (f"{number}: {line}" for line in _response_lines(each, texts=True))
+        structure += (f"{number}: {line}" for line in _response_lines(each, texts=False))
+    left = f"left: {rest!r}"
+    return View((*exact, left, heard.end), (*structure, left, heard.end))
+
+
+def _response_lines(response: Response, *, texts: bool) -> list[str]:
+    body = normalised(response.body)
+    changed = body != response.body
+    if not texts:
+        plain = _without_texts(response, body)
+        changed, body = changed or plain != body, plain
+    lines = [response.line.decode("latin-1")]
+    for name, value in response.headers:
+        shown = header_value(name, value)
+        lower = name.lower()
+        if lower == b"content-length" and changed and value == b"%d" % len(response.body):
+            shown = b"RIGHT"
+        if lower == b"etag" and not texts:
+            shown = b"ETAG"
+        lines.append(f"{name.decode('latin-1')}: {shown.decode('latin-1')}")
+    ending = "" if response.whole or response.framing == "close" else ", not whole"
+    return [*lines, f"body ({response.framing}{ending}): {body!r}"]
+
+
+def _without_texts(response: Response, body: bytes) -> bytes:
+    """The body with its texts replaced."""
+    if response.header(b"content-encoding") == b"gzip":
+        try:
+            body = gzip.decompress(body)
+        except (OSError, EOFError, zlib.error):
+            return body
+    kind = response.header(b"content-type").partition(b";")[0].strip().lower()
+    if kind == b"text/html":
+        return without_html(body)
+    if kind.endswith(b"json"):
+        return without_json(body)
+    if kind in (b"application/jsonl", b"text/event-stream"):
+        return b"\n".join(_line_without_texts(each) for each in body.split(b"\n"))
+    return body
+
+
+def _line_without_texts(line: bytes) -> bytes:
+    name, colon, value = line.partition(b"data: ")
+    return name + colon + without_json(value) if colon and not name else without_json(line)

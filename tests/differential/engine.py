@@ -1,0 +1,142 @@
+"""Holds conversations with both sides, several at a time, and judges what comes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from tests.differential.client import hold
+from tests.differential.commands import command_view, run_command, write_files
+from tests.differential.compare import Verdict, View, difference, judge, view_of
+from tests.differential.generate.cli.commands import Command
+from tests.differential.shrink import shrink
+from tests.differential.sides import Side
+from tests.differential.steps import Conversation, show
+
+__all__ = ["Engine", "Finding"]
+
+_AT_A_TIME = 12
+_AGAIN = 3  # times that a difference is looked for again
+_SHORT = 2.0  # seconds that are waited in a conversation that is known to differ
+
+
+class Finding(Struct, frozen=True):
+    """Something that went differently, as a person reads it.
+
+    :ivar what: the conversation, or the command.
+    :ivar steady: whether it did so again; None if it was not tried again.
+    """
+
+    what: str
+    difference: str
+    steady: bool | None = None
+
+    def __str__(self) -> str:
+        again = f"\n(not again in {_AGAIN} further tries)" if self.steady is False else ""
+        return f"{self.what}{again}\n{self.difference}\n"
+
+
+class Engine:
+    """Two sides.
+
+    :param say: is told of each finding as soon as it is there.
+    :ivar counts: how often each verdict was given.
+    :ivar stuck: conversations in which both sides were waited for in vain: a mistake of their generator.
+    :ivar requests: how many HTTP requests were answered.
+    """
+
+    def __init__(self, base: Side, head: Side, say: Callable[[str], None]) -> None:
+        self._sides = (base, head)
+        self._say = say
+        self._runs = itertools.count()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._open = asyncio.Semaphore(_AT_A_TIME)
+        self.counts: Counter[Verdict] = Counter()
+        self.findings: list[Finding] = []
+        self.texts: list[Finding] = []
+        self.stuck: list[Conversation] = []
+        self.requests = 0
+
+    async def run(self, conversations: Iterable[Conversation]) -> None:
+        """Hold all of these."""
+        different: list[tuple[Conversation, str]] = []
+        waiting: set[asyncio.Task[None]] = set()
+        for each in conversations:
+            await self._open.acquire()
+            task = asyncio.create_task(self._one(each, different))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        for conversation, found in different:  # alone, so that nothing else plays a part
+            await self._report(conversation, found)
+
+    async def _one(self, conversation: Conversation, different: list[tuple[Conversation, str]]) -> None:
+        try:
+            base, head, late = await self._both(conversation)
+        finally:
+            self._open.release()
+        verdict = judge(base, head)
+        self.counts[verdict] += 1
+        self.requests += conversation.requests
+        if verdict is Verdict.DIFFERENT:
+            different.append((conversation, difference(base, head)))
+        elif verdict is Verdict.TEXTS:
+            self.texts.append(Finding(show(conversation), difference(base, head)))
+        elif late:
+            self.stuck.append(conversation)
+
+    async def _both(self, conversation: Conversation, patience: float = 15.0) -> tuple[View, View, bool]:
+        """Hold a conversation with both sides at once."""
+        if conversation.alone:
+            async with self._locks[conversation.target]:
+                return await self._hold(conversation, patience)
+        return await self._hold(conversation, patience)
+
+    async def _hold(self, conversation: Conversation, patience: float) -> tuple[View, View, bool]:
+        namespace = f"n{conversation.seed % 0x1000000:06x}{next(self._runs) % 10_000:04d}"
+        transcripts = await asyncio.gather(
+            *(hold(conversation, each.address, namespace, patience) for each in self._sides)
+        )
+        base, head = (view_of(each, http=conversation.http) for each in transcripts)
+        return base, head, any(each.late for each in transcripts)
+
+    async def _report(self, conversation: Conversation, found: str) -> None:
+        """Look whether the difference is there again, and find a smaller conversation that shows it."""
+
+        async def differs(candidate: Conversation) -> bool:
+            base, head, _ = await self._both(candidate, _SHORT)
+            return judge(base, head) is Verdict.DIFFERENT
+
+        steady = False
+        for _ in range(_AGAIN):
+            if await differs(conversation):
+                steady = True
+                break
+        if steady:
+            conversation = await shrink(conversation, differs)
+            base, head, _ = await self._both(conversation, _SHORT)
+            found = difference(base, head) or found
+        self._found(Finding(show(conversation), found, steady))
+
+    async def run_commands(self, commands: Iterable[Command]) -> None:
+        """Run all of these, one after the other, as some change what others show."""
+        for side in self._sides:
+            write_files(side)
+        for each in commands:
+            outcomes = await asyncio.gather(*(run_command(each, side) for side in self._sides))
+            base, head = (command_view(each, outcome) for outcome in outcomes)
+            verdict = judge(base, head)
+            self.counts[verdict] += 1
+            if verdict is Verdict.DIFFERENT:
+                self._found(Finding(str(each), difference(base, head)))
+            elif verdict is Verdict.TEXTS:
+                self.texts.append(Finding(str(each), difference(base, head)))
+
+    def _found(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self._say(f"\nDIFFERENT: {finding}")

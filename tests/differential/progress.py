@@ -1,0 +1,129 @@
+"""What has come on a connection, and how far the conversation is by that. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+
+from tests.differential.http_messages import owed, parse_responses
+from tests.differential.steps import Until
+
+__all__ = ["Heard", "HttpProgress", "Key", "SocketProgress", "Transcript", "key_of", "lines_of"]
+
+Key = tuple[str, object]
+
+
+def key_of(id: object) -> Key:
+    """An id as the key of a dict, where ``1``, ``true`` and ``"1"`` are three."""
+    return type(id).__name__, id
+
+
+def lines_of(data: bytes) -> tuple[list[bytes], bytes]:
+    """Whole lines with their ends, and what follows the last."""
+    *lines, rest = data.split(b"\n")
+    return [each + b"\n" for each in lines], rest
+
+
+class Heard(Struct, frozen=True):
+    """What came on one connection.
+
+    :ivar methods: of the HTTP requests that were sent.
+    :ivar end: how it ended: ``closed`` by the server, ``open`` although it should be closed, ``dropped`` by
+        the client, or ``refused`` where nobody listens.
+    """
+
+    on: int
+    data: bytes
+    end: str
+    methods: tuple[bytes, ...] = ()
+
+
+class Transcript(Struct, frozen=True):
+    """All that a client has heard.
+
+    :ivar late: the numbers of the steps that waited in vain.
+    """
+
+    heard: tuple[Heard, ...]
+    late: tuple[int, ...] = ()
+
+
+class SocketProgress:
+    """What has come on a socket: the requests that are answered, and the items of streams."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._seen = 0
+        self._answered: set[Key] = set()
+        self._items: Counter[Key] = Counter()
+
+    def sent(self, data: bytes, replies: int) -> None:
+        """Note what was sent; nothing follows from it."""
+
+    def feed(self, data: bytes) -> None:
+        """Note what has come."""
+        self.data += data
+        end = self.data.rfind(b"\n") + 1
+        for line in self.data[self._seen : end].splitlines():
+            self._note(line)
+        self._seen = max(self._seen, end)
+
+    def _note(self, line: bytes) -> None:
+        try:
+            message = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        if not isinstance(message, dict) or "id" not in message:
+            return
+        key = key_of(message["id"])
+        if message.get("more"):
+            self._items[key] += 1
+        else:
+            self._answered.add(key)
+
+    def reached(self, step: Until) -> bool:
+        """Whether what this step waits for has come."""
+        if step.text:
+            return step.text in self.data
+        if step.id is None:
+            return False
+        key = key_of(step.id)
+        return key in self._answered or (not step.whole and self._items[key] >= step.items)
+
+    def etag(self) -> bytes:
+        """Nothing: sockets have none."""
+        return b""
+
+
+class HttpProgress:
+    """What has come over HTTP: which requests are answered."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.methods: list[bytes] = []
+
+    def sent(self, data: bytes, replies: int) -> None:
+        """Note what was sent.
+
+        :param replies: how many responses are owed for it.
+        """
+        if replies:
+            self.methods += [data.partition(b" ")[0]] * replies
+
+    def feed(self, data: bytes) -> None:
+        """Note what has come."""
+        self.data += data
+
+    def reached(self, step: Until) -> bool:
+        """Whether what this step waits for has come."""
+        if step.text:
+            return step.text in self.data
+        responses, _ = parse_responses(self.data, self.methods)
+        return step.responses and owed(responses) >= len(self.methods)
+
+    def etag(self) -> bytes:
+        """The validator of the last response that has one."""
+        responses, _ = parse_responses(self.data, self.methods)
+        return next((found for each in reversed(responses) if (found := each.header(b"etag"))), b'"none"')

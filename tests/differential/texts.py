@@ -1,0 +1,93 @@
+"""Texts for people, replaced by a word, so that what is around them can be compared. Pure."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any, Final
+
+__all__ = [
+    "TEXT",
+    "without_help",
+    "without_html",
+    "without_json",
+    "without_module",
+    "without_stderr",
+    "without_table",
+]
+
+TEXT: Final = "TEXT"
+_KEYS: Final = frozenset({"message", "detail", "title", "description", "summary", "reason"})
+_FIRST_LINE: Final = re.compile(r"(unixsvc: )((?:[45]\d\d )?)(.*)")
+_FIELD_LINE: Final = re.compile(r"(  (?:[\w\[\].-]+: )?)(.*)")
+_OPTION: Final = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*|\[[A-Z_:=| |]+\]|\b[A-Z][A-Z_|]{2,}\b")
+_COMMAND: Final = re.compile(r"^  ([a-z][a-z-]*)(?=\s|$)", re.MULTILINE)
+
+
+def without_json(data: bytes) -> bytes:
+    """JSON with its texts replaced: the strings under the keys of texts; of what is no JSON, nothing is."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    return json.dumps(_replaced(value), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _replaced(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _replaced(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_replaced(each) for each in value]
+    return TEXT if isinstance(value, str) and key in _KEYS else value
+
+
+def without_html(data: bytes) -> bytes:
+    """HTML with the text between its tags replaced."""
+    return re.sub(rb">[^<>]*[^<>\s][^<>]*<", b">TEXT<", data)
+
+
+def without_stderr(text: str) -> str:
+    """What a command complains of: as many lines, the code of a failure, and the fields that are named."""
+    lines = []
+    for line in text.splitlines():
+        found = _FIRST_LINE.fullmatch(line)
+        if found is not None:
+            lines.append(f"{found[1]}{found[2]}{TEXT}")
+            continue
+        field = _FIELD_LINE.fullmatch(line)
+        lines.append(f"{field[1]}{TEXT}" if field else TEXT)
+    return "\n".join(lines)
+
+
+def without_help(text: str) -> str:
+    """What a help names: its commands, options and places, each once."""
+    return "\n".join(sorted({*_OPTION.findall(text), *_COMMAND.findall(text)}))
+
+
+def without_module(text: str) -> str:
+    """A Python module without its docstrings, comments and layout; as it is if it is none."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return text
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(node, _DOCUMENTED)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+_DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def without_table(text: str) -> str:
+    """A table of routes without its last column, the titles."""
+    lines = text.splitlines()
+    at = lines[0].find("TITLE") if lines else -1
+    return "\n".join(line[:at].rstrip() for line in lines) if at > 0 else text
