@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from unixsvc import GET, POST, App, Check, Group
 
-
 _NO_FAILURES: Any = [ValueError]
 
 
