@@ -1,4 +1,4 @@
-"""Services with real sockets in a folder of their own, and processes that are only said to be there."""
+"""Services with real sockets in a temporary folder, and fake processes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ __all__ = ["ManagerTestCase", "OrchestratorTestCase", "ServicesTestCase", "Watch
 
 
 def service(**settings: Any) -> ServiceSettings:
-    """One service."""
+    """The settings of a service."""
     return ServiceSettings(**{"app": "shop:app", **settings})
 
 
 class ServicesTestCase(SynchronousTestCase):
-    """Has a folder for sockets, and a reactor that starts no processes."""
+    """A test with a folder for sockets and a reactor that starts fake processes."""
 
     def setUp(self) -> None:
-        """Make them."""
+        """Make the folder and the reactor."""
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
         self.reactor = Processes()
@@ -60,20 +60,20 @@ class ServicesTestCase(SynchronousTestCase):
         return sorted(each.removeprefix("service_").removesuffix(".sock") for each in names)
 
     def processes(self, *names: str) -> list[FakeProcess]:
-        """Those that run, of all services or of these."""
+        """The running processes, of all services or of some."""
         return [each for each in self.reactor.running if each.worker_config.service in names or not names]
 
     def names(self) -> list[str]:
-        """The services of the processes that run, in the order in which they were started."""
+        """The services of the running processes, in the order of their start."""
         return [each.worker_config.service for each in self.reactor.running]
 
     def ready(self, *names: str) -> None:
-        """Have those that start be ready."""
+        """Let starting processes report that they are ready."""
         for each in self.processes(*names):
             each.report(WorkerReady())
 
     def obey(self, *names: str) -> None:
-        """Have those end that were told to."""
+        """Let processes that were asked to exit do so."""
         for each in self.processes(*names):
             if each.signals or "drain" in each.commands:
                 each.report(WorkerDraining())
@@ -81,20 +81,20 @@ class ServicesTestCase(SynchronousTestCase):
         self.reactor.advance(0)
 
     def settle(self) -> None:
-        """Have all processes do what they should, until nothing more happens."""
+        """Let all processes behave normally until nothing more happens."""
         for _ in range(20):
             self.ready()
             self.obey()
 
 
 class ManagerTestCase(ServicesTestCase):
-    """Has a fleet with nothing in it.
+    """A test with a service manager without services.
 
     :ivar failures: the services that have failed, with the reasons.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the manager."""
         super().setUp()
         self.failures: list[tuple[str, str]] = []
         self.parent = MultiService()
@@ -104,35 +104,35 @@ class ManagerTestCase(ServicesTestCase):
         self.addCleanup(self.end)
 
     def end(self) -> None:
-        """Let go of all sockets; what is not done by then is not looked at."""
+        """Close all sockets and ignore the errors of unfinished operations."""
         self.manager.unbind()
         for each in self._done:
             each.addErrback(lambda failure: None)
 
     def do(self, coroutine: Any) -> Deferred[Any]:
-        """Have it done as far as it goes."""
+        """Run a coroutine as far as it goes."""
         self._done.append(Deferred.fromCoroutine(coroutine))
         return self._done[-1]
 
     def bind(self, **services: ServiceSettings) -> None:
-        """Have these services, not started."""
+        """Add services without starting them."""
         settings = self.settings(**services)
         for name in start_order(services):
             self.manager.bind(name, settings)
 
     def start(self, **services: ServiceSettings) -> None:
-        """Have these services, started and ready."""
+        """Add services and start them."""
         self.bind(**services)
         started = self.do(self.manager.start_all())
         self.settle()
         self.successResultOf(started)
 
     def reconfigure(self, name: str, **services: ServiceSettings) -> Deferred[None]:
-        """Have one service be as it is configured in these."""
+        """Reconfigure one of these services."""
         return self.do(self.manager.reconfigure(name, self.settings(**services)))
 
     def statuses(self) -> dict[str, str]:
-        """How each service is."""
+        """The status of each service."""
         asked = self.do(self.manager.status(stopping=False))
         for each in self.processes():
             each.report(StatsReport())
@@ -150,26 +150,26 @@ class Watcher:
         self.events: list[Any] = []
 
     def reloading(self) -> None:
-        """A reload begins."""
+        """Record it."""
         self.events.append("reloading")
 
     def reloaded(self) -> None:
-        """It is over."""
+        """Record it."""
         self.events.append("reloaded")
 
     def aborted(self, name: str, reason: str) -> None:
-        """An essential service has failed."""
+        """Record it."""
         self.events.append((name, reason))
 
 
 class OrchestratorTestCase(ServicesTestCase):
-    """Has an orchestrator of two services.
+    """A test with an orchestrator of two services.
 
     :ivar loaded: what a reload will find.
     """
 
     def setUp(self) -> None:
-        """Make it; it has claimed nothing yet."""
+        """Make the orchestrator; it has bound nothing yet."""
         super().setUp()
         self.watcher, self.level = Watcher(), LogLevelFilter("info")
         self.loaded: Any = self.settings(home=service(), user=service(depends_on=("home",)))
@@ -183,7 +183,7 @@ class OrchestratorTestCase(ServicesTestCase):
         return loaded
 
     def make(self, **more: Any) -> Orchestrator:
-        """An orchestrator of what is loaded; it is stopped at the end, if it was started."""
+        """Make an orchestrator of the loaded configuration; it is stopped after the test."""
         usual: dict[str, Any] = {"load": self.load, "watcher": self.watcher, "level": self.level}
         made = Orchestrator(self.loaded, self.reactor, **(usual | more))
         for name, each in self.loaded.services.items():
@@ -192,7 +192,7 @@ class OrchestratorTestCase(ServicesTestCase):
         return made
 
     def boot(self, **services: ServiceSettings) -> None:
-        """Start it, with other services if any are given, and have all ready."""
+        """Start the orchestrator, with other services if some are given."""
         if services:
             self.loaded = self.settings(**services)
             self.orchestrator = self.make()
@@ -201,13 +201,13 @@ class OrchestratorTestCase(ServicesTestCase):
         self.successResultOf(self.orchestrator.when_ready())
 
     def end(self, orchestrator: Orchestrator) -> None:
-        """Stop one, if it was started, with all that it has."""
+        """Stop an orchestrator if it runs."""
         if orchestrator.running:
             orchestrator.stopService()
         self.pass_time()
 
     def pass_time(self) -> None:
-        """Have processes do what they should, while some seconds pass."""
+        """Advance the clock by some seconds while processes behave normally."""
         for _ in range(20):
             self.settle()
             self.reactor.advance(0.25)

@@ -1,4 +1,4 @@
-"""A reactor's Unix sockets, in memory."""
+"""The Unix sockets of a reactor, in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Port", "Sockets"]
 
 @implementer(IListeningPort)
 class Port:
-    """Where a test connects.
+    """A listening port that tests connect to.
 
     :ivar open: whether it accepts.
     """
@@ -28,18 +28,18 @@ class Port:
         self.open = True
 
     def startListening(self) -> None:
-        """It listens from the start."""
+        """Do nothing: it listens from its creation."""
 
     def stopListening(self) -> Deferred[None]:
-        """Accept nothing more."""
+        """Stop to accept."""
         self.open = False
         return succeed(None)
 
     def getHost(self) -> Any:
-        """It has no address."""
+        """Do nothing: it has no address."""
 
     def connect(self) -> tuple[Any, MemoryTransport]:
-        """Connect a client: the server's protocol, and its transport."""
+        """Connect a client; the protocol of the server and its transport."""
         assert self.open
         connection, transport = self._factory.buildProtocol(None), MemoryTransport()
         connection.makeConnection(transport)
@@ -56,15 +56,15 @@ class _Joined(StringTransport):
         self.other: Any = None
 
     def write(self, data: bytes) -> None:
-        """Have the other side receive it."""
+        """Deliver the data to the other side."""
         self.other.protocol.dataReceived(data)
 
     def writeSequence(self, data: Any) -> None:
-        """Likewise, of several pieces."""
+        """Deliver several pieces."""
         self.write(b"".join(data))
 
     def loseConnection(self) -> None:
-        """Close both sides, in the next turn."""
+        """Close both sides in the next turn."""
         for each in self, self.other:
             self._reactor.callLater(0, each.protocol.connectionLost, Failure(ConnectionDone()))
 
@@ -72,9 +72,9 @@ class _Joined(StringTransport):
 
 
 class Sockets:
-    """For a reactor that has a clock.
+    """A mix-in for a reactor that has a clock.
 
-    :ivar ports: what listens, or has listened, by its path.
+    :ivar ports: the ports that were opened, by path.
     """
 
     def __init__(self) -> None:
@@ -83,12 +83,12 @@ class Sockets:
         self._adopted: _Joined | None = None
 
     def listenUNIX(self, address: str, factory: Any, **arguments: Any) -> Port:
-        """Begin to accept."""
+        """Open a port."""
         port = self.ports[address] = Port(factory)
         return port
 
     def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
-        """Take one side of a pair of sockets; the next one that is taken is its other side."""
+        """Adopt one side of a socket pair; the next call adopts the other side."""
         joined, self._adopted = _Joined(self, factory.buildProtocol(None)), self._adopted
         if self._adopted is None:
             self._adopted = joined

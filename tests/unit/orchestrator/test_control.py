@@ -1,4 +1,4 @@
-"""The orchestrator's own service."""
+"""Tests of the control API."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from unixsvc.testing import MemoryService
 
 @implementer(IOrchestrator)
 class FakeOrchestrator:
-    """Has one service, and notes what it is asked.
+    """Has one service and records its calls.
 
-    :ivar asked: that, in order.
-    :ivar answer: what comes of it.
+    :ivar asked: the calls, in order.
+    :ivar answer: the result of each operation.
     """
 
     def __init__(self) -> None:
@@ -45,27 +45,27 @@ class FakeOrchestrator:
         return True
 
     def reload(self, name: str = "") -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         return self._ask("reload", name)
 
     def start(self, name: str = "") -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         return self._ask("start", name)
 
     def stop(self, name: str = "") -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         return self._ask("stop", name)
 
     def restart(self, name: str = "") -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         return self._ask("restart", name)
 
     def scale(self, name: str, workers: int) -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         return self._ask("scale", name, workers)
 
     def set_log_level(self, level: str) -> None:
-        """Note it."""
+        """Record it."""
         self.asked.append(("level", level))
 
     def _ask(self, *what: Any) -> Deferred[None]:
@@ -74,32 +74,32 @@ class FakeOrchestrator:
 
 
 class ControlTests(SynchronousTestCase):
-    """What the orchestrator tells, and does, for those who have the token."""
+    """The routes of the control API."""
 
     def setUp(self) -> None:
-        """Have it asked in memory."""
+        """Serve the control API in memory."""
         self.orchestrator = FakeOrchestrator()
         self.service = MemoryService(control_app(self.orchestrator))
 
     def test_interface(self) -> None:
-        """The real one, and the one of this test, are orchestrators."""
+        """The orchestrator and the fake provide the interface."""
         verifyClass(IOrchestrator, Orchestrator)
         verifyObject(IOrchestrator, self.orchestrator)
 
     def test_status(self) -> None:
-        """Every service with the names that scripts read."""
+        """The status of every service has the keys that scripts read."""
         status = self.successResultOf(self.service.get("/status"))["home"]
         self.assertEqual((status["pid"], status["class"], status["requests"]), (7, "home:app", 3))
         self.assertEqual((status["avgResponseTime"], status["problem"]), (0, "no disk"))
         self.assertEqual(status["workers"][0]["generation"], 4)
 
     def test_services(self) -> None:
-        """A list of what is configured."""
+        """The configured services are listed."""
         expected = [{"name": "home", "app": "home:app", "status": "ready"}]
         self.assertEqual(self.successResultOf(self.service.get("/services")), expected)
 
-    def test_commands(self) -> None:
-        """Each is passed on, for all services or for one, and answered when it is done."""
+    def test_operations(self) -> None:
+        """Operations act on all services or on one; the reply is sent when they are done."""
         for command in "reload", "restart", "start", "stop":
             self.orchestrator.answer = Deferred()
             one = self.service.post(f"/{command}", service="home")
@@ -111,20 +111,20 @@ class ControlTests(SynchronousTestCase):
             self.orchestrator.asked.clear()
 
     def test_scale(self) -> None:
-        """A service can be scaled to any number that makes sense."""
+        """The number of workers is validated."""
         self.successResultOf(self.service.post("/scale", service="home", workers=3))
         for wrong in 0, -1, 1025, "many":
             self.failureResultOf(self.service.post("/scale", service="home", workers=wrong), Invalid)
         self.assertEqual(self.orchestrator.asked, [("scale", "home", 3)])
 
     def test_log_level(self) -> None:
-        """The level can be one of those that there are."""
+        """The log level is validated."""
         self.successResultOf(self.service.put("/log/level", level="debug"))
         self.failureResultOf(self.service.put("/log/level", level="loud"), Invalid)
         self.assertEqual(self.orchestrator.asked, [("level", "debug")])
 
-    def test_cannot_be_done(self) -> None:
-        """What cannot be done is a conflict that says why, with all that the person needs."""
+    def test_conflict(self) -> None:
+        """An operation that cannot succeed is a conflict, with the whole error."""
         error = ConfigError("services.home", "cannot start: no disk", "buy one")
         for command in "reload", "restart", "start", "stop":
             self.orchestrator.answer = fail(error)
@@ -132,27 +132,27 @@ class ControlTests(SynchronousTestCase):
             self.assertEqual(found.detail, "services.home: cannot start: no disk; buy one")
 
     def test_no_such_service(self) -> None:
-        """A name that there is not is not found."""
+        """An unknown service is a 404."""
         self.orchestrator.answer = fail(NotFound("there is no service 'hose'; there are: home"))
         found = self.failureResultOf(self.service.post("/start", service="hose"), NotFound).value
         self.assertIn("there are: home", found.detail)
 
-    def test_mistake(self) -> None:
-        """A mistake of ours is logged, and not told."""
+    def test_unexpected_error(self) -> None:
+        """An unexpected error is logged and not sent to the client."""
         self.orchestrator.answer = fail(ValueError("secret"))
         found = self.failureResultOf(self.service.post("/reload"), Internal).value
         self.assertIsNone(found.detail)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_token(self) -> None:
-        """Without the token nothing is told or done."""
+        """Every route requires the token."""
         service = MemoryService(control_app(self.orchestrator), token=None)
         for asked in service.get("/status"), service.post("/stop"), service.put("/log/level", level="debug"):
             self.failureResultOf(asked, Unauthorized)
         self.assertEqual(self.orchestrator.asked, [])
 
     def test_settings(self) -> None:
-        """It runs in the orchestrator's process, and its answers may take as long as a service's end."""
+        """The control API runs inline, with a long request timeout."""
         settings = control_settings()
         self.assertEqual((CONTROL_SERVICE, settings.isolation), ("orchestrator", "inline"))
         self.assertGreaterEqual(settings.request_timeout or 0, 3600)

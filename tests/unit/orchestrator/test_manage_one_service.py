@@ -1,4 +1,4 @@
-"""What is done with one of several services."""
+"""Tests of operations on one of several services."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.orchestrator.worker.messages import WorkerFailed
 
 
-class OneTests(ManagerTestCase):
-    """What is done with one service leaves the others alone."""
+class OneServiceTests(ManagerTestCase):
+    """Operations on one service leave others alone."""
 
     def setUp(self) -> None:
-        """Two run."""
+        """Start two services."""
         super().setUp()
         self.start(home=service(), user=service())
         [self.home], [self.user] = self.processes("home"), self.processes("user")
 
     def test_unknown(self) -> None:
-        """A name that there is not is refused, with those that there are."""
+        """An unknown service is refused; the error lists the known ones."""
         for asked in (
             self.manager.start("hose"), self.manager.stop("hose"), self.manager.restart("hose"),
             self.manager.scale("hose", 2),
@@ -29,7 +29,7 @@ class OneTests(ManagerTestCase):
             self.assertIn("home, user", str(error))
 
     def test_stop_and_start(self) -> None:
-        """One is stopped, with its socket, and started again."""
+        """A service is stopped, with its socket, and started again."""
         stopped = self.do(self.manager.stop("home"))
         self.assertNoResult(stopped)
         self.settle()
@@ -43,12 +43,12 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
 
     def test_start_what_runs(self) -> None:
-        """To start what runs is nothing."""
+        """Starting a running service does nothing."""
         self.successResultOf(self.do(self.manager.start("home")))
         self.assertEqual(len(self.processes()), 2)
 
     def test_restart(self) -> None:
-        """One is restarted: drained, and started when that is done; it keeps its socket."""
+        """A restart drains the service, starts it again, and keeps its socket."""
         socket = os.lstat(os.path.join(self.folder, "service_home.sock")).st_ino
         restarted = self.do(self.manager.restart("home"))
         self.assertEqual((self.home.commands, self.user.commands), (["drain"], []))
@@ -59,7 +59,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(os.lstat(os.path.join(self.folder, "service_home.sock")).st_ino, socket)
 
     def test_restart_what_is_stopped(self) -> None:
-        """One that is stopped is started by that."""
+        """A restart starts a stopped service."""
         self.do(self.manager.stop("home"))
         self.settle()
         restarted = self.do(self.manager.restart("home"))
@@ -68,7 +68,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(sorted(self.names()), ["home", "user"])
 
     def test_one_after_the_other(self) -> None:
-        """What is asked for one service is done in that order; the last one counts."""
+        """Operations on one service run in their order."""
         asked = [
             self.do(self.manager.restart("home")),
             self.do(self.manager.stop("home")),
@@ -82,7 +82,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
 
     def test_restart_fails(self) -> None:
-        """Who restarts one that cannot start any more is told why; it has failed then."""
+        """If a restart fails, the error says why, and the state is "failed"."""
         restarted = self.do(self.manager.restart("home"))
         self.obey()
         [process] = self.processes("home")
@@ -92,7 +92,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.statuses(), {"home": "failed", "user": "ready"})
 
     def test_start_what_has_failed(self) -> None:
-        """One that has failed can be started, and fail again."""
+        """A failed service can be started, and can fail again."""
         self.test_restart_fails()
         again = self.do(self.manager.start("home"))
         self.processes("home")[0].end(code=3)
@@ -103,7 +103,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
 
     def test_waits_for_a_start_that_fails(self) -> None:
-        """What waits for its turn behind a start that fails gets it, and comes to an end, good or bad."""
+        """An operation that waits for a start runs when that has failed."""
         self.do(self.manager.stop("home"))
         self.settle()
         started = self.do(self.manager.start("home"))
@@ -120,7 +120,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.statuses(), {"home": "ready", "user": "ready"})
 
     def test_failed(self) -> None:
-        """That one has failed is told with its name."""
+        """The failure of a service is reported with its name."""
         for _ in range(50):
             for each in self.processes("home"):
                 each.end(code=1)
@@ -128,7 +128,7 @@ class OneTests(ManagerTestCase):
         self.assertEqual(self.failures, [("home", "a worker exited with code 1")])
 
     def test_removed_meanwhile(self) -> None:
-        """Who waits for its turn with one that is removed meanwhile is told that there is no such service."""
+        """An operation that waits while its service is removed fails with NotFound."""
         removed = self.do(self.manager.remove("home"))
         waiting = [self.do(self.manager.start("home")), self.do(self.manager.restart("home"))]
         self.settle()
@@ -139,48 +139,48 @@ class OneTests(ManagerTestCase):
 
 
 class ScaleTests(ManagerTestCase):
-    """Another number of workers."""
+    """Changes of the number of workers."""
 
     def setUp(self) -> None:
-        """One runs, with one worker."""
+        """Start a service with one worker."""
         super().setUp()
         self.start(home=service())
 
     def scale(self, workers: int) -> None:
-        """Have so many."""
+        """Set the number of workers."""
         done = self.do(self.manager.scale("home", workers))
         self.settle()
         self.successResultOf(done)
 
-    def assert_after_renewal(self, count: int, **settings: int) -> None:
-        """So many there are after a reload with these settings."""
+    def assert_after_reload(self, count: int, **settings: int) -> None:
+        """The number of workers after a reload with some settings."""
         renewed = self.reconfigure("home", home=service(**settings))
         self.settle()
         self.successResultOf(renewed)
         self.assertEqual(len(self.processes("home")), count)
 
     def test_scale(self) -> None:
-        """There are so many then."""
+        """The number of workers is changed."""
         self.scale(3)
         self.assertEqual(len(self.processes("home")), 3)
         self.scale(2)
         self.assertEqual(len(self.processes("home")), 2)
 
     def test_survives_a_reload(self) -> None:
-        """There are so many still after a reload that says nothing else about it."""
+        """A reload keeps the number if the configured number is the same."""
         self.scale(3)
-        self.assert_after_renewal(3, threads=4)
-        self.assert_after_renewal(3, threads=5)
+        self.assert_after_reload(3, threads=4)
+        self.assert_after_reload(3, threads=5)
 
     def test_configured_anew(self) -> None:
-        """Once another number is configured, it is that one, and what was asked before is over."""
+        """A reload with another configured number sets that one."""
         self.scale(3)
-        self.assert_after_renewal(2, workers=2)
-        self.assert_after_renewal(2, workers=2, threads=4)
-        self.assert_after_renewal(1, workers=1)
+        self.assert_after_reload(2, workers=2)
+        self.assert_after_reload(2, workers=2, threads=4)
+        self.assert_after_reload(1, workers=1)
 
     def test_survives_a_restart(self) -> None:
-        """Nor does a restart, or a stop and a start, change it."""
+        """A restart, and a stop and a start, keep the number."""
         self.scale(3)
         for asked in (self.manager.restart, self.manager.stop, self.manager.start):
             done = self.do(asked("home"))
@@ -189,23 +189,23 @@ class ScaleTests(ManagerTestCase):
         self.assertEqual(len(self.processes("home")), 3)
 
     def test_survives_a_reload_that_fails(self) -> None:
-        """When another number was configured that could not be had, it is as it was."""
+        """A reload that fails keeps the number."""
         self.scale(3)
         renewed = self.reconfigure("home", home=service(workers=2))
         self.reactor.started[-1].end(code=3)
         self.failureResultOf(renewed, ConfigError)
-        self.assert_after_renewal(3, threads=4)
+        self.assert_after_reload(3, threads=4)
 
     def test_fails(self) -> None:
-        """When they cannot be had it is said why, and not tried again at the next reload."""
+        """If the workers cannot start, the error says why; the next reload does not try again."""
         done = self.do(self.manager.scale("home", 2))
         self.reactor.started[-1].end(code=3)
         self.failureResultOf(done, ConfigError)
         self.settle()
-        self.assert_after_renewal(1, threads=4)
+        self.assert_after_reload(1, threads=4)
 
     def test_does_not_run(self) -> None:
-        """What does not run cannot be scaled; it is said how it is, and what to do."""
+        """A service that does not run cannot be scaled; the error says its state and what to do."""
         self.do(self.manager.stop("home"))
         self.settle()
         error = self.failureResultOf(self.do(self.manager.scale("home", 2)), Conflict).value

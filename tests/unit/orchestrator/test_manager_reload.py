@@ -1,4 +1,4 @@
-"""Services become what they are configured as by now."""
+"""Tests of changes to the configuration of services."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from unixsvc.orchestrator.worker.messages import WorkerFailed, WorkerReady
 
 
 def hello() -> str:
-    """Say hello."""
+    """An action."""
     return "hello"
 
 
 app = App([GET("/", hello)])
 
 
-class RenewTests(ManagerTestCase):
-    """Services that run, do not run, are new, or are gone."""
+class ReconfigureTests(ManagerTestCase):
+    """Services that run, do not run, are new, or are removed."""
 
     def setUp(self) -> None:
-        """Two run."""
+        """Start two services."""
         super().setUp()
         self.start(home=service(), user=service())
         [self.home], [self.user] = self.processes("home"), self.processes("user")
 
     def test_changed(self) -> None:
-        """One that runs has its workers replaced by such as are configured, their successors first."""
+        """The workers of a running service are replaced, their successors first."""
         renewed = self.reconfigure("home", home=service(threads=3), user=service())
         [_, new] = self.processes("home")
         self.assertEqual((new.worker_config.settings.threads, self.home.commands), (3, []))
@@ -38,14 +38,14 @@ class RenewTests(ManagerTestCase):
         self.assertEqual((self.processes("home"), self.user.commands), ([new], []))
 
     def test_unchanged(self) -> None:
-        """So has one whose configuration is as it was: its code may have changed."""
+        """Workers are replaced even if the settings are the same: the code may have changed."""
         renewed = self.reconfigure("home", home=service(), user=service())
         self.settle()
         self.successResultOf(renewed)
         self.assertNotIn(self.home, self.processes("home"))
 
     def test_fails(self) -> None:
-        """When the new ones cannot start, the old ones stay, and are what they were."""
+        """If new workers cannot start, the old ones stay, with their settings."""
         renewed = self.reconfigure("home", home=service(app="no:app"), user=service())
         [_, new] = self.processes("home")
         new.report(WorkerFailed("there is no module 'no'"))
@@ -58,7 +58,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual(self.successResultOf(found)["home"].app, "shop:app")
 
     def test_added(self) -> None:
-        """One that is new gets its socket, is started, and then is one of the others."""
+        """A new service gets its socket and is started."""
         renewed = self.reconfigure("shop", home=service(), user=service(), shop=service())
         self.assertNoResult(renewed)
         self.assertEqual(self.sockets(), ["home", "shop", "user"])
@@ -68,7 +68,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual([each.name for each in self.parent], ["home", "user", "shop"])
 
     def test_added_fails(self) -> None:
-        """One that is new and cannot start is forgotten, with its socket; it can be tried again."""
+        """A new service that cannot start is removed, with its socket; the reload can be repeated."""
         for workers in 1, 2:
             renewed = self.reconfigure("shop", home=service(), user=service(), shop=service(workers=workers))
             self.processes("shop")[0].end(code=3)
@@ -81,7 +81,7 @@ class RenewTests(ManagerTestCase):
         self.successResultOf(renewed)
 
     def test_added_depends(self) -> None:
-        """A new one takes its part in the order of all."""
+        """A new service takes its place in the start order."""
         self.reconfigure("shop", home=service(), user=service(), shop=service(depends_on=("home",)))
         self.settle()
         self.do(self.manager.stop_all())
@@ -89,7 +89,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual(sorted(commands), ["shop", "user"])
 
     def test_removed(self) -> None:
-        """One that is removed drains, and is forgotten when that is done, with its socket."""
+        """A removed service drains, and its socket is removed."""
         removed = self.do(self.manager.remove("home"))
         self.assertEqual((self.home.commands, self.manager.names), (["drain"], ["home", "user"]))
         self.settle()
@@ -98,7 +98,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual([each.name for each in self.parent], ["user"])
 
     def test_stopped(self) -> None:
-        """One that is stopped stays so; when it is started, it is what was configured last."""
+        """A stopped service stays stopped; its next start uses the new settings."""
         self.do(self.manager.stop("home"))
         self.settle()
         self.successResultOf(self.reconfigure("home", home=service(threads=3, workers=2), user=service()))
@@ -107,7 +107,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3, 3])
 
     def test_failed(self) -> None:
-        """One that has failed is started: it may be that for which somebody has changed something."""
+        """A failed service is started: its configuration may have been fixed."""
         restarted = self.do(self.manager.restart("home"))
         self.obey()
         self.processes("home")[0].end(code=3)
@@ -118,7 +118,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual([each.worker_config.settings.threads for each in self.processes("home")], [3])
 
     def test_failed_and_stopped(self) -> None:
-        """One that has failed, and then was stopped on purpose, stays so."""
+        """A service that has failed and was stopped stays stopped."""
         restarted = self.do(self.manager.restart("home"))
         self.obey()
         self.processes("home")[0].end(code=3)
@@ -128,7 +128,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual(self.processes("home"), [])
 
     def test_waiting(self) -> None:
-        """One that has not been started yet is, in its turn, what is configured by then."""
+        """A service that has not been started yet is started with the new settings."""
         self.bind(shop=service(), cash=service(depends_on=("shop",)))
         started = self.do(self.manager.start_all())
         self.successResultOf(self.reconfigure("cash", cash=service(threads=3), shop=service()))
@@ -137,7 +137,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual(self.processes("cash")[0].worker_config.settings.threads, 3)
 
     def test_while_it_starts(self) -> None:
-        """One that starts just now is renewed when it has, and its start is not given up for that."""
+        """A service that is starting is reloaded after its start."""
         self.bind(shop=service())
         started = self.do(self.manager.start("shop"))
         renewed = self.reconfigure("shop", shop=service(threads=3))
@@ -149,7 +149,7 @@ class RenewTests(ManagerTestCase):
         self.assertEqual([each.worker_config.settings.threads for each in self.processes("shop")], [3])
 
     def test_isolation(self) -> None:
-        """One that is to run in another place ends where it was, and is then started there."""
+        """A change of the isolation stops the service and starts it in the other way."""
         renewed = self.reconfigure(
             "home", home=service(isolation="inline", app=f"{__name__}:app"), user=service()
         )
@@ -163,7 +163,7 @@ class RenewTests(ManagerTestCase):
         self.successResultOf(removed)
 
     def test_pids(self) -> None:
-        """The pids of a fleet are those of its workers, and never our own."""
+        """The pids are those of workers, without our own."""
         self.bind(shop=service(isolation="inline", app=f"{__name__}:app"))
         started = self.do(self.manager.start("shop"))
         self.reactor.advance(0)
@@ -174,7 +174,7 @@ class RenewTests(ManagerTestCase):
         self.successResultOf(removed)
 
     def test_general_limits(self) -> None:
-        """What is said for all services holds for one in this process, too, once it is renewed."""
+        """An inline service applies new general limits at its reload."""
         services = {"shop": service(isolation="inline", app=f"{__name__}:app")}
         self.reconfigure("shop", **services)
         before = self.reactor.ports[f"{self.folder}/service_shop.sock"]
@@ -190,7 +190,7 @@ class RenewTests(ManagerTestCase):
         self.successResultOf(removed)
 
     def test_isolation_fails(self) -> None:
-        """When it cannot start there, what there was is there again."""
+        """If it cannot start with the other isolation, it is started as before."""
         renewed = self.reconfigure(
             "home", home=service(isolation="inline", app="no_such_module:app"), user=service()
         )

@@ -1,4 +1,4 @@
-"""The orchestrator as a whole, with processes that are only said to be there."""
+"""Tests of the orchestrator with fake processes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 
 
-class ClaimTests(OrchestratorTestCase):
-    """What is taken before anything is started."""
+class BindTests(OrchestratorTestCase):
+    """What is bound before the start."""
 
     def test_interfaces(self) -> None:
-        """It is an orchestrator; what watches it in these tests is what it takes for a watcher."""
+        """The orchestrator and the watcher of these tests provide their interfaces."""
         verifyObject(IOrchestrator, self.orchestrator)
         verifyObject(IOrchestratorWatcher, Watcher())
 
     def assert_nothing_left(self) -> None:
-        """No socket, and somebody else can have the directory."""
+        """There is no socket, and the directory can be locked."""
         self.assertEqual(self.sockets(), [])
         DirectoryLock(self.folder).release()
 
-    def test_claim(self) -> None:
-        """The directory is ours, each service has its socket, and there is a token; nothing is started."""
+    def test_bind(self) -> None:
+        """The directory is locked, each service has its socket, and there is a token; nothing is started."""
         self.orchestrator.bind()
         self.assertEqual(self.sockets(), ["home", "user"])
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
@@ -38,8 +38,8 @@ class ClaimTests(OrchestratorTestCase):
         self.orchestrator.stopService()
         self.pass_time()
 
-    def test_let_go(self) -> None:
-        """What was claimed is let go without having been started; who waits for that is told."""
+    def test_stop_before_start(self) -> None:
+        """Stopping before the start closes everything; callers that wait for the start get an error."""
         when_ready = self.orchestrator.when_ready()
         self.orchestrator.bind()
         stopped = self.orchestrator.stopService()
@@ -48,8 +48,8 @@ class ClaimTests(OrchestratorTestCase):
         self.assertIn("stopped", str(self.failureResultOf(when_ready, ConfigError).value))
         self.assert_nothing_left()
 
-    def test_cannot(self) -> None:
-        """When a service cannot have what it needs, it is said, and all is let go that was taken before."""
+    def test_cannot_bind(self) -> None:
+        """If a service cannot bind, the error says so, and all is closed."""
         for wrong in service(user="no-such-user"), service(depends_on=("no",)):
             self.loaded = self.settings(home=service(), user=wrong)
             self.assertIn("services.user", str(self.assertRaises(ConfigError, self.make().bind)))
@@ -61,15 +61,15 @@ class ClaimTests(OrchestratorTestCase):
         self.assert_nothing_left()
 
     def test_taken(self) -> None:
-        """Where another one runs, nothing is touched."""
+        """If another orchestrator runs, nothing is touched."""
         self.orchestrator.bind()
         self.assertIn("another", str(self.assertRaises(ConfigError, self.make().bind)))
         self.assertEqual(self.sockets(), ["home", "user"])
         self.orchestrator.stopService()
         self.pass_time()
 
-    def test_handed(self) -> None:
-        """A socket that was handed to us is refused before anything is taken, if it is for no service."""
+    def test_passed_socket(self) -> None:
+        """A passed socket for no service is refused before anything is bound."""
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(os.path.join(self.folder, "shop"))
             refused = self.make(passed_sockets={"shop": handed})
@@ -77,11 +77,11 @@ class ClaimTests(OrchestratorTestCase):
         self.assert_nothing_left()
 
 
-class LifeTests(OrchestratorTestCase):
-    """From its start to its end."""
+class LifecycleTests(OrchestratorTestCase):
+    """From the start to the stop."""
 
     def test_start(self) -> None:
-        """It claims what it needs, then starts all services, in their order; then it has booted."""
+        """All services are bound and started in their order; then the start is complete."""
         self.orchestrator.startService()
         when_ready = self.orchestrator.when_ready()
         self.assertEqual(self.names(), ["home"])
@@ -92,22 +92,22 @@ class LifeTests(OrchestratorTestCase):
         self.successResultOf(when_ready)
         self.assertTrue(self.reactor.ports[os.path.join(self.folder, "service_orchestrator.sock")].open)
 
-    def test_claimed(self) -> None:
-        """What was claimed before is not claimed twice; the lock has the pid of who is a daemon by now."""
+    def test_bound_before(self) -> None:
+        """A bound orchestrator does not bind again; the lock gets the pid of the daemon."""
         self.orchestrator.bind()
         Path(self.folder, ".lock").write_text("1\n")
         self.boot()
         self.assertEqual(Path(self.folder, ".lock").read_text(), f"{os.getpid()}\n")
 
     def test_cannot_start(self) -> None:
-        """When a service cannot start, its boot has failed, and says why."""
+        """If a service cannot start, the start fails with its error."""
         self.orchestrator.startService()
         when_ready = self.orchestrator.when_ready()
         self.processes("home")[0].end(code=3)
         self.assertIn("services.home", str(self.failureResultOf(when_ready, ConfigError).value))
 
     def test_stop(self) -> None:
-        """All are drained in their order; it is done when all are gone, and nothing is left behind."""
+        """All services drain in their order; then nothing is left behind."""
         self.boot()
         stopped = self.orchestrator.stopService()
         self.assertEqual([each.commands for each in self.processes()], [[], ["drain"]])
@@ -120,7 +120,7 @@ class LifeTests(OrchestratorTestCase):
         DirectoryLock(self.folder).release()
 
     def test_stop_twice(self) -> None:
-        """To stop twice is to stop once."""
+        """Stopping twice is stopping once."""
         self.boot()
         both = [self.orchestrator.stopService(), self.orchestrator.stopService()]
         self.assertEqual(self.processes("user")[0].commands, ["drain"])
@@ -128,8 +128,8 @@ class LifeTests(OrchestratorTestCase):
         for each in both:
             self.successResultOf(each)
 
-    def test_stop_while_it_boots(self) -> None:
-        """Who waits for its boot is told; what was not started yet is never started."""
+    def test_stop_during_start(self) -> None:
+        """A stop during the start makes it fail, and starts nothing more."""
         self.orchestrator.startService()
         when_ready = self.orchestrator.when_ready()
         stopped = self.orchestrator.stopService()
@@ -140,7 +140,7 @@ class LifeTests(OrchestratorTestCase):
         self.assertEqual(len(self.reactor.started), 1)
 
     def test_control_is_last(self) -> None:
-        """While services drain it can be asked how far that is."""
+        """The control API serves while services drain."""
         self.boot()
         self.orchestrator.stopService()
         self.reactor.advance(1)
@@ -150,7 +150,7 @@ class LifeTests(OrchestratorTestCase):
         self.assertFalse(port.open)
 
     def test_abort(self) -> None:
-        """Who is in a hurry has every worker killed, in whatever order; it ends then, and starts nothing."""
+        """An abort kills every worker and starts none."""
         self.boot()
         workers = self.processes()
         stopped = self.orchestrator.stopService()
@@ -161,7 +161,7 @@ class LifeTests(OrchestratorTestCase):
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_kill_workers(self) -> None:
-        """Workers can be killed by their pids alone; that one has ended is no error."""
+        """Workers are killed by their pids; one that has exited is no error."""
         self.boot()
         killed: list[tuple[int, int]] = []
 
@@ -176,7 +176,7 @@ class LifeTests(OrchestratorTestCase):
         self.assertNotIn(os.getpid(), dict(killed))
 
     def test_not_started(self) -> None:
-        """Before it is started nothing can be asked of it, which is said."""
+        """Before the start, operations are refused."""
         for ask in self.orchestrator.start, self.orchestrator.stop, self.orchestrator.restart:
             self.assertRaises(ConfigError, ask)
         self.assertRaises(ConfigError, self.orchestrator.healthy)

@@ -1,4 +1,4 @@
-"""The orchestrator reads its configuration anew."""
+"""Tests of reloads of the orchestrator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unixsvc.errors import ConfigError, NotFound
 
 
 class ReloadTests(OrchestratorTestCase):
-    """The configuration is read anew."""
+    """The configuration is read again."""
 
     def setUp(self) -> None:
         """Start it."""
@@ -21,7 +21,7 @@ class ReloadTests(OrchestratorTestCase):
         self.before = self.processes()
 
     def test_all(self) -> None:
-        """All workers are replaced, each service's when those of the one it depends on are."""
+        """The workers of each service are replaced after those of its dependencies."""
         done = self.orchestrator.reload()
         self.assertEqual(self.names(), ["home", "user", "home"])
         self.settle()
@@ -31,7 +31,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
 
     def test_one(self) -> None:
-        """For one service, only its workers are."""
+        """A reload of one service replaces only its workers."""
         done = self.orchestrator.reload("user")
         self.settle()
         self.successResultOf(done)
@@ -39,7 +39,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertNotIn(self.before[1], self.processes())
 
     def test_added_removed_changed(self) -> None:
-        """What is new is started, what is not there any more is ended after all else, the rest is changed."""
+        """New services are started, removed ones stopped last, changed ones replaced."""
         self.loaded = self.settings(user=service(threads=3), shop=service())
         done = self.orchestrator.reload()
         self.assertEqual(self.processes("home")[0].commands, [])
@@ -50,7 +50,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual(self.sockets(), ["shop", "user"])
 
     def test_only_one_of_them(self) -> None:
-        """For one service, whatever else has changed waits for its own reload."""
+        """A reload of one service applies no other change."""
         self.loaded = self.settings(user=service(threads=3), shop=service())
         done = self.orchestrator.reload("shop")
         self.settle()
@@ -61,8 +61,8 @@ class ReloadTests(OrchestratorTestCase):
         self.successResultOf(done)
         self.assertEqual(sorted(self.names()), ["shop", "user"])
 
-    def test_circle_by_halves(self) -> None:
-        """One service is not reloaded where it would then depend, in a circle, on others as they are now."""
+    def test_cycle_with_running(self) -> None:
+        """A reload of one service may not form a cycle with others as they run."""
         self.loaded = self.settings(home=service(depends_on=("user",)), user=service())
         error = self.failureResultOf(self.orchestrator.reload("home"), ConfigError).value
         self.assertIn("depend on each other", str(error))
@@ -71,21 +71,21 @@ class ReloadTests(OrchestratorTestCase):
         self.settle()
         self.successResultOf(done)
 
-    def test_removed_by_halves(self) -> None:
-        """Nor is one removed that others, as they are now, depend on."""
+    def test_removed_dependency(self) -> None:
+        """A service that others depend on as they run cannot be removed alone."""
         self.loaded = self.settings(user=service())
         self.failureResultOf(self.orchestrator.reload("home"), ConfigError)
         self.assertEqual(self.processes(), self.before)
 
     def test_unknown(self) -> None:
-        """A service that there is not, neither now nor then, is not found; those of then are named."""
+        """A service that exists neither before nor after is a NotFound; the error lists the new ones."""
         self.loaded = self.settings(home=service(), shop=service())
         error = self.failureResultOf(self.orchestrator.reload("hose"), NotFound).value
         self.assertIn("there are: home, shop", str(error))
         self.assertEqual(len(self.processes()), 2)
 
     def test_fails(self) -> None:
-        """When new workers cannot start, it is said and logged, and the watcher is told that it is over."""
+        """If new workers cannot start, the error is raised and logged, and the watcher sees the end."""
         with capturedLogs() as events:
             done = self.orchestrator.reload()
             self.reactor.started[-1].end(code=3)
@@ -96,7 +96,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual(said["log_level"].name, "error")
 
     def test_wrong_configuration(self) -> None:
-        """So is a mistake in the configuration: who has sent a HUP sees nothing but the log."""
+        """An error in the configuration is logged: at a HUP there is no other output."""
         wrong = replace(self.loaded, socket_dir="/elsewhere")
         for loaded in ConfigError("unixsvc.toml", "not valid TOML"), wrong:
             self.loaded = loaded
@@ -106,13 +106,13 @@ class ReloadTests(OrchestratorTestCase):
             self.assertEqual(self.processes(), self.before)
 
     def test_wrong_configuration_is_over(self) -> None:
-        """Then, too, the watcher is told that there was one, and that it is over: systemd waits for that."""
+        """The watcher sees the begin and the end: systemd waits for the end."""
         self.loaded = ConfigError("unixsvc.toml", "not valid TOML")
         self.failureResultOf(self.orchestrator.reload(), ConfigError)
         self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
 
     def test_after_a_mistake(self) -> None:
-        """The next one, without the mistake, is done."""
+        """The next reload can succeed."""
         self.test_wrong_configuration()
         self.loaded = self.settings(home=service(threads=3))
         done = self.orchestrator.reload()
@@ -121,7 +121,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual([each.worker_config.settings.threads for each in self.processes()], [3])
 
     def test_hundred(self) -> None:
-        """However many ask while one is under way, there is one more, with what is configured by then."""
+        """All requests during a reload share the next one."""
         first = self.orchestrator.reload()
         others = [self.orchestrator.reload() for _ in range(100)]
         self.loaded = self.settings(home=service(threads=3))
@@ -131,8 +131,8 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual(self.watcher.events, ["reloading", "reloaded"] * 2)
         self.assertEqual([each.worker_config.settings.threads for each in self.processes()], [3])
 
-    def test_nobody_waits(self) -> None:
-        """Who asks and goes away does not keep it from being done."""
+    def test_cancelled_waiter(self) -> None:
+        """A caller that cancels does not cancel the reload."""
         done = self.orchestrator.reload()
         done.cancel()
         self.failureResultOf(done, CancelledError)
@@ -140,7 +140,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertFalse(set(self.before) & set(self.processes()))
 
     def test_log_level(self) -> None:
-        """A level that is configured anew holds at once; one that was asked for stays if it is not."""
+        """A new configured level applies at once; a level set by the control API stays otherwise."""
         self.loaded = replace(self.loaded, log=Log(level="debug"))
         done = self.orchestrator.reload()
         self.settle()
@@ -154,7 +154,7 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual(self.level.name, "error")
 
     def test_stop(self) -> None:
-        """To stop gives up a reload that is under way, and begins none."""
+        """A stop cancels a reload, and no new one begins."""
         done, next_one = self.orchestrator.reload("user"), self.orchestrator.reload()
         stopped = self.orchestrator.stopService()
         self.assertIn("stopped", str(self.failureResultOf(done, ConfigError).value))

@@ -1,4 +1,4 @@
-"""From what is configured to what runs."""
+"""Tests of the pool factory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 
 
-class AssemblyTestCase(ServicesTestCase):
-    """Has an assembly."""
+class FactoryTestCase(ServicesTestCase):
+    """A test with a pool factory."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the factory."""
         super().setUp()
         self.level = LogLevelFilter("info")
         self.handed: dict[str, socket.socket] = {}
         self.factory = PoolFactory(self.reactor, TOKEN, self.level, self.handed)
 
     def listening(self, name: str) -> socket.socket:
-        """A socket as somebody else hands it to us."""
+        """A socket that systemd has passed."""
         made = socket.socket(socket.AF_UNIX)
         self.addCleanup(made.close)
         made.bind(os.path.join(self.folder, f"service_{name}.sock"))
@@ -43,17 +43,17 @@ class AssemblyTestCase(ServicesTestCase):
         return made
 
 
-class VersionTests(AssemblyTestCase):
-    """What a service is to be."""
+class SpecTests(FactoryTestCase):
+    """Specs."""
 
     def config(self, settings: Any, slot: int = 1) -> WorkerConfig:
-        """What a worker of ``home`` would be told."""
+        """The configuration of a worker of ``home``."""
         worker = self.factory.make_spec("home", settings).make(slot, InheritedFds((7,), 8, 1), Owner())
         worker.start()
         return self.reactor.started[-1].worker_config
 
     def test_times(self) -> None:
-        """All times and limits are those that are configured for the service."""
+        """The spec has the timeouts and limits of the service."""
         spec = self.factory.make_spec(
             "home",
             self.settings(
@@ -70,19 +70,19 @@ class VersionTests(AssemblyTestCase):
         self.assertEqual((spec.policy, spec.recycling), (expected, Recycling(8, 9, 10)))
 
     def test_workers(self) -> None:
-        """There are as many workers as are configured, if not so many are asked for."""
+        """The number of workers is the configured one, unless another is given."""
         for workers, wanted, found in (3, None, 3), (3, 5, 5), ("auto", None, os.cpu_count() or 1):
             settings = self.settings(home=service(workers=workers))
             self.assertEqual(self.factory.make_spec("home", settings, wanted=wanted).wanted, found)
 
     def test_numbers(self) -> None:
-        """Each version has a higher number, whatever service it is of."""
+        """Each spec has a higher number, over all services."""
         settings = self.settings(home=service(), user=service())
         numbers = [self.factory.make_spec(name, settings).number for name in ("home", "user", "home")]
         self.assertEqual(numbers, sorted(set(numbers)))
 
-    def test_orders(self) -> None:
-        """A worker is told all that it needs, its slot, and the token."""
+    def test_config(self) -> None:
+        """The configuration of a worker has its slot, its settings and the token."""
         settings = replace(
             self.settings(home=service(options={"colour": "red"}, max_inflight=3)),
             limits=Limits(idle_timeout=5),
@@ -95,7 +95,7 @@ class VersionTests(AssemblyTestCase):
         self.assertEqual(config.security, Security(allow_uids=(1,)))
 
     def test_log_level(self) -> None:
-        """Its log has the level of the moment when it is started, whatever was configured."""
+        """A worker gets the log level at the time of its start."""
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         spec = self.factory.make_spec("home", settings)
         self.level.set("debug")
@@ -103,24 +103,24 @@ class VersionTests(AssemblyTestCase):
         self.assertEqual(self.reactor.started[-1].worker_config.log.level, "debug")
 
     def test_privileges(self) -> None:
-        """What it is to give up is found out once, here, and is refused if it cannot be."""
+        """Privileges are resolved when the spec is made, and refused if they do not exist."""
         self.assertEqual(self.config(self.settings(home=service(umask="027"))).privileges.umask, 0o027)
         wrong = self.settings(home=service(user="no-such-user"))
         error = self.assertRaises(ConfigError, self.factory.make_spec, "home", wrong)
         self.assertIn("services.home.user", str(error))
 
 
-class PoolTests(AssemblyTestCase):
-    """What runs it."""
+class PoolTests(FactoryTestCase):
+    """Pools."""
 
     def pool(self, **settings: Any) -> Any:
-        """What runs ``home``."""
+        """The pool of ``home``."""
         configured = self.settings(home=service(**settings))
         spec = self.factory.make_spec("home", configured)
         return self.factory.make_pool("home", configured, spec, lambda reason: None)
 
     def test_workers(self) -> None:
-        """Workers, which listen on its path, with the mode that is configured."""
+        """A pool of workers listens on the path of the service, with the configured mode."""
         pool = self.pool()
         self.assertIsInstance(pool, Pool)
         self.addCleanup(pool.stopService)
@@ -128,8 +128,8 @@ class PoolTests(AssemblyTestCase):
         path = os.path.join(self.folder, "service_home.sock")
         self.assertEqual(os.lstat(path).st_mode & 0o777, 0o660)
 
-    def test_handed(self) -> None:
-        """A socket that was handed to us is the one that they get."""
+    def test_passed(self) -> None:
+        """A passed socket is the one that the workers get."""
         self.handed["home"] = self.listening("home")
         pool = self.pool()
         pool.startService()
@@ -138,29 +138,29 @@ class PoolTests(AssemblyTestCase):
         self.assertEqual(process.arguments["childFDs"][6], self.handed["home"].fileno())
 
     def test_inline(self) -> None:
-        """Or this process, which can then import what is beside the configuration."""
+        """An inline pool can import from the folder of the configuration."""
         self.patch(sys, "path", list(sys.path))
         for _ in range(2):
             self.assertIsInstance(self.pool(isolation="inline"), InlinePool)
         self.assertEqual(sys.path.count(self.folder), 1)
 
     def test_long_path(self) -> None:
-        """A path that no socket can have is refused."""
+        """A path that is too long for a socket is refused."""
         settings = replace(self.settings(home=service()), socket_dir="/tmp/" + "x" * 100)  # noqa: S108
         spec = self.factory.make_spec("home", settings)
         self.assertRaises(ConfigError, self.factory.make_pool, "home", settings, spec, print)
 
 
-class HandedTests(AssemblyTestCase):
-    """Sockets that were handed to us are where clients look for services."""
+class PassedSocketTests(FactoryTestCase):
+    """Passed sockets have the paths that clients connect to."""
 
     def test_fit(self) -> None:
-        """One that is is taken."""
+        """A passed socket with the right name and path is accepted."""
         check_passed_sockets({"home": self.listening("home")}, self.settings(home=service()))
         check_passed_sockets({}, self.settings(home=service()))
 
     def test_no_service(self) -> None:
-        """One for a service that there is not, or that has no workers, is refused: it would be forgotten."""
+        """A passed socket for no service, or for an inline one, is refused."""
         settings = self.settings(home=service(), debug=service(isolation="inline"))
         for name in "shop", "debug":
             passed = {name: self.listening(name)}
@@ -170,7 +170,7 @@ class HandedTests(AssemblyTestCase):
             self.assertNotIn("debug,", str(error))
 
     def test_elsewhere(self) -> None:
-        """So is one that is not where clients would look; it is said where that is."""
+        """A passed socket with another path is refused; the error names the right path."""
         other = self.listening("other")
         settings = self.settings(home=service())
         error = self.assertRaises(ConfigError, check_passed_sockets, {"home": other}, settings)

@@ -1,4 +1,4 @@
-"""Many reloads in a row, and what one may change."""
+"""Tests of the reload queue, and of what a reload may change."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
 
 
-class ReloadsTests(SynchronousTestCase):
-    """One after the other."""
+class ReloadQueueTests(SynchronousTestCase):
+    """Reloads run one after the other."""
 
     def setUp(self) -> None:
-        """Nothing is asked yet."""
+        """Make a queue."""
         self.suspended: list[str] = []
         self.ends: list[Deferred[None]] = []
         self.reloads = ReloadQueue(self.carry_out)
 
     async def carry_out(self, name: str) -> None:
-        """Begin one."""
+        """Begin a reload."""
         self.suspended.append(name)
         self.ends.append(Deferred())
         await self.ends[-1]
 
     def test_one(self) -> None:
-        """One is begun at once, and done when it is."""
+        """A reload begins at once."""
         done = self.reloads.request("")
         self.assertEqual(self.suspended, [""])
         self.assertNoResult(done)
@@ -37,7 +37,7 @@ class ReloadsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_hundred(self) -> None:
-        """However many ask while one is under way, there is one more, and all of them have that one."""
+        """All requests during a reload share the next one."""
         first = self.reloads.request("")
         others = [self.reloads.request("") for _ in range(100)]
         self.ends[0].callback(None)
@@ -50,7 +50,7 @@ class ReloadsTests(SynchronousTestCase):
         self.assertEqual(self.suspended, ["", ""])
 
     def test_afterwards(self) -> None:
-        """When all are done, the next one is begun at once again."""
+        """When all are done, the next request begins at once."""
         for number in 1, 2, 3:
             done = self.reloads.request("")
             self.assertEqual(len(self.suspended), number)
@@ -58,7 +58,7 @@ class ReloadsTests(SynchronousTestCase):
             self.successResultOf(done)
 
     def test_failure(self) -> None:
-        """One that fails fails for those who have asked for it; the next one is begun all the same."""
+        """Only the requesters of a reload get its error; the next one begins."""
         first, second = self.reloads.request(""), self.reloads.request("")
         self.ends[0].errback(ConfigError("x", "is wrong"))
         self.failureResultOf(first, ConfigError)
@@ -69,7 +69,7 @@ class ReloadsTests(SynchronousTestCase):
         self.assertEqual(len(self.suspended), 3)
 
     def test_names(self) -> None:
-        """Different services are reloaded in the order in which it was asked, one at a time."""
+        """Reloads of different services run in the order of their requests."""
         for name in "home", "user", "home", "user", "shop":
             self.reloads.request(name)
         for _ in range(4):
@@ -78,7 +78,7 @@ class ReloadsTests(SynchronousTestCase):
         self.assertEqual(self.suspended, ["home", "user", "home", "shop"])
 
     def test_all_include_one(self) -> None:
-        """Who asks for one service while one of all is waiting shares that."""
+        """A request for one service shares a queued reload of all."""
         self.reloads.request("home")
         everything, one = self.reloads.request(""), self.reloads.request("user")
         self.ends[0].callback(None)
@@ -88,7 +88,7 @@ class ReloadsTests(SynchronousTestCase):
         self.assertEqual(self.suspended, ["home", ""])
 
     def test_cancelled(self) -> None:
-        """Who does not wait any more stops nothing, neither what is under way nor what is to come."""
+        """A cancelled request cancels no reload, whether running or queued."""
         first, second = self.reloads.request(""), self.reloads.request("")
         for each in first, second:
             each.cancel()
@@ -102,13 +102,13 @@ class CheckTests(SynchronousTestCase):
     """What a reload may change."""
 
     def setUp(self) -> None:
-        """What runs."""
+        """The running settings."""
         self.settings = Settings(
             "/srv/unixsvc.toml", "/srv", "/run/x", 0o660, "/srv/.t", Limits(), Security(), {}, Log()
         )
 
     def test_may(self) -> None:
-        """Services, limits, who may call, and the log."""
+        """Services, limits, security and the log may change."""
         changes: dict[str, Any] = {
             "services": {"home": ServiceSettings("home:app")},
             "limits": Limits(idle_timeout=1),
@@ -119,7 +119,7 @@ class CheckTests(SynchronousTestCase):
         check_reloadable(self.settings, replace(self.settings, **changes))
 
     def test_may_not(self) -> None:
-        """Not where the sockets and the token are; it is said which, and what to do."""
+        """The paths of sockets and token may not change; the error says which and what to do."""
         changes: dict[str, Any] = {
             "socket_dir": "/run/y", "socket_mode": 0o600, "token_file": "/srv/u", "folder": "/opt"
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Several services: each in its turn, and one thing at a time for each."""
+"""Tests of operations on all services."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from unixsvc.errors import ConfigError, Conflict
 from unixsvc.orchestrator.worker.messages import SetLogLevel, WorkerReady
 
 
-class AllTests(ManagerTestCase):
-    """What is done with every service, in an order that is theirs."""
+class AllServicesTests(ManagerTestCase):
+    """Operations on all services follow the order of dependencies."""
 
     def chain(self) -> None:
-        """Each of three depends on the one before it."""
+        """Three services, each of which depends on the one before."""
         self.bind(a=service(), b=service(depends_on=("a",)), c=service(depends_on=("b",)))
 
-    def test_claim(self) -> None:
-        """To claim is to listen, and to be the parent of the pools; nothing is started."""
+    def test_bind(self) -> None:
+        """Binding opens the sockets and adds the pools as children; nothing is started."""
         self.chain()
         self.assertEqual((self.sockets(), self.names()), (["a", "b", "c"], []))
         self.assertEqual([each.name for each in self.parent], ["a", "b", "c"])
         self.assertEqual(self.manager.names, ["a", "b", "c"])
 
     def test_start(self) -> None:
-        """Each is started when what it depends on is ready."""
+        """Each service is started when its dependencies are ready."""
         self.chain()
         started = self.do(self.manager.start_all())
         for names in "a", "ab", "abc":
@@ -32,7 +32,7 @@ class AllTests(ManagerTestCase):
         self.successResultOf(started)
 
     def test_start_fails(self) -> None:
-        """When one cannot start, it is said why, and what depends on it is not started."""
+        """If one cannot start, the error says why, and its dependents are not started."""
         self.chain()
         started = self.do(self.manager.start_all())
         self.ready("a")
@@ -42,7 +42,7 @@ class AllTests(ManagerTestCase):
         self.assertEqual(self.failures, [])
 
     def test_stop(self) -> None:
-        """Each is stopped when all that depend on it have ended."""
+        """Each service is stopped when its dependents have ended."""
         self.start(a=service(), b=service(depends_on=("a",)), c=service(depends_on=("b",)))
         stopped = self.do(self.manager.stop_all())
         for name in "c", "b", "a":
@@ -53,8 +53,8 @@ class AllTests(ManagerTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.sockets(), [])
 
-    def test_halt(self) -> None:
-        """At the end it is the same, whatever else is being done to a service."""
+    def test_shut_down(self) -> None:
+        """A shutdown has the same order, whatever other operations are in progress."""
         self.start(a=service(), b=service(depends_on=("a",)))
         restarted = self.do(self.manager.restart("b"))
         halted = self.do(self.manager.shut_down())
@@ -63,8 +63,8 @@ class AllTests(ManagerTestCase):
         self.successResultOf(restarted)
         self.assertEqual((self.names(), self.sockets()), ([], []))
 
-    def test_halt_is_the_end(self) -> None:
-        """Nothing that is asked for then, or was before, starts anything, or keeps it from ending."""
+    def test_shut_down_refuses_starts(self) -> None:
+        """After a shutdown nothing is started, and nothing prevents its end."""
         self.start(a=service(), b=service(depends_on=("a",)))
         waiting = [self.do(self.manager.restart("b")), self.do(self.manager.start("b"))]
         halted = self.do(self.manager.shut_down())
@@ -77,8 +77,8 @@ class AllTests(ManagerTestCase):
         self.successResultOf(halted)
         self.assertEqual((self.names(), self.sockets()), ([], []))
 
-    def test_halt_during_a_removal(self) -> None:
-        """That a service is removed meanwhile keeps the others from nothing."""
+    def test_shut_down_during_removal(self) -> None:
+        """A removal during a shutdown does not prevent its end."""
         self.start(a=service(), b=service(depends_on=("a",)))
         stopped = self.do(self.manager.stop("a"))
         self.settle()
@@ -90,7 +90,7 @@ class AllTests(ManagerTestCase):
         self.successResultOf(halted)
 
     def test_restart(self) -> None:
-        """Each is restarted when what it depends on is ready again."""
+        """Each service is restarted when its dependencies are ready again."""
         self.start(a=service(), b=service(depends_on=("a",)))
         restarted = self.do(self.manager.restart_all())
         self.obey()
@@ -101,31 +101,31 @@ class AllTests(ManagerTestCase):
         self.settle()
         self.successResultOf(restarted)
 
-    def test_release(self) -> None:
-        """What was claimed can be let go without having been started."""
+    def test_unbind(self) -> None:
+        """Sockets that were only bound are closed."""
         self.chain()
         self.manager.unbind()
         self.assertEqual(self.sockets(), [])
 
     def test_abort(self) -> None:
-        """All workers can be killed."""
+        """All workers are killed."""
         self.start(a=service(), b=service(workers=2))
         workers = self.processes()
         self.manager.abort()
         self.assertEqual([each.signals for each in workers], [["KILL"]] * 3)
 
-    def test_tell(self) -> None:
-        """All workers can be told something."""
+    def test_send(self) -> None:
+        """A command is sent to all workers."""
         self.start(a=service(), b=service())
         self.manager.send(SetLogLevel("debug"))
         self.assertEqual([each.commands for each in self.processes()], [["log"]] * 2)
 
 
 class HealthTests(ManagerTestCase):
-    """Whether systemd may think that all is well."""
+    """Whether the orchestrator is healthy."""
 
     def test_healthy(self) -> None:
-        """Every service has a worker that is ready, whatever else it has."""
+        """A service is healthy with one ready worker, whatever the others are."""
         self.start(home=service(workers=2), user=service())
         self.assertTrue(self.manager.healthy())
         self.processes("home")[0].end(by=9)
@@ -136,7 +136,7 @@ class HealthTests(ManagerTestCase):
         self.assertTrue(self.manager.healthy())
 
     def test_stopped(self) -> None:
-        """One that is stopped on purpose is well; so is one that has not been started yet."""
+        """A service that is stopped, or not yet started, is healthy."""
         self.bind(home=service())
         self.assertTrue(self.manager.healthy())
         self.do(self.manager.start("home"))
@@ -147,7 +147,7 @@ class HealthTests(ManagerTestCase):
         self.assertTrue(self.manager.healthy())
 
     def test_failed(self) -> None:
-        """One that has failed is not."""
+        """A failed service is not healthy."""
         self.start(home=service(), user=service())
         self.do(self.manager.restart("home")).addErrback(lambda failure: None)
         self.obey()
@@ -155,13 +155,13 @@ class HealthTests(ManagerTestCase):
         self.assertFalse(self.manager.healthy())
 
     def test_failed_and_stopped(self) -> None:
-        """Until it is stopped on purpose."""
+        """A failed service that was stopped is healthy."""
         self.test_failed()
         self.successResultOf(self.do(self.manager.stop("home")))
         self.assertTrue(self.manager.healthy())
 
     def test_essential(self) -> None:
-        """Which ones are essential is what is configured now."""
+        """Whether a service is essential follows its current settings."""
         self.start(home=service(essential=True), user=service())
         self.assertTrue(self.manager.is_essential("home"))
         self.assertFalse(self.manager.is_essential("user"))
@@ -170,7 +170,7 @@ class HealthTests(ManagerTestCase):
         self.assertFalse(self.manager.is_essential("home"))
 
     def test_status(self) -> None:
-        """The figures of all are as fresh as workers answer, and say where the application is."""
+        """The status has fresh reports and the application of each service."""
         self.start(home=service(app="home:app"), user=service())
         asked = self.do(self.manager.status(stopping=False))
         self.processes("home")[0].report(WorkerReady())

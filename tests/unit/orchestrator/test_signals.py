@@ -1,4 +1,4 @@
-"""What signals do, and the exit code."""
+"""Tests of signals and the exit code."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class SignalsTestCase(SynchronousTestCase):
-    """Has signals, and notes what they do."""
+    """A test with signal handlers that record their actions."""
 
     def setUp(self) -> None:
-        """Make them; they are not installed."""
+        """Make the handlers without installing them."""
         self.reactor = Processes()
         self.done: list[str] = []
         self.signals = Signals(
@@ -37,14 +37,14 @@ class SignalsTestCase(SynchronousTestCase):
             signal.signal(each, signal.SIG_DFL)
 
     def install(self) -> None:
-        """Have them handled, with no terminal."""
+        """Install them, without a terminal."""
         nothing = os.open(os.devnull, os.O_RDWR)
         self.addCleanup(os.close, nothing)
         self.replace_standard(nothing)
         self.signals.install()
 
     def replace_standard(self, descriptor: int) -> None:
-        """Have another descriptor for the standard three, until the test is over."""
+        """Replace the three standard descriptors until the end of the test."""
         for each in range(3):
             kept = os.dup(each)
             self.addCleanup(os.close, kept)
@@ -52,7 +52,7 @@ class SignalsTestCase(SynchronousTestCase):
             os.dup2(descriptor, each)
 
     def send(self, number: int) -> None:
-        """Send a signal to ourselves, which is handled at once."""
+        """Send a signal to this process, which is handled at once."""
         signal.raise_signal(number)
 
 
@@ -60,7 +60,7 @@ class StopTests(SignalsTestCase):
     """TERM and INT."""
 
     def test_twice(self) -> None:
-        """The first stops in order, each further one at once, and none of it in the handler itself."""
+        """The first signal stops, further ones stop at once, and always in the event loop."""
         self.install()
         for number in signal.SIGTERM, signal.SIGINT, signal.SIGTERM:
             before = list(self.done)
@@ -70,15 +70,15 @@ class StopTests(SignalsTestCase):
         self.assertEqual(self.done, ["stop", "stop now", "stop now"])
 
     def test_stopping(self) -> None:
-        """It can be asked whether it stops already, and told to as if a signal had come."""
+        """A stop can be requested and queried without a signal."""
         self.assertFalse(self.signals.stopping)
         self.signals.stop()
         self.assertTrue(self.signals.stopping)
         self.signals.stop()
         self.assertEqual(self.done, ["stop", "stop now"])
 
-    def test_nobody_hears(self) -> None:
-        """When the reactor is stuck, and has heard of none, the third one kills all, and us."""
+    def test_blocked(self) -> None:
+        """If the reactor is blocked, the third signal kills the workers and the process."""
         self.install()
         for _ in range(2):
             self.send(signal.SIGTERM)
@@ -86,8 +86,8 @@ class StopTests(SignalsTestCase):
         self.send(signal.SIGINT)
         self.assertEqual(self.done, ["kill", f"exit {STUCK}"])
 
-    def test_somebody_hears(self) -> None:
-        """As long as the reactor hears of them, however many there were, it does not."""
+    def test_not_blocked(self) -> None:
+        """While the reactor handles signals, any number of them kills nothing."""
         self.install()
         for _ in range(3):
             self.send(signal.SIGTERM)
@@ -96,7 +96,7 @@ class StopTests(SignalsTestCase):
         self.assertEqual(self.done, ["stop"] + ["stop now"] * 5)
 
     def test_ignored(self) -> None:
-        """A signal that is ignored when we are started stays so: nohup means it."""
+        """A signal that was ignored at the start stays ignored, as nohup(1) wants it."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.install()
         self.send(signal.SIGHUP)
@@ -111,7 +111,7 @@ class HangUpTests(SignalsTestCase):
     """HUP."""
 
     def test_reload(self) -> None:
-        """It reloads, as often as it comes."""
+        """Each HUP reloads."""
         self.install()
         for _ in range(3):
             self.send(signal.SIGHUP)
@@ -119,7 +119,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["reload"] * 3)
 
     def test_many(self) -> None:
-        """Many that come before anybody has looked are one, so that they fill nothing."""
+        """Several HUPs before the reactor handles one are one."""
         self.install()
         for _ in range(100):
             self.send(signal.SIGHUP)
@@ -128,7 +128,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["reload"])
 
     def test_while_it_stops(self) -> None:
-        """When it stops already it does nothing; above all it does not hurry."""
+        """During a stop HUP does nothing."""
         self.install()
         self.send(signal.SIGTERM)
         self.send(signal.SIGHUP)
@@ -136,7 +136,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["stop"])
 
     def test_terminal(self) -> None:
-        """With a terminal that is still there it reloads."""
+        """With an open terminal HUP reloads."""
         ours, theirs = os.openpty()
         self.addCleanup(os.close, ours)
         self.replace_standard(theirs)
@@ -147,7 +147,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["reload"])
 
     def test_terminal_is_gone(self) -> None:
-        """When the terminal is gone it stops, in order."""
+        """When the terminal is closed HUP stops."""
         ours, theirs = os.openpty()
         self.replace_standard(theirs)
         os.close(theirs)
@@ -158,7 +158,7 @@ class HangUpTests(SignalsTestCase):
         self.assertEqual(self.done, ["stop"])
 
     def test_terminal_is_gone_while_it_stops(self) -> None:
-        """A second reason to stop is one to hurry, whatever it is."""
+        """During a stop the closing of the terminal stops at once."""
         self.test_terminal_is_gone()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
@@ -166,24 +166,24 @@ class HangUpTests(SignalsTestCase):
 
 
 class ExitCodeTests(SynchronousTestCase):
-    """What the process ends with."""
+    """The exit code of the process."""
 
     def setUp(self) -> None:
-        """Note what happens at the end."""
+        """Record the end of the process."""
         self.left: list[Any] = []
         self.atexit: list[Any] = []
         self.patch(os, "_exit", self.left.append)
         self.patch(atexit, "register", self.atexit.append)
 
     def test_ordinary(self) -> None:
-        """Without a code the end is the ordinary one."""
+        """Without a code the process ends normally."""
         ExitCode()
         [at_exit] = self.atexit
         at_exit()
         self.assertEqual(self.left, [])
 
     def test_code(self) -> None:
-        """With one it is that, after all else is over."""
+        """With a code the process exits with it after everything else."""
         code = ExitCode()
         code.code = 4
         self.assertEqual(self.left, [])

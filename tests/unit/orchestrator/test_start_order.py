@@ -1,4 +1,4 @@
-"""Each service in its turn."""
+"""Tests of the order of dependencies."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Acting:
 
 
 class InOrderTests(SynchronousTestCase):
-    """What comes after what."""
+    """The order of calls."""
 
     def test_waits(self) -> None:
-        """Each begins when all that it depends on have ended; others at the same time."""
+        """Each name waits for its dependencies; independent names run at the same time."""
         acting = Acting(DIAMOND)
         self.assertEqual(acting.suspended, ["a", "e"])
         acting.ends["a"].callback(None)
@@ -53,15 +53,15 @@ class InOrderTests(SynchronousTestCase):
         self.successResultOf(acting.done)
 
     def test_none(self) -> None:
-        """With nothing to do it is done."""
+        """Without names it is done at once."""
         self.successResultOf(Acting({}).done)
 
     def test_unknown(self) -> None:
-        """What is no name of its own is taken to be done."""
+        """A dependency that is not a name counts as done."""
         self.assertEqual(Acting({"a": ("elsewhere",)}).suspended, ["a"])
 
     def test_failure(self) -> None:
-        """What an action raises is raised, as it is; what depends on it is not begun, others go on."""
+        """The error of a call is raised; dependents are not called, others are."""
         acting, error = Acting(DIAMOND), ConfigError("a", "is broken")
         acting.ends["a"].errback(error)
         self.assertIs(self.failureResultOf(acting.done, ConfigError).value, error)
@@ -69,13 +69,13 @@ class InOrderTests(SynchronousTestCase):
         self.assertEqual(acting.suspended, ["a", "e"])
 
     def test_fails_at_once(self) -> None:
-        """It is said at once, not only when the others have ended."""
+        """The error is raised at once, before other calls have ended."""
         acting = Acting(DIAMOND)
         acting.ends["e"].errback(ConfigError("e", "is broken"))
         self.failureResultOf(acting.done, ConfigError)
 
     def test_two_failures(self) -> None:
-        """Of several failures the first is raised, and the others are no unhandled errors."""
+        """Of several errors the first one is raised, and the others are consumed."""
         acting = Acting({"a": (), "b": ()})
         acting.ends["a"].errback(ConfigError("a", "is broken"))
         acting.ends["b"].errback(ConfigError("b", "is broken"))
@@ -84,7 +84,7 @@ class InOrderTests(SynchronousTestCase):
 
     @given(st.lists(st.sets(st.integers(0, 5)), max_size=6))
     def test_any(self, below: list[set[int]]) -> None:
-        """Whatever depends on what, each is done once, after all that it depends on."""
+        """For any dependencies, each name is called once, after its dependencies."""
         dependencies = {
             str(number): [str(each) for each in some if each < number] for number, some in enumerate(below)
         }
@@ -100,15 +100,15 @@ class InOrderTests(SynchronousTestCase):
 
 
 class ReversedTests(SynchronousTestCase):
-    """The other way round."""
+    """The reversed order."""
 
     def test_reversed(self) -> None:
-        """Each then depends on those that have depended on it."""
+        """Each name depends on its former dependents."""
         expected = {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": [], "e": []}
         self.assertEqual(reversed_order(DIAMOND), expected)
 
     def test_twice(self) -> None:
-        """Twice reversed it is as it was."""
+        """Reversing twice gives the original."""
         self.assertEqual(
             reversed_order(reversed_order(DIAMOND)), {name: list(each) for name, each in DIAMOND.items()}
         )

@@ -1,4 +1,4 @@
-"""How services are described to a caller."""
+"""Tests of the status of services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetri
 
 
 def counted(*seconds: float, code: int = 200) -> MetricsSnapshot:
-    """The figures of so many replies."""
+    """The counters of a number of replies."""
     stats = ServiceMetrics()
     for each in seconds:
         stats.count(code, each)
@@ -23,7 +23,7 @@ def counted(*seconds: float, code: int = 200) -> MetricsSnapshot:
 def worker(
     phase: str = "ready", *, pid: int | None = None, uptime: float = 1.0, connections: int = 0
 ) -> WorkerSnapshot:
-    """One worker that has answered nothing."""
+    """A worker without replies."""
     return WorkerSnapshot(pid, phase, uptime, StatsReport(connections=connections))
 
 
@@ -33,15 +33,15 @@ NOTHING = MetricsSnapshot()
 def described(
     *workers: WorkerSnapshot, ended: MetricsSnapshot = NOTHING, stopping: bool = False
 ) -> ServiceStatus:
-    """A service with these workers."""
+    """The status of a service with these workers."""
     return describe("home:app", PoolSnapshot(list(workers), ended), stopping=stopping)
 
 
 class DescribeTests(SynchronousTestCase):
-    """What the figures of workers come to."""
+    """The statistics of workers are added up."""
 
     def test_keys(self) -> None:
-        """The keys are those that scripts rely on."""
+        """The keys are those that scripts read."""
         found = msgspec.to_builtins(described(worker()))
         self.assertEqual(
             " ".join(found),
@@ -53,7 +53,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(found["class"], "home:app")
 
     def test_sums(self) -> None:
-        """Replies of all workers count, also of those that are gone."""
+        """Replies of all workers count, also of those that have ended."""
         one = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.1, 0.3)))
         two = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.2, code=500)))
         found = described(one, two, ended=counted(0.6))
@@ -63,7 +63,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual([each.errors for each in found.workers], [0, 1])
 
     def test_latency(self) -> None:
-        """Shares of all replies; a bucket is at most an eighth too high."""
+        """Quantiles are over all replies; a bucket is at most an eighth too high."""
         found = described(
             WorkerSnapshot(None, "ready", 1, StatsReport(counted(*[0.001] * 98, 0.5, 0.5)))
         ).latency
@@ -71,23 +71,23 @@ class DescribeTests(SynchronousTestCase):
         self.assertTrue(0.5 <= found.p99 <= 0.5625)
 
     def test_no_replies(self) -> None:
-        """Without replies there is nothing to divide by."""
+        """Without replies the average is 0."""
         found = described(worker())
         self.assertEqual((found.average, found.latency.p50, found.requests), (0.0, 0.0, 0))
 
     def test_oldest(self) -> None:
-        """The service's pid and uptime are those of its oldest worker."""
+        """The pid and uptime are those of the oldest worker."""
         found = described(worker(pid=None, uptime=2), worker(pid=os.getpid(), uptime=9))
         self.assertEqual((found.pid, found.uptime), (os.getpid(), 9))
 
     def test_no_workers(self) -> None:
-        """While there are none, it has no pid, and is being restarted."""
+        """Without workers there is no pid, and the status is "restarting"."""
         found = described(ended=counted(0.1))
         self.assertEqual((found.pid, found.uptime, found.status), (None, 0.0, "restarting"))
         self.assertEqual(found.requests, 1)
 
     def test_status(self) -> None:
-        """A service is as well as its best worker, unless it is to stop."""
+        """The status is that of the best worker, unless the orchestrator stops."""
         for phases, status in [
             (["starting", "ready"], "ready"),
             (["starting", "draining"], "starting"),
@@ -97,20 +97,20 @@ class DescribeTests(SynchronousTestCase):
             self.assertEqual(described(*map(worker, phases), stopping=True).status, "stopping")
 
     def test_state(self) -> None:
-        """What its pool says of it has precedence over what its workers are, but not over the end of all."""
+        """The state of the pool takes precedence over its workers, but not over a stop."""
         for state in "waiting", "stopping", "stopped", "failed":
             stats = PoolSnapshot([worker()], state=state)
             self.assertEqual(describe("home:app", stats, stopping=False).status, state)
             self.assertEqual(describe("home:app", stats, stopping=True).status, "stopping")
 
     def test_problem(self) -> None:
-        """What last went wrong is told as it is."""
+        """The last problem is in the status."""
         stats = PoolSnapshot([worker()], problem="no disk")
         self.assertEqual(describe("home:app", stats, stopping=False).problem, "no disk")
         self.assertEqual(described(worker()).problem, "")
 
     def test_generation(self) -> None:
-        """Each worker says which version it is, so that one can see a reload."""
+        """Each worker has the generation of its spec, which shows a reload."""
         old, new = (
             WorkerSnapshot(1, "ready", 1, StatsReport(), 3),
             WorkerSnapshot(2, "ready", 1, StatsReport(), 4),
@@ -118,7 +118,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual([each.generation for each in described(old, new).workers], [3, 4])
 
     def test_services(self) -> None:
-        """How the services do that its workers ask is added up; each worker says its own."""
+        """The clients of all workers are added up; each worker has its own."""
         one = MetricsSnapshot(services={"shop": ClientStats(open=1, refused=3)})
         two = MetricsSnapshot(
             services={"shop": ClientStats(closed=1, connections=2), "user": ClientStats(closed=1)}
@@ -133,7 +133,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(described(worker()).services, {})
 
     def test_services_of_the_past(self) -> None:
-        """What workers that are gone were refused counts; how it was with them does not."""
+        """Of workers that have ended, only refused calls count."""
         ended = MetricsSnapshot(services={"shop": ClientStats(open=1, refused=3, connections=1)})
         now = WorkerSnapshot(
             None,
@@ -144,17 +144,17 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(described(now, ended=ended).services, {"shop": ClientStats(closed=1, refused=4)})
 
     def test_memory(self) -> None:
-        """It is that of the process; one that has ended takes none."""
+        """The memory is that of the process; a worker that has ended has none."""
         ours, gone = described(worker(pid=os.getpid()), worker(pid=None)).workers
         self.assertGreater(ours.rss, 2**20)
         self.assertEqual(gone.rss, 0)
 
     def test_just_ended(self) -> None:
-        """That a process is gone before it can be looked at is no error."""
+        """A process that ends during the request is no error."""
         child = os.posix_spawn("/bin/true", ["true"], {})
         os.waitpid(child, 0)
         self.assertEqual(described(worker(pid=child)).workers[0].rss, 0)
 
     def test_connections(self) -> None:
-        """Each worker says how many clients it has."""
+        """Each worker has its number of connections."""
         self.assertEqual(described(worker(connections=3)).workers[0].connections, 3)

@@ -1,4 +1,4 @@
-"""The socket directory's one owner, and the sockets in it."""
+"""Tests of the lock of a socket directory, and of bound sockets."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 
 
 class DirectoryTestCase(SynchronousTestCase):
-    """Has a directory of sockets."""
+    """A test with a socket directory."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the directory."""
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
         self.path = os.path.join(self.folder, "service_home.sock")
 
     def bound(self, mode: int = 0o660) -> BoundSocket:
-        """A socket at the path."""
+        """Bind a socket at the path."""
         bound = bind(self.path, mode, 10)
         self.addCleanup(bound.close)
         return bound
 
     def connects(self) -> bool:
-        """Whether somebody listens at the path."""
+        """Whether a client can connect to the path."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(self.path) == 0
 
 
 class LockTests(DirectoryTestCase):
-    """Who may use the directory."""
+    """The lock of the directory."""
 
     def test_second(self) -> None:
-        """A second one is refused, and told who has it and what to do."""
+        """A second lock is refused; the error names the holder and what to do."""
         lock = DirectoryLock(self.folder)
         self.addCleanup(lock.release)
         error = self.assertRaises(ConfigError, DirectoryLock, self.folder)
@@ -51,26 +51,26 @@ class LockTests(DirectoryTestCase):
         self.assertIn("--socket-dir", str(error))
 
     def test_refusal_harms_nobody(self) -> None:
-        """The first still has it after that, and its name is still there."""
+        """After a refusal the first lock is still held, with its pid in the file."""
         lock = DirectoryLock(self.folder)
         self.addCleanup(lock.release)
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
         self.assertIn(f"pid {os.getpid()}", str(self.assertRaises(ConfigError, DirectoryLock, self.folder)))
 
     def test_released(self) -> None:
-        """After it is released, another can have it."""
+        """After its release another process can lock."""
         DirectoryLock(self.folder).release()
         DirectoryLock(self.folder).release()
 
-    def test_what_is_left(self) -> None:
-        """The file of one that is gone stops nobody, whatever it says."""
+    def test_stale_file(self) -> None:
+        """The file of a process that has died does not prevent a lock, whatever it contains."""
         Path(self.folder, ".lock").write_text("what is longer than any pid\n")
         lock = DirectoryLock(self.folder)
         self.addCleanup(lock.release)
         self.assertEqual(Path(self.folder, ".lock").read_text(), f"{os.getpid()}\n")
 
     def test_not_inherited(self) -> None:
-        """A child process does not hold it too."""
+        """A child process does not inherit the lock."""
         lock = DirectoryLock(self.folder)
         self.addCleanup(lock.release)
         path = os.path.realpath(os.path.join(self.folder, ".lock"))
@@ -89,7 +89,7 @@ class LockTests(DirectoryTestCase):
 
 
 class BindTests(DirectoryTestCase):
-    """A socket and its path."""
+    """A bound socket and its path."""
 
     def test_listens(self) -> None:
         """Clients can connect as soon as it is bound."""
@@ -97,7 +97,7 @@ class BindTests(DirectoryTestCase):
         self.assertTrue(self.connects())
 
     def test_mode(self) -> None:
-        """The path has the mode that was asked for, whatever the umask, which stays as it was."""
+        """The path has the requested mode, whatever the umask, which is restored."""
         for umask in 0o000, 0o077:
             before = os.umask(umask)
             self.addCleanup(os.umask, before)
@@ -107,12 +107,12 @@ class BindTests(DirectoryTestCase):
             bound.close()
 
     def test_close(self) -> None:
-        """With the socket, its path goes."""
+        """Closing the socket removes its path."""
         bind(self.path, 0o660, 10).close()
         self.assertFalse(os.path.lexists(self.path))
 
     def test_close_leaves_others(self) -> None:
-        """What somebody else has put in its place stays there."""
+        """Closing does not remove what another process has put at the path."""
         bound = bind(self.path, 0o660, 10)
         os.unlink(self.path)
         Path(self.path).write_text("mine")
@@ -120,34 +120,34 @@ class BindTests(DirectoryTestCase):
         self.assertEqual(Path(self.path).read_text(), "mine")
 
     def test_close_without_path(self) -> None:
-        """That the path is gone already is no error."""
+        """Closing is no error if the path was removed."""
         bound = bind(self.path, 0o660, 10)
         os.unlink(self.path)
         bound.close()
         self.assertFalse(os.path.lexists(self.path))
 
     def test_no_directory(self) -> None:
-        """Where it cannot be bound, the error says where and why."""
+        """If the path cannot be bound, the error names it and the cause."""
         path = os.path.join(self.folder, "none", "service_home.sock")
         self.assertIn(path, str(self.assertRaises(ConfigError, bind, path, 0o660, 10)))
 
 
-class ListenerTests(DirectoryTestCase):
-    """A socket that can be opened and closed more than once."""
+class UnixListenerTests(DirectoryTestCase):
+    """A listener can be opened and closed repeatedly."""
 
     def setUp(self) -> None:
-        """One that is closed."""
+        """Make a closed listener."""
         super().setUp()
         self.listener = UnixListener(self.path, 0o600, 10)
         self.addCleanup(self.listener.close)
 
     def test_closed(self) -> None:
-        """Before it is opened there is nothing, and nothing to accept from."""
+        """A closed listener has no path and no descriptor."""
         self.assertFalse(os.path.lexists(self.path))
         self.assertIn(self.path, str(self.assertRaises(ValueError, self.listener.descriptors)))
 
     def test_open(self) -> None:
-        """Once open clients can connect; its descriptor is that of the socket, its path has its mode."""
+        """Clients can connect to an open one; it has the socket's descriptor, and its path has the mode."""
         self.listener.open()
         self.assertTrue(self.connects())
         with socket.socket(fileno=os.dup(self.listener.descriptors()[0])) as listening:
@@ -155,14 +155,14 @@ class ListenerTests(DirectoryTestCase):
         self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
 
     def test_open_twice(self) -> None:
-        """To open it twice is to open it once: who waits there is not sent away."""
+        """Opening twice is opening once: waiting clients stay in the backlog."""
         self.listener.open()
         before = self.listener.descriptors(), os.lstat(self.path).st_ino
         self.listener.open()
         self.assertEqual((self.listener.descriptors(), os.lstat(self.path).st_ino), before)
 
     def test_removed(self) -> None:
-        """When somebody has removed its path, or put something else there, to open it is to bind it anew."""
+        """If its path was removed or replaced, opening binds it again."""
         self.listener.open()
         os.unlink(self.path)
         self.listener.open()
@@ -174,7 +174,7 @@ class ListenerTests(DirectoryTestCase):
         self.assertTrue(self.connects())
 
     def test_close(self) -> None:
-        """Once closed clients are refused, and its path is gone; to close it twice is no error."""
+        """A closed listener refuses clients and has no path; closing twice is no error."""
         self.listener.open()
         for _ in range(2):
             self.listener.close()
@@ -188,14 +188,14 @@ class ListenerTests(DirectoryTestCase):
         self.listener.open()
         self.assertTrue(self.connects())
 
-    def test_cannot(self) -> None:
-        """When the path cannot be had it is said, and it is still closed."""
+    def test_cannot_bind(self) -> None:
+        """If the path cannot be bound, the error says so, and the listener stays closed."""
         Path(self.path).write_text("mine")
         self.assertRaises(ConfigError, self.listener.open)
         self.assertRaises(ValueError, self.listener.descriptors)
 
-    def test_handed(self) -> None:
-        """One that was handed to us is always open: neither it nor its path is ours to touch."""
+    def test_passed(self) -> None:
+        """A passed socket is always open; neither it nor its path is touched."""
         with socket.socket(socket.AF_UNIX) as handed:
             handed.bind(self.path)
             handed.listen()
@@ -208,29 +208,29 @@ class ListenerTests(DirectoryTestCase):
                 self.assertTrue(self.connects())
 
 
-class ReclaimTests(DirectoryTestCase):
-    """What one that is gone has left."""
+class StaleSocketTests(DirectoryTestCase):
+    """The sockets of an orchestrator that has died."""
 
     def leave_socket(self) -> socket.socket:
-        """A socket that somebody still holds."""
+        """Leave a socket that a process still holds."""
         left = socket.socket(socket.AF_UNIX)
         self.addCleanup(left.close)
         left.bind(self.path)
         return left
 
     def test_nothing(self) -> None:
-        """Nothing is fine."""
+        """Without a path there is nothing to remove."""
         remove_stale_socket(self.path)
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
-        """The path of a socket that nobody has any more makes room."""
+        """The path of a socket without a process is removed."""
         self.leave_socket().close()
         self.bound()
         self.assertTrue(self.connects())
 
     def test_orphan(self) -> None:
-        """So does that of one at which a worker of a dead orchestrator still listens, also if it is full."""
+        """The path of a socket on which an orphaned worker listens is removed, even with a full backlog."""
         for backlog in 10, 0:
             left = self.leave_socket()
             left.listen(backlog)
@@ -243,13 +243,13 @@ class ReclaimTests(DirectoryTestCase):
             self.assertFalse(os.path.lexists(self.path))
 
     def test_file(self) -> None:
-        """What is no socket is not ours, and is left alone."""
+        """A file that is not a socket is not removed."""
         Path(self.path).write_text("mine")
         self.assertIn(self.path, str(self.assertRaises(ConfigError, bind, self.path, 0o660, 10)))
         self.assertEqual(Path(self.path).read_text(), "mine")
 
     def test_link(self) -> None:
-        """Nor is a symbolic link, even one to a socket."""
+        """A symbolic link is not removed, even if it leads to a socket."""
         rollout = os.path.join(self.folder, "other.sock")
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(rollout)

@@ -1,4 +1,4 @@
-"""The sockets of a service that answers over HTTP."""
+"""Tests of the listening sockets of the HTTP gateway."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from unixsvc.orchestrator.sockets.http_listener import HttpListener
 
 
 class HttpListenerTests(SynchronousTestCase):
-    """They are opened and closed together."""
+    """All sockets are opened and closed together."""
 
     def setUp(self) -> None:
-        """A folder for paths."""
+        """Make a folder for paths."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "web.sock")
 
     def listener(self, *texts: str) -> HttpListener:
-        """A door; not open yet."""
+        """Make a closed listener."""
         listener = HttpListener([parse_listen(each) for each in texts], 50)
         self.addCleanup(listener.close)
         return listener
 
     def name_of(self, descriptor: int) -> object:
-        """What a descriptor listens on."""
+        """The address of a descriptor."""
         with socket.socket(fileno=os.dup(descriptor)) as listening:
             self.assertTrue(listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
             return listening.getsockname()
 
     def test_open(self) -> None:
-        """There is a listening socket for each, in their order, and none of them blocks."""
+        """Each address has a non-blocking listening socket, in the same order."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}:mode=600")
         with capturedLogs() as events:
             listener.open()
@@ -50,7 +50,7 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertFalse(os.get_blocking(tcp) or os.get_blocking(unix))
 
     def test_open_again(self) -> None:
-        """Opened again it stays as it is; unless somebody has removed a path."""
+        """Opening again changes nothing, unless a path was removed."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
         listener.open()
         before = self.name_of(listener.descriptors()[0])
@@ -61,7 +61,7 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_close(self) -> None:
-        """Closed, it has no descriptors, and its path is gone."""
+        """A closed listener has no descriptors and no path."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
         listener.open()
         tcp, _ = listener.descriptors()
@@ -73,7 +73,7 @@ class HttpListenerTests(SynchronousTestCase):
             self.assertRaises(ConnectionRefusedError, client.connect, where)
 
     def test_taken(self) -> None:
-        """Where one of them cannot be had, that is said, and none is kept."""
+        """If one address cannot be bound, the error names it, and no socket is kept."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             listener = self.listener(f"unix:{self.path}", f"tcp:{port}:interface=127.0.0.1")
@@ -82,6 +82,6 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(self.path))
 
     def test_no_interface(self) -> None:
-        """An interface that is none is said likewise."""
+        """An interface that does not exist is an error."""
         error = self.assertRaises(ConfigError, self.listener("tcp:0:interface=256.1.1.1").open)
         self.assertIn("256.1.1.1", str(error))

@@ -1,4 +1,4 @@
-"""What systemd is told, and what it hands over."""
+"""Tests of the notify protocol and of socket activation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ GIVEN = {
 
 
 class NotifierTestCase(SynchronousTestCase):
-    """Has a socket in systemd's place."""
+    """A test with a socket in place of systemd's."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the socket."""
         folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, folder)
         self.path = os.path.join(folder, "notify")
@@ -38,7 +38,7 @@ class NotifierTestCase(SynchronousTestCase):
         self.notifier = Notifier(self.path)
 
     def listen(self, address: str) -> socket.socket:
-        """A socket that hears what is sent there."""
+        """Listen at an address."""
         systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(systemd.close)
         systemd.bind(address)
@@ -51,10 +51,10 @@ class NotifierTestCase(SynchronousTestCase):
 
 
 class NotifierTests(NotifierTestCase):
-    """How we are."""
+    """The messages to systemd."""
 
     def test_messages(self) -> None:
-        """Each thing to tell is one datagram, in the words of the protocol."""
+        """Each message is one datagram with the assignments of sd_notify(3)."""
         for send, expected in (
             (lambda: self.notifier.ready("2 services"), "READY=1\nSTATUS=2 services"),
             (lambda: self.notifier.status("draining"), "STATUS=draining"),
@@ -67,7 +67,7 @@ class NotifierTests(NotifierTestCase):
             self.assertRaises(BlockingIOError, self.heard)
 
     def test_reloading(self) -> None:
-        """A reload is told with the time in microseconds, which systemd compares with its own."""
+        """The message about a reload has the monotonic time in microseconds."""
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.notifier.reloading()
         after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -77,13 +77,13 @@ class NotifierTests(NotifierTestCase):
         self.assertEqual(lines, {})
 
     def test_status_is_one_line(self) -> None:
-        """A text of several lines cannot say anything but the status."""
+        """A status of several lines cannot contain other assignments."""
         for send, begin in (self.notifier.status, ""), (self.notifier.ready, "READY=1\n"):
             send("failed\nSTOPPING=1")
             self.assertEqual(self.heard(), f"{begin}STATUS=failed STOPPING=1")
 
     def test_undecodable(self) -> None:
-        """A status with the name of a file that is no text is told as well as it can be."""
+        """A status with an undecodable file name is sent with replacement characters."""
         self.notifier.status(os.fsdecode(b"\xff.toml"))
         self.assertEqual(self.heard(), "STATUS=?.toml")
 
@@ -93,16 +93,16 @@ class NotifierTests(NotifierTestCase):
         Notifier(f"@{self.path}").alive()
         self.assertEqual(self.heard(), "WATCHDOG=1")
 
-    def test_nobody(self) -> None:
-        """Without an address there is nobody to tell, and it is false; that is nothing to log."""
+    def test_no_address(self) -> None:
+        """Without an address nothing is sent or logged, and the notifier is false."""
         self.assertTrue(self.notifier)
         self.assertFalse(Notifier(""))
         with capturedLogs() as events:
             Notifier("").alive()
         self.assertEqual(list(events), [])
 
-    def test_deaf(self) -> None:
-        """That systemd does not hear is a warning, once, and no error."""
+    def test_send_fails(self) -> None:
+        """A failure to send is logged as a warning once."""
         os.unlink(self.path)
         with capturedLogs() as events:
             self.notifier.alive()
@@ -110,8 +110,8 @@ class NotifierTests(NotifierTestCase):
         self.assertEqual([each["log_level"] for each in events], [LogLevel.warn])
         self.assertIsInstance(events[0]["error"], FileNotFoundError)
 
-    def test_never_waits(self) -> None:
-        """If systemd takes nothing for now, it is not waited for."""
+    def test_full(self) -> None:
+        """If the socket is full, sending does not block."""
 
         def waits(number: int, frame: FrameType | None) -> NoReturn:
             raise AssertionError("waits")
@@ -128,7 +128,7 @@ class NotifierTests(NotifierTestCase):
         self.assertIsInstance(events[0]["error"], BlockingIOError)
 
     def test_nothing_left_open(self) -> None:
-        """Whether it is heard or not, no descriptor stays open."""
+        """No descriptor stays open, whether sending succeeds or not."""
         before = os.listdir("/proc/self/fd")
         self.notifier.alive()
         Notifier("/nonexistent/notify").alive()
@@ -136,29 +136,29 @@ class NotifierTests(NotifierTestCase):
 
 
 class EnvironmentTests(SynchronousTestCase):
-    """What stands in the environment."""
+    """The variables of systemd."""
 
-    def test_taken_out(self) -> None:
-        """All that is systemd's is taken out, also what is not for us; all else stays."""
+    def test_removed(self) -> None:
+        """All variables of systemd are removed, also those for another process; others stay."""
         for pid in PID, PID + 1:
             environ = {**GIVEN, "PATH": "/bin"}
             take(environ, pid)
             self.assertEqual(environ, {"PATH": "/bin"})
 
-    def test_taken_out_of_wrong_one(self) -> None:
-        """It is taken out also if it is wrong."""
+    def test_removed_on_error(self) -> None:
+        """They are removed even if they are wrong."""
         environ = {**GIVEN, "WATCHDOG_PID": "x", "LISTEN_PID": "x"}
         self.assertRaises(ConfigError, take, environ, PID)
         self.assertEqual(environ, {})
 
     def test_without_systemd(self) -> None:
-        """Without systemd there is nobody to tell, no watchdog and no socket."""
+        """Without systemd there is no address, no watchdog and no socket."""
         activation = take({}, PID)
         self.assertFalse(activation.notifier)
         self.assertEqual((activation.watchdog, activation.sockets), (None, {}))
 
     def test_notifier(self) -> None:
-        """Its address is the one that systemd gives."""
+        """The notifier has the address that systemd sets."""
         path = os.path.join(tempfile.mkdtemp(), "notify")
         self.addCleanup(shutil.rmtree, os.path.dirname(path))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -168,7 +168,7 @@ class EnvironmentTests(SynchronousTestCase):
             self.assertEqual(systemd.recv(100), b"WATCHDOG=1")
 
     def test_watchdog(self) -> None:
-        """The watchdog's period is in seconds, and is there only if it is ours that is meant."""
+        """The watchdog time is in seconds, and only set for this process."""
         for environ, expected in (
             ({"WATCHDOG_USEC": "1500000"}, 1.5),
             ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": str(PID)}, 1.5),
@@ -179,7 +179,7 @@ class EnvironmentTests(SynchronousTestCase):
             self.assertEqual(take(dict(environ), PID).watchdog, expected, environ)
 
     def test_no_number(self) -> None:
-        """Where a number should be and is not, the error names the variable."""
+        """If a variable is not a number, the error names it."""
         for variable in "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS":
             for text in "", "x", "-1", "1.5", " 1", "\u0661", "9" * 5000:
                 error = self.assertRaises(ConfigError, take, {**GIVEN, variable: text}, PID)
@@ -187,10 +187,10 @@ class EnvironmentTests(SynchronousTestCase):
 
 
 class SocketTests(SynchronousTestCase):
-    """The sockets that are handed over."""
+    """Sockets that systemd passes."""
 
     def setUp(self) -> None:
-        """Make a folder for them."""
+        """Make a folder for sockets."""
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
@@ -203,7 +203,7 @@ class SocketTests(SynchronousTestCase):
         return made
 
     def take(self, names: str | None, *sockets: socket.socket, pid: int = PID) -> Activation:
-        """Take sockets as they are handed over: with one number after the other, and inherited."""
+        """Pass sockets: with consecutive descriptors that are inherited."""
         first = 200
         for index, each in enumerate(sockets):
             os.dup2(each.fileno(), first + index, inheritable=True)
@@ -217,18 +217,18 @@ class SocketTests(SynchronousTestCase):
         return activation
 
     def close(self, descriptor: int) -> None:
-        """Close what a test was handed, if it was not taken."""
+        """Close descriptors that were not taken."""
         with contextlib.suppress(OSError):
             os.close(descriptor)
 
     def test_by_name(self) -> None:
-        """Each is found under its name, and is the one that was handed over, not one more."""
+        """Each socket is found by its name and keeps its descriptor."""
         activation = self.take("home:user", self.listening("h"), self.listening("u"))
         found = {name: (each.getsockname()[-1], each.fileno()) for name, each in activation.sockets.items()}
         self.assertEqual(found, {"home": ("h", 200), "user": ("u", 201)})
 
     def test_accepts(self) -> None:
-        """Who has connected before we were there is let in."""
+        """A client that has connected before is accepted."""
         listening = self.listening("h")
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(listening.getsockname())
@@ -236,23 +236,23 @@ class SocketTests(SynchronousTestCase):
             accepted.close()
 
     def test_flags(self) -> None:
-        """No child inherits one, and to accept from it never waits."""
+        """The sockets are not inherited by children and do not block."""
         taken = self.take("home", self.listening("h")).sockets["home"]
         self.assertFalse(os.get_inheritable(taken.fileno()))
         self.assertFalse(os.get_blocking(taken.fileno()))
         self.assertRaises(BlockingIOError, taken.accept)
 
     def test_for_another(self) -> None:
-        """What is meant for another process is not touched."""
+        """Sockets for another process are not touched."""
         self.assertEqual(self.take("home", self.listening("h"), pid=PID + 1).sockets, {})
         self.assertTrue(os.get_inheritable(200))
 
     def test_without_pid(self) -> None:
-        """Nor is what does not say for whom it is."""
+        """Sockets without a process id are not touched."""
         self.assertEqual(take({"LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}, PID, 200).sockets, {})
 
     def test_no_name(self) -> None:
-        """One without a name is refused: nobody knows which service it is for."""
+        """A socket without a name is refused: its service is unknown."""
         for names in None, "", "unknown", "user:", "user:unknown", "user":
             sockets = [self.listening(f"{names}{each}") for each in range(2)]
             error = self.assertRaises(ConfigError, self.take, names, *sockets)
@@ -261,7 +261,7 @@ class SocketTests(SynchronousTestCase):
             self.assertIn(f"socket {2 if names and 'user' in names else 1} ", str(error))
 
     def test_same_name(self) -> None:
-        """Nor can two be for one service; the first is not kept then."""
+        """Two sockets with the same name are refused, and the first one is closed."""
         try:
             self.take("home:home", self.listening("a"), self.listening("b"))
         except ConfigError as error:
@@ -271,8 +271,8 @@ class SocketTests(SynchronousTestCase):
         else:
             self.fail("is not refused")
 
-    def test_unfit(self) -> None:
-        """One that no service can listen on is refused, with what to write in the unit."""
+    def test_unusable(self) -> None:
+        """A socket that a service cannot use is refused; the error says what to write in the unit."""
         connected, theirs = socket.socketpair()
         silent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -289,7 +289,7 @@ class SocketTests(SynchronousTestCase):
             self.assertIn("ListenStream=/", said)
 
     def test_no_socket(self) -> None:
-        """So is what is no socket, or is not there at all."""
+        """A descriptor that is not a socket, or not open, is refused."""
         reading, writing = os.pipe()
         self.addCleanup(os.close, writing)
         environ = {"LISTEN_PID": str(PID), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}

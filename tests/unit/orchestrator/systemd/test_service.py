@@ -1,4 +1,4 @@
-"""What systemd is told while the orchestrator runs."""
+"""Tests of the messages to systemd while the orchestrator runs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus
 
 
 class Notifier:
-    """Notes what systemd is told.
+    """Records the messages to systemd.
 
-    :param hears: whether systemd is there.
+    :param hears: whether systemd listens.
     """
 
     def __init__(self, hears: bool = True) -> None:
@@ -36,30 +36,30 @@ class Notifier:
         return self._hears
 
     def ready(self, status: str) -> None:
-        """Started, or reloaded."""
+        """Record it."""
         self.told.append("ready")
 
     def reloading(self) -> None:
-        """A reload begins."""
+        """Record it."""
         self.told.append("reloading")
 
     def stopping(self) -> None:
-        """The end begins."""
+        """Record it."""
         self.told.append("stopping")
 
     def status(self, text: str) -> None:
-        """How we are."""
+        """Record it."""
         self.told.append(text)
 
     def alive(self) -> None:
-        """We are not stuck."""
+        """Record it."""
         self.told.append("alive")
 
 
 class Orchestrator:
-    """Is as the test says.
+    """A fake orchestrator.
 
-    :ivar asked: how often it was asked for its figures.
+    :ivar asked: how often its status was requested.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Orchestrator:
         self.requests = 0
 
     def healthy(self) -> bool:
-        """Whether all is well."""
+        """As the test has set it."""
         return self.well
 
     async def status(self) -> dict[str, ServiceStatus]:
@@ -78,27 +78,27 @@ class Orchestrator:
 
 
 class SystemdTests(SynchronousTestCase):
-    """From the start to the end."""
+    """Messages from the start to the stop."""
 
     def setUp(self) -> None:
-        """Start it, with a watchdog of six seconds."""
+        """Start the service with a watchdog time of six seconds."""
         self.clock, self.orchestrator = Clock(), Orchestrator()
         self.make(Notifier())
 
     def make(self, notifier: Any, watchdog: float | None = 6.0) -> None:
-        """Another one."""
+        """Make and start another one."""
         self.notifier = notifier
         activation = Activation(self.notifier, watchdog, {})
         self.systemd = SystemdService(activation, cast(IOrchestrator, self.orchestrator), self.clock)
         self.systemd.startService()
 
     def heard(self) -> list[str]:
-        """What was told since the last call."""
+        """The messages since the last call."""
         told, self.notifier.told = self.notifier.told, []
         return list(told)
 
     def test_ready(self) -> None:
-        """Nothing is told before all are ready; then that, and how it is."""
+        """Nothing is sent before all services are ready; then READY and the status."""
         self.clock.advance(60)
         self.assertEqual(self.heard(), [])
         self.systemd.ready()
@@ -107,14 +107,14 @@ class SystemdTests(SynchronousTestCase):
         self.assertIn("1 services, 1 workers ready; 0 requests, 0/s", told)
 
     def test_alive(self) -> None:
-        """It is told that we live, three times in the watchdog's time."""
+        """Watchdog messages are sent three times in the watchdog time."""
         self.systemd.ready()
         self.heard()
         self.clock.pump([0.5] * 12)
         self.assertEqual(self.heard().count("alive"), 3)
 
-    def test_not_well(self) -> None:
-        """As long as a service has no worker that answers, it is not."""
+    def test_unhealthy(self) -> None:
+        """Without a ready worker of a service, no watchdog message is sent."""
         self.systemd.ready()
         self.orchestrator.well = False
         self.heard()
@@ -125,14 +125,14 @@ class SystemdTests(SynchronousTestCase):
         self.assertIn("alive", self.heard())
 
     def test_no_watchdog(self) -> None:
-        """Nor is it where systemd does not listen for that."""
+        """Without a watchdog time, no watchdog message is sent."""
         self.make(Notifier(), watchdog=None)
         self.systemd.ready()
         self.clock.pump([0.5] * 40)
         self.assertNotIn("alive", self.heard())
 
     def test_status(self) -> None:
-        """Every five seconds it is told how we are, with the requests of a second since the last time."""
+        """The status is sent every five seconds, with the requests per second since the last one."""
         self.orchestrator.requests = 50
         self.systemd.ready()
         self.heard()
@@ -143,7 +143,7 @@ class SystemdTests(SynchronousTestCase):
         self.assertIn("1 services, 1 workers ready; 150 requests, 20/s", self.heard())
 
     def test_reload(self) -> None:
-        """Around a reload it is told that one begins, and that it is over; the rest goes on as it was."""
+        """A reload is announced at its begin and its end; the other messages continue."""
         self.systemd.ready()
         self.heard()
         self.systemd.reloading()
@@ -153,7 +153,7 @@ class SystemdTests(SynchronousTestCase):
         self.assertEqual(self.heard().count("alive"), 3)
 
     def test_stop(self) -> None:
-        """While we stop it is told that we live, well or not, as draining takes its time; and no figures."""
+        """During a stop, watchdog messages continue, healthy or not; the status is not sent."""
         self.systemd.ready()
         self.heard()
         self.systemd.stopping()
@@ -164,15 +164,15 @@ class SystemdTests(SynchronousTestCase):
         self.assertEqual(self.orchestrator.asked, 1)
 
     def test_reload_before_all_are_ready(self) -> None:
-        """A reload before all are ready for the first time is nothing to tell, and makes nobody ready."""
+        """A reload before the first start is complete sends nothing."""
         self.systemd.reloading()
         self.systemd.reloaded()
         self.assertEqual(self.heard(), [])
         self.systemd.ready()
         self.assertEqual(self.heard()[0], "ready")
 
-    def test_ready_too_late(self) -> None:
-        """What is ready, or reloaded, when we stop already is not told as if we went on."""
+    def test_ready_during_stop(self) -> None:
+        """READY is not sent during a stop."""
         self.systemd.ready()
         self.systemd.reloading()
         self.systemd.stopping()
@@ -182,18 +182,18 @@ class SystemdTests(SynchronousTestCase):
         self.systemd.ready()
         self.assertEqual(self.heard(), [])
 
-    def test_not_there(self) -> None:
-        """Where systemd is not, nothing goes on at all."""
+    def test_no_systemd(self) -> None:
+        """Without systemd there is no delayed call."""
         self.make(Notifier(hears=False))
         self.systemd.ready()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class SummaryTests(SynchronousTestCase):
-    """One line."""
+    """The status text."""
 
     def test_all(self) -> None:
-        """Services, workers that are ready, requests; and who is not well."""
+        """The status has services, ready workers and requests, and names services that are not ready."""
         services = {
             "home": status_of("ready", "starting", requests=1000),
             "user": status_of("starting", requests=1),
@@ -203,5 +203,5 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual(summary(services, 12.4), expected)
 
     def test_one_line(self) -> None:
-        """It is one line, whatever there is."""
+        """The status is one line."""
         self.assertNotIn("\n", summary({}, 0.0))

@@ -1,4 +1,4 @@
-"""What a worker gives up."""
+"""Tests of the privileges of workers."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ only_root = skipIf(os.geteuid() != 0, "only root can become another user")
 
 
 def settings(**changes: Any) -> ServiceSettings:
-    """Of a service."""
+    """The settings of a service."""
     return ServiceSettings("home:app", **changes)
 
 
 def find(euid: int = 0, **changes: Any) -> Privileges:
-    """What settings mean for an orchestrator of that user."""
+    """Resolve settings for an orchestrator of a user."""
     return find_privileges(settings(**changes), WHERE, euid)
 
 
 class FindTestCase(SynchronousTestCase):
-    """Can say how settings are refused."""
+    """A test that asserts refusals."""
 
     def refused(self, key: str, euid: int = 0, **changes: Any) -> str:
-        """What is said: one line, with the key, and what to do."""
+        """Assert that settings are refused; the error."""
         said = str(self.assertRaises(ConfigError, find, euid, **changes))
         self.assertTrue(said.startswith(f"{WHERE}.{key}: "), said)
         self.assertIn(";", said)
@@ -52,22 +52,22 @@ class FindTestCase(SynchronousTestCase):
 
 
 class FindTests(FindTestCase):
-    """What the settings mean."""
+    """Settings are resolved."""
 
     def test_nothing(self) -> None:
-        """Where nothing is set, nothing is given up."""
+        """Without settings nothing changes."""
         for euid in 0, OTHER.pw_uid:
             self.assertEqual(find(euid), Privileges())
 
     def test_user(self) -> None:
-        """A user, by name or number, comes with the group, the home and the name of the passwd entry."""
+        """A user, by name or number, has the group, home and name of its passwd entry."""
         for text in OTHER.pw_name, str(OTHER.pw_uid):
             found = find(user=text)
             self.assertEqual((found.uid, found.gid), (OTHER.pw_uid, OTHER.pw_gid))
             self.assertEqual((found.home, found.name), (OTHER.pw_dir, OTHER.pw_name))
 
     def test_groups(self) -> None:
-        """All groups of the user come with it, as the system has them, with the one that is set."""
+        """The supplementary groups of the user are included, with the configured group."""
         asked = []
 
         def listed(name: str, gid: int) -> list[int]:
@@ -80,31 +80,31 @@ class FindTests(FindTestCase):
         self.assertEqual(asked, [(OTHER.pw_name, OTHER.pw_gid), (OTHER.pw_name, GROUP.gr_gid)])
 
     def test_group(self) -> None:
-        """A group, by name or number, takes the place of the user's own; alone, it is all that is left."""
+        """A configured group replaces that of the user; without a user it is the only one."""
         for text in GROUP.gr_name, str(GROUP.gr_gid):
             found = find(user=OTHER.pw_name, group=text)
             self.assertEqual((found.uid, found.gid), (OTHER.pw_uid, GROUP.gr_gid))
             self.assertEqual(find(group=text), Privileges(gid=GROUP.gr_gid, groups=(GROUP.gr_gid,)))
 
-    def test_number_of_nobody(self) -> None:
-        """A number needs no passwd entry, but then it needs a group; it has no name, and no home."""
+    def test_number_without_entry(self) -> None:
+        """A user id without a passwd entry requires a group; it has no name and no home."""
         found = find(user=str(NOBODY), group=str(NOBODY))
         self.assertEqual(found, Privileges(uid=NOBODY, gid=NOBODY, groups=(NOBODY,), home="/"))
         self.assertIn(f"set {WHERE}.group", self.refused("user", user=str(NOBODY)))
 
     def test_unknown(self) -> None:
-        """Who does not exist is refused, and so is what is neither a name nor a number that can be one."""
+        """An unknown user or group, or an invalid number, is refused."""
         for text in "no-such", "-1", "1.0", "\0", "\u0661", str(2**32 - 1), "9" * 5000:
             self.assertIn(repr(text), self.refused("user", user=text))
             self.assertIn(repr(text), self.refused("group", user=OTHER.pw_name, group=text))
 
     def test_umask(self) -> None:
-        """The umask is octal; 0 is one too."""
+        """The umask is octal; 0 is valid."""
         for text, expected in ("027", 0o027), ("0077", 0o077), ("000", 0):
             self.assertEqual(find(umask=text), Privileges(umask=expected))
 
     def test_limits(self) -> None:
-        """Limits are as they are set."""
+        """Resource limits are as configured."""
         found = find(rlimits=ResourceLimits(open_files=64, memory=2**40))
         self.assertEqual(found, Privileges(open_files=64, memory=2**40))
 
@@ -113,15 +113,15 @@ class FindTests(FindTestCase):
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(ALONE), type=Privileges), ALONE)
 
     def test_too_few_files(self) -> None:
-        """So few descriptors that a worker cannot even start are refused."""
+        """Fewer file descriptors than a worker needs are refused."""
         self.assertIn("64", self.refused("rlimits.open_files", rlimits=ResourceLimits(open_files=63)))
 
 
 class NotRootTests(FindTestCase):
-    """What an orchestrator that is not root may do."""
+    """An orchestrator without root."""
 
     def test_another(self) -> None:
-        """It cannot run workers as another user or group."""
+        """Another user or group is refused."""
         euid = OTHER.pw_uid
         for key, changes in (
             ("user", {"user": "root"}),
@@ -133,12 +133,12 @@ class NotRootTests(FindTestCase):
             self.assertIn("only root can run workers as another user", self.refused(key, euid, **changes))
 
     def test_itself(self) -> None:
-        """What it is already may be written down; then there is nothing to do, as even that takes root."""
+        """Its own user and group are accepted and change nothing."""
         changes = {"user": OTHER.pw_name, "group": str(os.getegid()), "umask": "027"}
         self.assertEqual(find(OTHER.pw_uid, **changes), Privileges(umask=0o027))
 
     def test_limits(self) -> None:
-        """It can go up to its hard limits, and not beyond; root can."""
+        """Only root can exceed hard limits."""
         for kind, key, hard in (
             (resource.RLIMIT_NOFILE, "open_files", 100),
             (resource.RLIMIT_AS, "memory", 2**40),
@@ -156,7 +156,7 @@ class NotRootTests(FindTestCase):
 
 
 def in_child(call: Callable[[], Any]) -> Any:
-    """What this returns in a process of its own, as nothing of it can be taken back."""
+    """Run a function in a child process, as its effects are irrevocable."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -175,7 +175,7 @@ def in_child(call: Callable[[], Any]) -> Any:
 
 
 def state() -> dict[str, Any]:
-    """All of a process that may be given up."""
+    """The user, groups and limits of this process."""
     os.umask(umask := os.umask(0))
     return {
         "uids": list(os.getresuid()),
@@ -189,7 +189,7 @@ def state() -> dict[str, Any]:
 
 
 def after(privileges: Privileges) -> Any:
-    """The state of a process that has given these up."""
+    """The state of a process with these privileges."""
 
     def give_up() -> Any:
         drop(privileges)
@@ -199,14 +199,14 @@ def after(privileges: Privileges) -> Any:
 
 
 class DropTests(SynchronousTestCase):
-    """What is given up."""
+    """Privileges are applied."""
 
     def assertChanged(self, privileges: Privileges, **changes: Any) -> None:
-        """To give these up changes this, and nothing else."""
+        """Assert the changes of a process with these privileges."""
         self.assertEqual(after(privileges), in_child(state) | changes)
 
     def test_nothing(self) -> None:
-        """Where nothing is to be given up, all stays."""
+        """Empty privileges change nothing."""
         self.assertChanged(Privileges())
 
     def test_rest(self) -> None:
@@ -218,7 +218,7 @@ class DropTests(SynchronousTestCase):
 
     @only_root
     def test_user(self) -> None:
-        """Every id is another's, real, effective and saved, with its groups; nothing says who it was."""
+        """All user and group ids change; the variables of the old user are removed."""
         self.assertChanged(
             ALONE,
             uids=[NOBODY] * 3, gids=[NOBODY + 1] * 3, groups=[NOBODY + 1, NOBODY + 2],
@@ -227,23 +227,23 @@ class DropTests(SynchronousTestCase):
 
     @only_root
     def test_environment(self) -> None:
-        """The environment says who it is now."""
+        """The environment has the new user."""
         found = after(replace(ALONE, home="/home/ann", name="ann"))
         self.assertEqual(found["environment"], {"HOME": "/home/ann", "USER": "ann", "LOGNAME": "ann"})
 
     @only_root
     def test_group(self) -> None:
-        """A group alone changes nothing of the user."""
+        """A group alone does not change the user."""
         self.assertChanged(Privileges(gid=NOBODY, groups=(NOBODY,)), gids=[NOBODY] * 3, groups=[NOBODY])
 
     @only_root
     def test_all(self) -> None:
-        """All of it can be had at once."""
+        """All privileges can be set together."""
         found = after(replace(ALONE, umask=0, open_files=99, memory=2**40))
         self.assertEqual((found["uids"], found["umask"], found["open_files"]), ([NOBODY] * 3, 0, [99, 99]))
 
     def test_order(self) -> None:
-        """Limits and groups come before the user, who may change neither; what it may not is tried last."""
+        """Limits and groups are set before the user."""
         called = []
 
         def no_root(uid: int) -> None:
@@ -261,7 +261,7 @@ class DropTests(SynchronousTestCase):
 
     @only_root
     def test_root_is_gone(self) -> None:
-        """There is no way back; where the system would let one, the worker must not go on."""
+        """Root cannot be regained; a process that could must not continue."""
 
         def keep() -> None:
             # PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP: capabilities outlive the change of the user.
@@ -274,12 +274,12 @@ class DropTests(SynchronousTestCase):
 
     @only_root
     def test_root_to_root(self) -> None:
-        """To stay root is no failure to give it up."""
+        """Staying root is no error."""
         found = after(Privileges(uid=0, gid=0, groups=(0,), home="/root", name="root"))
         self.assertEqual(found["uids"], [0, 0, 0])
 
     def test_refused(self) -> None:
-        """What the system refuses is one line that says so."""
+        """If the kernel refuses, the error is one line."""
         said = after(Privileges(open_files=2**31 - 1))  # more than fs.nr_open may ever be
         self.assertIn("ConfigError: ", said)
         self.assertIn("cannot be set", said)
