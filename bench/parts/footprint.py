@@ -51,10 +51,10 @@ def start(session: Session) -> Iterator[Group]:
     """From the command to the first reply; for unixsvc also from the death of a worker to the next reply."""
     systems = [each for each in session.systems() if each.name not in ("echo", "nats")]
     cases = [Case(each.name, _first_reply(session, each)) for each in systems]
-    yield Group("start until the first answer", cases, "s", less=True)
+    yield Group("start until the first reply", cases, "s", less=True)
     ours = next(each for each in systems if each.name == OURS)
     cases = [Case(OURS, _replacement(session, ours))]
-    yield Group("kill -9 of a worker until the next answer", cases, "s", less=True)
+    yield Group("kill -9 of a worker until the next reply", cases, "s", less=True)
 
 
 def _case(

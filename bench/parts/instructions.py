@@ -23,7 +23,7 @@ def instructions(session: Session) -> Iterator[Group]:
     if not session.is_available("callgrind", ("valgrind!",)):
         return
     cases = [Case(name, _measure(session, name)) for name in (FLOOR, OURS, "twisted")]
-    yield Group("instructions for a request, without sockets", cases, "1,000", less=True, once=True)
+    yield Group("instructions per request, without sockets", cases, "1,000", less=True, once=True)
 
 
 def _measure(session: Session, name: str) -> Callable[[float], Sample]:

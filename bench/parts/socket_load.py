@@ -38,7 +38,7 @@ def in_flight(session: Session) -> Iterator[Group]:
 
 def reconnect(session: Session) -> Iterator[Group]:
     """A connection for each request."""
-    load = "one connection a request, 2 clients"
+    load = "a connection for each request, 2 clients"
     yield _group(session, load, lambda opener, seconds: measure_reconnects(opener, 2, seconds))
 
 
@@ -72,7 +72,7 @@ def clients(session: Session) -> Iterator[Group]:
             arguments = _client_arguments(system, running)
             measure = partial(measure_client, session.processes, CURRENT, module, arguments)
             cases.append(Case(name, measure, running))
-    yield Group("Python client, 50 calls at a time", cases)
+    yield Group("Python client, 50 concurrent calls", cases)
 
 
 def _rate(session: Session, load: str, count: int, depth: int = 1, workload: Workload = _SHOW) -> Group:

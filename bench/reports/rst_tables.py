@@ -41,10 +41,10 @@ def write_rst(report: Report, path: str) -> None:
     with open(path, "w") as file:
         for title, lines in tables.items():
             first = lines[0].rows[OURS]
-            unit = "" if first.less else ": requests a second"
+            unit = "" if first.less else ": requests per second"
             file.writelines(_table(title + unit, lines, _value))
             if first.cost is not None:
-                file.writelines(_table(f"{title}: microseconds of a processor for a request", lines, _cost))
+                file.writelines(_table(f"{title}: microseconds of CPU time per request", lines, _cost))
 
 
 def _table(title: str, lines: Sequence[_Line], value: Callable[[Row], float | None]) -> Iterator[str]:

@@ -27,7 +27,7 @@ WORDS = (
     "back-off", "backlog", "backpressure", "broken pipe", "circuit breaker", "connection pool", "cookie",
     "cors preflight", "deadline", "event loop", "file descriptor", "flow control", "graceful shutdown",
     "health check", "idempotency key", "jitter", "keep-alive", "liveness", "load balancing", "middleware",
-    "multiplexing", "pipelin", "readiness", "request smuggling", "retry budget", "rolling restart",
+    "multiplexing", "pipelining", "readiness", "request smuggling", "retry budget", "rolling restart",
     "server-sent events", "service discovery", "socket activation", "watchdog",
 )  # fmt: skip
 
