@@ -2,7 +2,7 @@
 
 Its arguments are KIND DIR TOKEN ITEMS.
 
-It prints, as JSON, by how much its memory has grown, and how many seconds another call took meanwhile.
+It prints, as JSON, the growth of its memory, and the longest time of another call meanwhile, in seconds.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import unixsvc.aio
 import unixsvc.blocking
 from unixsvc.telemetry.memory import ResidentMemory
 
-_NAPS = 5
-_NAP = 0.3  # seconds
+_PAUSES = 5
+_PAUSE = 0.3  # seconds
 _WARM_UP = 5_000  # items
 
 
 class Reader:
     """What all clients share.
 
-    :param items: that are to come.
+    :param items: the number of items.
     """
 
     def __init__(self, items: int) -> None:
         self._resident = ResidentMemory()
         self._before = 0
-        self._every = items // _NAPS
+        self._every = items // _PAUSES
         self.items = items
         self.grown = 0
         self.call = 0.0
@@ -40,12 +40,12 @@ class Reader:
         """Count an item; True if it is time to sleep."""
         if number == 0:
             self._before = self._resident()
-        nap = number % self._every == self._every - 1
-        if nap:
-            self.look()
-        return nap
+        pause = number % self._every == self._every - 1
+        if pause:
+            self.measure()
+        return pause
 
-    def look(self) -> None:
+    def measure(self) -> None:
         """Record the memory."""
         self.grown = max(self.grown, self._resident() - self._before)
 
@@ -55,11 +55,11 @@ def read_blocking(client: unixsvc.blocking.Client, reader: Reader) -> None:
     for number, each in enumerate(client.stream("GET", "/count", {"to": reader.items})):
         assert each["number"] == number
         if reader.item(number):
-            suspended = time.monotonic()
+            started = time.monotonic()
             client.get("/-/ping")
-            reader.call = max(reader.call, time.monotonic() - suspended)
-            time.sleep(_NAP)
-            reader.look()
+            reader.call = max(reader.call, time.monotonic() - started)
+            time.sleep(_PAUSE)
+            reader.measure()
 
 
 async def read_async(client: Any, reader: Reader, sleep: Any) -> None:
@@ -68,11 +68,11 @@ async def read_async(client: Any, reader: Reader, sleep: Any) -> None:
     async for each in client.stream("GET", "/count", {"to": reader.items}):
         assert each["number"] == number
         if reader.item(number):
-            suspended = time.monotonic()
+            started = time.monotonic()
             await client.get("/-/ping")
-            reader.call = max(reader.call, time.monotonic() - suspended)
-            await sleep(_NAP)
-            reader.look()
+            reader.call = max(reader.call, time.monotonic() - started)
+            await sleep(_PAUSE)
+            reader.measure()
         number += 1
     assert number == reader.items
 
@@ -94,10 +94,10 @@ def _twisted(options: dict[str, Any], readers: list[Reader]) -> None:
             for each in readers:
                 await read_async(client, each, lambda seconds: task.deferLater(reactor, seconds))
 
-    task.react(lambda _: Deferred.fromCoroutine(main()).addCallback(lambda _: _tell(readers[-1])))
+    task.react(lambda _: Deferred.fromCoroutine(main()).addCallback(lambda _: _print(readers[-1])))
 
 
-def _tell(reader: Reader) -> None:
+def _print(reader: Reader) -> None:
     sys.stdout.write(json.dumps({"grown": reader.grown, "call": reader.call}) + "\n")
     sys.stdout.flush()
 
@@ -115,7 +115,7 @@ def main(kind: str, socket_dir: str, token: str, items: str) -> None:
         with unixsvc.blocking.Client("streaming", **options) as client:
             for each in readers:
                 read_blocking(client, each)
-    _tell(readers[-1])
+    _print(readers[-1])
 
 
 if __name__ == "__main__":

@@ -71,7 +71,9 @@ def call(
     key: str | None,
     stream: bool,
 ) -> None:
-    """Send a request to SERVICE and print its result; of a stream, each item.
+    """Send a request to SERVICE and print its result.
+
+    Of a stream, each item is printed on a line.
 
     NAME=VALUE is a string, NAME:=JSON any JSON value; NAME=@FILE and NAME:=@FILE read it from a file. METHOD
     is GET by default, or POST if there is data.

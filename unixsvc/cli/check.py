@@ -17,9 +17,9 @@ __all__ = ["check"]
 @location_options
 @click.pass_obj
 def check(session: Session, file: str | None) -> int:
-    """Check the configuration and the routes of every service without starting any.
+    """Check the configuration and all routes.
 
-    Applications are imported and controllers are created, as in a worker.
+    No service is started, but applications are imported and controllers are created, as in a worker.
     """
     from unixsvc.cli.application_check import check_service  # late: the other commands load no applications
 

@@ -43,7 +43,10 @@ def _service_command(name: str, done: str, description: str) -> click.Command:
 @location_options
 @click.pass_obj
 def scale(session: Session, service: str, workers: int) -> None:
-    """Set the number of workers of SERVICE until the configuration is next changed."""
+    """Set the number of workers of SERVICE.
+
+    It applies until the configuration of the service changes.
+    """
     _send(session, "POST", "/scale", service=service, workers=workers)
     click.echo(f"{service} has {workers} worker{'' if workers == 1 else 's'}")
 
@@ -53,7 +56,7 @@ def scale(session: Session, service: str, workers: int) -> None:
 @location_options
 @click.pass_obj
 def log_level(session: Session, level: str) -> None:
-    """Set the log level of the orchestrator and of every worker."""
+    """Set the log level of all processes."""
     _send(session, "PUT", "/log/level", level=level)
     click.echo(f"logs {level} and above")
 
@@ -62,20 +65,20 @@ COMMANDS: Final = (
     _service_command(
         "reload",
         "reloaded",
-        """Reload the configuration, and replace the workers of SERVICE, or of all services, without downtime.
+        """Reload the configuration without downtime.
 
-        Returns when the new workers serve. If they fail to start, the old ones stay.
+        The workers of SERVICE, or of all services, are replaced. Returns when the new workers serve. If they fail to start, the old ones stay.
         """,
     ),
     _service_command(
         "restart",
         "restarted",
-        """Stop SERVICE, or all services, and start it again, for workers that must not run at the same time.
+        """Stop and start SERVICE, or all services.
 
-        Clients that connect meanwhile wait.
+        Use it if old and new workers must not run at the same time. Clients that connect meanwhile wait.
         """,
     ),
-    _service_command("start", "started", "Start SERVICE, or all services that are stopped or have failed."),
+    _service_command("start", "started", "Start SERVICE, or all stopped or failed services."),
     _service_command(
         "stop",
         "stopped",

@@ -121,21 +121,15 @@ class Session:
 
 def location_options(command: F) -> F:
     """Add the options ``--config`` and ``--socket-dir`` to a command; they set the :class:`Session`."""
-    config = click.option(
-        "--config",
-        metavar="FILE",
-        help="Configuration file [default: ./unixsvc.toml, or the built-in demo].",
-        callback=_set_on_session,
-        expose_value=False,
-    )
-    socket_dir = click.option(
-        "--socket-dir",
-        metavar="DIR",
-        help="Socket directory [default: from the configuration].",
-        callback=_set_on_session,
-        expose_value=False,
-    )
-    return config(socket_dir(command))
+    for name, metavar, description in (
+        ("--socket-dir", "DIR", "Socket directory [default: from the configuration]."),
+        ("--config", "FILE", "Configuration file [default: ./unixsvc.toml, or the built-in demo]."),
+    ):  # the last one is the first in the help
+        option = click.option(
+            name, metavar=metavar, help=description, callback=_set_on_session, expose_value=False
+        )
+        command = option(command)
+    return command
 
 
 def _set_on_session(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -34,9 +34,9 @@ def _check_class_name(context: click.Context, parameter: click.Parameter, value:
 @location_options
 @click.pass_obj
 def stub(session: Session, service: str, name: str | None) -> None:
-    """Print a typed client module, generated from the contract of SERVICE.
+    """Print a typed client module for SERVICE.
 
-    For instance: unixsvc stub user > user_client.py
+    It is generated from the contract of the service. For instance: unixsvc stub user > user_client.py
     """
     from unixsvc.contract.model import Contract
     from unixsvc.stubs.module import client_name, write_module

@@ -1,1 +1,6 @@
-"""What all clients share, without I/O of its own; bindings are in the packages below."""
+"""Clients of services: a core without I/O, and thin bindings for Twisted, asyncio and blocking programs.
+
+It has a module for each concern of a call: ``connection`` and ``multiplexer`` (protocol), ``retry`` and
+``breaker`` (policy), ``pool``, ``stream_buffer``, ``deadline_timer``, ``location``, ``connect``. ``base`` and
+``async_base`` are what the bindings share.
+"""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from types import TracebackType
-from typing import Unpack
+from typing import Self, Unpack
 
 from msgspec import Raw
 
@@ -25,7 +25,23 @@ from unixsvc.errors import ServiceError
 __all__ = ["Client", "Stream"]
 
 
-class Stream:
+class _Closing:
+    """A context manager that closes itself."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Stream(_Closing):
     """The items of a stream, as an iterator. Leaving the loop, or closing it, cancels the stream.
 
     :param items: as JSON.
@@ -51,20 +67,12 @@ class Stream:
             self.close()
             raise
 
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Cancel the stream."""
         self._items.close()
 
 
-class Client(ClientBase[Result, Stream]):
+class Client(_Closing, ClientBase[Result, Stream]):
     """Calls one service, from any number of threads. After a fork, the child uses connections of its own.
 
     An exception that a signal handler raises during a call, such as KeyboardInterrupt, cancels the action. A
@@ -114,14 +122,6 @@ class Client(ClientBase[Result, Stream]):
         """Close every connection; pending calls of other threads fail with Unavailable."""
         self._policy.closed = True
         self._own_pool().close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _start(self, call: Call, timeout: float, type: TypeForm) -> Result:
         return result_of(self.request(call, timeout), type)
