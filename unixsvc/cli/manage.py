@@ -45,7 +45,7 @@ def _service_command(name: str, done: str, description: str) -> click.Command:
 def scale(session: Session, service: str, workers: int) -> None:
     """Set the number of workers of SERVICE.
 
-    It applies until the configuration of the service changes.
+    It applies until another number is configured.
     """
     _send(session, "POST", "/scale", service=service, workers=workers)
     click.echo(f"{service} has {workers} worker{'' if workers == 1 else 's'}")
@@ -67,7 +67,8 @@ COMMANDS: Final = (
         "reloaded",
         """Reload the configuration without downtime.
 
-        The workers of SERVICE, or of all services, are replaced. Returns when the new workers serve. If they fail to start, the old ones stay.
+        The workers of SERVICE, or of all services, are replaced. Returns when the new workers serve. If
+        they fail to start, the old ones stay.
         """,
     ),
     _service_command(
