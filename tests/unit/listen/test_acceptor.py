@@ -23,8 +23,8 @@ from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
 class _Protocol(asyncio.Protocol):
     """Sends back what it gets."""
 
-    def __init__(self, gone: Callable[[], object]) -> None:
-        self._gone = gone
+    def __init__(self, lost: Callable[[], object]) -> None:
+        self._lost = lost
 
     def connection_made(self, transport: Any) -> None:
         """The loop has a connection."""
@@ -36,7 +36,7 @@ class _Protocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._gone()
+        self._lost()
 
 
 class _Loop:
@@ -49,11 +49,11 @@ class _Loop:
         self.now = 100.0
 
     def add_reader(self, descriptor: int, call: Callable[[], None]) -> None:
-        """Have it called when there is something to read."""
+        """Note a reader."""
         self.readers[descriptor] = call
 
     def remove_reader(self, descriptor: int) -> None:
-        """Not any more."""
+        """Forget it."""
         self.readers.pop(descriptor, None)
 
     def time(self) -> float:
@@ -61,14 +61,14 @@ class _Loop:
         return self.now
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Any:
-        """Have it called then."""
+        """Note a timer."""
         entry = (seconds, call)
         self.later.append(entry)
         loop = self
 
         class _Handle:
             def cancel(self) -> None:
-                """Not any more."""
+                """Forget it."""
                 loop.later.remove(entry)
 
         return _Handle()
@@ -79,22 +79,22 @@ class _Loop:
         self.opened.append(connection)
 
     def turn(self) -> None:
-        """There is something to read."""
+        """Call all readers."""
         for call in list(self.readers.values()):
             call()
 
     def wait(self) -> None:
-        """The time has come."""
+        """Call all timers."""
         later, self.later = self.later, []
         for _, call in later:
             call()
 
 
 class AcceptorTests(SynchronousTestCase):
-    """Whom it takes, and when."""
+    """Which clients are accepted, and when."""
 
     def setUp(self) -> None:
-        """A socket that listens, a loop that does nothing by itself, and a sibling."""
+        """A listening socket, a loop that only takes notes, and another worker."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "x")
@@ -103,23 +103,23 @@ class AcceptorTests(SynchronousTestCase):
         self.listening.bind(self.path)
         self.listening.listen(50)
         self.listening.setblocking(False)
-        tally = ConnectionCounts()
-        self.addCleanup(tally.close)
-        self.place, self.sibling = (WorkerSlot(tally.fileno(), tally.take()) for _ in range(2))
+        counts = ConnectionCounts()
+        self.addCleanup(counts.close)
+        self.slot, self.other = (WorkerSlot(counts.fileno(), counts.take()) for _ in range(2))
         self.loop = _Loop()
         self.wanted = True
         anything: Any = self.loop
-        self.acceptor = Acceptor(anything, self.listening, self.build, self.place)
+        self.acceptor = Acceptor(anything, self.listening, self.build, self.slot)
         self.acceptor.startListening()
-        self.sibling.start_accepting()
+        self.other.start_accepting()
 
-    def build(self, gone: Callable[[], object]) -> _Protocol | None:
-        """The protocol of a connection."""
-        self.gone = gone
-        return _Protocol(gone) if self.wanted else None
+    def build(self, lost: Callable[[], object]) -> _Protocol | None:
+        """Make the protocol of a connection."""
+        self.lost = lost
+        return _Protocol(lost) if self.wanted else None
 
     def connect(self, clients: int = 1) -> socket.socket:
-        """Somebody wants to be accepted; the last of them."""
+        """Connect clients; the last of them."""
         for _ in range(clients):
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
@@ -132,28 +132,28 @@ class AcceptorTests(SynchronousTestCase):
             each.close()
 
     def test_interface(self) -> None:
-        """It is what listens for Twisted."""
+        """It provides IListeningPort and has the socket's address."""
         verifyObject(IListeningPort, self.acceptor)
         self.assertEqual(self.acceptor.getHost(), UNIXAddress(self.path))
 
     def test_accepts(self) -> None:
-        """A client is accepted, and counted until it is gone."""
+        """A client is accepted, and counted until its connection is lost."""
         self.connect()
         self.loop.turn()
-        self.assertEqual((len(self.loop.opened), self.place.connections), (1, 1))
+        self.assertEqual((len(self.loop.opened), self.slot.connections), (1, 1))
         self.assertFalse(self.loop.opened[0].getblocking())
-        self.gone()
-        self.assertEqual(self.place.connections, 0)
+        self.lost()
+        self.assertEqual(self.slot.connections, 0)
 
-    def test_leaves_some(self) -> None:
-        """With a sibling that has fewer, it takes no further one, and looks away for a moment."""
+    def test_yields(self) -> None:
+        """With more connections than another worker, it accepts no more and pauses."""
         self.connect(3)
         self.loop.turn()
         self.assertEqual((len(self.loop.opened), self.loop.readers), (1, {}))
         self.assertEqual([seconds for seconds, _ in self.loop.later], [0.01])
 
-    def test_nobody_takes_them(self) -> None:
-        """After that moment, it takes those that still wait."""
+    def test_yields_in_vain(self) -> None:
+        """After the pause, it accepts a client that is still waiting."""
         self.connect(3)
         self.loop.turn()
         self.loop.wait()
@@ -163,12 +163,12 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 3)
 
-    def test_the_sibling_takes_it(self) -> None:
-        """If the sibling takes some, the rest is left to it too, until it has as many."""
+    def test_other_worker_accepts(self) -> None:
+        """If the other worker accepts some, it is left the rest until the counts are equal."""
         self.connect(4)
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 1)
-        self.sibling_takes(1)
+        self.other_accepts(1)
         self.loop.wait()
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 2)
@@ -176,39 +176,39 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 3)
 
-    def test_the_sibling_is_slow(self) -> None:
-        """While the sibling still has fewer and takes some, no more is taken here."""
-        self.sibling.stop_accepting()
+    def test_other_worker_is_slow(self) -> None:
+        """While the other worker has fewer and accepts some, this one accepts none."""
+        self.other.stop_accepting()
         self.connect(7)
         for _ in range(3):
             self.connect()
         self.loop.turn()
-        self.sibling.start_accepting()
+        self.other.start_accepting()
         for _ in range(2):
             self.loop.turn()
-            self.sibling_takes(1)
+            self.other_accepts(1)
             self.loop.wait()
         self.assertEqual(len(self.loop.opened), 8)
 
-    def sibling_takes(self, clients: int) -> None:
-        """It accepts so many."""
+    def other_accepts(self, clients: int) -> None:
+        """Let the other worker accept clients."""
         for _ in range(clients):
             self.listening.accept()[0].close()
-            self.sibling.opened()
+            self.other.opened()
 
-    def test_has_fewer_by_now(self) -> None:
-        """Once it has as few as the sibling, it does not wait for the moment to be over."""
+    def test_balanced_again(self) -> None:
+        """Once the counts are equal, the pause ends at once."""
         self.connect(2)
         self.loop.turn()
         self.assertEqual(self.loop.readers, {})
-        self.gone()
+        self.lost()
         self.assertEqual((len(self.loop.readers), self.loop.later), (1, []))
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 2)
 
     def test_turns(self) -> None:
-        """It does not go on accepting for ever while those that are here wait."""
-        self.sibling.stop_accepting()
+        """At most eight clients are accepted in one turn."""
+        self.other.stop_accepting()
         self.connect(20)
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 8)
@@ -216,9 +216,9 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 20)
 
-    def test_singly(self) -> None:
-        """Where clients come one by one, it does not look each time for another; it does again later."""
-        self.sibling.stop_accepting()
+    def test_single_turns(self) -> None:
+        """After a turn with one client, the next turns try to accept one only; later several again."""
+        self.other.stop_accepting()
         working, calls = self.acceptor._accept, list[None]()
 
         def accept() -> tuple[int, Any]:
@@ -234,16 +234,16 @@ class AcceptorTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 25)
 
-    def test_unwanted(self) -> None:
-        """A client that the factory does not want is closed, and not counted."""
+    def test_refused(self) -> None:
+        """A client that the factory refuses is closed and not counted."""
         self.wanted = False
         client = self.connect()
         self.loop.turn()
         client.settimeout(5)
-        self.assertEqual((client.recv(1), self.place.connections), (b"", 0))
+        self.assertEqual((client.recv(1), self.slot.connections), (b"", 0))
 
     def test_no_descriptor(self) -> None:
-        """Where no descriptor is left, it says so, and tries again later."""
+        """Without a free file descriptor it logs that, at most every ten seconds, and tries again later."""
 
         def accept() -> tuple[int, Any]:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -266,35 +266,35 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual(len(self.loop.opened), 1)
 
     def test_stop(self) -> None:
-        """When it stops, in the midst of looking away, nothing is left to do, and nobody waits for it."""
+        """When it stops during a pause, no timer or reader is left, and it no longer counts as accepting."""
         self.connect(2)
         self.loop.turn()
         self.acceptor.stopListening()
         self.assertEqual((self.loop.later, self.loop.readers, self.listening.fileno()), ([], {}, -1))
-        self.assertEqual(self.sibling.least_loaded(), (2, 0))
+        self.assertEqual(self.other.least_loaded(), (2, 0))
 
 
 class RealLoopTests(SynchronousTestCase):
     """With the loop's own transports."""
 
     def test_converses(self) -> None:
-        """A client is served, to its end."""
+        """A client is served until it disconnects."""
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
             listening.bind(os.path.join(folder, "x"))
             listening.listen()
             listening.setblocking(False)
-            loop, place = asyncio.new_event_loop(), WorkerSlot()
+            loop, slot = asyncio.new_event_loop(), WorkerSlot()
             self.addCleanup(loop.close)
-            acceptor = Acceptor(loop, listening, _Protocol, place)
+            acceptor = Acceptor(loop, listening, _Protocol, slot)
 
             async def converse() -> bytes:
                 acceptor.startListening()
                 reader, writer = await asyncio.open_unix_connection(os.path.join(folder, "x"))
                 writer.write(b"hello")
                 answer = await reader.readexactly(5)
-                self.assertEqual(place.connections, 1)
+                self.assertEqual(slot.connections, 1)
                 writer.close()
-                while place.connections:
+                while slot.connections:
                     await asyncio.sleep(0)
                 acceptor.stopListening()
                 return answer

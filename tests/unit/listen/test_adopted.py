@@ -33,25 +33,25 @@ class _Echo(Protocol):
         transport.write(data)
 
 
-def encryption(listen: Listen, seconds: float = 10.0, most: int = 100) -> TlsContext:
-    """How the connections of an endpoint are encrypted."""
+def tls_context(listen: Listen, seconds: float = 10.0, most: int = 100) -> TlsContext:
+    """A TLS context for an endpoint."""
     context = tls_context_for(listen)
     assert context is not None
     return TlsContext(context, seconds, most)
 
 
 class AdoptedTests(SynchronousTestCase):
-    """Clients of TCP, encrypted or not."""
+    """TCP clients, with and without TLS."""
 
-    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
-        """Python's own."""
+    def make_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of asyncio."""
         return asyncio.new_event_loop()
 
     def setUp(self) -> None:
-        """A loop, and what listens on it."""
-        self.loop = self.loop_of_a_kind()
+        """A loop and a worker's slot."""
+        self.loop = self.make_loop()
         self.addCleanup(self.loop.close)
-        self.place = WorkerSlot()
+        self.slot = WorkerSlot()
         self.connections: list[Any] = []
 
     def listening(self) -> socket.socket:
@@ -62,13 +62,13 @@ class AdoptedTests(SynchronousTestCase):
         return listening
 
     def connected(self) -> _Echo:
-        """The protocol of a connection."""
+        """Make the protocol of a connection."""
         self.connections.append(_Echo())
         protocol: _Echo = self.connections[-1]
         return protocol
 
     def converse(self, endpoint: Any, *ports: int, tls: ssl.SSLContext | None = None) -> list[bytes]:
-        """Say hello to each port; what each answers."""
+        """Send hello to each port; the replies."""
 
         async def hello(port: int) -> bytes:
             name = "localhost" if tls else None
@@ -84,7 +84,7 @@ class AdoptedTests(SynchronousTestCase):
             listening = await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
             verifyObject(IListeningPort, listening)
             answers = [await hello(port) for port in ports]
-            while self.place.connections:
+            while self.slot.connections:
                 await asyncio.sleep(0.001)
             listening.stopListening()
             return answers
@@ -92,52 +92,52 @@ class AdoptedTests(SynchronousTestCase):
         return self.loop.run_until_complete(asyncio.wait_for(converse(), 10))
 
     def during(self) -> None:
-        """Look, while there is a connection."""
-        self.assertEqual(self.place.connections, 1)
+        """Check the connection while it is open."""
+        self.assertEqual(self.slot.connections, 1)
         self.secure = ISSLTransport.providedBy(self.connections[-1].transport)
         self.peer = self.connections[-1].transport.getPeer()
         handle = self.connections[-1].transport.getHandle()
         self.assertTrue(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     def test_interfaces(self) -> None:
-        """One or several, it is an endpoint."""
+        """Both classes are stream server endpoints that adopt connections."""
         for kind in (AdoptedServerEndpoint, JoinedServerEndpoint):
             verifyClass(IStreamServerEndpoint, kind)
             verifyClass(IAdoptingEndpoint, kind)
 
     def test_tcp(self) -> None:
-        """A client is served, counted, and known by its address."""
+        """A TCP client is served and counted, and its address is known."""
         listening = self.listening()
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place)
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot)
         self.assertEqual(self.converse(endpoint, listening.getsockname()[1]), [b"hello"])
         self.assertFalse(self.secure)
         self.assertIsInstance(self.peer, IPv4Address)
 
     def test_several(self) -> None:
-        """Several sockets are one endpoint, and are closed together."""
+        """Several sockets are one endpoint and are closed together."""
         first, second = self.listening(), self.listening()
         ports = [each.getsockname()[1] for each in (first, second)]
-        endpoints = [AdoptedServerEndpoint(self.loop, each, self.place) for each in (first, second)]
+        endpoints = [AdoptedServerEndpoint(self.loop, each, self.slot) for each in (first, second)]
         self.assertEqual(self.converse(JoinedServerEndpoint(endpoints), *ports), [b"hello"] * 2)
         self.assertEqual((first.fileno(), second.fileno()), (-1, -1))
 
     def test_tls(self) -> None:
-        """An encrypted connection is served, and says that it is one."""
+        """A TLS connection is served, and its transport provides ISSLTransport."""
         key, certificate = write_certificate(self.mktemp())
         listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
         trusting = ssl.create_default_context(cafile=certificate)
         listening = self.listening()
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls_context(listen))
         self.assertEqual(self.converse(endpoint, listening.getsockname()[1], tls=trusting), [b"hello"])
         self.assertTrue(self.secure)
 
     def test_not_encrypted(self) -> None:
-        """A client that does not know of encryption is closed, and not counted any more."""
+        """A client that does not speak TLS is closed and no longer counted."""
         key, certificate = write_certificate(self.mktemp())
         listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
         listening = self.listening()
         where = listening.getsockname()
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, encryption(listen))
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls_context(listen))
 
         async def converse() -> bytes:
             await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
@@ -145,39 +145,39 @@ class AdoptedTests(SynchronousTestCase):
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             answer = await reader.read()
             writer.close()
-            while self.place.connections:
+            while self.slot.connections:
                 await asyncio.sleep(0.001)
             return answer
 
         self.assertNotIn(b"GET", self.loop.run_until_complete(asyncio.wait_for(converse(), 10)))
 
-    def test_silent(self) -> None:
-        """Who does not come to the end of the handshake is given up, and too many are not even begun with."""
+    def test_handshake_timeout(self) -> None:
+        """A handshake times out; connections over the limit are closed before it."""
         key, certificate = write_certificate(self.mktemp())
         listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
         listening = self.listening()
         where = listening.getsockname()
-        tls = encryption(listen, seconds=0.2, most=3)
-        endpoint = AdoptedServerEndpoint(self.loop, listening, self.place, tls)
+        tls = tls_context(listen, seconds=0.2, most=3)
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls)
 
         async def converse() -> int:
             await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
             clients = [await asyncio.open_connection(*where) for _ in range(5)]
-            while self.place.connections < 3:
+            while self.slot.connections < 3:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
-            suspended = self.place.connections
+            suspended = self.slot.connections
             for reader, writer in clients:
                 await reader.read()  # to its end
                 writer.close()
-            while self.place.connections:
+            while self.slot.connections:
                 await asyncio.sleep(0.001)
             return suspended
 
         self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
 
-    def test_keys(self) -> None:
-        """Certificates that follow ours are taken from their own file; what is no certificate is named."""
+    def test_certificates(self) -> None:
+        """A certificate chain may be in a file of its own; a wrong file is named in the error."""
         key, certificate = write_certificate(self.mktemp())
         chained = f"ssl:0:privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
         self.assertIsNotNone(tls_context_for(parse_listen(chained)))
@@ -187,15 +187,15 @@ class AdoptedTests(SynchronousTestCase):
             self.assertIn(key, str(error))
 
     def test_addresses(self) -> None:
-        """What a socket calls an address is what Twisted calls one."""
+        """Addresses of sockets become addresses of Twisted."""
         self.assertEqual(address_of(("127.0.0.1", 80)), IPv4Address("TCP", "127.0.0.1", 80))
         self.assertEqual(address_of(("::1", 80, 0, 0)), IPv6Address("TCP", "::1", 80, 0, 0))
         self.assertEqual((address_of("/x"), address_of("")), (UNIXAddress("/x"), UNIXAddress(None)))
 
 
 class WorkerTests(AdoptedTests):
-    """The same on the loop that workers have, whose own server accepts what is not encrypted."""
+    """The same on uvloop, whose own server accepts connections without TLS."""
 
-    def loop_of_a_kind(self) -> asyncio.AbstractEventLoop:
-        """That of workers."""
+    def make_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of workers."""
         return uvloop.new_event_loop()

@@ -8,43 +8,43 @@ from unixsvc.listen.balancing import AcceptBalancer
 
 
 class CourtesyTests(SynchronousTestCase):
-    """Who has more lets the others go first."""
+    """A worker with more connections yields to the others."""
 
-    def test_as_few_as_any(self) -> None:
-        """Who has as few connections as anybody never stands back."""
-        courtesy = AcceptBalancer()
-        self.assertFalse(any(courtesy.should_yield(count, count) for count in (0, 1, 7, 1000)))
+    def test_fewest(self) -> None:
+        """A worker with the fewest connections never yields."""
+        balancer = AcceptBalancer()
+        self.assertFalse(any(balancer.should_yield(count, count) for count in (0, 1, 7, 1000)))
 
     def test_more(self) -> None:
-        """One more is too many while there are few; an eighth more is even enough where there are many."""
-        courtesy = AcceptBalancer()
-        self.assertTrue(courtesy.should_yield(1, 0))
-        self.assertTrue(courtesy.should_yield(8, 7))
-        self.assertFalse(courtesy.should_yield(9, 8))
-        self.assertFalse(courtesy.should_yield(112, 100))
-        self.assertTrue(courtesy.should_yield(113, 100))
+        """One more is too many while there are few; an eighth more counts as balanced."""
+        balancer = AcceptBalancer()
+        self.assertTrue(balancer.should_yield(1, 0))
+        self.assertTrue(balancer.should_yield(8, 7))
+        self.assertFalse(balancer.should_yield(9, 8))
+        self.assertFalse(balancer.should_yield(112, 100))
+        self.assertTrue(balancer.should_yield(113, 100))
 
-    def test_nobody_else(self) -> None:
-        """A client whom nobody has taken meanwhile is taken; then the others are let go first again."""
-        courtesy = AcceptBalancer()
-        self.assertTrue(courtesy.should_yield(5, 0))
-        courtesy.yielded(in_vain=True)
-        self.assertEqual([courtesy.should_yield(5, 0) for _ in range(2)], [False, True])
+    def test_accepts_after_yield(self) -> None:
+        """A client that nobody has accepted meanwhile is accepted; then the worker yields again."""
+        balancer = AcceptBalancer()
+        self.assertTrue(balancer.should_yield(5, 0))
+        balancer.yielded(in_vain=True)
+        self.assertEqual([balancer.should_yield(5, 0) for _ in range(2)], [False, True])
 
     def test_others_hang(self) -> None:
-        """Where standing back is of no use, it is done ever more seldom."""
-        courtesy, taken = AcceptBalancer(), []
+        """When yielding is in vain, the worker yields ever more rarely."""
+        balancer, taken = AcceptBalancer(), []
         for _ in range(10):
-            courtesy.yielded(in_vain=True)
+            balancer.yielded(in_vain=True)
             count = 0
-            while not courtesy.should_yield(9, 0):
+            while not balancer.should_yield(9, 0):
                 count += 1
             taken.append(count)
         self.assertEqual(taken, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256])
 
     def test_others_are_back(self) -> None:
-        """Once another has taken one, all is as at first."""
-        courtesy = AcceptBalancer()
+        """Once another worker has accepted a client, the rule starts anew."""
+        balancer = AcceptBalancer()
         for in_vain in (True, True, True, False):
-            courtesy.yielded(in_vain=in_vain)
-        self.assertTrue(courtesy.should_yield(9, 0))
+            balancer.yielded(in_vain=in_vain)
+        self.assertTrue(balancer.should_yield(9, 0))

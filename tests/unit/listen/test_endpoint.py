@@ -1,4 +1,4 @@
-"""What joins Twisted's protocols to the loop's transports."""
+"""The transport between Twisted's protocols and the loop's transports."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ class _Plain(Protocol):
     """Notes what it hears."""
 
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes."""
-        self.heard.append(data)
+        self.received.append(data)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The end."""
-        self.heard.append(type(reason.value) if reason else None)
+        self.received.append(type(reason.value) if reason else None)
 
 
 @implementer(IHalfCloseableProtocol)
 class _HalfCloseable(_Plain):
     def readConnectionLost(self) -> None:
         """The end of one side."""
-        self.heard.append("half")
+        self.received.append("half")
 
     def writeConnectionLost(self) -> None:
         """The end of the other."""
@@ -78,34 +78,34 @@ class _HalfCloseable(_Plain):
 @implementer(IPushProducer)
 class _Producer:
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def pauseProducing(self) -> None:
         """Wait."""
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self) -> None:
         """Go on."""
-        self.told.append("resume")
+        self.calls.append("resume")
 
     def stopProducing(self) -> None:
         """Nothing here stops it."""
 
 
 class LoopTransportTests(SynchronousTestCase):
-    """In both directions."""
+    """Bytes and events in both directions."""
 
     def connect(self, protocol: _Plain) -> LoopTransport:
-        """A connection; what the loop did to it so far is forgotten."""
-        self.protocol, self.loops, self.gone = protocol, _FromLoop(), list[int]()
-        transport: Any = LoopTransport(protocol, UNIXAddress("/run/x.sock"), lambda: self.gone.append(1))
+        """A connected transport."""
+        self.protocol, self.loops, self.lost = protocol, _FromLoop(), list[int]()
+        transport: Any = LoopTransport(protocol, UNIXAddress("/run/x.sock"), lambda: self.lost.append(1))
         transport.connection_made(self.loops)
         self.loops.done.clear()
         joined: LoopTransport = transport
         return joined
 
     def test_interfaces(self) -> None:
-        """It is what a Twisted protocol takes for a transport; the endpoints are endpoints."""
+        """Transports and endpoints provide Twisted's interfaces."""
         transport = self.connect(_Plain())
         for interface in (ITransport, IConsumer, ISystemHandle):
             verifyObject(interface, transport)
@@ -114,42 +114,42 @@ class LoopTransportTests(SynchronousTestCase):
             verifyClass(IAdoptingEndpoint, kind)
 
     def test_bytes(self) -> None:
-        """Bytes go through."""
+        """Bytes pass in both directions."""
         transport = self.connect(_Plain())
         transport.data_received(b"in")
         transport.write(b"out")
         transport.writeSequence([b"a", b"b"])
-        self.assertEqual(self.protocol.heard, [b"in"])
+        self.assertEqual(self.protocol.received, [b"in"])
         self.assertEqual(self.loops.done, [("write", b"out"), ("writelines", [b"a", b"b"])])
 
     def test_end(self) -> None:
-        """A clean end and a broken one are told apart."""
+        """A clean end is ConnectionDone, an error ConnectionLost."""
         for error, kind in ((None, ConnectionDone), (OSError("reset"), ConnectionLost)):
             transport = self.connect(_Plain())
             transport.connection_lost(error)
-            self.assertEqual((self.protocol.heard, self.gone), ([kind], [1]))
+            self.assertEqual((self.protocol.received, self.lost), ([kind], [1]))
 
     def test_nothing_is_left(self) -> None:
-        """When it is over, nobody but the loop knows it: it goes at once, without the garbage collector."""
+        """After the end the transport is freed at once, without the garbage collector."""
         transport: Any = self.connect(_Plain())
-        gone = weakref.ref(transport)
+        lost = weakref.ref(transport)
         gc.disable()
         self.addCleanup(gc.enable)
         transport.connection_lost(None)
         transport.data_received(b"late")
         transport.resume_writing()
-        self.assertEqual(self.protocol.heard, [ConnectionDone])
+        self.assertEqual(self.protocol.received, [ConnectionDone])
         del transport, self.protocol
-        self.assertIsNone(gone())
+        self.assertIsNone(lost())
 
     def test_half_closed(self) -> None:
-        """Who can deal with one side closed goes on with the other; who can't is closed."""
+        """A half-closeable protocol is told of the end of input; any other is closed."""
         self.assertFalse(self.connect(_Plain()).eof_received())
         self.assertTrue(self.connect(_HalfCloseable()).eof_received())
-        self.assertEqual(self.protocol.heard, ["half"])
+        self.assertEqual(self.protocol.received, ["half"])
 
     def test_producer(self) -> None:
-        """A streaming producer is paused while the peer takes nothing; no other kind is known."""
+        """A streaming producer is paused while the buffer is full; a pull producer is refused."""
         transport, producer = self.connect(_Plain()), _Producer()
         transport.pause_writing()
         transport.registerProducer(producer, True)
@@ -157,11 +157,11 @@ class LoopTransportTests(SynchronousTestCase):
         transport.resume_writing()
         transport.unregisterProducer()
         transport.pause_writing()
-        self.assertEqual(producer.told, ["pause", "resume"])
+        self.assertEqual(producer.calls, ["pause", "resume"])
         self.assertRaises(ValueError, transport.registerProducer, producer, False)
 
-    def test_orders(self) -> None:
-        """What the protocol wants is done; a connection that closes is left alone."""
+    def test_calls(self) -> None:
+        """Calls are passed to the loop's transport, except while that is closing."""
         for closing in (False, True):
             transport = self.connect(_Plain())
             self.loops.closing = closing
@@ -174,8 +174,8 @@ class LoopTransportTests(SynchronousTestCase):
         transport.abortConnection()
         self.assertEqual(self.loops.done, [("close",), ("abort",)])
 
-    def test_who(self) -> None:
-        """It knows its path and its socket; peers have no name."""
+    def test_addresses(self) -> None:
+        """It has the listening address and the socket; the peer's address is empty."""
         transport = self.connect(_Plain())
         self.assertEqual(transport.getHost(), UNIXAddress("/run/x.sock"))
         self.assertEqual(transport.getPeer(), UNIXAddress(None))
@@ -192,34 +192,34 @@ class _Sockets:
         self.adopted: list[Any] = []
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
-        """Read what has arrived, as a reactor could."""
+        """Read from the socket, as a reactor could."""
         with socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM) as found:
             self.adopted.append((found.recv(9), factory))
 
 
 class AdoptTests(SynchronousTestCase):
-    """Connections that an endpoint has not accepted itself."""
+    """Connections that something else has accepted."""
 
     def setUp(self) -> None:
-        """Both ends of one, and a factory."""
-        self.ours, self.theirs = socket.socketpair()
+        """A pair of sockets and a factory."""
+        self.ours, self.shared = socket.socketpair()
         self.addCleanup(self.ours.close)
-        self.theirs.setblocking(False)
+        self.shared.setblocking(False)
         self.ours.settimeout(5)
         self.protocol = _HalfCloseable()
         self.factory = Factory.forProtocol(lambda: self.protocol)
 
     def test_owned(self) -> None:
-        """The reactor serves it, with a descriptor of its own: ours is closed."""
+        """The reactor serves it with a duplicated descriptor; the endpoint closes its own."""
         reactor = _Sockets()
         endpoint = OwnedUNIXServerEndpoint(reactor, "/nowhere/x.sock", 1, 0o600)
         self.ours.send(b"hello")
-        self.assertIsNone(self.successResultOf(endpoint.adopt(self.factory, self.theirs)))
+        self.assertIsNone(self.successResultOf(endpoint.adopt(self.factory, self.shared)))
         self.assertEqual(reactor.adopted, [(b"hello", self.factory)])
-        self.assertEqual((self.theirs.fileno(), self.ours.recv(9)), (-1, b""))
+        self.assertEqual((self.shared.fileno(), self.ours.recv(9)), (-1, b""))
 
     def test_adopted(self) -> None:
-        """The loop serves it, in both directions and to its end, like those that it accepts."""
+        """The loop serves it in both directions until it is closed."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         listening = socket.socket(socket.AF_UNIX)
@@ -227,18 +227,18 @@ class AdoptTests(SynchronousTestCase):
         endpoint = AdoptedServerEndpoint(loop, listening, WorkerSlot())
 
         async def converse() -> None:
-            await endpoint.adopt(self.factory, self.theirs).asFuture(loop)
+            await endpoint.adopt(self.factory, self.shared).asFuture(loop)
             transport: Any = self.protocol.transport
-            self.assertEqual(transport.getHandle().fileno(), self.theirs.fileno())
+            self.assertEqual(transport.getHandle().fileno(), self.shared.fileno())
             transport.write(b"welcome")
             self.ours.send(b"hello")
             self.ours.shutdown(socket.SHUT_WR)
-            while len(self.protocol.heard) < 2:
+            while len(self.protocol.received) < 2:
                 await asyncio.sleep(0)
             transport.loseConnection()
-            while len(self.protocol.heard) < 3:
+            while len(self.protocol.received) < 3:
                 await asyncio.sleep(0)
 
         loop.run_until_complete(asyncio.wait_for(converse(), 5))
-        self.assertEqual(self.protocol.heard, [b"hello", "half", ConnectionDone])
+        self.assertEqual(self.protocol.received, [b"hello", "half", ConnectionDone])
         self.assertEqual((self.ours.recv(9), self.ours.recv(9)), (b"welcome", b""))

@@ -1,4 +1,4 @@
-"""Whether the loop's own server may accept."""
+"""When the loop's own server may accept."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NOBODY = 65534
 
 
 class MayBeServedTests(SynchronousTestCase):
-    """As far as clients would not notice."""
+    """It may if clients cannot tell."""
 
     def setUp(self) -> None:
-        """A loop, and what listens."""
+        """A loop and a listening socket."""
         self.loop = uvloop.new_event_loop()
         self.addCleanup(self.loop.close)
         folder = tempfile.TemporaryDirectory()
@@ -31,23 +31,23 @@ class MayBeServedTests(SynchronousTestCase):
         self.listening.listen()
 
     def test_ours(self) -> None:
-        """Where this user has listened."""
+        """It may if the user of this process has called listen()."""
         self.assertTrue(can_use_loop_acceptor(self.loop, self.listening))
 
     def test_tcp(self) -> None:
-        """Where clients are not told of a user at all."""
+        """It may on TCP, where clients see no user."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.assertTrue(can_use_loop_acceptor(self.loop, listening))
 
     def test_another_loop(self) -> None:
-        """Not on a loop of another make."""
+        """It may not on another loop than uvloop."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         self.assertFalse(can_use_loop_acceptor(loop, self.listening))
 
     @skipIf(os.geteuid() != 0, "only root can become another user")
     def test_another_user(self) -> None:
-        """Not where another user or group has listened, whom clients trust, and not this one."""
+        """It may not if another user or group has called listen(): clients trust that one."""
         for become in (os.seteuid, os.setegid):
             become(_NOBODY)
             try:

@@ -1,4 +1,4 @@
-"""The token, and who may pass."""
+"""The token file and the authentication of requests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TOKEN, OLD = "ab" * 32, "cd" * 32
 
 
 class GuardTests(SynchronousTestCase):
-    """Who may pass."""
+    """Which requests are authenticated."""
 
     def admit(self, guard: TokenGuard, token: str | None, caller: Caller | None = None) -> str:
-        """How a request fares: why it is refused, or whether its caller is trusted after it."""
+        """The reason of a refusal, or whether the caller is trusted afterwards."""
         request = Request("GET", "/", auth_token=token, caller=caller or Caller())
         try:
             guard.admit(request)
@@ -32,7 +32,7 @@ class GuardTests(SynchronousTestCase):
         return "trusted" if request.caller.trusted else "not trusted"
 
     def test_policies(self) -> None:
-        """What each policy makes of no token, the right one, the one before it, and wrong ones."""
+        """Each policy with no token, the current, the previous and a wrong one."""
         missing, wrong = "auth_token is missing", "auth_token is wrong"
         for policy, shown, outcome in (
             ("required", None, missing), ("private", None, "not trusted"), ("off", None, "trusted"),
@@ -46,18 +46,18 @@ class GuardTests(SynchronousTestCase):
             self.assertEqual(self.admit(TokenGuard(policy, [TOKEN, OLD]), shown), outcome, (policy, shown))
 
     def test_tokens_that_are_no_ascii(self) -> None:
-        """Text of any sort is a wrong token, and no error of ours."""
+        """Any text is a wrong token, not an internal error."""
         guard = TokenGuard("required", [TOKEN])
         for token in ("é", "ab" * 31 + "é", "\0", "\ud800", "٣" * 64, "🔑"):
             self.assertEqual(self.admit(guard, token), "auth_token is wrong")
 
     def test_no_tokens(self) -> None:
-        """Where no token is valid, none passes."""
+        """Without a valid token, every token is wrong."""
         for token in ("", TOKEN, None):
             self.assertNotEqual(self.admit(TokenGuard("required", []), token), "trusted")
 
     def test_wrong_tokens_are_counted(self) -> None:
-        """Each wrong token counts against its caller; a missing one does not."""
+        """Each wrong token is counted for its caller; a missing one is not."""
         for policy in ("required", "private"):
             guard, caller, other = TokenGuard(policy, [TOKEN]), Caller(), Caller()
             for token in ("wrong", None, "", "wrong", None):
@@ -84,7 +84,7 @@ class GuardTests(SynchronousTestCase):
 
 
 class TokenFileTests(SynchronousTestCase):
-    """The file that holds the token."""
+    """The token file."""
 
     def setUp(self) -> None:
         """An empty folder."""
@@ -93,13 +93,13 @@ class TokenFileTests(SynchronousTestCase):
         self.path = os.path.join(self.folder, ".auth_token")
 
     def write(self, text: str, mode: int = 0o600) -> None:
-        """Make the file."""
+        """Write the file."""
         with open(self.path, "w") as file:
             file.write(text)
         os.chmod(self.path, mode)
 
     def assert_refused(self, *words: str, by: Callable[[str], str] | None = None) -> None:
-        """The file is refused in one line that names it, and is left as it is."""
+        """The file is refused with one line that names it, and is not changed."""
         before = os.lstat(self.path) if os.path.lexists(self.path) else None
         for use in (by,) if by else (read_token, load_or_create_token):
             with self.assertRaises(ConfigError) as caught:
@@ -113,7 +113,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assertEqual(before and (before.st_ino, before.st_mode), after and (after.st_ino, after.st_mode))
 
     def test_made(self) -> None:
-        """At first start the token is made: 32 random bytes in hex, for us alone, and nothing beside it."""
+        """The first start creates the token: 32 random bytes in hex, mode 0600, no other file."""
         for umask in (0o000, 0o022, 0o077):
             previous = os.umask(umask)
             self.addCleanup(os.umask, previous)
@@ -125,7 +125,7 @@ class TokenFileTests(SynchronousTestCase):
             os.unlink(self.path)
 
     def test_random(self) -> None:
-        """No two are the same."""
+        """Two tokens differ."""
         tokens = set()
         for _ in range(5):
             tokens.add(load_or_create_token(self.path))
@@ -133,20 +133,20 @@ class TokenFileTests(SynchronousTestCase):
         self.assertEqual(len(tokens), 5)
 
     def test_kept(self) -> None:
-        """Afterwards it is read, whoever asks."""
+        """An existing token is read, not replaced."""
         token = load_or_create_token(self.path)
         self.assertEqual(load_or_create_token(self.path), token)
         self.assertEqual(read_token(self.path), token)
 
     def test_written_by_hand(self) -> None:
-        """A token may have been put there by somebody else, with a line end or without; 0400 will do."""
+        """A token may be written by hand, with or without a line end; mode 0400 is accepted."""
         for text, mode in ((TOKEN, 0o600), (TOKEN + "\n", 0o400), (f" {TOKEN}\r\n", 0o600)):
             self.write(text, mode)
             self.assertEqual(read_token(self.path), TOKEN)
             os.unlink(self.path)
 
     def test_race(self) -> None:
-        """Of several that make it at once, all get the token of the first, and no draft stays behind."""
+        """Processes that create it at once all get the first one's token; no draft file is left."""
         start, found = threading.Barrier(8), []
 
         def make() -> None:
@@ -162,25 +162,25 @@ class TokenFileTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [".auth_token"])
 
     def test_second_of_two(self) -> None:
-        """One that finds no file, and then is not the first, keeps the other's."""
+        """A process that finds no file, but is not the first to create it, uses the other's."""
         self.write(TOKEN)
         tokens._create(self.path)
         self.assertEqual(read_token(self.path), TOKEN)
         self.assertEqual(os.listdir(self.folder), [".auth_token"])
 
     def test_missing(self) -> None:
-        """To read what was never made says when it will be."""
+        """A missing file's error says when it is created."""
         self.assert_refused("there is no token", "when the orchestrator first starts; be in", by=read_token)
 
     def test_modes(self) -> None:
-        """A file that others can read or change is refused, with the command that mends it."""
+        """A file that other users can read or change is refused, with the command that repairs it."""
         for mode in (0o640, 0o604, 0o660, 0o606, 0o610, 0o644, 0o601, 0o777):
             self.write(TOKEN, mode)
             self.assert_refused(f"mode {mode:04o}", f"run: chmod 600 {self.path}")
             os.unlink(self.path)
 
     def test_foreign_content(self) -> None:
-        """What is no token is not used as one, nor replaced."""
+        """Other content is neither used nor replaced."""
         for text in (
             "",
             "\n",
@@ -197,7 +197,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assert_refused("cannot be read")
 
     def test_symbolic_link(self) -> None:
-        """A link is not followed, also one to a good token, or to nothing."""
+        """A symbolic link is not followed, even to a valid token or to nothing."""
         target = os.path.join(self.folder, "other")
         load_or_create_token(target)
         for name in ("other", "nothing"):
@@ -207,7 +207,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(os.path.join(self.folder, "nothing")))
 
     def test_no_file(self) -> None:
-        """A directory is refused; so is a pipe, without waiting for its other end."""
+        """A directory is refused, and a named pipe without waiting for its other end."""
         os.mkdir(self.path, 0o700)
         self.assert_refused("Is a directory")
         os.rmdir(self.path)
@@ -215,7 +215,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assert_refused("is no regular file")
 
     def test_another_user(self) -> None:
-        """A file of another user is refused, unless that is root."""
+        """A file of another user is refused, unless that user is root."""
         self.write(TOKEN)
         owner = os.stat(self.path).st_uid
         self.patch(os, "geteuid", lambda: owner + 1)
@@ -226,7 +226,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assert_refused(f"belongs to another user (uid {owner})")
 
     def test_not_for_us(self) -> None:
-        """A file that this user may not read says whose it should be."""
+        """An unreadable file's error says which user to run as."""
 
         def no_permission(path: str, flags: int) -> int:
             raise PermissionError
@@ -236,6 +236,6 @@ class TokenFileTests(SynchronousTestCase):
         self.assert_refused("may not be read", "run as the user of the orchestrator")
 
     def test_no_folder(self) -> None:
-        """Where it cannot be made, that is said."""
+        """A failure to create it is reported."""
         self.path = os.path.join(self.folder, "no", "folder")
         self.assert_refused("the token cannot be made: No such file", by=load_or_create_token)
