@@ -1,4 +1,4 @@
-"""The directory of sockets."""
+"""The socket directory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from unixsvc.socket_directory import prepare_directory, service_names, socket_pa
 
 
 class PathTests(SynchronousTestCase):
-    """Where a service listens."""
+    """The path of a service's socket."""
 
     def test_name(self) -> None:
-        """The file is named as in the original system."""
+        """The file name is that of the original system."""
         self.assertEqual(socket_path("/run/unixsvc", "home"), "/run/unixsvc/service_home.sock")
 
     def test_length(self) -> None:
-        """A path of 107 bytes is the longest; bytes count, not letters."""
+        """A path of 107 bytes is the longest; bytes count, not characters."""
         room = 107 - len("/" + "/service_home.sock")
         for letter, size in (("x", 1), ("é", 2)):
             longest = "/" + letter * (room // size) + "x" * (room % size)
@@ -32,10 +32,10 @@ class PathTests(SynchronousTestCase):
 
 
 class PrepareTests(SynchronousTestCase):
-    """Making the directory, or trusting the one that is there."""
+    """Creating the directory, or trusting an existing one."""
 
     def setUp(self) -> None:
-        """A folder for it."""
+        """A parent directory."""
         self.folder = os.path.abspath(self.mktemp())
         os.makedirs(self.folder)
         self.path = os.path.join(self.folder, "run")
@@ -45,7 +45,7 @@ class PrepareTests(SynchronousTestCase):
         return stat.S_IMODE(os.lstat(self.path).st_mode)
 
     def assert_refused(self, *words: str) -> None:
-        """It is refused in one line that names it and says what to do."""
+        """The directory is refused with one line that names it and says what to do."""
         with self.assertRaises(ConfigError) as caught:
             prepare_directory(self.path)
         line = str(caught.exception)
@@ -54,7 +54,7 @@ class PrepareTests(SynchronousTestCase):
             self.assertIn(word, line)
 
     def test_made(self) -> None:
-        """It is made for us alone, whatever the umask, with the directories above it."""
+        """It is created with mode 0700 under any umask, with its parent directories."""
         self.path = os.path.join(self.path, "deep", "down")
         previous = os.umask(0o000)
         self.addCleanup(os.umask, previous)
@@ -62,7 +62,7 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual(self.mode(), 0o700)
 
     def test_twice(self) -> None:
-        """The one that is there is used as it is."""
+        """An existing directory is used as it is."""
         prepare_directory(self.path)
         with open(os.path.join(self.path, "x"), "w"):
             pass
@@ -70,7 +70,7 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.path), ["x"])
 
     def test_modes(self) -> None:
-        """Others may look, and the group may write, but others may not; the mode is never changed."""
+        """A directory that others can write to is refused; other modes are accepted and never changed."""
         os.mkdir(self.path)
         for mode in (0o700, 0o750, 0o770, 0o755, 0o711, 0o2770):
             os.chmod(self.path, mode)
@@ -82,7 +82,7 @@ class PrepareTests(SynchronousTestCase):
             self.assertEqual(self.mode(), mode)
 
     def test_symbolic_link(self) -> None:
-        """A link is refused, also one to a good directory, or to nothing."""
+        """A symbolic link is refused, even to a valid directory or to nothing."""
         os.mkdir(os.path.join(self.folder, "good"), 0o700)
         for target in ("good", "nothing"):
             os.symlink(target, self.path)
@@ -91,7 +91,7 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), ["good"])
 
     def test_no_directory(self) -> None:
-        """A file in its place, or above it, is refused."""
+        """A file in place of the directory or of a parent is refused."""
         with open(self.path, "w"):
             pass
         self.assert_refused("is no directory")
@@ -113,10 +113,10 @@ class PrepareTests(SynchronousTestCase):
 
 
 class NamesTests(SynchronousTestCase):
-    """What runs here."""
+    """The services in the directory."""
 
     def test_names(self) -> None:
-        """Names come from the names of sockets, sorted; what is named otherwise is no service."""
+        """Service names come from the file names of sockets, sorted; other files are ignored."""
         folder = self.mktemp()
         os.makedirs(folder)
         for name in (
@@ -137,7 +137,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(service_names(folder), ["home"])
 
     def test_nothing(self) -> None:
-        """Where nothing ever ran, nothing runs; what cannot be read is an error."""
+        """A missing directory has no services; an unreadable one is an error."""
         self.assertEqual(service_names(self.mktemp()), [])
         path = self.mktemp()
         with open(path, "w"):

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.listen.balancing import AcceptBalancer
 
 
-class CourtesyTests(SynchronousTestCase):
+class AcceptBalancerTests(SynchronousTestCase):
     """A worker with more connections yields to the others."""
 
     def test_fewest(self) -> None:

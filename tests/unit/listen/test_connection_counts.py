@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
 
 
-class TallyTests(SynchronousTestCase):
+class ConnectionCountsTests(SynchronousTestCase):
     """Each worker sees the counts of the others."""
 
     def setUp(self) -> None:

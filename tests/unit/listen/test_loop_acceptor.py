@@ -16,7 +16,7 @@ from unixsvc.listen.loop_acceptor import can_use_loop_acceptor
 _NOBODY = 65534
 
 
-class MayBeServedTests(SynchronousTestCase):
+class CanUseLoopAcceptorTests(SynchronousTestCase):
     """It may if clients cannot tell."""
 
     def setUp(self) -> None:

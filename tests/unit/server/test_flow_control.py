@@ -1,4 +1,4 @@
-"""How a connection flows: back-pressure, time, and its end."""
+"""Flow control and time-outs of a connection."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from unixsvc.testing import MemoryTransport
 
 
 class FlowTests(SynchronousTestCase):
-    """What a client can make us hold is bounded."""
+    """What a client can make the server keep in memory is bounded."""
 
     def test_too_many_unanswered(self) -> None:
-        """With the most unanswered requests no more is read or served, until one is answered."""
+        """With the maximum of pending requests nothing is read or served until one is answered."""
         client = connect()
         client.send(*[wait(n, id=n) for n in range(MAX_PENDING + 5)])
         client.turn()
@@ -38,7 +38,7 @@ class FlowTests(SynchronousTestCase):
         self.assertTrue(client.transport.reading)
 
     def test_replies_not_taken(self) -> None:
-        """While replies are not taken nothing is read or served; when they are, it goes on where it was."""
+        """While the client does not take its replies, nothing is read or served."""
         client = connect()
         client.transport.slow = True
         client.send({"id": 1})
@@ -52,7 +52,7 @@ class FlowTests(SynchronousTestCase):
         self.assertTrue(client.transport.reading)
 
     def test_together(self) -> None:
-        """The replies to what has come in one read go out in one write, in their order."""
+        """The replies to the requests of one read are one write, in their order."""
         client = connect()
         written: list[bytes] = []
         client.transport.write = written.append  # type: ignore[method-assign, assignment]  # to see each
@@ -63,7 +63,7 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual([json.loads(each)["id"] for each in lines.splitlines()], [1, 3, 2, 4])
 
     def test_not_too_much_together(self) -> None:
-        """No more than about 16 KiB are gathered, so that it is seen whether the client takes them."""
+        """At most about 16 KiB of replies are written together."""
         client = connect()
         client.transport.slow = True
         client.send(*[{"id": n, "data": {"x": "a" * 4000}} for n in range(20)])
@@ -73,7 +73,7 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(len(client.actions.seen), 10)
 
     def test_together_before_the_end(self) -> None:
-        """What was answered before a message that cannot be is sent before the connection is closed."""
+        """Replies before a refused message are sent before the connection is closed."""
         client = connect()
         client.raw(b'{"id":1}\n{"id":2}\nnonsense\n{"id":3}\n')
         self.assertEqual([each.get("id", each.get("code")) for each in client.received()], [1, 2, 400])
@@ -93,9 +93,9 @@ class FlowTests(SynchronousTestCase):
             self.assertIn(client.transport.closed, ("lose", "half"))
 
     def test_turns(self) -> None:
-        """A client with thousands of messages at once lets others have their turn in between."""
+        """A client with thousands of messages is served in turns."""
         client = connect()
-        transport, other = client.another()
+        transport, other = client.connect_another()
         client.send(*[{"id": n} for n in range(1000)])
         self.assertLess(len(client.received()), 100)
         self.assertFalse(client.transport.reading)
@@ -108,12 +108,12 @@ class FlowTests(SynchronousTestCase):
 
 
 class TimeTests(SynchronousTestCase):
-    """Connections that nobody uses, and messages that do not come to their end."""
+    """Idle connections and incomplete messages."""
 
     limits = Limits(message_timeout=5, idle_timeout=20)
 
     def test_incomplete_message(self) -> None:
-        """A message that has not ended in time is 408, even if bytes keep coming."""
+        """An incomplete message is 408 after the message time-out, even if bytes keep coming."""
         client = connect(self.limits)
         client.send({"id": 1})
         client.received()
@@ -124,7 +124,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "half")
 
     def test_message_after_message(self) -> None:
-        """The time is for one message: a client whose chunks always end in the middle of one is not late."""
+        """The message time-out starts anew with each message."""
         client = connect(self.limits)
         for n in range(15):
             client.raw(b'":%d}\n{"id' % n if n else b'{"id')
@@ -132,7 +132,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(len(client.received()), 14)
 
     def test_never_a_message(self) -> None:
-        """A client that has never sent a message is told 408 when the idle time is over."""
+        """A client that has never sent a message gets 408 after the idle time-out."""
         client = connect(self.limits)
         client.turn(25)
         self.assertEqual([each["code"] for each in client.received()], [408])
@@ -153,7 +153,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "abort")
 
     def test_one_message_and_no_reading(self) -> None:
-        """A one-message client that is slow to take its reply is told nothing else, and cut off at last."""
+        """A one-message client that does not take its reply is aborted after the idle time-out."""
         client = connect(self.limits)
         client.raw(b'{"data":{"a":1}}')
         client.turn(15)
@@ -170,7 +170,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "")
 
     def test_replies_never_taken(self) -> None:
-        """A client that takes no replies for the idle time is cut off: its replies are never flushed."""
+        """A client that takes no replies is aborted after the idle time-out."""
         client = connect(self.limits)
         client.transport.slow = True
         client.send({"id": 1})
@@ -192,28 +192,28 @@ class _OverSocket(MemoryTransport):
 
 
 class PeerTests(SynchronousTestCase):
-    """What only a socket shows: whether its other end is there, and has sent something."""
+    """What only a real socket shows: whether the client is connected, and has sent something."""
 
     def setUp(self) -> None:
-        """Both ends, and a connection over one of them."""
+        """A pair of sockets and a connection over one of them."""
         self.theirs, ours = socket.socketpair()
         for each in (self.theirs, ours):
             self.addCleanup(each.close)
         self.client = connect(Limits(idle_timeout=20))
-        self.transport, self.connection = _OverSocket(ours), ServerProtocol(self.client.clients)
+        self.transport, self.connection = _OverSocket(ours), ServerProtocol(self.client.registry)
         self.connection.makeConnection(self.transport)
 
     def send(self, *messages: Any) -> None:
-        """Have messages received."""
+        """Let the server receive messages."""
         self.connection.dataReceived(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
 
-    def test_who(self) -> None:
-        """The kernel is asked who it is."""
+    def test_credentials(self) -> None:
+        """The peer's credentials are those of the kernel."""
         self.send({"id": 1})
         self.assertEqual(self.client.actions.seen[0].peer.pid, os.getpid())
 
-    def test_gone_while_not_read(self) -> None:
-        """A client that is gone while nothing is read from it is found out all the same, and cut off."""
+    def test_disconnected_while_paused(self) -> None:
+        """A client that disconnects while nothing is read from it is found and aborted."""
         self.client.actions.seconds = 1000
         self.send(*[wait(n, id=n) for n in range(MAX_PENDING)])
         self.client.turn()
@@ -227,10 +227,10 @@ class PeerTests(SynchronousTestCase):
         self.assertEqual(self.transport.closed, "abort")
 
     def test_sent_by_now(self) -> None:
-        """What a client that is to go has sent by then is served, also if it is not received yet."""
+        """What a client has sent before the drain is served, also if it is not received yet."""
         self.send({"data": {"n": 1}})
         self.theirs.send(b"something")
-        self.client.clients.drain(wait_for_idle=False)
+        self.client.registry.drain(wait_for_idle=False)
         self.assertEqual((self.transport.closed, self.transport.reading), ("", True))
         self.transport.getHandle().recv(9)
         self.send({"data": {"n": 2}})

@@ -1,55 +1,55 @@
-"""Clients that are to go: they are told, served, and waited for, but not for ever."""
+"""A drain: clients are sent goaway, served, and waited for."""
 
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.support.memory_connection import Conversation, connect, wait
+from tests.unit.support.memory_connection import ServerConnection, connect, wait
 from unixsvc.config.settings import Limits
 
 GOAWAY = {"goaway": True}
 
 
-def leave(client: Conversation, *, wait_for_idle: bool = True) -> Deferred[None]:
-    """Have all clients go."""
-    return client.clients.drain(wait_for_idle=wait_for_idle)
+def drain(client: ServerConnection, *, wait_for_idle: bool = True) -> Deferred[None]:
+    """Drain the server."""
+    return client.registry.drain(wait_for_idle=wait_for_idle)
 
 
-class ToldTests(SynchronousTestCase):
-    """A client that has shown an id can hear that it is to go."""
+class GoawayTests(SynchronousTestCase):
+    """A client that uses ids understands goaway."""
 
-    def test_told_once(self) -> None:
-        """It is told at once, and never again; its connection stays, and is read."""
+    def test_once(self) -> None:
+        """Goaway is sent once; the connection stays open and is read."""
         client = connect()
         client.send({"id": 1})
         client.received()
-        gone = leave(client)
+        gone = drain(client)
         self.assertEqual(client.transport.value(), b'{"goaway":true}\n')
-        leave(client)
+        drain(client)
         client.send({"id": 2})
         self.assertEqual([each for each in client.received() if each == GOAWAY], [GOAWAY])
         self.assertEqual((client.transport.closed, client.transport.reading), ("", True))
         self.assertNoResult(gone)
 
     def test_unanswered(self) -> None:
-        """What it has asked before is answered, and so is what it asks all the same."""
+        """Requests before and after goaway are answered."""
         client = connect()
         client.send(wait(1, id=1))
-        leave(client)
+        drain(client)
         client.send({"id": 2}, wait(3, id=3))
         client.actions.waiting[3].callback("three")
         client.actions.waiting[1].callback("one")
-        told, *replies = client.received()
-        self.assertEqual(told, GOAWAY)
+        goaway, *replies = client.received()
+        self.assertEqual(goaway, GOAWAY)
         self.assertEqual([(each["id"], each["code"]) for each in replies], [(2, 200), (3, 200), (1, 200)])
         self.assertEqual(client.transport.closed, "")
 
-    def test_goes(self) -> None:
-        """Its connection is closed when it closes its side, once all is answered."""
+    def test_ignores_the_rest(self) -> None:
+        """The connection closes when the client has shut down its side and all is answered."""
         client = connect()
         client.send(wait(1, id=1))
-        gone = leave(client)
+        gone = drain(client)
         client.connection.readConnectionLost()
         self.assertEqual(client.transport.closed, "")
         client.actions.waiting[1].callback(None)
@@ -59,19 +59,19 @@ class ToldTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(gone))
 
     def test_any_message_with_an_id(self) -> None:
-        """An id counts in whatever message it came: wrong, without a reply, or to cancel another."""
+        """An id counts in any message: malformed, oneway, or a cancel."""
         for message in ({"id": 1, "path": 5}, {"id": 1, "oneway": True}, {"id": 1, "cancel": True}):
             client = connect()
             client.send(message, {"data": {"bare": 1}})
             client.received()
-            leave(client)
+            drain(client)
             self.assertEqual((client.received(), client.transport.closed), ([GOAWAY], ""), message)
 
     def test_many_at_once(self) -> None:
-        """It is told between its messages, if it has sent more than are served in one turn."""
+        """Goaway comes between turns if the client has sent more than one turn's messages."""
         client = connect()
         client.send(*[{"id": n} for n in range(300)])
-        leave(client)
+        drain(client)
         for _ in range(5):
             client.turn()
         replies = client.received()
@@ -79,30 +79,30 @@ class ToldTests(SynchronousTestCase):
         self.assertEqual((replies.count(GOAWAY), client.transport.closed), (1, ""))
 
     def test_sends_no_more(self) -> None:
-        """One that has shut down its sending side already is not told: it could do nothing about it."""
+        """A client that has shut down its sending side gets no goaway."""
         client = connect()
         client.send(wait(1, id=1))
         client.connection.readConnectionLost()
-        leave(client)
+        drain(client)
         client.actions.waiting[1].callback(None)
         self.assertEqual(([each["id"] for each in client.received()], client.transport.closed), ([1], "lose"))
 
 
 class BareTests(SynchronousTestCase):
-    """A client that has shown no id cannot be told, so its connection closes."""
+    """A client without ids does not understand goaway, so its connection is closed."""
 
     def test_served(self) -> None:
-        """One that has been answered is closed at once, without a word."""
+        """A client that has its replies is closed at once."""
         client = connect()
         client.send({"data": {"a": 1}})
-        leave(client)
+        drain(client)
         self.assertEqual((client.received(), client.transport.closed), ([{"a": 1}], "lose"))
 
     def test_waiting(self) -> None:
-        """One that waits for replies gets them first, and nothing more is read from it."""
+        """A client that waits for replies gets them first; nothing more is read."""
         client = connect()
         client.send(wait(1), wait(2))
-        leave(client)
+        drain(client)
         self.assertEqual((client.transport.closed, client.transport.reading), ("", False))
         client.actions.waiting[2].callback("two")
         self.assertEqual(client.transport.closed, "")
@@ -110,10 +110,10 @@ class BareTests(SynchronousTestCase):
         self.assertEqual((client.received(), client.transport.closed), (["one", "two"], "lose"))
 
     def test_what_has_arrived(self) -> None:
-        """What has arrived is served and answered first, also what had to be held back."""
+        """What has arrived is answered first, also what was held back."""
         client = connect()
         client.send(wait(0), *[{"data": {"n": n}} for n in range(200)])
-        leave(client)
+        drain(client)
         for _ in range(5):
             client.turn()
         self.assertEqual((client.received(), client.transport.closed), ([], ""))
@@ -124,11 +124,11 @@ class BareTests(SynchronousTestCase):
         self.assertEqual((client.received(), client.transport.closed), (expected, "lose"))
 
     def test_replies_not_taken(self) -> None:
-        """One that does not take its replies is closed when it has taken them."""
+        """A client that does not take its replies is closed when it has taken them."""
         client = connect()
         client.transport.slow = True
         client.send({"data": {"a": 1}}, {"data": {"a": 2}})
-        leave(client)
+        drain(client)
         self.assertEqual(client.transport.closed, "")
         client.transport.slow = False
         client.connection.resumeProducing()
@@ -137,18 +137,18 @@ class BareTests(SynchronousTestCase):
 
 
 class SilentTests(SynchronousTestCase):
-    """A client that has said nothing yet may be about to: it is listened to first."""
+    """A client that has sent nothing yet may be about to: it is heard first."""
 
-    def silent(self, limits: Limits | None = None) -> Conversation:
-        """One that is to go, and has not been told."""
+    def silent(self, limits: Limits | None = None) -> ServerConnection:
+        """A client of a draining server that has sent nothing."""
         client = connect(limits)
-        self.assertNoResult(leave(client))
+        self.assertNoResult(drain(client))
         client.turn(5)
         self.assertEqual((client.transport.value(), client.transport.closed), (b"", ""))
         return client
 
     def test_with_an_id(self) -> None:
-        """If its first message has an id, it is answered, then told, and served on."""
+        """If its first message has an id, the reply is followed by goaway, and it is served on."""
         client = self.silent()
         client.send({"id": 1})
         self.assertEqual(client.received(), [{"id": 1, "code": 200, "data": {}}, GOAWAY])
@@ -156,7 +156,7 @@ class SilentTests(SynchronousTestCase):
         self.assertEqual(([each["id"] for each in client.received()], client.transport.closed), ([2], ""))
 
     def test_bare(self) -> None:
-        """If it is bare, it is answered and closed: with or without a line end, at once or later."""
+        """If its first message has no id, it is answered and closed."""
         for message in (b'{"data":{"n":1}}\n', b'{"data":{"n":1}}', b'{"path":"/wait","data":{"n":1}}\n'):
             client = self.silent()
             client.raw(message)
@@ -166,16 +166,16 @@ class SilentTests(SynchronousTestCase):
             self.assertEqual((client.received(), client.transport.closed), ([{"n": 1}], "lose"), message)
 
     def test_begun(self) -> None:
-        """A message that has only begun says nothing yet."""
+        """An incomplete message is no first message."""
         client = connect()
         client.raw(b'{"id":')
-        leave(client)
+        drain(client)
         self.assertEqual((client.transport.value(), client.transport.closed), (b"", ""))
         client.raw(b"1}\n")
         self.assertEqual((client.received()[1:], client.transport.closed), ([GOAWAY], ""))
 
     def test_never_says_anything(self) -> None:
-        """It has no more time than any other: 408 when the idle time is over."""
+        """It gets 408 after the idle time-out, as always."""
         client = self.silent(Limits(idle_timeout=10))
         client.turn(6)
         self.assertEqual(
@@ -184,18 +184,18 @@ class SilentTests(SynchronousTestCase):
 
 
 class LateTests(SynchronousTestCase):
-    """Clients that were accepted before, and of whom we are told only when all are to go."""
+    """Clients that were accepted before the drain, and are reported during it."""
 
     def setUp(self) -> None:
-        """A client that is served while all are to go."""
+        """A client of a draining server."""
         self.client = connect(Limits(max_connections=2))
         self.client.send({"id": 1})
-        self.gone = leave(self.client, wait_for_idle=False)
+        self.gone = drain(self.client, wait_for_idle=False)
         self.client.received()
 
     def test_served(self) -> None:
-        """They are served like those that have said nothing yet, and are waited for."""
-        transport, late = self.client.another()
+        """They are served like clients that have sent nothing yet, and are waited for."""
+        transport, late = self.client.connect_another()
         late.dataReceived(b'{"id":1}\n')
         self.client.turn()
         self.assertEqual(transport.lines(), [{"id": 1, "code": 200, "data": {}}, GOAWAY])
@@ -205,24 +205,24 @@ class LateTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(self.gone))
 
     def test_silent(self) -> None:
-        """One that says nothing has as much time as the others, from when it came."""
+        """A silent one has half a second from when it came."""
         self.client.turn(0.4, step=0.1)
-        transport, _ = self.client.another()
+        transport, _ = self.client.connect_another()
         self.client.turn(0.4, step=0.1)
         self.assertEqual((self.client.transport.closed, transport.closed), ("lose", ""))
         self.client.turn(0.3, step=0.1)
         self.assertEqual(transport.closed, "lose")
 
     def test_gone_at_once(self) -> None:
-        """One that is gone before its turn comes is no reason to fail."""
-        transport, late = self.client.another()
+        """One that disconnects at once is no failure."""
+        transport, late = self.client.connect_another()
         late.connectionLost()
         self.client.turn()
         self.assertEqual((transport.value(), transport.closed), (b"", ""))
 
     def test_too_many(self) -> None:
-        """One that is refused anyway is told that, and nothing else."""
-        self.client.another()
-        transport, _ = self.client.another()
+        """One over the limit gets its refusal and no goaway."""
+        self.client.connect_another()
+        transport, _ = self.client.connect_another()
         self.client.turn()
         self.assertEqual(([each["code"] for each in transport.lines()], transport.closed), ([503], "half"))

@@ -1,4 +1,4 @@
-"""The service that listens."""
+"""The request handler for Unix sockets."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ class HandlerTests(SynchronousTestCase):
         self.run_to_end(self.handler.listen())
 
     def run_to_end(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Await something that is done at once."""
+        """Run a coroutine that is done at once."""
         self.successResultOf(Deferred.fromCoroutine(coroutine))
 
     def test_interface(self) -> None:
-        """It is what a configuration may name as a handler."""
+        """It provides IRequestHandler."""
         verifyObject(IRequestHandler, self.handler)
 
     def test_counts(self) -> None:
-        """It knows how many are connected."""
+        """It counts the connected clients."""
         connection, _ = self.endpoint.connect()
         self.endpoint.connect()
         self.assertEqual(self.handler.connections(), 2)
         connection.connectionLost()
         self.assertEqual(self.handler.connections(), 1)
 
-    def test_looks_at_the_time(self) -> None:
-        """Deadlines are looked at without anybody asking."""
+    def test_checks_timeouts(self) -> None:
+        """Time-outs are checked periodically."""
         _, transport = self.endpoint.connect()
         self.clock.pump([1] * 10)
         self.assertEqual(transport.closed, "half")
 
     def test_close(self) -> None:
-        """It has a last look at what was sent before it stops to accept; those who are connected stay."""
+        """It accepts for a last moment before it stops; connected clients stay."""
         connection, transport = self.endpoint.connect()
         closed = Deferred.fromCoroutine(self.handler.close())
         self.assertTrue(self.endpoint.listening)
@@ -68,7 +68,7 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual((len(transport.lines()), transport.closed), (1, ""))
 
     def test_drain(self) -> None:
-        """It stops to accept, tells its clients to go, serves them on, and is done when all are gone."""
+        """It stops to accept, sends goaway, serves its clients, and is done when all have disconnected."""
         connection, transport = self.endpoint.connect()
         connection.dataReceived(b'{"id":1}\n')
         transport.clear()
@@ -76,8 +76,8 @@ class HandlerTests(SynchronousTestCase):
         self.clock.pump([0.1, 0.1])
         self.assertFalse(self.endpoint.listening)
         connection.dataReceived(b'{"id":2}\n')
-        told, reply = transport.lines()
-        self.assertEqual((told, reply["id"], transport.closed), ({"goaway": True}, 2, ""))
+        goaway, reply = transport.lines()
+        self.assertEqual((goaway, reply["id"], transport.closed), ({"goaway": True}, 2, ""))
         connection.readConnectionLost()
         self.assertEqual(transport.closed, "lose")
         self.assertNoResult(done)
@@ -85,8 +85,8 @@ class HandlerTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_hurry(self) -> None:
-        """While somebody waits for that, it looks often for clients that are quiet."""
+    def test_no_wait_for_idle(self) -> None:
+        """A drain that does not wait for idle clients checks for them often."""
         _, transport = self.endpoint.connect()
         self.handler.stopService()
         self.clock.pump([0.1] * 6)
@@ -95,7 +95,7 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual(transport.closed, "lose")
 
     def test_wait_for_idle(self) -> None:
-        """With patience it does not look for them; they have all the time that any client has."""
+        """A drain that waits for idle clients gives them the usual idle time-out."""
         _, transport = self.endpoint.connect()
         done = Deferred.fromCoroutine(self.handler.drain(True))
         self.clock.pump([1] * 7)
@@ -104,8 +104,8 @@ class HandlerTests(SynchronousTestCase):
         self.assertEqual(transport.closed, "half")
         self.assertNoResult(done)
 
-    def test_told_late(self) -> None:
-        """A client that was accepted before, but of whom we are told during the drain, is not forgotten."""
+    def test_reported_late(self) -> None:
+        """A client that was accepted before the drain, and reported during it, is served to its end."""
         connection, _ = self.endpoint.connect()
         done = self.handler.stopService()
         self.clock.pump([0.1, 0.1])
@@ -119,7 +119,7 @@ class HandlerTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_abort_during_drain(self) -> None:
-        """Clients that take too long are refused what they wait for, and closed."""
+        """An abort answers pending requests with 503 and closes."""
         connection, transport = self.endpoint.connect()
         connection.dataReceived(b'{"id":1,"path":"/wait","data":{"n":1}}\n')
         done = self.handler.stopService()
@@ -132,20 +132,20 @@ class HandlerTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_secret(self) -> None:
-        """The token with which it may ask itself is in no text that could end up in a log."""
+        """The repr of the context does not show the token."""
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock, "secret")
         self.assertNotIn("secret", f"{context} {context!r}")
 
     def test_never_listened(self) -> None:
-        """What has never listened is drained at once."""
+        """A handler that has never listened is drained at once."""
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         handler = SocketRequestHandler(context)
         self.run_to_end(handler.close())
         self.run_to_end(handler.drain())
         self.successResultOf(handler.stopService())
 
-    def test_asks_itself(self) -> None:
-        """What is told to end while it still asks itself does not wait for that connection."""
+    def test_health_check(self) -> None:
+        """A drain during the health check closes the connection of that."""
         context = HandlerContext("x", Actions(), self.endpoint, Limits(), Security(), self.clock)
         handler = SocketRequestHandler(context)
         connection, transport = handler._factory.buildProtocol(None), MemoryTransport()
@@ -157,34 +157,34 @@ class HandlerTests(SynchronousTestCase):
         self.successResultOf(done)
 
 
-class AllowedTests(SynchronousTestCase):
-    """Who may connect."""
+class PeerRulesTests(SynchronousTestCase):
+    """Which processes may connect."""
 
     def refused(self, security: Security, peer: Peer) -> bool:
-        """Whether a peer is told to go."""
-        clients = ConnectionRegistry(Actions(), Limits(), security, Clock())
+        """True if a peer is refused."""
+        registry = ConnectionRegistry(Actions(), Limits(), security, Clock())
 
         class Anyone:
             def check_time(self, now: float, *, wait_for_idle: bool) -> None: ...
             def drain(self) -> None: ...
             def abort(self) -> None: ...
 
-        return isinstance(clients.opened(Anyone(), peer), Forbidden)
+        return isinstance(registry.opened(Anyone(), peer), Forbidden)
 
-    def test_anybody(self) -> None:
-        """Without a list, anybody; also a peer that the kernel does not know."""
+    def test_no_rules(self) -> None:
+        """Without rules, every peer may connect."""
         self.assertFalse(self.refused(Security(), Peer()))
 
     def test_listed(self) -> None:
-        """With lists, who is on one of them, by user or by group."""
+        """With rules, listed users and groups may connect."""
         security = Security(allow_uids=(5,), allow_gids=(7,))
         self.assertFalse(self.refused(security, Peer(5, 1, 1)))
         self.assertFalse(self.refused(security, Peer(1, 7, 1)))
         self.assertTrue(self.refused(security, Peer(7, 5, 1)))
         self.assertTrue(self.refused(security, Peer()))
 
-    def test_ourselves(self) -> None:
-        """Our own process may always, to see whether we are well; another of the same user may not."""
+    def test_own_process(self) -> None:
+        """The process itself may always connect, for its health check; another one of its user may not."""
         security = Security(allow_uids=(5,), allow_gids=(7,))
         uid, gid = os.getuid() + 10, os.getgid() + 10
         self.assertFalse(self.refused(security, Peer(uid, gid, os.getpid())))

@@ -23,7 +23,7 @@ QUIET = ConnectionSnapshot(
 
 
 class TimeTests(SynchronousTestCase):
-    """What follows from the time."""
+    """The time-out that follows from snapshots."""
 
     def last(
         self,
@@ -33,7 +33,7 @@ class TimeTests(SynchronousTestCase):
         wait_for_idle: bool = True,
         limits: Limits = LIMITS,
     ) -> Timeout:
-        """What comes of it if that is what is seen at every tenth of a second, for so long."""
+        """The result if a snapshot stays the same for so long, checked ten times a second."""
         monitor, timeout = IdleMonitor(), Timeout.NONE
         for tenth in range(seconds * 10 + 1):
             self.assertIs(timeout, Timeout.NONE, tenth)
@@ -41,19 +41,19 @@ class TimeTests(SynchronousTestCase):
         return timeout
 
     def test_idle(self) -> None:
-        """After the idle time a connection is finished; refused, if nobody has ever said anything."""
+        """After the idle time-out a connection is finished; one that has never sent a message is refused."""
         self.assertIs(self.last(QUIET, 19), Timeout.NONE)
         self.assertIs(self.last(QUIET, 20), Timeout.IDLE)
         self.assertIs(self.last(replace(QUIET, activity=0, framed=False), 20), Timeout.INCOMPLETE)
 
-    def test_stuck(self) -> None:
-        """One that takes nothing of what is sent to it is cut off then."""
+    def test_stalled(self) -> None:
+        """A client that does not take its replies is aborted then."""
         self.assertIs(self.last(replace(QUIET, blocked=True), 20), Timeout.STALLED)
         for state in (ConnectionState.CLOSING, ConnectionState.REFUSING):
             self.assertIs(self.last(replace(QUIET, state=state), 20), Timeout.STALLED, state)
 
     def test_held(self) -> None:
-        """One that wants nothing more of its streams, and asks for nothing, is cut off then, not before."""
+        """A client whose streams wait for credit is aborted then, not before."""
         held = replace(QUIET, busy=True, held=True)
         self.assertIs(self.last(held, 20), Timeout.STALLED)
         self.assertIs(self.last(replace(held, blocked=True), 20), Timeout.STALLED)
@@ -63,8 +63,8 @@ class TimeTests(SynchronousTestCase):
         ):  # it is waited for: it has not been answered
             self.assertIs(self.last(replace(held, state=state), 19, wait_for_idle=False), Timeout.NONE, state)
 
-    def test_not_quiet(self) -> None:
-        """Neither who waits for a reply is idle, nor who asks again and again."""
+    def test_busy(self) -> None:
+        """A client with pending requests, or with new ones, is not idle."""
         self.assertIs(self.last(replace(QUIET, busy=True), 100, wait_for_idle=False), Timeout.NONE)
         monitor = IdleMonitor()
         for second in range(100):
@@ -72,13 +72,13 @@ class TimeTests(SynchronousTestCase):
             self.assertIs(monitor.check(snapshot, LIMITS, second, wait_for_idle=False), Timeout.NONE)
 
     def test_partial(self) -> None:
-        """A message that has begun must end in time, however many times it is looked at."""
+        """An incomplete message has the message time-out."""
         partial = replace(QUIET, partial=True)
         self.assertIs(self.last(partial, 4), Timeout.NONE)
         self.assertIs(self.last(partial, 5), Timeout.INCOMPLETE)
 
     def test_partial_that_is_not_late(self) -> None:
-        """Not where we do not read or serve any more ourselves; nor if it is another each time."""
+        """It has not while the server itself does not read, or if each is a new message."""
         partial = replace(QUIET, partial=True)
         for snapshot in (
             replace(partial, busy=True),
@@ -91,41 +91,41 @@ class TimeTests(SynchronousTestCase):
             snapshot = replace(partial, activity=second // 3)
             self.assertIs(monitor.check(snapshot, LIMITS, second, wait_for_idle=True), Timeout.NONE)
 
-    def test_gone(self) -> None:
-        """Who is gone is cut off at the first look."""
+    def test_disconnected(self) -> None:
+        """A disconnected client is aborted at the first check."""
         self.assertIs(self.last(replace(QUIET, disconnected=True), 0), Timeout.STALLED)
 
-    def test_hurry(self) -> None:
-        """In a hurry, who is to go and is quiet for half a second is finished; nobody else is."""
+    def test_no_wait_for_idle(self) -> None:
+        """If idle clients are not waited for, draining ones are finished after half a second."""
         for state in ConnectionState:
             monitor, snapshot = IdleMonitor(), replace(QUIET, state=state)
             timeouts = [
                 monitor.check(snapshot, LIMITS, second, wait_for_idle=False) for second in (0, 0.4, 0.5)
             ]
-            told = state in (ConnectionState.DRAINING, ConnectionState.GOAWAY_SENT)
+            goaway = state in (ConnectionState.DRAINING, ConnectionState.GOAWAY_SENT)
             last = (
                 Timeout.IDLE
-                if told
+                if goaway
                 else Timeout.STALLED
                 if state is ConnectionState.ABORTED
                 else Timeout.NONE
             )
             self.assertEqual(timeouts, [Timeout.NONE, Timeout.NONE, last], state)
 
-    def test_no_hurry(self) -> None:
-        """Else it has its time."""
+    def test_wait_for_idle_clients(self) -> None:
+        """Otherwise they have the idle time-out."""
         for state in (ConnectionState.DRAINING, ConnectionState.GOAWAY_SENT):
             self.assertIs(self.last(replace(QUIET, state=state), 19), Timeout.NONE)
             self.assertIs(self.last(replace(QUIET, state=state), 20), Timeout.IDLE)
 
-    def test_hurry_does_not_hide_the_end(self) -> None:
-        """The idle time comes also in a hurry, so what could not be finished is cut off."""
+    def test_idle_timeout_holds(self) -> None:
+        """The idle time-out holds as well, so a connection that cannot be finished is aborted."""
         monitor, snapshot = IdleMonitor(), replace(QUIET, state=ConnectionState.GOAWAY_SENT, blocked=True)
         timeouts = [monitor.check(snapshot, LIMITS, second, wait_for_idle=False) for second in (0, 10, 20)]
         self.assertEqual(timeouts, [Timeout.NONE, Timeout.IDLE, Timeout.STALLED])
 
     def test_last_seconds(self) -> None:
-        """Who is refused has two seconds, and who is given up half a second, whatever the limits are."""
+        """A refused client has two seconds, an aborted one half a second, whatever the limits are."""
         short = Limits(message_timeout=0.1, idle_timeout=0.1)
         for state, seconds in ((ConnectionState.LINGERING, 2.0), (ConnectionState.ABORTED, 0.5)):
             monitor, snapshot = IdleMonitor(), replace(QUIET, state=state, partial=True)

@@ -1,4 +1,4 @@
-"""A service asks itself, over real sockets: only these show who is at the other end."""
+"""The health check over real sockets, which alone show who the peer is."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ class Health:
         return self._reply
 
 
-class Saying(Protocol):
-    """A service that says something, whatever it is asked, and closes."""
+class FixedReply(Protocol):
+    """A server that sends fixed bytes and closes."""
 
     def __init__(self, said: bytes) -> None:
         self._said = said
 
     def dataReceived(self, data: bytes) -> None:
-        """Say it."""
+        """Send the bytes."""
         transport: Any = self.transport
         transport.write(self._said)
         transport.loseConnection()
 
 
 class ProbeTestCase(TestCase):
-    """Has the reactor, and an endpoint that never listens."""
+    """A test with the reactor and an endpoint that never listens."""
 
     def setUp(self) -> None:
-        """Find it."""
+        """Get the reactor."""
         from twisted.internet import reactor  # here: to import it is to choose it
 
         self.reactor: Any = reactor
@@ -69,10 +69,10 @@ class ProbeTestCase(TestCase):
 
 
 class HandlerTests(ProbeTestCase):
-    """The request handler of sockets."""
+    """The request handler for Unix sockets."""
 
-    async def probed(self, health: Health, security: Security | None = None) -> None:
-        """Have one ask itself; done when the connection for that is gone as well."""
+    async def run_probe(self, health: Health, security: Security | None = None) -> None:
+        """Run the health check; done when its connection is closed as well."""
         handler_context = HandlerContext(
             "x", health, self.endpoint, Limits(), security or Security(), self.reactor, TOKEN
         )
@@ -83,55 +83,55 @@ class HandlerTests(ProbeTestCase):
             await handler.drain()
             self.assertEqual(handler.connections(), 0)
 
-    async def test_well(self) -> None:
-        """It asks as a client would: for the health, with the token, by way of the protocol."""
+    async def test_healthy(self) -> None:
+        """It requests the health path with the token, as a client would."""
         health = Health()
-        await self.probed(health)
+        await self.run_probe(health)
         [request] = health.seen
         self.assertEqual((request.method, request.path, request.auth_token), ("GET", "/-/health", TOKEN))
         self.assertEqual(request.peer.pid, os.getpid())
 
-    async def test_unwell(self) -> None:
-        """An answer that is a failure is raised, with its detail."""
+    async def test_unhealthy(self) -> None:
+        """An error reply is raised with its code and detail."""
         for error in (Unavailable(7), ServiceError()):
             with self.assertRaises(ServiceError) as caught:
-                await self.probed(Health(error))
+                await self.run_probe(Health(error))
             self.assertEqual((caught.exception.code, caught.exception.detail), (error.code, error.detail))
 
-    async def test_excluded(self) -> None:
-        """We may ask ourselves, whoever else may connect."""
+    async def test_peer_rules(self) -> None:
+        """Peer rules do not exclude the process itself."""
         nobody = os.getuid() + os.getgid() + 1
         for security in (Security(allow_uids=(nobody,)), Security(allow_gids=(nobody,))):
             health = Health()
-            await self.probed(health, security)
+            await self.run_probe(health, security)
             self.assertEqual(len(health.seen), 1)
 
 
 class OtherTests(ProbeTestCase):
-    """Services that do not answer as they should."""
+    """Servers that do not reply as they should."""
 
-    async def asked(self, said: bytes) -> None:
-        """Ask one that says this."""
-        factory = Factory.forProtocol(_always(Saying(said)))
+    async def probe_server(self, said: bytes) -> None:
+        """Check a server that sends this."""
+        factory = Factory.forProtocol(_always(FixedReply(said)))
         factory.noisy = False
         await probe(self.reactor, self.endpoint, factory, TOKEN)
 
     async def test_closes(self) -> None:
-        """One that closes the connection without an answer, or before its end, fails."""
+        """A connection that closes without a complete reply is an error."""
         for said in (b"", b'{"id":"probe","code":200'):
             with self.assertRaises(ConnectionResetError) as caught:
-                await self.asked(said)
+                await self.probe_server(said)
             self.assertIn("without a reply", str(caught.exception))
 
     async def test_nonsense(self) -> None:
         """A reply that is not a message of the protocol, or has another id, fails."""
         for said in (b"hello\n", b"{}\n", b'{"id":"probe","code":"x"}\n'):
             with self.assertRaises(BadGateway):
-                await self.asked(said)
+                await self.probe_server(said)
 
-    async def test_goes(self) -> None:
-        """One that is told to end meanwhile has answered all the same, whatever it says after that."""
-        await self.asked(b'{"id":"probe","code":200,"data":null}\n{"goaway":true}\n')
+    async def test_ignores_the_rest(self) -> None:
+        """Anything after the reply is ignored."""
+        await self.probe_server(b'{"id":"probe","code":200,"data":null}\n{"goaway":true}\n')
 
 
 def _always(protocol: Protocol) -> Callable[[], Protocol]:

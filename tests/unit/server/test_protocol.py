@@ -1,4 +1,4 @@
-"""What one client gets for what it sends."""
+"""The replies that one client gets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class EnvelopeTests(SynchronousTestCase):
     """Requests with an id."""
 
     def test_success(self) -> None:
-        """A reply carries the id, whether it is a number or a text."""
+        """A reply carries the id, a number or a string."""
         client = connect()
         client.send({"id": 7, "data": {"a": 1}}, {"id": 'x"y'})
         expected = [{"id": 7, "code": 200, "data": {"a": 1}}, {"id": 'x"y', "code": 200, "data": {}}]
         self.assertEqual(client.received(), expected)
 
     def test_any_order(self) -> None:
-        """A request is answered when it is done, not when it has come."""
+        """Replies come in the order in which requests are done."""
         client = connect()
         client.send(wait(1, id=1), wait(2, id=2), {"id": 3})
         client.actions.waiting[2].callback("two")
@@ -28,7 +28,7 @@ class EnvelopeTests(SynchronousTestCase):
         self.assertEqual([each["id"] for each in client.received()], [3, 2, 1])
 
     def test_wrong_field(self) -> None:
-        """A field of the wrong type is 400 and named, under the id, and the connection goes on."""
+        """A field of the wrong type is 400 and named in the reply; the connection goes on."""
         client = connect()
         client.send({"id": 1, "timeout": "soon", "meta": 3}, {"id": 2})
         wrong, right = client.received()
@@ -37,7 +37,7 @@ class EnvelopeTests(SynchronousTestCase):
         self.assertEqual(right["id"], 2)
 
     def test_id_in_use(self) -> None:
-        """An id that is still unanswered cannot be used again; afterwards it can."""
+        """The id of a pending request cannot be used again before its reply."""
         client = connect()
         client.send(wait(1, id=1), {"id": 1})
         self.assertEqual([each["code"] for each in client.received()], [400])
@@ -46,7 +46,7 @@ class EnvelopeTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [200, 200])
 
     def test_request(self) -> None:
-        """The method is upper-cased, the query split off, and what is unknown ignored."""
+        """The method is upper-cased, the query split off, and unknown fields are ignored."""
         client = connect()
         client.send({"method": "post", "path": "/a?b=1", "new": True, "meta": {"request_id": "r"}})
         request = client.actions.seen[0]
@@ -70,7 +70,7 @@ class BareTests(SynchronousTestCase):
         self.assertEqual(client.transport.value(), b'{"a": 1}\n')
 
     def test_order(self) -> None:
-        """Bare replies come in the order of their requests, whichever is done first."""
+        """Bare replies keep the order of their requests."""
         client = connect()
         client.send(wait(1), wait(2), {"data": {"n": 3}}, {"path": 4})
         client.actions.waiting[2].callback(2)
@@ -80,23 +80,23 @@ class BareTests(SynchronousTestCase):
         self.assertEqual((one, two, three, four["code"]), (1, 2, {"n": 3}, 400))
 
     def test_not_held_up_by_ids(self) -> None:
-        """A bare reply waits for bare ones alone."""
+        """A bare reply does not wait for requests with ids."""
         client = connect()
         client.send(wait(1, id=1), {"data": {"n": 2}})
         self.assertEqual(client.received(), [{"n": 2}])
 
 
 class OneMessageTests(SynchronousTestCase):
-    """The exchange of the original system: no line end."""
+    """The one-message exchange of the original system: no line end."""
 
     def test_served_and_closed(self) -> None:
-        """A whole object is served at once, the reply has no line end either, and the connection closes."""
+        """A complete object is served at once; the reply has no line end, and the connection closes."""
         client = connect()
         client.raw(b'{"data": {"a": 1}}')
         self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a": 1}', "lose"))
 
     def test_sizes_of_its_buffer(self) -> None:
-        """Messages of exactly 4096 and 8192 bytes are nothing special, in one piece or in two."""
+        """Messages of exactly 4096 and 8192 bytes are served, in one piece or in two."""
         for size in (4096, 8192):
             for cut in (size, size - 1, 4096 % size):
                 client = connect()
@@ -108,7 +108,7 @@ class OneMessageTests(SynchronousTestCase):
                 self.assertEqual(client.transport.closed, "lose")
 
     def test_closed_after_a_wait(self) -> None:
-        """A reply that takes time is waited for."""
+        """The connection closes after a reply that takes time."""
         client = connect()
         client.raw(b'{"path":"/wait","data":{"n":1}}')
         self.assertEqual(client.transport.closed, "")
@@ -116,7 +116,7 @@ class OneMessageTests(SynchronousTestCase):
         self.assertEqual((client.transport.value(), client.transport.closed), (b'"done"', "lose"))
 
     def test_with_an_id(self) -> None:
-        """With an id the line end is waited for."""
+        """With an id, the server waits for the line end."""
         client = connect()
         client.raw(b'{"id": 1}')
         self.assertEqual(client.transport.value(), b"")
@@ -125,13 +125,13 @@ class OneMessageTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "")
 
     def test_failure(self) -> None:
-        """What is wrong is said bare as well."""
+        """Errors are bare replies as well."""
         client = connect()
         client.raw(b'{"path": 1}')
         self.assertEqual((client.received()[0]["code"], client.transport.closed), (400, "lose"))
 
     def test_line_end_at_the_end_of_the_stream(self) -> None:
-        """The end of the stream ends the last message, id or not; then the connection closes."""
+        """The end of input ends the last message; then the connection closes."""
         client = connect()
         client.raw(b'{"id": 1}')
         client.connection.readConnectionLost()
@@ -151,7 +151,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "lose")
 
     def test_no_json_behind_a_wrong_field(self) -> None:
-        """What is no JSON is refused as such, even where something is wrong before that is seen."""
+        """Bytes that are not JSON are refused as such, even behind a field of the wrong type."""
         for text in (b"[1,2\n", b'{"id":true GARBAGE\n', b"5 5 5\n"):
             client = connect()
             client.raw(text + b'{"id":1}\n')
@@ -159,7 +159,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual(client.transport.closed, "half")
 
     def test_not_an_object(self) -> None:
-        """JSON that is no object is 400, and the connection goes on."""
+        """JSON that is not an object is 400, and the connection goes on."""
         client = connect()
         client.raw(b'[1]\n1\nnull\n"x"\n')
         client.send({"id": 1})
@@ -182,7 +182,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertFalse(client.connection._receiver.framer.partial)
 
     def test_too_large_after_others(self) -> None:
-        """What came before it in the same bytes is answered, and it is refused without waiting for more."""
+        """Messages in front of it are answered, and it is refused without waiting for more."""
         for large in (b"x" * 65, b"x" * 65 + b"\n"):
             client = connect(Limits(max_message_bytes=64))
             client.raw(b'{"id":1}\n{"id":2}\n' + large)
@@ -191,7 +191,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual(client.transport.closed, "half")
 
     def test_answered_first(self) -> None:
-        """What was asked before is answered before the connection closes."""
+        """Pending requests are answered before the connection closes."""
         client = connect()
         client.send(wait(1, id=1))
         client.raw(b"nonsense\n")
@@ -201,7 +201,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "half")
 
     def test_lingers_not_for_ever(self) -> None:
-        """A client that goes on sending after a refusal is cut off."""
+        """A client that goes on sending after a refusal is aborted."""
         client = connect()
         client.raw(b"nonsense\n")
         client.turn(1)
@@ -217,8 +217,8 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "half")
 
 
-class TakingBackTests(SynchronousTestCase):
-    """Cancelled, one way, out of time."""
+class CancelTests(SynchronousTestCase):
+    """Cancelled and oneway requests, and deadlines."""
 
     def test_cancel(self) -> None:
         """A cancelled request is answered with 499, its action is stopped, and others are not."""
@@ -229,13 +229,13 @@ class TakingBackTests(SynchronousTestCase):
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 200)])
 
     def test_cancel_what_is_not_there(self) -> None:
-        """To cancel an id that is not unanswered does nothing."""
+        """A cancel of an id that is not pending does nothing."""
         client = connect()
         client.send({"id": 1, "cancel": True}, {"cancel": True}, {"id": 2})
         self.assertEqual([each["id"] for each in client.received()], [2])
 
     def test_oneway(self) -> None:
-        """No reply whatever happens, with or without an id, at once or later."""
+        """A oneway request never gets a reply, with or without an id."""
         client = connect()
         client.send(
             {"oneway": True}, {"id": 1, "oneway": True}, wait(1, oneway=True), wait(2, id=2, oneway=True)
@@ -247,7 +247,7 @@ class TakingBackTests(SynchronousTestCase):
         self.assertEqual(len(client.actions.seen), 5)
 
     def test_oneway_that_is_wrong(self) -> None:
-        """Nor to one that is wrong, or has the id of an unanswered request."""
+        """A malformed one gets no reply either, nor one with the id of a pending request."""
         client = connect()
         client.send(wait(1, id=1), {"id": 1, "oneway": True}, {"oneway": True, "path": 5})
         self.assertEqual(client.transport.value(), b"")
@@ -255,7 +255,7 @@ class TakingBackTests(SynchronousTestCase):
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 400)])
 
     def test_oneway_does_not_hold_up_bare_ones(self) -> None:
-        """As it has no reply, bare replies do not wait for it."""
+        """Bare replies do not wait for a oneway request."""
         client = connect()
         client.send(wait(1, oneway=True), {"data": {"n": 2}})
         self.assertEqual(client.received(), [{"n": 2}])
@@ -270,17 +270,17 @@ class TakingBackTests(SynchronousTestCase):
         client.turn(1)
         self.assertEqual([each["code"] for each in client.received()], [504])
 
-    def test_client_gone(self) -> None:
-        """When the client is gone its actions are cancelled, and nothing is written."""
+    def test_client_disconnects(self) -> None:
+        """When the client disconnects, its actions are cancelled, and nothing is written."""
         client = connect()
         client.send(wait(1, id=1), wait(2))
         client.connection.connectionLost()
         self.assertEqual(client.actions.stopped, [Cancelled.code] * 2)
         self.assertEqual(client.transport.value(), b"")
         self.assertEqual(client.clock.getDelayedCalls(), [])
-        self.assertEqual(len(client.clients), 0)
+        self.assertEqual(len(client.registry), 0)
 
-    def test_only_done_with_sending(self) -> None:
+    def test_half_closed(self) -> None:
         """A client that has shut down its sending side gets its replies."""
         client = connect()
         client.send(wait(1, id=1))
@@ -291,12 +291,12 @@ class TakingBackTests(SynchronousTestCase):
 
 
 class AdmissionTests(SynchronousTestCase):
-    """Who may connect."""
+    """Which processes may connect."""
 
     def test_too_many(self) -> None:
-        """One connection more than allowed is told 503, and does not count for ever."""
+        """A connection over the limit gets 503, and does not count after it is closed."""
         client = connect(Limits(max_connections=1))
-        transport, other = client.another()
+        transport, other = client.connect_another()
         self.assertEqual((transport.lines()[0]["code"], transport.closed), (503, "half"))
         other.connectionLost()
         client.send({"id": 1})

@@ -1,4 +1,4 @@
-"""Streams on a connection, between those and other requests."""
+"""Streams on a connection, beside each other and other requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.domain.test_handle_message import Surroundings
-from tests.unit.support.memory_connection import Conversation
+from tests.unit.support.memory_connection import ServerConnection
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -68,13 +68,13 @@ class Sources(Surroundings):
 
 
 def count(id: Any, to: int, credit: int | None = None, **data: Any) -> dict[str, Any]:
-    """A message that asks for numbers."""
+    """A request for a stream of numbers."""
     shown = {} if credit is None else {"credit": credit}
     return {"id": id, "path": "/count", "data": {"to": to, **data}} | shown
 
 
 class StreamTestCase(SynchronousTestCase):
-    """A test with a client and a service that gives streams."""
+    """A test with a client and a service with streams."""
 
     limits = Limits(idle_timeout=20)
 
@@ -83,7 +83,7 @@ class StreamTestCase(SynchronousTestCase):
         self.sources = Sources()
         around = self.sources
         self.handle = HandleMessage(around, around, around, around, max_inflight=9999, request_timeout=30.0)
-        self.client = Conversation(self.limits, Security(), self.handle)
+        self.client = ServerConnection(self.limits, Security(), self.handle)
 
     def codes(self) -> list[int]:
         """The codes of the replies since the last call, without the items."""
@@ -94,16 +94,16 @@ class StreamTestCase(SynchronousTestCase):
         return [each["data"] for each in self.client.received() if each["id"] == id and "more" in each]
 
     def assert_counted(self, *codes: int) -> None:
-        """So many were counted, and nothing is in flight."""
+        """Check the metrics; nothing is in flight."""
         counted = [code for code, _ in self.sources.counted]
         self.assertEqual((counted, self.handle.inflight), (list(codes), 0))
 
 
 class ItemTests(StreamTestCase):
-    """What comes of a stream."""
+    """Items and the end of a stream."""
 
     def test_items(self) -> None:
-        """Items, each with the id, and an envelope without data; then the id can be used again."""
+        """Each item has the id; an envelope without data ends the stream and frees the id."""
         for each in (7, "x"):
             self.client.send(count(each, 2))
             self.assertEqual(
@@ -119,7 +119,7 @@ class ItemTests(StreamTestCase):
         self.assert_counted(200, 200, 200)
 
     def test_failure(self) -> None:
-        """What goes wrong ends it, after the items before."""
+        """A failure ends the stream after its items."""
         self.client.send(count(1, 1, fails=True))
         item, end = self.client.received()
         self.assertEqual((item["data"], end["code"], end["detail"]), (0, 404, "the rest"))
@@ -137,7 +137,7 @@ class ItemTests(StreamTestCase):
         self.assert_counted(400, 200, 400)
 
     def test_oneway(self) -> None:
-        """Where no reply is wanted it is 400, which is counted and not sent, with an id or without."""
+        """A oneway stream is 400, which is counted and not sent."""
         for named in ({}, {"id": 3}):
             for path in ("/count", "/later"):
                 self.client.send({"path": path, "data": {"to": 2}, "oneway": True, **named})
@@ -153,7 +153,7 @@ class ItemTests(StreamTestCase):
         self.assertEqual(self.client.transport.closed, "lose")
 
     def test_begins_later(self) -> None:
-        """What turns out to be a stream only after a while is one; credit and cancelling reach it."""
+        """A suspended action may become a stream; credit and cancel reach it."""
         self.client.send({"id": 1, "path": "/later", "credit": 1})
         self.sources.waiting[0].callback(None)
         self.assertEqual(self.data(1), [0])
@@ -162,7 +162,7 @@ class ItemTests(StreamTestCase):
         self.assert_counted(499)
 
     def test_begins_too_late(self) -> None:
-        """One that turns out to be a stream when nobody waits any more is not begun, and not in flight."""
+        """An action that becomes a stream after its cancel is not started, and not in flight."""
         self.client.send({"id": 1, "path": "/stubborn"})
         self.client.connection.connectionLost()
         self.client.turn(1)
@@ -170,7 +170,7 @@ class ItemTests(StreamTestCase):
         self.assert_counted(499)
 
     def test_between_others(self) -> None:
-        """Others are answered between the turns of a stream that never waits."""
+        """Other requests are answered between the turns of a stream that never waits."""
         self.client.send(count(1, 1000), {"id": 2, "path": "/now"})
         received = self.client.received()
         self.assertEqual((len(received), received[-1]["id"]), (65, 2))
@@ -179,10 +179,10 @@ class ItemTests(StreamTestCase):
 
 
 class CreditTests(StreamTestCase):
-    """Streams of which not everything is wanted at once."""
+    """Streams with credit."""
 
     def test_credit(self) -> None:
-        """No more is made than is wanted; other calls are answered meanwhile."""
+        """No more items are made than there is credit; other requests are answered meanwhile."""
         self.client.send(count(1, 5, 2), {"id": 2, "path": "/now"})
         self.assertEqual([each["id"] for each in self.client.received()], [1, 1, 2])
         self.client.send({"id": 1, "credit": 1})
@@ -194,7 +194,7 @@ class CreditTests(StreamTestCase):
         self.assert_counted(200, 200)
 
     def test_crossed(self) -> None:
-        """Credit for what is no unanswered stream is ignored, and is no request."""
+        """Credit for an id that is not a pending stream is ignored."""
         self.client.send(count(1, 1, 9))
         self.client.received()
         self.client.send({"id": 1, "credit": 1}, {"id": "new", "credit": 3}, {"id": 1, "credit": 0})
@@ -203,13 +203,13 @@ class CreditTests(StreamTestCase):
         self.assert_counted(200)
 
     def test_id_in_use(self) -> None:
-        """A request with credit is one, and its id must not be in use."""
+        """A request with credit is a request, and its id must not be in use."""
         self.client.send(count(1, 5, 0), count(1, 5, 1))
         self.assertEqual(self.codes(), [400])
         self.assertEqual(self.sources.given, 0)
 
     def test_wrong_types(self) -> None:
-        """Credit that is no number of items is 400."""
+        """Credit that is not a number of items is 400."""
         wrong: Any
         for wrong in (-1, "1", 1.5, True, []):
             self.client.send({"id": 1, "path": "/count", "credit": wrong})
@@ -217,7 +217,7 @@ class CreditTests(StreamTestCase):
             self.assertEqual((refused["code"], refused["detail"][0]["field"]), (400, "credit"))
 
     def test_many(self) -> None:
-        """The server goes on reading however many streams wait for credit, and refuses those past 128."""
+        """The server reads on while 128 streams wait for credit, and refuses further ones."""
         self.client.send(*[count(n, 1, 0) for n in range(MAX_STREAMS + 1)])
         self.client.turn()
         self.assertEqual(self.codes(), [503])
@@ -229,7 +229,7 @@ class CreditTests(StreamTestCase):
         self.assertEqual(self.codes(), [200])
 
     def test_not_among_the_requests(self) -> None:
-        """What is read is bounded by the other requests alone."""
+        """Streams do not count among the 128 pending requests."""
         self.client.send(*[count(f"s{n}", 1, 0) for n in range(MAX_STREAMS - 1)])
         self.client.turn()
         self.client.send(*[{"id": n, "path": "/later"} for n in range(MAX_PENDING - 1)])
@@ -244,7 +244,7 @@ class BackPressureTests(StreamTestCase):
     """A client that does not take its items."""
 
     def test_full(self) -> None:
-        """Nothing more is made than the transport takes, and it goes on when the client has taken that."""
+        """No more items are made than the transport takes; it goes on when the client has taken them."""
         self.client.transport.slow = True
         self.client.send(count(1, 100, size=40_000))
         self.client.turn(3)
@@ -255,7 +255,7 @@ class BackPressureTests(StreamTestCase):
         self.assertEqual(self.sources.given, 8)
 
     def test_idle(self) -> None:
-        """One that takes nothing for the idle time is cut off, and its stream is closed."""
+        """A client that takes nothing is aborted after the idle time-out, and its stream is closed."""
         self.client.transport.slow = True
         self.client.send(count(1, 1000))
         self.client.turn(19)
@@ -267,7 +267,7 @@ class BackPressureTests(StreamTestCase):
         self.assert_counted(499)
 
     def test_slow_but_not_idle(self) -> None:
-        """One that takes something now and then, or grants more, is not idle."""
+        """A client that takes items or grants credit is not idle."""
         self.client.transport.slow = True
         self.client.send(count(1, 10_000))
         for _ in range(5):
@@ -287,14 +287,14 @@ class BackPressureTests(StreamTestCase):
 class EndTests(StreamTestCase):
     """How streams are stopped."""
 
-    def begin(self) -> None:
-        """One stream that waits, one that is held up, one between its turns."""
+    def start_three(self) -> None:
+        """One stream that waits, one without credit, one between its turns."""
         self.client.send({"id": 1, "path": "/wait"}, count(2, 5, 1), count(3, 1000))
         self.client.received()
 
     def test_cancel(self) -> None:
-        """Each is answered with 499, and has cleaned up."""
-        self.begin()
+        """A cancel ends each with 499, and each has cleaned up."""
+        self.start_three()
         self.client.send(*[{"id": each, "cancel": True} for each in (1, 2, 3)])
         self.assertEqual(self.codes(), [499, 499, 499])
         self.assertEqual(self.sources.cleaned, 3)
@@ -303,32 +303,32 @@ class EndTests(StreamTestCase):
         self.assertEqual(self.client.received(), [])
 
     def test_lost(self) -> None:
-        """A client that is gone wants none of them, and is sent nothing."""
-        self.begin()
+        """A disconnect closes all of them, and nothing is written."""
+        self.start_three()
         self.client.connection.connectionLost()
         self.client.turn(1)
         self.assertEqual((self.client.received(), self.sources.cleaned), ([], 3))
         self.assert_counted(499, 499, 499)
 
     def test_sends_no_more(self) -> None:
-        """A client that has shut down its sending side has its stream to the end, and is closed then."""
+        """A client that has shut down its sending side gets its stream to the end."""
         self.client.send(count(1, 100))
         self.client.connection.readConnectionLost()
         self.assertEqual(self.client.transport.closed, "")
         self.client.turn()
         self.assertEqual((len(self.client.received()), self.client.transport.closed), (101, "lose"))
 
-    def test_given_up(self) -> None:
-        """When the worker must end, each ends with 503, and the connection is closed."""
-        self.begin()
+    def test_abort(self) -> None:
+        """An abort ends each with 503 and closes the connection."""
+        self.start_three()
         self.client.connection.abort()
         self.assertEqual(self.codes(), [503, 503, 503])
         self.assertEqual((self.sources.cleaned, self.client.transport.closed), (3, "lose"))
 
-    def test_leaving(self) -> None:
-        """A client that is to go has its streams until they end, credit and all."""
+    def test_draining(self) -> None:
+        """A draining connection serves its streams until they end."""
         self.client.send(count(2, 5, 1))
-        self.client.clients.drain(wait_for_idle=False)
+        self.client.registry.drain(wait_for_idle=False)
         self.client.turn(5)
         self.assertEqual(self.client.transport.closed, "")
         self.assertIn({"goaway": True}, self.client.received())

@@ -1,4 +1,4 @@
-"""A certificate that nobody but a test believes in."""
+"""A self-signed certificate for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["write_certificate"]
 
 
 def write_certificate(folder: str) -> tuple[str, str]:
-    """Make a key, and a certificate for ``localhost`` that it signs itself; the paths of both."""
+    """Make a key and a self-signed certificate for ``localhost``; the paths of both."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])

@@ -1,4 +1,4 @@
-"""A worker's loop whose time the test has in its hands, and what is served on it."""
+"""An event loop of uvloop whose timers the test controls, and an echo protocol."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from twisted.internet.protocol import Protocol
 
 
 class Loop(uvloop.Loop):
-    """Its timers are ours."""
+    """The test calls its timers."""
 
     def __init__(self) -> None:
         self.later: list[Callable[[], None]] = []
 
     def call_later(self, seconds: float, call: Any) -> Any:  # type: ignore[override]
-        """Have it called when the test wants it."""
+        """Note the timer."""
         self.later.append(call)
         return _Timer(self.later, call)
 
@@ -29,7 +29,7 @@ class Loop(uvloop.Loop):
             call()
 
     def turn(self) -> None:
-        """What is ready now."""
+        """Run one turn."""
         self.call_soon(self.stop)
         self.run_forever()
 
@@ -45,7 +45,7 @@ class _Timer:
 
 
 class Echo(Protocol):
-    """Sends back what it gets, behind what others have left in the context."""
+    """Sends back what it receives, behind a context variable that it then sets."""
 
     left: ContextVar[bytes] = ContextVar("left", default=b"")
 

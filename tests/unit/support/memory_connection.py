@@ -1,4 +1,4 @@
-"""A connection in memory, and something that answers."""
+"""A server connection in memory, and a use case for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["Actions", "Conversation", "connect", "wait"]
+__all__ = ["Actions", "ServerConnection", "connect", "wait"]
 
 
 @implementer(IHandleMessage)
@@ -38,7 +38,7 @@ class Actions:
         self.seconds = 30.0
 
     def seconds_for(self, request: Request) -> float:
-        """As long as the test says."""
+        """The time-out that the test has set."""
         return self.seconds
 
     def __call__(self, request: Request) -> Reply | SuspendedCoroutine[Reply]:
@@ -61,18 +61,18 @@ class Actions:
         return Reply(200, bytes(request.data))
 
 
-class Conversation:
-    """One connection with all that it needs."""
+class ServerConnection:
+    """One client's connection, and the registry that it belongs to."""
 
     def __init__(self, limits: Limits, security: Security, handle: IHandleMessage | None = None) -> None:
         self.clock = Clock()
         self.actions = Actions()
-        self.clients = ConnectionRegistry(handle or self.actions, limits, security, self.clock)
-        self.transport, self.connection = self.another()
+        self.registry = ConnectionRegistry(handle or self.actions, limits, security, self.clock)
+        self.transport, self.connection = self.connect_another()
 
-    def another(self) -> tuple[MemoryTransport, ServerProtocol]:
+    def connect_another(self) -> tuple[MemoryTransport, ServerProtocol]:
         """One more connection of the same server."""
-        connection, transport = ServerProtocol(self.clients), MemoryTransport()
+        connection, transport = ServerProtocol(self.registry), MemoryTransport()
         connection.makeConnection(transport)
         return transport, connection
 
@@ -89,18 +89,18 @@ class Conversation:
         return self.transport.lines()
 
     def turn(self, seconds: float = 0.0, *, step: float = 1.0) -> None:
-        """Let the reactor have a turn, or time pass with a look at the deadlines after each step of it."""
+        """Run a turn of the reactor, or let time pass with a check of time-outs after each step."""
         self.clock.advance(0)
         for _ in range(round(seconds / step)):
             self.clock.advance(step)
-            self.clients.check_time()
+            self.registry.check_time()
 
 
-def connect(limits: Limits | None = None, security: Security | None = None) -> Conversation:
-    """A connected client."""
-    return Conversation(limits or Limits(), security or Security())
+def connect(limits: Limits | None = None, security: Security | None = None) -> ServerConnection:
+    """Connect a client."""
+    return ServerConnection(limits or Limits(), security or Security())
 
 
 def wait(n: int, **more: Any) -> dict[str, Any]:
-    """A message that is answered when the test says so."""
+    """A request that is answered when the test says so."""
     return {"path": "/wait", "data": {"n": n}, **more}

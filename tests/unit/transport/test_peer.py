@@ -1,4 +1,4 @@
-"""Who is at the other end, as the kernel says."""
+"""The peer's credentials, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class _Connected:
 
 
 class PeerTests(SynchronousTestCase):
-    """What is known of a client."""
+    """Credentials of a client."""
 
     def test_memory(self) -> None:
-        """Nothing, in memory."""
+        """A transport in memory has none."""
         self.assertEqual(peer_of(StringTransport()), Peer())
 
     def test_kernel(self) -> None:
-        """On a socket, the process; one that connects again and again is one object, not many."""
+        """On a socket, they are those of the process; all its connections share one object."""
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)

@@ -1,4 +1,4 @@
-"""Bytes become messages, however they were cut."""
+"""Splitting bytes into messages, however they were cut."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ class LinesTests(SynchronousTestCase):
 
     @given(st.lists(_OBJECTS, max_size=8), st.booleans(), st.lists(st.integers(0), max_size=30))
     def test_cut_anywhere(self, objects: list[object], ascii_only: bool, places: list[int]) -> None:
-        """Any messages, cut at any places, give the same messages."""
+        """Any messages, cut anywhere, arrive unchanged."""
         messages = [_encoded(each, ascii_only) for each in objects]
         stream = b"".join(each + b"\n" for each in messages)
         self.assertEqual(_messages(MessageFramer(1 << 20), _cut(stream, places)), messages)
 
     @given(st.lists(_OBJECTS, max_size=5))
     def test_byte_by_byte(self, objects: list[object]) -> None:
-        """One byte at a time gives the same messages too."""
+        """Messages arrive unchanged byte by byte."""
         messages = [_encoded(each) for each in objects]
         stream = b"".join(each + b"\n" for each in messages)
         pieces = [stream[at : at + 1] for at in range(len(stream))]
         self.assertEqual(_messages(MessageFramer(1 << 20), pieces), messages)
 
     def test_large_pieces(self) -> None:
-        """Large messages in large pieces as well, whether a piece has an end in it or not."""
+        """Large messages in large pieces arrive unchanged, with or without an end in a piece."""
         messages = [bytes([65 + number]) * 50_000 for number in range(4)]
         stream = b"".join(each + b"\n" for each in messages)
         for size in (17_000, 20_000, 50_001, 120_000, len(stream)):
@@ -78,7 +78,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(framer.take(9, b"\n"), messages[:1])
 
     def test_fed_before_all_is_taken(self) -> None:
-        """What is fed while messages are still there comes after them."""
+        """Bytes that are appended come after the messages that are still there."""
         for most in (1, 2, 3):
             framer = MessageFramer(100)
             self.assertEqual(framer.take(1, b"1\n2\n3"), [b"1"])
@@ -88,7 +88,7 @@ class LinesTests(SynchronousTestCase):
 
     @given(st.lists(st.binary(max_size=3), max_size=9), st.integers(0, 9), st.integers(1, 9))
     def test_put_back(self, parts: list[bytes], served: int, most: int) -> None:
-        """What is put back comes again, before what came after it and what has only begun."""
+        """Messages that are put back come again, in front of everything after them."""
         stream = b"\n".join(parts)
         framer, found = MessageFramer(3), list[bytes]()
         taken = framer.take(most, stream)
@@ -100,7 +100,7 @@ class LinesTests(SynchronousTestCase):
         self.assertFalse(framer.partial)
 
     def test_one_message(self) -> None:
-        """Whether all that has come is one message is seen at once; after something else it is not."""
+        """A single whole message is recognized, but not behind other bytes."""
         framer = MessageFramer(5)
         for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
             self.assertEqual(framer.is_message(data), whole, data)
@@ -113,7 +113,7 @@ class LinesTests(SynchronousTestCase):
         self.assertTrue(framer.is_message(b"4\n"))
 
     def test_partial(self) -> None:
-        """A message that has begun is known as such until it ends."""
+        """A message is partial until it ends."""
         framer = MessageFramer(100)
         self.assertEqual(_messages(framer, [b'{"a"']), [])
         self.assertTrue(framer.partial)
@@ -121,7 +121,7 @@ class LinesTests(SynchronousTestCase):
         self.assertFalse(framer.partial)
 
     def test_rest(self) -> None:
-        """What had begun when the stream ended can be had once."""
+        """The rest at the end of the stream is taken once."""
         framer = MessageFramer(100)
         _messages(framer, [b'{"a"', b":1}"])
         self.assertEqual(framer.take_rest(), b'{"a":1}')
@@ -143,13 +143,13 @@ class LimitTests(SynchronousTestCase):
                 _messages(MessageFramer(5), pieces)
 
     def test_before_the_end(self) -> None:
-        """It is refused as soon as the limit is passed, not only when it ends."""
+        """A message is refused as soon as it exceeds the limit, before it ends."""
         with self.assertRaises(TooLarge) as caught:
             _messages(MessageFramer(5), [b"123456"])
         self.assertEqual(caught.exception.detail, {"max_message_bytes": 5})
 
     def test_after_others(self) -> None:
-        """Those before it are served first, whether it has ended or not, and however many are taken."""
+        """Messages in front of a too large one are taken first."""
         for large in (b"123456\n", b"123456", b"123456\n1\n"):
             for most in (1, 2, 9):
                 framer, found = MessageFramer(5), list[bytes]()
@@ -161,7 +161,7 @@ class LimitTests(SynchronousTestCase):
                     framer.take(most)
 
     def test_many_small(self) -> None:
-        """The limit is for one message: a chunk with many small ones may be larger."""
+        """The limit is for one message: many small ones together may be larger."""
         self.assertEqual(_messages(MessageFramer(5), [b"123\n" * 100]), [b"123"] * 100)
 
 
@@ -181,14 +181,14 @@ class UnframedTests(SynchronousTestCase):
 
     @given(_OBJECTS, st.booleans(), st.lists(st.integers(0), max_size=30))
     def test_whole_exactly_at_its_end(self, value: object, ascii_only: bool, places: list[int]) -> None:
-        """However it is cut, an object is whole with its last piece and never before."""
+        """However it is cut, an object is complete with its last piece and not before."""
         text = _encoded(value, ascii_only)
         pieces = [piece for piece in _cut(text, places) if piece]
         self.assertEqual(_first_whole(pieces), (len(pieces) - 1, text))
 
     @given(_OBJECTS)
     def test_byte_by_byte(self, value: object) -> None:
-        """One byte at a time as well: braces in strings and escaped quotes do not mislead it."""
+        """Byte by byte, braces in strings and escaped quotes do not count."""
         text = _encoded(value)
         pieces = [text[at : at + 1] for at in range(len(text))]
         self.assertEqual(_first_whole(pieces), (len(text) - 1, text))
@@ -198,24 +198,24 @@ class UnframedTests(SynchronousTestCase):
         self.assertEqual(_first_whole([b" \r\t{", b"} \r"]), (1, b" \r\t{} \r"))
 
     def test_told_once(self) -> None:
-        """What has been found whole is not found again."""
+        """A complete object is reported once."""
         framer = MessageFramer(100)
         _messages(framer, [b"{}"])
         self.assertEqual(framer.unframed(), b"{}")
         self.assertIsNone(framer.unframed())
 
     def test_not_on_a_framed_connection(self) -> None:
-        """Where a line end has come before, one is waited for."""
+        """After a line end, every message needs one."""
         framer = MessageFramer(100)
         _messages(framer, [b"{}\n{}"])
         self.assertIsNone(framer.unframed())
 
     def test_rubbish_is_handed_over(self) -> None:
-        """Bytes past the object are the decoder's affair, and it gets to see them at once."""
+        """Bytes behind the object are handed over with it, for the decoder to refuse."""
         self.assertEqual(_first_whole([b"{}{}"]), (0, b"{}{}"))
 
     def test_linear(self) -> None:
-        """Eight times the bytes take about eight times as long, however they provoke another look."""
+        """The time is linear in the number of bytes, also for hostile input."""
         hostile = {
             "braces after strings": lambda n: [b"{", *[b'"}"'] * (n // 3)],
             "open strings": lambda n: [b'{"' + b'\\"' * (n // 2) + b"}"],

@@ -1,4 +1,4 @@
-"""Between bytes and requests and replies."""
+"""The messages of the wire protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual((request.timeout, request.meta, request.auth_token), (None, {}, None))
 
     def test_each_field_of_the_wrong_type(self) -> None:
-        """Every field has a type, and the detail names the field that hasn't it."""
+        """A field of the wrong type is named in the detail."""
         wrong: dict[str, object] = {
             "id": True, "method": 1, "path": None, "data": [], "auth_token": 1, "timeout": "1",
             "meta": {"a": 1}, "oneway": "yes", "cancel": 1,
@@ -50,7 +50,7 @@ class DecodeTests(SynchronousTestCase):
             self.assertEqual(problem["field"].partition(".")[0], field)
 
     def test_several_fields(self) -> None:
-        """All that is wrong is named at once."""
+        """All wrong fields are named at once."""
         with self.assertRaises(Malformed) as caught:
             decode_client_message(b'{"path":1,"timeout":"x"}')
         self.assertEqual([each["field"] for each in caught.exception.detail], ["path", "timeout"])
@@ -62,7 +62,7 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(caught.exception.detail[0]["field"], "path")
 
     def test_not_json(self) -> None:
-        """What cannot be decoded is told apart from what is no request."""
+        """Bytes that are not JSON are distinguished from JSON that is not a request."""
         for text in (b"", b"{", b"nonsense", b'{"path":"\xff"}', b'{"x":' + b"[" * 100_000):
             with self.assertRaises(NotJSON):
                 decode_client_message(text)
@@ -77,12 +77,12 @@ class DecodeTests(SynchronousTestCase):
             self.assertEqual(caught.exception.detail[0]["field"], "credit")
 
     def test_token_is_not_shown(self) -> None:
-        """What is written of a request in a log does not show the token."""
+        """The repr of a request does not show the token."""
         wire = decode_client_message(b'{"auth_token":"sesame"}')
         self.assertNotIn("sesame", repr(wire) + repr(to_request(wire, Caller())))
 
     def test_find_id(self) -> None:
-        """The id of a wrong message is found where there is one that can be read."""
+        """The id of a malformed message is found if it can be decoded."""
         self.assertEqual(find_id(b'{"path":1,"id":"a"}'), "a")
         for text in (b'{"id":[]}', b"[1]", b"nonsense", b"{}"):
             self.assertIsNone(find_id(text))
@@ -92,14 +92,14 @@ class EncodeTests(SynchronousTestCase):
     """Replies."""
 
     def test_envelope(self) -> None:
-        """With an id, an envelope that is JSON whatever the id is."""
+        """With an id, the reply is an envelope that is JSON for any id."""
         for each in (0, -1, 2**70, "", 'q"\\\n', "é"):
             text = encode_reply(each, Reply(200, b'{"a":1}'))
             self.assertEqual(json.loads(text), {"id": each, "code": 200, "data": {"a": 1}})
             self.assertNotIn(b"\n", text)
 
     def test_items(self) -> None:
-        """Items of a stream are lines with the id, whatever that is."""
+        """Items of a stream are lines with the id."""
         for each in (0, 2**70, 'q"\\\n'):
             lines = encode_items(each, [b"1", b"[]"]).splitlines(keepends=True)
             datas: tuple[object, ...] = (1, [])
@@ -108,7 +108,7 @@ class EncodeTests(SynchronousTestCase):
             self.assertEqual([line[-1:] for line in lines], [b"\n", b"\n"])
 
     def test_made(self) -> None:
-        """What has made something says where that is; whoever did not ask by an id gets the result alone."""
+        """The location of a created resource is in the envelope, and not in a bare reply."""
         reply = Reply(200, b'{"id":7}', location="/user/7")
         expected = b'{"id":%s,"code":200,"location":"/user/7","data":{"id":7}}'
         self.assertEqual(encode_reply(1, reply), expected % b"1")
@@ -117,11 +117,11 @@ class EncodeTests(SynchronousTestCase):
         self.assertIn(b'"location":""', encode_reply(1, Reply(200, b"1", location="")))
 
     def test_bare(self) -> None:
-        """Without one, the result alone."""
+        """Without an id, the reply is the result alone."""
         self.assertEqual(encode_reply(None, Reply(200, b'{"a":1}')), b'{"a":1}')
 
     def test_failure(self) -> None:
-        """A failure says what it is, with the id or without."""
+        """An error has status, code, message and detail, with the id or without."""
         failure = {"status": "error", "code": 404, "message": "Not found", "detail": "no x"}
         reply = error_to_reply(NotFound("no x"))
         self.assertEqual(json.loads(encode_reply(None, reply)), failure)

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 
-from tests.unit.server.test_probe import Saying
+from tests.unit.server.test_probe import FixedReply
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
 from unixsvc.errors import BadGateway, Unavailable
@@ -87,6 +87,6 @@ class ProbeTests(TestCase):
             (b"SIP/2.0 200 OK", BadGateway),
             (b"", ConnectionError),
         ):
-            handler._site = Factory.forProtocol(partial(Saying, data))  # type: ignore[assignment]
+            handler._site = Factory.forProtocol(partial(FixedReply, data))  # type: ignore[assignment]
             with self.assertRaises(raised):
                 await handler.probe()
