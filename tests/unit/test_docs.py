@@ -13,10 +13,12 @@ from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 import unixsvc as unixsvc_package
+from unixsvc import errors
 from unixsvc.cli.command import unixsvc
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 from unixsvc.tap import Options
+from unixsvc.wire.messages import ClientMessage, ServerMessage
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -144,6 +146,28 @@ class CommandLinePage(SynchronousTestCase):
         names = {name.rstrip("=") for name in options.longOpt}
         for name in names - {"version", "help", "twistd.pid"}:
             self.assertIn(f"``--{name}", self.text, name)
+
+
+class ProtocolPage(SynchronousTestCase):
+    def test_fields(self) -> None:
+        """Each field of a message is described: of requests in the table, of replies in the text."""
+        text = (DOCS / "reference" / "protocol.rst").read_text("utf-8")
+        for field in ClientMessage.__struct_fields__:
+            self.assertRegex(text, rf"(?m)^``{field}`` ", field)
+        for field in ServerMessage.__struct_fields__:
+            self.assertTrue(f"``{field}``" in text or f'"{field}"' in text, field)
+
+
+class ErrorsPage(SynchronousTestCase):
+    def test_classes(self) -> None:
+        """Each error is on the page, with its code and its message."""
+        text = (DOCS / "reference" / "errors.rst").read_text("utf-8")
+        for name in errors.__all__:
+            error = getattr(errors, name)
+            if isinstance(error, type) and issubclass(error, errors.ServiceError):
+                self.assertIn(f"``{name}``", text)
+                self.assertIn(error.message, text)
+                self.assertIn(f"   * - {error.code}\n", text)
 
 
 class ApiPage(SynchronousTestCase):
