@@ -1,4 +1,4 @@
-"""What errors say, and to whom."""
+"""Errors and their texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ErrorTests(SynchronousTestCase):
     """Service errors."""
 
     def test_codes(self) -> None:
-        """Each code of the protocol has one kind of error, and words of its own."""
+        """Each code of the protocol has one class and one message."""
         for code, message in CODES.items():
             error = error_from(code, "why")
             self.assertEqual((error.code, error.message, error.detail), (code, message, "why"))
@@ -36,13 +36,13 @@ class ErrorTests(SynchronousTestCase):
             self.assertIs(getattr(errors, type(error).__name__), type(error))
 
     def test_unknown_code(self) -> None:
-        """A code of a newer server is kept, without a kind of its own."""
+        """An unknown code of a newer server is kept."""
         error = error_from(418, {"pot": "tea"})
         self.assertIsInstance(error, ServiceError)
         self.assertEqual((error.code, error.message, error.detail), (418, "Failure", {"pot": "tea"}))
 
     def test_all_have_one_base(self) -> None:
-        """Every error that is exported can be caught as a ServiceError, and has words for a peer."""
+        """Each exported error is a ServiceError and has a message."""
         for name in errors.__all__:
             kind = getattr(errors, name)
             if kind is not error_from:
@@ -50,7 +50,7 @@ class ErrorTests(SynchronousTestCase):
                 self.assertTrue(kind.message)
 
     def test_details(self) -> None:
-        """Errors that know more say it in their detail."""
+        """Some errors have details from their arguments."""
         self.assertEqual(MethodNotAllowed(["GET", "PUT"]).detail, {"allowed": ["GET", "PUT"]})
         self.assertEqual(TooLarge(64).detail, {"max_message_bytes": 64})
         self.assertEqual(Unavailable().detail, {"retry_after": 1.0})
@@ -58,13 +58,13 @@ class ErrorTests(SynchronousTestCase):
         self.assertIsNone(NotFound().detail)
 
     def test_text(self) -> None:
-        """As text, an error is its code, its words, and its detail if there is one."""
+        """The text of an error has its code, its message, and its details if there are any."""
         self.assertEqual(str(NotFound()), "404 Not found")
         self.assertEqual(str(NotFound("no user 7")), "404 Not found: no user 7")
         self.assertEqual(str(error_from(422, [])), "422 Invalid arguments: []")
 
     def test_detail_without_init(self) -> None:
-        """A subclass whose own __init__ does not call ours has a detail all the same: None."""
+        """A subclass whose ``__init__`` does not call that of the base has the details None."""
 
         class Own(ServiceError):
             def __init__(self, article: int) -> None:
@@ -75,18 +75,18 @@ class ErrorTests(SynchronousTestCase):
 
 
 class ConfigErrorTests(SynchronousTestCase):
-    """Errors for whoever set things up."""
+    """Errors of the configuration."""
 
     def test_line(self) -> None:
-        """It says where, what, and what to do if that is known."""
+        """The text has place, problem and remedy."""
         self.assertEqual(str(ConfigError("a.toml", "is no TOML")), "a.toml: is no TOML")
         self.assertEqual(str(ConfigError("a", "is wrong", "mend it")), "a: is wrong; mend it")
 
     def test_one_line(self) -> None:
-        """It is one line, whatever it quotes."""
+        """The text is one line, also with quoted lines."""
         text = str(ConfigError("a\nb", "c\r\nd", "e\u2028f"))
         self.assertEqual(text, "a b: c d; e f")
 
     def test_for_peers(self) -> None:
-        """For a peer it is a 500."""
+        """A peer gets it as a 500."""
         self.assertEqual((ConfigError("a", "b").code, ConfigError.message), (500, "Internal Server Error"))

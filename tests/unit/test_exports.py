@@ -21,15 +21,15 @@ RUN = {"unixsvc.__main__"}
 
 
 class ExportTests(SynchronousTestCase):
-    """What modules offer."""
+    """The exports of modules."""
 
     def test_public_face(self) -> None:
-        """The package offers what applications need, and nothing else."""
+        """The package exports what applications need, and nothing else."""
         self.assertEqual(set(unixsvc.__all__), PUBLIC)
         self.assertEqual(len(unixsvc.__all__), len(PUBLIC))
 
     def test_public_names_are_there(self) -> None:
-        """Each can be had from the package, and is the one that its home offers."""
+        """Each public name can be imported and is the object of its module."""
         for name in unixsvc.__all__:
             value = getattr(unixsvc, name)
             home = import_module(value.__module__)
@@ -38,14 +38,14 @@ class ExportTests(SynchronousTestCase):
             self.assertIn(name, dir(unixsvc))
 
     def test_unknown_name(self) -> None:
-        """What is not offered is not found, as in any module."""
+        """An unknown name raises AttributeError."""
         for name in ("Nonsense", "ConfigError", "error_from"):
             with self.assertRaises(AttributeError) as caught:
                 getattr(unixsvc, name)
             self.assertIn(name, str(caught.exception))
 
     def test_every_module(self) -> None:
-        """Every module says what it offers, and has it; packages that only hold others offer nothing."""
+        """Each module has an ``__all__`` with existing names; packages without code have none."""
         seen = 0
         for found in walk_packages(unixsvc.__path__, "unixsvc."):
             if found.name in RUN:

@@ -1,4 +1,4 @@
-"""Every provider has what its interface promises."""
+"""Providers have the methods of their interfaces."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ from unixsvc.telemetry.metrics import ServiceMetrics
 
 
 class ProviderTests(SynchronousTestCase):
-    """What is declared is true."""
+    """Declared interfaces are implemented."""
 
     def assert_provides(self, provider: object, *promised: type[Interface]) -> None:
-        """The class and its instance have all methods, with the parameters that are promised."""
+        """The class and its instance have all methods with the declared parameters."""
         for interface in promised:
             self.assertTrue(verifyObject(interface, provider))
             self.assertTrue(verifyClass(interface, type(provider)))
@@ -72,17 +72,17 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(handle, IHandleMessage)
 
     def test_datasource(self) -> None:
-        """The repository and what it chooses from."""
+        """The repository and the datasources."""
         library = LibraryDatasource(Serving().router)
         self.assert_provides(library, IRouterDatasource)
         self.assert_provides(RouterRepository(library), IRouterRepository)
 
     def test_running(self) -> None:
-        """The thread pool, which is a service too."""
+        """The thread pool, which is also an IService."""
         self.assert_provides(ThreadRunner(Turns()), IBlockingRunner, IService)
 
     def test_socket(self) -> None:
-        """The guard, both endpoints, and what listens on them."""
+        """The guard, the endpoints and the listeners."""
         self.assert_provides(TokenGuard("required", ["x"]), IGuard)
         handler_context: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
         self.assert_provides(SocketRequestHandler(handler_context), IRequestHandler, IService)
@@ -95,7 +95,7 @@ class ProviderTests(SynchronousTestCase):
             self.assert_provides(each, IAdoptingEndpoint, IStreamServerEndpoint)
 
     def test_orchestrator(self) -> None:
-        """What runs a service, in workers or in this process, and what runs all of them."""
+        """The pools and the orchestrator."""
         reactor = Processes()
         spec, listener = spec_for(reactor), UnixListener("/run/x.sock", 0o660, 10)
         self.assert_provides(Pool("home", reactor, spec, listener, print), IServicePool, IService)
@@ -104,12 +104,12 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(Orchestrator(settings, reactor), IOrchestrator, IService)
 
     def test_telemetry(self) -> None:
-        """What counts, and what keeps."""
+        """Metrics and failure log."""
         self.assert_provides(ServiceMetrics(), IMetrics)
         self.assert_provides(FailureLog("home"), IFailureLog)
 
     def test_stand_ins(self) -> None:
-        """What stands in for them in tests promises the same."""
+        """Fakes for tests provide the same interfaces."""
         self.assert_provides(Runner(), IBlockingRunner)
         self.assert_provides(Turns(), IReactorFromThreads)
         self.assert_provides(FakeOrchestrator(), IOrchestrator)

@@ -1,4 +1,4 @@
-"""What a service says of itself."""
+"""The contract of a service."""
 
 from __future__ import annotations
 
@@ -143,12 +143,12 @@ class ContractTests(SynchronousTestCase):
     """Contracts."""
 
     def own_routes(self, serving: Serving) -> tuple[Contract, list[RouteContract]]:
-        """The contract, and its routes that are not reserved."""
+        """The contract and the routes of the application."""
         contract = serving.router.contract()
         return contract, contract.application_routes
 
     def test_route(self) -> None:
-        """A route is described with all that was said of it, and with what it takes and gives."""
+        """A route has its options and the schemas of its arguments and result."""
         route = GET("/{id:int}", show, public=True, title="One", description="Of many", meta={"a": 1})
         contract, [found] = self.own_routes(Serving(route))
         fields = msgspec.structs.asdict(found)
@@ -167,13 +167,13 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
 
     def test_told(self) -> None:
-        """Docstrings are for callers, too, but what they say to whoever reads the code is not."""
+        """Docstrings are descriptions, without their fields and directives."""
         contract = Serving(GET("/thing", give)).router.contract()
         self.assertEqual(contract.schemas["Thing"]["description"], "A thing.\n\nIt is one of many.")
         self.assertEqual(contract.routes[0].description, "Give a thing.")
 
     def test_errors(self) -> None:
-        """What an action raises is described by the class, up to its first empty line, by rising code."""
+        """Declared errors are sorted by code and described by the first paragraph of their docstrings."""
         route = GET("/", nothing, errors=[Sold, NoSuchProduct, Conflict], tags=["a", "b"], deprecated=True)
         _, [found] = self.own_routes(Serving(route))
         self.assertEqual((found.tags, found.deprecated), (["a", "b"], True))
@@ -183,40 +183,40 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual([each.code for each in found.errors], [404, 409, 409])
 
     def test_no_errors(self) -> None:
-        """Something else than a failure under errors is an error at start, that names the route."""
+        """A declared error that is not a ServiceError is an error at start that names the route."""
         wrong: Any
         for wrong in (ValueError, "404", type("Odd", (ServiceError,), {"code": 200})):
             found = self.assertRaises(ConfigError, Serving, GET("/x", nothing, errors=[wrong]))
             self.assertIn("GET /x", str(found))
 
     def test_stream(self) -> None:
-        """A stream is marked as one, and what it gives is the item, however the annotation says that."""
+        """A stream is marked; its result is the schema of an item, for each stream annotation."""
         for each in (products, products_generated, products_iterable, products_annotated):
             contract, [found] = self.own_routes(Serving(GET("/", each)))
             self.assertIs(found.stream, True)
             self.assertIn("name", resolve(contract, found.result)["properties"])
 
     def test_service(self) -> None:
-        """The application's title and version, and the reserved paths, are part of it."""
+        """The contract has the title and the version of the application, and the built-in routes."""
         contract = Serving().router.contract()
         self.assertEqual((contract.title, contract.version), ("Shop", "1.0"))
         paths = [each.path for each in contract.routes]
         self.assertEqual(paths, ["/-/ping", "/-/health", "/-/routes", "/-/stats"])
 
     def test_nothing_taken(self) -> None:
-        """An action that takes nothing says so, and so does one that gives nothing."""
+        """An action without data has ``data`` None; one without a result has the result null."""
         _, [found] = self.own_routes(Serving(GET("/", nothing)))
         self.assertEqual((found.path_arguments, found.data), ({}, None))
         self.assertEqual(found.result, {"type": "null"})
 
     def test_shared(self) -> None:
-        """A struct of several routes is described once."""
+        """A struct of several routes has one schema."""
         contract, [one, two] = self.own_routes(Serving(POST("/a", create), POST("/b", create)))
         self.assertEqual((one.data, one.result), (two.data, two.result))
         self.assertEqual(list(contract.schemas), ["Product"])
 
     def test_arguments_of_the_same_names(self) -> None:
-        """Parameters of one name in different routes are different, however alike the routes' paths are."""
+        """Parameters of one name in different routes have different schemas, also if the paths are similar."""
         paths = ["/a/b", "/a-b", "/a.b", "/a_b", "/a b", "/a/b/", "/ab", "/é", "/a_2f_b"]
         routes = []
         for number, path in enumerate(paths):
@@ -230,13 +230,13 @@ class ContractTests(SynchronousTestCase):
             self.assertEqual((each.method, each.path, limit), (route.method, route.pattern, {"type": kind}))
 
     def test_names(self) -> None:
-        """Names of schemas are such as OpenAPI allows."""
+        """The names of schemas are valid in OpenAPI."""
         contract, _ = self.own_routes(Serving(GET("/{id:int}/é%20 x", show), POST("/", create)))
         for name in contract.schemas:
             self.assertRegex(name, r"^[a-zA-Z0-9._-]+$")
 
     def test_stable(self) -> None:
-        """It is the same in each process, byte for byte, though sets have another order in each."""
+        """The bytes are the same in each process, although sets have another order in each."""
         program = (
             "import msgspec, tests.unit.contract.test_describe as it; print(msgspec.json.encode(it.sets()))"
         )
@@ -250,7 +250,7 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual(len(found), 1)
 
     def test_sets(self) -> None:
-        """Sets in defaults and in a route's meta are sorted, wherever they are; lists are left alone."""
+        """Sets in defaults and in meta are sorted at each depth; lists keep their order."""
         contract = sets()
         [route] = [each for each in contract.routes if each.path == "/"]
         self.assertEqual(route.meta, {"kinds": _SORTED})

@@ -1,4 +1,4 @@
-"""A service behind HTTP, with treq's own stand-in for the network."""
+"""The HTTP datasource with treq's in-memory network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Site(Resource):
         self._body = body
 
     def render(self, request: Any) -> Any:
-        """Answer, or never."""
+        """Respond, or never."""
         headers = dict(request.requestHeaders.getAllRawHeaders())
         self.asked.append((request.method, request.uri, headers, request.content.read()))
         request.setResponseCode(self._code)
@@ -44,12 +44,12 @@ class Site(Resource):
 
 
 class HttpDatasourceTests(SynchronousTestCase):
-    """Requests out, replies back."""
+    """Requests and replies."""
 
     def ask(
         self, code: int = 200, body: bytes | None = b"{}", *, method: str = "GET", **fields: Any
     ) -> Deferred[Reply]:
-        """Pass a request on to a site that answers this."""
+        """Forward a request to a site with this response."""
         self.site = Site(code, body)
         self.stub = StubTreq(self.site)
         source = HttpDatasource(
@@ -61,11 +61,11 @@ class HttpDatasourceTests(SynchronousTestCase):
         return answered
 
     def test_interface(self) -> None:
-        """It is a datasource."""
+        """It provides IRouterDatasource."""
         verifyObject(IRouterDatasource, HttpDatasource("http://behind"))
 
     def test_get(self) -> None:
-        """Data goes into the query, beside what stands there; the result comes back on one line."""
+        """Data is added to the query; the result is returned on one line."""
         data = msgspec.Raw(b'{"limit":5,"name":"a b","deep":{"x":true}}')
         reply = self.successResultOf(self.ask(body=b'{\n"id": 7}', data=data, query="page=2"))
         self.assertEqual(reply, Reply(200, b'{ "id": 7}'))
@@ -76,7 +76,7 @@ class HttpDatasourceTests(SynchronousTestCase):
         self.assertNotIn(b"Content-Type", headers)
 
     def test_post(self) -> None:
-        """Data is the body, as it is; what a chain of calls has in common goes along."""
+        """Data is the body; the request id and the trace are headers."""
         meta = {"request_id": "r1", "traceparent": "00-ab-cd-01", "idempotency_key": "k", "own": "x"}
         data = msgspec.Raw(b'{"name": "Pen"}')
         self.successResultOf(self.ask(method="POST", data=data, meta=meta, auth_token="secret"))
@@ -90,11 +90,11 @@ class HttpDatasourceTests(SynchronousTestCase):
         self.assertNotIn("secret", repr(headers))
 
     def test_nothing(self) -> None:
-        """An empty answer is null."""
+        """An empty body is null."""
         self.assertEqual(self.successResultOf(self.ask(204, b"")), Reply(200, b"null"))
 
     def test_failures(self) -> None:
-        """A failure keeps its code, and what is particular to it, in whichever form that is told."""
+        """An error keeps its code and its details, in any format."""
         for code, body, kind, detail in (
             (404, b'{"title": "Not found", "detail": "no item 7"}', NotFound, "no item 7"),
             (
@@ -109,17 +109,17 @@ class HttpDatasourceTests(SynchronousTestCase):
             self.assertEqual((error.code, error.detail), (code, detail))
 
     def test_nonsense(self) -> None:
-        """What is no JSON is a bad gateway, and so is text that is not UTF-8."""
+        """A body that is not JSON, or not UTF-8, is 502."""
         for body in (b"<h1>hello</h1>", b'{"a": ', b'"\xff"'):
             self.failureResultOf(self.ask(body=body), BadGateway)
 
     def test_too_large(self) -> None:
-        """No more than the limit is kept of an answer."""
+        """A response above the size limit is refused."""
         self.failureResultOf(self.ask(body=b'"' + b"x" * 100 + b'"'), TooLarge)
         self.successResultOf(self.ask(body=b'"' + b"x" * 90 + b'"'))
 
     def test_late(self) -> None:
-        """It is told how long it may take, and that it has taken longer."""
+        """The request has the remaining time, and 504 after it."""
         asked: list[float] = []
 
         class Late:
@@ -137,7 +137,7 @@ class HttpDatasourceTests(SynchronousTestCase):
         self.assertEqual(asked, [0.5, 30.0])
 
     def test_not_there(self) -> None:
-        """Where nobody listens, the service is unavailable."""
+        """If the connection is refused, the reply is 503."""
 
         class Absent:
             """Is not there."""

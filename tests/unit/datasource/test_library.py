@@ -1,4 +1,4 @@
-"""Answers from this process."""
+"""The datasource of an application in this process."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from unixsvc.routing.route import GET
 
 
 def hello(name: str) -> str:
-    """Answer."""
+    """Return a text."""
     return f"Hello {name}"
 
 
 class LibraryTests(SynchronousTestCase):
-    """The library datasource behind the repository."""
+    """The library datasource with the repository."""
 
     def setUp(self) -> None:
-        """A service with one public route."""
+        """Create a service with one public route."""
         router = Serving(GET("/{name}", hello, public=True)).router
         self.datasource = LibraryDatasource(router)
         self.repository = RouterRepository(self.datasource)
 
     def test_chosen(self) -> None:
-        """The repository knows one datasource, for whatever path."""
+        """Without mounts, the repository chooses the application for all paths."""
         for path in ("/", "/x", "/-/ping"):
             self.assertIs(self.repository.datasource_for(Request("GET", path)), self.datasource)
 
     def test_answers(self) -> None:
-        """The application's action answers."""
+        """The action of the application replies."""
         reply = dispatched(self.datasource.handle, Request("GET", "/Ada"))
         self.assertEqual(self.successResultOf(reply), Reply(200, b'"Hello Ada"'))
 
     def test_failure(self) -> None:
-        """What is not there is an error, for the use case to turn into a reply."""
+        """An unknown path raises an error, which HandleMessage turns into a reply."""
         self.failureResultOf(dispatched(self.datasource.handle, Request("GET", "/a/b")), NotFound)

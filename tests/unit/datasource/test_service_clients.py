@@ -36,48 +36,48 @@ class FakeClient:
         self.now = 1000.0
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
-        """Note."""
+        """Record the call."""
         self.asked.append((*what, options))
         self.answers.append(Deferred())
         return self.answers[-1]
 
     def stream(self, *what: Any, **options: Any) -> str:
-        """Note."""
+        """Record the call."""
         self.asked.append((*what, options))
         return "stream"
 
     open = call
 
     def stats(self) -> dict[str, Any]:
-        """As a client's."""
+        """The state of a client."""
         is_open = self.breaker.is_open(self.now)
         return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.asked)}
 
     def close(self) -> None:
-        """Note."""
+        """Record the call."""
         self.closed = True
 
 
 class ServicesTests(SynchronousTestCase):
     def setUp(self) -> None:
-        """Nothing is current."""
+        """Reset the request context."""
         self.made: list[FakeClient] = []
         self.services = ServiceClients("/run/x", "secret", "reactor", lambda: 100.0, self.make)
         self.addCleanup(set_current_request, None)
 
     def make(self, *arguments: Any, **options: Any) -> FakeClient:
-        """A client."""
+        """Create a client."""
         self.made.append(FakeClient(*arguments, **options))
         return self.made[-1]
 
     def carried(self, **options: Any) -> tuple[float | None, dict[str, str]]:
-        """With which time and meta a call goes out."""
+        """The timeout and the meta of a call."""
         self.services.call("shop", "GET", "/x", **options)
         found = self.made[0].asked[-1][-1]
         return found["timeout"], found["meta"]
 
     def test_figures(self) -> None:
-        """How each that was asked is doing."""
+        """``stats`` returns the state of each client."""
         services = self.services
         self.assertEqual(services.stats(), {})
         services.get("shop", "/")
@@ -85,7 +85,7 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(services.stats(), expected)
 
     def test_breaker(self) -> None:
-        """It is open for a while, then half-open for as long as nobody asks, and closed after an answer."""
+        """The breaker is open for a while, then half-open until a call, and closed after a success."""
         self.assertEqual(self.services.client_stats(), {})
         self.services.get("shop", "/")
         [client] = self.made
@@ -108,20 +108,20 @@ class ServicesTests(SynchronousTestCase):
         )
 
     def test_many(self) -> None:
-        """Names that callers made up make no report long: a hundred at most, that could be a service's."""
+        """A report has at most a hundred services, and only valid names."""
         for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):
             self.services.get(name, "/")
         self.assertEqual(list(self.services.client_stats()), [f"shop-{number}" for number in range(100)])
         self.assertEqual(len(self.services.stats()), 204)
 
     def test_interface(self) -> None:
-        """It promises what controllers expect, and so does what stands in for it."""
+        """ServiceClients and NoServices provide IServices."""
         for each in self.services, NoServices():
             self.assertTrue(verifyObject(IServices, each))
         self.assertTrue(verifyClass(IServices, ServiceClients))
 
     def test_clients(self) -> None:
-        """Each service has one client, made when it is first asked; it knows where, and who we are."""
+        """Each service has one client with socket directory and token, created on its first call."""
         self.assertEqual(self.made, [])
         for service in ("shop", "user", "shop"):
             self.services.get(service, "/x")
@@ -131,13 +131,13 @@ class ServicesTests(SynchronousTestCase):
         self.assertIsInstance(ServiceClients("", "", None, float)._client("shop"), Client)
 
     def test_methods(self) -> None:
-        """Each method has a name of its own; data may have any names."""
+        """Each HTTP method has a short form; data may have any field names."""
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             getattr(self.services, method.lower())("shop", "/x", service=1, path=2)
             self.assertEqual(self.made[0].asked[-1][:3], (method, "/x", {"service": 1, "path": 2}))
 
     def test_answer(self) -> None:
-        """What the client gives is given; to cancel it cancels the client's."""
+        """The result of the client is returned; cancellation cancels the client's call."""
         asked = self.services.get("shop", "/x")
         self.made[0].answers[0].callback(7)
         self.assertEqual(self.successResultOf(asked), 7)
@@ -147,18 +147,18 @@ class ServicesTests(SynchronousTestCase):
         self.assertTrue(self.made[0].answers[1].called)
 
     def test_outside(self) -> None:
-        """Outside of an action a call has the time and the meta that it is given."""
+        """Outside an action, a call has its own timeout and meta."""
         self.assertEqual(self.carried(), (None, {}))
         self.assertEqual(self.carried(timeout=3, meta={"a": "b"}), (3, {"a": "b"}))
 
     def test_time(self) -> None:
-        """In an action, it has at most the time that is left."""
+        """In an action, a call has at most the remaining time."""
         set_current_request((Request("GET", "/"), 105.0))
         for given, had in ((None, 5.0), (3.0, 3.0), (9.0, 5.0)):
             self.assertEqual(self.carried(timeout=given)[0], had)
 
     def test_no_time(self) -> None:
-        """Without any time left, nothing is asked."""
+        """After the deadline, no call is made."""
         self.carried()
         self.failureResultOf(self.services.call("shop", "GET", "/x", timeout=0), DeadlineExceeded)
         set_current_request((Request("GET", "/"), 100.0))
@@ -167,33 +167,33 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(len(self.made[0].asked), 1)
 
     def test_endless(self) -> None:
-        """In a stream whose caller has set no limit, a call has its own."""
+        """In a stream without a limit, a call has its own timeout."""
         set_current_request((Request("GET", "/"), float("inf")))
         self.assertEqual(self.carried()[0], None)
         self.assertEqual(self.carried(timeout=3)[0], 3)
 
     def test_meta(self) -> None:
-        """Name and trace are carried on, and nothing else of the caller's; what is given goes before them."""
+        """The id and the trace of the request are inherited; own meta has priority."""
         meta = {"request_id": "r", "traceparent": "t", "idempotency_key": "k", "own": "o"}
         set_current_request((Request("GET", "/", meta=meta), 105.0))
         self.assertEqual(self.carried()[1], {"request_id": "r", "traceparent": "t"})
         self.assertEqual(self.carried(meta={"request_id": "s"})[1], {"request_id": "s", "traceparent": "t"})
 
     def test_made_up_name(self) -> None:
-        """Where the caller has given no name, the one that stands in our log is carried on."""
+        """A generated request id is inherited."""
         request = Request("GET", "/")
         set_current_request((request, 105.0))
         self.assertEqual(self.carried()[1], {"request_id": request.request_id})
 
     def test_stream(self) -> None:
-        """A stream is asked for likewise."""
+        """A stream inherits the context."""
         set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
         self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
         options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
         self.assertEqual(self.made[0].asked, [("GET", "/x", {"a": 1}, options)])
 
     def test_open(self) -> None:
-        """Either is asked for likewise, but that a stream has the limit that it is given, and no other."""
+        """``open`` inherits the context; the limit of a stream is only its own."""
         set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
         for limit in (None, 9.0, 3.0):
             self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
@@ -203,7 +203,7 @@ class ServicesTests(SynchronousTestCase):
         self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
 
     def test_closed(self) -> None:
-        """Closed, all clients are, and nothing is asked any more."""
+        """Closing closes all clients; later calls fail."""
         self.services.get("shop", "/x")
         self.services.get("user", "/x")
         self.services.close()
@@ -211,7 +211,7 @@ class ServicesTests(SynchronousTestCase):
         self.failureResultOf(self.services.get("shop", "/x"), Unavailable)
 
     def test_thread(self) -> None:
-        """A blocking action is told that this is not for it."""
+        """A call from another thread raises an error with the remedy."""
         problems: list[str] = []
 
         def ask() -> None:

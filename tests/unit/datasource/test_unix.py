@@ -1,4 +1,4 @@
-"""Answers from another service."""
+"""Mounts of other services."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FakeServices(NoServices):
         self.answer: Deferred[Any] = Deferred()
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
-        """Note."""
+        """Record the call."""
         self.asked.append((*what, options))
         self.answer = Deferred()
         return self.answer
@@ -58,16 +58,16 @@ class FakeServices(NoServices):
 
 class UnixTests(SynchronousTestCase):
     def setUp(self) -> None:
-        """A datasource."""
+        """Create a datasource."""
         self.services = FakeServices()
         self.datasource = UnixDatasource(self.services, "user")
 
     def ask(self, request: Request | None = None) -> Deferred[Reply]:
-        """Pass a request on."""
+        """Forward a request."""
         return self.datasource.handle(request or Request("GET", "/users", caller=TRUSTED))
 
     def failed(self, error: Exception) -> Any:
-        """What comes of it where the service fails so: the reply, or what is raised."""
+        """The reply, or the exception, after this failure of the service."""
         asked = self.ask()
         found: list[Any] = []
         asked.addCallbacks(found.append, lambda failure: found.append(failure.value))
@@ -75,12 +75,12 @@ class UnixTests(SynchronousTestCase):
         return found[0]
 
     def test_interface(self) -> None:
-        """It is a datasource, and can tell what it answers."""
+        """It provides IRouterDatasource and IDescribesRoutes."""
         self.assertTrue(verifyObject(IRouterDatasource, self.datasource))
         self.assertTrue(verifyObject(IDescribesRoutes, self.datasource))
 
     def test_passed_on(self) -> None:
-        """Method, path, query, meta and the data as they came are passed on, under the name of our log."""
+        """Method, path, query, meta and data are forwarded unchanged, with the request id."""
         data = Raw(b'{ "a" : 1.50 }')
         request = Request("POST", "/users/%2F", data, "b=1&c", meta={"own": "x"}, caller=TRUSTED)
         self.ask(request)
@@ -90,13 +90,13 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(options, {"limit": None, "meta": {"own": "x", "request_id": request.request_id}})
 
     def test_answer(self) -> None:
-        """The body of the answer is that of the reply, byte for byte."""
+        """The body of the reply is forwarded byte for byte."""
         asked = self.ask()
         self.services.answer.callback(Raw(b'{ "x": 1.50}'))
         self.assertEqual(self.successResultOf(asked), Reply(200, b'{ "x": 1.50}'))
 
     def stream(self, *items: Any) -> AsyncGenerator[bytes, None]:
-        """What comes of it where the service answers with a stream: the items of the reply."""
+        """The items of the reply to a stream of the service."""
         self.left = 0
 
         async def given() -> AsyncGenerator[Raw, None]:
@@ -121,7 +121,7 @@ class UnixTests(SynchronousTestCase):
         return Deferred.fromCoroutine(items.__anext__())
 
     def test_stream(self) -> None:
-        """A stream is one here, too, with the time that the caller has set; items are bytes as they came."""
+        """A stream is forwarded with the caller's time limit; items keep their bytes."""
         items = self.stream(b'{ "a":1.50}', b"2")
         self.assertEqual(self.services.asked[0][-1]["limit"], 7.0)
         self.assertEqual(self.successResultOf(self.next(items)), b'{ "a":1.50}')
@@ -130,7 +130,7 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(self.left, 1)
 
     def test_stream_ends(self) -> None:
-        """What ends it is raised behind its items; to close it, closes the one at the other end."""
+        """The error that ends a stream is raised after its items; closing it closes the service's stream."""
         items = self.stream(b"1", Conflict("x"))
         self.successResultOf(self.next(items))
         self.assertEqual(self.failureResultOf(self.next(items), Conflict).value.detail, "x")
@@ -140,7 +140,7 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(self.left, 1)
 
     def test_failures(self) -> None:
-        """What the service answers is answered: code, words and detail; a 500 without detail."""
+        """Code, message and details of an error are forwarded; a 500 has no details."""
         self.assertEqual(self.failed(Conflict([1])), Reply(409, b"", "Conflict", [1]))
         self.assertEqual(self.failed(BadGateway("x")), Reply(502, b"", "Bad gateway", "x"))
         self.assertEqual(self.failed(Internal("x")), Reply(500, b"", "Internal Server Error", None))
@@ -148,7 +148,7 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(self.failed(own), Reply(418, b"", "I am a teapot", "x"))
 
     def test_own_words(self) -> None:
-        """An application's own words for a code come through from the wire."""
+        """The application's own message of a code is forwarded."""
         connection = ClientConnection(Credentials(None))
         connection.request(Call("GET", "/x"))
         line = b'{"id":1,"status":"error","code":409,"message":"Out of stock","detail":7}\n'
@@ -158,12 +158,12 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(self.failed(event.error), Reply(409, b"", "Out of stock", 7))
 
     def test_absent(self) -> None:
-        """One that is not there is a 503 that does not say where it would be."""
+        """An unreachable service is a 503 without the path of its socket."""
         found = self.failed(ServiceUnreachable("/run/secret", "nobody listens", "start it"))
         self.assertEqual((type(found), found.detail), (Unavailable, {"retry_after": 1.0}))
 
     def test_given_up(self) -> None:
-        """What the use case is to hear of is raised, without the words of a client."""
+        """Errors that HandleMessage logs are raised, without the details of the client."""
         for kind in (DeadlineExceeded, Cancelled):
             found = self.failed(kind("no answer within 0.4999 s"))
             self.assertEqual((type(found), found.detail), (kind, None))
@@ -171,46 +171,46 @@ class UnixTests(SynchronousTestCase):
         self.assertIs(self.failed(error), error)
 
     def test_cancelled(self) -> None:
-        """To cancel it cancels what was asked."""
+        """Cancellation cancels the call."""
         asked = self.ask()
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.assertTrue(self.services.answer.called)
 
     def test_stranger(self) -> None:
-        """A caller that has shown no token does not get in with ours."""
+        """A caller without a token is refused, because the call has the token of this service."""
         self.assertRaises(Unauthorized, self.ask, Request("GET", "/users"))
         self.assertEqual(self.services.asked, [])
 
 
 class ElsewhereTests(SynchronousTestCase):
-    """A service whose paths begin with something else there than here."""
+    """A service whose paths have another prefix than its mount."""
 
     def setUp(self) -> None:
-        """Its people are our users."""
+        """Mount ``/people`` of the service at ``/users``."""
         self.services = FakeServices()
         self.datasource = UnixDatasource(self.services, "user", "/users", "/people")
 
     def ask(self, path: str, query: str = "") -> Deferred[Reply]:
-        """Pass a request on."""
+        """Forward a request."""
         return self.datasource.handle(Request("GET", path, query=query, caller=TRUSTED))
 
     def test_there(self) -> None:
-        """The prefix is replaced, and nothing else."""
+        """The prefix is replaced at the beginning of the path only."""
         for path in "/users", "/users/7", "/users/users/%2F":
             self.ask(path, "a=/users")
         found = [asked[2] for asked in self.services.asked]
         self.assertEqual(found, ["/people?a=/users", "/people/7?a=/users", "/people/users/%2F?a=/users"])
 
     def test_root(self) -> None:
-        """What is mounted may be all of a service."""
+        """The whole service can be mounted."""
         self.datasource = UnixDatasource(self.services, "user", "/users", "")
         for path in "/users", "/users/7":
             self.ask(path)
         self.assertEqual([asked[2] for asked in self.services.asked], ["/", "/7"])
 
     def test_created(self) -> None:
-        """What was made is told to be where it is from here; somewhere else stays as it is."""
+        """The location of a created resource has the prefix of the mount; other locations stay the same."""
         for there, here in {
             "/people/7": "/users/7",
             "/other": "/other",
@@ -245,11 +245,11 @@ class ElsewhereTests(SynchronousTestCase):
 
 class MountTests(SynchronousTestCase):
     def mounted(self, mounts: dict[str, Any], *paths: str) -> dict[str, IRouterDatasource]:
-        """What stands below which prefix."""
+        """The datasources by prefix."""
         return mounted(mounts, "shop", paths, NoServices())
 
     def test_chosen(self) -> None:
-        """The longest prefix of whole segments decides; all else is the service's own."""
+        """The longest prefix of whole segments decides; other paths are the application's."""
         own, user, old = (UnixDatasource(NoServices(), each) for each in ("own", "user", "old"))
         repository = RouterRepository(own, {"/users": user, "/users/old": old})
         for path, expected in (
@@ -259,7 +259,7 @@ class MountTests(SynchronousTestCase):
             self.assertIs(repository.datasource_for(Request("GET", path)), expected, path)
 
     def test_wrong(self) -> None:
-        """A mount that cannot work is an error at start, which names it."""
+        """An invalid mount is an error at start that names it."""
         for prefix in ("", "/", "users", "/users/", "/a?b", "/-", "/-/x"):
             with self.assertRaises(ConfigError) as caught:
                 self.mounted({prefix: "user"})
@@ -270,7 +270,7 @@ class MountTests(SynchronousTestCase):
         self.assertEqual(list(self.mounted({"/users": "user"}, "/", "/usersx")), ["/users"])
 
     def test_another_base(self) -> None:
-        """Behind the name may stand what the service's own paths begin with."""
+        """The prefix in the other service can follow its name."""
         services = FakeServices()
         mounts: Any = mounted({"/users": "user:/people", "/all": "user:/"}, "shop", [], services)
         for prefix in mounts:
@@ -281,13 +281,13 @@ class MountTests(SynchronousTestCase):
             self.assertRaises(ConfigError, self.mounted, {"/users": target})
 
     def test_datasource(self) -> None:
-        """What is a datasource answers itself; what is neither that nor a name is refused."""
+        """A mount can be a datasource; other objects are refused."""
         source = HttpDatasource("http://behind")
         self.assertIs(self.mounted({"/old": source})["/old"], source)
         self.assertRaises(ConfigError, self.mounted, {"/old": 7})
 
     def test_in_an_application(self) -> None:
-        """What an application mounts is answered by the other, within the time that is left."""
+        """The mounts of an application are served within the remaining time."""
         services = FakeServices()
         service = MemoryService(App([], mounts={"/users": "user"}), services=services)
         asked = service.get("/users/1", a=1)

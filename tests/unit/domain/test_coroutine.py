@@ -1,4 +1,4 @@
-"""Coroutines whose first step is run at once."""
+"""Coroutines whose first step runs immediately."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 
 
 class BegunTests(SynchronousTestCase):
-    """What is begun."""
+    """Suspended coroutines."""
 
     def setUp(self) -> None:
-        """Something to wait for, twice."""
+        """Create two Deferreds to await."""
         self.first: Deferred[int] = Deferred()
         self.second: Deferred[int] = Deferred()
         self.caught: list[BaseException] = []
 
     async def sum(self) -> int:
-        """Wait for both; what is raised meanwhile is noted."""
+        """Await both Deferreds, and record exceptions."""
         try:
             return await self.first + await self.second
         except BaseException as error:
@@ -29,13 +29,13 @@ class BegunTests(SynchronousTestCase):
             raise
 
     def suspended(self) -> SuspendedCoroutine[int]:
-        """That, begun."""
+        """The suspended coroutine."""
         suspended = start(self.sum())
         assert isinstance(suspended, SuspendedCoroutine)
         return suspended
 
     def test_at_once(self) -> None:
-        """Of what does not wait there is the result, or what it raises."""
+        """A coroutine that does not wait returns its result, or raises its exception."""
         self.first.callback(1)
         self.second.callback(2)
         self.assertEqual(start(self.sum()), 3)
@@ -44,7 +44,7 @@ class BegunTests(SynchronousTestCase):
         self.assertRaises(KeyError, start, self.sum())
 
     def test_waits(self) -> None:
-        """What waits is begun: it says for what, and nothing is waited for twice."""
+        """A coroutine that waits is suspended with the awaited object; awaiting it continues from there."""
         suspended = self.suspended()
         self.assertIs(suspended.awaited, self.first)
         finished = Deferred.fromCoroutine(await_result(suspended))
@@ -54,11 +54,11 @@ class BegunTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(finished), 3)
 
     def test_finished(self) -> None:
-        """A result is one already."""
+        """A value that is not a suspended coroutine is its own result."""
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(await_result(5))), 5)
 
     def test_fails(self) -> None:
-        """What it waits for may fail, at any step: it is raised inside, and comes out."""
+        """If an awaited object fails, the exception is raised in the coroutine and may propagate."""
         for number, waiting in enumerate(("first", "second")):
             self.setUp()
             finished = Deferred.fromCoroutine(await_result(self.suspended()))
@@ -69,14 +69,14 @@ class BegunTests(SynchronousTestCase):
             self.assertEqual([type(each) for each in self.caught], [ZeroDivisionError])
 
     def test_cancelled(self) -> None:
-        """Who cancels the whole cancels what it waits for."""
+        """Cancelling the outer Deferred cancels the awaited one."""
         finished = Deferred.fromCoroutine(await_result(self.suspended()))
         finished.cancel()
         self.failureResultOf(finished, CancelledError)
         self.assertEqual([type(each) for each in self.caught], [CancelledError])
 
     def test_goes_on_after_an_error(self) -> None:
-        """A coroutine may catch what is raised in it, and wait for something else."""
+        """A coroutine may catch an exception and await another object."""
 
         async def stubborn() -> int:
             try:
@@ -92,7 +92,7 @@ class BegunTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(finished), 8)
 
     def test_closed(self) -> None:
-        """Where the one that waits for it is closed, it is closed as well."""
+        """Closing the awaiting coroutine closes the suspended one."""
         outer: Any = await_result(self.suspended())
         outer.send(None)
         outer.close()

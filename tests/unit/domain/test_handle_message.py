@@ -1,4 +1,4 @@
-"""The use case: failures become replies, requests are limited and counted."""
+"""HandleMessage: errors become replies, requests are limited and counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECRET = "the password of the database is sesame"
 
 
 class OutOfStock(ServiceError):
-    """An application's own error, whose author forgot the base's ``__init__``."""
+    """An application's error whose ``__init__`` does not call that of the base."""
 
     code = 409
     message = "Out of stock"
@@ -62,14 +62,14 @@ class Surroundings:
         self.later = False
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
-        """This."""
+        """Return this datasource."""
         if self.nowhere is not None:
             raise self.nowhere
         datasource: IRouterDatasource = self
         return datasource
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        """Answer, after half a second, as the test says: at once, if there is nothing to wait for."""
+        """Reply as configured, immediately or later."""
         if self.waits is not None or self.later:
             return self._answer(request)
         try:
@@ -88,28 +88,28 @@ class Surroundings:
         return Reply(200, b"true")
 
     def admit(self, request: Request) -> None:
-        """Let pass, or not."""
+        """Admit or refuse the request."""
         if self.refusal is not None:
             raise self.refusal
 
     def count(self, code: int, seconds: float) -> None:
-        """Note."""
+        """Record the call."""
         self.counted.append((code, seconds))
 
     def failed(self, request: Request, error: BaseException) -> None:
-        """Note."""
+        """Record the call."""
         self.failures.append(error)
 
     def aborted(self, request: Request, code: int) -> None:
-        """Note."""
+        """Record the call."""
         self.given_up.append(code)
 
 
 class HandleTests(SynchronousTestCase):
-    """Requests."""
+    """Requests to a datasource that replies immediately."""
 
     def setUp(self) -> None:
-        """A use case with room for two requests."""
+        """Create a use case with a limit of two pending requests."""
         self.around = Surroundings()
         self.handle = HandleMessage(
             self.around,
@@ -122,87 +122,87 @@ class HandleTests(SynchronousTestCase):
         )
 
     def start(self, request: Request | None = None) -> Deferred[Reply]:
-        """Have a request answered."""
+        """Handle a request."""
         coroutine: Coroutine[Any, Any, Any] = await_result(self.handle(request or Request("GET", "/")))
         return Deferred.fromCoroutine(coroutine)
 
     def reply(self, request: Request | None = None) -> Reply:
-        """The reply to a request that needs no waiting."""
+        """The reply to a request that does not wait."""
         return self.successResultOf(self.start(request))
 
     def raising(self, error: BaseException) -> Reply:
-        """The reply where the action raises something."""
+        """The reply to an action that raises an error."""
         self.around.error = error
         return self.reply()
 
     def assert_internal(self, reply: Reply) -> None:
-        """The peer learns of a failure that it happened, and nothing else."""
+        """The reply is a 500 without details."""
         self.assertEqual(reply, Reply(500, b"", "Internal Server Error", None))
 
     def test_success(self) -> None:
-        """The datasource's reply is the reply; it is counted with its time, and nothing is logged."""
+        """The reply of the datasource is returned and counted with its duration; nothing is logged."""
         self.assertEqual(self.reply(), Reply(200, b"true"))
         self.assertEqual(self.around.counted, [(200, 0.5)])
         self.assertEqual(self.around.failures, [])
 
     def test_known_failure(self) -> None:
-        """An error that peers may know is told with its detail, counted, and not logged."""
+        """A ServiceError becomes a reply with its details; it is counted and not logged."""
         reply = self.raising(NotFound("no product 7"))
         self.assertEqual(reply, Reply(404, b"", "Not found", "no product 7"))
         self.assertEqual(self.around.counted, [(404, 0.5)])
         self.assertEqual(self.around.failures, [])
 
     def test_unknown_failure(self) -> None:
-        """Nothing of any other exception reaches the peer; the log gets it."""
+        """Any other exception becomes a 500 without details and is logged."""
         error = ValueError(SECRET)
         self.assert_internal(self.raising(error))
         self.assertEqual(self.around.failures, [error])
         self.assertEqual(self.around.counted, [(500, 0.5)])
 
     def test_internal_errors_have_no_detail(self) -> None:
-        """A ServiceError that is a 500 is one: no detail for the peer, and an entry in the log."""
+        """A ServiceError with the code 500 has no details in the reply and is logged."""
         errors = [ConfigError("/etc/x", SECRET), Internal(SECRET), ServiceError(SECRET), Internal(object())]
         for error in errors:
             self.assert_internal(self.raising(error))
         self.assertEqual(self.around.failures, errors)
 
     def test_what_is_no_exception(self) -> None:
-        """Also what passes by "except Exception" is answered, counted and logged."""
+        """Exceptions that are not derived from Exception get a reply, are counted and logged, too."""
         for error in (asyncio.CancelledError(), SystemExit(SECRET)):
             self.assert_internal(self.raising(error))
             self.assertIs(self.around.failures[-1], error)
         self.assertEqual([code for code, _ in self.around.counted], [500, 500])
 
     def test_detail_that_is_no_json(self) -> None:
-        """A detail that cannot be sent is our failure, not the connection's."""
+        """A detail that is not JSON becomes a 500; the connection stays usable."""
         for detail in (ValueError("x"), object(), {1j: 1}, "\ud800"):
             self.assert_internal(self.raising(Conflict(detail)))
         self.assertEqual(len(self.around.failures), 4)
 
     def test_details_of_any_json(self) -> None:
-        """A detail is told as it is, whatever JSON it is."""
+        """The details in a reply are those of the error, for any JSON value."""
         details: list[Any] = [None, 0, "", [], {"a": [1]}]
         for detail in details:
             self.assertEqual(self.raising(Conflict(detail)).detail, detail)
 
     def test_error_without_detail(self) -> None:
-        """An application's error that never called the base's __init__ is told all the same."""
+        """An error whose ``__init__`` did not call that of the base becomes a reply."""
         self.assertEqual(self.raising(OutOfStock(7)), Reply(409, b"", "Out of stock", None))
 
     def test_refused_by_the_guard(self) -> None:
-        """What the guard refuses never reaches a datasource."""
+        """A request that the guard refuses does not reach the datasource."""
         self.around.refusal = Unauthorized("auth_token is missing")
         self.assertEqual(self.reply(), Reply(401, b"", "Unauthorized", "auth_token is missing"))
         self.assertEqual(self.around.handled, [])
         self.assertEqual(self.around.counted, [(401, 0.0)])
 
     def test_no_datasource(self) -> None:
-        """What the repository raises is told."""
+        """An error of the repository becomes a reply."""
         self.around.nowhere = Forbidden("not here")
         self.assertEqual(self.reply(), Reply(403, b"", "Forbidden", "not here"))
 
     def test_deadline_has_passed(self) -> None:
-        """A request whose caller has no time left is not begun."""
+        """A request whose time is over is not started."""
         for timeout in (0.0, -1.0):
             reply = self.reply(Request("GET", "/", timeout=timeout))
             self.assertEqual((reply.code, reply.message), (504, "Deadline exceeded"))
@@ -210,12 +210,12 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual(self.reply(Request("GET", "/", timeout=0.001)).code, 200)
 
     def test_a_wrong_token_comes_before_the_deadline(self) -> None:
-        """Who may not ask learns nothing else."""
+        """A request without a valid token gets 401 even if its time is over."""
         self.around.refusal = Unauthorized()
         self.assertEqual(self.reply(Request("GET", "/", timeout=0.0)).code, 401)
 
     def test_too_many(self) -> None:
-        """Further requests than allowed are refused before anything else is looked at; then they pass."""
+        """Requests above the limit get 503 before any other check; later requests are handled again."""
         self.around.waits = Deferred()
         first, second = self.start(), self.start()
         self.assertEqual(self.handle.inflight, 2)
@@ -231,19 +231,19 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual(self.reply().code, 200)
 
     def test_inflight_after_failures(self) -> None:
-        """However a request ends, it is no longer counted as unanswered."""
+        """A request is not pending after its end, however it ends."""
         for error in (ValueError(), NotFound(), Invalid([]), SystemExit(), asyncio.CancelledError()):
             self.raising(error)
             self.assertEqual(self.handle.inflight, 0)
 
     def test_trusted_once(self) -> None:
-        """A caller that is trusted is not asked for its token any more; others are."""
+        """The guard is not called for trusted callers."""
         self.around.refusal = Unauthorized("no")
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 200)
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller())).code, 401)
 
     def test_given_up(self) -> None:
-        """A coroutine that is closed gives up its place, and counts as no reply."""
+        """A closed coroutine is not pending and counts as no reply."""
         self.around.waits = Deferred()
         suspended = self.handle(Request("GET", "/"))
         assert isinstance(suspended, SuspendedCoroutine)
@@ -253,15 +253,15 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual((self.around.counted, self.around.failures), ([], []))
 
     def test_seconds(self) -> None:
-        """The time for an answer is the caller's or ours, whichever is less."""
+        """The time limit is that of the caller or of the service, whichever is less."""
         for timeout, seconds in ((None, 30.0), (2.5, 2.5), (31.0, 30.0), (-1.0, -1.0)):
             self.assertEqual(self.handle.seconds_for(Request("GET", "/", timeout=timeout)), seconds)
 
 
 class LaterTests(HandleTests):
-    """The same, where a datasource gives something to await, whether it waits or not."""
+    """The same requests to a datasource that returns an awaitable."""
 
     def setUp(self) -> None:
-        """Such a one."""
+        """Use a datasource that returns an awaitable."""
         super().setUp()
         self.around.later = True

@@ -10,10 +10,10 @@ from unixsvc.domain.message import Caller, Peer, Reply, Request
 
 
 class ValueTests(SynchronousTestCase):
-    """What is asked and answered."""
+    """Requests and replies as values."""
 
     def test_defaults(self) -> None:
-        """A request has no arguments, and no limit of time; a reply is a success that says nothing."""
+        """By default a request has no arguments and no time limit, and a reply has the result null."""
         request = Request("GET", "/")
         self.assertEqual((bytes(request.data), request.query, request.meta), (b"{}", "", {}))
         self.assertEqual((request.auth_token, request.timeout, request.route_meta), (None, None, {}))
@@ -23,20 +23,20 @@ class ValueTests(SynchronousTestCase):
         self.assertTrue(Caller(trusted=True).trusted)
 
     def test_fixed(self) -> None:
-        """None of these changes once it is made."""
+        """Requests and replies are immutable."""
         for value, name in ((Request("GET", "/"), "path"), (Reply(), "code"), (Peer(), "uid")):
             self.assertRaises(AttributeError, setattr, value, name, 7)
 
 
 class RequestTests(SynchronousTestCase):
-    """What a request knows."""
+    """The properties of requests."""
 
     def test_id_of_the_caller(self) -> None:
-        """The caller's name for a request is its id."""
+        """The caller's ``request_id`` is the id of the request."""
         self.assertEqual(Request("GET", "/", meta={"request_id": "abc"}).request_id, "abc")
 
     def test_id_of_ours(self) -> None:
-        """Without one, or with an empty one, ours names the process, and no two are the same."""
+        """Without a ``request_id``, or with an empty one, the id contains the pid and is unique."""
         first, second = Request("GET", "/"), Request("GET", "/", meta={"request_id": ""})
         self.assertNotEqual(first.request_id, second.request_id)
         for each in (first, second):
@@ -44,12 +44,12 @@ class RequestTests(SynchronousTestCase):
             self.assertEqual(each.request_id, each.request_id)
 
     def test_token_is_not_shown(self) -> None:
-        """What is written of a request shows neither its token nor its data."""
+        """The repr of a request contains neither its token nor its data."""
         request = Request("GET", "/user", auth_token="sesame", meta={"request_id": "7"})
         self.assertEqual(repr(request), "<Request 7 GET /user>")
 
     def test_peer(self) -> None:
-        """The peer is that of the caller; requests that name no caller share none."""
+        """The peer of a request is that of its caller; requests without a caller do not share one."""
         request = Request("GET", "/", caller=Caller(Peer(uid=7)))
         self.assertEqual(request.peer.uid, 7)
         one, two = Request("GET", "/"), Request("GET", "/")

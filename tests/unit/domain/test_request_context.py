@@ -1,4 +1,4 @@
-"""For which request an action runs."""
+"""The request context of actions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST = Request("GET", "/", timeout=4.0)
 
 
 class Seeing(Surroundings):
-    """Its action notes for which request it runs, before and after it waits."""
+    """An action that records its request context before and after it waits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Seeing(Surroundings):
         self.items: AsyncGenerator[bytes, None] | None = None
 
     async def _answer(self, request: Request) -> Reply:
-        """Note."""
+        """Record the context."""
         self.see()
         if self.items is not None:
             return Reply(items=self.items)
@@ -47,32 +47,32 @@ class Seeing(Surroundings):
         return reply
 
     async def aside(self, inner: Deferred[Any]) -> None:
-        """What an action starts besides."""
+        """A coroutine that the action starts."""
         await inner
         self.see()
 
     def see(self) -> None:
-        """Note it."""
+        """Record the context."""
         self.seen.append(current_request())
 
 
 class CurrentTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        """A use case that keeps it."""
+        """Create a use case that sets the context."""
         self.around = Seeing()
         self.clock = Clock()
         self.replies: list[Any] = []
         self.handle = self.make(keep_current=True)
 
     def make(self, **options: Any) -> HandleMessage:
-        """A use case."""
+        """Create a use case."""
         around = self.around
         return HandleMessage(
             around, around, around, around, max_inflight=9, request_timeout=30.0, now=lambda: 100.0, **options
         )
 
     def start(self, request: Request = REQUEST) -> RunningAction | None:
-        """Begin, as a connection does."""
+        """Start a request as a connection does."""
         answer = self.handle(request)
         if not isinstance(answer, SuspendedCoroutine):
             self.replies.append(answer)
@@ -80,7 +80,7 @@ class CurrentTestCase(SynchronousTestCase):
         return RunningAction(answer, self.clock, 4.0, self.replies.append)
 
     def waiting(self, request: Request = REQUEST) -> RunningAction:
-        """Begin something that waits."""
+        """Start a request that waits."""
         self.around.waits = Deferred()
         running = self.start(request)
         assert running is not None
@@ -89,25 +89,25 @@ class CurrentTestCase(SynchronousTestCase):
 
 class CurrentTests(CurrentTestCase):
     def test_at_once(self) -> None:
-        """An action that does not wait sees its request and when its time is over; afterwards nobody does."""
+        """An action that does not wait has the context during its call, and there is none afterwards."""
         self.start()
         self.assertEqual(self.around.seen, [(REQUEST, 104.0)] * 2)
         self.assertIsNone(current_request())
 
     def test_our_limit(self) -> None:
-        """The time is ours where the caller has set none, or a longer one."""
+        """The deadline in the context is that of the service if the caller has none, or a later one."""
         for timeout in (None, 31.0):
             self.around.seen.clear()
             self.start(Request("GET", "/", timeout=timeout))
             self.assertEqual(self.around.seen[0][1], 130.0)
 
     def test_refused(self) -> None:
-        """What is never begun leaves nothing either."""
+        """A refused request leaves no context behind."""
         self.start(Request("GET", "/", timeout=0.0))
         self.assertIsNone(current_request())
 
     def test_after_waiting(self) -> None:
-        """So does one that waits, in its later steps; in between and afterwards nobody does."""
+        """An action that waits has the context in its later steps; there is none between and after them."""
         self.waiting()
         self.assertIsNone(current_request())
         assert self.around.waits is not None
@@ -117,7 +117,7 @@ class CurrentTests(CurrentTestCase):
         self.assertEqual(len(self.replies), 1)
 
     def test_two(self) -> None:
-        """Actions that wait at the same time see each its own, whichever goes on first."""
+        """Actions that wait at the same time have their own contexts, in any order of their steps."""
         waits = []
         requests = [Request("GET", f"/{number}") for number in range(3)]
         for each in requests:
@@ -131,7 +131,7 @@ class CurrentTests(CurrentTestCase):
         self.assertEqual(found, [requests[1], requests[2], requests[0]])
 
     def test_started_besides(self) -> None:
-        """What an action starts in its first step, and goes on later, sees the action's."""
+        """A coroutine that an action starts inherits the context."""
         self.around.inner = Deferred()
         self.start()
         self.around.seen.clear()
@@ -141,13 +141,13 @@ class CurrentTests(CurrentTestCase):
         self.assertIn(REQUEST, [each[0] for each in self.around.seen])
 
     def test_not_kept(self) -> None:
-        """Where nobody asks for it, it is not kept."""
+        """The context is not set unless it is needed."""
         self.handle = self.make()
         self.start()
         self.assertEqual(self.around.seen, [None, None])
 
     def test_stream(self) -> None:
-        """The generator of a stream sees it in every step, with the caller's time alone."""
+        """The generator of a stream has the context in each step, with the time limit of the caller only."""
 
         async def items() -> AsyncGenerator[bytes, None]:
             self.around.see()
@@ -173,7 +173,7 @@ class CurrentTests(CurrentTestCase):
 
 class GivenUpTests(CurrentTestCase):
     def test_cancelled(self) -> None:
-        """An action that is cancelled, or runs out of time, is told to the log; others are not."""
+        """Cancelled actions and those that exceed the deadline are logged; others are not."""
         self.waiting().cancel(Cancelled())
         self.waiting()
         self.clock.advance(4)
@@ -185,7 +185,7 @@ class GivenUpTests(CurrentTestCase):
         self.assertEqual(self.around.failures, [])
 
     def test_shielded(self) -> None:
-        """A shield holds against the caller, not against the deadline; the next action has none."""
+        """A shield protects against the caller, not against the deadline, and not the next action."""
         self.around.shield = True
         running = self.waiting()
         running.cancel(Cancelled())
@@ -198,9 +198,9 @@ class GivenUpTests(CurrentTestCase):
 
 
 class LaterTests(CurrentTests):
-    """The same, where the datasource gives something to await, whether it waits or not."""
+    """The same with a datasource that returns an awaitable."""
 
     def setUp(self) -> None:
-        """Such a one."""
+        """Use a datasource that returns an awaitable."""
         super().setUp()
         self.around.later = True

@@ -1,4 +1,4 @@
-"""Streams in the use case: what goes wrong is their last reply, and they are counted when they end."""
+"""Streams in HandleMessage: errors become the final reply, and a stream is counted at its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Streams(Surroundings):
         self.closed = False
 
     async def _answer(self, request: Request) -> Reply:
-        """Answer with a stream."""
+        """Reply with a stream."""
         await super()._answer(request)
         return Reply(items=self._items())
 
@@ -44,10 +44,10 @@ class Streams(Surroundings):
 
 
 class StreamTests(SynchronousTestCase):
-    """Streams."""
+    """Streams of a datasource that replies immediately."""
 
     def setUp(self) -> None:
-        """A use case."""
+        """Create a use case."""
         self.around = Streams()
         around = self.around
         self.handle = HandleMessage(
@@ -55,21 +55,21 @@ class StreamTests(SynchronousTestCase):
         )
 
     def result(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """What it gives."""
+        """The result of a coroutine that does not wait."""
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
     def start(self, timeout: float | None = None) -> ReplyStream:
-        """A stream."""
+        """Start a stream."""
         stream = self.result(await_result(self.handle(Request("GET", "/", timeout=timeout))))
         assert isinstance(stream, ReplyStream)
         return stream
 
     def assert_counted(self, code: int, seconds: float) -> None:
-        """It was counted once, so, and is not in flight any more."""
+        """The stream was counted once with this code and is not pending."""
         self.assertEqual((self.around.counted, self.handle.inflight), ([(code, seconds)], 0))
 
     def test_items(self) -> None:
-        """It is in flight as long as it lasts, and counted once, with all of its time."""
+        """A stream is pending until its end, and counted once with its whole duration."""
         stream = self.start()
         self.assertEqual(self.result(stream.next()), b"1")
         self.assertEqual((self.around.counted, self.handle.inflight), ([], 1))
@@ -79,7 +79,7 @@ class StreamTests(SynchronousTestCase):
         self.assert_counted(200, 2.5)
 
     def test_failure(self) -> None:
-        """A failure that the caller may know of is the last reply."""
+        """A ServiceError becomes the final reply."""
         stream = self.start()
         self.around.error = NotFound("no x")
         self.result(stream.next())
@@ -88,7 +88,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.around.failures, [])
 
     def test_inside(self) -> None:
-        """Any other is 500 without a word, and the log has it; also what is no Exception."""
+        """Any other exception becomes a 500 without details and is logged, also if it is no Exception."""
         for error in (RuntimeError(SECRET), SystemExit(3)):
             self.setUp()
             stream = self.start()
@@ -99,7 +99,7 @@ class StreamTests(SynchronousTestCase):
             self.assertEqual(self.around.failures, [error])
 
     def test_close(self) -> None:
-        """It can be closed between two items, and the reason is the last reply."""
+        """A stream can be closed between two items; the reason is the final reply."""
         stream = self.start()
         self.result(stream.next())
         self.assertEqual(self.result(stream.close(Cancelled())).code, 499)
@@ -107,14 +107,14 @@ class StreamTests(SynchronousTestCase):
         self.assert_counted(499, 0.5)
 
     def test_refuse(self) -> None:
-        """It can be refused before it has begun, and nothing of it is run."""
+        """A stream can be refused before its start; its generator does not run."""
         reply = self.start().refuse(NotFound("x"))
         self.assertEqual((reply.code, reply.detail), (404, "x"))
         self.assertFalse(self.around.closed)
         self.assert_counted(404, 0.5)
 
     def test_nobody_waits(self) -> None:
-        """One that is dropped while it waits is not in flight any more."""
+        """A stream that is dropped while it waits is not pending."""
         self.around.waits = None
         stream = self.start()
         self.result(stream.next())
@@ -125,23 +125,23 @@ class StreamTests(SynchronousTestCase):
         self.assert_counted(499, 2.5)
 
     def test_time(self) -> None:
-        """It knows what is left of the caller's time, and how long an item may take."""
+        """A stream has the remaining time of the caller, and a time limit for each item."""
         stream = self.start(timeout=7)
         self.assertEqual((stream.seconds, stream.item_seconds), (6.5, 30.0))
         stream.refuse(Cancelled())
         self.assertIsNone(self.start().seconds)
 
     def test_whole(self) -> None:
-        """A transport without streams has them refused, and any other reply left as it is."""
+        """For a transport without streams, a stream becomes 400; other replies stay the same."""
         self.assertEqual(unary_reply(self.start()).code, 400)
         self.assert_counted(400, 0.5)
         self.assertEqual(unary_reply(Reply(200, b"1")), Reply(200, b"1"))
 
 
 class LaterTests(StreamTests):
-    """The same, where the datasource gives something to await."""
+    """Streams of a datasource that returns an awaitable."""
 
     def setUp(self) -> None:
-        """Such a one."""
+        """Use a datasource that returns an awaitable."""
         super().setUp()
         self.around.later = True

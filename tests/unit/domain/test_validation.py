@@ -1,4 +1,4 @@
-"""What is wrong with a value, field by field."""
+"""Validation field by field."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class Address(Struct, forbid_unknown_fields=True):
-    """Within another."""
+    """A nested struct."""
 
     city: Name
     zip: int = 0
 
 
 class Person(Struct):
-    """With fields of all sorts."""
+    """A struct with fields of many types."""
 
     name: Name
     address: Address
@@ -41,46 +41,46 @@ class Person(Struct):
 
 
 class Span(Struct):
-    """Checks itself."""
+    """A struct with a check of its own."""
 
     low: int
     high: int
 
     def __post_init__(self) -> None:
-        """Refuse what is the wrong way round."""
+        """Reject spans that end before they start."""
         if self.low > self.high:
             raise ValueError("low is above high")
 
 
 class Trip(Struct):
-    """Has one that checks itself."""
+    """A struct with a field that has a check of its own."""
 
     length: int
     span: Span
 
 
 class Cat(Struct, tag=True, forbid_unknown_fields=True):
-    """Told by a tag."""
+    """A tagged struct."""
 
     lives: int
 
 
 class Pair(Struct, array_like=True):
-    """Comes as a list."""
+    """A struct that is encoded as a list."""
 
     left: int
     right: int
 
 
 class Tree(Struct):
-    """Contains itself."""
+    """A recursive struct."""
 
     leaf: int = 0
     branches: dict[str, Tree] = {}
 
 
 def problems(kind: Any, value: Any, form: InputFormat = DECODED) -> dict[str, str]:
-    """What is wrong, by field."""
+    """The errors by field."""
     data = msgspec.json.encode(value) if form is ENCODED else value
     found = find_field_errors(kind, data, form)
     fields = {each.field: each.message for each in found}
@@ -89,19 +89,19 @@ def problems(kind: Any, value: Any, form: InputFormat = DECODED) -> dict[str, st
 
 
 class ProblemTests(SynchronousTestCase):
-    """Values that don't fit; each as plain data and as JSON."""
+    """Invalid values, decoded and encoded."""
 
     def assert_problems(self, kind: Any, value: Any, expected: dict[str, str]) -> None:
-        """Both forms give the same."""
+        """Both input formats give these errors."""
         for form in (DECODED, ENCODED):
             self.assertEqual(problems(kind, value, form), expected)
 
     def test_nothing(self) -> None:
-        """A value that fits has no problems."""
+        """A valid value has no errors."""
         self.assert_problems(Person, {"name": "Ada", "address": {"city": "Rome"}, "other": 1}, {})
 
     def test_all_at_once(self) -> None:
-        """Every field that is wrong or missing is named, at every depth, not only the first."""
+        """All invalid and missing fields are listed, at each depth."""
         value = {
             "name": "",
             "address": {"zip": "x", "town": 1},
@@ -125,18 +125,18 @@ class ProblemTests(SynchronousTestCase):
         )
 
     def test_no_object(self) -> None:
-        """Where fields are expected and none can be, the value itself is named."""
+        """If a value is not an object, the error is that of the value itself."""
         self.assert_problems(Person, [], {"": "Expected `object`, got `array`"})
         wrong = {"name": "x", "address": 7}
         self.assert_problems(Person, wrong, {"address": "Expected `object`, got `int`"})
 
     def test_unknown_fields(self) -> None:
-        """A field that is not known matters only where the struct says so."""
+        """An unknown field is an error only if the struct forbids unknown fields."""
         value = {"name": "x", "address": {"city": "x", "street": 1}, "more": 1}
         self.assert_problems(Person, value, {"address.street": "is unknown"})
 
     def test_whole_value(self) -> None:
-        """A struct's own check is told of once its fields are right, and stands where the struct does."""
+        """A struct's own check runs if its fields are valid; its error has the field of the struct."""
         self.assert_problems(Span, {"low": 2, "high": 1}, {"": "low is above high"})
         self.assert_problems(
             Trip, {"length": 1, "span": {"low": 2, "high": 1}}, {"span": "low is above high"}
@@ -144,39 +144,39 @@ class ProblemTests(SynchronousTestCase):
         self.assert_problems(Span, {"low": 2, "high": "x"}, {"high": "Expected `int`, got `str`"})
 
     def test_tagged(self) -> None:
-        """A struct's tag is no unknown field."""
+        """The tag of a struct is not an unknown field."""
         self.assert_problems(Cat, {"type": "Cat", "lives": "9"}, {"lives": "Expected `int`, got `str`"})
         self.assert_problems(Cat, {"type": "Dog", "lives": 9}, {"type": "Invalid value 'Dog'"})
 
     def test_array(self) -> None:
-        """A struct that comes as a list is not opened as if it had names."""
+        """A struct that is encoded as a list is not searched by field names."""
         self.assert_problems(Pair, [1, "x"], {"[1]": "Expected `int`, got `str`"})
 
     def test_annotated_dict(self) -> None:
-        """What is said of a dict as a whole counts too, once its values are right."""
+        """Constraints of a whole dict are checked if its values are valid."""
         kind = Annotated[dict[str, int], Meta(max_length=1)]
         self.assert_problems(kind, {"a": 1, "b": 2}, {"": "Expected `object` of length <= 1"})
         self.assert_problems(kind, {"a": 1, "b": "x"}, {"b": "Expected `int`, got `str`"})
 
     def test_keys(self) -> None:
-        """Keys of a dict are checked as well."""
+        """The keys of a dict are checked."""
         [problem] = find_field_errors(dict[int, int], b'{"a":1}', ENCODED)
         self.assertIn("Expected `int`", problem.message)
 
     def test_text(self) -> None:
-        """Values that come as text are converted before they are judged."""
+        """Values from text are converted before validation."""
         self.assertEqual(problems(Person, {"name": "x", "Age": "7", "address": {"city": "x"}}, QUERY), {})
         expected = {"address": "is required", "Age": "Expected `int`, got `str`"}
         self.assertEqual(problems(Person, {"name": "x", "Age": "x"}, QUERY), expected)
 
     def test_starting_field(self) -> None:
-        """What is looked at may stand somewhere itself."""
+        """The field of the value itself is the prefix of all fields."""
         found = find_field_errors(Person, {"name": 1}, DECODED, "who")
         self.assertEqual([each.field for each in found], ["who.name", "who.address"])
         self.assertEqual(find_field_errors(list[int], ["x"], DECODED, "who")[0].field, "who[0]")
 
     def test_at_most_a_hundred(self) -> None:
-        """However much is wrong, the explanation stays short, and takes no time to make."""
+        """At most a hundred errors are listed, and computing them takes no longer."""
         wrong = {str(number): "x" for number in range(50_000)}
         for kind in (dict[str, int], Address):
             self.assertEqual(len(find_field_errors(kind, wrong, DECODED)), MAX_FIELD_ERRORS)
@@ -185,7 +185,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertEqual(MAX_FIELD_ERRORS, 100)
 
     def test_short(self) -> None:
-        """What a peer has sent is quoted in part, however long it is."""
+        """Quoted values are shortened."""
         long = "x" * 10_000
         values = [{long: {long: 1}}, {"a": {long: 1}}]
         for value in values:
@@ -195,7 +195,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertEqual((len(problem.message), problem.message[-1]), (300, "…"))
 
     def test_not_json(self) -> None:
-        """Bytes that are no JSON are for the caller of this to handle: they have no fields."""
+        """For bytes that are not JSON the exception of the decoder is raised."""
         self.assertRaises(msgspec.DecodeError, find_field_errors, Person, b"{", ENCODED)
         deep = b'{"branches":{"x":' * 5_000 + b"{}" + b"}}" * 5_000
         self.assertRaises(RecursionError, find_field_errors, Tree, deep, ENCODED)
@@ -214,7 +214,7 @@ class ProblemTests(SynchronousTestCase):
         )
     )
     def test_agrees_with_the_decoder(self, value: dict[str, Any]) -> None:
-        """There are problems exactly when the decoder refuses the value."""
+        """There are errors exactly if the decoder rejects the value."""
         for form, data in ((DECODED, value), (ENCODED, msgspec.json.encode(value))):
             try:
                 form.convert(data, Person)
@@ -224,5 +224,5 @@ class ProblemTests(SynchronousTestCase):
             self.assertEqual(not find_field_errors(Person, data, form), fits)
 
     def test_problem_without_place(self) -> None:
-        """A message that names no place is about the whole."""
+        """An error without a path concerns the whole value."""
         self.assertEqual(find_field_errors(int, "x", DECODED), [FieldError("", "Expected `int`, got `str`")])

@@ -1,4 +1,4 @@
-"""A service with one action, which waits."""
+"""A service with one action that waits."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ class Service:
         self.handle_message = HandleMessage(self, self, self, self, max_inflight=9, request_timeout=30.0)
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
-        """This."""
+        """Return this datasource."""
         datasource: IRouterDatasource = self
         return datasource
 
     async def handle(self, request: Request) -> Reply:
-        """Answer with the action's result."""
+        """Reply with the result of the action."""
         return Reply(200, repr(await self.action()).encode())
 
     def admit(self, request: Request) -> None:
-        """Let everything pass."""
+        """Admit every request."""
 
     def count(self, code: int, seconds: float) -> None:
-        """Note."""
+        """Record the call."""
         self.codes.append(code)
 
     def failed(self, request: Request, error: BaseException) -> None:
-        """Note."""
+        """Record the call."""
         self.failures.append(error)
 
     def aborted(self, request: Request, code: int) -> None:
-        """Note."""
+        """Record the call."""
         self.given_up.append(code)
 
     def start(self, seconds: float = 5.0) -> RunningAction:
-        """Start the action, which has to wait."""
+        """Start the action, which must wait."""
         suspended = self.handle_message(Request("GET", "/"))
         assert isinstance(suspended, SuspendedCoroutine)
         return RunningAction(suspended, self.clock, seconds, self._told)
@@ -73,5 +73,5 @@ class Service:
 
     @property
     def reply_codes(self) -> list[int]:
-        """The codes of what was told."""
+        """The codes of the replies."""
         return [each.code for each in self.replies]

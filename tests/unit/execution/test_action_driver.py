@@ -27,7 +27,7 @@ class WaitingTestCase(SynchronousTestCase):
         self.first: Deferred[Any] = Deferred()
 
     async def wait(self) -> object:
-        """Wait, and note how that ended."""
+        """Wait, and record the outcome."""
         try:
             return await self.first
         except BaseException as error:
@@ -38,10 +38,10 @@ class WaitingTestCase(SynchronousTestCase):
 
 
 class RunningTests(WaitingTestCase):
-    """Replies that take a while."""
+    """Replies of actions that wait."""
 
     def test_result(self) -> None:
-        """What is awaited comes back, the reply is told once, and the timer is gone."""
+        """The result of an awaited Deferred is returned; one reply is sent, and the timer is cancelled."""
         service = Service(self.wait)
         service.start()
         self.assertEqual(service.replies, [])
@@ -53,7 +53,7 @@ class RunningTests(WaitingTestCase):
         self.assertEqual(service.replies, [Reply(200, b"7")])
 
     def test_failure(self) -> None:
-        """What goes wrong in what is awaited is raised where it is."""
+        """The failure of an awaited Deferred is raised in the action."""
         for error, code in ((NotFound("x"), 404), (ValueError("x"), 500)):
             self.setUp()
             service = Service(self.wait)
@@ -64,7 +64,7 @@ class RunningTests(WaitingTestCase):
             self.assertEqual(service.clock.getDelayedCalls(), [])
 
     def test_several(self) -> None:
-        """A coroutine may wait again and again, for Deferreds that have fired as well."""
+        """An action can await several Deferreds, also fired ones."""
         deferreds: list[Deferred[int]] = [Deferred() for _ in range(5)]
 
         async def action() -> int:
@@ -80,7 +80,7 @@ class RunningTests(WaitingTestCase):
         self.assertEqual(service.replies, [Reply(200, b"31")])
 
     def test_many(self) -> None:
-        """However many have fired, they are no deeper recursion."""
+        """Many fired Deferreds do not deepen the recursion."""
 
         async def action() -> int:
             await self.first
@@ -99,7 +99,7 @@ class RunningTests(WaitingTestCase):
         self.assertEqual(service.replies, [Reply(200, b"200010000")])
 
     def test_chained(self) -> None:
-        """A Deferred that waits for another is waited for, and cancelled with it."""
+        """A Deferred that waits for another one is awaited, and cancelled with it."""
         inner: Deferred[int] = Deferred()
         self.first.addCallback(lambda _: inner)
         service = Service(self.wait)
@@ -114,10 +114,10 @@ class RunningTests(WaitingTestCase):
 
 
 class DeadlineTests(WaitingTestCase):
-    """Actions that are stopped."""
+    """Deadlines and cancellation."""
 
     def test_deadline(self) -> None:
-        """At the deadline, and not before, the action gets a DeadlineExceeded, and so does the caller."""
+        """At the deadline, the action and the caller get DeadlineExceeded."""
         service = Service(self.wait)
         service.start(5.0)
         service.clock.advance(4.99)
@@ -130,14 +130,14 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.failures, [])
 
     def test_no_time_left(self) -> None:
-        """A time that is over by now is a deadline at once, and no error."""
+        """A time limit below zero is an immediate deadline."""
         service = Service(self.wait)
         service.start(-3.0)
         service.clock.advance(0)
         self.assertEqual(service.reply_codes, [504])
 
     def test_cancel(self) -> None:
-        """Likewise when the caller takes the request back; the timer is gone then."""
+        """Cancellation raises Cancelled in the action, and cancels the timer."""
         service = Service(self.wait)
         running = service.start()
         reason = Cancelled()
@@ -147,7 +147,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.clock.getDelayedCalls(), [])
 
     def test_after_the_end(self) -> None:
-        """What is answered cannot be cancelled, nor what is cancelled once more."""
+        """A finished or cancelled request cannot be cancelled."""
         service = Service(self.wait)
         running = service.start()
         self.first.callback(1)
@@ -155,7 +155,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.reply_codes, [200])
 
     def test_what_is_awaited_is_cancelled(self) -> None:
-        """The Deferred is told, so that what it stands for can stop."""
+        """The awaited Deferred is cancelled."""
         cancelled: list[object] = []
         self.first = Deferred(cancelled.append)
         running = Service(self.wait).start()
@@ -163,7 +163,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(cancelled, [self.first])
 
     def test_waits_while_it_cleans_up(self) -> None:
-        """An action may wait in its "finally"; the caller does not wait for that."""
+        """The reply does not wait for a ``finally`` of the action that waits."""
         cleaning: Deferred[None] = Deferred()
 
         async def action() -> None:
@@ -182,7 +182,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.handle_message.inflight, 0)
 
     def test_swallowed(self) -> None:
-        """An action that swallows the reason and goes on is not waited for, and its result is dropped."""
+        """The result of an action that ignores its cancellation is dropped."""
         second: Deferred[int] = Deferred()
 
         async def action() -> int:
@@ -204,7 +204,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.handle_message.inflight, 0)
 
     def test_later_failures_are_their_own(self) -> None:
-        """The reason is raised once; what goes wrong after it is what it is."""
+        """The reason is raised once; later exceptions are not replaced."""
         second: Deferred[int] = Deferred()
 
         async def action() -> None:
@@ -219,7 +219,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(self.seen, [Cancelled, KeyError])
 
     def test_answers_at_the_last_moment(self) -> None:
-        """An action that turns the reason into a result at once has answered."""
+        """A result that the action returns at once on cancellation is the reply."""
 
         async def action() -> str:
             try:
@@ -234,7 +234,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(service.replies, [Reply(200, b"'partial'")])
 
     def test_what_cannot_be_cancelled(self) -> None:
-        """A Deferred that answers its cancellation with a result is believed, but no longer waited for."""
+        """If a cancelled Deferred fires with a result, the action gets it, but its own result is dropped."""
         self.first = Deferred(lambda deferred: deferred.callback("done"))
         service = Service(self.wait)
         service.start().cancel(Cancelled())
@@ -242,7 +242,7 @@ class DeadlineTests(WaitingTestCase):
         self.assertEqual(len(service.replies), 1)
 
     def test_becomes_a_stream_too_late(self) -> None:
-        """A stream that is there only when its request was stopped is not begun, at once or later."""
+        """A stream that is returned after cancellation is refused, immediately or later."""
         for at_once in (True, False):
             self.setUp()
             first, second = self.first, Deferred[Any]()
@@ -275,6 +275,6 @@ class DeadlineTests(WaitingTestCase):
 
 
 async def none() -> AsyncGenerator[bytes, None]:
-    """Give nothing."""
+    """Return None."""
     return
     yield b""

@@ -1,4 +1,4 @@
-"""Actions that await asyncio, rightly and wrongly."""
+"""Actions that await asyncio objects."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from unixsvc.execution.action_driver import RunningAction, from_asyncio
 
 
 class ForeignTests(SynchronousTestCase):
-    """Actions that await what is no Deferred."""
+    """Actions that await other objects than Deferreds."""
 
     def test_asyncio_future(self) -> None:
-        """A future of asyncio is a TypeError that says what to do; the caller gets a 500."""
+        """Awaiting an asyncio future raises a TypeError with the remedy; the reply is 500."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
 
@@ -35,7 +35,7 @@ class ForeignTests(SynchronousTestCase):
         self.assertEqual(service.clock.getDelayedCalls(), [])
 
     def test_base_exceptions(self) -> None:
-        """What is no Exception leaves no request unanswered either."""
+        """Exceptions that are not derived from Exception get a reply."""
         deferred: Deferred[None] = Deferred()
 
         async def action() -> None:
@@ -48,12 +48,12 @@ class ForeignTests(SynchronousTestCase):
 
 
 class FromAsyncioTests(SynchronousTestCase):
-    """Awaiting asyncio."""
+    """``from_asyncio``."""
 
     def run_in_loop(
         self, inner: Action, then: Callable[[RunningAction], None]
     ) -> tuple[Service, list[object]]:
-        """Run an action that awaits an asyncio coroutine, on a loop that turns a few times."""
+        """Run an action that awaits an asyncio coroutine on an event loop."""
         seen: list[object] = []
 
         async def action() -> object:
@@ -75,7 +75,7 @@ class FromAsyncioTests(SynchronousTestCase):
         return asyncio.run(main()), seen
 
     def test_result(self) -> None:
-        """The coroutine's result or exception comes back."""
+        """The result or the exception of the coroutine is returned."""
 
         async def good() -> int:
             await asyncio.sleep(0)
@@ -89,7 +89,7 @@ class FromAsyncioTests(SynchronousTestCase):
         self.assertEqual(self.run_in_loop(bad, lambda _: None)[0].reply_codes, [404])
 
     def test_cancelled_from_outside(self) -> None:
-        """The coroutine is cancelled, and the action sees the reason, as with any Deferred."""
+        """Cancelling the request cancels the coroutine; the action gets the reason."""
         ends: list[type] = []
 
         async def endless() -> None:
@@ -106,7 +106,7 @@ class FromAsyncioTests(SynchronousTestCase):
         self.assertEqual((service.codes, service.failures), ([499], []))
 
     def test_cancelled_from_inside(self) -> None:
-        """A coroutine that was cancelled by somebody else is an exception that an action can catch."""
+        """If the coroutine is cancelled by other code, the action gets an exception that it can catch."""
 
         async def cancelled() -> None:
             raise asyncio.CancelledError
@@ -116,7 +116,7 @@ class FromAsyncioTests(SynchronousTestCase):
         self.assertEqual(service.reply_codes, [500])
 
     def test_no_loop(self) -> None:
-        """Where no asyncio loop runs, it says so."""
+        """Without an asyncio event loop, a RuntimeError is raised."""
 
         async def nothing() -> None:
             pass

@@ -1,4 +1,4 @@
-"""Streams, item by item."""
+"""Streams item by item."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Reader:
         self.streaming.start()
 
     def ended(self, error: BaseException | None) -> Reply:
-        """As the use case does it."""
+        """End the stream as HandleMessage does."""
         self.ends.append(error)
         if error is None:
             return Reply()
         return error_to_reply(error if isinstance(error, ServiceError) else Internal())
 
     def send(self, items: list[bytes], reply: Reply | None) -> None:
-        """Take items."""
+        """Receive items."""
         self.writes.append(items)
         self.full = self.fills
         if reply is not None:
@@ -62,7 +62,7 @@ class Reader:
 
     @property
     def codes(self) -> list[int]:
-        """How it has ended."""
+        """The codes of the final replies."""
         return [each.code for each in self.replies]
 
 
@@ -80,7 +80,7 @@ class Source:
         self.waits: list[Deferred[Any]] = []
 
     async def count(self, to: int = 1_000_000) -> _Items:
-        """Give them without waiting."""
+        """Yield numbers without waiting."""
         try:
             while self.given < to:
                 self.given += 1
@@ -92,7 +92,7 @@ class Source:
             self.seen.append("cleaned")
 
     async def wait(self) -> _Items:
-        """Give what is waited for."""
+        """Yield the results of Deferreds."""
         try:
             while True:
                 self.waits.append(Deferred())
@@ -105,21 +105,21 @@ class Source:
 
 
 class GivingTests(SynchronousTestCase):
-    """How items come."""
+    """Delivery of items."""
 
     def setUp(self) -> None:
         """A source."""
         self.source = Source()
 
     def test_items_and_end(self) -> None:
-        """All items come in order and together, then the reply, once; no timer is left."""
+        """Items arrive in order and batched, then the final reply once; no timer is left."""
         reader = Reader(self.source.count(3), seconds=9)
         self.assertEqual(reader.writes, [[b"1", b"2", b"3"]])
         self.assertEqual((reader.replies, reader.ends), ([Reply()], [None]))
         self.assertEqual(reader.clock.getDelayedCalls(), [])
 
     def test_awaited(self) -> None:
-        """What is awaited comes when it is there, and what was given before does not wait for it."""
+        """Awaited items are sent when they are ready; earlier items are sent before."""
 
         async def mixed() -> _Items:
             yield b"a"
@@ -136,7 +136,7 @@ class GivingTests(SynchronousTestCase):
         self.assertEqual(reader.clock.getDelayedCalls(), [])
 
     def test_failures(self) -> None:
-        """What goes wrong ends it, after the items before that."""
+        """An exception ends the stream after the previous items."""
         for error, code in ((NotFound("x"), 404), (ValueError("x"), 500)):
 
             async def failing(error: Exception = error) -> _Items:
@@ -147,7 +147,7 @@ class GivingTests(SynchronousTestCase):
             self.assertEqual((reader.items(), reader.codes, reader.ends), ([b"1"], [code], [error]))
 
     def test_not_a_deferred(self) -> None:
-        """What cannot be awaited here is said as for any action."""
+        """Awaiting another object than a Deferred is an error, as in any action."""
 
         class Odd:
             def __await__(self) -> Any:
@@ -161,7 +161,7 @@ class GivingTests(SynchronousTestCase):
         self.assertIn("from_asyncio", str(reader.ends[0]))
 
     def test_turns(self) -> None:
-        """After 64 items that never waited, others have their turn; a turn's items are sent together."""
+        """After 64 items without waiting, other requests have a turn; the items of a turn are one batch."""
         reader = Reader(self.source.count(150))
         self.assertEqual([len(each) for each in reader.writes], [64])
         others: list[int] = []
@@ -172,7 +172,7 @@ class GivingTests(SynchronousTestCase):
         self.assertEqual(reader.codes, [200])
 
     def test_large_items(self) -> None:
-        """No more than 64 KiB is put together, so that the transport can say in time that it is full."""
+        """A batch has at most 64 KiB, so that the transport can stop the stream in time."""
 
         async def large() -> _Items:
             for _ in range(9):
@@ -182,7 +182,7 @@ class GivingTests(SynchronousTestCase):
         self.assertEqual([len(each) for each in reader.writes], [2])
 
     def test_many(self) -> None:
-        """However many there are, they are no deeper recursion."""
+        """Many items do not deepen the recursion."""
         reader = Reader(self.source.wait())
         for number in range(5_000):
             self.source.waits[-1].callback(b"%d" % number)
@@ -190,14 +190,14 @@ class GivingTests(SynchronousTestCase):
 
 
 class HeldUpTests(SynchronousTestCase):
-    """A reader that does not want more for now."""
+    """Flow control."""
 
     def setUp(self) -> None:
         """A source."""
         self.source = Source()
 
     def test_credit(self) -> None:
-        """As many items are made as are wanted, not one more; those that are granted come together."""
+        """The number of items is that of the credit; granted items are one batch."""
         reader = Reader(self.source.count(), 3)
         self.assertEqual((reader.items(), self.source.given), ([b"1", b"2", b"3"], 3))
         reader.clock.advance(100)
@@ -210,7 +210,7 @@ class HeldUpTests(SynchronousTestCase):
         self.assertEqual(self.source.given, 5)
 
     def test_no_credit_at_all(self) -> None:
-        """With a credit of 0 nothing is begun."""
+        """Without credit, the generator does not start."""
         reader = Reader(self.source.count(2), 0)
         self.assertEqual(self.source.given, 0)
         reader.streaming.grant(9)
@@ -218,7 +218,7 @@ class HeldUpTests(SynchronousTestCase):
         self.assertEqual((reader.items(), reader.codes), ([b"1", b"2"], [200]))
 
     def test_credit_while_it_waits(self) -> None:
-        """What is granted while it works on an item counts for those after it."""
+        """Credit that is granted during an item counts for later items."""
         reader = Reader(self.source.wait(), 1)
         reader.streaming.grant(1)
         self.assertEqual(len(reader.clock.getDelayedCalls()), 1)  # the item's time, and no turn
@@ -228,14 +228,14 @@ class HeldUpTests(SynchronousTestCase):
         self.assertEqual(len(self.source.waits), 2)
 
     def test_granted_without_need(self) -> None:
-        """Where there is no limit, a grant makes none."""
+        """Granting credit has no effect on a stream without a limit."""
         reader = Reader(self.source.count(100))
         reader.streaming.grant(1)
         reader.clock.advance(0)
         self.assertEqual(len(reader.items()), 100)
 
     def test_full(self) -> None:
-        """Nothing is made while the reader takes nothing, and it goes on when that is over."""
+        """No item is computed while the transport is full; the stream resumes afterwards."""
         reader = Reader(self.source.count(100), fills=True)
         self.assertEqual(self.source.given, 64)
         reader.clock.advance(9)
@@ -247,7 +247,7 @@ class HeldUpTests(SynchronousTestCase):
         self.assertEqual((self.source.given, reader.codes), (100, [200]))
 
     def test_held(self) -> None:
-        """It is held up where the reader wants nothing, not where it works, has its turn soon, or is over."""
+        """A stream is blocked while it waits for its reader, but not after its end or before a turn."""
         reader = Reader(self.source.count(3), 1)
         self.assertTrue(reader.streaming.blocked)
         reader.full = True
@@ -264,7 +264,7 @@ class HeldUpTests(SynchronousTestCase):
         self.assertFalse(working.streaming.blocked)
 
     def test_its_time(self) -> None:
-        """The time in which it is held up is not that of an item; the caller's own time goes on."""
+        """The time limit of an item does not run while the stream is blocked; that of the caller does."""
         reader = Reader(self.source.count(), 1, seconds=100)
         reader.clock.pump([9] * 11)
         self.assertEqual(reader.codes, [])
@@ -273,14 +273,14 @@ class HeldUpTests(SynchronousTestCase):
 
 
 class EndingTests(SynchronousTestCase):
-    """Streams that are stopped."""
+    """The end of streams."""
 
     def setUp(self) -> None:
         """A source."""
         self.source = Source()
 
     def assert_ended(self, reader: Reader, code: int, seen: list[object]) -> None:
-        """It has, once, with this code; the source saw this; nothing is left to happen."""
+        """It ended once with this code; the source saw this; no timer is left."""
         self.assertEqual((reader.codes, self.source.seen), ([code], seen))
         self.assertEqual(len(reader.ends), 1)
         self.assertEqual(reader.clock.getDelayedCalls(), [])
@@ -290,33 +290,33 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual((reader.codes, self.source.seen), ([code], seen))
 
     def test_cancelled_while_it_waits(self) -> None:
-        """It gets the reason where it waits, and what it waits for is cancelled."""
+        """The reason is raised where the generator waits, and the awaited Deferred is cancelled."""
         reader = Reader(self.source.wait(), seconds=9)
         reader.streaming.cancel(Cancelled())
         self.assertTrue(self.source.waits[0].called)
         self.assert_ended(reader, 499, [Cancelled, "cleaned"])
 
     def test_cancelled_while_held_up(self) -> None:
-        """It is closed where it has given an item."""
+        """A blocked stream is closed after its last item."""
         reader = Reader(self.source.count(), 2, seconds=9)
         reader.streaming.cancel(Cancelled())
         self.assert_ended(reader, 499, [GeneratorExit, "cleaned"])
         self.assertEqual(self.source.given, 2)
 
     def test_cancelled_between_turns(self) -> None:
-        """Likewise where its next turn is to come."""
+        """A stream between two turns is closed after its last item."""
         reader = Reader(self.source.count())
         reader.streaming.cancel(Unavailable())
         self.assert_ended(reader, 503, [GeneratorExit, "cleaned"])
 
     def test_cancelled_before_it_began(self) -> None:
-        """Of one that has not begun nothing is run."""
+        """The generator of a stream that was cancelled before its start does not run."""
         reader = Reader(self.source.count(), 0)
         reader.streaming.cancel(Cancelled())
         self.assert_ended(reader, 499, [])
 
     def test_cancelled_by_itself(self) -> None:
-        """It may bring that about with its own hands; it is closed at its next item."""
+        """A generator may cancel its own stream; it is closed at its next item."""
 
         async def suicidal() -> _Items:
             yield await first
@@ -333,7 +333,7 @@ class EndingTests(SynchronousTestCase):
         self.assert_ended(readers[0], 499, ["cleaned"])
 
     def test_time_of_an_item(self) -> None:
-        """Each single item has its time."""
+        """Each item has a time limit."""
         reader = Reader(self.source.wait())
         for _ in range(3):
             reader.clock.advance(4)
@@ -345,7 +345,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(reader.codes, [504])
 
     def test_time_of_an_item_in_several_waits(self) -> None:
-        """An item's time is not that of each of its waits."""
+        """The time limit of an item includes all its waits."""
         waits: list[Deferred[Any]] = [Deferred() for _ in range(3)]
 
         async def slow() -> _Items:
@@ -361,7 +361,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(reader.codes, [504])
 
     def test_time_of_all(self) -> None:
-        """The caller's time is for the whole stream."""
+        """The time limit of the caller is for the whole stream."""
         reader = Reader(self.source.wait(), seconds=9)
         for _ in range(2):
             reader.clock.advance(4)
@@ -370,7 +370,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual((reader.codes, len(reader.items())), ([504], 2))
 
     def test_waits_while_it_cleans_up(self) -> None:
-        """It may wait in its "finally"; the reader does not wait for that. It counts until it is done."""
+        """The final reply does not wait for a ``finally`` that waits; the request is pending until then."""
         for held in (True, False):
             cleaning: Deferred[None] = Deferred()
             seen: list[str] = []
@@ -393,7 +393,7 @@ class EndingTests(SynchronousTestCase):
             self.assertEqual((reader.codes, len(reader.ends), seen), ([499], 1, ["cleaned"]))
 
     def test_swallowed(self) -> None:
-        """One that goes on all the same is closed at its next item, which nobody gets."""
+        """A generator that ignores its cancellation is closed at its next item, which is dropped."""
         for at_once in (True, False):
             seen: list[object] = []
             second: Deferred[bytes] = Deferred()
@@ -418,7 +418,7 @@ class EndingTests(SynchronousTestCase):
             self.assertEqual((len(reader.ends), seen), (1, ["swallowed", "cleaned"]))
 
     def test_swallowed_and_slow(self) -> None:
-        """One that goes on, and waits when it is closed for that, leaves no timer for an item behind."""
+        """A generator that ignores its cancellation, and waits when it is closed, leaves no timer behind."""
         waits: list[Deferred[Any]] = [Deferred() for _ in range(2)]
 
         async def stubborn() -> _Items:
@@ -437,7 +437,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual((reader.codes, len(reader.ends)), ([499], 1))
 
     def test_fails_while_it_cleans_up(self) -> None:
-        """What goes wrong there is told, whether it was waiting or held up."""
+        """Exceptions during the cancellation are logged, whether it waited or was blocked."""
         for credit in (1, None):
 
             async def failing() -> _Items:
@@ -453,7 +453,7 @@ class EndingTests(SynchronousTestCase):
             self.assertIsInstance(reader.ends[0], ValueError)
 
     def test_will_not_be_closed(self) -> None:
-        """One that gives an item instead of ending is told to the log, and ends."""
+        """A generator that yields instead of ending on close is logged, and the stream ends."""
 
         async def clinging() -> _Items:
             try:

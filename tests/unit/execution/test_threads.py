@@ -22,27 +22,27 @@ PATIENCE = 10.0  # seconds after which a test has failed; none waits for so long
 
 @implementer(IReactorFromThreads)
 class Turns:
-    """A reactor that has its turns when the test says so."""
+    """A reactor whose turns are run by the test."""
 
     def __init__(self) -> None:
         self._calls: queue.Queue[Callable[[], Any]] = queue.Queue()
 
     def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
-        """Keep the call for a turn."""
+        """Store the call for a turn."""
         self._calls.put(lambda: callable(*args, **kwargs))
 
     def turn(self) -> None:
-        """Wait for a call, and make it."""
+        """Wait for a call, and run it."""
         self._calls.get(timeout=PATIENCE)()
 
     @property
     def idle(self) -> bool:
-        """Whether no call waits."""
+        """Whether no call is stored."""
         return self._calls.empty()
 
 
 class Gate:
-    """A function that is in a thread until the test lets it go on."""
+    """A function that blocks its thread until the test releases it."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -50,7 +50,7 @@ class Gate:
         self.left = threading.Event()
 
     def __call__(self) -> str:
-        """Say so, wait, and say so again."""
+        """Signal the start, block, and signal the end."""
         self.entered.set()
         assert self.open.wait(PATIENCE)
         self.left.set()
@@ -58,10 +58,10 @@ class Gate:
 
 
 class ThreadTests(SynchronousTestCase):
-    """The pool."""
+    """The thread pool."""
 
     def setUp(self) -> None:
-        """Two threads."""
+        """Create a pool of two threads."""
         self.reactor = Turns()
         self.gates: list[Gate] = []
         self.runner = ThreadRunner(self.reactor, 2)
@@ -69,13 +69,13 @@ class ThreadTests(SynchronousTestCase):
         self.addCleanup(self.stop)
 
     def stop(self) -> None:
-        """Let everything end."""
+        """Stop the pool."""
         for gate in self.gates:
             gate.open.set()
         self.runner.stopService()
 
     def enter(self, count: int) -> list[Deferred[Any]]:
-        """Have threads occupied, by gates."""
+        """Occupy threads."""
         gates = [Gate() for _ in range(count)]
         self.gates += gates
         deferreds = [self.runner.run(gate) for gate in gates]
@@ -84,7 +84,7 @@ class ThreadTests(SynchronousTestCase):
         return deferreds
 
     def test_result(self) -> None:
-        """The function is called in another thread; its result comes back in the reactor's."""
+        """The function runs in another thread; its Deferred fires in the reactor's thread."""
         threads: list[threading.Thread] = []
         deferred = self.runner.run(threading.current_thread)
         deferred.addCallback(lambda thread: threads.extend([thread, threading.current_thread()]))
@@ -95,7 +95,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertTrue(threads[0].name.startswith("blocking"))
 
     def test_failure(self) -> None:
-        """So does what it raises, whatever that is."""
+        """Any exception of the function is the failure of its Deferred."""
         for error in (NotFound("x"), KeyError("x"), SystemExit(3)):
 
             def function(error: BaseException = error) -> None:
@@ -106,7 +106,7 @@ class ThreadTests(SynchronousTestCase):
             self.assertIs(self.failureResultOf(deferred).value, error)
 
     def test_context(self) -> None:
-        """The function finds the context variables of whoever has it called."""
+        """The function has the context variables of its caller."""
         variable: ContextVar[int] = ContextVar("variable", default=0)
         variable.set(7)
         deferred = self.runner.run(variable.get)
@@ -115,7 +115,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(deferred), 7)
 
     def test_at_a_time(self) -> None:
-        """No more functions run at a time than there are threads; the next begins when one ends."""
+        """At most as many functions run as there are threads; the next starts when one ends."""
         first, second = self.enter(2)
         third = Gate()
         self.gates.append(third)
@@ -128,7 +128,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertNoResult(deferred)
 
     def test_limit(self) -> None:
-        """A function beyond the limit has not begun while the others run."""
+        """A function above the limit does not start while the others run."""
         self.enter(2)
         called: list[int] = []
         deferred = self.runner.run(lambda: called.append(1))
@@ -140,7 +140,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(called, [1])
 
     def test_cancelled_before_its_turn(self) -> None:
-        """A function whose request is over before a thread was free is never called."""
+        """A function that is cancelled before its start is never called."""
         self.enter(2)
         called: list[str] = []
         dropped = self.runner.run(lambda: called.append("dropped"))
@@ -156,7 +156,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertTrue(self.reactor.idle)
 
     def test_cancelled_is_not_kept(self) -> None:
-        """A function that is cancelled before its turn is not kept, and what it holds neither."""
+        """A function that is cancelled before its start is not referenced."""
         self.enter(2)
 
         class Large:
@@ -172,7 +172,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertIsNone(gone())
 
     def test_cancelled_while_it_runs(self) -> None:
-        """One that is being called goes on; its result is dropped."""
+        """A function that is cancelled while it runs continues; its result is dropped."""
         [deferred] = self.enter(1)
         deferred.cancel()
         self.failureResultOf(deferred, CancelledError)
@@ -183,7 +183,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(other), 7)
 
     def test_no_thread_to_be_had(self) -> None:
-        """Where the system gives no thread the caller is told so, and nothing is lost for later."""
+        """If no thread can be started, the job fails with Unavailable, and later jobs run."""
 
         class Poor(ThreadRunner):
             rich = False
@@ -201,7 +201,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(deferred), 0)
 
     def test_stopped(self) -> None:
-        """To stop waits for nobody; later work is refused, and what waits for a thread is never called."""
+        """Stopping does not wait; later jobs are refused, and pending ones are never called."""
         self.enter(2)
         called: list[int] = []
         waiting = self.runner.run(lambda: called.append(1))

@@ -1,4 +1,4 @@
-"""Actions to be bound, made on the spot."""
+"""Actions with given parameters."""
 
 from __future__ import annotations
 
@@ -26,48 +26,48 @@ Even = Annotated[int, Check(lambda value: value % 2 == 0, message="{value} is od
 
 
 class Colour(enum.Enum):
-    """A choice."""
+    """An enum."""
 
     RED = "red"
 
 
 class New(Struct, forbid_unknown_fields=True):
-    """All of data."""
+    """A struct for the whole data."""
 
     name: Annotated[str, Meta(min_length=1)]
     price: Annotated[float, Meta(gt=0)]
     size: int = msgspec.field(default=0, name="Size")
 
     def __post_init__(self) -> None:
-        """Check the whole."""
+        """Check the whole struct."""
         if self.name == "air" and self.price > 1:
             raise ValueError("air is not worth that")
 
 
 class Unit(Struct):
-    """Another one."""
+    """Another struct."""
 
     unit: str = "m"
 
 
 class Tree(Struct):
-    """Contains itself."""
+    """A recursive struct."""
 
     branches: list[Tree] = []
 
 
 class Unfinished(Struct):
-    """Its annotation is not there when it is needed."""
+    """A class whose annotation cannot be resolved."""
 
     day: date
 
 
 class Odd:
-    """Nothing that JSON knows."""
+    """A class that has no JSON."""
 
 
 def taking(**parameters: Any) -> Callable[..., Any]:
-    """An action with these parameters: the annotation of each, or a pair of it and a default."""
+    """An action with these parameters: annotations, or pairs of annotation and default."""
 
     def action(**arguments: Any) -> Any:
         return arguments
@@ -83,7 +83,7 @@ def taking(**parameters: Any) -> Callable[..., Any]:
 
 
 def binder(action: Callable[..., Any], pattern: str = "/") -> Binder:
-    """What makes the action's arguments."""
+    """The binder of an action."""
     where = f"GET {pattern}"
     return Binder(read_signature(action, variables_of(pattern), where), where)
 

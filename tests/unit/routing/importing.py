@@ -1,3 +1,3 @@
-"""A module that needs what is not installed."""
+"""A module that imports a missing module."""
 
 import unixsvc_has_no_such_dependency  # type: ignore[import-not-found]  # noqa: F401

@@ -34,12 +34,12 @@ class Runner:
         self.waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
 
     def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Keep the function."""
+        """Store the function."""
         self.waiting.append((function, Deferred()))
         return self.waiting[-1][1]
 
     def call_next(self) -> None:
-        """Call the oldest."""
+        """Call the oldest function."""
         function, deferred = self.waiting.pop(0)
         try:
             deferred.callback(function())
@@ -80,7 +80,7 @@ class Serving:
         data: Any = None,
         meta: dict[str, str] | None = None,
     ) -> Deferred[Any]:
-        """Ask; fires with the result, or fails with what was raised."""
+        """Send a request; fires with code and result, or fails with the exception."""
         path, _, query = path.partition("?")
         raw = EMPTY if data is None else msgspec.Raw(json.dumps(data).encode())
         caller = Caller(trusted=trusted)
@@ -90,7 +90,7 @@ class Serving:
 
 
 def dispatched(dispatch: Callable[[Request], Reply | Awaitable[Reply]], request: Request) -> Deferred[Reply]:
-    """What a router, or a datasource, answers: at once or later, and also where it raises at once."""
+    """The reply of a dispatch function or datasource, as a Deferred."""
 
     async def answered() -> Reply:
         answer = dispatch(request)

@@ -1,4 +1,4 @@
-"""From messages to arguments."""
+"""Binding of requests to arguments."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from unixsvc.errors import Invalid, Malformed
 
 
 class ArgumentTests(SynchronousTestCase):
-    """Where arguments come from."""
+    """The sources of arguments."""
 
     def test_none(self) -> None:
-        """An action that takes nothing gets nothing, and its data is not even looked at."""
+        """An action without parameters gets no arguments, and the data is not decoded."""
         self.assertEqual(bound(taking(), data=b"nonsense", query="%ff"), {})
 
     def test_sources(self) -> None:
-        """Parameters come from the path, from data, and from the message itself."""
+        """Arguments come from the path, from the data, and from the request itself."""
         action = taking(rest=str, new=New, request=Request, id=int)
         request = Request("GET", "/", msgspec.Raw(b'{"name":"Pen","price":2}'))
         arguments = binder(action, "/{id:int}/{rest:path}")(request, [7, "a/b"])
@@ -34,7 +34,7 @@ class ArgumentTests(SynchronousTestCase):
         self.assertEqual(arguments, {"id": 7, "rest": "a/b", "new": New("Pen", 2.0)})
 
     def test_fields(self) -> None:
-        """Any other parameter is a field of data; one with a default may be missing, others are ignored."""
+        """Other parameters are fields of the data, optional with a default; unknown fields are ignored."""
         # A parameter whose type is a struct would be all of data; a union with None is a field.
         action = taking(limit=(Limit, 20), q=(str, ""), unit=(Unit | None, None), colour=(Colour, Colour.RED))
         defaults = {"limit": 20, "q": "", "unit": None, "colour": Colour.RED}
@@ -44,7 +44,7 @@ class ArgumentTests(SynchronousTestCase):
         )
 
     def test_default_that_changes(self) -> None:
-        """A list that is a default is another one for each call."""
+        """A mutable default is copied for each call."""
         action = taking(ids=(list[int], []))
         each = binder(action)
         first = each(Request("GET", "/"), [])
@@ -52,11 +52,11 @@ class ArgumentTests(SynchronousTestCase):
         self.assertEqual(each(Request("GET", "/"), []), {"ids": []})
 
     def test_encoded_names(self) -> None:
-        """A field's other name is the one that counts outside."""
+        """The encoded name of a field is used in the data."""
         self.assertEqual(bound(taking(new=New), data=b'{"name":"a","price":1,"Size":3}')["new"].size, 3)
 
     def test_method(self) -> None:
-        """Of a method of a controller, "self" is no parameter."""
+        """The ``self`` of a method is not a parameter."""
 
         class Controller:
             def show(self, id: int) -> int:
@@ -65,7 +65,7 @@ class ArgumentTests(SynchronousTestCase):
         self.assertEqual(bound(Controller().show, "/{id:int}", 7), {"id": 7})
 
     def test_wrapped(self) -> None:
-        """A decorated action has the parameters of the one that it wraps."""
+        """A decorated action has the parameters of the wrapped function."""
 
         def show(id: int) -> int:
             return id
@@ -78,16 +78,16 @@ class ArgumentTests(SynchronousTestCase):
 
 
 class PathTests(SynchronousTestCase):
-    """Variables whose annotation says more than their kind."""
+    """Path variables whose annotation is narrower than the type in the pattern."""
 
     def assert_invalid(self, kind: Any, pattern: str, value: Any, message: str) -> None:
-        """The value is refused, under the variable's name."""
+        """The value is invalid, with an error for the variable."""
         with self.assertRaises(Invalid) as caught:
             bound(taking(id=kind), pattern, value)
         self.assertEqual(caught.exception.detail, [{"field": "id", "message": message}])
 
     def test_as_they_are(self) -> None:
-        """What the kind gives is passed on where the annotation wants just that."""
+        """Values of the pattern's type are passed without conversion."""
         for kind, pattern, value in (
             (int, "/{id:int}", 7), (float, "/{id:float}", 7.5), (str, "/{id}", "x"),
             (str, "/{id:path}", "x/y"), (uuid.UUID, "/{id:uuid}", uuid.UUID(int=7)),
@@ -95,7 +95,7 @@ class PathTests(SynchronousTestCase):
             self.assertEqual(bound(taking(id=kind), pattern, value), {"id": value})
 
     def test_text_to_what_is_wanted(self) -> None:
-        """Text becomes what the action wants, whatever that is."""
+        """A text is converted to the annotated type."""
         for kind, text, value in (
             (int, "7", 7), (float, "7.5", 7.5), (bool, "true", True), (Colour, "red", Colour.RED),
             (Literal["a", "b"], "b", "b"), (Limit, "100", 100), (int | None, "3", 3),
@@ -105,14 +105,14 @@ class PathTests(SynchronousTestCase):
             self.assertEqual((found, type(found["id"])), ({"id": value}, type(value)))
 
     def test_text_that_is_something_else(self) -> None:
-        """Text that cannot become that is invalid."""
+        """A text that cannot be converted is invalid."""
         self.assert_invalid(int, "/{id}", "x", "Expected `int`, got `str`")
         self.assert_invalid(Colour, "/{id}", "blue", "Invalid enum value 'blue'")
         for text in ("nan", "inf", "-Infinity"):
             self.assert_invalid(float, "/{id}", text, "Expected a finite number")
 
     def test_limits(self) -> None:
-        """What an annotation says besides the type is checked."""
+        """Constraints of the annotation are checked."""
         self.assertEqual(bound(taking(id=Limit), "/{id:int}", 100), {"id": 100})
         self.assert_invalid(Limit, "/{id:int}", 101, "Expected `int` <= 100")
         self.assert_invalid(Even, "/{id:int}", 7, "7 is odd")
@@ -120,10 +120,10 @@ class PathTests(SynchronousTestCase):
 
 
 class BindingTestCase(SynchronousTestCase):
-    """A test of calls that cannot be bound."""
+    """A test of calls with invalid arguments."""
 
     def assert_problems(self, problems: dict[str, str], *args: Any, **kwargs: Any) -> None:
-        """A call is a 422 that names these fields."""
+        """The call raises 422 with errors for these fields."""
         with self.assertRaises(Invalid) as caught:
             bound(*args, **kwargs)
         self.assertEqual({each["field"]: each["message"] for each in caught.exception.detail}, problems)
@@ -131,10 +131,10 @@ class BindingTestCase(SynchronousTestCase):
 
 
 class InvalidTests(BindingTestCase):
-    """Arguments that don't fit."""
+    """Invalid arguments."""
 
     def test_all_at_once(self) -> None:
-        """What is wrong in the path and in data is told together."""
+        """Errors of path and data are reported together."""
         self.assert_problems(
             {
                 "id": "Expected `int` <= 100",
@@ -149,7 +149,7 @@ class InvalidTests(BindingTestCase):
         )
 
     def test_whole(self) -> None:
-        """Likewise in a struct that is all of data."""
+        """The same for a struct that takes the whole data."""
         self.assert_problems(
             {"name": "Expected `str` of length >= 1", "price": "is required", "more": "is unknown"},
             taking(new=New),
@@ -157,12 +157,12 @@ class InvalidTests(BindingTestCase):
         )
 
     def test_whole_that_checks_itself(self) -> None:
-        """A ValueError of a struct's own check is told under no field."""
+        """A ValueError of a struct's own check has an empty field name."""
         data = b'{"name":"air","price":2}'
         self.assert_problems({"": "air is not worth that"}, taking(new=New), data=data)
 
     def test_path_and_checks_of_data(self) -> None:
-        """Checks of an application's own are told with the rest."""
+        """The errors of checks are reported together with the others."""
         action = taking(id=Limit, even=Even, evens=(list[Even], []))
         self.assert_problems(
             {"id": "Expected `int` >= 1", "even": "3 is odd", "evens[1]": "5 is odd"},
@@ -173,18 +173,18 @@ class InvalidTests(BindingTestCase):
         )
 
     def test_no_object(self) -> None:
-        """Data that is no object is invalid, not malformed: it is JSON."""
+        """Data that is JSON but not an object is invalid, not malformed."""
         for action in (taking(new=New), taking(a=(int, 0))):
             self.assert_problems({"": "Expected `object`, got `null`"}, action, data=b"null")
 
     def test_at_most_a_hundred(self) -> None:
-        """The explanation stays short, whoever found the problems."""
+        """The number of reported errors is limited, whatever found them."""
         with self.assertRaises(Invalid) as caught:
             bound(taking(evens=list[Even]), data=msgspec.json.encode({"evens": [1] * 50_000}))
         self.assertEqual(len(caught.exception.detail), MAX_FIELD_ERRORS)
 
     def test_malformed(self) -> None:
-        """Data that is no JSON inside is malformed, and so is what is nested too deeply."""
+        """Data that is not JSON, or nested too deeply, is malformed."""
         for action, data in (
             (taking(new=New), b'{"name":"\xff","price":1}'),
             (taking(new=New), b'{"name":'),
@@ -199,10 +199,10 @@ class InvalidTests(BindingTestCase):
 
 
 class QueryTests(BindingTestCase):
-    """Arguments behind the question mark."""
+    """Arguments from the query."""
 
     def test_lax(self) -> None:
-        """Text is converted to what is wanted, and its escapes are decoded."""
+        """Query texts are unescaped and converted to the annotated types."""
         action = taking(limit=(Limit, 20), q=(str, ""), only=(bool, False), colour=(Colour | None, None))
         found = bound(action, query="limit=5&q=a%20b%26+c%C3%A9&only=true&colour=red&other=1")
         self.assertEqual(found, {"limit": 5, "q": "a b& cé", "only": True, "colour": Colour.RED})
@@ -210,14 +210,14 @@ class QueryTests(BindingTestCase):
         self.assertEqual(bound(taking(a=(int | None, 3)), query="a=4"), {"a": 4})
 
     def test_whole(self) -> None:
-        """A struct that is all of data comes from the query as well."""
+        """A struct for the whole data can come from the query."""
         self.assertEqual(bound(taking(new=New), query="name=a&price=1&Size=2")["new"], New("a", 1.0, 2))
         self.assert_problems(
             {"price": "is required", "more": "is unknown"}, taking(new=New), query="name=a&more=1"
         )
 
     def test_repeated(self) -> None:
-        """Of a name that comes twice, the last counts, unless it is a list."""
+        """The last of several values counts, unless the type is a list."""
         for kind in (list[int], list[int] | None, Annotated[list[int], Meta(max_length=3)], Sequence[int]):
             self.assertEqual(bound(taking(a=kind), query="a=1&b=5&a=2"), {"a": [1, 2]})
             self.assertEqual(bound(taking(a=kind), query="a=1"), {"a": [1]})
@@ -227,7 +227,7 @@ class QueryTests(BindingTestCase):
         self.assertEqual(bound(taking(a=int), query="a=1&a=2"), {"a": 2})
 
     def test_invalid(self) -> None:
-        """What cannot be converted is told, field by field."""
+        """Values that cannot be converted are reported by field."""
         action = taking(limit=(Limit, 20), only=(bool, False), ids=(list[int], []), a=int)
         self.assert_problems(
             {
@@ -241,7 +241,7 @@ class QueryTests(BindingTestCase):
         )
 
     def test_endless_numbers(self) -> None:
-        """Text can say numbers that JSON cannot; they are refused, but a default may be one."""
+        """Infinity and NaN in a query are refused; they are allowed as defaults."""
         action = taking(a=(float, math.inf), b=(list[float], []), c=(float | None, None))
         self.assertEqual(bound(action, query="b=1.5"), {"a": math.inf, "b": [1.5], "c": None})
         message = "Expected a finite number"
@@ -250,13 +250,13 @@ class QueryTests(BindingTestCase):
         )
 
     def test_only_without_data(self) -> None:
-        """The query counts where there is no data."""
+        """The query is used only if there is no data."""
         action = taking(a=(int, 0))
         self.assertEqual(bound(action, data=b"{}", query="a=1"), {"a": 1})
         self.assertEqual(bound(action, data=b'{"b":1}', query="a=1"), {"a": 0})
 
     def test_malformed(self) -> None:
-        """A query that is no UTF-8, or has no end, is malformed."""
+        """A query that is not UTF-8, or has too many fields, is malformed."""
         for query in ("a=%ff", "%C3=1", "&".join(f"x{number}=1" for number in range(2_000))):
             with self.assertRaises(Malformed):
                 bound(taking(a=(str, "")), query=query)

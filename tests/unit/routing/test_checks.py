@@ -1,4 +1,4 @@
-"""An application's own checks."""
+"""Checks of the application."""
 
 from __future__ import annotations
 
@@ -80,21 +80,21 @@ class Record:
 
 
 def problems(kind: Any, value: Any, field: str = "") -> dict[str, str]:
-    """What checks have to say, by field."""
+    """The errors of checks by field."""
     checker = checker_for(kind)
     assert checker is not None
     return {each.field: each.message for each in checker(value, field)}
 
 
 class CheckTests(SynchronousTestCase):
-    """One check."""
+    """A single check."""
 
     def test_passes(self) -> None:
-        """A function that answers True has nothing to say."""
+        """A check that returns True reports no error."""
         self.assertEqual(problems(Code, "DE1", "a"), {})
 
     def test_fails(self) -> None:
-        """One that answers False gives the message, with the value and the parameters filled in."""
+        """A check that returns False reports its message with the value and the parameters."""
         self.assertEqual(problems(Code, "FR1", "a"), {"a": BAD})
 
     def test_value_error(self) -> None:
@@ -102,11 +102,11 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(problems(Code, "DEX", "a"), {"a": "'DEX' is no code of DE"})
 
     def test_other_errors(self) -> None:
-        """Any other exception is a defect of the function, and is not hidden."""
+        """Other exceptions of a check propagate."""
         self.assertRaises(TypeError, problems, Code, 7, "a")
 
     def test_message_is_checked(self) -> None:
-        """A message with a place that nothing fills is refused when it is written."""
+        """A message with an unknown placeholder is refused when it is declared."""
         for message in ("{nation}", "{value} {nation.name}", "{nation[0]}", "{}", "{0}"):
             with self.assertRaises(ConfigError) as caught:
                 Check(is_code, message=message, country="DE")
@@ -114,11 +114,11 @@ class CheckTests(SynchronousTestCase):
         Check(is_code, message="{{nation}} {value!r:>3} {country.x}", country="DE")
 
     def test_parameter_named_value(self) -> None:
-        """There would be two of that name."""
+        """A parameter cannot be named ``value``."""
         self.assertRaises(ConfigError, Check, is_code, message="x", value=3)
 
     def test_braces_in_values(self) -> None:
-        """What a caller sends is filled in, and never read as a message."""
+        """Braces in a value are not format fields."""
         kind = Annotated[str, Check(lambda value: False, message="{value}!")]
         self.assertEqual(problems(kind, "{country} {0} {", "a"), {"a": "{country} {0} {!"})
 
@@ -127,7 +127,7 @@ class GatherTests(SynchronousTestCase):
     """Checks inside types."""
 
     def test_none(self) -> None:
-        """Types without checks cost nothing."""
+        """Types without checks have no checker."""
         for kind in (
             int, str, list[int], Plain, dict[str, Plain], Literal["a"], Any, Annotated[int, Meta(ge=1)],
             Box[int], int | None, tuple[int, ...], Sequence[int],
@@ -135,7 +135,7 @@ class GatherTests(SynchronousTestCase):
             self.assertIsNone(checker_for(kind), kind)
 
     def test_several(self) -> None:
-        """All checks of a value are heard, beside limits of other sorts, and those of nested annotations."""
+        """All checks of a value run, beside constraints and in nested annotations."""
         never = Check(lambda value: False, message="never")
         kind = Annotated[
             Annotated[str, Check(lambda value: False, message="inner")], Meta(min_length=1), never
@@ -145,14 +145,14 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual([each.message for each in checker("x", "a")], ["inner", "never"])
 
     def test_fields(self) -> None:
-        """Checks of fields stand under the names that are used outside."""
+        """The errors of fields have the encoded names."""
         value = Outer(Inner("FR1"), Inner("FR1"))
         self.assertEqual(problems(Outer, value), {"inner.Code": BAD, "maybe.Code": BAD})
         self.assertEqual(problems(Outer, Outer(Inner()), "x"), {})
         self.assertEqual(problems(Outer, value, "x"), {"x.inner.Code": BAD, "x.maybe.Code": BAD})
 
     def test_items(self) -> None:
-        """Those of items, too."""
+        """Items are checked."""
         for kind in (
             list[Code],
             tuple[Code, ...],
@@ -165,7 +165,7 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(problems(list[list[Inner]], [[], [Inner("FR1")]], "a"), {"a[1][0].Code": BAD})
 
     def test_values(self) -> None:
-        """And those of a dict's values."""
+        """Values of dicts are checked."""
         self.assertEqual(problems(dict[str, Code], {"x": "DE1", "y": "FR1"}, "a"), {"a.y": BAD})
 
     def test_generic(self) -> None:
@@ -193,7 +193,7 @@ class GatherTests(SynchronousTestCase):
 
 
 class CostTests(SynchronousTestCase):
-    """What a peer sends cannot make the explanation of it grow without a bound."""
+    """The size of an error report is limited, whatever a peer sends."""
 
     def test_long_key(self) -> None:
         """A key of any length is shortened where it is named."""

@@ -1,4 +1,4 @@
-"""Requests and the actions that answer them."""
+"""Dispatch of requests to actions."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class RouterTestCase(SynchronousTestCase):
     """A test of requests that need no waiting."""
 
     def ask(self, serving: Serving, method: str, path: str, **kwargs: Any) -> Any:
-        """The result of a request that needs no waiting."""
+        """The result of a request that does not wait."""
         code, result = self.successResultOf(serving.start(method, path, **kwargs))
         self.assertEqual(code, 200)
         return result
@@ -123,22 +123,22 @@ class RouterTestCase(SynchronousTestCase):
     def refused(
         self, kind: type[ServiceError], serving: Serving, method: str, path: str, **kwargs: Any
     ) -> Any:
-        """The detail of what is raised instead."""
+        """The details of the error of a request."""
         error = self.failureResultOf(serving.start(method, path, **kwargs), kind).value
         return error.detail
 
 
 class DispatchTests(RouterTestCase):
-    """From request to result."""
+    """Requests and results."""
 
     def test_functions(self) -> None:
-        """Plain functions and coroutines answer alike."""
+        """Functions and coroutines can be actions."""
         serving = Serving(GET("/now/{id:int}", show), GET("/later/{id:int}", show_later))
         for path in ("/now/7", "/later/7"):
             self.assertEqual(self.ask(serving, "GET", path), {"id": 7, "name": "Pen"})
 
     def test_arguments_by_name(self) -> None:
-        """Each variable goes to the parameter of its name, in whatever order, and however it is passed."""
+        """Each variable is passed to the parameter of its name, in any order and any way."""
 
         def in_order(a: int, b: str) -> list[Any]:
             return [a, b]
@@ -170,7 +170,7 @@ class DispatchTests(RouterTestCase):
         self.refused(Invalid, Serving(GET("/{a:int}/{b}", narrow)), "GET", "/7/xx")
 
     def test_created(self) -> None:
-        """What an action has made is its result; where that is goes with the reply."""
+        """The value of a Created is the result; its location is in the reply."""
 
         async def add(name: str) -> Created[Product]:
             return Created(Product(7, name), "/product/7")
@@ -183,7 +183,7 @@ class DispatchTests(RouterTestCase):
         self.assertEqual((route.created, route.result), (True, {"$ref": "#/schemas/Product"}))
 
     def test_created_what(self) -> None:
-        """An action that does not say what it makes, or makes a stream of it, is an error at start."""
+        """A Created without a type, or of a stream, is an error at start."""
 
         def bare() -> Created:  # type: ignore[type-arg]  # that is what is wrong with it
             return Created(7)
@@ -195,14 +195,14 @@ class DispatchTests(RouterTestCase):
             self.assertRaises(ConfigError, Serving, GET("/x", action))
 
     def test_answers(self) -> None:
-        """Whether there is a path can be asked without a method."""
+        """``has_path`` does not depend on the method."""
         router = Serving(GET("/x", show_later_x), POST("/x/{id:int}", show)).router
         found = {path: router.has_path(path) for path in ("/x", "/x/7", "/x/y", "/", "/x/%ff", "/-/ping")}
         known = [path for path, is_known in found.items() if is_known]
         self.assertEqual(known, ["/x", "/x/7", "/x/%ff", "/-/ping"])
 
     def test_methods(self) -> None:
-        """A path answers each method with its own action."""
+        """A path has an action for each method."""
         verbs = (GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)
 
         def named(name: str) -> Route:
@@ -218,33 +218,33 @@ class DispatchTests(RouterTestCase):
         self.assertEqual(self.refused(MethodNotAllowed, serving, "TRACE", "/"), {"allowed": sorted(names)})
 
     def test_failures(self) -> None:
-        """Errors of the table, of binding, and of an action are raised as they are."""
+        """Errors of the table, of binding and of actions propagate."""
         serving = Serving(GET("/now/{id:int}", show), GET("/fail", fail), GET("/q", taking_limit))
         self.refused(NotFound, serving, "GET", "/now/x")
         self.assertEqual(self.refused(Invalid, serving, "GET", "/q?limit=x")[0]["field"], "limit")
         self.failureResultOf(serving.start("GET", "/fail"), KeyError)
 
     def test_arguments(self) -> None:
-        """Arguments come from data, or from the query where there is none."""
+        """Arguments come from the data, or from the query if there is no data."""
         serving = Serving(GET("/q", taking_limit), POST("/q", taking_limit))
         self.assertEqual(self.ask(serving, "GET", "/q?limit=5"), 5)
         self.assertEqual(self.ask(serving, "POST", "/q", data={"limit": 6}), 6)
         self.assertEqual(self.ask(serving, "POST", "/q"), 20)
 
     def test_public(self) -> None:
-        """Who has shown no token reaches what is public, and nothing else."""
+        """A caller without a token reaches public routes only."""
         serving = Serving(GET("/open", echo, public=True), GET("/closed", echo))
         self.assertFalse(self.ask(serving, "GET", "/open", trusted=False)["trusted"])
         self.refused(Unauthorized, serving, "GET", "/closed", trusted=False)
         self.assertTrue(self.ask(serving, "GET", "/closed")["trusted"])
 
     def test_unauthorized_before_arguments(self) -> None:
-        """Who may not ask is not told what is wrong with the arguments."""
+        """A caller without a token gets 401 even if the arguments are invalid."""
         serving = Serving(GET("/q", taking_limit))
         self.refused(Unauthorized, serving, "GET", "/q?limit=x", trusted=False)
 
     def test_meta(self) -> None:
-        """An action sees the route's meta and the message's."""
+        """An action gets the meta of the route and of the request."""
         serving = Serving(GET("/", echo, meta={"template": "x.html"}), GET("/without", echo))
         found = self.ask(serving, "GET", "/", meta={"request_id": "7"})
         self.assertEqual(
@@ -253,12 +253,12 @@ class DispatchTests(RouterTestCase):
         self.assertEqual(self.ask(serving, "GET", "/without")["route"], {})
 
     def test_result_that_is_no_json(self) -> None:
-        """A result that the annotation did not promise, and JSON cannot say, is an error of the action."""
+        """A result that JSON cannot represent is an error of the action."""
         serving = Serving(GET("/", taking_limit_badly))
         self.failureResultOf(serving.start("GET", "/"), TypeError)
 
     def test_percent_escapes_in_reserved_paths(self) -> None:
-        """However a reserved path is written, it is the framework's."""
+        """Percent-escapes do not make a reserved path available to the application."""
         serving = Serving(GET("/{a}/{b}", two_texts, public=True), POST("/{all:path}", one_text))
         for path in ("/-/ping", "/%2D/ping"):
             self.assertEqual(self.ask(serving, "GET", path, trusted=False), "pong")
@@ -268,7 +268,7 @@ class DispatchTests(RouterTestCase):
         self.assertEqual(self.ask(serving, "GET", "/x/-"), "x-")
 
     def test_reserved(self) -> None:
-        """Every service has the reserved paths; the contract and the figures are not for everyone."""
+        """Each service has the built-in routes; contract and metrics need a token."""
         serving = Serving()
         self.assertEqual(self.ask(serving, "GET", "/-/ping", trusted=False), "pong")
         self.assertEqual(self.ask(serving, "GET", "/-/health", trusted=False), {"status": "ok"})
@@ -283,7 +283,7 @@ class ControllerTests(RouterTestCase):
     """Actions of controllers."""
 
     def test_made_once(self) -> None:
-        """A controller lives as long as its router, and all its routes share it."""
+        """A controller is created once and shared by its routes."""
         Counter.made = 0
         serving = Serving(Group("/count", Counter, [GET("", Counter.add), POST("/more", Counter.add)]))
         self.assertEqual(self.ask(serving, "GET", "/count"), 1)
@@ -291,7 +291,7 @@ class ControllerTests(RouterTestCase):
         self.assertEqual(Counter.made, 1)
 
     def test_override(self) -> None:
-        """Routes may name the action of a base; the controller's own is called."""
+        """A route may name an action of a base class; the override is called."""
         serving = Serving(Group("", Doubler, [GET("/", Counter.add)]))
         self.assertEqual(self.ask(serving, "GET", "/"), 2)
 
@@ -306,10 +306,10 @@ class ControllerTests(RouterTestCase):
 
 
 class BlockingTests(SynchronousTestCase):
-    """Actions in threads."""
+    """Blocking actions."""
 
     def test_result(self) -> None:
-        """They are called where blocking is allowed, and nowhere else."""
+        """A blocking action is called by the blocking runner."""
         serving = Serving(GET("/{id:int}", show, blocking=True))
         reply = serving.start("GET", "/7")
         self.assertNoResult(reply)
@@ -317,14 +317,14 @@ class BlockingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(reply), (200, {"id": 7, "name": "Pen"}))
 
     def test_failure(self) -> None:
-        """What they raise is raised."""
+        """An exception of a blocking action propagates."""
         serving = Serving(GET("/", fail, blocking=True))
         reply = serving.start("GET", "/")
         serving.runner.call_next()
         self.failureResultOf(reply, KeyError)
 
     def test_wrong_arguments(self) -> None:
-        """Arguments are checked before a thread is taken."""
+        """Arguments are validated before a thread is used."""
         serving = Serving(GET("/q", taking_limit, blocking=True))
         self.failureResultOf(serving.start("GET", "/q?limit=x"), Invalid)
         self.assertEqual(serving.runner.waiting, [])

@@ -1,4 +1,4 @@
-"""Route tables that can never work."""
+"""Routes that can never work."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from unixsvc.errors import ConfigError
 
 
 class WrongTableTests(SynchronousTestCase):
-    """Actions that can never work are refused when the table is built."""
+    """Actions that can never be called are refused when the table is built."""
 
     def assert_refused(self, action: Callable[..., Any], *words: str, pattern: str = "/x") -> None:
-        """The error names the route and says why."""
+        """The error names the route and contains these words."""
         with self.assertRaises(ConfigError) as caught:
             binder(action, pattern)
         self.assertEqual(caught.exception.where, f"GET {pattern}")
@@ -26,13 +26,13 @@ class WrongTableTests(SynchronousTestCase):
             self.assertIn(word, caught.exception.problem)
 
     def test_unknown_variable(self) -> None:
-        """A variable that the action does not take."""
+        """The action has no parameter for a path variable."""
         self.assert_refused(
             taking(number=int), "no parameter for the path variable 'id'", pattern="/{id:int}"
         )
 
     def test_no_annotations(self) -> None:
-        """A parameter, or a return value, of which nothing is said."""
+        """A parameter or the return value has no annotation."""
         action = taking(a=int, b=int)
         del action.__annotations__["b"]
         self.assert_refused(action, "the parameter 'b' has no annotation")
@@ -42,29 +42,29 @@ class WrongTableTests(SynchronousTestCase):
         self.assert_refused(lambda: 0, "the return value has no annotation")
 
     def test_unresolvable_annotations(self) -> None:
-        """Annotations that are names of nothing, or nothing that can be read."""
+        """An annotation cannot be resolved."""
         for text in ("Nonsense", "math.nonsense", "int[", "date", "int[str]"):
             self.assert_refused(taking(a=text), "annotation cannot be resolved")
         self.assert_refused(functools.partial(taking(a=int), a=3), "annotation cannot be resolved")
 
     def test_kinds(self) -> None:
-        """A variable whose kind is not what the action wants."""
+        """The type of a variable differs between pattern and action."""
         for kind, wanted in (("int", str), ("int", float), ("float", int), ("uuid", str), ("int", bool)):
             words = f"'id' is {kind} in the path, {wanted.__name__} in the action"
             self.assert_refused(taking(id=wanted), words, pattern=f"/{{id:{kind}}}")
         self.assert_refused(taking(id=int | None), "int | None in the action", pattern="/{id:int}")
 
     def test_two_of_a_sort(self) -> None:
-        """Two that would take all of data, the message, or the container."""
+        """Two parameters would take the whole data, the request, or the container."""
         for kind, other in ((New, Unit), (Request, Request), (svcs.Container, svcs.Container)):
             self.assert_refused(taking(a=kind, b=other), "'a' and 'b' would have the same value")
 
     def test_nothing_left(self) -> None:
-        """A field beside a struct that takes all of data."""
+        """A parameter remains beside one that takes the whole data."""
         self.assert_refused(taking(new=New, limit=(int, 3)), "'new' takes the whole data", "'limit'")
 
     def test_parameters_without_names(self) -> None:
-        """Parameters that cannot be passed by name."""
+        """A parameter cannot be passed by name."""
 
         def positions(*names: str) -> int:
             return 0
@@ -79,17 +79,17 @@ class WrongTableTests(SynchronousTestCase):
             self.assert_refused(action, f"the parameter {name!r} cannot be passed by name")
 
     def test_types(self) -> None:
-        """A type that cannot be decoded from JSON, from the path or from data, alone or inside another."""
+        """A type of the path or the data cannot be decoded from JSON, also inside another type."""
         for kind in (Odd, list[Odd], Odd | None, Request | None, int | New | Unit, Unfinished):
             self.assert_refused(taking(a=kind), "cannot be decoded from JSON")
             self.assert_refused(taking(id=kind), "cannot be decoded from JSON", pattern="/{id}")
 
     def test_default_that_changes(self) -> None:
-        """A default that calls could change for each other."""
+        """A mutable default could be changed by a call."""
         self.assert_refused(taking(a=(list[int], [1])))
 
     def test_checks_that_cannot_work(self) -> None:
-        """A check that is not supported, from the path or from data."""
+        """A check is in a position that is not supported."""
         self.assert_refused(taking(a=Even | str), "a Check inside a union")
         self.assert_refused(taking(id=Even | str), "a Check inside a union", pattern="/{id}")
         self.assert_refused(taking(a=Sequence[Even]), "is not supported")

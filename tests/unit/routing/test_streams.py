@@ -1,4 +1,4 @@
-"""Actions that give items one by one."""
+"""Actions that return streams."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class StreamTests(SynchronousTestCase):
             self.log.append("cleaned")
 
     async def with_container(self, container: svcs.Container, to: int) -> AsyncIterator[int]:
-        """Count, with something open."""
+        """Count with an open container."""
         container.get(Log)
         async for each in self.count(to):
             yield each
 
     def items(self, action: Callable[..., Any], **data: Any) -> AsyncGenerator[bytes, None]:
-        """What an action gives."""
+        """The items of a reply."""
 
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
             def opened() -> Any:
@@ -117,7 +117,7 @@ class StreamTests(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(step()))
 
     def close(self, items: AsyncGenerator[bytes, None]) -> None:
-        """Close them."""
+        """Close the items."""
 
         async def step() -> None:
             await items.aclose()
@@ -125,19 +125,19 @@ class StreamTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(step()))
 
     def test_items(self) -> None:
-        """Each item is JSON; the arguments are checked before the first."""
+        """Each item is JSON; arguments are validated before the first."""
         self.assertEqual(self.all_of(self.count, to=3), [b"0", b"1", b"2"])
         with self.assertRaises(Exception) as caught:
             self.all_of(self.count, to="x")
         self.assertIn(Invalid.__name__, str(caught.exception))
 
     def test_decorated(self) -> None:
-        """What a stream is, its annotation says, whatever a decorator has made of it."""
+        """The annotation makes a stream, also for decorated actions."""
         for decorate in (decorated, decorated_later):
             self.assertEqual(self.all_of(decorate(self.count), to=2), [b"0", b"1"])
 
     def test_no_generator(self) -> None:
-        """Whatever can be iterated will do."""
+        """Any asynchronous iterable can be a stream."""
 
         def items(to: int) -> AsyncIterator[int]:
             return Items(to)
@@ -145,7 +145,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.all_of(items, to=2), [b"0", b"1"])
 
     def test_one_line(self) -> None:
-        """JSON that an action has written itself is one line, as an item of the protocol is."""
+        """Line ends in an item's own JSON are replaced."""
 
         async def raw() -> AsyncIterator[msgspec.Raw]:
             yield msgspec.Raw(b"[1,\n2]")
@@ -153,14 +153,14 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.all_of(raw), [b"[1, 2]"])
 
     def test_closed(self) -> None:
-        """The action is closed with what it gives, and not before."""
+        """Closing the items closes the action's generator."""
         items = self.items(self.count, to=3)
         self.assertEqual((self.next_of(items), self.log), (b"0", []))
         self.close(items)
         self.assertEqual(self.log, ["cleaned"])
 
     def test_container(self) -> None:
-        """Its container is open from before the first item to after the last."""
+        """The container is open from before the first to after the last item."""
         items = self.items(self.with_container, to=3)
         self.assertEqual(self.log, [])
         self.next_of(items)
@@ -172,6 +172,6 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.log[-1], "closed")
 
     def test_container_at_the_end(self) -> None:
-        """It is closed at the end as well."""
+        """The container is closed at the end of the stream."""
         self.assertEqual(self.all_of(self.with_container, to=1), [b"0"])
         self.assertEqual(self.log, ["open", "cleaned", "closed"])

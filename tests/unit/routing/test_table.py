@@ -1,4 +1,4 @@
-"""Which route answers a path."""
+"""The route table."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def table_of(*patterns: str, method: str = "GET") -> Table[str]:
 
 
 class MatchTests(SynchronousTestCase):
-    """Paths and what they find."""
+    """Lookup of paths."""
 
     def assert_found(self, table: Table[str], path: str, pattern: str, *values: Any) -> None:
-        """A path finds a pattern, with these values."""
+        """A path has this pattern and these values."""
         self.assertEqual(table.match("GET", path), (pattern, values))
 
     def assert_lost(self, table: Table[str], *paths: str) -> None:
-        """Nothing is found."""
+        """A path has no pattern."""
         for path in paths:
             self.assertRaises(NotFound, table.match, "GET", path)
 
     def test_static(self) -> None:
-        """A path is found as it is written, and only so."""
+        """A pattern without variables matches only the same path."""
         table = table_of("/", "/a", "/a/b", "/a/b/")
         for path in ("/", "/a", "/a/b", "/a/b/"):
             self.assert_found(table, path, path)
         self.assert_lost(table, "//", "/A", "/a/", "/a/b/c", "/a//b", "/a/b//", "", "/b")
 
     def test_values(self) -> None:
-        """Variables give their values, converted, in the order of the pattern."""
+        """The values of variables are converted, in the order of the pattern."""
         table = table_of("/{a}/{b:int}/{c:float}/{d:uuid}/{e:path}")
         path = f"/x/-7/2.5e-1/{UUID}/y/z"
         self.assert_found(
@@ -53,14 +53,14 @@ class MatchTests(SynchronousTestCase):
         )
 
     def test_static_before_variable(self) -> None:
-        """What is written out is tried before what varies, whichever came first."""
+        """Fixed segments are matched before variables, in any order of declaration."""
         for patterns in (("/{name}", "/me"), ("/me", "/{name}")):
             table = table_of(*patterns)
             self.assert_found(table, "/me", "/me")
             self.assert_found(table, "/you", "/{name}", "you")
 
     def test_narrowest_kind_first(self) -> None:
-        """Of several kinds, the narrowest that takes the text is chosen, whichever came first."""
+        """The narrowest matching type is chosen, in any order of declaration."""
         patterns = ["/{a:path}", "/{a:str}", "/{a:float}", "/{a:int}", "/{a:uuid}"]
         found = {
             UUID: ("/{a:uuid}", uuid.UUID(UUID)), "7": ("/{a:int}", 7), "7.5": ("/{a:float}", 7.5),
@@ -71,7 +71,7 @@ class MatchTests(SynchronousTestCase):
                 self.assert_found(table_of(*order), f"/{text}", pattern, value)
 
     def test_backtracking(self) -> None:
-        """Where the first branch that fits leads nowhere, the others are tried, with their own values."""
+        """If the first matching branch has no route, the others are searched."""
         table = table_of("/{a:int}/x", "/{a}/{b}", "/me/x", "/{rest:path}")
         self.assert_found(table, "/7/x", "/{a:int}/x", 7)
         self.assert_found(table, "/7/y", "/{a}/{b}", "7", "y")
@@ -80,14 +80,14 @@ class MatchTests(SynchronousTestCase):
         self.assert_found(table, "/me", "/{rest:path}", "me")
 
     def test_other_method_elsewhere(self) -> None:
-        """A method that the first pattern has not may be that of another that fits."""
+        """A method may belong to another pattern than the first that matches."""
         table = table_of("/users/me", "/users/{id:int}")
         table.add("DELETE", "/users/{name}", "delete")
         self.assertEqual(table.match("DELETE", "/users/me"), ("delete", ("me",)))
         self.assertEqual(table.match("DELETE", "/users/7"), ("delete", ("7",)))
 
     def test_wrong_method(self) -> None:
-        """A path that is there with other methods says which, of all patterns that fit, sorted."""
+        """The error for a wrong method lists the methods of all matching patterns, sorted."""
         table = table_of("/users/me", "/users/{id:int}")
         table.add("PUT", "/users/me", "put")
         table.add("DELETE", "/users/{name}", "delete")
@@ -101,7 +101,7 @@ class MatchTests(SynchronousTestCase):
             self.assertEqual(caught.exception.detail, {"allowed": allowed})
 
     def test_methods(self) -> None:
-        """What a path has can be asked for: the methods of all patterns that match it."""
+        """``methods`` returns those of all matching patterns."""
         table: Table[str] = Table("-")
         routes = "GET /a/{b}", "PUT /a/{b:int}", "POST /{x:path}", "GET /-/y", "PUT /"
         for each in routes:
@@ -118,14 +118,14 @@ class MatchTests(SynchronousTestCase):
         self.assertRaises(Malformed, table.has_path, "/%ff")
 
     def test_nothing(self) -> None:
-        """A path that only begins or continues one that is there is not found, with any method."""
+        """The beginning or a continuation of an existing path is not found."""
         table = table_of("/a/{b}/c")
         self.assert_lost(table, "/", "/a", "/a/b", "/a/b/c/d", "/a//c")
         self.assertRaises(NotFound, table.match, "POST", "/a/b")
         self.assert_lost(Table(), "/", "/a")
 
     def test_percent_escapes(self) -> None:
-        """Escapes are decoded in each segment by itself, so that an escaped slash separates nothing."""
+        """Percent-escapes are decoded in each segment, so an escaped slash is no separator."""
         table = table_of("/a b/{name}", "/%41/x")
         self.assert_found(table, "/a%20b/x%2Fy%25", "/a b/{name}", "x/y%")
         self.assert_found(table, "/a b/%C3%A9é", "/a b/{name}", "éé")
@@ -135,20 +135,20 @@ class MatchTests(SynchronousTestCase):
         self.assert_lost(table, "/%41/x", "/a%20b%2Fx", "/a%20b/")
 
     def test_escape_that_is_no_text(self) -> None:
-        """An escape that is no UTF-8 is malformed, wherever it stands."""
+        """A percent-escape that is not UTF-8 is malformed, in any position."""
         table = table_of("/{a}", "/x/{b:path}")
         for path in ("/%ff", "/x/%C3", "/y/%ED%A0%80", "/x/ok/%80"):
             self.assertRaises(Malformed, table.match, "GET", path)
 
     def test_path_kind(self) -> None:
-        """A variable of the kind path takes all that is left, but not nothing."""
+        """A variable of the type path matches the rest of the path, which must not be empty."""
         table = table_of("/files/{name:path}")
         for rest in ("a", "a/b", "a//b/", "/a", ".."):
             self.assert_found(table, f"/files/{rest}", "/files/{name:path}", rest)
         self.assert_lost(table, "/files/", "/files")
 
     def test_reserved_segment(self) -> None:
-        """No variable stands for a reserved first segment, however it is escaped."""
+        """Variables do not match the reserved first segment, also with percent-escapes."""
         table: Table[str] = Table("-")
         for method, pattern in (("GET", "/-/ping"), ("POST", "/{a}/{b}"), ("GET", "/{rest:path}")):
             table.add(method, pattern, pattern)
@@ -162,17 +162,17 @@ class MatchTests(SynchronousTestCase):
         self.assert_found(table, "/-x", "/{rest:path}", "-x")
 
     def test_long_paths(self) -> None:
-        """A path of a megabyte is answered at once, whatever it is made of."""
+        """Lookup of a path of a megabyte takes no time, whatever it contains."""
         table = table_of("/{a}/{b}/{c}/{d}", "/x/{a}/{b}/x", "/{a}/x/{b:path}")
         self.assert_lost(table, "/x" + "/a" * 500_000, "/" * 1_000_000, "/" + "9" * 1_000_000)
         self.assertEqual(table.match("GET", "/a/x" + "/x" * 400_000)[0], "/{a}/x/{b:path}")
 
 
 class KindTests(SynchronousTestCase):
-    """What variables accept."""
+    """The types of variables."""
 
     def assert_converts(self, kind: str, good: dict[str, Any], bad: list[str]) -> None:
-        """A kind takes some texts, of which each has one value, and not others."""
+        """A type converts these texts and rejects those."""
         for text, value in good.items():
             result = PATH_TYPES[kind].convert(text)
             self.assertEqual((result, type(result)), (value, PATH_TYPES[kind].type), text)
@@ -180,36 +180,36 @@ class KindTests(SynchronousTestCase):
             self.assertIsNone(PATH_TYPES[kind].convert(text), text)
 
     def test_int(self) -> None:
-        """Digits of this alphabet, of which 64 bits can hold any number."""
+        """Integers have ASCII digits and fit into 64 bits."""
         good = {"0": 0, "7": 7, "007": 7, "-7": -7, "-0": 0, "9" * 18: 10**18 - 1, "-" + "9" * 18: 1 - 10**18}
         bad = ["", "-", "--7", "+7", "7-", " 7", "7 ", "7\n", "7.0", "1e3", "1_0", "٣", "²", "0x1", "9" * 19]
         self.assert_converts("int", good, [*bad, "0" * 19, "9" * 5_000, "\0"])
 
     def test_float(self) -> None:
-        """Decimal numbers of this alphabet that are finite."""
+        """Floats are finite decimal numbers in ASCII."""
         good = {"0": 0.0, "7": 7.0, "-7.5": -7.5, "007.50": 7.5, ".5": 0.5, "5.": 5.0, "1e3": 1000.0,
                 "1E-3": 0.001, "1e+3": 1000.0, "1e-400": 0.0}  # fmt: skip
         bad = ["", "-", ".", "-.", "+7", "nan", "NaN", "inf", "-inf", "Infinity", "1e400", "-1e400", "1_0"]
         self.assert_converts("float", good, [*bad, "٣", " 7", "7 ", "7\n", "1e", "e3", "0x1", "1,5", "--1"])
 
     def test_uuid(self) -> None:
-        """The usual writing alone, in upper or lower case."""
+        """UUIDs have the canonical form, in upper or lower case."""
         good = {UUID: uuid.UUID(UUID), UUID.upper(): uuid.UUID(UUID)}
         bad = ["", UUID[:-1], UUID + "0", UUID.replace("-", ""), f"{{{UUID}}}", f"urn:uuid:{UUID}"]
         bad += [UUID.replace("abcd", "a_cd"), "٣" + UUID[1:], "1234567-8abcd-5678-1234-567812345678"]
         self.assert_converts("uuid", good, [*bad, UUID + "\n", "g" + UUID[1:]])
 
     def test_text(self) -> None:
-        """Anything but nothing."""
+        """Texts are not empty."""
         for kind in ("str", "path"):
             self.assert_converts(kind, {"x": "x", " ": " ", "é": "é", "-": "-"}, [""])
 
 
 class PatternTests(SynchronousTestCase):
-    """What can be written as a pattern."""
+    """Patterns."""
 
     def assert_refused(self, pattern: str, *words: str) -> None:
-        """A pattern is an error that names it and says why."""
+        """The pattern is refused with these words."""
         for use in (variables_of, lambda each: Table[str]().add("GET", each, "")):
             with self.assertRaises(ConfigError) as caught:
                 use(pattern)
@@ -217,7 +217,7 @@ class PatternTests(SynchronousTestCase):
                 self.assertIn(word, str(caught.exception))
 
     def test_variables(self) -> None:
-        """Variables in their order; without a kind, they are text."""
+        """Variables are in the order of the pattern; the default type is str."""
         found = variables_of("/a/{b}/{c:int}/{d:path}")
         self.assertEqual(
             list(found.items()),
@@ -227,7 +227,7 @@ class PatternTests(SynchronousTestCase):
         self.assertEqual(variables_of("/"), {})
 
     def test_wrong_patterns(self) -> None:
-        """What is no path, or no variable, is refused."""
+        """Invalid paths and variables are refused."""
         for pattern in ("", "a", "{a}", "*"):
             self.assert_refused(pattern, "is not a path")
         for pattern in ("/a{b}", "/{a}{b}", "/{a", "/a}", "/{{a}}", "/x{}", "/{a}.json"):
@@ -239,13 +239,13 @@ class PatternTests(SynchronousTestCase):
         self.assert_refused("/{a:path}/", "continues after")
 
     def test_same_name_twice(self) -> None:
-        """Two variables of one name would be one parameter."""
+        """Two variables of one name are refused."""
         with self.assertRaises(ConfigError) as caught:
             variables_of("/{a}/{a:int}")
         self.assertIn("two variables named 'a'", str(caught.exception))
 
     def test_twice(self) -> None:
-        """Two routes for the same paths are refused, though their variables have different names."""
+        """Two routes for the same paths are refused, also with different variable names."""
         for first, second in (
             ("/a", "/a"),
             ("/{a}/x", "/{b}/x"),
@@ -259,7 +259,7 @@ class PatternTests(SynchronousTestCase):
             table.add("POST", second, "another method is another route")
 
     def test_alike_but_different(self) -> None:
-        """Patterns that differ in kind or in the last slash are different."""
+        """Patterns that differ in types or in the last slash are different."""
         self.assertEqual(len(variables_of("/{a}/{b}")), 2)
         table_of("/{a}", "/{a:int}", "/{a:float}", "/{a:uuid}", "/{a:path}", "/{a}/", "/a", "/a/")
 
@@ -271,19 +271,19 @@ GIVEN = ["a", "b", "7", "007", "2.5", "-", "", "é", "%61", "%2F", "x", UUID, "1
 
 @st.composite
 def patterns(draw: st.DrawFn) -> str:
-    """A pattern whose variables have different names."""
+    """A pattern whose variables have unique names."""
     parts = [*draw(st.lists(st.sampled_from(SEGMENTS), max_size=3)), draw(st.sampled_from(LAST))]
     return "".join(f"/{part.replace('{v', f'{{v{at}')}" for at, part in enumerate(parts))
 
 
 def rank(pattern: str) -> list[int]:
-    """Where a pattern stands among those that fit: segment by segment, the narrower first."""
+    """The sort key of a matching pattern: segment by segment, narrow types first."""
     kinds = [each.kind for each in variables_of(pattern).values()]
     return [1 + list(PATH_TYPES).index(kinds.pop(0)) if "{" in part else 0 for part in pattern.split("/")[1:]]
 
 
 def naive(pattern: str, path: str) -> list[Any] | None:
-    """The values with which a pattern fits a path; None if it doesn't."""
+    """The values with which a pattern matches a path; None if it does not match."""
     wanted, provided = pattern.split("/")[1:], [unquote(each) for each in path.split("/")[1:]]
     if "path}" in wanted[-1] and len(provided) > len(wanted):
         provided[len(wanted) - 1 :] = ["/".join(provided[len(wanted) - 1 :])]
@@ -300,14 +300,14 @@ def naive(pattern: str, path: str) -> list[Any] | None:
 
 
 class TablePropertyTests(SynchronousTestCase):
-    """The tree against a plain list."""
+    """The tree in comparison with a list of patterns."""
 
     @given(
         st.lists(st.tuples(st.sampled_from(["GET", "PUT"]), patterns()), max_size=8),
         st.lists(st.lists(st.sampled_from(GIVEN), min_size=1, max_size=5), min_size=1, max_size=8),
     )
     def test_as_a_list(self, routes: list[tuple[str, str]], paths: list[list[str]]) -> None:
-        """A table answers as a matcher does that tries every pattern, the narrower first."""
+        """The table finds what a linear search over all patterns finds, narrow types first."""
         table: Table[tuple[str, str]] = Table()
         known: list[tuple[str, str]] = []
         for method, pattern in routes:

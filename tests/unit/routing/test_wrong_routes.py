@@ -1,4 +1,4 @@
-"""Routes that a router refuses when it is made."""
+"""Routes that the router refuses."""
 
 from __future__ import annotations
 
@@ -101,24 +101,24 @@ class WrongRouteTests(SynchronousTestCase):
     """Each error names the route."""
 
     def assert_refused(self, entry: Group | Route, where: str, words: str) -> None:
-        """A router with this route is refused."""
+        """The router refuses this route."""
         with self.assertRaises(ConfigError) as caught:
             Serving(GET("/fine", action), entry)
         self.assertEqual(caught.exception.where, where)
         self.assertIn(words, str(caught.exception))
 
     def test_generators(self) -> None:
-        """A plain generator would hold up the worker between its items: a stream is an async one."""
+        """A plain generator is refused, because it would block the worker between its items."""
         actions: list[Callable[..., Any]] = [numbers, functools.partial(numbers)]
         for each in actions:
             self.assert_refused(GET("/x", each), "GET /x", "plain generator")
 
     def test_streams_that_block(self) -> None:
-        """A stream in a thread would never be stepped."""
+        """A stream cannot be blocking."""
         self.assert_refused(GET("/x", numbers_later, blocking=True), "GET /x", "blocking")
 
     def test_streams_of_what(self) -> None:
-        """A stream says of what it is, as an iterator that it yields itself."""
+        """A stream must have an item type, and the action must yield the items itself."""
         for each, words in (
             (unsaid, "AsyncIterator[...]"),
             (of_nothing, "AsyncIterator[...]"),
@@ -128,11 +128,11 @@ class WrongRouteTests(SynchronousTestCase):
             self.assert_refused(GET("/x", each), "GET /x", words)
 
     def test_async_and_blocking(self) -> None:
-        """A coroutine in a thread would never be stepped."""
+        """A coroutine cannot be blocking."""
         self.assert_refused(GET("/x", waiting, blocking=True), "GET /x", "async")
 
     def test_reserved_paths(self) -> None:
-        """Paths under /-/ are the framework's, however they are put together; those alike are not."""
+        """Paths below /-/ are reserved, also with a group prefix; similar paths are not."""
         for entry, path in (
             (GET("/-/x", action), "/-/x"),
             (GET("/-", action), "/-"),
@@ -145,16 +145,16 @@ class WrongRouteTests(SynchronousTestCase):
         Serving(GET("/-x", action), GET("/x/-/y", action), GET("/--/x", action))
 
     def test_result(self) -> None:
-        """What the action gives has to become JSON."""
+        """The type of a result must have a JSON Schema."""
         self.assert_refused(GET("/x", giving_odd), "GET /x", "cannot become JSON")
         self.assert_refused(GET("/x", giving_unfinished), "GET /x", "cannot become JSON")
 
     def test_meta(self) -> None:
-        """So has the route's meta, which stands in the contract."""
+        """The meta of a route must be JSON, because it is part of the contract."""
         self.assert_refused(GET("/x", action, meta={"a": Odd()}), "GET /x", "cannot become JSON")
 
     def test_action_of_another_controller(self) -> None:
-        """An action that the controller has not is refused, also if it has one of the same name."""
+        """An action of another controller is refused, also if it has the same name."""
         for wrong, name in ((Others.index, "index"), (Others.show, "show"), (action, "action")):
             entry = Group("/p", Products, [GET("/x", wrong)])
             self.assert_refused(entry, "GET /p/x", f"Products has no action {name!r}")
@@ -164,16 +164,16 @@ class WrongRouteTests(SynchronousTestCase):
         self.assert_refused(GET("/x", Products.index), "GET /x", "'self' has no annotation")
 
     def test_twice(self) -> None:
-        """Two routes for the same."""
+        """Two routes for the same method and path are refused."""
         self.assert_refused(GET("/fine", action), "GET /fine", "is defined twice")
         Serving(GET("/fine", action), POST("/fine", action))
 
     def test_patterns(self) -> None:
-        """A pattern that cannot be read, also one that its group's prefix spoils."""
+        """An invalid pattern is refused, also if the prefix of the group makes it invalid."""
         self.assert_refused(GET("x", action), "'x'", "is not a path")
         self.assert_refused(Group("p", None, [GET("/x", action)]), "'p/x'", "is not a path")
         self.assert_refused(GET("/{x", action), "/{x", "is not a variable")
 
     def test_root(self) -> None:
-        """An empty pattern under an empty prefix is the root."""
+        """An empty pattern with an empty prefix is the root."""
         self.assert_refused(Group("", None, [GET("", action), GET("/", action)]), "GET /", "is defined twice")

@@ -1,4 +1,4 @@
-"""Contracts, the modules that are made of them, and somebody who carries their calls."""
+"""Contracts, generated modules, and a client that records calls."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def user_contract(folder: str) -> Contract:
 
 
 def everything_contract() -> Contract:
-    """What the service with every type says of itself."""
+    """The contract of a service with all types."""
     return Serving(*ROUTES).router.contract()
 
 
 def made_from(contract: Any, service: str = "shop", name: str = "Client") -> str:
-    """The module's text."""
+    """The text of the generated module."""
     told = msgspec.json.decode(msgspec.json.encode(contract), type=Contract)
     return write_module(told, service, name)
 
 
 def load_module(text: str) -> types.ModuleType:
-    """Have a module of a text; msgspec looks for the names of annotations where it is registered."""
+    """Import a text as a module; msgspec resolves annotations in ``sys.modules``."""
     module = types.ModuleType(f"generated_{next(_numbers)}")
     sys.modules[module.__name__] = module
     exec(compile(text, module.__name__, "exec"), module.__dict__)  # noqa: S102  # that it runs is what is tested
@@ -78,7 +78,7 @@ class Recorder:
     async def call(
         self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
     ) -> Any:
-        """Remember the call, and give the next answer."""
+        """Record the call, and return the next result."""
         self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))
         self.timeouts.append(timeout)
         return msgspec.json.decode(msgspec.json.encode(self._answers.pop(0)), type=type)
@@ -86,7 +86,7 @@ class Recorder:
     async def stream(
         self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
     ) -> AsyncIterator[Any]:
-        """Remember the call, and give each of the answers."""
+        """Record the call, and yield all results."""
         self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))
         self.timeouts.append(timeout)
         for each in self._answers:
@@ -94,7 +94,7 @@ class Recorder:
 
 
 def outcome(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of what waits for nothing."""
+    """The result of a coroutine that does not wait."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

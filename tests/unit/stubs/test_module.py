@@ -1,4 +1,4 @@
-"""Modules made from contracts that no service of ours would tell."""
+"""Modules from contracts of other implementations."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FIELDS = [
 
 
 def schemas() -> st.SearchStrategy[Any]:
-    """What looks much like JSON Schemas, and some things that don't."""
+    """Valid and invalid JSON Schemas."""
     leaves = st.one_of(
         st.fixed_dictionaries({"type": st.sampled_from(TYPES)}, optional=PARTS),
         st.builds(lambda name: {"$ref": f"#/schemas/{name}"}, st.sampled_from([*NAMES, "nowhere"])),
@@ -102,26 +102,26 @@ def routes() -> st.SearchStrategy[Any]:
 
 
 def structs_of(module: types.ModuleType) -> list[type[msgspec.Struct]]:
-    """The module's own structs."""
+    """The structs of the module."""
     found = [each for each in vars(module).values() if inspect.isclass(each)]
     return [each for each in found if issubclass(each, msgspec.Struct) and each is not msgspec.Struct]
 
 
 class Strange(SynchronousTestCase):
-    """What cannot be expressed is Any, with a reason, and never an error."""
+    """A schema without a Python type becomes Any with a reason, never an error."""
 
     def text(self, result: Any, **more: Any) -> str:
         """The module of one route with this result."""
         return made_from({"routes": [{"method": "GET", "path": "/x", "result": result}], **more})
 
     def assertAny(self, schema: Any, reason: str) -> None:
-        """The result of this schema is Any, for this reason."""
+        """The result of this schema is Any for this reason."""
         text = self.text(schema)
         self.assertIn("-> Any:", text)
         self.assertIn(f"# result: Any: {reason}", text)
 
     def test_any(self) -> None:
-        """What Python or msgspec has no type for is Any, and a comment says why."""
+        """A schema that Python or msgspec has no type for becomes Any, with a comment."""
         self.assertAny({"allOf": [{}]}, "no type expresses allOf")
         self.assertAny({"enum": [1.5]}, "Python has no literals")
         self.assertAny({"$ref": "#/schemas/Nowhere"}, "its $ref refers to no schema")
@@ -133,14 +133,14 @@ class Strange(SynchronousTestCase):
         self.assertIn("# result: Any: it is nested too deeply", self.text(deep))
 
     def test_contains_itself(self) -> None:
-        """A list of itself, which no struct is in between of, ends somewhere."""
+        """A recursive list without a struct ends."""
         endless = {"type": "array", "items": {"$ref": "#/schemas/A"}}
         text = self.text({"$ref": "#/schemas/A"}, schemas={"A": endless})
         self.assertIn("# result: Any: its schema is recursive", text)
         self.assertIn("-> list[Any]:", text)
 
     def test_laughs(self) -> None:
-        """A contract that is short, but doubles at every step, does not become endless."""
+        """A short contract that doubles at each step does not grow without limit."""
         schemas: dict[str, Any] = {"A0": {"type": "string"}}
         for number in range(1, 23):
             items = [{"$ref": f"#/schemas/A{number - 1}"}] * 2
@@ -150,7 +150,7 @@ class Strange(SynchronousTestCase):
         self.assertTrue(len(text) < 20_000)
 
     def test_names(self) -> None:
-        """Fields and classes that Python can't call so have other names, and their own on the wire."""
+        """Invalid names of fields and classes are replaced, and stay the same on the wire."""
         properties = {name: {"type": "integer"} for name in FIELDS}
         schema = {"type": "object", "properties": properties, "required": FIELDS}
         module = load_module(self.text({"$ref": "#/schemas/a.b"}, schemas={"a.b": schema, "a-b": schema}))
@@ -160,7 +160,7 @@ class Strange(SynchronousTestCase):
             self.assertEqual(msgspec.to_builtins(made), value)
 
     def test_text_stays_text(self) -> None:
-        """Nothing that a contract says is run."""
+        """Texts of a contract never become code."""
         evil = '"""\nraise SystemExit\n"""\\'
         route = {"method": f"GET{evil}", "path": f"/{evil}", "title": evil, "description": evil, "result": {}}
         schema = {
@@ -181,12 +181,12 @@ class Strange(SynchronousTestCase):
         self.assertEqual(caller.calls[0][0], f"GET{evil}")
 
     def struct(self, schema: Schema) -> Any:
-        """The class of a schema that is a result."""
+        """The struct of a schema that is a result."""
         schemas = {"A": {"type": "object", **schema}}
         return load_module(self.text({"$ref": "#/schemas/A"}, schemas=schemas)).A
 
     def test_sent_and_received(self) -> None:
-        """What is sent and received, also inside of others, may have more fields; what is only sent not."""
+        """Structs in results, also nested ones, allow unknown fields; structs that are only sent do not."""
         closed = {"type": "object", "properties": {}, "additionalProperties": False}
         inside = {"type": "array", "items": {"$ref": "#/schemas/Both"}}
         route = {"method": "PUT", "path": "/", "data": {"$ref": "#/schemas/Sent"}, "result": inside}
@@ -197,7 +197,7 @@ class Strange(SynchronousTestCase):
             msgspec.convert({"both": [], "more": 1}, module.Sent)
 
     def test_unfit_bounds(self) -> None:
-        """Bounds that msgspec has no numbers for, and patterns that are none, are left out."""
+        """Bounds and patterns that msgspec does not support are omitted."""
         number = {"type": "integer", "minimum": 2**70, "maximum": 5}
         struct = self.struct({"properties": {"a": number, "b": {"type": "string", "pattern": "("}}})
         self.assertEqual(msgspec.to_builtins(msgspec.convert({"a": 4, "b": "x"}, struct)), {"a": 4, "b": "x"})
@@ -205,24 +205,24 @@ class Strange(SynchronousTestCase):
             msgspec.convert({"a": 6}, struct)
 
     def test_unfit_defaults(self) -> None:
-        """A default that is not of its type is left to the service; one that is, is kept."""
+        """A default that does not match its schema is left to the service."""
         fields = {"a": {"type": "integer", "default": "x"}, "b": {"type": "integer", "default": 3}}
         made = self.struct({"properties": fields})()
         self.assertEqual((made.a, made.b), (msgspec.UNSET, 3))
 
     def test_docstrings(self) -> None:
-        """A description is there as it was, whatever it begins or ends with."""
+        """A description keeps its text, whatever it starts or ends with."""
         for text in ['It is "so"', "C:\\", '"', "\\d\n\nmore\n  less", "\\N{X}"]:
             found = inspect.getdoc(self.struct({"description": text, "properties": {}}))
             self.assertEqual((found or "").strip(), text)
 
     def test_reserved(self) -> None:
-        """The paths that every service has are left to the client that carries the calls."""
+        """The built-in routes are not generated."""
         text = made_from({"routes": [{"method": "GET", "path": "/-/look"}]})
         self.assertNotIn("look", text)
 
     def test_unique(self) -> None:
-        """Routes whose names would be the same have numbers, in the contract's order."""
+        """Methods of the same name are numbered in the order of the contract."""
         paths = ["/a-b", "/a_b", "/a/b", "/a/b/"]
         module = load_module(made_from({"routes": [{"method": "GET", "path": each} for each in paths]}))
         caller = Recorder(*paths)
@@ -237,7 +237,7 @@ class Strange(SynchronousTestCase):
         st.dictionaries(st.sampled_from(NAMES), schemas(), max_size=4),
     )
     def test_anything(self, routes: list[Any], schemas: dict[str, Any]) -> None:
-        """Whatever a contract says, its module runs, is the same each time, and msgspec takes its types."""
+        """The module of any contract can be imported, is deterministic, and has types valid for msgspec."""
         contract = {"routes": routes, "schemas": schemas, "title": "T"}
         text = made_from(contract)
         self.assertEqual(made_from(contract), text)

@@ -1,4 +1,4 @@
-"""What the log says of requests that nobody waited for."""
+"""The log of failed requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unixsvc.telemetry.logs import FailureLog
 
 class GaveUpTests(SynchronousTestCase):
     def test_gave_up(self) -> None:
-        """It says which request was cancelled or exceeded its deadline, under its id, at the level info."""
+        """A cancelled action, or one that exceeded its deadline, is logged with its id at the level info."""
         for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow exceeded its deadline")):
             with capturedLogs() as events:
                 FailureLog("shop").aborted(Request("GET", "/slow", meta={"request_id": "abc"}), code)

@@ -1,4 +1,4 @@
-"""How events look, and how a worker's get into the orchestrator's log."""
+"""The formats of the log, and the events of workers."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def failing(case: SynchronousTestCase) -> LogEvent:
 
 
 class ObserverTests(SynchronousTestCase):
-    """What is written."""
+    """The output of observers."""
 
     def written(self, form: str, *events: LogEvent, level: str = "info") -> str:
-        """The log, after these events."""
+        """The log after these events."""
         file = io.StringIO()
         observe = observer(form, LogLevelFilter(level), file)
         for each in events:
@@ -61,64 +61,64 @@ class ObserverTests(SynchronousTestCase):
         return file.getvalue()
 
     def test_interface(self) -> None:
-        """They are observers, which twistd asks for."""
+        """The observers provide ILogObserver, as twistd requires."""
         verifyObject(ILogObserver, observer("text", LogLevelFilter("info"), io.StringIO()))
         verifyObject(ILogObserver, WorkerObserver(io.StringIO()))
 
     def test_text(self) -> None:
-        """One line: when, how important, who, what."""
+        """The text format is one line with time, level, namespace and message."""
         self.assertRegex(
             self.written("text", event()),
             r"\A202\d-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} info shop: it works\n\Z",
         )
 
     def test_json(self) -> None:
-        """One object a line, without what there is not."""
+        """The JSON format is one object on a line, without empty fields."""
         self.assertEqual(
             json.loads(self.written("json", event())),
             {"time": WHEN, "level": "info", "namespace": "shop", "message": "it works"},
         )
 
     def test_one_line_each(self) -> None:
-        """A message of several lines is one line of JSON all the same."""
+        """A message of several lines is one line of JSON."""
         self.assertEqual(self.written("json", event("one\ntwo"), event()).count("\n"), 2)
 
     def test_request_id(self) -> None:
-        """The request that an event is about is named, in both forms."""
+        """Both formats contain the id of the request."""
         self.assertIn("abc", self.written("text", event(request_id="abc")))
         self.assertEqual(json.loads(self.written("json", event(request_id="abc")))["request_id"], "abc")
 
     def test_traceback(self) -> None:
-        """A failure has its traceback, in both forms."""
+        """Both formats contain the traceback of a failure."""
         self.assertIn("test_logs.py", self.written("text", failing(self)))
         self.assertIn("test_logs.py", json.loads(self.written("json", failing(self)))["traceback"])
 
     def test_level(self) -> None:
-        """What is less important than asked for is left out."""
+        """Events below the minimum level are not written."""
         levels = LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
         events = [event(each.name, each) for each in levels]
         for least, count in ("debug", 5), ("info", 4), ("warn", 3), ("error", 2):
             self.assertEqual(self.written("text", *events, level=least).count("\n"), count)
 
     def test_bare_event(self) -> None:
-        """An event without a message is no reason to fail."""
+        """An event without a message is written."""
         bare = {"log_time": WHEN, "log_level": LogLevel.info, "log_namespace": "shop"}
         self.assertIn("info", self.written("text", bare))
         self.assertEqual(json.loads(self.written("json", bare))["level"], "info")
 
 
 class RelayTests(SynchronousTestCase):
-    """From a worker's standard error into the orchestrator's log."""
+    """From a worker's standard error to the log of the orchestrator."""
 
     def relayed(self, line: bytes, level: str = "error") -> LogEvent:
-        """The event that comes of a line."""
+        """The event for a line of a worker."""
         events: list[LogEvent] = []
         relay(Logger("home[1]", observer=_collector(events)), line, level)
         (found,) = events
         return found
 
     def line(self, of: LogEvent) -> bytes:
-        """What a worker writes for an event, without its line end."""
+        """An event as a worker writes it, without its line end."""
         file = io.StringIO()
         WorkerObserver(file)(of)
         line = file.getvalue()
@@ -126,30 +126,30 @@ class RelayTests(SynchronousTestCase):
         return line.rstrip("\n").encode()
 
     def test_text(self) -> None:
-        """Any line is logged as it is, under the worker's name, with the level of where it came from."""
+        """Any text is logged unchanged with the name of the worker and the level of its stream."""
         for level in "info", "error":
             found = self.relayed(b"hello", level)
             self.assertEqual((found["text"], found["log_level"].name), ("hello", level))
             self.assertEqual(found["log_namespace"], "home[1]")
 
     def test_braces(self) -> None:
-        """Nothing in a line is taken for a format."""
+        """Braces in a line are not format fields."""
         file = io.StringIO()
         observer("text", LogLevelFilter("info"), file)(self.relayed(b"{log_level} {nothing}"))
         self.assertIn("{log_level} {nothing}", file.getvalue())
 
     def test_not_utf8(self) -> None:
-        """Bytes that are no text are shown as well as can be."""
+        """Bytes that are not UTF-8 are replaced."""
         self.assertIn("caf", self.relayed(b"caf\xe9")["text"])
 
     def test_event(self) -> None:
-        """A worker's own event keeps its level, message and request."""
+        """An event of a worker keeps its level, message and request id."""
         found = self.relayed(self.line(event("a\nb", LogLevel.warn, request_id="abc")))
         self.assertEqual(found["log_level"], LogLevel.warn)
         self.assertEqual((found["text"], found["request_id"]), ("a\nb", "abc"))
 
     def test_failure(self) -> None:
-        """Its traceback comes along, and is written."""
+        """An event of a worker keeps its traceback."""
         failed = failing(self)
         file = io.StringIO()
         observer("json", LogLevelFilter("info"), file)(self.relayed(self.line(failed)))
@@ -157,14 +157,14 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual(json.loads(file.getvalue())["level"], "error")
 
     def test_other_json(self) -> None:
-        """JSON of the application's own is a line like any other."""
+        """JSON that is not an event is logged as text."""
         deep = b'{"x":' + b"[" * 100_000
         for line in b"{}", b"7", b'{"time": "now"}', b'{"time":1.0,"level":"info"}', deep:
             self.assertEqual(self.relayed(line)["text"], line.decode())
 
 
 class LevelTests(SynchronousTestCase):
-    """What nobody wants is not written, nor sent by a worker."""
+    """Minimum levels."""
 
     def setUp(self) -> None:
         """A level, and something that it filters for."""
@@ -180,11 +180,11 @@ class LevelTests(SynchronousTestCase):
         return [each["text"] for each in self.events]
 
     def test_filter(self) -> None:
-        """Less important events do not reach the observer."""
+        """Events below the minimum level do not reach the observer."""
         self.assertEqual(self.passed(), ["warn", "error", "critical"])
 
     def test_set(self) -> None:
-        """The level can be changed while events come: to more, to less, and back."""
+        """The minimum level can be changed at run time, up and down."""
         for name, passed in (
             ("debug", ["debug", "info", "warn", "error", "critical"]),
             ("error", ["error", "critical"]),
@@ -195,7 +195,7 @@ class LevelTests(SynchronousTestCase):
             self.assertEqual((self.passed(), self.level.name), (passed, name))
 
     def test_set_for_all(self) -> None:
-        """It counts for all that it filters for, those that were made before and after, in any namespace."""
+        """A change applies to all wrapped observers and to all namespaces."""
         other: list[LogEvent] = []
         self.level.set("info")
         later = self.level.filter(_collector(other))
@@ -207,21 +207,21 @@ class LevelTests(SynchronousTestCase):
         self.assertEqual([each["text"] for each in self.events + other], ["wanted"] * 6)
 
     def test_unknown(self) -> None:
-        """A level that there is not is refused, and the one before it stays."""
+        """An unknown level is refused, and the previous one stays."""
         self.assertRaises(InvalidLogLevelError, LogLevelFilter, "loud")
         self.assertRaises(InvalidLogLevelError, self.level.set, "loud")
         self.assertEqual((self.passed()[0], self.level.name), ("warn", "warn"))
 
 
 class FailureLogTests(SynchronousTestCase):
-    """What peers must not see."""
+    """The log of details that peers must not see."""
 
     def test_interface(self) -> None:
-        """It is what the use case tells its failures."""
+        """It provides IFailureLog."""
         verifyObject(IFailureLog, FailureLog("shop"))
 
     def test_failed(self) -> None:
-        """It says which request failed, of which service, and why."""
+        """A failed request is logged with the service, the request and the traceback."""
         found = failing(self)
         self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))
         self.assertEqual((found["method"], found["path"]), ("GET", "/broken"))
@@ -229,7 +229,7 @@ class FailureLogTests(SynchronousTestCase):
         self.assertEqual(found["log_failure"].getErrorMessage(), "the disk is full")
 
     def test_token(self) -> None:
-        """The caller's token is in none of it."""
+        """The token of the caller is not logged."""
         failed = failing(self)
         for form in "text", "json":
             file = io.StringIO()
@@ -243,7 +243,7 @@ def _collector(events: list[LogEvent]) -> ILogObserver:
 
 
 class HostileTests(SynchronousTestCase):
-    """What applications and peers say does not break the log."""
+    """Malicious texts of applications and peers."""
 
     def worker_line(self, **more: Any) -> bytes:
         """An event as a worker writes it."""
@@ -252,39 +252,39 @@ class HostileTests(SynchronousTestCase):
         return file.getvalue().encode()
 
     def relayed(self, line: bytes) -> LogEvent:
-        """What the orchestrator makes of a line."""
+        """The output of the orchestrator for a line."""
         found: list[LogEvent] = []
         relay(Logger("home[1]", observer=cast(ILogObserver, found.append)), line, "info")
         (one,) = found
         return one
 
     def test_unknown_level(self) -> None:
-        """JSON with a level that there is not, as an application may print, is a line as any other."""
+        """JSON with an unknown level is logged as text."""
         text = b'{"time":1.0,"level":"warning","namespace":"x","message":"y"}'
         self.assertEqual(self.relayed(text)["text"], text.decode())
 
     def test_where_and_when(self) -> None:
-        """A worker's event keeps its time, and what logged it there."""
+        """An event of a worker keeps its time and its namespace."""
         file = io.StringIO()
         observer("json", LogLevelFilter("info"), file)(self.relayed(self.worker_line()))
         line = json.loads(file.getvalue())
         self.assertEqual((line["time"], line["namespace"], line["logger"]), (WHEN, "home[1]", "shop"))
 
     def test_very_long(self) -> None:
-        """An event of any length comes through as one, cut to its end."""
+        """A long event is one event, shortened to its end."""
         line = self.worker_line(traceback="x" * 1_000_000 + "the end")
         self.assertLess(len(line), 100_000)
         self.assertTrue(self.relayed(line)["traceback"].endswith("the end"))
 
     def test_surrogates(self) -> None:
-        """What UTF-8 cannot hold is logged all the same."""
+        """Surrogates, which UTF-8 cannot encode, are escaped."""
         for form in ("text", "json"):
             file = io.StringIO()
             observer(form, LogLevelFilter("info"), file)(event("\udcff", request_id="\udcff"))
             self.assertIn("udcff", file.getvalue())
 
     def test_forged(self) -> None:
-        """In the text form one event cannot look like two, nor move the cursor."""
+        """In the text format, one event cannot look like two, or contain control sequences."""
         file = io.StringIO()
         forged = "\n2026-11-24T01:48:46+0000 critical orchestrator: forged\x1b[2J\r"
         observer("text", LogLevelFilter("info"), file)(event(forged, request_id=forged, traceback=forged))

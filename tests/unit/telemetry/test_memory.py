@@ -1,4 +1,4 @@
-"""How much memory there is of us."""
+"""The memory use of this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 
 
 class MemoryTests(SynchronousTestCase):
-    """Against what the kernel says elsewhere, and what we do."""
+    """The result in comparison with other values of the kernel."""
 
     def setUp(self) -> None:
         """Look."""
@@ -24,13 +24,13 @@ class MemoryTests(SynchronousTestCase):
         self.addCleanup(self.resident.close)
 
     def test_bytes(self) -> None:
-        """It is what the kernel has as VmRSS, in bytes."""
+        """It is VmRSS of the kernel in bytes."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
         assert found
         self.assertLess(abs(self.resident() - int(found[1]) * 1024), 8 * MIB)
 
     def test_resident(self) -> None:
-        """What is touched counts, what is only reserved does not; and it counts no longer once given back."""
+        """Touched memory counts, reserved memory does not; freed memory counts no more."""
         before = self.resident()
         with mmap.mmap(-1, 64 * MIB) as memory:
             self.assertLess(self.resident() - before, 16 * MIB)
@@ -40,7 +40,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertLess(self.resident() - before, 16 * MIB)
 
     def test_no_descriptors(self) -> None:
-        """It can be asked when there is no descriptor left."""
+        """It works without free file descriptors."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))

@@ -1,4 +1,4 @@
-"""Counting replies."""
+"""The metrics of a worker."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def figures_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
 
 
 class FiguresTests(SynchronousTestCase):
-    """Figures."""
+    """Metrics."""
 
     def test_nothing(self) -> None:
-        """Before the first reply, all is zero."""
+        """All values are zero before the first reply."""
         self.assertEqual(figures_of(), MetricsSnapshot())
         self.assertEqual(
             (MetricsSnapshot().requests, MetricsSnapshot().errors, MetricsSnapshot().seconds), (0, 0, 0.0)
@@ -37,7 +37,7 @@ class FiguresTests(SynchronousTestCase):
             self.assertEqual(MetricsSnapshot().quantile(share), 0.0)
 
     def test_codes(self) -> None:
-        """Replies are counted by their codes; those of 500 and more are errors."""
+        """Replies are counted by code; codes of 500 and more are errors."""
         stats = ServiceMetrics()
         for code in (200, 200, 404, 499, 500, 503, 504, 504):
             stats.count(code, 0.25)
@@ -46,7 +46,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual((found.requests, found.errors, found.seconds), (8, 4, 2.0))
 
     def test_snapshot_stays(self) -> None:
-        """A snapshot does not change with what comes after it."""
+        """A snapshot does not change with later replies."""
         stats = ServiceMetrics()
         stats.count(200, 1.0)
         before = stats.snapshot()
@@ -54,7 +54,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(before, figures_of(1.0))
 
     def test_clear(self) -> None:
-        """After it nothing has been counted, and what comes is; snapshots from before stay as they are."""
+        """After a reset, earlier replies do not count; earlier snapshots stay the same."""
         stats = ServiceMetrics()
         for code in (200, 500):
             stats.count(code, 1.0)
@@ -65,12 +65,12 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(stats.snapshot(), figures_of(0.5))
 
     def test_json(self) -> None:
-        """A snapshot survives its way through JSON."""
+        """A snapshot can be encoded and decoded as JSON."""
         found = figures_of(0.0, 0.1, 3.0)
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_quantiles(self) -> None:
-        """Of a hundred times, the share that is asked for was there by then."""
+        """A quantile is the latency that this share of the replies does not exceed."""
         found = figures_of(*(number / 100 for number in range(1, 101)))
         for share, seconds in ((0.0, 0.01), (0.5, 0.5), (0.99, 0.99), (1.0, 1.0)):
             self.assertGreaterEqual(found.quantile(share), seconds)
@@ -78,7 +78,7 @@ class FiguresTests(SynchronousTestCase):
 
     @given(st.lists(times, min_size=1, max_size=50), st.floats(0, 1))
     def test_quantile_is_near(self, seconds: list[float], share: float) -> None:
-        """A quantile is never too low, and at most an eighth too high, or a microsecond."""
+        """A quantile is never too low, and at most an eighth, or a microsecond, too high."""
         exact = sorted(seconds)[max(math.ceil(share * len(seconds)) - 1, 0)]
         found = figures_of(*seconds).quantile(share)
         self.assertGreater(found, exact)
@@ -86,7 +86,7 @@ class FiguresTests(SynchronousTestCase):
 
     @given(st.lists(times, max_size=20), st.lists(times, max_size=20))
     def test_addition(self, ours: list[float], theirs: list[float]) -> None:
-        """The figures of two workers together are those of one that has done all."""
+        """The sum of the metrics of two workers is that of one worker with all replies."""
         added = figures_of(*ours) + figures_of(*theirs, code=500)
         reverse = figures_of(*theirs, code=500) + figures_of(*ours)
         together = figures_of(*ours, *theirs)
@@ -96,7 +96,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(msgspec.structs.replace(reverse, seconds=added.seconds), added)
 
     def test_services(self) -> None:
-        """What two workers tell of a service that both have asked is added; what one has asked is there."""
+        """The states of clients are added by service."""
         ours = MetricsSnapshot(services={"shop": ClientStats(1, 0, 0, 5, 1), "user": ClientStats(closed=1)})
         theirs = MetricsSnapshot(
             services={"shop": ClientStats(0, 1, 2, 7, 3), "cart": ClientStats(half_open=1)}
@@ -111,20 +111,20 @@ class FiguresTests(SynchronousTestCase):
             self.assertEqual(added.services, ours.services)
 
     def test_past(self) -> None:
-        """Of workers that have ended stays what they counted; the state of their breakers is nobody's."""
+        """The past metrics of ended workers contain counters, but no states."""
         asked = ClientStats(open=1, half_open=1, closed=1, refused=7, connections=3)
         found = MetricsSnapshot(requests=2, services={"shop": asked}).past()
         self.assertEqual(found, MetricsSnapshot(requests=2, services={"shop": ClientStats(refused=7)}))
         self.assertEqual(figures_of(0.1).past(), figures_of(0.1))
 
     def test_nobody_asked(self) -> None:
-        """Who asks no other service reports not a byte of it; what others report survives JSON."""
+        """A report without clients has no field for them; those of others survive JSON."""
         self.assertNotIn(b"services", msgspec.json.encode(figures_of(0.1) + MetricsSnapshot()))
         found = MetricsSnapshot(services={"shop": ClientStats(1, 0, 0, 5, 1)})
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_zero(self) -> None:
-        """An empty snapshot adds nothing, also as the start of a sum."""
+        """An empty snapshot is the neutral element of the sum."""
         found = figures_of(0.1, 2.0)
         self.assertEqual(found + MetricsSnapshot(), found)
         self.assertEqual(sum([found, found], MetricsSnapshot()).requests, 4)

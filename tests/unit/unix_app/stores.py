@@ -1,4 +1,4 @@
-"""What every store of users does, as tests that each store's own test case takes in."""
+"""The tests of all stores of users."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ class StoreContract(SynchronousTestCase):
     """Run by the classes that make a store; not by itself, as trial looks only into modules of tests."""
 
     def make(self) -> IUsers:
-        """A store as it is at first."""
+        """Create a store."""
         raise NotImplementedError
 
     def setUp(self) -> None:
-        """Make a store."""
+        """Create a store."""
         self.users = self.make()
 
     def test_interface(self) -> None:
-        """It provides what it declares."""
+        """It provides IUsers."""
         self.assertTrue(verifyObject(IUsers, self.users))
 
     def test_begins_with_one(self) -> None:
-        """A new store knows one user."""
+        """A new store has one user."""
         self.assertEqual(self.users.page(20, 0), [User(1, "Zeki")])
 
     def test_add(self) -> None:
-        """A new user gets the next id, and is there from then on."""
+        """A new user has the next id and can be read."""
         ada = self.users.add(NewUser("Ada"))
         self.assertEqual(ada, User(2, "Ada"))
         self.assertEqual(self.users.get(2), ada)
         self.assertEqual(self.users.page(20, 0), [User(1, "Zeki"), ada])
 
     def test_names_are_kept_as_they_are(self) -> None:
-        """Quotes, NUL, and letters of any script come back unchanged."""
+        """Names keep quotes, NUL and letters of any script."""
         for name in ["O'Hara; DROP TABLE users; --", "a\0b", "Žofie 李 🙂", " "]:
             self.assertEqual(self.users.get(self.users.add(NewUser(name)).id).name, name)
 
     def test_page(self) -> None:
-        """A page has at most so many users, after so many that are left out, by rising id."""
+        """A page has at most ``limit`` users after ``offset`` skipped ones, sorted by id."""
         for name in "BCDE":
             self.users.add(NewUser(name))
         self.assertEqual([user.id for user in self.users.page(2, 1)], [2, 3])
@@ -51,28 +51,28 @@ class StoreContract(SynchronousTestCase):
         self.assertEqual(self.users.page(100, 2**63 - 1), [])
 
     def test_change(self) -> None:
-        """A changed user keeps its id and its place."""
+        """A changed user keeps its id and its position."""
         self.users.add(NewUser("Ada"))
         self.assertEqual(self.users.change(1, UserChange("Zeki Z.")), User(1, "Zeki Z."))
         self.assertEqual(self.users.page(20, 0), [User(1, "Zeki Z."), User(2, "Ada")])
 
     def test_change_to_the_same(self) -> None:
-        """A change that changes nothing is none that fails."""
+        """A change without a difference succeeds."""
         self.assertEqual(self.users.change(1, UserChange("Zeki")), User(1, "Zeki"))
 
     def test_remove(self) -> None:
-        """A removed user is gone, and nobody else is."""
+        """Only the removed user is removed."""
         self.users.add(NewUser("Ada"))
         self.users.remove(1)
         self.assertEqual(self.users.page(20, 0), [User(2, "Ada")])
 
     def test_ids_are_not_given_again(self) -> None:
-        """Whoever keeps the id of a removed user never meets another by it."""
+        """Ids of removed users are not reused."""
         self.users.remove(self.users.add(NewUser("Ada")).id)
         self.assertEqual(self.users.add(NewUser("Bob")).id, 3)
 
     def test_nobody(self) -> None:
-        """Whatever is done with an id that nobody has says so."""
+        """All methods raise NoSuchUser for an unknown id."""
         attempts = [
             lambda: self.users.get(7),
             lambda: self.users.change(7, UserChange("Ada")),

@@ -1,4 +1,4 @@
-"""The demo's services as their callers see them, from the route to the reply."""
+"""The services of the demo, from request to reply."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AppTestCase(SynchronousTestCase):
     """Starts services and asks them."""
 
     def start(self, app: App, folder: str = "", **options: Any) -> None:
-        """Start the service that :meth:`ask` asks."""
+        """Start the service for :meth:`ask`."""
         self.service = MemoryService(app, folder=folder, options=options)
 
     def ask(self, method: str, path: str, **data: Any) -> Any:
@@ -30,24 +30,24 @@ class AppTestCase(SynchronousTestCase):
         return self.successResultOf(self.service.call(method, path, data))
 
     def refusal(self, kind: type[ServiceError], method: str, path: str, **data: Any) -> Any:
-        """The detail of the error that a call fails with."""
+        """The details of the error of a call."""
         return self.failureResultOf(self.service.call(method, path, data), kind).value.detail
 
     def fields(self, method: str, path: str, **data: Any) -> list[str]:
-        """The fields that a call is refused for."""
+        """The invalid fields of a call."""
         return [each["field"] for each in self.refusal(Invalid, method, path, **data)]
 
 
 class HomeTests(AppTestCase):
     def test_index(self) -> None:
-        """It says hello, also to those who show no token where public routes need none."""
+        """The greeting needs no token under the policy private."""
         service = MemoryService(unix_app.home.app, token=None, security=Security(token="private"))
         self.assertEqual(self.successResultOf(service.get("/")), {"message": "Hello World!"})
 
 
 class UserTests(AppTestCase):
     def setUp(self) -> None:
-        """Put the routes before a store in memory."""
+        """Serve the routes with a store in memory."""
 
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
             registry.register_value(IUsers, MemoryUsers())
@@ -55,61 +55,61 @@ class UserTests(AppTestCase):
         self.start(App(routes=unix_app.user.app.routes, container=register))
 
     def test_index(self) -> None:
-        """The list begins with one user."""
+        """The list starts with one user."""
         self.assertEqual(self.ask("GET", "/user"), [{"id": 1, "name": "Zeki"}])
 
     def test_create(self) -> None:
-        """A created user is answered, and listed."""
+        """A created user is returned and listed."""
         self.assertEqual(self.ask("POST", "/user", name="Ada"), {"id": 2, "name": "Ada"})
         self.assertEqual(len(self.ask("GET", "/user")), 2)
 
     def test_page(self) -> None:
-        """Limit and offset come from the data, or from the query."""
+        """Limit and offset come from the data or the query."""
         for name in "BCD":
             self.ask("POST", "/user", name=name)
         self.assertEqual([user["id"] for user in self.ask("GET", "/user", limit=2, offset=1)], [2, 3])
         self.assertEqual([user["id"] for user in self.ask("GET", "/user?limit=2&offset=1")], [2, 3])
 
     def test_show(self) -> None:
-        """One user by its id."""
+        """A user by id."""
         self.assertEqual(self.ask("GET", "/user/1"), {"id": 1, "name": "Zeki"})
 
     def test_update(self) -> None:
-        """Both methods change a user's name."""
+        """PUT and PATCH change the name of a user."""
         for method in ["PUT", "PATCH"]:
             self.assertEqual(self.ask(method, "/user/1", name=method), {"id": 1, "name": method})
             self.assertEqual(self.ask("GET", "/user/1")["name"], method)
 
     def test_delete(self) -> None:
-        """A deleted user is gone."""
+        """A deleted user does not exist."""
         self.assertEqual(self.ask("DELETE", "/user/1"), None)
         self.assertEqual(self.ask("GET", "/user"), [])
 
     def test_nobody(self) -> None:
-        """Each action on an id that nobody has is a 404 that names it."""
+        """Each action on an unknown id is a 404 that names it."""
         for method in ["GET", "PUT", "PATCH", "DELETE"]:
             data = {"name": "x"} if method.startswith("P") else {}
             self.assertEqual(self.refusal(NotFound, method, "/user/7", **data), "no user 7")
 
     def test_names(self) -> None:
-        """A name has 1 to 80 characters, and nothing else is taken for one."""
+        """A name is a string of 1 to 80 characters."""
         for name in ["", "x" * 81, 7, None, ["x"]]:
             self.assertEqual(self.fields("POST", "/user", name=name), ["name"])
             self.assertEqual(self.fields("PUT", "/user/1", name=name), ["name"])
         self.assertEqual(self.ask("POST", "/user", name="x" * 80)["id"], 2)
 
     def test_fields(self) -> None:
-        """A field is missing, or is none of a user's: each is named."""
+        """Missing and unknown fields are reported."""
         self.assertEqual(self.fields("POST", "/user"), ["name"])
         self.assertEqual(self.fields("POST", "/user", name="Ada", id=9), ["id"])
 
     def test_limits(self) -> None:
-        """Neither a page nor an offset can be of any size; both mistakes are told at once."""
+        """Limit and offset have bounds; both errors are reported together."""
         self.assertEqual(self.fields("GET", "/user", limit=0, offset=-1), ["limit", "offset"])
         self.assertEqual(self.fields("GET", "/user", limit=101, offset=2**63), ["limit", "offset"])
 
     def test_private(self) -> None:
-        """No action is open to those who show no token."""
+        """No action is open to callers without a token."""
         self.service = MemoryService(unix_app.user.app, token=None, security=Security(token="private"))
         [group] = unix_app.user.app.routes
         assert isinstance(group, Group)
@@ -119,7 +119,7 @@ class UserTests(AppTestCase):
 
 class ContainerTests(AppTestCase):
     def test_beside_the_configuration(self) -> None:
-        """The file is beside the configuration, under the name that the options give."""
+        """The path of the database is relative to the directory of the configuration."""
         folder = self.mktemp()
         os.mkdir(folder)
         self.start(unix_app.user.app, folder)
@@ -130,7 +130,7 @@ class ContainerTests(AppTestCase):
         self.assertEqual(names, {"users.sqlite3", "other.db"})
 
     def test_wrong_options(self) -> None:
-        """An option that there is not, or of the wrong type, is an error that names it."""
+        """An unknown or invalid option is an error that names it."""
         wrong: list[dict[str, Any]] = [{"databse": "x"}, {"database": 5}]
         for options in wrong:
             error = self.assertRaises(ConfigError, self.start, unix_app.user.app, "", **options)

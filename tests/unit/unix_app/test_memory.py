@@ -1,4 +1,4 @@
-"""The store of users that forgets them."""
+"""The store of users in memory."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from unix_app.user.memory import MemoryUsers
 
 class MemoryUsersTests(stores.StoreContract):
     def make(self) -> MemoryUsers:
-        """A store as it is at first."""
+        """Create a store."""
         return MemoryUsers()

@@ -1,4 +1,4 @@
-"""A file of answers, the stores of two workers on it, and what stands behind them."""
+"""A test case with a database file and the stores of two workers."""
 
 from __future__ import annotations
 

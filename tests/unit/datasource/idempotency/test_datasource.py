@@ -219,7 +219,7 @@ class RealRouterTests(SynchronousTestCase):
     """Through the protocol, the guard and the router, to actions and back."""
 
     def setUp(self) -> None:
-        """An application that counts its runs."""
+        """Create an application that counts its runs."""
         self.runs = 0
         routes = [
             POST("/add", self.add),
@@ -233,17 +233,17 @@ class RealRouterTests(SynchronousTestCase):
         self.stranger = MemoryService(App(routes), token=None, security=Security("private"))
 
     def add(self, by: Annotated[int, Meta(ge=1)] = 1) -> int:
-        """Run."""
+        """Count a run."""
         self.runs += by
         return self.runs
 
     def find(self) -> None:
-        """Run, and find nothing."""
+        """Count a run, and raise an error."""
         self.runs += 1
         raise NotFound("no such thing")
 
     async def stream(self) -> AsyncGenerator[int, None]:
-        """Give one number."""
+        """Yield one number."""
         self.runs += 1
         yield self.runs
 
@@ -252,7 +252,7 @@ class RealRouterTests(SynchronousTestCase):
         return self.service.call(method, path, data, meta={"idempotency_key": key})
 
     def test_once(self) -> None:
-        """An action runs once for a key, in a thread or not; without a key, or to read, each time."""
+        """An action runs once for a key, also in a thread; without a key, or with a safe method, always."""
         for path in ("/add", "/block"):
             before = self.runs
             for _ in range(3):
@@ -263,27 +263,27 @@ class RealRouterTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(self.call("/add", method="GET")), number)
 
     def test_not_begun(self) -> None:
-        """A wrong path, method or argument does not use the key up."""
+        """A wrong path, method or argument does not use the key."""
         self.failureResultOf(self.call("/nowhere"), NotFound)
         self.failureResultOf(self.call("/add", method="DELETE"), MethodNotAllowed)
         self.failureResultOf(self.call("/add", by=0), Invalid)
         self.assertEqual(self.successResultOf(self.call("/add", by=5)), 5)
 
     def test_failure_of_the_action(self) -> None:
-        """A failure that looks the same, but was raised by the action, is told again."""
+        """A failure that the action raised is stored, even if it looks like one before the action."""
         for _ in range(3):
             error = self.failureResultOf(self.call("/find"), NotFound)
             self.assertEqual(error.value.detail, "no such thing")
         self.assertEqual(self.runs, 1)
 
     def test_not_for_strangers(self) -> None:
-        """Who may not run an action is refused before its key is looked at."""
+        """A caller that may not run an action is refused before its key is checked."""
         meta = {"idempotency_key": "k"}
         self.failureResultOf(self.stranger.call("POST", "/add", {}, meta=meta), Unauthorized)
         self.assertEqual(self.successResultOf(self.stranger.call("POST", "/public", {}, meta=meta)), 1)
 
     def test_no_streams(self) -> None:
-        """A stream is not kept, so it is not begun with a key either."""
+        """A key cannot be used for a stream."""
         error = self.failureResultOf(self.call("/stream"), Invalid)
         self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
         self.assertEqual(self.runs, 0)

@@ -1,19 +1,14 @@
-"""What is kept of keys: begun, answered, lost, dropped."""
+"""The store of idempotency keys."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import StoreTestCase
-from unixsvc.datasource.idempotency.process_identity import is_alive, process_identity
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, IdempotencyStore, store_path
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
@@ -26,18 +21,18 @@ class AnswersTests(StoreTestCase):
     """Two stores on one file."""
 
     def test_interface(self) -> None:
-        """It is what the domain asks for."""
+        """It provides IIdempotencyStore."""
         self.assertTrue(verifyObject(IIdempotencyStore, self.a))
         self.assertTrue(verifyClass(IIdempotencyStore, IdempotencyStore))
 
     def test_begun_once(self) -> None:
-        """Only the first begins; both see then that it runs, and for which request."""
+        """Only the first request starts the action; both stores then return its fingerprint."""
         self.assertIsNone(self.a.begin(b"k", b"f"))
         for each in (self.a, self.b):
             self.assertEqual(each.begin(b"k", b"other"), (b"f", None))
 
     def test_answered(self) -> None:
-        """Both give the answer, a success or a failure, as it was."""
+        """Both stores return the stored reply, a result or an error."""
         made = Reply(200, b"7", location="/user/7"), Reply(200, b"7", location="")
         replies = Reply(200, b'{"a":"\xc3\xa4"}'), FAILURE, *made
         for key, reply in zip((b"k", b"l", b"m", b"n"), replies, strict=True):
@@ -47,7 +42,7 @@ class AnswersTests(StoreTestCase):
                 self.assertEqual(each.begin(key, b"f"), (b"f", reply))
 
     def test_outlives_its_worker(self) -> None:
-        """An answer counts, whether the worker that gave it lives or not."""
+        """A stored reply stays after the end of its worker."""
         self.a.begin(b"k", b"f")
         self.a.finish(b"k", FAILURE)
         self.a.close()
@@ -55,7 +50,7 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(self.b.begin(b"k", b"f"), (b"f", FAILURE))
 
     def test_lost(self) -> None:
-        """What a dead worker had begun has an unknown outcome: from then on, for everyone."""
+        """The outcome of an action is unknown, for all stores, if its worker has died."""
         self.a.begin(b"k", b"f")
         self.alive.remove("A")
         self.assertEqual(self.b.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
@@ -64,7 +59,7 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(self.store("C").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_answered_in_the_last_moment(self) -> None:
-        """A worker that answers and dies between two looks of another has answered."""
+        """A reply that a worker stores just before its death counts."""
         self.a.begin(b"k", b"f")
 
         def ends(owner: str) -> bool:
@@ -83,7 +78,7 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(looks.begin(b"k", b"f"), (b"f", FAILURE))
 
     def test_answers_after_all(self) -> None:
-        """A worker that was taken for dead does not change what others were told since."""
+        """A worker that was considered dead does not change a recorded outcome."""
         self.a.begin(b"k", b"f")
         self.alive.remove("A")
         self.b.begin(b"k", b"f")
@@ -91,12 +86,12 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(self.b.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_forgotten_in_this_process(self) -> None:
-        """What this process has begun, and nobody here knows of any more, is lost, though it lives."""
+        """A key that this process has recorded, but is not running, has an unknown outcome."""
         self.a.begin(b"k", b"f")
         self.assertEqual(self.store("A").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_old(self) -> None:
-        """An answer counts until its time is over; then the key is as new, for another request too."""
+        """After its time to live a reply is dropped, and the key can be used again."""
         self.a.begin(b"k", b"f")
         self.clock.advance(50.0)
         self.a.finish(b"k", FAILURE)
@@ -107,7 +102,7 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(self.a.begin(b"k", b"g"), (b"g", None))
 
     def test_old_ones_are_removed(self) -> None:
-        """Also those that nobody asks for: old answers, and what the dead began, but not what runs."""
+        """Pruning removes expired replies and records of dead workers, but no running actions."""
         self.a.begin(b"answered", b"f")
         self.a.finish(b"answered", FAILURE)
         self.a.begin(b"runs", b"f")
@@ -120,7 +115,7 @@ class AnswersTests(StoreTestCase):
         self.assertEqual(self.keys(), {b"runs", b"new"})
 
     def test_most(self) -> None:
-        """Beyond so many, the oldest answers go, and nothing that was begun, however old."""
+        """Above the limit, the oldest replies are removed, but no unfinished records."""
         self.b.begin(b"runs", b"f")
         for number in range(self.max_replies + 3):
             self.clock.advance(1.0)
@@ -131,7 +126,7 @@ class AnswersTests(StoreTestCase):
         )
 
     def keys(self) -> set[bytes]:
-        """All that is in the file."""
+        """The keys in the file."""
         base = sqlite3.connect(self.path)
         try:
             return {key for (key,) in base.execute("SELECT key FROM answers")}
@@ -139,7 +134,7 @@ class AnswersTests(StoreTestCase):
             base.close()
 
     def test_in_memory(self) -> None:
-        """Without a directory, nothing is shared, and all else is the same."""
+        """Without a directory, the store is in memory and not shared."""
         self.assertEqual(store_path("", "items"), "")
         memory = self.store("A", "")
         memory.check()
@@ -150,10 +145,10 @@ class AnswersTests(StoreTestCase):
 
 
 class FileTests(StoreTestCase):
-    """The file."""
+    """The database file."""
 
     def test_made_late(self) -> None:
-        """There is none before the first key, and then it is for its user alone, as what SQLite adds."""
+        """The file is created for the first key, with the mode 0600, as the files of SQLite beside it."""
         self.a.check()
         self.assertEqual(os.listdir(self.folder), [])
         before = os.umask(0)
@@ -165,7 +160,7 @@ class FileTests(StoreTestCase):
             self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.folder, each)).st_mode), 0o600)
 
     def assert_unusable(self, *words: str) -> None:
-        """The start of a worker fails, naming the file; a key that comes gets 503, and the log has why."""
+        """The start of a worker fails, naming the file; a request with a key gets 503, which is logged."""
         error = self.assertRaises(ConfigError, self.a.check)
         self.assertEqual(error.where, self.path)
         for word in words:
@@ -173,19 +168,19 @@ class FileTests(StoreTestCase):
         self.assert_unavailable()
 
     def assert_unavailable(self) -> None:
-        """A key that comes gets 503, and the log has why."""
+        """A request with a key gets 503, and the reason is logged."""
         self.assertRaises(Unavailable, self.a.begin, b"k", b"f")
         self.assertEqual(len(self.flushLoggedErrors(OSError, sqlite3.Error)), 1)
 
     def test_damaged(self) -> None:
-        """A file that is no database."""
+        """The file is not a database."""
         with open(self.path, "wb") as file:
             file.write(b"nonsense" * 1000)
         os.chmod(self.path, 0o600)
         self.assert_unusable("not a database", "remove it")
 
     def test_other_version(self) -> None:
-        """A file of a version that does not keep it so."""
+        """The file has another format version."""
         self.a.begin(b"k", b"f")
         self.a.close()
         with sqlite3.connect(self.path) as base:
@@ -194,25 +189,25 @@ class FileTests(StoreTestCase):
         self.assert_unusable("another version of unixsvc (format 7)")
 
     def test_others_may_read_it(self) -> None:
-        """A file that others can read is not written to."""
+        """A file that other users can read is not used."""
         self.a.begin(b"k", b"f")
         self.a.close()
         os.chmod(self.path, 0o640)
         self.assert_unusable("0600")
 
     def test_link(self) -> None:
-        """What a symbolic link leads to is not ours to write to."""
+        """A symbolic link is not followed."""
         os.symlink(os.path.join(self.folder, "elsewhere"), self.path)
         self.assert_unusable("0600")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "elsewhere")))
 
     def test_directory(self) -> None:
-        """What is no file is none, whatever its mode."""
+        """A path that is not a regular file is not used."""
         os.mkdir(self.path, 0o700)
         self.assert_unusable("0600")
 
     def test_no_folder(self) -> None:
-        """Where none can be made, a worker starts all the same; it matters when the first key comes."""
+        """A missing directory does not prevent the start; the first key gets 503."""
         os.rmdir(self.folder)
         self.a.check()
         self.assert_unavailable()
@@ -220,7 +215,7 @@ class FileTests(StoreTestCase):
         self.assertIsNone(self.a.begin(b"k", b"f"))
 
     def test_cannot_be_kept(self) -> None:
-        """An answer that cannot be kept is said and logged; its key's outcome is not known, then."""
+        """A failure to store a reply is raised and logged; the outcome of the key is unknown then."""
         self.a.begin(b"k", b"f")
         self.a.close()
         os.rename(self.path, self.path + ".away")
@@ -232,7 +227,7 @@ class FileTests(StoreTestCase):
         self.assertEqual(self.a.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
     def test_removed(self) -> None:
-        """Somebody removes the file: all go on with one new file, and what ran meanwhile is kept there."""
+        """If the file is removed, all workers use one new file; running actions store their replies there."""
         self.a.begin(b"k", b"f")
         self.b.begin(b"l", b"f")
         for each in os.listdir(self.folder):
@@ -242,59 +237,10 @@ class FileTests(StoreTestCase):
             self.assertEqual(each.begin(b"k", b"f"), (b"f", FAILURE))
 
     def test_checked(self) -> None:
-        """To look whether a file can be used leaves what is in it, and holds nothing open."""
+        """Checking a file changes nothing and leaves no descriptor open."""
         self.a.begin(b"k", b"f")
         self.a.finish(b"k", FAILURE)
         self.a.close()
         self.b.check()
         self.assertEqual(os.listdir(self.folder), [".answers_items.sqlite3"])
         self.assertEqual(self.b.begin(b"k", b"f"), (b"f", FAILURE))
-
-
-class OwnerTests(SynchronousTestCase):
-    """Processes, and whether they are there."""
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """A process that waits."""
-        process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        return process
-
-    def test_this_one(self) -> None:
-        """This process is."""
-        self.assertTrue(is_alive(process_identity(os.getpid())))
-
-    def test_killed(self) -> None:
-        """One that was killed is not, even while its parent has not heard of it."""
-        process = self.start()
-        owner = process_identity(process.pid)
-        self.assertTrue(is_alive(owner))
-        process.send_signal(signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        self.assertFalse(is_alive(owner))
-        process.wait()
-        self.assertFalse(is_alive(owner))
-        self.assertFalse(is_alive(process_identity(process.pid)))
-
-    def test_another_with_its_pid(self) -> None:
-        """A process is no other one that had its pid, in this boot of the machine or before."""
-        boot, pid, started = process_identity(os.getpid()).split(":")
-        self.assertFalse(is_alive(f"{boot}:{pid}:{int(started) - 1}"))
-        self.assertFalse(is_alive(f"before:{pid}:{started}"))
-        self.assertFalse(is_alive(f"{boot}:{pid}:"))
-
-    def test_name_with_brackets(self) -> None:
-        """The name of a program may look like the end of itself."""
-        process = subprocess.Popen(
-            ["bash", "-c", "printf ') Z 0' > /proc/self/comm; read line"], stdin=subprocess.PIPE
-        )
-        self.addCleanup(process.communicate)
-        while b") Z 0" not in (text := _stat(process.pid)):
-            self.assertIsNone(process.poll(), text)
-        self.assertTrue(is_alive(process_identity(process.pid)))
-
-
-def _stat(pid: int) -> bytes:
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read()
