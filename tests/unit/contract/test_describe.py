@@ -216,7 +216,7 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual(list(contract.schemas), ["Product"])
 
     def test_arguments_of_the_same_names(self) -> None:
-        """Parameters of one name in different routes have different schemas, also if the paths are similar."""
+        """Parameters of one name in different routes have different schemas, also if paths are similar."""
         paths = ["/a/b", "/a-b", "/a.b", "/a_b", "/a b", "/a/b/", "/ab", "/é", "/a_2f_b"]
         routes = []
         for number, path in enumerate(paths):
