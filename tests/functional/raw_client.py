@@ -1,4 +1,4 @@
-"""The client's side of a real socket, with nothing of ours in it."""
+"""A client on a raw socket, without code of the project."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Talk:
         self.socket.close()
 
     def encode(self, **message: Any) -> bytes:
-        """A message as it goes over the wire, with its line end."""
+        """Encode a message with its line end."""
         shown = {} if self.token is None else {"auth_token": self.token}
         return json.dumps(shown | message).encode() + b"\n"
 
@@ -52,12 +52,12 @@ class Talk:
         self.raw(self.encode(**message))
 
     def raw(self, data: bytes) -> None:
-        """Send bytes; that the other end closes while they are sent is no error."""
+        """Send bytes; a broken pipe is no error."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
     def receive(self) -> Any:
-        """The next reply; EOFError if there is none."""
+        """The next reply; EOFError at the end of the stream."""
         while (message := self._next()) == {"goaway": True}:
             self.told_to_go = True
         return message
@@ -72,12 +72,12 @@ class Talk:
         return json.loads(line)
 
     def ask(self, **message: Any) -> Any:
-        """Send a message and get the next reply."""
+        """Send a message, and return the next reply."""
         self.send(**message)
         return self.receive()
 
     def rest(self) -> bytes:
-        """All that comes until the other end closes, but for ``goaway``."""
+        """All replies until the end of the stream, without ``goaway``."""
         pieces = [self._buffer]
         while more := self.socket.recv(1 << 20):
             pieces.append(more)

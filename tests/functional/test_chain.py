@@ -1,4 +1,4 @@
-"""Services that ask each other, each in a worker of its own."""
+"""Services that call each other, each in its own worker."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SERVICES = "".join(
 
 
 class ChainTestCase(RunningTestCase):
-    """The first asks the second, the second the third."""
+    """The first service calls the second, the second the third."""
 
     config = _SERVICES
 
     def setUp(self) -> None:
-        """Start."""
+        """Start the services."""
         super().setUp()
         self.running = self.start()
 
     def given_up(self, *ways: str, count: int = 3) -> dict[str, dict[str, Any]]:
-        """Wait until so many services have logged that they gave up, in one of these ways; the events."""
+        """Wait for this number of services with such a log event; returns the events."""
 
         def found() -> dict[str, dict[str, Any]]:
             events = [each for words in ways for each in self.running.logged(words)]
@@ -38,10 +38,10 @@ class ChainTestCase(RunningTestCase):
 
 
 class ChainTests(ChainTestCase):
-    """One time and one name for all of it."""
+    """One deadline and one request id for a chain of calls."""
 
     def test_deadline(self) -> None:
-        """Half a second at the top ends the action at the bottom in time; the three logs call it the same."""
+        """A deadline of half a second cancels the last action in time; all logs have the same request id."""
         with self.talk("first") as talk:
             suspended = time.time()
             reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
@@ -55,7 +55,7 @@ class ChainTests(ChainTestCase):
             self.assertLess(event["time"] - suspended, 0.7)
 
     def test_disconnect(self) -> None:
-        """A client that goes away ends the action at the bottom; the three logs have one made-up name."""
+        """A disconnect cancels the last action; all logs have the same generated request id."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
             suspended = self.running.until("the third begins")
@@ -65,7 +65,7 @@ class ChainTests(ChainTestCase):
         self.assertLess(max(each["time"] for each in events.values()) - suspended["time"], 5)
 
     def test_taken_back(self) -> None:
-        """So does one that takes its request back, and stays."""
+        """A cancelled request cancels the last action; the connection stays."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
             self.running.until("the third begins")
@@ -74,7 +74,7 @@ class ChainTests(ChainTestCase):
             self.assertEqual(talk.ask(id=2, path="/-/ping")["data"], "pong")
 
     def test_shield(self) -> None:
-        """With a shield, what has begun at the bottom is done though the client is gone."""
+        """A shielded action finishes although the client has disconnected."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/shielded", data={"seconds": 0.3})
             self.running.until("the third begins")
@@ -82,13 +82,13 @@ class ChainTests(ChainTestCase):
         self.assertEqual(self.running.logged("was cancelled"), [])
 
     def test_shield_and_deadline(self) -> None:
-        """A shield is none against the deadline."""
+        """A shield does not protect against the deadline."""
         reply = self.talk("first").ask(id=1, path="/shielded", data={"seconds": 60}, timeout=0.2)
         self.assertEqual(reply["code"], 504)
         self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled")), {"first", "second", "third"})
 
     def test_shield_and_stop(self) -> None:
-        """A worker that is to end does not before what is shielded is done."""
+        """A worker does not exit before its shielded actions have finished."""
         with self.talk("third") as talk:
             talk.send(id=1, path="/shielded", data={"seconds": 1.5})
             self.running.until("the third begins")
@@ -97,7 +97,7 @@ class ChainTests(ChainTestCase):
         self.assertEqual(len(self.running.logged("the third has done it")), 1)
 
     def test_names(self) -> None:
-        """Name and trace come through; the time that is left gets less on the way."""
+        """Request id and trace are inherited; the remaining time decreases."""
         meta = {"request_id": "abc", "traceparent": "00-1-2-01", "other": "x"}
         with self.talk("first") as talk:
             second, third = talk.ask(id=1, path="/names", meta=meta, timeout=5)["data"]
@@ -108,20 +108,20 @@ class ChainTests(ChainTestCase):
         self.assertGreater(third[1], 3)
 
     def test_stream(self) -> None:
-        """A stream comes item by item, and bears the same name."""
+        """A stream arrives item by item, with the same request id."""
         first, *rest = self.talk("first").ask(id=1, path="/items", meta={"request_id": "s"})["data"]
         self.assertEqual((first, rest), ({"request_id": "s"}, list(range(200))))
 
     def test_absent(self) -> None:
-        """A service that there is not is a 503."""
+        """A missing service is a 503."""
         self.assertEqual(self.talk("first").ask(id=1, path="/absent")["code"], 503)
 
 
 class MountTests(ChainTestCase):
-    """The third answers through the first."""
+    """Mounts: the third service through the first."""
 
     def test_answers(self) -> None:
-        """Path, query, method, data, meta and the caller's time reach it; its answer comes back."""
+        """Path, query, method, data, meta and deadline are forwarded; the reply is returned."""
         meta = {"request_id": "m", "own": "x"}
         reply = self.talk("first").ask(id=1, path="/third?colour=red&number=7", meta=meta, timeout=9)["data"]
         self.assertLess(8, reply.pop("timeout"))
@@ -135,7 +135,7 @@ class MountTests(ChainTestCase):
         self.assertIsNone(reply["timeout"])
 
     def test_failures(self) -> None:
-        """Its failures come back as it tells them; one that is not there is a 503 that tells nothing else."""
+        """Errors are forwarded; a missing service is a 503 without details."""
         through, direct = self.talk("first"), self.talk("third")
         for message in (
             {"path": "/third", "data": {"colour": 1}},
@@ -147,13 +147,13 @@ class MountTests(ChainTestCase):
         self.assertEqual((reply["code"], reply["detail"]), (503, {"retry_after": 1.0}))
 
     def test_late(self) -> None:
-        """The caller's time holds there, too."""
+        """The caller's deadline applies in the mounted service."""
         reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
         self.assertEqual(reply["code"], 504)
         self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
 
     def test_own_time(self) -> None:
-        """Where the caller has set no time, ours ends it there, too."""
+        """Without a deadline of the caller, the service's request timeout applies."""
         self.configure(_SERVICES.replace("20.0", "0.4", 1))
         self.assertDone("reload", "first")
         suspended = time.monotonic()
@@ -163,7 +163,7 @@ class MountTests(ChainTestCase):
         self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
 
     def test_beside(self) -> None:
-        """What is not under the prefix is the service's own."""
+        """Paths outside the prefix belong to the service itself."""
         reply = self.talk("first").ask(id=1, path="/thirds")
         self.assertEqual(reply["code"], 404)
         self.assertEqual(json.dumps(reply["detail"]), "null")

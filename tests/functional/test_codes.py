@@ -1,4 +1,4 @@
-"""Every code of ``docs/reference/errors.rst``, provoked over a real socket."""
+"""Every code of ``docs/reference/errors.rst``, over a real socket."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ request_timeout = 5.0
 
 
 class CodesTests(RunningTestCase):
-    """Each test of a code is named after it."""
+    """Each test of a code has its name."""
 
     config = _LIMITS
 
     def setUp(self) -> None:
-        """Start, and connect."""
+        """Start the service, and connect."""
         super().setUp()
         self.running = self.start()
         self.connection = self.talk()
 
     def assertCode(self, code: int, reply: Any) -> None:
-        """The reply is a failure with this code, and the connection goes on."""
+        """The reply has this code, and the connection stays open."""
         self.assertFailure(code, reply)
         self.assertEqual(
             self.connection.ask(id="on", path="/-/ping"), {"id": "on", "code": 200, "data": "pong"}
         )
 
     def assertFailure(self, code: int, reply: Any) -> None:
-        """The reply is a failure with this code, as the protocol has it."""
+        """The reply has this code in the form of the protocol."""
         self.assertEqual((reply["status"], reply["code"]), ("error", code))
         self.assertEqual(set(reply) - {"id"}, {"status", "code", "message", "detail"})
 
     def assertClosed(self, code: int, data: bytes) -> None:
-        """These bytes get a bare failure with this code, and the connection is closed."""
+        """These bytes get a bare error with this code, and the connection is closed."""
         with self.talk() as talk:
             talk.raw(data)
             self.assertFailure(code, talk.receive())
             self.assertEqual(talk.rest(), b"")
 
     def test_200(self) -> None:
-        """A success."""
+        """A result."""
         self.assertEqual(self.connection.ask(id=1, path="/item/7"), {"id": 1, "code": 200, "data": {"id": 7}})
 
     def test_400_not_json(self) -> None:
@@ -61,7 +61,7 @@ class CodesTests(RunningTestCase):
         self.assertClosed(400, b'{"path": \n')
 
     def test_400_no_object(self) -> None:
-        """JSON that is no object."""
+        """JSON that is not an object."""
         self.connection.raw(b"[1]\n")
         self.assertCode(400, self.connection.receive())
 
@@ -72,19 +72,19 @@ class CodesTests(RunningTestCase):
         self.assertEqual((reply["id"], reply["detail"][0]["field"]), (1, "path"))
 
     def test_400_bad_utf8(self) -> None:
-        """Bad UTF-8, in the envelope and in the arguments."""
+        """Invalid UTF-8 in the envelope and in the arguments."""
         self.assertClosed(400, b'{"path":"/\xff"}\n')
         item = b'{"id":1,"method":"POST","path":"/item","auth_token":"%b","data":{"name":"\xff","price":1}}\n'
         self.connection.raw(item % self.token().encode())
         self.assertCode(400, self.connection.receive())
 
     def test_400_nested(self) -> None:
-        """A hundred thousand brackets."""
+        """A hundred thousand nested brackets."""
         self.assertClosed(400, b'{"x":' + b"[" * 100_000 + b"\n")
         self.assertClosed(400, b"[" * 100_000 + b"\n")
 
     def test_401_no_token(self) -> None:
-        """No token; and nothing can be learnt without one, not even which paths there are."""
+        """No token; existing and missing paths have the same reply."""
         with self.talk(token=False) as talk:
             for path in ("/item/7", "/nothing", "/-/routes", "/-/ping"):
                 self.assertFailure(401, talk.ask(id=1, path=path))
@@ -97,34 +97,34 @@ class CodesTests(RunningTestCase):
             self.assertEqual(talk.rest(), b"")
 
     def test_403(self) -> None:
-        """An action forbids it."""
+        """An action raises Forbidden."""
         self.assertCode(403, self.connection.ask(id=1, path="/forbidden"))
 
     def test_404(self) -> None:
-        """No such path; a variable of the wrong kind is none either."""
+        """An unknown path, also with a variable of the wrong type."""
         for path in ("/nothing", "/item/seven", "/item/7/", "/item/", "//"):
             self.assertCode(404, self.connection.ask(id=1, path=path))
 
     def test_405(self) -> None:
-        """A wrong method, with those that are right."""
+        """A wrong method; the details list the allowed ones."""
         reply = self.connection.ask(id=1, path="/item/7", method="DELETE")
         self.assertCode(405, reply)
         self.assertEqual(reply["detail"], {"allowed": ["GET"]})
 
     def test_408(self) -> None:
-        """A message that does not come to its end."""
+        """An incomplete message."""
         self.assertClosed(408, b'{"path":')
 
     def test_409(self) -> None:
-        """An action finds a conflict."""
+        """An action raises Conflict."""
         self.assertCode(409, self.connection.ask(id=1, path="/conflict"))
 
     def test_410(self) -> None:
-        """An action knows that it was there once."""
+        """An action raises Gone."""
         self.assertCode(410, self.connection.ask(id=1, path="/gone"))
 
     def test_413(self) -> None:
-        """A message over the limit, finished or not; a client that sends on can still read the reply."""
+        """A message above the size limit, complete or not; the client can read the reply while it sends."""
         self.assertClosed(413, b"x" * 150_001)
         self.assertClosed(413, b'{"path":"' + b"x" * 3_000_000 + b'"}\n')
 
@@ -135,26 +135,26 @@ class CodesTests(RunningTestCase):
         self.assertEqual([each["field"] for each in reply["detail"]], ["name", "price"])
 
     def test_422_wrong(self) -> None:
-        """Wrong arguments, all of them at once."""
+        """Invalid arguments, all of them in one reply."""
         wrong = {"name": "", "price": "high", "colour": "red"}
         reply = self.connection.ask(id=1, path="/item", method="POST", data=wrong)
         self.assertCode(422, reply)
         self.assertEqual({each["field"] for each in reply["detail"]}, set(wrong))
 
     def test_429(self) -> None:
-        """An action has had enough."""
+        """An action raises RateLimited."""
         reply = self.connection.ask(id=1, path="/limited")
         self.assertCode(429, reply)
         self.assertEqual(reply["detail"], {"retry_after": 2.5})
 
     def test_499(self) -> None:
-        """The client takes a request back."""
+        """A cancelled request."""
         self.connection.send(id=1, path="/never")
         self.connection.send(id=1, cancel=True)
         self.assertCode(499, self.connection.receive())
 
     def test_500(self) -> None:
-        """An action fails: nothing of it reaches the client; the log has it, under the request's id."""
+        """An exception in an action: no details in the reply, but in the log with the request id."""
         reply = self.connection.ask(id=1, path="/fail", meta={"request_id": "find me"})
         self.assertCode(500, reply)
         self.assertEqual((reply["message"], reply["detail"]), ("Internal Server Error", None))
@@ -163,11 +163,11 @@ class CodesTests(RunningTestCase):
         self.assertIn("codes.py", event["traceback"])
 
     def test_502(self) -> None:
-        """A service behind answered nonsense."""
+        """An action raises BadGateway."""
         self.assertCode(502, self.connection.ask(id=1, path="/gateway"))
 
     def test_503_too_many_requests(self) -> None:
-        """More unanswered requests than the worker has room for."""
+        """More pending requests than the limit."""
         for number in range(4):
             self.connection.send(id=number, path="/never")
         reply = self.connection.receive()
@@ -175,20 +175,20 @@ class CodesTests(RunningTestCase):
         self.assertEqual((reply["id"], reply["detail"]), (3, {"retry_after": 1.0}))
 
     def test_503_too_many_connections(self) -> None:
-        """More connections than the worker has room for."""
+        """More connections than the limit."""
         talks = [self.talk() for _ in range(20)]
         self.assertFailure(503, talks[-1].receive())
         self.assertEqual(talks[-1].rest(), b"")
 
     def test_504(self) -> None:
-        """An action that outlives the caller's time, waiting or blocking."""
+        """An action that exceeds the caller's deadline, waiting or blocking."""
         for path in ("/wait", "/never"):
             self.assertCode(504, self.connection.ask(id=1, path=path, timeout=0.05))
         self.assertCode(504, self.connection.ask(id=1, path="/block", data={"seconds": 0.5}, timeout=0.05))
         self.assertCode(504, self.connection.ask(id=1, path="/item/7", timeout=0))
 
     def test_no_action_leaks(self) -> None:
-        """None of the failures above was an accident of ours: nothing but /fail is in the log."""
+        """The log has no failures other than those of /fail."""
         self.connection.ask(id=1, path="/fail")
         self.running.until("/fail")
         errors = [each for each in self.running.log if each["level"] in ("error", "critical")]
@@ -196,24 +196,24 @@ class CodesTests(RunningTestCase):
 
 
 class ServersLimitTests(RunningTestCase):
-    """What the server allows at most."""
+    """The server's own limits."""
 
     config = '[services.codes]\napp = "codes:app"\nrequest_timeout = 0.05\n'
 
     def test_504_the_servers_limit(self) -> None:
-        """An action that outlives the server's limit, whatever the caller allows."""
+        """An action that exceeds the server's limit, even if the caller's deadline is later."""
         self.start()
         reply = self.talk().ask(id=1, path="/wait", timeout=60)
         self.assertEqual(reply["code"], 504)
 
 
 class ForbiddenUserTests(RunningTestCase):
-    """Whom the kernel vouches for."""
+    """Users that are not allowed."""
 
     config = '[security]\nallow_uids = [4242]\n[services.codes]\napp = "codes:app"\n'
 
     def test_403_the_connection(self) -> None:
-        """A user that is not listed is told so, and the connection is closed."""
+        """A user that is not allowed gets 403, and the connection is closed."""
         self.start()
         with self.talk() as talk:
             self.assertEqual(talk.receive()["code"], 403)
@@ -224,7 +224,7 @@ class PageTests(RunningTestCase):
     """The table of codes."""
 
     def test_every_code_has_a_test(self) -> None:
-        """The page's table and the tests above name the same codes."""
+        """The table of codes and the tests of this module have the same codes."""
         page = Path(__file__).resolve().parents[2] / "docs" / "protocol.rst"
         listed = set(re.findall(r"^(\d{3}) +\w", page.read_text("utf-8"), re.MULTILINE))
         tested = {found[1] for name in dir(CodesTests) if (found := re.match(r"test_(\d{3})", name))}

@@ -1,4 +1,4 @@
-"""The demo as the README shows it: the real ``twistd``, and the command line beside it."""
+"""The demo of the README with ``twistd`` and the command line."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Demo(RunningTestCase):
     config = DEMO
 
     def result(self, *arguments: str) -> Any:
-        """What a command prints, as JSON."""
+        """The output of a command, decoded from JSON."""
         outcome = self.command(*arguments)
         self.assertEqual((outcome.code, outcome.err), (0, ""))
         return json.loads(outcome.out)
 
     def test_home(self) -> None:
-        """``home`` says hello, in these very words."""
+        """The greeting of ``home`` is exactly this text."""
         self.start()
         self.assertEqual(self.command("call", "home", "/").out, '{"message": "Hello World!"}\n')
 
     def test_users_are_kept(self) -> None:
-        """A user that is added is seen by every worker, and is still there after a restart."""
+        """An added user is visible to all workers, also after a restart."""
         running = self.start()
         ada = {"id": 2, "name": "Ada"}
         self.assertEqual(self.result("call", "user", "POST", "/user", "name=Ada"), ada)
@@ -40,7 +40,7 @@ class Demo(RunningTestCase):
         self.assertTrue(os.path.exists(os.path.join(self.folder, "users.sqlite3")))
 
     def test_refusals(self) -> None:
-        """What services refuse, the command line tells."""
+        """The command line shows the errors of services."""
         self.start()
         outcome = self.command("call", "user", "POST", "/user", "name=")
         self.assertEqual(outcome.code, 4)
@@ -51,7 +51,7 @@ class Demo(RunningTestCase):
         self.assertEqual((outcome.code, outcome.err), (4, "unixsvc: 405 Method not allowed: allowed: GET\n"))
 
     def test_looking_around(self) -> None:
-        """What runs is listed, with its routes."""
+        """Services and routes are listed."""
         self.start()
         self.assertEqual(self.command("ls").out, "home\norchestrator\nuser\n")
         outcome = self.command("routes", "user")
@@ -79,7 +79,7 @@ class Demo(RunningTestCase):
         self.assertEqual([line[0] for line in lines[1:] if line[0].isdigit()], pids)
 
     def test_killed(self) -> None:
-        """A worker is killed; the next call is answered, and another worker comes in its place."""
+        """After a worker is killed, calls succeed and a new worker is started."""
         self.start()
         [worker] = self.result("status", "--json")["home"]["workers"]
         os.kill(worker["pid"], signal.SIGKILL)
@@ -88,12 +88,12 @@ class Demo(RunningTestCase):
         self.assertNotEqual(other["pid"], worker["pid"])
 
     def test_token(self) -> None:
-        """The token that is shown is the one that services want."""
+        """The token that is shown is accepted by services."""
         self.start()
         self.assertEqual(self.command("token", "show").out, self.token() + "\n")
 
     def test_not_started(self) -> None:
-        """Before the start, each command says that nothing runs."""
+        """Before the start, each command reports that no service is running."""
         for words in [["call", "home", "/"], ["routes", "home"], ["status"]]:
             outcome = self.command(*words)
             self.assertEqual((outcome.code, outcome.out, outcome.err.count("\n")), (5, "", 1))

@@ -1,4 +1,4 @@
-"""The orchestrator in a program of somebody else's."""
+"""The orchestrator in another program."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ reactor.callWhenRunning(lambda: orchestrator.booted().addCallback(booted))
 
 
 class EmbeddingTests(RunningTestCase):
-    """``twistd -y`` with an application that has an orchestrator for a part."""
+    """``twistd -y`` with an application that contains an orchestrator."""
 
     def test_life(self) -> None:
         """Services are registered, started, changed by a reload, and drained at the end."""

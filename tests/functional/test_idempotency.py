@@ -1,4 +1,4 @@
-"""Idempotency keys, over workers that share them, change and die."""
+"""Idempotency keys with several workers, restarts and crashes."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class IdempotencyTests(RunningTestCase):
 
     @property
     def file(self) -> Path:
-        """Where the answers are."""
+        """The path of the database."""
         return Path(self.folder, "run", ".answers_counting.sqlite3")
 
     def runs(self) -> Counter[str]:
-        """How often each name was written down."""
+        """The number of runs by name."""
         file = Path(self.folder, "runs")
         return Counter(file.read_text().splitlines() if file.exists() else [])
 
     def post(self, key: str, path: str = "/run", **data: Any) -> Any:
-        """Send a request with a key, on a connection of its own; the reply."""
+        """Send a request with a key on a new connection; returns the reply."""
         with self.talk("counting") as talk:
             return talk.ask(id=1, method="POST", path=path, data=data, meta={"idempotency_key": key})
 
@@ -47,7 +47,7 @@ class IdempotencyTests(RunningTestCase):
         self.eventually(lambda: len(self.worker_pids("counting")) == 4)
 
     def test_again(self) -> None:
-        """Asked on other connections, any worker gives what was answered by the one that ran it."""
+        """Each worker repeats the stored reply, on other connections."""
         self.start()
         first = self.post("a", name="x")
         failure = self.post("b", "/fail", name="y")
@@ -63,7 +63,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual((runs["x"], runs["y"]), (1, 1))
 
     def test_survives_a_restart(self) -> None:
-        """Answers outlive the orchestrator: they are given after another has been started."""
+        """Stored replies survive a restart of the orchestrator."""
         running = self.start()
         first = self.post("a", name="x")
         running.signal(signal.SIGTERM)
@@ -73,7 +73,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(self.runs()["x"], 1)
 
     def test_at_the_same_time(self) -> None:
-        """All who ask for a key while it runs, in whichever worker, wait, and get the one answer."""
+        """All requests with the key of a running action, in any worker, wait for its reply."""
         self.start()
         replies: list[Any] = []
         threads = [
@@ -90,7 +90,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(self.runs()["x"], 1)
 
     def test_goes_away(self) -> None:
-        """What a client began that went away is not run again: 409, or, if it was shielded, its result."""
+        """After a disconnect, a key gets 409, or the result of a shielded action; it never runs again."""
         self.start()
         for path, code in (("/run", 409), ("/shielded", 200)):
             data, meta = {"name": path, "seconds": 0.5}, {"idempotency_key": path}
@@ -101,7 +101,7 @@ class IdempotencyTests(RunningTestCase):
             self.assertEqual(self.runs()[path], 1)
 
     def test_killed(self) -> None:
-        """What a worker that was killed had begun is answered with 409, at once, and never run again."""
+        """The key of an action in a killed worker gets 409 immediately and never runs again."""
         self.start()
         with self.talk("counting") as talk:
             data = {"name": "x", "seconds": 60}
@@ -117,7 +117,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(self.runs()["x"], 1)
 
     def test_nothing_without_keys(self) -> None:
-        """A service that sees no key has no file; at the first one it is made, for its user alone."""
+        """The file is created for the first key, for its user only."""
         self.start()
         with self.talk("counting") as talk:
             talk.ask(id=1, method="POST", path="/run", data={"name": "x"})
@@ -128,7 +128,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertTrue(self.file.exists())
 
     def test_damaged(self) -> None:
-        """A file that is none keeps the service from starting, and is named."""
+        """A damaged file prevents the start and is named in the error."""
         os.mkdir(os.path.join(self.folder, "run"), 0o700)
         self.file.write_bytes(b"nonsense" * 1000)
         self.file.chmod(0o600)
@@ -137,7 +137,7 @@ class IdempotencyTests(RunningTestCase):
 
     @skipIf(os.geteuid() != 0, "only root can run workers as another user")
     def test_another_user(self) -> None:
-        """Workers of another user serve what has no key; with one they do where they may make the file."""
+        """Workers of another user serve requests without keys; with keys, if they may create the file."""
         os.chmod(self.folder, 0o755)
         self.configure(self.config + 'user = "nobody"\n')
         Path(self.folder, "runs").touch()
@@ -153,7 +153,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(self.runs(), {"x": 1, "y": 1})
 
     def test_killed_at_random(self) -> None:
-        """While workers are killed, each key with a result was run once, and each other one at most once."""
+        """While workers are killed, each key with a result runs once, all others at most once."""
         self.start()
         codes: dict[str, int] = {}
         done = threading.Event()
@@ -181,7 +181,7 @@ class IdempotencyTests(RunningTestCase):
             self.assertEqual(self.post(key, name=key, seconds=0.1)["code"], codes[key])
 
     def kill_until(self, done: threading.Event) -> None:
-        """Kill one after the other, by chance."""
+        """Kill workers at random."""
         self.killed = 0
         while not done.wait(0.15):
             with contextlib.suppress(OSError, EOFError):
@@ -191,7 +191,7 @@ class IdempotencyTests(RunningTestCase):
                     self.killed += 1
 
     def post_all(self, keys: list[str], codes: dict[str, int]) -> None:
-        """Send each until there is an answer that is one."""
+        """Send each request until there is a final reply."""
         for key in keys:
             deadline = time.monotonic() + 30.0
             while key not in codes and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""What an installation brings, seen from a folder that has nothing to do with the source."""
+"""The installed package, used outside of the source tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import unixsvc
 
 
 def _files() -> list[str]:
-    """What the installed distribution that these tests import consists of; nothing if it is the source."""
+    """The files of the installed distribution; nothing in a source tree."""
     try:
         distribution = metadata.distribution("unixsvc")
     except metadata.PackageNotFoundError:
@@ -30,7 +30,7 @@ def _files() -> list[str]:
 @skipUnless(_files(), "the tests run against the source")
 class Installed(TestCase):
     def run_program(self, name: str, *arguments: str) -> tuple[int, str, str]:
-        """Run a program of this environment somewhere else; its exit code, output and errors."""
+        """Run a program of this environment in another directory; returns exit code, output and errors."""
         program = os.path.join(os.path.dirname(sys.executable), name)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         with tempfile.TemporaryDirectory() as folder:
@@ -48,23 +48,23 @@ class Installed(TestCase):
             self.assertIn(name, _files())
 
     def test_plugin(self) -> None:
-        """``twistd`` knows the command, and has nothing to complain about."""
+        """``twistd`` lists the command without warnings."""
         code, out, err = self.run_program("twistd", "--help")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("\n    unixsvc ", out)
 
     def test_plugin_options(self) -> None:
-        """The command's own help works, so the plugin leads to what it names."""
+        """The help of the command works, so the plugin finds its module."""
         code, out, err = self.run_program("twistd", "unixsvc", "--help")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("--config", out)
 
     def test_command(self) -> None:
-        """The command line is there, and knows which version it is."""
+        """The command line is installed and shows its version."""
         expected = (0, metadata.version("unixsvc") + "\n", "")
         self.assertEqual(self.run_program("unixsvc", "--version"), expected)
 
     def test_demo(self) -> None:
-        """The demo's configuration and routes are as they should be."""
+        """The configuration and the routes of the demo are valid."""
         expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\nhttp: fine, 8 routes\n", "")
         self.assertEqual(self.run_program("unixsvc", "check"), expected)

@@ -1,4 +1,4 @@
-"""Streams over real sockets: nothing piles up, and nothing goes on for nobody."""
+"""Streams over real sockets: memory is bounded, and no generator runs without a reader."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _WARM_UP = 5_000  # items
 
 
 class StreamTests(RunningTestCase):
-    """A service with one worker, and streams."""
+    """A service with one worker and streams."""
 
     config = '[services.streaming]\napp = "streaming:app"\n'
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the service."""
         super().setUp()
         self.running = self.start()
         self.items = 1_000_000 if full() else 100_000
 
     def seen(self) -> Any:
-        """What the last stream has done."""
+        """The state of the last stream."""
         return self.ask("streaming", "/seen")
 
     def memory(self) -> psutil.Process:
-        """The worker, when it has done all that it ever does and so has all that it needs."""
+        """The memory of the worker after a warm-up."""
         with self.talk("streaming") as talk:
             talk.send(id=1, path="/count", data={"to": _WARM_UP})
             self.read(talk, 1, _WARM_UP)
@@ -56,7 +56,7 @@ class StreamTests(RunningTestCase):
         return number
 
     def assert_stands_still(self) -> int:
-        """The stream comes to stand where it is; how many items it has given."""
+        """The stream is suspended; returns its number of items."""
         given: list[int] = []
 
         def still() -> bool:
@@ -68,7 +68,7 @@ class StreamTests(RunningTestCase):
         return given[-1]
 
     def test_without_credit(self) -> None:
-        """A client that sleeps finds all items, and the worker has held no more of them than before."""
+        """A client that sleeps gets all items, and the memory of the worker is bounded."""
         worker = self.memory()
         before = worker.memory_info().rss
         with self.talk("streaming") as talk:
@@ -89,7 +89,7 @@ class StreamTests(RunningTestCase):
         )
 
     def test_with_credit(self) -> None:
-        """With credit the worker makes what is wanted, and answers others on the connection meanwhile."""
+        """With credit the worker computes as many items, and serves other requests on the connection."""
         worker = self.memory()
         before = worker.memory_info().rss
         with self.talk("streaming") as talk:
@@ -120,7 +120,7 @@ class StreamTests(RunningTestCase):
         )
 
     def test_others_meanwhile(self) -> None:
-        """A stream that never waits does not hold up other connections."""
+        """A stream that never waits does not block other connections."""
         with self.talk("streaming") as talk, self.talk("streaming") as other:
             talk.send(id=1, path="/count", data={"to": self.items}, credit=self.items + 1)
             slowest = 0.0
@@ -134,7 +134,7 @@ class StreamTests(RunningTestCase):
         self.figure(f"another connection was answered within {slowest * 1000:.1f} ms beside a stream")
 
     def test_cancel(self) -> None:
-        """What is taken back ends with 499, whether it waits or stands still, and has cleaned up."""
+        """A cancelled stream ends with 499 and its cleanup runs, whether it waits or is blocked."""
         for path, credit in (("/tick", {}), ("/count", {"credit": 3})):
             with self.talk("streaming") as talk:
                 talk.send(id=1, path=path, data={"to": 9} if credit else {}, **credit)
@@ -148,7 +148,7 @@ class StreamTests(RunningTestCase):
             self.assertEqual(self.seen()["ended"], "stopped")
 
     def test_gone(self) -> None:
-        """A client that goes away ends its stream: one that waits, stands still, or cannot send."""
+        """A disconnect ends a stream, whether it waits, is blocked, or cannot send."""
         for path, message in (
             ("/tick", {}),
             ("/count", {"data": {"to": 9}, "credit": 3}),
@@ -163,7 +163,7 @@ class StreamTests(RunningTestCase):
         self.eventually(lambda: self.ask("streaming", "/-/stats")["inflight"] == 0)
 
     def test_failures(self) -> None:
-        """What goes wrong in the middle ends a stream, and says no more than it should."""
+        """An error ends a stream; an unknown exception has no details."""
         with self.talk("streaming") as talk:
             self.assertEqual(talk.ask(id=1, path="/fail")["data"], 1)
             line = talk.receive()
@@ -176,7 +176,7 @@ class StreamTests(RunningTestCase):
         self.assertIn("r-77", str(self.running.until("the secret of the inside")))
 
     def test_drained(self) -> None:
-        """A worker that is replaced serves its streams to their end, credit and all."""
+        """A worker that is replaced finishes its streams, with credit."""
         with self.talk("streaming") as talk:
             talk.send(id=1, path="/count", data={"to": 500}, credit=100)
             for _ in range(100):
@@ -189,7 +189,7 @@ class StreamTests(RunningTestCase):
             self.assertTrue(talk.told_to_go)
 
     def test_command(self) -> None:
-        """The command line prints items as they come, and knows when nobody reads them any more."""
+        """The command line prints items as they arrive, and handles a broken pipe."""
         done = self.command("call", "streaming", "/count", "to:=3", "--data", "{}")
         self.assertEqual(done.code, 2)
         done = self.command("call", "streaming", "GET", "/count", "to:=3")

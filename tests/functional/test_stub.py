@@ -1,4 +1,4 @@
-"""``unixsvc stub`` against the demo that really runs."""
+"""``unixsvc stub`` with the running demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).resolve().parents[1] / "unit" / "cli" / "samples" / "use
 
 
 def made_of(client: unixsvc.Client | aio.Client) -> UserClient:
-    """Calls go through either client: this is here for the type checker, too."""
+    """Calls with either client; type checkers check this function, too."""
     return UserClient(client)
 
 
@@ -26,14 +26,14 @@ class Stub(RunningTestCase):
     config = '[services.user]\napp = "unix_app.user:app"\n'
 
     def test_made(self) -> None:
-        """What is made of the running service is what unit tests and type checkers have looked at."""
+        """The generated module of the running service is the sample of the unit tests."""
         self.start()
         outcome = self.command("stub", "user")
         self.assertEqual((outcome.code, outcome.err), (0, ""))
         self.assertEqual(outcome.out, SAMPLE.read_text("utf-8"))
 
     def test_imports(self) -> None:
-        """It is a module as it is printed, and needs no Twisted and no unixsvc."""
+        """The module can be imported without Twisted and without unixsvc."""
         self.start()
         Path(self.folder, "made.py").write_text(self.command("stub", "user", "--class", "Made").out, "utf-8")
         script = "import made, sys; print(made.Made.__name__, {'twisted', 'unixsvc'} & {*sys.modules})"
@@ -43,7 +43,7 @@ class Stub(RunningTestCase):
         self.assertEqual((done.stdout, done.stderr), ("Made set()\n", ""))
 
     def test_calls(self) -> None:
-        """The service does what the methods say."""
+        """The methods call the service."""
         self.start()
 
         async def use() -> list[Any]:
@@ -59,6 +59,6 @@ class Stub(RunningTestCase):
         self.assertEqual(asyncio.run(use()), [ada, ada, [User(id=1, name="Zeki")], []])
 
     def test_no_such_service(self) -> None:
-        """A service that is not there leaves no module, but one line."""
+        """A missing service gives an error of one line and no module."""
         self.start()
         self.assertRefuses(5, ["stub", "nobody"], "there is no service 'nobody'")

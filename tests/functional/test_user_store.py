@@ -1,4 +1,4 @@
-"""Several processes at once use one file of users."""
+"""Several processes that use one file of users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _add(path: str, process: int) -> list[User]:
 
 class SeveralProcesses(TestCase):
     def setUp(self) -> None:
-        """Start processes that share nothing but the folder."""
+        """Start processes that share the directory only."""
         context = multiprocessing.get_context("spawn")  # what threads held when we forked would stay held
         self.processes = ProcessPoolExecutor(_PROCESSES, mp_context=context)
         self.addCleanup(self.processes.shutdown)
@@ -41,14 +41,14 @@ class SeveralProcesses(TestCase):
         os.mkdir(self.folder)
 
     def test_creation(self) -> None:
-        """Processes that open a new file together find one first user, and none of them fails."""
+        """Processes that create a file at the same time get one first user, and none fails."""
         for attempt in range(25):
             path = os.path.join(self.folder, f"{attempt}.sqlite3")
             found = list(self.processes.map(_open_together, [path] * _PROCESSES))
             self.assertEqual(found, [[User(1, "Zeki")]] * _PROCESSES)
 
     def test_writing(self) -> None:
-        """All that processes write at once is kept, each user under an id of its own."""
+        """Concurrent writes are kept, each user with a unique id."""
         path = os.path.join(self.folder, "users.sqlite3")
         added = list(self.processes.map(_add, [path] * _PROCESSES, range(_PROCESSES)))
         mine = SQLiteUsers(path)

@@ -1,4 +1,4 @@
-"""Three services that ask each other: the first the second, the second the third, which waits."""
+"""Three services: the first calls the second, the second the third, which waits."""
 
 from __future__ import annotations
 
@@ -16,82 +16,82 @@ log = Logger(namespace="chain")
 
 
 class First:
-    """Asks the second."""
+    """Calls the second service."""
 
     def __init__(self, services: IServices) -> None:
         self._services = services
 
     async def wait(self) -> Any:
-        """For what does not come."""
+        """Wait forever."""
         return await self._services.get("second", "/wait")
 
     async def shielded(self, seconds: float) -> Any:
-        """For what comes."""
+        """Wait for a while, shielded."""
         return await self._services.get("second", "/shielded", seconds=seconds)
 
     async def names(self) -> Any:
-        """By which name each of the others was asked."""
+        """The request ids in all services."""
         return await self._services.get("second", "/names")
 
     async def items(self) -> Any:
-        """What the third gives one by one."""
+        """The items of the third service."""
         return [each async for each in self._services.stream("third", "GET", "/items")]
 
     async def absent(self) -> Any:
-        """Ask a service that there is not."""
+        """Call a service that does not exist."""
         return await self._services.get("absent", "/")
 
 
 class Second:
-    """Asks the third."""
+    """Calls the third service."""
 
     def __init__(self, services: IServices) -> None:
         self._services = services
 
     async def wait(self) -> Any:
-        """For what does not come."""
+        """Wait forever."""
         return await self._services.get("third", "/wait")
 
     async def shielded(self, seconds: float) -> Any:
-        """For what comes."""
+        """Wait for a while, shielded."""
         return await self._services.get("third", "/shielded", seconds=seconds)
 
     async def names(self, request: Request) -> Any:
-        """By which name each was asked."""
+        """The request ids in both services."""
         third = await self._services.get("third", "/names")
         return [[request.meta, request.timeout], third]
 
 
 class Third:
-    """Asks nobody."""
+    """Calls no service."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
 
     async def wait(self, request: Request) -> None:
-        """For what does not come."""
+        """Wait forever."""
         log.info("the third begins", request_id=request.request_id)
         await Deferred()
 
     async def shielded(self, request: Request, seconds: float) -> str:
-        """For what comes."""
+        """Wait for a while, shielded."""
         log.info("the third begins", request_id=request.request_id)
         await deferLater(self._reactor, seconds)
         log.info("the third has done it", request_id=request.request_id)
         return "done"
 
     async def names(self, request: Request) -> Any:
-        """By which name it was asked."""
+        """The request id in this service."""
         return [request.meta, request.timeout]
 
     async def items(self, request: Request) -> AsyncIterator[Any]:
-        """By which name it was asked, and some numbers."""
+        """Yield the request id and some numbers."""
         yield request.meta
         for number in range(200):
             yield number
 
     async def mounted(self, request: Request, colour: str, number: int) -> dict[str, Any]:
-        """What comes through a mount."""
+        """The request as it arrives through a mount."""
         return {
             "path": request.path,
             "method": request.method,

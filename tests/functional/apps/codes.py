@@ -1,4 +1,4 @@
-"""An application that can be made to fail in every way."""
+"""An application with all kinds of errors."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ SECRET = "the secret of the inside"
 
 
 class Item(Struct, forbid_unknown_fields=True):
-    """What is sent in."""
+    """The data of a request."""
 
     name: Annotated[str, Meta(min_length=1)]
     price: float
 
 
 class Codes:
-    """One action for each code that an action can bring about."""
+    """One action for each code that an action can cause."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
 
     async def show(self, id: int) -> dict[str, int]:
-        """Nothing special."""
+        """Return an item."""
         return {"id": id}
 
     async def create(self, item: Item) -> Item:
-        """What was sent in."""
+        """Return the data."""
         return item
 
     async def fail(self) -> None:
-        """Fail with words that must not get out."""
+        """Raise an exception whose message must not reach the client."""
         raise RuntimeError(SECRET)
 
     async def forbidden(self) -> None:
@@ -62,33 +62,33 @@ class Codes:
         raise BadGateway("nonsense")
 
     async def wait(self, seconds: float = 60.0) -> float:
-        """Take some time."""
+        """Wait for a while."""
         await deferLater(self._reactor, seconds)
         return seconds
 
     def block(self, seconds: float = 60.0) -> float:
-        """Take some time of a thread."""
+        """Block a thread for a while."""
         time.sleep(seconds)
         return seconds
 
     async def never(self) -> None:
-        """Wait for what does not come."""
+        """Wait forever."""
         await Deferred()
 
     async def large(self, size: int) -> str:
-        """Give so many letters."""
+        """Return this many letters."""
         return "x" * size
 
     async def spawn(self) -> int:
-        """Leave a process behind, which has whatever it inherits."""
+        """Leave a child process behind, which inherits the file descriptors."""
         return os.system("sleep 20 &")  # noqa: S605
 
     def environment(self) -> dict[str, str]:
-        """What this process finds there."""
+        """The environment of this process."""
         return dict(os.environ)
 
     async def peer(self, request: Request) -> dict[str, int | None]:
-        """Who asks, and who answers."""
+        """The uid of the caller and the pid of the worker."""
         return {"uid": request.peer.uid, "pid": request.peer.pid, "worker": os.getpid()}
 
 

@@ -1,4 +1,4 @@
-"""An application that writes down each run of its action, in a file that outlives its worker."""
+"""An application that records each run of its action in a file that outlives its worker."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ RUNS = "runs"
 
 
 class Counting:
-    """Runs, in every way that an action can."""
+    """Runs of all kinds of actions."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
 
     async def run(self, name: str, seconds: Annotated[float, Meta(ge=0)] = 0.0) -> dict[str, str | int]:
-        """Write the name down, wait, and say who did it."""
+        """Record the name, wait, and return the worker."""
         _note(name)
         await deferLater(self._reactor, seconds)
         return {"name": name, "pid": os.getpid()}
 
     async def fail(self, name: str) -> None:
-        """Write the name down, and fail with who did it."""
+        """Record the name, and fail with the worker."""
         _note(name)
         raise Conflict({"pid": os.getpid()})
 

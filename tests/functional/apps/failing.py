@@ -1,4 +1,4 @@
-"""An application that can be imported until a file ``doomed`` is beside it."""
+"""An application that can be imported until there is a file ``doomed`` beside it."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ if _DOOM.exists():
 
 
 def pid() -> int:
-    """Which process this is."""
+    """The pid of this process."""
     return os.getpid()
 
 

@@ -1,4 +1,4 @@
-"""An application that ends the process when it is imported."""
+"""An application that exits the process when it is imported."""
 
 import sys
 

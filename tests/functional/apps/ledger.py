@@ -1,4 +1,4 @@
-"""An application that writes down what it does, in a file that outlives its workers; and its streams."""
+"""An application that records its actions in a file that outlives its workers, and streams."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LEDGER = os.path.join(os.path.dirname(__file__), "ledger")
 
 
 class Ledger:
-    """Notes, and numbers."""
+    """Records and numbers."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
 
     async def note(self, name: str, seconds: float = 0.0) -> str:
-        """Write a name down, and take some time then."""
+        """Record a name, and take some time."""
         _write(name)
         await deferLater(self._reactor, seconds)
         return name
@@ -31,7 +31,7 @@ class Ledger:
         return {"id": id}
 
     async def numbers(self, count: int) -> AsyncIterator[int]:
-        """Count, and write down how far that went when it is left."""
+        """Count, and record the last number at the end."""
         number = 0
         try:
             for number in range(count):
@@ -40,7 +40,7 @@ class Ledger:
             _write(f"left at {number}")
 
     async def broken(self) -> AsyncIterator[int]:
-        """Fail after two."""
+        """Fail after two items."""
         yield 0
         yield 1
         raise Gone("there are no more")

@@ -1,4 +1,4 @@
-"""A service that has all of its requests answered by the one with the streams."""
+"""A service that mounts the one with the streams for all paths."""
 
 from __future__ import annotations
 

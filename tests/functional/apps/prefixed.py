@@ -1,4 +1,4 @@
-"""A request handler of a user's own: each message is preceded by its length, as four bytes, big-endian."""
+"""A custom request handler: each message is preceded by its length as four bytes, big-endian."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class _Connection(Int32StringReceiver):
         self._handler.clients.discard(self)
 
     def close(self) -> None:
-        """Close when all is written."""
+        """Close after all replies are written."""
         transport: Any = self.transport
         transport.loseConnection()
 
     def abort(self) -> None:
-        """Close now."""
+        """Close immediately."""
         transport: Any = self.transport
         transport.abortConnection()
 
@@ -63,11 +63,11 @@ class PrefixedRequestHandler(Service):
         self._idle: Deferred[None] | None = None
 
     def begin(self) -> None:
-        """A request more is unanswered."""
+        """Count a pending request."""
         self._unanswered += 1
 
     def end(self, result: object) -> object:
-        """It is answered."""
+        """Count a reply."""
         self._unanswered -= 1
         if self._idle is not None and not self._unanswered:
             idle, self._idle = self._idle, None
@@ -75,24 +75,24 @@ class PrefixedRequestHandler(Service):
         return result
 
     async def probe(self) -> None:
-        """Ask for our health, without a socket."""
+        """Check the health without a socket."""
         request = Request("GET", "/-/health", auth_token=self.context.token)
         reply = unary_reply(await await_result(self.context.handle(request)))
         if reply.code >= 400:
             raise error_from(reply.code, reply.detail)
 
     async def listen(self) -> None:
-        """Begin to accept."""
+        """Start to accept connections."""
         self._port = await self.context.endpoint.listen(Factory.forProtocol(partial(_Connection, self)))
 
     async def close(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting connections."""
         port, self._port = self._port, None
         if port is not None:
             port.stopListening()
 
     async def drain(self, wait_for_idle: bool = False) -> None:
-        """Answer, and close."""
+        """Finish pending requests, and close."""
         if self._unanswered:
             self._idle = self._idle or Deferred()
             await self._idle
@@ -100,15 +100,15 @@ class PrefixedRequestHandler(Service):
             each.close()
 
     def abort(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         for each in list(self.clients):
             each.abort()
 
     def connections(self) -> int:
-        """How many clients there are."""
+        """The number of connections."""
         return len(self.clients)
 
     def stopService(self) -> Deferred[None]:
-        """End; what there was to answer has been by then."""
+        """Stop; pending requests are finished before."""
         super().stopService()
         return Deferred.fromCoroutine(self.close())

@@ -1,4 +1,4 @@
-"""Streams of all kinds, and what became of them."""
+"""Streams of all kinds, and their outcomes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Streams:
         self.ended = ""
 
     async def count(self, to: int) -> AsyncIterator[dict[str, int | str]]:
-        """Give items without ever waiting."""
+        """Yield items without waiting."""
         self.given, self.ended = 0, ""
         try:
             for number in range(to):
@@ -36,7 +36,7 @@ class Streams:
             self.ended = self.ended or "stopped"
 
     async def tick(self, seconds: float = 0.01) -> AsyncIterator[int]:
-        """Give an item now and then, for ever."""
+        """Yield an item now and then, forever."""
         self.given, self.ended = 0, ""
         try:
             while True:
@@ -47,19 +47,19 @@ class Streams:
             self.ended = "stopped"
 
     async def fail(self, secret: bool = False) -> AsyncIterator[int]:
-        """Give an item, and fail."""
+        """Yield an item, and fail."""
         yield 1
         raise RuntimeError("the secret of the inside") if secret else NotFound("the rest")
 
     async def named(
         self, request: Request, items: int = 1
     ) -> AsyncIterator[tuple[dict[str, str], float | None]]:
-        """Tell by which name it was asked, and for how long."""
+        """Yield the request id and the timeout."""
         for _ in range(items):
             yield request.meta, request.timeout
 
     def seen(self) -> dict[str, int | str]:
-        """What the last one has done."""
+        """The state of the last stream."""
         return {"given": self.given, "ended": self.ended}
 
 

@@ -1,4 +1,4 @@
-"""An application whose versions differ by a file beside it: ``mode`` says which one this is."""
+"""An application with versions: the file ``mode`` beside it selects one."""
 
 import itertools
 import os
@@ -22,23 +22,23 @@ if _MODE == "die":
 
 
 def version() -> str:
-    """Which one this is."""
+    """The version."""
     return _MODE
 
 
 def item(id: int) -> dict[str, int]:
-    """What the load asks for."""
+    """The route of the load test."""
     return {"id": id}
 
 
 def stand_still() -> None:
-    """Never come back, nor let the event loop go on."""
+    """Block the event loop forever."""
     while True:
         pass
 
 
 def leak(size: int) -> int:
-    """Keep so many bytes."""
+    """Keep this many bytes."""
     _kept.append(b"x" * size)
     return len(_kept)
 
@@ -47,7 +47,7 @@ _kept: list[bytes] = []
 
 
 class _Store:
-    """Has its moods."""
+    """A dependency whose ping depends on the version."""
 
 
 def _ping(store: _Store) -> None:

@@ -1,4 +1,4 @@
-"""An application whose route table cannot work."""
+"""An application with an invalid route table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from unixsvc import GET, App
 
 
 def show(number: int) -> int:
-    """The path has no such variable."""
+    """An action whose path has no such variable."""
     return number
 
 

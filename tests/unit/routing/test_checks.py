@@ -169,24 +169,24 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(problems(dict[str, Code], {"x": "DE1", "y": "FR1"}, "a"), {"a.y": BAD})
 
     def test_generic(self) -> None:
-        """A struct of some type is looked into as that."""
+        """A generic struct is searched with its arguments."""
         self.assertEqual(problems(Box[Code], Box("FR1"), "a"), {"a.item": BAD})
 
     def test_none_beside(self) -> None:
-        """None may stand beside what is checked."""
+        """None is allowed beside a checked type."""
         for kind in (Code | None, Optional[Code], None | Code):  # noqa: UP045  # both forms
             self.assertEqual(problems(kind, None, "a"), {})
             self.assertEqual(problems(kind, "FR1", "a"), {"a": BAD})
 
     def test_type_that_contains_itself(self) -> None:
-        """It is checked at every depth."""
+        """Recursive structs are checked at each depth."""
         value = Tree("DE1", [Tree("FR1", [Tree("DE1", [], Tree("FR1"))])])
         self.assertEqual(
             problems(Tree, value), {"branches[0].code": BAD, "branches[0].branches[0].twin.code": BAD}
         )
 
     def test_where_nobody_looks(self) -> None:
-        """A check that would be passed over in silence is refused."""
+        """A check in an unsupported position is refused."""
         for kind in (Code | int, Sequence[Code], Mapping[str, Code], tuple[Code, int], tuple[int, Code],
                      dict[Code, int], Row, Table, Record, list[Record], Inner | int | None):  # fmt: skip
             self.assertRaises(TypeError, checker_for, kind)
@@ -196,21 +196,21 @@ class CostTests(SynchronousTestCase):
     """The size of an error report is limited, whatever a peer sends."""
 
     def test_long_key(self) -> None:
-        """A key of any length is shortened where it is named."""
+        """Long keys in field names are shortened."""
         check = checker_for(dict[str, list[Annotated[int, Check(bool, message="{value}")]]])
         assert check is not None
         [problem] = check({"k" * 100_000: [0]}, "tags")
         self.assertLessEqual(len(problem.field), 300)
 
     def test_long_value(self) -> None:
-        """So is a value that the message quotes."""
+        """Long values in messages are shortened."""
         check = checker_for(Annotated[str, Check(str.isdigit, message="{value} is no number")])
         assert check is not None
         [problem] = check("x" * 100_000, "number")
         self.assertLessEqual(len(problem.message), 300)
 
     def test_lazy(self) -> None:
-        """Of a million wrong items only those are looked at that are asked for."""
+        """Of a million invalid items only as many are checked as errors are requested."""
         seen: list[int] = []
 
         def never(value: int) -> bool:

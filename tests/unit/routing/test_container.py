@@ -1,4 +1,4 @@
-"""Controllers and what they are given."""
+"""Controllers and their dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unixsvc.routing.route import GET, Group
 
 
 class IStore(Interface):
-    """Something registered under an interface."""
+    """An object that is registered under an interface."""
 
 
 class Store:
@@ -23,7 +23,7 @@ class Store:
 
 
 class Cache:
-    """Another, which needs the first."""
+    """A dependency with a dependency."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -36,51 +36,51 @@ class Users:
         self.store, self.cache, self.limit = store, cache, limit
 
     def index(self) -> int:
-        """Answer."""
+        """Return a text."""
         return self.limit
 
 
 class ByInterface:
-    """Asks for what provides an interface."""
+    """A controller with an interface as dependency."""
 
     def __init__(self, store: IStore) -> None:
         self.store = store
 
 
 class Bare:
-    """Does not say what it wants."""
+    """A controller without annotations."""
 
     def __init__(self, store) -> None:  # type: ignore[no-untyped-def]
         self.store = store
 
 
 class Unresolvable:
-    """Wants what is not there."""
+    """A controller with an unregistered dependency."""
 
     def __init__(self, store: Nonsense) -> None:  # type: ignore[name-defined]  # noqa: F821
         self.store = store
 
 
 class Simple:
-    """Wants nothing."""
+    """A controller without dependencies."""
 
 
 class ServicesTests(SynchronousTestCase):
-    """Making controllers."""
+    """Creation of controllers."""
 
     def setUp(self) -> None:
-        """An empty registry."""
+        """Create an empty registry."""
         self.services = ServiceContainer({})
 
     def register_all(self) -> None:
-        """Register what is needed."""
+        """Register the dependencies."""
         self.services.registry.register_factory(Store, Store)
         self.services.registry.register_factory(
             Cache, lambda svcs_container: Cache(svcs_container.get(Store))
         )
 
     def refused(self, controller: type) -> ConfigError:
-        """Why a controller cannot be made."""
+        """The error for a controller."""
         with self.assertRaises(ConfigError) as caught:
             self.services.make(controller)
         error: ConfigError = caught.exception
@@ -88,7 +88,7 @@ class ServicesTests(SynchronousTestCase):
         return error
 
     def test_arguments(self) -> None:
-        """Arguments are found by their annotations; each thing is made once."""
+        """Annotations choose the arguments; each dependency is created once."""
         self.register_all()
         users, again = self.services.make(Users), self.services.make(Users)
         self.assertIsInstance(users.store, Store)
@@ -97,31 +97,31 @@ class ServicesTests(SynchronousTestCase):
         self.assertIsNot(again, users)
 
     def test_defaults(self) -> None:
-        """What nobody registered has its default; what somebody did has not."""
+        """A default is used if the type is not registered."""
         self.register_all()
         self.assertEqual(self.services.make(Users).limit, 20)
         self.services.registry.register_value(int, 3)
         self.assertEqual(self.services.make(Users).limit, 3)
 
     def test_interface(self) -> None:
-        """An interface can be asked for."""
+        """A dependency can be an interface."""
         store = Store()
         self.services.registry.register_value(IStore, store)
         self.assertIs(self.services.make(ByInterface).store, store)
 
     def test_nothing_wanted(self) -> None:
-        """A controller without __init__ is just made."""
+        """A controller without ``__init__`` is created without arguments."""
         self.assertIsInstance(self.services.make(Simple), Simple)
 
     def test_unregistered(self) -> None:
-        """What nobody registered is named."""
+        """The error names the unregistered type."""
         error = self.refused(Users)
         self.assertEqual(error.problem, "nothing is registered for 'store'")
         self.assertEqual(error.remedy, "register Store in the application's container")
         self.assertIn("test_container.IStore", self.refused(ByInterface).remedy)
 
     def test_unregistered_further_down(self) -> None:
-        """So is what a dependency needs itself; a default does not hide it."""
+        """The error names the unregistered dependency of a dependency; a default does not hide it."""
         self.register_all()
         self.services.registry.register_factory(int, lambda svcs_container: svcs_container.get(IStore))
         error = self.refused(Users)
@@ -129,17 +129,17 @@ class ServicesTests(SynchronousTestCase):
         self.assertIn("IStore", error.remedy)
 
     def test_annotations(self) -> None:
-        """A parameter without annotation, or with one that names nothing."""
+        """A parameter without an annotation, or with an unresolvable one, is an error."""
         self.assertIn("'store' has no annotation", str(self.refused(Bare)))
         self.assertIn("cannot be resolved", str(self.refused(Unresolvable)))
 
     def test_a_factory_that_fails(self) -> None:
-        """What an application's own factory raises is its author's affair."""
+        """Exceptions of an application's factory propagate."""
         self.services.registry.register_factory(Store, lambda: 1 / 0)
         self.assertRaises(ZeroDivisionError, self.services.make, Users)
 
     def test_close(self) -> None:
-        """At the end, what was made is let go, and the registry's own last."""
+        """Closing closes the dependencies first and the registry last."""
         log: list[str] = []
 
         def store() -> Any:
@@ -157,10 +157,10 @@ class ServicesTests(SynchronousTestCase):
 
 
 class ContainerTests(SynchronousTestCase):
-    """The application's container function."""
+    """The container function of the application."""
 
     def test_context(self) -> None:
-        """It learns where it is, and is called once, before any controller is made."""
+        """The function is called once with the service context, before the controllers are created."""
         seen: list[ServiceContext] = []
 
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
@@ -175,7 +175,7 @@ class ContainerTests(SynchronousTestCase):
         self.assertEqual(context.settings.app, "shop:app")
 
     def test_framework_values(self) -> None:
-        """What the framework registers is there for the application, which may replace it."""
+        """The application can use and replace the values of the framework."""
         ours, own = Store(), Store()
         seen: list[object] = []
 
@@ -190,7 +190,7 @@ class ContainerTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(serving.start("GET", "/"))[1], id(own))
 
     def test_close(self) -> None:
-        """A router that is closed closes what the application registered."""
+        """Closing a router closes the registered values of the application."""
         closed: list[bool] = []
 
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
@@ -203,5 +203,5 @@ class ContainerTests(SynchronousTestCase):
 
 
 def container_action(container: svcs.Container) -> int:
-    """Answer with what the container has."""
+    """Return values of the container."""
     return id(container.get_abstract(IStore))

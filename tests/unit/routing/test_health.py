@@ -1,4 +1,4 @@
-"""``/-/health``, and what a service has to do with it before it listens."""
+"""``/-/health``, and the probe before a service listens."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ Ping = Callable[[Any], Awaitable[None] | None]
 
 
 class Database:
-    """Something that a service cannot do without."""
+    """A dependency with a ping."""
 
 
 class Queue:
-    """Something else."""
+    """Another dependency."""
 
 
 def fine(database: Database) -> None:
-    """Be well."""
+    """Succeed."""
 
 
 def broken(database: Database) -> None:
-    """Be not."""
+    """Fail."""
     raise OSError("the disk of db-7 is full")
 
 
 async def fine_later(queue: Queue) -> None:
-    """Be well."""
+    """Succeed."""
 
 
 async def broken_later(queue: Queue) -> None:
-    """Be not."""
+    """Fail."""
     raise OSError("queue-3 is gone")
 
 
 def app_with(database: Ping | None = None, queue: Ping | None = None) -> App:
-    """An application whose container has both, with these pings."""
+    """An application whose container has both dependencies with these pings."""
 
     async def make_queue() -> Queue:
         return Queue()
@@ -65,32 +65,32 @@ def app_with(database: Ping | None = None, queue: Ping | None = None) -> App:
 
 
 class HealthTests(SynchronousTestCase):
-    """What a client is told."""
+    """The reply to a client."""
 
     def assert_unwell(self, service: MemoryService, words: str) -> None:
-        """The answer is 503 and says nothing of the reason, which is in the log."""
+        """The reply is 503 without the reason, which is logged."""
         error = self.failureResultOf(service.get("/-/health"), Unavailable).value
         self.assertNotIn(words, f"{error} {error.detail!r}")
         [failure] = self.flushLoggedErrors(OSError)
         self.assertIn(words, failure.getErrorMessage())
 
     def test_well(self) -> None:
-        """A service is well if all pings are, and if there are none; anyone may ask."""
+        """A service is healthy if all pings succeed; the route is public."""
         for app in (App([]), app_with(), app_with(fine, fine_later)):
             service = MemoryService(app, token=None, security=Security(token="private"))
             found = self.successResultOf(service.get("/-/health"))
             self.assertEqual(found, {"status": "ok", "service": "memory"})
 
     def test_sync(self) -> None:
-        """A ping that raises makes it 503."""
+        """A ping that raises an exception makes the reply 503."""
         self.assert_unwell(MemoryService(app_with(broken, fine_later)), "db-7")
 
     def test_async(self) -> None:
-        """So does one that is async; it is awaited."""
+        """An async ping is awaited, and its exception makes the reply 503."""
         self.assert_unwell(MemoryService(app_with(fine, broken_later)), "queue-3")
 
     def test_given(self) -> None:
-        """Each ping gets what its factory makes, made anew for each question and given back after it."""
+        """Each ping gets a new object of its factory, which is closed afterwards."""
         found: list[object] = []
 
         def make() -> Iterator[Database]:
@@ -109,7 +109,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(closed, "closed")
 
     def test_recovers(self) -> None:
-        """It is asked each time: what was ill can be well again."""
+        """Each request runs the pings again."""
         ill = [True]
 
         def ping(database: Database) -> None:
@@ -122,7 +122,7 @@ class HealthTests(SynchronousTestCase):
         self.successResultOf(service.get("/-/health"))
 
     def test_takes_too_long(self) -> None:
-        """One that takes longer than any answer may is no sign of health."""
+        """A ping that exceeds the request timeout makes the reply 503."""
 
         async def wait(queue: Queue) -> None:
             await Deferred()
@@ -136,10 +136,10 @@ class HealthTests(SynchronousTestCase):
 
 
 class ListenTests(TestCase):
-    """A service listens once it has found itself well; over real sockets, as that is how it asks."""
+    """A service listens after a successful probe; over real sockets, as the probe uses one."""
 
     def setUp(self) -> None:
-        """A folder for the socket."""
+        """Create a directory for the socket."""
         from twisted.internet import reactor  # here: to import it is to choose it
 
         self.reactor: Any = reactor
@@ -148,7 +148,7 @@ class ListenTests(TestCase):
         self.path = os.path.join(self.folder, "x.sock")
 
     def host(self, app: App, security: Security | None = None) -> ServiceHost:
-        """A service that has not begun to listen; it ends with the test."""
+        """A service that does not listen yet; it is stopped after the test."""
         settings = ServiceSettings("x:app")
         worker_config = WorkerConfig(
             "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
@@ -161,7 +161,7 @@ class ListenTests(TestCase):
         return service_host
 
     async def test_well(self) -> None:
-        """A service that is well listens, and nobody's figures show that it has asked itself."""
+        """A healthy service listens, and the probe is not part of its metrics."""
         service_host = self.host(app_with(fine, fine_later))
         await service_host.listen()
         self.assertTrue(os.path.exists(self.path))
@@ -169,7 +169,7 @@ class ListenTests(TestCase):
         self.assertEqual((status.snapshot.requests, status.snapshot.codes, status.inflight), (0, {}, 0))
 
     async def test_unwell(self) -> None:
-        """One that is not fails with the path and the reason, and has never listened."""
+        """An unhealthy service fails with the path and the reason, and never listens."""
         for app, words in (
             (app_with(broken), "Database: OSError: the disk of db-7 is full"),
             (app_with(fine, broken_later), "Queue: OSError: queue-3 is gone"),
@@ -183,12 +183,12 @@ class ListenTests(TestCase):
             self.assertFalse(os.path.exists(self.path))
 
     async def test_excluded(self) -> None:
-        """It asks itself with the token, and although none of our user may connect."""
+        """The probe has the token, and works even if no user may connect."""
         nobody = os.getuid() + os.getgid() + 1
         await self.host(app_with(), Security("required", (nobody,), (nobody,))).listen()
         self.assertTrue(os.path.exists(self.path))
 
     async def test_unasked(self) -> None:
-        """Where it is not to ask itself, it listens however it is."""
+        """Without the probe, an unhealthy service listens."""
         await self.host(app_with(broken)).listen(probe=False)
         self.assertTrue(os.path.exists(self.path))

@@ -1,4 +1,4 @@
-"""Actions with a container of their own."""
+"""Actions with a container for each request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_session(container: svcs.Container, fails: bool = False) -> str:
 
 
 async def with_session_later(container: svcs.Container, fails: bool = False, waits: bool = False) -> str:
-    """Use a session, and perhaps wait."""
+    """Use a session, and wait if there is a Deferred."""
     result = with_session(container, fails)
     if waits:
         await WAITING[-1]
@@ -44,10 +44,10 @@ WAITING: list[Deferred[int]] = []
 
 
 class RequestContainerTests(SynchronousTestCase):
-    """Actions with a container of their own."""
+    """Actions with a container for each request."""
 
     def setUp(self) -> None:
-        """A service whose sessions say when they are opened and closed."""
+        """A service whose sessions record when they are opened and closed."""
         self.log: list[str] = []
 
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
@@ -66,21 +66,21 @@ class RequestContainerTests(SynchronousTestCase):
         )
 
     def test_opened_and_closed(self) -> None:
-        """Each request has one, closed when its action is done."""
+        """The container of a request is closed when its action ends."""
         for path in ("/now", "/later", "/now"):
             self.assertEqual(self.successResultOf(self.serving.start("GET", path)), (200, "open"))
             self.assertEqual(self.log, ["open", "used", "closed"])
             self.log.clear()
 
     def test_closed_after_a_failure(self) -> None:
-        """It is closed when the action fails as well."""
+        """The container is closed if the action fails."""
         for path in ("/now", "/later"):
             self.failureResultOf(self.serving.start("GET", f"{path}?fails=1"), KeyError)
             self.assertEqual(self.log, ["open", "used", "closed"])
             self.log.clear()
 
     def test_closed_after_cancellation(self) -> None:
-        """It is open while the action waits, and closed when that is cancelled."""
+        """The container is open while the action waits, and closed if it is cancelled."""
         WAITING.append(Deferred())
         reply = self.serving.start("GET", "/later?waits=1")
         self.assertEqual(self.log, ["open", "used"])
@@ -89,7 +89,7 @@ class RequestContainerTests(SynchronousTestCase):
         self.assertEqual(self.log, ["open", "used", "closed"])
 
     def test_in_a_thread(self) -> None:
-        """An action in a thread has it for as long as it runs there, though nobody waits any more."""
+        """A blocking action has its container until it returns, even if the request was cancelled."""
         reply = self.serving.start("GET", "/thread")
         self.assertEqual(self.log, [])
         function, deferred = self.serving.runner.waiting.pop()

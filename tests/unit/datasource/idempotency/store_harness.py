@@ -44,13 +44,13 @@ class Acting:
         self.refusal: ServiceError | None = None
 
     def check(self, request: Request) -> bool:
-        """Refuse, or not; the answer is no stream."""
+        """Raise the configured refusal; the reply is not a stream."""
         if self.refusal is not None:
             raise self.refusal
         return False
 
     async def handle(self, request: Request) -> Reply:
-        """Run."""
+        """Run the action."""
         self.runs.append(request)
         number = len(self.runs)
         if self.waits is not None:
@@ -70,7 +70,7 @@ class StoreTestCase(SynchronousTestCase):
     max_replies = 10
 
     def setUp(self) -> None:
-        """A folder, with no file yet."""
+        """Create a directory without a file."""
         self.clock = Clock()
         self.clock.advance(1_000_000.0)
         self.folder = self.mktemp()
@@ -97,6 +97,6 @@ class StoreTestCase(SynchronousTestCase):
         return IdempotentDatasource(acting, acting.check, store, self.clock)
 
     def start(self, datasource: IdempotentDatasource, request: Request) -> Deferred[Reply]:
-        """Have a request answered."""
+        """Start a request."""
         coroutine: Any = datasource.handle(request)
         return Deferred.fromCoroutine(coroutine)

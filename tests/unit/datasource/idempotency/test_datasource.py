@@ -1,4 +1,4 @@
-"""Each key's action runs once, whoever asks, and however it ends."""
+"""The action of each key runs once, for all workers and outcomes."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ FIRST = Reply(200, b'"run 1"')
 
 
 class OnceTests(StoreTestCase):
-    """Two workers, with one application."""
+    """Two workers of one application."""
 
     def setUp(self) -> None:
-        """Both share what acts, so that all runs are in one list."""
+        """Create two workers with the same actions."""
         super().setUp()
         self.acting = Acting()
         self.here, self.there = self.once(self.a, self.acting), self.once(self.b, self.acting)
 
     def reply(self, datasource: IdempotentDatasource, request: Request) -> Reply:
-        """The reply to what needs no waiting."""
+        """The reply to a request that does not wait."""
         return self.successResultOf(self.start(datasource, request))
 
     def test_interface(self) -> None:
-        """It is a datasource."""
+        """It provides IRouterDatasource."""
         self.assertTrue(verifyObject(IRouterDatasource, self.here))
         self.assertTrue(verifyClass(IRouterDatasource, IdempotentDatasource))
         self.assertTrue(verifyObject(IRouterDatasource, self.acting))
 
     def test_without_a_key(self) -> None:
-        """A request without a key, or that changes nothing, is run each time; nothing is kept of it."""
+        """A request without a key, or with a safe method, runs each time and is not stored."""
         plain = [Request("POST", "/"), *(keyed(method=method) for method in ("GET", "HEAD", "OPTIONS"))]
         for request in plain * 2:
             self.reply(self.here, request)
@@ -64,14 +64,14 @@ class OnceTests(StoreTestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_again(self) -> None:
-        """Asked again, both workers give the first answer; another key is run."""
+        """Both workers repeat the stored reply; another key runs."""
         for each in (self.here, self.there, self.here):
             self.assertEqual(self.reply(each, keyed()), FIRST)
         self.assertEqual(self.reply(self.there, keyed("other")), Reply(200, b'"run 2"'))
         self.assertEqual(len(self.acting.runs), 2)
 
     def test_another_request(self) -> None:
-        """A key that was used for another method, path, query, data or user is refused."""
+        """A key of a request with another method, path, query, data or user is refused."""
         self.reply(self.here, keyed(uid=7))
         others: list[dict[str, Any]] = [
             {"method": "PUT"},
@@ -88,7 +88,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 1)
 
     def test_keys(self) -> None:
-        """A key has 1 to 255 characters, whatever they are."""
+        """A key has 1 to 255 characters of any kind."""
         for key in ("", "x" * 256):
             error = self.failureResultOf(self.start(self.here, keyed(key)), Invalid)
             self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
@@ -97,7 +97,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 2)
 
     def test_failures(self) -> None:
-        """What the action raised is told again, of anything unknown no more than the code."""
+        """The error of an action is stored; of an unknown exception only the code."""
         told = {
             "a": (Conflict({"by": [1]}), Reply(409, b"", "Conflict", {"by": [1]})),
             "b": (NotFound("x"), Reply(404, b"", "Not found", "x")),
@@ -113,7 +113,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), len(told))
 
     def test_not_begun(self) -> None:
-        """What kept the action from being run is not kept; and it keeps the answer from being given."""
+        """Errors before the action are not stored, and come before the stored reply."""
         for refusal in (Unauthorized(), NotFound(), Invalid([]), Unavailable()):
             self.acting.refusal = refusal
             self.assertIs(self.failureResultOf(self.start(self.here, keyed())).value, refusal)
@@ -123,7 +123,7 @@ class OnceTests(StoreTestCase):
         self.failureResultOf(self.start(self.there, keyed()), Unauthorized)
 
     def test_waits_here(self) -> None:
-        """Those who ask a worker while it runs the action are answered with it, all at once."""
+        """Requests to the worker that runs the action get its reply at the same time."""
         self.acting.waits = Deferred()
         replies = [self.start(self.here, keyed()) for _ in range(5)]
         for each in replies:
@@ -135,7 +135,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 1)
 
     def test_waits_there(self) -> None:
-        """Those who ask another worker are answered by it soon after; it looks less and less often."""
+        """Requests to another worker get the reply soon; the polling interval grows."""
         self.acting.waits = Deferred()
         self.start(self.here, keyed())
         reply = self.start(self.there, keyed())
@@ -153,7 +153,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 1)
 
     def test_stops_waiting(self) -> None:
-        """Who gives up waits no more, here or there; the action and the others are not touched by it."""
+        """Cancelling a waiting request affects neither the action nor other requests."""
         self.acting.waits = Deferred()
         first = self.start(self.here, keyed())
         for datasource in (self.here, self.there):
@@ -168,7 +168,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
 
     def test_dead(self) -> None:
-        """Who waits for a worker that dies gets 409, and so does everyone after; the action is not run."""
+        """If the worker that runs the action dies, waiting and later requests get 409."""
         self.acting.waits = Deferred()
         self.start(self.here, keyed())
         reply = self.start(self.there, keyed())
@@ -179,7 +179,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 1)
 
     def test_cut_short(self) -> None:
-        """An action that was cut short may have done anything: 409 for those who wait, and for later ones."""
+        """The outcome of an aborted action is unknown: waiting and later requests get 409."""
         for key, error in (("a", Cancelled()), ("b", DeadlineExceeded()), ("c", Unavailable())):
             self.acting.waits = Deferred()
             first, second = self.start(self.here, keyed(key)), self.start(self.here, keyed(key))
@@ -190,7 +190,7 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.acting.runs), 3)
 
     def test_given_up(self) -> None:
-        """So has one whose coroutine is closed."""
+        """The outcome of a closed coroutine is unknown."""
         self.acting.waits = Deferred()
         coroutine: Any = self.here.handle(keyed())
         coroutine.send(None)
@@ -198,14 +198,14 @@ class OnceTests(StoreTestCase):
         self.assertEqual(self.reply(self.here, keyed()), OUTCOME_UNKNOWN)
 
     def test_cannot_be_noted(self) -> None:
-        """Where the key cannot be noted, the action is not run."""
+        """If the key cannot be recorded, the action does not run."""
         datasource = self.once(self.store("A", "/proc/none"), self.acting)
         self.failureResultOf(self.start(datasource, keyed()), Unavailable)
         self.assertEqual(self.acting.runs, [])
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def test_cannot_be_kept(self) -> None:
-        """Where the answer cannot be kept, its caller and those who wait get it all the same."""
+        """If the reply cannot be stored, its caller and waiting requests get it all the same."""
         self.acting.waits = Deferred()
         first, second = self.start(self.here, keyed()), self.start(self.here, keyed())
         self.a.close()
@@ -216,7 +216,7 @@ class OnceTests(StoreTestCase):
 
 
 class RealRouterTests(SynchronousTestCase):
-    """Through the protocol, the guard and the router, to actions and back."""
+    """From the protocol through guard and router to actions and back."""
 
     def setUp(self) -> None:
         """Create an application that counts its runs."""
