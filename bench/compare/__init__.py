@@ -1,1 +1,0 @@
-"""``python -m bench compare``: two revisions of unixsvc under the same loads."""

@@ -54,12 +54,15 @@ def status(session: Session, as_json: bool) -> None:
             print_line(line)
 
 
-class _Worker(Struct, frozen=True):
+class _Process(Struct, frozen=True):
     pid: int | None = None
     status: str = ""
     uptime: float | None = None
     requests: int = 0
     errors: int = 0
+
+
+class _Worker(_Process, frozen=True):
     connections: int = 0
     rss: int | None = None
 
@@ -73,12 +76,7 @@ class _ClientState(Struct, frozen=True):
     half_open: int = 0
 
 
-class _Service(Struct, frozen=True):
-    pid: int | None = None
-    status: str = ""
-    uptime: float | None = None
-    requests: int = 0
-    errors: int = 0
+class _Service(_Process, frozen=True):
     average: float | None = msgspec.field(default=None, name="avgResponseTime")
     workers: list[_Worker] = []
     latency: _Latency = _Latency()

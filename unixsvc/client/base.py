@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from typing import Generic, TypedDict, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, Result, make_call, timeout_or_default
 from unixsvc.client.connect import connect
 from unixsvc.client.connection import Call
 from unixsvc.client.location import Credentials, ServiceLocation, find_location
 from unixsvc.client.retry import RetryPolicy
+from unixsvc.domain.call_options import StreamOptions
 from unixsvc.domain.validation import TypeForm
 
 __all__ = ["ClientBase", "ClientOptions", "Stats"]
@@ -106,26 +107,18 @@ class ClientBase(Generic[R, S]):
         seconds = timeout_or_default(timeout, self._timeout)
         return self._start(make_call(method, path, data, meta, idempotency_key), seconds, type)
 
-    def stream(
-        self,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        type: TypeForm = Result,
-        meta: dict[str, str] | None = None,
-    ) -> S:
+    def stream(self, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]) -> S:
         """Request a stream, and iterate over its items. Leaving the loop cancels it.
 
         It is not retried after the first item.
 
         :param data: a dict or a Struct.
-        :param timeout: for the whole stream, in seconds; None for no limit.
-        :param type: what each item is decoded as.
+        :param options: ``timeout``, for the whole stream, in seconds; None for no limit. ``type``, what each
+            item is decoded as. ``meta``, entries of the caller's own.
         """
-        seconds = timeout_or_default(timeout, NO_LIMIT)
-        return self._start_stream(make_call(method, path, data, meta), seconds, type)
+        seconds = timeout_or_default(options.get("timeout"), NO_LIMIT)
+        call = make_call(method, path, data, options.get("meta"))
+        return self._start_stream(call, seconds, options.get("type", Result))
 
     def get(self, path: str, /, **data: object) -> R:
         """Make a call with the method GET."""

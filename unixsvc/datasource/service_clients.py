@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Unpack
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
@@ -15,17 +15,15 @@ from zope.interface import implementer
 
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.stream import Stream
+from unixsvc.domain.call_options import CallOptions, OpenOptions, StreamOptions
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created
 from unixsvc.domain.request_context import current_request
-from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics import ClientStats
 
 __all__ = ["NoServices", "ServiceClients"]
-
-_T = TypeVar("_T")
 
 # Actions may take service names from their callers; the reports of a worker must stay short all the same.
 _MAX_REPORTED: Final = 100
@@ -86,72 +84,34 @@ class ServiceClients(_ServiceVerbs):
         self._thread = threading.get_ident()
 
     def call(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        type: TypeForm = Json,
-        meta: dict[str, str] | None = None,
-        idempotency_key: str | None = None,
+        self, service: str, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
     ) -> Deferred[Json]:
         """Call a service, as :meth:`unixsvc.Client.call`, within the request context."""
-        return self._inherit(
-            service,
-            timeout,
-            meta,
-            lambda client, seconds, inherited: client.call(
-                method,
-                path,
-                data,
-                timeout=seconds,
-                type=type,
-                meta=inherited,
-                idempotency_key=idempotency_key,
-            ),
-        )
+        try:
+            client = self._prepare(service, options)
+        except (Unavailable, DeadlineExceeded) as error:
+            return fail(error)
+        return client.call(method, path, data, **options)
 
     def stream(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        type: TypeForm = Json,
-        meta: dict[str, str] | None = None,
+        self, service: str, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
     ) -> Stream:
         """Call a service for a stream, as :meth:`unixsvc.Client.stream`, within the request context.
 
         :raises unixsvc.errors.DeadlineExceeded: if the deadline of the action has passed.
         """
-        client = self._client(service)
-        seconds, inherited = self._inherited(timeout, meta)
-        return client.stream(method, path, data, timeout=seconds, type=type, meta=inherited)
+        client = self._prepare(service, options)
+        return client.stream(method, path, data, **options)
 
     def open(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        limit: float | None = None,
-        meta: dict[str, str] | None = None,
+        self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
     ) -> Deferred[Raw | Created[Raw] | Stream]:
         """Call a service for a result or a stream, as :meth:`unixsvc.Client.open`, within the context."""
-        return self._inherit(
-            service,
-            timeout,
-            meta,
-            lambda client, seconds, inherited: client.open(
-                method, path, data, timeout=seconds, limit=limit, meta=inherited
-            ),
-        )
+        try:
+            client = self._prepare(service, options)
+        except (Unavailable, DeadlineExceeded) as error:
+            return fail(error)
+        return client.open(method, path, data, **options)
 
     def stats(self) -> dict[str, JsonObject]:
         """Return the state of each client: :meth:`unixsvc.Client.stats`, and ``half_open``.
@@ -172,21 +132,6 @@ class ServiceClients(_ServiceVerbs):
         for client in self._clients.values():
             client.close()
 
-    def _inherit(
-        self,
-        service: str,
-        timeout: float | None,
-        meta: dict[str, str] | None,
-        call: Callable[[Client, float | None, dict[str, str]], Deferred[_T]],
-    ) -> Deferred[_T]:
-        """Make a call with the timeout and the meta of the request context."""
-        try:
-            client = self._client(service)
-            seconds, inherited = self._inherited(timeout, meta)
-        except (Unavailable, DeadlineExceeded) as error:
-            return fail(error)
-        return call(client, seconds, inherited)
-
     def _client(self, service: str) -> Client:
         if threading.get_ident() != self._thread:
             # The Deferred would fire in the reactor's thread, and the reactor does not support a second
@@ -201,15 +146,19 @@ class ServiceClients(_ServiceVerbs):
             )
         return client
 
-    def _inherited(
-        self, timeout: float | None, meta: dict[str, str] | None
-    ) -> tuple[float | None, dict[str, str]]:
-        """Return the timeout and the meta of a call, combined with those of the request context."""
+    def _prepare(self, service: str, options: CallOptions | OpenOptions | StreamOptions) -> Client:
+        """Combine the timeout and the meta of a call with those of the request context.
+
+        :returns: the client for the call.
+        """
+        client = self._client(service)
+        timeout, meta = options.get("timeout"), options.get("meta") or {}
+        options["meta"] = meta
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded
         current = current_request()
         if current is None:
-            return timeout, meta or {}
+            return client
         request, deadline = current
         left = deadline - self._now()
         if left <= 0:
@@ -217,10 +166,10 @@ class ServiceClients(_ServiceVerbs):
         inherited = {"request_id": request.request_id}
         if "traceparent" in request.meta:
             inherited["traceparent"] = request.meta["traceparent"]
-        inherited |= meta or {}
-        if left == math.inf:  # a stream without a limit
-            return timeout, inherited
-        return (left if timeout is None else min(timeout, left)), inherited
+        options["meta"] = inherited | meta
+        if left != math.inf:  # as it is for a stream without a limit
+            options["timeout"] = left if timeout is None else min(timeout, left)
+        return client
 
 
 def _stats_of(client: Client) -> JsonObject:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from msgspec import Raw
 from zope.interface import Interface
 
+from unixsvc.domain.call_options import CallOptions, OpenOptions, StreamOptions
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.stream import ReplyStream
-from unixsvc.domain.validation import TypeForm
 
 __all__ = [
     "IBlockingRunner",
@@ -149,56 +149,27 @@ class IServices(Interface):
         """Call a service with the method DELETE."""
 
     def call(
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        type: TypeForm = Json,
-        meta: dict[str, str] | None = None,
-        idempotency_key: str | None = None,
+        service: str, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
     ) -> Awaitable[Json]:
         """Call a service.
 
         :param data: a dict or a Struct.
-        :param timeout: in seconds; the remaining time of the action applies if it is less.
-        :param type: the type of the result.
-        :param meta: replaces inherited entries of the same names.
-        :param idempotency_key: lets the client retry the call safely.
         :raises unixsvc.errors.ServiceError: the error reply; Unavailable if the service cannot be reached,
             DeadlineExceeded after the timeout, BadGateway if the reply is invalid.
         """
 
     def stream(
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        type: TypeForm = Json,
-        meta: dict[str, str] | None = None,
+        service: str, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
     ) -> AsyncIterator[Json]:
-        """Call a service for a stream; leaving the loop over the stream cancels the call.
-
-        :param type: the type of each item.
-        """
+        """Call a service for a stream; leaving the loop over the stream cancels the call."""
 
     def open(
-        service: str,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        limit: float | None = None,
-        meta: dict[str, str] | None = None,
+        service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
     ) -> Awaitable[Raw | Created[Raw] | AsyncIterator[Raw]]:
         """Call a service for a result or a stream, as a mount does.
 
-        :param timeout: for the reply or the first item, as in :meth:`call`.
-        :param limit: for the whole stream, in seconds; None for no limit. The remaining time of the action
-            does not apply, as its own reply may be the stream.
+        Without the option ``limit`` the remaining time of the action does not apply to the whole stream, as
+        the action's own reply may be the stream.
+
         :returns: the encoded result, the created resource, or a stream of encoded items with ``aclose``.
         """

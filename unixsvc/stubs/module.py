@@ -15,32 +15,26 @@ from unixsvc.stubs.usage import argument_schemas, request_schemas
 
 __all__ = ["client_name", "write_module"]
 
-_CALLER: Final = '''\
+_CALLER_METHOD: Final = '''
+    def {name}(
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: Any = Any,
+    ) -> {result}[Any]:
+        """Make a call{what} is decoded into the type."""
+'''
+_CALLER: Final = (
+    '''\
 class Caller(Protocol):
     """Makes the calls: a client of unixsvc, or another object with these methods."""
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        data: Any = None,
-        *,
-        timeout: float | None = None,
-        type: Any = Any,
-    ) -> Awaitable[Any]:
-        """Make a call; the result is decoded into the type."""
-
-    def stream(
-        self,
-        method: str,
-        path: str,
-        data: Any = None,
-        *,
-        timeout: float | None = None,
-        type: Any = Any,
-    ) -> AsyncIterator[Any]:
-        """Make a call for a stream; each item is decoded into the type."""
 '''
+    + _CALLER_METHOD.format(name="call", result="Awaitable", what="; the result")
+    + _CALLER_METHOD.format(name="stream", result="AsyncIterator", what=" for a stream; each item")
+)
 _CLIENT: Final = """\
     def __init__(self, client: Caller) -> None:
         self._client = client

@@ -74,7 +74,7 @@ class ServicesTests(SynchronousTestCase):
         """The timeout and the meta of a call."""
         self.services.call("shop", "GET", "/x", **options)
         found = self.made[0].asked[-1][-1]
-        return found["timeout"], found["meta"]
+        return found.get("timeout"), found["meta"]
 
     def test_figures(self) -> None:
         """``stats`` returns the state of each client."""

@@ -29,6 +29,7 @@ from unixsvc.client.twisted.directory_watch import wait_for_change
 from unixsvc.client.twisted.pending import FirstAttempt, open_either, request
 from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
+from unixsvc.domain.call_options import OpenOptions
 from unixsvc.domain.message import Created
 from unixsvc.domain.validation import TypeForm
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
@@ -52,24 +53,19 @@ class Client(AsyncClientBase[Deferred[Result], Stream]):
         self._has_clock = False  # until the first call, when the program has installed its reactor
 
     def open(
-        self,
-        method: str,
-        path: str,
-        data: object = None,
-        *,
-        timeout: float | None = None,
-        limit: float | None = None,
-        meta: dict[str, str] | None = None,
+        self, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
     ) -> Deferred[Raw | Created[Raw] | Stream]:
         """Make a call whose reply may be a stream or not.
 
-        :param timeout: for the result, or the first item of a stream, retries included; in seconds.
-        :param limit: for a whole stream, in seconds; None for no limit.
+        :param options: ``timeout``, for the result, or the first item of a stream, retries included; in
+            seconds. ``limit``, for a whole stream, in seconds; None for no limit. ``meta``, as for ``call``.
         :returns: fires with the result, as JSON, in a Created if a resource was created; or with the stream,
             whose items are JSON, after its first item. A stream without items is the result ``null``. It
             fails as :meth:`call` does.
         """
-        call, seconds = make_call(method, path, data, meta), timeout_or_default(timeout, self._timeout)
+        call = make_call(method, path, data, options.get("meta"))
+        seconds = timeout_or_default(options.get("timeout"), self._timeout)
+        limit = options.get("limit")
         rest = None if limit is None else max(limit - seconds, 0.0)
         return Deferred.fromCoroutine(self._open(call, seconds, rest))
 

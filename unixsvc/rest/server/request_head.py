@@ -39,45 +39,30 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?]+)([/?].*)?", re.IGNORECASE)
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 
 
-class TargetTooLong(ServiceError):
+class TargetTooLong(ServiceError, code=414, message="URI too long"):
     """The request line is too long."""
 
-    code = 414
-    message = "URI too long"
 
-
-class ExpectationFailed(ServiceError):
+class ExpectationFailed(ServiceError, code=417, message="Expectation failed"):
     """The client expects something other than ``100-continue``."""
 
-    code = 417
-    message = "Expectation failed"
 
-
-class HeadTooLarge(ServiceError):
+class HeadTooLarge(ServiceError, code=431, message="Request header fields too large"):
     """The head is too long, or has too many fields.
 
     :param limit: the longest head that is accepted, in bytes.
     """
 
-    code = 431
-    message = "Request header fields too large"
-
     def __init__(self, limit: int) -> None:
         super().__init__({"max_header_bytes": limit})
 
 
-class NotSupported(ServiceError):
+class NotSupported(ServiceError, code=501, message="Not implemented"):
     """The method is CONNECT, which is for proxies."""
 
-    code = 501
-    message = "Not implemented"
 
-
-class VersionNotSupported(ServiceError):
+class VersionNotSupported(ServiceError, code=505, message="HTTP version not supported"):
     """The version is neither HTTP/1.0 nor HTTP/1.1."""
-
-    code = 505
-    message = "HTTP version not supported"
 
 
 class Head(Struct, frozen=True):
