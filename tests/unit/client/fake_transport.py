@@ -53,16 +53,23 @@ class RecordingCall:
     """A pending call that records its end.
 
     :param may_stream: True if its reply may be a stream.
+    :param stream_deadline: its deadline then.
     :ivar result: its result, its error, or None.
     """
 
     def __init__(
-        self, deadline: float = 30.0, buffer: StreamBuffer | None = None, *, may_stream: bool = False
+        self,
+        deadline: float = 30.0,
+        buffer: StreamBuffer | None = None,
+        *,
+        may_stream: bool = False,
+        stream_deadline: float = 30.0,
     ) -> None:
         self.deadline = deadline
         self.buffer = buffer
         self.result: object = None
         self._may_stream = may_stream
+        self._stream_deadline = stream_deadline
 
     def succeed(self, response: ResponseReceived) -> None:
         """Record the result."""
@@ -75,5 +82,5 @@ class RecordingCall:
     def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
         """Take the buffer, if a stream is allowed."""
         if self._may_stream:
-            self.buffer = buffer
+            self.buffer, self.deadline = buffer, self._stream_deadline
         return self._may_stream

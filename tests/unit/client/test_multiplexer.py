@@ -168,3 +168,11 @@ class MultiplexerTests(SynchronousTestCase):
         self.multiplexer.data_received(b'{"id":1,"more":true,"data":5}\n')
         assert pending.buffer is not None
         self.assertEqual(bytes(pending.buffer.take()), b"5")
+
+    def test_either_deadline(self) -> None:
+        """A call that becomes a stream may have an earlier deadline from then on."""
+        pending = RecordingCall(may_stream=True, stream_deadline=5.0)
+        self.multiplexer.start_stream(Call("GET", "/"), None, pending, either=True)
+        self.multiplexer.data_received(b'{"id":1,"more":true,"data":5}\n')
+        self.clock.advance(5.0)
+        self.assertIsInstance(pending.result, DeadlineExceeded)

@@ -129,6 +129,13 @@ class RetryStateTests(RetryTestCase):
             self.pause_after(self.start(), ConnectionLost())
         self.assertFinal(self.start(), ConnectionLost())
 
+    def test_deposit(self) -> None:
+        """Each started call adds its share to the budget."""
+        self.policy.budget = RetryBudget(share=1.0, reserve=1.0)
+        self.assertTrue(self.policy.budget.withdraw())
+        self.start()
+        self.assertTrue(self.policy.budget.withdraw())
+
     def test_pause_exceeds_deadline(self) -> None:
         """If the pause would end after the deadline, the call ends now."""
         error = self.assertFinal(self.start(timeout=0.004), ConnectionLost())
