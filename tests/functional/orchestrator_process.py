@@ -1,4 +1,4 @@
-"""The real ``twistd unixsvc``, in a folder of its own."""
+"""Runs the real ``twistd unixsvc`` in a temporary folder."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _APPS = Path(__file__).with_name("apps")
 
 
 def full() -> bool:
-    """Whether tests are to go on for as long as it takes, instead of as long as one wants to wait."""
+    """Whether tests run as long as necessary, instead of as short as possible."""
     return bool(os.environ.get("UNIXSVC_FULL"))
 
 
 class Running:
-    """One orchestrator, in a session of its own, so that what it leaves behind can be found.
+    """One orchestrator, in a session of its own, so that processes that it leaves behind can be found.
 
-    :param folder: where its configuration is.
+    :param folder: the folder of its configuration.
     :param arguments: for ``twistd unixsvc``.
     :param stdin: its standard input.
-    :param environment: besides our own.
-    :param handed: sockets that it finds as descriptors 3, 4, ….
+    :param environment: environment variables in addition to our own.
+    :param passed_sockets: sockets that it gets as descriptors 3, 4, ….
     :ivar log: every event that it has logged so far.
-    :ivar errors: what it has written to its standard error; complete after :meth:`wait`.
+    :ivar errors: its standard error; complete after :meth:`wait`.
     """
 
     def __init__(
@@ -54,19 +54,21 @@ class Running:
         *arguments: str,
         stdin: int = subprocess.DEVNULL,
         environment: Mapping[str, str] | None = None,
-        handed: Sequence[socket.socket] = (),
+        passed_sockets: Sequence[socket.socket] = (),
     ) -> None:
         self.folder = folder
         self.log: list[dict[str, Any]] = []
         self.errors = ""
         self._news = threading.Condition()
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
-        if handed:
-            # As systemd does it: from 3 on, and LISTEN_PID is that of the process that gets them. They are
-            # put out of each other's way first.
-            free = max(each.fileno() for each in handed) + 50
-            away = [f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(handed, free)]
-            back = [f"{3 + at}<&{free + at} {free + at}<&-" for at, _ in enumerate(handed)]
+        if passed_sockets:
+            # As systemd does: from 3 on, with the LISTEN_PID of the process that gets them. They are moved to
+            # high numbers first, so that none overwrites another.
+            free = max(each.fileno() for each in passed_sockets) + 50
+            away = [
+                f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(passed_sockets, free)
+            ]
+            back = [f"{3 + at}<&{free + at} {free + at}<&-" for at, _ in enumerate(passed_sockets)]
             script = f'exec {" ".join(away + back)}; export LISTEN_PID=$$; exec "$@"'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(
@@ -74,7 +76,7 @@ class Running:
             cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
             stdin=stdin,
-            pass_fds=[each.fileno() for each in handed],
+            pass_fds=[each.fileno() for each in passed_sockets],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,7 +87,7 @@ class Running:
             each.start()
 
     def until(self, *words: str, times: int = 1) -> dict[str, Any]:
-        """Wait for an event whose message has all these words, so many times; give the last."""
+        """Wait for an event whose message contains all words, that number of times; the last one."""
         deadline = time.monotonic() + _PATIENCE
         with self._news:
             while True:
@@ -96,26 +98,26 @@ class Running:
                     raise AssertionError(f"never logged {words}: {self.log} {self.errors}")
 
     def logged(self, *words: str) -> list[dict[str, Any]]:
-        """The events so far whose message has all these words."""
+        """The events so far whose message contains all words."""
         return [each for each in list(self.log) if all(word in each["message"] for word in words)]
 
     def signal(self, number: int) -> None:
-        """Send a signal to the orchestrator alone."""
+        """Send a signal to the orchestrator only."""
         self.process.send_signal(number)
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does: interrupt every process of the terminal."""
+        """Send INT to every process of the session, as Ctrl-C does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def wait(self) -> int:
-        """Wait for its end; its exit code."""
+        """Wait for the exit; its code."""
         code = self.process.wait(_PATIENCE)
         for each in self._readers:
             each.join(_PATIENCE)
         return code
 
     def left(self) -> list[str]:
-        """The processes of its session that are still there, by name."""
+        """The names of the processes of its session that still run."""
         found = []
         for process in psutil.process_iter(["status"]):
             try:
@@ -126,7 +128,7 @@ class Running:
         return found
 
     def end(self) -> None:
-        """End it and whatever is left of it, by force."""
+        """Kill it and all processes of its session."""
         if self.process.poll() is None:
             self.process.kill()
         with contextlib.suppress(ProcessLookupError):
@@ -151,7 +153,7 @@ class Running:
 
 
 class RunningTestCase(SynchronousTestCase):
-    """Has a folder with a configuration, and what runs there ends with the test.
+    """A test with a folder with a configuration; all processes end with the test.
 
     :cvar config: the configuration; its applications are those of ``tests/functional/apps``.
     """
@@ -183,11 +185,11 @@ class RunningTestCase(SynchronousTestCase):
         return running
 
     def token(self) -> str:
-        """The token that it has made."""
+        """The token that the orchestrator has created."""
         return Path(self.folder, ".auth_token").read_text().strip()
 
     def path(self, service: str = "codes") -> str:
-        """Where a service listens."""
+        """The socket path of a service."""
         return os.path.join(self.folder, "run", f"service_{service}.sock")
 
     def talk(self, service: str = "codes", *, token: bool = True) -> Talk:
@@ -197,7 +199,7 @@ class RunningTestCase(SynchronousTestCase):
         return talk
 
     def ask(self, service: str, path: str, **message: Any) -> Any:
-        """Ask a service something on a connection of its own, and give the data of its reply."""
+        """Call a service on a new connection; the data of its reply."""
         with self.talk(service) as talk:
             return talk.ask(id=1, path=path, **message)["data"]
 
@@ -212,47 +214,47 @@ class RunningTestCase(SynchronousTestCase):
         return load
 
     def assertNothingLost(self, load: Load) -> Outcome:
-        """Have it end; every call was answered, and there were many. What came of it."""
+        """Stop the load; assert that there were many calls and that all were answered."""
         load.further(50)
         outcome = load.stop()
         self.assertEqual((outcome.failures, outcome.failed), (0, []))
         return outcome
 
     def command(self, *arguments: str) -> CommandOutcome:
-        """Run ``unixsvc`` there, to its end."""
+        """Run ``unixsvc`` in the folder."""
         return outcome_of(start_command(self.folder, *arguments))
 
     def assertDone(self, *arguments: str) -> None:
-        """The command ends with 0, and says nothing on standard error."""
+        """The command exits with 0 and writes nothing to standard error."""
         done = self.command(*arguments)
         self.assertEqual((done.code, done.err), (0, ""))
 
     def assertRefuses(self, code: int, arguments: Sequence[str], *words: str) -> None:
-        """The command ends with this code and one line that has these words."""
+        """The command exits with a code and one line that contains these words."""
         done = self.command(*arguments)
         self.assertEqual((done.code, done.err.count("\n")), (code, 1), done.err)
         for word in words:
             self.assertIn(word, done.err)
 
     def figure(self, text: str) -> None:
-        """Note what was measured: it goes to the file that UNIXSVC_FIGURES names, if any."""
+        """Write a measurement to the file that the variable UNIXSVC_FIGURES names, if any."""
         path = os.environ.get("UNIXSVC_FIGURES")
         if path:
             with open(path, "a") as file:
                 file.write(f"{self.id()}: {text}\n")
 
     def status(self, service: str = "codes") -> Any:
-        """What the orchestrator tells of a service."""
+        """The status of a service."""
         return self.ask("orchestrator", "/status")[service]
 
     def worker_pids(self, service: str = "codes") -> list[int]:
-        """The workers that are ready, as the orchestrator tells."""
+        """The pids of the ready workers."""
         workers = self.status(service)["workers"]
         # One that has just died has no pid any more, before its end is noted.
         return [each["pid"] for each in workers if each["status"] == "ready" and each["pid"]]
 
     def eventually(self, test: Callable[[], object], seconds: float = _PATIENCE) -> None:
-        """Wait for what nobody announces, and fail if it does not come about in time."""
+        """Wait until a condition holds; fail if it does not in time."""
         deadline = time.monotonic() + seconds
         while not test():
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What the machine, or somebody on it, does to the orchestrator and its workers."""
+"""Tests of the orchestrator under adverse conditions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.functional.raw_client import Talk
 
 
 class DescriptorTests(RunningTestCase):
-    """More clients than a worker has descriptors for."""
+    """More clients than a worker has file descriptors for."""
 
     config = '[services.codes]\napp = "codes:app"\nwatchdog = 2\nrlimits = { open_files = 100 }\n'
 
     def test_used_up(self) -> None:
-        """They are refused, or wait; the others are answered, and the worker lives."""
+        """Clients are refused or wait; others are served, and the worker survives."""
         running = self.start()
         before = self.worker_pids()
         talk = self.talk()
@@ -45,7 +45,7 @@ class DescriptorTests(RunningTestCase):
         self.assertEqual(running.logged("Traceback"), [])
 
     def test_default(self) -> None:
-        """Where nothing is configured, a worker has as many as it may have."""
+        """By default, a worker has the maximum number of file descriptors."""
         self.configure('[services.codes]\napp = "codes:app"\n')
         self.start()
         soft, hard = psutil.Process(self.worker_pids()[0]).rlimit(psutil.RLIMIT_NOFILE)
@@ -53,10 +53,10 @@ class DescriptorTests(RunningTestCase):
 
 
 class PathTests(RunningTestCase):
-    """Somebody removes files."""
+    """Files are removed by another process."""
 
     def test_socket_removed(self) -> None:
-        """A path that is gone is there again after a reload."""
+        """A reload binds a removed path again."""
         running = self.start()
         os.unlink(self.path())
         self.assertDone("reload")
@@ -67,7 +67,7 @@ class PathTests(RunningTestCase):
         self.assertFalse(os.path.exists(self.path()))
 
     def test_in_the_way(self) -> None:
-        """What is in the way of a start is named by the command and the status, and can be removed."""
+        """A file at the path of a socket is named by the command and the status, and can be removed."""
         self.start()
         self.assertDone("stop", "codes")
         Path(self.path()).write_text("precious")
@@ -78,7 +78,7 @@ class PathTests(RunningTestCase):
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
 
     def test_configuration_removed(self) -> None:
-        """A configuration that is gone is an error at a reload, not a reason to run the demo."""
+        """A missing configuration is an error at a reload, and does not start the demo."""
         running = self.start()
         os.unlink(os.path.join(self.folder, "unixsvc.toml"))
         running.signal(signal.SIGHUP)
@@ -88,10 +88,10 @@ class PathTests(RunningTestCase):
 
 
 class OrderTests(RunningTestCase):
-    """Dependencies that change."""
+    """Dependencies change."""
 
-    def test_circle_by_halves(self) -> None:
-        """To reload one service must not make a circle of what runs; all together may turn it around."""
+    def test_cycle_with_running(self) -> None:
+        """A reload of one service may not form a cycle; a reload of all may reverse it."""
         tables = '[services.a]\napp = "codes:app"\n{}\n[services.b]\napp = "codes:app"\n{}\n'
         self.configure(tables.format('depends_on = ["b"]', ""))
         running = self.start()
@@ -104,12 +104,12 @@ class OrderTests(RunningTestCase):
 
 
 class StoppingTests(RunningTestCase):
-    """While the orchestrator stops."""
+    """The orchestrator stops."""
 
     config = '[services.a]\napp = "codes:app"\n[services.b]\napp = "codes:app"\ndepends_on = ["a"]\n'
 
     def test_nothing_is_started(self) -> None:
-        """Whoever asks for a start is refused, and no socket is left behind."""
+        """During a stop, starts are refused, and no socket is left behind."""
         running = self.start()
         talk = self.talk("b")
         talk.send(id=1, path="/wait", data={"seconds": 2.0})
@@ -123,7 +123,7 @@ class StoppingTests(RunningTestCase):
         self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
 
     def test_idle_since_a_reload(self) -> None:
-        """A client that does not go when a reload tells it to is not waited for when all ends."""
+        """A client that has been idle since a reload does not delay a stop."""
         running = self.start()
         talk = self.talk("a")
         talk.ask(id=1, path="/item/1")
@@ -136,7 +136,7 @@ class StoppingTests(RunningTestCase):
         self.assertEqual(talk.rest(), b"")
 
     def test_status_not_waited_for(self) -> None:
-        """Who asks how it is and goes away leaves no traceback."""
+        """A client that cancels a request for the status leaves no traceback."""
         running = self.start()
         for _ in range(20):
             with self.talk("orchestrator") as talk:
@@ -148,10 +148,10 @@ class StoppingTests(RunningTestCase):
 
 
 class BlockedLogTests(RunningTestCase):
-    """Nobody reads what the orchestrator writes."""
+    """The reader of the log pipe blocks."""
 
     def test_ends(self) -> None:
-        """The third signal in a row ends it, and no worker is left."""
+        """The third signal ends the orchestrator and all workers."""
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
@@ -171,7 +171,7 @@ class BlockedLogTests(RunningTestCase):
         self.eventually(self.nobody_listens, 5.0)
 
     def block(self) -> None:
-        """Have so much logged that the pipe is full; what is asked then is not answered any more."""
+        """Fill the log pipe until requests are not answered any more."""
         talk = Talk(self.path(), self.token())
         self.addCleanup(talk.close)
         talk.socket.settimeout(2.0)

@@ -1,4 +1,4 @@
-"""What the orchestrator is told, and what becomes of services that cannot live."""
+"""Tests of the control API with real processes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n[services.other]\napp 
 
 
 class CommandTests(RunningTestCase):
-    """Each command does what it says, and returns when it is done."""
+    """Each command returns when its operation is done."""
 
     config = _TWO
 
     def test_stop_and_start(self) -> None:
-        """A stopped service refuses at once and leaves no process; started, it serves again."""
+        """A stopped service refuses clients and has no process; after its start it serves."""
         running = self.start()
         talk = self.talk()
         talk.send(id=1, path="/wait", data={"seconds": 0.5})
@@ -38,7 +38,7 @@ class CommandTests(RunningTestCase):
         self.assertEqual(self.ask("other", "/item/3"), {"id": 3})
 
     def test_restart(self) -> None:
-        """Old and new workers do not meet, and who connects meanwhile waits."""
+        """Old and new workers never run together, and clients that connect meanwhile wait."""
         self.start()
         before = self.worker_pids()
         talk = self.talk()
@@ -50,7 +50,7 @@ class CommandTests(RunningTestCase):
         self.assertEqual(len(self.worker_pids()), 2)
 
     def test_scale(self) -> None:
-        """More workers, and fewer; a reload keeps the number, unless the file says another."""
+        """The number of workers is changed; a reload keeps it, unless the configured number changes."""
         running = self.start()
         self.assertDone("scale", "codes", "3")
         self.assertEqual(len(self.worker_pids()), 3)
@@ -63,7 +63,7 @@ class CommandTests(RunningTestCase):
         self.assertEqual(len(self.worker_pids()), 3)
 
     def test_log_level(self) -> None:
-        """The orchestrator and its workers log more at once."""
+        """The level changes in the orchestrator and its workers."""
         running = self.start()
         self.assertDone("log-level", "error")
         self.assertDone("reload")
@@ -73,14 +73,14 @@ class CommandTests(RunningTestCase):
         running.until("reloaded codes")
 
     def test_unknown(self) -> None:
-        """A service that is not there is named, and so are those that are."""
+        """The error for an unknown service lists the known ones."""
         self.start()
         for command in ("stop", "start", "restart", "reload"):
             self.assertRefuses(4, [command, "nobody"], "there is no service 'nobody'", "codes, other")
         self.assertRefuses(4, ["scale", "nobody", "2"], "there is no service 'nobody'")
 
     def test_routes(self) -> None:
-        """The commands are routes of a service like any other, in its contract."""
+        """The operations are routes with a contract."""
         self.start()
         contract = self.ask("orchestrator", "/-/routes")
         paths = {(each["method"], each["path"]) for each in contract["routes"]}
@@ -91,7 +91,7 @@ class CommandTests(RunningTestCase):
         self.assertEqual(len(self.worker_pids()), 2)
 
     def test_client_goes_away(self) -> None:
-        """Who asks and does not wait changes nothing: it is done all the same."""
+        """A client that disconnects does not cancel the operation."""
         self.start()
         before = self.worker_pids()
         with self.talk("orchestrator") as talk:
@@ -101,7 +101,7 @@ class CommandTests(RunningTestCase):
 
 
 class FailureTests(RunningTestCase):
-    """A service that dies again and again."""
+    """A service whose workers die again and again."""
 
     config = """
 [services.codes]
@@ -112,13 +112,13 @@ app = "codes:app"
 """
 
     def doom(self) -> None:
-        """From now on, no worker can start; that of now has been there long enough not to count."""
+        """Make all further starts fail; the running worker is stable."""
         self.eventually(lambda: self.status()["workers"][0]["uptime"] > 2.0)
         Path(self.folder, "doomed").touch()
         os.kill(self.worker_pids()[0], signal.SIGKILL)
 
     def test_failed(self) -> None:
-        """After five starts it has failed, refuses at once, and says why; others go on; it can be revived."""
+        """After five early deaths the service has failed and refuses clients; it can be started again."""
         running = self.start()
         other = self.worker_pids("other")
         self.doom()
@@ -135,7 +135,7 @@ app = "codes:app"
         self.assertEqual((self.status()["status"], self.status()["problem"]), ("ready", ""))
 
     def test_reload_revives(self) -> None:
-        """A reload starts it, too."""
+        """A reload starts a failed service."""
         self.start()
         self.doom()
         self.eventually(lambda: self.status()["status"] == "failed")
@@ -144,7 +144,7 @@ app = "codes:app"
         self.assertEqual(self.ask("codes", "/pid"), self.worker_pids()[0])
 
     def test_essential(self) -> None:
-        """Where it is essential, the orchestrator drains the others and ends with 4, and one line."""
+        """When an essential service has failed, the others drain, and the exit code is 4."""
         self.configure(self.config.replace("start_interval", "essential = true\nstart_interval"))
         running = self.start()
         talk = self.talk("other")
@@ -157,7 +157,7 @@ app = "codes:app"
 
 
 class DependencyTests(RunningTestCase):
-    """Services that need each other."""
+    """Services that depend on each other."""
 
     config = """
 [services.web]
@@ -170,18 +170,18 @@ app = "codes:app"
 """
 
     def setUp(self) -> None:
-        """Have an application that takes its time to start."""
+        """Make an application that starts slowly."""
         super().setUp()
         Path(self.folder, "slow.py").write_text("import time\ntime.sleep(0.7)\nfrom codes import app\n")
 
     def test_order(self) -> None:
-        """One starts when what it depends on is ready, not only started; others do not wait for it."""
+        """A service starts when its dependency is ready; independent services do not wait."""
         running = self.start()
         order = [each["namespace"] for each in running.logged("is ready")]
         self.assertEqual(order, ["codes", "store", "web"])
 
     def test_reversed(self) -> None:
-        """What others depend on serves until they have gone."""
+        """A dependency serves until its dependents have stopped."""
         running = self.start()
         talk = self.talk("web")
         talk.send(id=1, path="/wait", data={"seconds": 1.0})
@@ -194,8 +194,8 @@ app = "codes:app"
         self.assertEqual(talk.receive()["data"], 1.0)
         self.assertEqual(running.wait(), 0)
 
-    def test_circle(self) -> None:
-        """A circle is an error in the configuration."""
+    def test_cycle(self) -> None:
+        """A cycle is an error in the configuration."""
         self.configure(self.config.replace("[services.store]", '[services.store]\ndepends_on = ["web"]'))
         running = self.start(ready=False)
         self.assertEqual(running.wait(), 2)

@@ -1,4 +1,4 @@
-"""Workers that are killed: they come back, clients hardly notice, and the orchestrator stays as it is."""
+"""Tests of workers that are killed while clients call them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _FOUR = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
 
 
 class KillsTests(RunningTestCase):
-    """Signal 9, again and again."""
+    """Workers get KILL again and again."""
 
     config = _FOUR
 
     def test_random(self) -> None:
-        """One of them every two seconds, under load: no call that may be retried fails; each is back soon."""
+        """With a worker killed every two seconds, no call that may be retried fails."""
         running = self.start()
         load = self.load(retry=True, rate=6000)  # more would be a test of how a busy machine starts processes
         slowest = 0.0
@@ -38,18 +38,18 @@ class KillsTests(RunningTestCase):
         self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
 
     def one_of_them(self) -> int:
-        """A worker, by chance; the more of the clients it has, the more likely it is the one."""
+        """A worker at random; the more clients it has, the more likely it is chosen."""
         workers = self.status()["workers"]
         weights = [each["connections"] ** 2 for each in workers]
         pid: int = random.choices(workers, weights)[0]["pid"]  # noqa: S311
         return pid
 
     def until_replaced(self, gone: set[int]) -> None:
-        """Wait until there are four workers, without these."""
+        """Wait until there are four workers without these."""
         self.eventually(lambda: len(set(self.worker_pids()) - gone) == 4)
 
     def test_many(self) -> None:
-        """Many deaths leave nothing in the orchestrator: no memory, no descriptors, no zombies."""
+        """Many deaths leave no memory, descriptors or zombies behind in the orchestrator."""
         self.configure(_FOUR + "stable_after = 0.001\n")
         running = self.start()
         orchestrator = psutil.Process(running.process.pid)
@@ -64,7 +64,7 @@ class KillsTests(RunningTestCase):
         self.figure(f"{(250 if full() else 10) * 4} deaths: {grown / 1024:.0f} KiB more resident")
 
     def kill_all(self, running: Running, times: int) -> None:
-        """Kill every worker, and wait until all are back, so many times."""
+        """Kill every worker and wait until all are replaced, that number of times."""
         for _ in range(times):
             before = self.worker_pids()
             for pid in before:

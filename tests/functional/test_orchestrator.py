@@ -1,4 +1,4 @@
-"""The orchestrator and its workers: real processes, real signals."""
+"""Tests of the orchestrator and its workers with real processes and signals."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tests.functional.raw_client import Talk
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
 
 
-class LifeTests(RunningTestCase):
+class LifecycleTests(RunningTestCase):
     """From the first worker to the last."""
 
     config = _TWO
 
     def assertClean(self, running: Running, code: int = 0) -> None:
-        """It ends with this code, and leaves no process and no socket behind."""
+        """The orchestrator exits with a code, and leaves no process and no socket behind."""
         self.assertEqual((running.wait(), running.errors), (code, ""))
         self.assertEqual(running.left(), [])
         self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
 
     def test_processes(self) -> None:
-        """Each worker is a process of its own, with a title, and accepts from the same socket."""
+        """Each worker is a process with a title, and accepts from the same socket."""
         running = self.start()
         pids = self.worker_pids()
         self.assertEqual(len(pids), 2)
@@ -40,24 +40,24 @@ class LifeTests(RunningTestCase):
         self.assertIn(self.ask("codes", "/peer")["worker"], pids)
 
     def test_peer(self) -> None:
-        """An action knows which process asks."""
+        """An action knows the process of its client."""
         self.start()
         peer = self.ask("codes", "/peer")
         self.assertEqual((peer["uid"], peer["pid"]), (os.getuid(), os.getpid()))
 
     def test_modes(self) -> None:
-        """Sockets, their directory and the token are closed to others."""
+        """Sockets, their directory and the token have restricted modes."""
         self.start()
         modes = {path: stat.S_IMODE(os.stat(path).st_mode) for path in self.files()}
         self.assertEqual(modes, dict(zip(self.files(), (0o660, 0o660, 0o700, 0o600), strict=True)))
 
     def files(self) -> list[str]:
-        """What has a mode."""
+        """The files and their modes."""
         token = os.path.join(self.folder, ".auth_token")
         return [self.path(), self.path("orchestrator"), os.path.dirname(self.path()), token]
 
     def test_killed_worker(self) -> None:
-        """When every worker is killed, the next call succeeds within a second, and all come back."""
+        """When every worker is killed, the next call succeeds within a second, and all are replaced."""
         running = self.start()
         for seconds in (1.0, 2.0):
             before = self.worker_pids()
@@ -70,7 +70,7 @@ class LifeTests(RunningTestCase):
         running.until("signal 9")
 
     def test_killed_worker_with_a_child(self) -> None:
-        """A worker's death is noticed also while a process that it started lives on."""
+        """The death of a worker is noticed even if its child process lives on."""
         self.configure('[services.codes]\napp = "codes:app"\n')
         running = self.start()
         self.assertEqual(self.ask("codes", "/spawn"), 0)
@@ -82,11 +82,11 @@ class LifeTests(RunningTestCase):
         self.assertEqual(running.wait(), 0)
 
     def statuses(self) -> list[str]:
-        """The workers' statuses."""
+        """The statuses of the workers."""
         return [each["status"] for each in self.ask("orchestrator", "/status")["codes"]["workers"]]
 
     def test_interrupt(self) -> None:
-        """Ctrl-C: the call in flight is answered, the exit code is 0, nothing is left behind."""
+        """At Ctrl-C pending requests are answered, the exit code is 0, and nothing is left behind."""
         running = self.start()
         talk, idle = self.talk(), self.talk()
         talk.send(id=1, path="/wait", data={"seconds": 0.5})
@@ -97,7 +97,7 @@ class LifeTests(RunningTestCase):
         self.assertClean(running)
 
     def test_terminate(self) -> None:
-        """TERM does the same; requests that were on their way are answered too."""
+        """At TERM pending requests are answered, also those still in the socket."""
         running = self.start()
         talk = self.talk()
         talk.raw(b"".join(talk.encode(id=n, path="/wait", data={"seconds": 0.1}) for n in range(2000)))
@@ -106,7 +106,7 @@ class LifeTests(RunningTestCase):
         self.assertClean(running)
 
     def test_terminated_worker(self) -> None:
-        """A worker that is told to end does so, also while clients keep connecting, and each is served."""
+        """A worker that gets TERM exits while clients keep connecting, and each is served."""
         self.start()
         before = self.worker_pids()
         over = threading.Event()
@@ -139,7 +139,7 @@ class LifeTests(RunningTestCase):
         self.assertEqual(set(map(str, replies)), {"{'id': 3}"})
 
     def test_terminal_closed(self) -> None:
-        """A terminal that is closed sends HUP to every process: the call in flight is answered."""
+        """When the terminal is closed, pending requests are answered."""
         terminal, theirs = pty.openpty()
         running = self.start(stdin=theirs)
         os.close(theirs)
@@ -152,7 +152,7 @@ class LifeTests(RunningTestCase):
         self.assertClean(running)
 
     def test_second_signal(self) -> None:
-        """A second signal ends it at once."""
+        """A second signal ends the orchestrator at once."""
         running = self.start()
         talk = self.talk()
         talk.send(id=1, path="/never")
@@ -163,7 +163,7 @@ class LifeTests(RunningTestCase):
         self.assertClean(running)
 
     def test_orchestrator_killed(self) -> None:
-        """When the orchestrator is killed its workers answer what they have and go; the next one starts."""
+        """When the orchestrator is killed, its workers answer pending requests and exit."""
         running = self.start()
         talk = self.talk()
         talk.send(id=1, path="/wait", data={"seconds": 0.3})
@@ -179,7 +179,7 @@ class LifeTests(RunningTestCase):
         self.assertClean(again)
 
     def test_second_one(self) -> None:
-        """A second orchestrator on the same directory ends with 2 and one line; the first is unharmed."""
+        """A second orchestrator on the same directory exits with 2; the first is not affected."""
         self.start()
         second = self.start(ready=False)
         self.assertEqual(second.wait(), 2)
@@ -190,7 +190,7 @@ class LifeTests(RunningTestCase):
         self.assertEqual(len(self.worker_pids()), 2)
 
     def test_status(self) -> None:
-        """The control service tells what scripts for the original system read."""
+        """The status has the keys that scripts for the PHP original read."""
         self.start()
         self.ask("codes", "/item/3")
         self.ask("codes", "/wait", data={"seconds": 0.01})
@@ -216,8 +216,8 @@ class LifeTests(RunningTestCase):
         self.assertGreater(status["latency"]["p99"], 0.01)
         self.assertGreater(status["workers"][0]["rss"], 1 << 20)
 
-    def test_figures_outlive_workers(self) -> None:
-        """What a worker has counted is not lost with it."""
+    def test_counters_outlive_workers(self) -> None:
+        """The counters of a worker are kept after its end."""
         self.start()
         for _ in range(5):
             self.ask("codes", "/item/3")
@@ -228,7 +228,7 @@ class LifeTests(RunningTestCase):
         self.assertEqual(self.ask("orchestrator", "/status")["codes"]["requests"], 5)
 
     def test_token_is_kept_to_itself(self) -> None:
-        """The token is in no log, no argument and no environment."""
+        """The token is in no log, argument or environment."""
         running = self.start()
         with self.talk() as talk:
             talk.ask(id=1, path="/fail")
@@ -241,10 +241,10 @@ class LifeTests(RunningTestCase):
 
 
 class BootTests(RunningTestCase):
-    """What cannot start says why."""
+    """A start that fails says why."""
 
     def assertRefused(self, code: int, *words: str) -> None:
-        """It ends with this code and one line with these words, and leaves nothing behind."""
+        """The start fails with a code and one line with these words, and leaves nothing behind."""
         running = self.start(ready=False)
         self.assertEqual(running.wait(), code)
         self.assertEqual(running.errors.count("\n"), 1, running.errors)
@@ -254,33 +254,33 @@ class BootTests(RunningTestCase):
         self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
 
     def test_broken_application(self) -> None:
-        """An application that raises: exit code 3, the service and the reason."""
+        """An application that raises: exit code 3, with the service and the error."""
         for isolation in ("process", "inline"):
             self.configure(f'[services.x]\napp = "broken:app"\nisolation = "{isolation}"\n')
             self.assertRefused(3, "services.x", "RuntimeError: the application is broken")
 
     def test_wrong_route(self) -> None:
-        """A route that cannot work is named."""
+        """An invalid route is named."""
         self.configure('[services.x]\napp = "wrong:app"\n')
         self.assertRefused(3, "services.x", "GET /item/{id:int}", "'id'")
 
     def test_leaving_application(self) -> None:
-        """An application that ends the process: the reason is what it said."""
+        """An application that exits the process: the reason is its message."""
         self.configure('[services.x]\napp = "leaving:app"\n')
         self.assertRefused(3, "services.x", "SystemExit: not today")
 
     def test_no_such_module(self) -> None:
-        """An application that is not there."""
+        """An application whose module does not exist."""
         self.configure('[services.x]\napp = "nowhere:app"\n')
         self.assertRefused(3, "services.x", "nowhere")
 
     def test_wrong_configuration(self) -> None:
-        """A wrong key is named, with the file, and the exit code is 2."""
+        """A wrong key is named with the file, and the exit code is 2."""
         self.configure('[services.x]\napp = "codes:app"\nworker = 2\n')
         self.assertRefused(2, "unixsvc.toml", "services.x.worker", "workers")
 
     def test_readable_token(self) -> None:
-        """A token that others can read is refused."""
+        """A token file that others can read is refused."""
         token = Path(self.folder, ".auth_token")
         token.write_text("0" * 64)
         token.chmod(0o644)
@@ -297,7 +297,7 @@ class BootTests(RunningTestCase):
         self.assertRefused(2, "symbolic link")
 
     def test_in_the_way(self) -> None:
-        """What is no socket is not removed."""
+        """A file that is not a socket is not removed."""
         os.mkdir(os.path.join(self.folder, "run"), 0o700)
         path = os.path.join(self.folder, "run", "service_codes.sock")
         Path(path).write_text("precious")
@@ -307,17 +307,17 @@ class BootTests(RunningTestCase):
         self.assertEqual(Path(path).read_text(), "precious")
 
     def test_long_path(self) -> None:
-        """A path that no socket can have is refused."""
+        """A path that is too long for a socket is refused."""
         self.configure(self.config.replace("[", f"# {'x' * 90}\n[", 1))
         Path(self.folder, "unixsvc.toml").write_text(f'socket_dir = "{"x" * 100}"\n' + self.config)
         self.assertRefused(2, "at most 107")
 
 
-class OtherWaysTests(RunningTestCase):
-    """In one process; talkative; with the token off."""
+class ModeTests(RunningTestCase):
+    """Inline services, output, daemons, and tokens that are off."""
 
     def test_inline(self) -> None:
-        """A service of isolation inline runs in the orchestrator, is served alike, and drains alike."""
+        """An inline service runs in the orchestrator, serves and drains."""
         self.configure(self.config + 'isolation = "inline"\n')
         running = self.start()
         self.assertEqual(running.left(), [])
@@ -333,7 +333,7 @@ class OtherWaysTests(RunningTestCase):
         self.assertFalse(os.path.exists(self.path()))
 
     def test_inline_blocking(self) -> None:
-        """A blocking action that was given up does not keep the orchestrator from ending."""
+        """A blocking action that has timed out does not keep the orchestrator from exiting."""
         self.configure(self.config + 'isolation = "inline"\ndrain_timeout = 0.3\n')
         running = self.start()
         talk = self.talk()
@@ -344,8 +344,8 @@ class OtherWaysTests(RunningTestCase):
         self.assertEqual(running.wait(), 0)
         self.assertLess(time.monotonic() - suspended, 10.0)
 
-    def test_worker_told_by_others(self) -> None:
-        """A worker that somebody else tells to end does so within its drain time-out."""
+    def test_signalled_worker(self) -> None:
+        """A worker that gets TERM exits within its drain timeout."""
         self.configure(self.config + "drain_timeout = 0.5\n")
         self.start()
         talk = self.talk()
@@ -355,7 +355,7 @@ class OtherWaysTests(RunningTestCase):
         self.eventually(lambda: not psutil.pid_exists(worker), 5.0)
 
     def test_output(self) -> None:
-        """What an application prints is in the log, under the worker's name."""
+        """The output of an application is logged under the name of its worker."""
         self.configure('[services.chatty]\napp = "chatty:app"\n')
         running = self.start()
         self.assertEqual(self.ask("chatty", "/"), "hello")
@@ -365,7 +365,7 @@ class OtherWaysTests(RunningTestCase):
             self.assertEqual((event["level"], event["namespace"]), (level, "chatty[1]"))
 
     def test_prints_when_alone(self) -> None:
-        """An action that prints is answered also when nobody reads the log any more."""
+        """An action that prints after a broken pipe is still answered."""
         self.configure('[services.chatty]\napp = "chatty:app"\n' + self.config)
         running = self.start()
         talk, other = self.talk("chatty"), self.talk()
@@ -379,7 +379,7 @@ class OtherWaysTests(RunningTestCase):
         self.assertEqual(talk.receive(), {"id": 2, "code": 200, "data": "hello"})
 
     def test_daemon(self) -> None:
-        """As a daemon it works as well; what cannot start says so at the terminal, with its exit code."""
+        """As a daemon it works as well; errors go to the terminal, with the exit code."""
         command = [str(Path(sys.executable).with_name("twistd")), "unixsvc"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -410,13 +410,13 @@ class OtherWaysTests(RunningTestCase):
         self.assertIn("ready: codes", Path(self.folder, "twistd.log").read_text())
 
     def test_token_off(self) -> None:
-        """Without tokens, anybody who can open the socket may ask."""
+        """Without tokens, any process that can open the socket may call."""
         self.configure('[security]\ntoken = "off"\n' + self.config)
         self.start()
         self.assertEqual(self.talk(token=False).ask(id=1, path="/item/1")["code"], 200)
 
     def test_stuck_worker(self) -> None:
-        """A worker that does not drain in time is ended all the same."""
+        """A worker that does not drain in time is killed."""
         self.configure(self.config + "drain_timeout = 0.3\nkill_timeout = 0.3\n")
         running = self.start()
         talk = self.talk()
@@ -429,7 +429,7 @@ class OtherWaysTests(RunningTestCase):
         self.assertEqual(running.left(), [])
 
     def test_blocking_thread_does_not_keep_it(self) -> None:
-        """A thread of an action that was given up does not keep a drained worker from ending."""
+        """A blocked thread does not keep a drained worker from exiting."""
         running = self.start()
         with self.talk() as talk:
             self.assertEqual(talk.ask(id=1, path="/block", timeout=0.05)["code"], 504)

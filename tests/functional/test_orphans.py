@@ -1,4 +1,4 @@
-"""What is left when the orchestrator is killed: nothing."""
+"""Tests of workers whose orchestrator is killed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ drain_timeout = 1.0
 
 
 class OrphanTests(RunningTestCase):
-    """The orchestrator is killed with -9."""
+    """The orchestrator gets KILL."""
 
     config = _CONFIG
 
     def setUp(self) -> None:
-        """Have a version."""
+        """Write the version."""
         super().setUp()
         Path(self.folder, "mode").write_text("1")
 
     def test_idle(self) -> None:
-        """Idle workers are gone within a second, also where clients hold connections; the next one starts."""
+        """Idle workers exit within a second, even with connected clients; a new orchestrator starts."""
         running = self.start()
         told, silent = self.talk(), self.talk()
         told.ask(id=1, path="/item/1")
@@ -48,7 +48,7 @@ class OrphanTests(RunningTestCase):
         self.assertEqual(again.wait(), 0)
 
     def test_under_load(self) -> None:
-        """While clients ask, too: what they have asked is answered, and they go when they are told to."""
+        """Under load, pending requests are answered, and clients get a goaway."""
         running = self.start()
         load = self.load()
         running.signal(signal.SIGKILL)
@@ -60,7 +60,7 @@ class OrphanTests(RunningTestCase):
         self.assertEqual(again.wait(), 0)
 
     def test_answers(self) -> None:
-        """A worker that has something to answer does so, and is gone within a second."""
+        """A worker with a pending request answers it, and exits within a second."""
         running = self.start()
         talk = self.talk()
         talk.send(id=1, path="/wait", data={"seconds": 1.5})
@@ -70,7 +70,7 @@ class OrphanTests(RunningTestCase):
         self.eventually(lambda: running.left() == [], 1.0)
 
     def test_blocked(self) -> None:
-        """A worker whose event loop stands still is gone after its drain time-out."""
+        """A worker whose event loop is blocked exits after its drain timeout."""
         running = self.start()
         talk = self.talk("versioned")
         talk.ask(id=1, path="/version")
@@ -83,7 +83,7 @@ class OrphanTests(RunningTestCase):
         self.assertLess(time.monotonic() - suspended, 1.0 + 1.0)
 
     def test_starting(self) -> None:
-        """A worker that hangs in its import has nothing to answer, and is gone at once."""
+        """A worker that hangs in an import exits at once."""
         Path(self.folder, "mode").write_text("hang")
         running = self.start(ready=False)
         running.until("[2] (pid", "is ready")
@@ -93,8 +93,8 @@ class OrphanTests(RunningTestCase):
         running.process.wait()
         self.eventually(lambda: running.left() == [], 2.0)
 
-    def test_told_while_starting(self) -> None:
-        """A worker that is told to end while it loads its application ends at once."""
+    def test_term_while_starting(self) -> None:
+        """A worker that gets TERM during an import exits at once."""
         Path(self.folder, "mode").write_text("hang")
         running = self.start(ready=False)
         running.until("[2] (pid", "is ready")

@@ -1,4 +1,4 @@
-"""What workers give up, and what they never had."""
+"""Tests of the privileges and descriptors of workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PrivilegeTests(RunningTestCase):
         self.assertTrue(links[6].startswith("socket:"))
 
     def links(self, pid: int) -> dict[int, str]:
-        """What each descriptor of a process is."""
+        """The target of each descriptor of a process."""
         folder, found = f"/proc/{pid}/fd", {}
         for each in os.listdir(folder):
             with contextlib.suppress(FileNotFoundError):  # closed since
@@ -42,7 +42,7 @@ class PrivilegeTests(RunningTestCase):
         return found
 
     def test_limits(self) -> None:
-        """The umask and the limits of the kernel are the worker's alone."""
+        """The umask and the resource limits apply to the worker only."""
         self.configure(self.config + 'umask = "027"\nrlimits = { open_files = 200, memory = 4000000000 }\n')
         running = self.start()
         (pid,) = self.worker_pids()
@@ -56,7 +56,7 @@ class PrivilegeTests(RunningTestCase):
 
     @skipIf(os.geteuid() != 0, "only root can run workers as another user")
     def test_user(self) -> None:
-        """A worker runs as another user, and its clients, who are not, are answered all the same."""
+        """A worker runs as another user and serves clients of this one."""
         os.chmod(self.folder, 0o755)
         self.configure(self.config + 'user = "nobody"\n[services.other]\napp = "codes:app"\n')
         self.start()
@@ -73,7 +73,7 @@ class PrivilegeTests(RunningTestCase):
         self.assertDone("call", "codes", "/item/3")
 
     def test_wrong(self) -> None:
-        """A user who is not there is one line and exit code 2."""
+        """An unknown user is one line and exit code 2."""
         self.configure(self.config + 'user = "nobody-of-that-name"\n')
         running = self.start(ready=False)
         self.assertEqual(running.wait(), 2)

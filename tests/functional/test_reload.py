@@ -1,4 +1,4 @@
-"""Reloads: new code and new configuration, under load and without a lost call."""
+"""Tests of reloads under load."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
 
 
 class ReloadTestCase(RunningTestCase):
-    """Has an application with versions."""
+    """A test with an application that has versions."""
 
     config = _TWO
 
     def setUp(self) -> None:
-        """Have its first version."""
+        """Write the first version."""
         super().setUp()
         self.set_mode("1")
 
     def set_mode(self, mode: str) -> None:
-        """Have another version on disk."""
+        """Write another version."""
         Path(self.folder, "mode").write_text(mode)
 
     def versions(self) -> set[str]:
-        """Those that answer."""
+        """The versions that answer."""
         return {self.ask("codes", "/version") for _ in range(20)}
 
 
 class UnderLoadTests(ReloadTestCase):
-    """Nothing is lost."""
+    """No call is lost."""
 
     def test_reloads(self) -> None:
-        """Reloads in a row, while 20 clients ask: every call is answered, and each time by new ones then."""
+        """During reloads with 20 clients, every call is answered, and new workers answer after each."""
         self.start()
         load = self.load()
         for number in range(2, 22 if full() else 7):
@@ -51,7 +51,7 @@ class UnderLoadTests(ReloadTestCase):
             self.assertGreater(outcome.rate, 5000)
 
     def test_many_signals(self) -> None:
-        """A hundred HUPs within a second: the configured workers, no zombies, no further descriptors."""
+        """A hundred HUPs in a second leave the configured workers, no zombies and no descriptors."""
         running = self.start()
         load = self.load()
         orchestrator = psutil.Process(running.process.pid)
@@ -70,13 +70,13 @@ class UnderLoadTests(ReloadTestCase):
         self.eventually(lambda: orchestrator.num_fds() == before, 5.0)
 
 
-class FailingTests(ReloadTestCase):
+class RollbackTests(ReloadTestCase):
     """New versions that cannot serve."""
 
     config = _TWO + "boot_timeout = 3.0\n"
 
-    def assertGivenUp(self, mode: str, *words: str) -> None:
-        """A new version is not taken: the command and the status say why, and the old workers stay."""
+    def assertRolledBack(self, mode: str, *words: str) -> None:
+        """A new version is rolled back: the command and the status say why, the old workers stay."""
         running = self.start()
         before = self.worker_pids()
         load = self.load()
@@ -93,27 +93,27 @@ class FailingTests(ReloadTestCase):
         self.assertEqual((self.versions(), self.status()["problem"]), ({"2"}, ""))
 
     def test_raises(self) -> None:
-        """One that fails when it is imported."""
-        self.assertGivenUp("raise", "RuntimeError: this version cannot be imported")
+        """The new version raises when it is imported."""
+        self.assertRolledBack("raise", "RuntimeError: this version cannot be imported")
 
     def test_hangs(self) -> None:
-        """One that never comes back from its import."""
-        self.assertGivenUp("hang", "not ready within 3 s (boot_timeout)")
+        """The new version hangs when it is imported."""
+        self.assertRolledBack("hang", "not ready within 3 s (boot_timeout)")
 
     def test_dies(self) -> None:
-        """One that ends the process."""
-        self.assertGivenUp("die", "exited with code 17")
+        """The new version exits the process."""
+        self.assertRolledBack("die", "exited with code 17")
 
-    def test_sick(self) -> None:
-        """One that is there, but whose health check fails."""
-        self.assertGivenUp("sick", "/-/health", "RuntimeError: the store cannot be reached")
+    def test_unhealthy(self) -> None:
+        """The health check of the new version fails."""
+        self.assertRolledBack("sick", "/-/health", "RuntimeError: the store cannot be reached")
 
 
 class ConfigurationTests(ReloadTestCase):
-    """What has changed in the file."""
+    """Changes of the configuration."""
 
     def test_services(self) -> None:
-        """Added ones are started, removed ones drained, changed ones replaced, and all is told by the log."""
+        """Added services start, removed ones drain, changed ones are replaced; the log has it."""
         self.configure(_TWO + '[services.old]\napp = "codes:app"\n')
         running = self.start()
         talk = self.talk("old")
@@ -128,12 +128,12 @@ class ConfigurationTests(ReloadTestCase):
         self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes", "new"})
 
     def hang_up(self, running: Running) -> None:
-        """Have it reload."""
+        """Send HUP."""
         running.signal(signal.SIGHUP)
         running.until("reloaded all services")
 
     def test_wrong(self) -> None:
-        """A file that is wrong changes nothing; the command names the mistake."""
+        """A wrong file changes nothing; the command names the error."""
         self.start()
         before = self.worker_pids()
         self.configure(_TWO.replace("workers", "wokers"))
@@ -146,7 +146,7 @@ class ConfigurationTests(ReloadTestCase):
         self.assertEqual(self.worker_pids(), before)
 
     def test_new_one_cannot_start(self) -> None:
-        """A service that is new and cannot start is not there afterwards; the others go on."""
+        """A new service that cannot start is removed; the others go on."""
         self.start()
         self.configure(_TWO + '[services.new]\napp = "broken:app"\n')
         self.assertRefuses(4, ["reload"], "services.new", "the application is broken")
@@ -154,7 +154,7 @@ class ConfigurationTests(ReloadTestCase):
         self.assertFalse(os.path.exists(self.path("new")))
 
     def test_one_service(self) -> None:
-        """Where one service is named, the others are left alone."""
+        """A reload of one service leaves the others alone."""
         self.configure(_TWO + '[services.other]\napp = "codes:app"\n')
         self.start()
         before = self.worker_pids("other"), self.worker_pids()

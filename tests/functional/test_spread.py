@@ -1,4 +1,4 @@
-"""Clients are spread evenly over the workers of a service, whoever asks the kernel first."""
+"""Tests of the even spread of connections over workers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.functional.orchestrator_process import RunningTestCase
 
 
 class SpreadTests(RunningTestCase):
-    """Four workers, and clients that stay."""
+    """Four workers, and clients that stay connected."""
 
     config = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
 
     def setUp(self) -> None:
-        """Start them."""
+        """Start the workers."""
         super().setUp()
         self.start()
         self.clients: list[socket.socket] = []
 
     def connect(self, clients: int) -> None:
-        """So many come."""
+        """Connect a number of clients."""
         for _ in range(clients):
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
@@ -30,16 +30,16 @@ class SpreadTests(RunningTestCase):
             self.clients.append(client)
 
     def spread(self) -> list[int]:
-        """How many each worker has, once all have been accepted; the fewest first."""
+        """The connections of each worker once all are accepted, in ascending order."""
         self.eventually(lambda: sum(self.counts()) == len(self.clients))
         return self.counts()
 
     def counts(self) -> list[int]:
-        """How many each worker has; the fewest first."""
+        """The connections of each worker, in ascending order."""
         return sorted(each["connections"] for each in self.status()["workers"])
 
     def test_many(self) -> None:
-        """Of 200, half of them at once and half one after the other, none has over 1.3 times the mean."""
+        """Of 200 clients, at once and one by one, no worker has over 1.3 times the mean."""
         self.connect(100)
         for _ in range(100):
             self.connect(1)
@@ -49,7 +49,7 @@ class SpreadTests(RunningTestCase):
         self.assertLessEqual(spread[-1], 65)
 
     def test_few(self) -> None:
-        """Of eight clients, no worker has more than three, and none has nobody."""
+        """Of eight clients, no worker has more than three, and none has zero."""
         self.connect(8)
         spread = self.spread()
         self.figure(f"8 connections over four workers: {spread}")
@@ -57,7 +57,7 @@ class SpreadTests(RunningTestCase):
         self.assertLessEqual(spread[-1], 3)
 
     def test_after_a_death(self) -> None:
-        """A worker that has come back, and has nobody, gets most of those who come next."""
+        """A new worker without clients gets most of the next ones."""
         self.connect(40)
         self.spread()
         (pid, lost) = next((each["pid"], each["connections"]) for each in self.status()["workers"])
@@ -71,7 +71,7 @@ class SpreadTests(RunningTestCase):
         self.assertLessEqual(spread[-1], 15)
 
     def test_one_hangs(self) -> None:
-        """A worker that stands still, and has the fewest, keeps nobody waiting for long."""
+        """A blocked worker with the fewest clients does not delay new ones for long."""
         self.connect(8)
         self.spread()
         pid = self.worker_pids()[0]
@@ -89,7 +89,7 @@ class SpreadTests(RunningTestCase):
         self.assertLess(slowest, 0.5)
 
     def test_scaled(self) -> None:
-        """Workers that are added take part."""
+        """Added workers take part."""
         self.connect(12)
         self.spread()
         self.assertDone("scale", "codes", "6")

@@ -1,4 +1,4 @@
-"""The orchestrator under systemd, whose part the test plays."""
+"""Tests of the orchestrator under a fake systemd."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.functional.orchestrator_process import Running, RunningTestCase
 
 
 class SystemdTests(RunningTestCase):
-    """Each message is there when it should be."""
+    """The messages to systemd."""
 
     config = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
 
@@ -32,11 +32,11 @@ class SystemdTests(RunningTestCase):
         self.told: list[dict[str, str]] = []
 
     def start_notifying(self, **environment: str) -> Running:
-        """Start it as ``Type=notify``."""
+        """Start the orchestrator as with ``Type=notify``."""
         return self.start(environment={"NOTIFY_SOCKET": self.address, **environment}, ready=False)
 
     def next(self, wanted: Callable[[dict[str, str]], object]) -> dict[str, str]:
-        """The next message like that."""
+        """The next message that fulfils a condition."""
         while True:
             lines = self.notify.recv(65536).decode().split("\n")
             message = dict(line.split("=", 1) for line in lines)
@@ -45,7 +45,7 @@ class SystemdTests(RunningTestCase):
                 return message
 
     def test_life(self) -> None:
-        """READY once all serve; RELOADING with its time and READY around a reload; STATUS; STOPPING."""
+        """READY when all services are ready; RELOADING and READY around a reload; STATUS; STOPPING."""
         running = self.start_notifying()
         ready = self.next(lambda message: True)
         self.assertEqual((ready["READY"], set(ready)), ("1", {"READY", "STATUS"}))
@@ -66,14 +66,14 @@ class SystemdTests(RunningTestCase):
         self.assertEqual(running.wait(), 0)
 
     def test_not_ready(self) -> None:
-        """Where a service cannot start, READY is never said."""
+        """If a service cannot start, READY is never sent."""
         self.configure('[services.codes]\napp = "broken:app"\n')
         running = self.start_notifying()
         self.next(lambda message: "STOPPING" in message)
         self.assertEqual((running.wait(), self.told), (3, [{"STOPPING": "1"}]))
 
     def test_watchdog(self) -> None:
-        """It is fed while every service has a worker that is ready, and only then."""
+        """Watchdog messages are sent only while every service has a ready worker."""
         self.configure('[services.codes]\napp = "failing:app"\nstart_limit = 1\n')
         running = self.start_notifying(WATCHDOG_USEC="300000")
         for _ in range(5):
@@ -89,7 +89,7 @@ class SystemdTests(RunningTestCase):
         self.assertRaises(TimeoutError, self.next, lambda message: "WATCHDOG" in message)
 
     def test_nothing_inherited(self) -> None:
-        """Workers know nothing of systemd."""
+        """Workers inherit no variable of systemd."""
         self.start_notifying(WATCHDOG_USEC="9000000")
         self.next(lambda message: "READY" in message)
         names = set(self.ask("codes", "/environment"))
@@ -103,7 +103,7 @@ class ActivationTests(RunningTestCase):
     config = '[services.codes]\napp = "codes:app"\n[services.other]\napp = "codes:app"\n'
 
     def bound(self, path: str) -> socket.socket:
-        """A socket that listens."""
+        """A listening socket."""
         os.makedirs(os.path.join(self.folder, "run"), mode=0o700, exist_ok=True)
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
@@ -112,12 +112,12 @@ class ActivationTests(RunningTestCase):
         return listening
 
     def activated(self, *sockets: socket.socket, names: str, **options: Any) -> Running:
-        """Start it with these."""
+        """Start the orchestrator with these sockets."""
         environment = {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": names}
-        return self.start(handed=sockets, environment=environment, **options)
+        return self.start(passed_sockets=sockets, environment=environment, **options)
 
     def test_several(self) -> None:
-        """Each service listens on its own; who connected before is answered; the paths stay in the end."""
+        """Each service has its socket; clients that connected before are served; the paths stay."""
         sockets = [self.bound(self.path(name)) for name in ("other", "codes")]
         early = socket.socket(socket.AF_UNIX)
         self.addCleanup(early.close)
@@ -137,13 +137,13 @@ class ActivationTests(RunningTestCase):
             self.assertTrue(os.path.exists(self.path(name)))
 
     def test_one_of_two(self) -> None:
-        """What systemd has not bound, we do."""
+        """Sockets that systemd has not bound are bound by the orchestrator."""
         self.activated(self.bound(self.path()), names="codes")
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.assertEqual(self.ask("other", "/item/3"), {"id": 3})
 
     def test_wrong(self) -> None:
-        """A socket for nobody, or where nobody looks for it, is one line and exit code 2."""
+        """A socket with a wrong name or path is one line and exit code 2."""
         elsewhere = os.path.join(self.folder, "elsewhere.sock")
         for name, path, words in (
             ("nobody", self.path(), "is for no service"),

@@ -1,4 +1,4 @@
-"""Workers that stand still, and workers that have done enough."""
+"""Tests of stuck workers, and of recycling."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
 
 
 class WatchdogTests(RunningTestCase):
-    """A worker whose event loop stands still is replaced; nobody else notices."""
+    """A worker with a blocked event loop is replaced; others are not affected."""
 
     config = _TWO + 'watchdog = 1.0\n[services.other]\napp = "codes:app"\n'
 
     def setUp(self) -> None:
-        """Have a version."""
+        """Write the version."""
         super().setUp()
         Path(self.folder, "mode").write_text("1")
 
     def assertReplaced(self, running: Running, pid: int, suspended: float) -> None:
-        """It is replaced within a second of the watchdog's time, and the others are unharmed."""
+        """A worker is replaced within a second of the watchdog time, and others are unharmed."""
         others = set(self.worker_pids()) - {pid}, self.worker_pids("other")
         self.eventually(lambda: pid not in self.worker_pids() and len(self.worker_pids()) == 2)
         self.assertLess(time.monotonic() - suspended, 1.0 + 1.0)
@@ -35,7 +35,7 @@ class WatchdogTests(RunningTestCase):
         running.until(f"(pid {pid}) is silent", "watchdog")
 
     def test_stopped(self) -> None:
-        """One that is stopped by a signal."""
+        """A worker that gets STOP is replaced."""
         running = self.start()
         load = self.load("other", connections=2, rate=200)
         pid = self.worker_pids()[0]
@@ -46,7 +46,7 @@ class WatchdogTests(RunningTestCase):
         self.assertLess(outcome.slowest, 0.5)
 
     def test_endless_loop(self) -> None:
-        """One that computes for ever: the log has its stack, down to the line."""
+        """A worker in an endless loop is replaced; the log has its stack, down to the line."""
         running = self.start()
         talk = self.talk()
         talk.send(id=1, path="/version")
@@ -61,7 +61,7 @@ class WatchdogTests(RunningTestCase):
         self.assertEqual(running.logged("is silent")[1:], [])
 
     def test_busy_orchestrator(self) -> None:
-        """Where it was the orchestrator that stood still, no worker is blamed for it."""
+        """After a stall of the orchestrator, no worker is replaced."""
         running = self.start()
         before = self.worker_pids()
         running.signal(signal.SIGSTOP)
@@ -74,27 +74,27 @@ class WatchdogTests(RunningTestCase):
 
 
 class RecyclingTests(RunningTestCase):
-    """A worker that has done enough is replaced by one that is ready before it goes."""
+    """A worker is recycled once its successor is ready."""
 
     def setUp(self) -> None:
-        """Have a version."""
+        """Write the version."""
         super().setUp()
         Path(self.folder, "mode").write_text("1")
 
     def recycled(self, rule: str) -> Running:
-        """Run under a rule."""
+        """Run with a recycling limit."""
         self.configure(_TWO + f"watchdog = 0.4\n{rule}\n")
         return self.start()
 
     def test_requests(self) -> None:
-        """After so many requests, under load, and without a lost call."""
+        """Workers are recycled after their number of requests, under load and without a lost call."""
         running = self.recycled("max_requests = 2000")
         load = self.load()
         running.until("max_requests is 2000", times=3)
         self.assertNothingLost(load)
 
     def test_memory(self) -> None:
-        """Once it has so much memory; the one that has not, stays."""
+        """A worker that uses too much memory is recycled; the other one stays."""
         running = self.recycled("max_memory = 150_000_000")
         before = self.worker_pids()
         with self.talk() as talk:
@@ -104,7 +104,7 @@ class RecyclingTests(RunningTestCase):
         self.assertEqual(len(set(self.worker_pids()) & set(before)), 1)
 
     def test_age(self) -> None:
-        """After so long."""
+        """Workers are recycled for their age."""
         self.recycled("max_age = 1")
         before = self.worker_pids()
         self.eventually(lambda: not set(self.worker_pids()) & set(before))

@@ -1,4 +1,4 @@
-"""The options of ``twistd unixsvc``, and what is put together."""
+"""Tests of ``twistd unixsvc``: its options, and the tree of services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = "till:app"
 
 
 class Twistd(TwistdOptions):
-    """As much of twistd's own options as ours look at."""
+    """The options of twistd that ours read."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class Twistd(TwistdOptions):
 
 
 class OptionsTestCase(SynchronousTestCase):
-    """Has a configuration in a folder."""
+    """A test with a configuration in a folder."""
 
     def setUp(self) -> None:
-        """Write it."""
+        """Write the configuration."""
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
         self.config = os.path.join(self.folder, "unixsvc.toml")
@@ -56,7 +56,7 @@ class OptionsTestCase(SynchronousTestCase):
         return options
 
     def refused(self, *arguments: str, config: bool = True) -> str:
-        """The one line that says what is wrong with the arguments; the exit code is 2."""
+        """The error line for wrong arguments; the exit code is 2."""
         errors = io.StringIO()
         self.patch(sys, "__stderr__", errors)
         ended = self.assertRaises(SystemExit, self.parsed, *arguments, config=config)
@@ -66,19 +66,19 @@ class OptionsTestCase(SynchronousTestCase):
 
 
 class OptionsTests(OptionsTestCase):
-    """What may be said on the command line."""
+    """The command line."""
 
     def test_config(self) -> None:
-        """The configuration is read from where it says."""
+        """The configuration is read from the given path."""
         self.assertEqual(list(self.parsed()["settings"].services), ["shop", "till"])
 
     def test_socket_dir(self) -> None:
-        """The directory of sockets can be another one than the configuration says."""
+        """The socket directory of the configuration can be overridden."""
         self.assertEqual(self.parsed()["settings"].socket_dir, os.path.join(self.folder, "run"))
         self.assertEqual(self.parsed("--socket-dir", "/srv/s")["settings"].socket_dir, "/srv/s")
 
     def test_log_format(self) -> None:
-        """Both forms of the log can be asked for, and no other."""
+        """Both log formats can be chosen, and no other."""
         for form in "text", "json":
             self.assertEqual(self.parsed("--log-format", form)["log-format"], form)
         self.assertIn("xml", self.refused("--log-format", "xml"))
@@ -90,7 +90,7 @@ class OptionsTests(OptionsTestCase):
         self.assertIn("config", self.refused("--config", config=False))
 
     def test_http(self) -> None:
-        """Where HTTP is listened for can be said here instead; or that it is not."""
+        """The HTTP addresses can be overridden or disabled."""
         Path(self.config).write_text(CONFIG + '[http]\nmounts = {"/shop" = "shop"}\n')
         default = self.parsed()["settings"]
         self.assertEqual(default.http.listen, ("tcp:8080:interface=127.0.0.1",))
@@ -101,17 +101,17 @@ class OptionsTests(OptionsTestCase):
         self.assertEqual((nowhere.http, list(nowhere.services)), (None, ["shop", "till"]))
 
     def test_no_http(self) -> None:
-        """Where the configuration says nothing of HTTP, there is nothing to listen for."""
+        """HTTP addresses without a table [http] are an error."""
         self.assertIn("[http]", self.refused("--http", "tcp:81"))
         self.assertIsNone(self.parsed("--no-http")["settings"].http)
 
     def test_wrong_http(self) -> None:
-        """An endpoint that is none is refused."""
+        """An invalid endpoint string is refused."""
         Path(self.config).write_text(CONFIG + '[http]\nmounts = {"/shop" = "shop"}\n')
         self.assertIn("tcp:eighty", self.refused("--http", "tcp:eighty"))
 
     def test_wrong_configuration(self) -> None:
-        """A mistake in the configuration is one line that names the file and the key."""
+        """An error in the configuration is one line that names the file and the key."""
         Path(self.config).write_text(CONFIG + "wokers = 2\n")
         line = self.refused()
         self.assertIn(self.config, line)
@@ -119,7 +119,7 @@ class OptionsTests(OptionsTestCase):
         self.assertIn("/none.toml", self.refused("--config", "/none.toml", config=False))
 
     def test_load_again(self) -> None:
-        """For a reload it is read anew, from the same file, wherever the process is by then."""
+        """A reload reads the same file, in whatever directory the process is then."""
         os.symlink(self.config, os.path.join(self.folder, "other.toml"))
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
@@ -136,7 +136,7 @@ class OptionsTests(OptionsTestCase):
         self.assertRaises(ConfigError, options.load)
 
     def test_pidfile(self) -> None:
-        """Twistd's own file is not made, as a stale one would be in the way; one that is asked for is."""
+        """The default pidfile of twistd is disabled; one that is requested is kept."""
         self.assertEqual(self.parsed().parent["pidfile"], "")
         self.assertEqual(self.parsed(pidfile="/run/x.pid").parent["pidfile"], "/run/x.pid")
 
@@ -145,7 +145,7 @@ class ServiceTests(OptionsTestCase):
     """The tree of services."""
 
     def joined(self, *arguments: str, **twistd: Any) -> Any:
-        """An application with our service in it, not started."""
+        """An application with our service, not started."""
         application = Application("test")
         service = makeService(self.parsed(*arguments, **twistd))
         self.addCleanup(service.stopService)
@@ -153,7 +153,7 @@ class ServiceTests(OptionsTestCase):
         return application
 
     def test_tree(self) -> None:
-        """At the top is a service that holds the orchestrator, and what tells systemd of it."""
+        """The root has the orchestrator and the systemd service as children."""
         (root,) = IServiceCollection(self.joined())
         self.assertTrue(IService.providedBy(root))
         orchestrator, systemd = root
@@ -161,14 +161,14 @@ class ServiceTests(OptionsTestCase):
         self.assertIsInstance(systemd, SystemdService)
 
     def test_logs_to_file(self) -> None:
-        """The log goes where twistd was told to put it, in the form that is asked for."""
+        """The log has the file of twistd and the requested format."""
         path = os.path.join(self.folder, "log")
         observe = ILogObserver(self.joined("--log-format", "json", logfile=path))
         Logger("x", observer=observe).info("hello")
         self.assertIn('"message":"hello"', Path(path).read_text())
 
-    def test_claims_at_once(self) -> None:
-        """What is there already is complained about before twistd becomes a daemon."""
+    def test_binds_at_once(self) -> None:
+        """Errors of binding are reported before twistd becomes a daemon."""
         self.joined()
         error, stream = io.StringIO(), sys.__stderr__
         sys.__stderr__ = error  # type: ignore[misc, assignment]  # what twistd does not redirect
@@ -181,6 +181,6 @@ class ServiceTests(OptionsTestCase):
         self.assertIn("another orchestrator runs here", error.getvalue())
 
     def test_plugin(self) -> None:
-        """Twistd finds it under its name."""
+        """Twistd finds the plugin by its name."""
         (plugin,) = (each for each in getPlugins(IServiceMaker) if each.tapname == "unixsvc")
         self.assertEqual((plugin.options, plugin.makeService), (Options, makeService))

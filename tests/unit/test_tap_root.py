@@ -1,4 +1,4 @@
-"""The top of the tree: what the orchestrator, signals and systemd have to do with each other."""
+"""Tests of the root of the tree: it connects the orchestrator, signals and systemd."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unixsvc.tap import _Root
 
 
 class _Reactor(Clock):
-    """Runs as soon as it is made."""
+    """A reactor that runs from the start."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,19 +35,19 @@ class _Reactor(Clock):
         self.hooks: list[Any] = []
 
     def callWhenRunning(self, call: Any) -> None:
-        """Call it in the next turn; but signals stay as they are."""
+        """Call in the next turn; the installation of signal handlers is only recorded."""
         if call.__name__ == "install":
             self.hooks.append(call)
         else:
             self.callLater(0, call)
 
     def stop(self) -> None:
-        """End."""
+        """Record it."""
         self.done.append("stop")
 
 
 class _Orchestrator(Service):
-    """Does what the test says."""
+    """A fake orchestrator."""
 
     def __init__(self) -> None:
         self.boot: Deferred[None] = Deferred()
@@ -56,24 +56,24 @@ class _Orchestrator(Service):
         self.problem: Exception | None = None
 
     def when_ready(self) -> Deferred[None]:
-        """When the test says so."""
+        """Fires when the test decides."""
         return self.boot
 
     def abort(self) -> None:
-        """Note it."""
+        """Record it."""
         self.done.append("abort")
 
     def kill_workers(self) -> None:
-        """Note it."""
+        """Record it."""
         self.done.append("kill")
 
     def reload(self) -> Deferred[None]:
-        """Note it."""
+        """Record it."""
         self.done.append("reload")
         return succeed(None) if self.problem is None else fail(self.problem)
 
     def healthy(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     async def status(self) -> dict[str, ServiceStatus]:
@@ -82,10 +82,10 @@ class _Orchestrator(Service):
 
 
 class RootTests(SynchronousTestCase):
-    """It is told what becomes of the services, and tells others."""
+    """The root service."""
 
     def setUp(self) -> None:
-        """Start it, with everything around it in memory."""
+        """Start the root with fakes."""
         self.patch(atexit, "register", lambda call: None)
         self.errors = io.StringIO()
         self.patch(sys, "__stderr__", self.errors)
@@ -98,59 +98,59 @@ class RootTests(SynchronousTestCase):
         )
         self.root.startService()
 
-    def told(self) -> list[str]:
-        """What systemd was told, but for the figures."""
+    def notified(self) -> list[str]:
+        """The messages to systemd, without the status."""
         return [each for each in self.notifier.told if " " not in each]
 
     def test_interface(self) -> None:
-        """It is what the orchestrator takes for its watcher, and the orchestrator has it."""
+        """The root is the watcher of the orchestrator."""
         verifyObject(IOrchestratorWatcher, self.root)
         self.assertIs(self.orchestrator.watcher, self.root)
 
     def test_log(self) -> None:
-        """What it joins logs as we say."""
+        """The root sets the log observer of its parent."""
         parent: Any = type("Application", (MultiService, Componentized), {})()
         Componentized.__init__(parent)
         self.root.setServiceParent(parent)
         self.assertEqual(parent.getComponent(ILogObserver), "where the log goes")
 
     def test_signals(self) -> None:
-        """Signals are ours from when the reactor runs, as it installs its own just before."""
+        """The signal handlers are installed when the reactor runs, as it installs its own before."""
         self.assertEqual([each.__self__ for each in self.reactor.hooks], [self.root._signals])
 
-    def test_booted(self) -> None:
-        """When all are ready, systemd is told, and not before."""
-        self.assertEqual(self.told(), [])
+    def test_ready(self) -> None:
+        """READY is sent when all services are ready, and not before."""
+        self.assertEqual(self.notified(), [])
         self.orchestrator.boot.callback(None)
-        self.assertEqual(self.told(), ["ready"])
+        self.assertEqual(self.notified(), ["ready"])
 
     def test_boot_failed(self) -> None:
-        """When one cannot start it is said, all ends, in order, and the exit code says so."""
+        """If a service cannot start, the error is printed, and the exit code is 3."""
         self.orchestrator.boot.errback(ConfigError("services.home", "cannot start: no disk"))
         self.reactor.advance(0)
-        self.assertEqual((self.told(), self.reactor.done), (["stopping"], ["stop"]))
+        self.assertEqual((self.notified(), self.reactor.done), (["stopping"], ["stop"]))
         self.assertEqual(self.root._exit.code, BOOT_FAILED)
         self.assertEqual(self.errors.getvalue(), "unixsvc: services.home: cannot start: no disk\n")
 
-    def test_stopped_while_it_boots(self) -> None:
-        """That somebody stops it before is no failure."""
+    def test_stopped_during_start(self) -> None:
+        """A stop during the start is no failure."""
         self.root._signals.stop()
         self.orchestrator.boot.errback(ConfigError("the orchestrator", "was stopped"))
         self.reactor.advance(0)
         self.assertEqual((self.reactor.done, self.root._exit.code), (["stop"], 0))
         self.assertEqual((self.orchestrator.done, self.errors.getvalue()), ([], ""))
 
-    def test_gave_up(self) -> None:
-        """When an essential service has failed it is said, and all ends, likewise."""
+    def test_essential_failed(self) -> None:
+        """When an essential service has failed, the error is printed, and the exit code is 4."""
         self.orchestrator.boot.callback(None)
         self.root.aborted("home", "no disk")
         self.reactor.advance(0)
-        self.assertEqual((self.told(), self.reactor.done), (["ready", "stopping"], ["stop"]))
+        self.assertEqual((self.notified(), self.reactor.done), (["ready", "stopping"], ["stop"]))
         self.assertEqual(self.root._exit.code, ESSENTIAL_FAILED)
         self.assertIn("services.home: an essential service has failed: no disk", self.errors.getvalue())
 
-    def test_two_gave_up(self) -> None:
-        """That another one fails, too, is no reason to hurry: the others still have clients to answer."""
+    def test_two_essential_failed(self) -> None:
+        """A second failure does not abort the drain of the others."""
         self.orchestrator.boot.callback(None)
         for name in "home", "user":
             self.root.aborted(name, "no disk")
@@ -159,41 +159,41 @@ class RootTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual((self.reactor.done, self.orchestrator.done), (["stop"], []))
 
-    def test_gave_up_while_it_stops(self) -> None:
-        """Nor is one that fails while all stop; and it ends as it was told to."""
+    def test_essential_failed_during_stop(self) -> None:
+        """A failure during a stop changes no exit code."""
         self.orchestrator.boot.callback(None)
         self.root._signals.stop()
         self.root.aborted("home", "no disk")
         self.reactor.advance(0)
         self.assertEqual((self.orchestrator.done, self.root._exit.code), ([], 0))
 
-    def test_hurry(self) -> None:
-        """Who stops it twice is in a hurry."""
+    def test_second_stop(self) -> None:
+        """A second stop aborts."""
         self.orchestrator.boot.callback(None)
         self.root._signals.stop()
         self.root._signals.stop()
         self.assertEqual((self.reactor.done, self.orchestrator.done), (["stop"], ["abort"]))
 
     def test_reload(self) -> None:
-        """A HUP has all reloaded; systemd is told when it begins, and when it is over."""
+        """A HUP reloads, and systemd is notified of its begin and its end."""
         self.orchestrator.boot.callback(None)
         self.root._signals._handle_hup()
         self.assertEqual(self.orchestrator.done, ["reload"])
         self.root.reloading()
         self.root.reloaded()
-        self.assertEqual(self.told(), ["ready", "reloading", "ready"])
+        self.assertEqual(self.notified(), ["ready", "reloading", "ready"])
 
     def test_reload_fails(self) -> None:
-        """That it fails is in the log already, and is no unhandled error."""
+        """A reload that fails leaves no unhandled error: the orchestrator has logged it."""
         self.orchestrator.problem = ConfigError("services.home", "cannot start")
         self.root._signals._handle_hup()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
 
-    def test_reload_while_it_boots(self) -> None:
-        """A reload that is over before all are ready for the first time does not make them so."""
+    def test_reload_during_start(self) -> None:
+        """A reload before the first start is complete does not send READY."""
         self.root.reloading()
         self.root.reloaded()
-        self.assertNotIn("ready", self.told())
+        self.assertNotIn("ready", self.notified())
         self.orchestrator.boot.callback(None)
-        self.assertEqual(self.told()[-1], "ready")
+        self.assertEqual(self.notified()[-1], "ready")

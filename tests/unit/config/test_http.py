@@ -1,4 +1,4 @@
-"""Where to listen for HTTP, and what else ``[http]`` says."""
+"""Tests of the HTTP settings."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ HTTP = USER + '[http]\napp = "shop:app"\n'
 
 
 class ListenTests(SynchronousTestCase):
-    """Twisted's endpoint strings."""
+    """Endpoint strings."""
 
     def test_tcp(self) -> None:
-        """A port, by its place or by its name, an interface and a backlog."""
+        """A port, positional or named, an interface and a backlog."""
         expected = Listen("tcp", port=8080, interface="127.0.0.1", backlog=7)
         for text in ("tcp:8080:127.0.0.1:7", "tcp:port=8080:backlog=7:interface=127.0.0.1"):
             self.assertEqual(parse_listen(text), expected)
         self.assertEqual(parse_listen("tcp:0"), Listen("tcp"))
 
     def test_escapes(self) -> None:
-        """What separates can be part of a value, as in an address of IPv6."""
+        """Separators can be escaped, as in an IPv6 address."""
         self.assertEqual(parse_listen(r"tcp6:80:interface=\:\:1").interface, "::1")
         self.assertEqual(parse_listen(r"unix:/a\:b\=c\\d").path, r"/a:b=c\d")
 
     def test_unix(self) -> None:
-        """A path is relative to the configuration; it has a mode."""
+        """A path is relative to the configuration, and has a mode."""
         found = parse_listen("unix:web.sock:mode=600", "/srv")
         self.assertEqual(found, Listen("unix", path="/srv/web.sock", mode=0o600))
 
     def test_ssl(self) -> None:
-        """A key, its certificate in the same file or in another, and those that lead to the authority."""
+        """A key, its certificate in the same file or another, and intermediate certificates."""
         for text, expected in (
             ("ssl:443:privateKey=k.pem", ("/etc/k.pem", "/etc/k.pem", "")),
             ("ssl:443:privateKey=/k:certKey=c.pem:extraCertChain=i", ("/k", "/etc/c.pem", "/etc/i")),
@@ -47,7 +47,7 @@ class ListenTests(SynchronousTestCase):
             self.assertEqual((found.private_key, found.certificate, found.chain), expected)
 
     def test_wrong(self) -> None:
-        """What cannot be meant is named, with what could be."""
+        """An invalid endpoint string is refused; the error names the part."""
         for text, words in (
             ("", "endpoint type"), ("http:80", "endpoint type"), ("tcp", "no port"), ("tcp:eighty", "int"),
             ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2:3:4", "'4'"),
@@ -56,14 +56,14 @@ class ListenTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)), text)
 
-    def test_told(self) -> None:
-        """A person is told what to type into a browser."""
+    def test_url(self) -> None:
+        """An address is shown as a URL for a browser."""
         told = {text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")}
         self.assertEqual(list(told.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
 
 
 class HttpTableTests(SynchronousTestCase):
-    """The fields of ``[http]`` that are written twice."""
+    """The fields of ``Http`` that the table repeats."""
 
     def test_fields(self) -> None:
         """The table has the fields of ``Http`` with their types and defaults, and the service options."""
@@ -78,7 +78,7 @@ class HttpTableTests(SynchronousTestCase):
 
 
 class TableTests(SynchronousTestCase):
-    """``[http]`` in the file."""
+    """The table ``[http]``."""
 
     def load(self, text: str, http: tuple[str, ...] | None = None) -> object:
         """Read a configuration."""
@@ -88,7 +88,7 @@ class TableTests(SynchronousTestCase):
         return load_settings(cwd=folder, http=http)
 
     def test_service(self) -> None:
-        """It is a service with all that any service may say, and what is particular to HTTP."""
+        """The table configures a service with all options, and HTTP settings."""
         folder = self.mktemp()
         Path(folder).mkdir()
         more = 'workers = 3\nmounts = {"/u" = "user"}\ntoken = "off"\n'
@@ -101,14 +101,14 @@ class TableTests(SynchronousTestCase):
         self.assertEqual((settings.http.mounts, settings.http.token), ({"/u": "user"}, "off"))
 
     def test_without_app(self) -> None:
-        """One that only mounts others needs no application."""
+        """A gateway that only mounts services needs no application."""
         folder = self.mktemp()
         Path(folder).mkdir()
         Path(folder, "unixsvc.toml").write_text(USER + '[http]\nmounts = {"/u" = "user"}\n')
         self.assertEqual(load_settings(cwd=folder).services["http"].app, "unixsvc.routing.app:NOTHING")
 
     def test_wrong(self) -> None:
-        """A mistake is named: where it stands, and what it is."""
+        """An error names the key and the problem."""
         for text, words in (
             (HTTP + "listen = []", "http.listen: is empty"),
             (HTTP + 'listen = ["tcp:x"]', "http.listen: 'tcp:x'"),

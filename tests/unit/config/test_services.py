@@ -1,4 +1,4 @@
-"""The configuration of services that depend on each other, are replaced, and are kept in bounds."""
+"""Tests of dependencies and of the bounds of values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unixsvc.errors import ConfigError
 
 
 def services_of(**dependencies: str) -> dict[str, ServiceSettings]:
-    """Services that depend on those whose letters are given."""
+    """Services that depend on the services of the given letters."""
     return {
         name: ServiceSettings(f"{name}:app", depends_on=tuple(others))
         for name, others in dependencies.items()
@@ -20,28 +20,28 @@ def services_of(**dependencies: str) -> dict[str, ServiceSettings]:
 
 
 def depending(*others: str) -> str:
-    """A configuration whose first service depends on these; there are two more."""
+    """A configuration whose first service has dependencies; there are two more services."""
     on = f"depends_on = {list(others)}\n"
     return SERVICE + on + "".join(f'\n[services.{name}]\napp = "x:y"\n' for name in ("user", "mail"))
 
 
 class DependencyTests(ConfigTestCase):
-    """What a file may say of that."""
+    """Dependencies in a file."""
 
     def test_fine(self) -> None:
-        """A service may depend on any others, wherever they stand in the file."""
+        """A service may depend on any others, in any order in the file."""
         for others in ([], ["user"], ["mail", "user"], ["user", "user"]):
             self.assertEqual(self.load(depending(*others)).services["home"].depends_on, tuple(others))
 
     def test_unknown(self) -> None:
-        """One that there is not is named, with the service that depends on it."""
+        """An unknown dependency is named, with the service that has it."""
         self.assert_refused(
             depending("user", "users"), "services.home.depends_on: there is no service 'users'"
         )
         self.assert_refused(depending("orchestrator"), "there is no service 'orchestrator'")
 
-    def test_circle(self) -> None:
-        """A circle is shown as it goes: each depends on the next."""
+    def test_cycle(self) -> None:
+        """A cycle is shown: each service depends on the next."""
         text = depending("user").replace("[services.user]", '[services.user]\ndepends_on = ["home"]')
         with self.assertRaises(ConfigError) as caught:
             self.load(text)
@@ -49,27 +49,27 @@ class DependencyTests(ConfigTestCase):
         self.assertIn(circle, ("home -> user -> home", "user -> home -> user"))
 
     def test_itself(self) -> None:
-        """Nothing depends on itself."""
+        """A service cannot depend on itself."""
         self.assert_refused(depending("home"), "services: depend on each other: home -> home")
 
 
 class OrderTests(SynchronousTestCase):
-    """In which order services start."""
+    """The start order."""
 
     def test_order(self) -> None:
-        """Each comes after those that it depends on, and each comes once."""
+        """Each service comes once, after its dependencies."""
         order = start_order(services_of(a="bc", b="d", c="d", d="", e=""))
         self.assertEqual(sorted(order), ["a", "b", "c", "d", "e"])
         places = {name: place for place, name in enumerate(order)}
         self.assertTrue(places["d"] < places["b"] < places["a"] > places["c"] > places["d"])
 
     def test_nothing(self) -> None:
-        """Of none, none; and those that depend on nothing are as good in any order."""
+        """Without services the order is empty; independent services have any order."""
         self.assertEqual(start_order({}), [])
         self.assertEqual(sorted(start_order(services_of(b="", a=""))), ["a", "b"])
 
-    def test_direction_of_a_circle(self) -> None:
-        """Each arrow leads to what its left side depends on; who is not in the circle is not named."""
+    def test_direction_of_a_cycle(self) -> None:
+        """Each arrow leads to a dependency; services outside the cycle are not named."""
         with self.assertRaises(ConfigError) as caught:
             start_order(services_of(a="b", b="c", c="a", d="a", e=""), "the file")
         where, _, circle = str(caught.exception).partition(" depend on each other: ")
@@ -77,8 +77,8 @@ class OrderTests(SynchronousTestCase):
         self.assertIn(circle, ("a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c"))
 
     @given(st.lists(st.sets(st.integers(0, 9)), min_size=1, max_size=10))
-    def test_without_circles(self, depths: list[set[int]]) -> None:
-        """Where services depend on earlier ones alone, there is always an order, and it is right."""
+    def test_without_cycles(self, depths: list[set[int]]) -> None:
+        """Without cycles there is always a correct order."""
         services = {
             str(n): ServiceSettings("x:y", depends_on=tuple(str(other) for other in others if other < n))
             for n, others in enumerate(depths)
@@ -91,10 +91,10 @@ class OrderTests(SynchronousTestCase):
 
 
 class BoundTests(ConfigTestCase):
-    """Values that make no sense are refused when the file is read."""
+    """Values out of bounds are refused."""
 
     def test_resource_limits(self) -> None:
-        """Each may stand alone; what is not said stays as the orchestrator has it."""
+        """Each limit is optional."""
         for text, limits in (
             ("{}", ResourceLimits()),
             ("{ open_files = 1 }", ResourceLimits(open_files=1)),
@@ -103,7 +103,7 @@ class BoundTests(ConfigTestCase):
             self.assertEqual(self.load(SERVICE + f"rlimits = {text}").services["home"].rlimits, limits)
 
     def test_resource_limits_misspelt(self) -> None:
-        """A key that there is not is named, with the one of this table that may be meant."""
+        """An unknown key is named, with a similar key of the same table."""
         for key, meant in (("open_file", "open_files"), ("memry", "memory")):
             words = f"services.home.rlimits.{key} is unknown (did you mean '{meant}'?)"
             self.assert_refused(SERVICE + f"rlimits = {{ {key} = 5 }}", words)
@@ -113,14 +113,14 @@ class BoundTests(ConfigTestCase):
         self.assertTrue(str(caught.exception).endswith("services.home.rlimits.workers is unknown"))
 
     def test_misspelt_in_a_service_of_that_name(self) -> None:
-        """A service may be called as that table is, and has the keys of a service all the same."""
+        """A service may have the name of a table; its keys are those of a service."""
         self.assert_refused(
             '[services.rlimits]\napp = "x:y"\nworker = 5',
             "services.rlimits.worker is unknown (did you mean 'workers'?)",
         )
 
     def test_bounds(self) -> None:
-        """What is out of bounds is named, with the bound."""
+        """A value out of bounds is named with the bound."""
         for text, words in (
             ("rlimits = { open_files = 0 }", "rlimits.open_files expected `int` >= 1"),
             ("rlimits = { memory = 0 }", "rlimits.memory expected `int` >= 1"),
@@ -142,14 +142,14 @@ class BoundTests(ConfigTestCase):
             self.assert_refused(SERVICE + text, f"services.home.{words}")
 
     def test_umask(self) -> None:
-        """A umask is three octal digits in a text, with a 0 before them or not; or empty."""
+        """A umask is empty, or three octal digits with an optional leading 0."""
         for text in ("022", "0027", "777", ""):
             self.assertEqual(self.load(SERVICE + f'umask = "{text}"').services["home"].umask, text)
         for text in ('"22"', '"1022"', '"0o22"', '"888"', '"u=rwx"', "22"):
             self.assert_refused(SERVICE + f"umask = {text}", "services.home.umask expected `str`")
 
     def test_environment(self) -> None:
-        """What the kernel cannot take for a variable is refused; that it is an odd one is no reason."""
+        """An invalid environment variable is refused; an unusual name is accepted."""
         for name in ("", "A=B", "=", "A\\u0000"):
             self.assert_refused(
                 SERVICE + f'environment = {{ "{name}" = "x" }}',

@@ -1,4 +1,4 @@
-"""The configuration: what a file may say."""
+"""Tests of the configuration file."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ class ConfigTestCase(SynchronousTestCase):
     """A test with a folder for files."""
 
     def setUp(self) -> None:
-        """An empty folder, and no environment that says anything."""
+        """Make an empty folder, and unset the variables for the socket directory."""
         self.folder = os.path.realpath(self.mktemp())
         os.makedirs(self.folder)
         for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
             self.set_environment(name, None)
 
     def set_environment(self, name: str, value: str | None) -> None:
-        """Change the environment until the end of the test."""
+        """Change a variable until the end of the test."""
         before = os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
@@ -95,11 +95,11 @@ class ConfigTestCase(SynchronousTestCase):
         return path
 
     def load(self, text: str = SERVICE) -> Settings:
-        """What a file says."""
+        """The settings of a file."""
         return load_settings(self.write(text))
 
     def assert_refused(self, text: str | bytes, *words: str) -> None:
-        """The file is refused, in one line that names it and says these words."""
+        """Assert that a file is refused, in one line that names it and contains these words."""
         path = self.write(text)
         with self.assertRaises(ConfigError) as caught:
             load_settings(path)
@@ -111,10 +111,10 @@ class ConfigTestCase(SynchronousTestCase):
 
 
 class LoadTests(ConfigTestCase):
-    """What a file may say."""
+    """Valid files."""
 
     def test_full(self) -> None:
-        """Everything that can be said is understood."""
+        """All keys are read."""
         settings = self.load(FULL)
         self.assertEqual((settings.socket_mode, settings.log), (0o770, Log("json", "debug")))
         self.assertEqual(settings.limits, Limits(1, 2.5, 3, 64, 5, 6, 7))
@@ -131,7 +131,7 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(home.worker_count, os.cpu_count())
 
     def test_defaults(self) -> None:
-        """What is not said is as documented."""
+        """The defaults are as documented."""
         settings = self.load()
         self.assertEqual(
             (settings.limits, settings.security, settings.log, settings.socket_mode),
@@ -152,7 +152,7 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(msgspec.structs.astuple(Limits()), (30.0, 30.0, 300.0, 1_048_576, 1024, 1024, 1024))
 
     def test_limits_of_a_service(self) -> None:
-        """A limit that stands at a service overrides the general one, and no other."""
+        """A limit of a service overrides the general one."""
         settings = self.load("[limits]\nbacklog = 5\nmax_inflight = 6" + SERVICE + "backlog = 50\n")
         home = settings.services["home"]
         self.assertEqual(home.limits(settings.limits), Limits(backlog=50, max_inflight=6))
@@ -161,7 +161,7 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(own.limits(Limits()), Limits(*[70] * len(names)))
 
     def test_paths(self) -> None:
-        """Relative paths are relative to the file; what comes out is absolute."""
+        """Relative paths are relative to the file, and become absolute."""
         settings = self.load(FULL)
         self.assertEqual((settings.folder, settings.source), (self.folder, f"{self.folder}/unixsvc.toml"))
         self.assertEqual(settings.socket_dir, f"{self.folder}/run")
@@ -169,12 +169,12 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(self.load().token_file, f"{self.folder}/.auth_token")
 
     def test_absolute_paths(self) -> None:
-        """Absolute ones stay, and are written the shortest way."""
+        """Absolute paths are kept, in normal form."""
         settings = self.load('socket_dir = "/srv//x/../run/"\ntoken_file = "/srv/token"' + SERVICE)
         self.assertEqual((settings.socket_dir, settings.token_file), ("/srv/run", "/srv/token"))
 
     def test_socket_mode(self) -> None:
-        """A mode is octal digits in a text; anything else is an error."""
+        """A mode is a string of octal digits."""
         for text, mode in (("0600", 0o600), ("660", 0o660), ("0777", 0o777)):
             self.assertEqual(self.load(f'socket_mode = "{text}"' + SERVICE).socket_mode, mode)
         for wrong in ('"0o660"', '"888"', '"66"', '"1660"', '"rw"', "432", '""'):
@@ -184,10 +184,10 @@ class LoadTests(ConfigTestCase):
 
 
 class ErrorTests(ConfigTestCase):
-    """What is wrong with a file."""
+    """Invalid files."""
 
     def test_unknown_keys(self) -> None:
-        """A key that does not exist is named, with the one that may be meant."""
+        """An unknown key is named, with a similar one."""
         for text, words in (
             ("sockets = 1" + SERVICE, "sockets is unknown"),
             ("socketdir = 'x'" + SERVICE, "socketdir is unknown (did you mean 'socket_dir'?)"),
@@ -207,7 +207,7 @@ class ErrorTests(ConfigTestCase):
             self.assert_refused(text, words)
 
     def test_wrong_types(self) -> None:
-        """A value of the wrong type, or beyond its limits, is named with what it should be."""
+        """A value of a wrong type or out of bounds is named, with the expected type."""
         for text, words in (
             ("socket_dir = 1" + SERVICE, "socket_dir expected `str"),
             ("limits = 3" + SERVICE, "limits expected `object`, got `int`"),
@@ -237,8 +237,8 @@ class ErrorTests(ConfigTestCase):
         ):
             self.assert_refused(text, words)
 
-    def test_endless(self) -> None:
-        """Times and counts that the machine cannot count are refused, rather than fail at the first use."""
+    def test_too_large(self) -> None:
+        """Durations and counts that the kernel cannot represent are refused."""
         for value in ("inf", "nan", "1e300", "-inf"):
             self.assert_refused(f"[limits]\nrequest_timeout = {value}" + SERVICE, "limits.request_timeout")
             self.assert_refused(SERVICE + f"boot_timeout = {value}", "services.home.boot_timeout")
@@ -250,19 +250,19 @@ class ErrorTests(ConfigTestCase):
         self.load("[limits]\nbacklog = 2147483647\nidle_timeout = 1e6" + SERVICE)
 
     def test_all_at_once(self) -> None:
-        """All that is wrong stands in the one line."""
+        """All errors are in one line."""
         text = "sockets = 1\n[limits]\nbacklog = 0" + SERVICE + "worker = 3\n[services.user]"
         self.assert_refused(
             text, "sockets is", "limits.backlog exp", "home.worker is", "services.user.app is required"
         )
 
     def test_no_service(self) -> None:
-        """A file without services would start nothing."""
+        """A file without services is refused."""
         for text in ("", "[services]", "socket_dir = 'x'"):
             self.assert_refused(text, "no service is configured", "[services.NAME]")
 
     def test_service_names(self) -> None:
-        """A name becomes part of a file's, so it may not be anything; and one is taken."""
+        """A service name is part of a path, so its characters are limited; one name is reserved."""
         for name in ("Home", "1st", "a.b", "a/b", "..", "", "é", "a b", "-a", "x" * 64, "orchestrator"):
             self.assert_refused(
                 f'[services."{name}"]\napp = "a:b"', f"services.{name}: is not a valid service name"
@@ -270,8 +270,8 @@ class ErrorTests(ConfigTestCase):
         for name in ("h", "home-2", "a_b", "x" * 63):
             self.assertEqual(list(self.load(f'[services."{name}"]\napp = "a:b"').services), [name])
 
-    def test_no_toml(self) -> None:
-        """What cannot be read as TOML is refused, with the place."""
+    def test_invalid_toml(self) -> None:
+        """A file that is not valid TOML is refused, with the line."""
         self.assert_refused("socket_dir = ", "not valid TOML: Invalid value (at end of document)")
         self.assert_refused(SERVICE + SERVICE, "not valid TOML", "line 5")
         self.assert_refused("a = '\n'" + SERVICE, "not valid TOML", "line 1")
@@ -279,14 +279,14 @@ class ErrorTests(ConfigTestCase):
         self.assert_refused("a = " + "[" * 5_000, "is nested too deeply")
 
     def test_no_file(self) -> None:
-        """A file that is not there, or is none, is named."""
+        """A file that does not exist or cannot be read is named."""
         for path, words in ((f"{self.folder}/x.toml", "no such file"), (self.folder, "cannot be read")):
             with self.assertRaises(ConfigError) as caught:
                 load_settings(path)
             self.assertTrue(str(caught.exception).startswith(f"{path}: {words}"))
 
     def test_values_are_not_shown_as_python(self) -> None:
-        """No message is a traceback or a repr of our own types."""
+        """An error has no traceback and no Python repr."""
         path = self.write("[limits]\nbacklog = 'x'" + SERVICE)
         with self.assertRaises(ConfigError) as caught:
             load_settings(path)
