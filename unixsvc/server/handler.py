@@ -46,7 +46,7 @@ class _ConnectionFactory:
 
 @implementer(IRequestHandler)
 class SocketRequestHandler(Service):
-    """Serves the wire protocol of ``docs/protocol.rst``.
+    """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
     :param context: the service and its endpoint.
     """
