@@ -17,10 +17,11 @@ from msgspec import Struct
 from tests.differential.compare import View
 from tests.differential.generate.cli.commands import Command
 from tests.differential.generate.cli.files import FILES
-from tests.differential.normalise import normalised
+from tests.differential.normalise import figures, normalised
 from tests.differential.sides import Side
 from tests.differential.texts import (
     TEXT,
+    without_colours,
     without_help,
     without_json,
     without_module,
@@ -61,13 +62,21 @@ _OUTPUTS: dict[str, Callable[[str], str]] = {
 }
 
 
+def _normal_output(command: Command, out: bytes) -> str:
+    if command.output != "figures":
+        return normalised(out, "output").decode("utf-8", "replace")
+    return normalised(figures(out), "output", "figures").decode("utf-8", "replace")
+
+
 def command_view(command: Command, outcome: Outcome) -> View:
     """The outcome as it is compared."""
-    rules = ("output", "figures") if command.output == "figures" else ("output",)
-    out = "" if command.output == "log" else normalised(outcome.out, *rules).decode("utf-8", "replace")
+    out = "" if command.output == "log" else _normal_output(command, outcome.out)
     err = normalised(outcome.err, "output").decode("utf-8", "replace")
     code = f"exit code {outcome.code}"
     plain = _OUTPUTS[command.output](out)
+    if command.terminal and not outcome.code:
+        plain = _OUTPUTS[command.output](without_colours(out))
+        plain = without_json(plain.encode()).decode()
     if command.output == "figures" and out.startswith("{"):
         plain = without_json(out.replace("N", "0").encode()).decode()
     if outcome.code and command.terminal:

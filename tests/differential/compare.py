@@ -138,6 +138,8 @@ def _response_lines(response: Response, *, texts: bool) -> list[str]:
             shown = b"RIGHT"
         if lower == b"etag" and not texts:
             shown = b"ETAG"
+        if lower == b"content-length" and response.framing == "none" and not texts:
+            shown = b"THAT OF GET"  # whose body may have texts
         lines.append(f"{name.decode('latin-1')}: {shown.decode('latin-1')}")
     ending = "" if response.whole or response.framing == "close" else ", not whole"
     return [*lines, f"body ({response.framing}{ending}): {body!r}"]

@@ -5,12 +5,13 @@ All of it is in :data:`TABLE`; nothing else is changed before two revisions are 
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["TABLE", "Rule", "header_value", "normalised"]
+__all__ = ["TABLE", "Rule", "figures", "header_value", "normalised"]
 
 
 class Rule(Struct, frozen=True):
@@ -53,10 +54,12 @@ TABLE: Final = (
 )  # fmt: skip
 """In the order in which they are applied.
 
-Besides, of HTTP, the framing of chunked bodies is undone, as where a chunk ends is a question of time; and a
-``Content-Length`` that is right is not compared where the body has something of this table in it. On a
-socket, replies to requests with ids are compared id by id, as their order is not promised; and whether a
-connection ends with FIN or RST is not looked at, as it depends on what is under way.
+Besides, in figures, services that were called are put into order, and those that do not exist are left out:
+which conversation came first is a question of time. Of HTTP, the framing of chunked bodies is undone, as
+where a chunk ends is a question of time; and a ``Content-Length`` that is right is not compared where the
+body has something of this table in it. On a socket, replies to requests with ids are compared id by id, as
+their order is not promised; and whether a connection ends with FIN or RST is not looked at, as it depends
+on what is under way.
 """
 
 
@@ -74,3 +77,23 @@ def normalised(data: bytes, *where: str) -> bytes:
 def header_value(name: bytes, value: bytes) -> bytes:
     """The value of a header without what must not count."""
     return normalised(name + b": " + value, "headers").partition(b": ")[2]
+
+
+def figures(text: bytes) -> bytes:
+    """JSON with figures, with the services that were called in order; anything else as it is."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(_in_order(value)).encode()
+
+
+def _in_order(value: Any, key: str = "") -> Any:
+    if isinstance(value, list):
+        return [_in_order(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    names = list(value)
+    if key == "services":
+        names = sorted(name for name in names if not name.startswith("absent"))
+    return {name: _in_order(value[name], name) for name in names}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 __all__ = [
     "TEXT",
+    "without_colours",
     "without_help",
     "without_html",
     "without_json",
@@ -21,8 +22,11 @@ TEXT: Final = "TEXT"
 _KEYS: Final = frozenset({"message", "detail", "title", "description", "summary", "reason"})
 _FIRST_LINE: Final = re.compile(r"(unixsvc: )((?:[45]\d\d )?)(.*)")
 _FIELD_LINE: Final = re.compile(r"(  (?:[\w\[\].-]+: )?)(.*)")
-_OPTION: Final = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*|\[[A-Z_:=| |]+\]|\b[A-Z][A-Z_|]{2,}\b")
+_USAGE: Final = re.compile(r"^Usage:.*(?:\n {2,}(?!-)\S.*)*", re.MULTILINE)
+_OPTION: Final = re.compile(r"^ +(-.*?)(?=  |$)", re.MULTILINE)
+_COMMANDS: Final = re.compile(r"^Commands:\n(.*?)(?=\n\S|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND: Final = re.compile(r"^  ([a-z][a-z-]*)(?=\s|$)", re.MULTILINE)
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def without_json(data: bytes) -> bytes:
@@ -61,8 +65,15 @@ def without_stderr(text: str) -> str:
 
 
 def without_help(text: str) -> str:
-    """What a help names: its commands, options and places, each once."""
-    return "\n".join(sorted({*_OPTION.findall(text), *_COMMAND.findall(text)}))
+    """What a help names: the usage, the options with their values, and the commands."""
+    usage = [" ".join(each.split()) for each in _USAGE.findall(text)]
+    commands = [each for block in _COMMANDS.findall(text) for each in _COMMAND.findall(block)]
+    return "\n".join([*usage, *_OPTION.findall(text), *commands])
+
+
+def without_colours(text: str) -> str:
+    """Text as it was before it was coloured for a terminal."""
+    return _COLOUR.sub("", text).replace("\r\n", "\n")
 
 
 def without_module(text: str) -> str:

@@ -134,3 +134,11 @@ class HttpTests(CompareTestCase):
         kind = b"Content-Type: text/html; charset=utf-8"
         pages = [self.answer(b"<p>%b</p>" % each, kind) for each in (b"one", b"two!")]
         self.assertIs(self.verdict(*pages), Verdict.TEXTS)
+
+    def test_head(self) -> None:
+        """The length that HEAD tells is that of a body that may have other texts."""
+        views = []
+        for length in (b"5", b"6"):
+            data = b"HTTP/1.1 404 X\r\nContent-Length: %b\r\n\r\n" % length
+            views.append(view_of(Transcript((Heard(0, data, "closed", (b"HEAD",)),)), http=True))
+        self.assertIs(judge(*views), Verdict.TEXTS)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.differential.normalise import TABLE, header_value, normalised
+from tests.differential.normalise import TABLE, figures, header_value, normalised
 
 
 class NormalisingTests(SynchronousTestCase):
@@ -52,3 +52,9 @@ class NormalisingTests(SynchronousTestCase):
         self.assertEqual(first, b"home  N  ready  N  N  N")
         self.assertEqual(second, b"user  N  ready  N  N  N")
         self.assertEqual(normalised(b'{"p50": null, "a1": 3e-05}', "figures"), b'{"p50": null, "a1": N}')
+
+    def test_services(self) -> None:
+        """Services that were called are in order, without those that do not exist; no other names are."""
+        text = b'{"b": {"services": {"z": {"open": 1}, "absentn1": {}, "a": {}}}, "a": [1]}'
+        self.assertEqual(figures(text), b'{"b": {"services": {"a": {}, "z": {"open": 1}}}, "a": [1]}')
+        self.assertEqual(figures(b"SERVICE  PID\n"), b"SERVICE  PID\n")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.differential.texts import (
+    without_colours,
     without_help,
     without_html,
     without_json,
@@ -73,6 +74,19 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(without_help(text), without_help(text.replace("All of it", "Everything")))
         self.assertNotEqual(without_help(text), without_help(text.replace("--json", "--yaml")))
         self.assertNotEqual(without_help(text), without_help(text.replace("  call", "  dial")))
+        self.assertNotEqual(without_help(text), without_help(text.replace("NAME", "FILE")))
+        self.assertEqual(
+            without_help(text), without_help(text.replace("Say it", "Say JSON as in\n\n  unixsvc"))
+        )
+
+    def test_help_of_twistd(self) -> None:
+        """Its options follow its usage without a blank line."""
+        text = "Usage: twistd [options]\nOptions:\n  -c, --config=   A file.\n  --http=  Where.\nIt runs.\n"
+        self.assertEqual(without_help(text), "Usage: twistd [options]\n-c, --config=\n--http=")
+
+    def test_colours(self) -> None:
+        """What a terminal is told besides the text goes."""
+        self.assertEqual(without_colours('\x1b[1;34m"a"\x1b[0m: 1\r\n'), '"a": 1\n')
 
     def test_module(self) -> None:
         """Of a module, docstrings and comments go, and code stays."""
