@@ -13,6 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from bench.compare.command import compare_command
 from bench.parts import footprint, http_load, instructions, socket_load
 from bench.processes import BenchError, ProcessGroup
 from bench.progress import progress_line
@@ -137,5 +138,13 @@ def _measure(names: tuple[str, ...], options: Options) -> Report:
     return Report(msgspec.structs.replace(here, load=(before, load_average())), options, rows, skipped)
 
 
+def run() -> None:
+    """Run the command that the first argument names."""
+    if sys.argv[1:2] == ["compare"]:
+        compare_command(sys.argv[2:], prog_name="python -m bench compare")
+    else:
+        main(prog_name="python -m bench")
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -23,6 +23,7 @@ __all__ = [
     "SOCKET",
     "Installation",
     "RunningSystem",
+    "authorization",
     "http_load",
     "new_token",
     "socket_load",
@@ -179,5 +180,9 @@ def socket_load(running: RunningSystem, workload: Workload | None = None) -> Ope
 
 def http_load(running: RunningSystem, workload: Workload | None = None) -> OpenConnection:
     """How to send a workload over HTTP."""
-    header = f"Authorization: Bearer {running.token}\r\n" if running.token else ""
-    return raw_client.http(running.address, workload or Workload(), header)
+    return raw_client.http(running.address, workload or Workload(), authorization(running.token))
+
+
+def authorization(token: str) -> str:
+    """The header line of a token; empty without one."""
+    return f"Authorization: Bearer {token}\r\n" if token else ""

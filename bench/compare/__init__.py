@@ -1,0 +1,1 @@
+"""``python -m bench compare``: two revisions of unixsvc under the same loads."""

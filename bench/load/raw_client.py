@@ -15,7 +15,7 @@ from twisted.protocols.amp import AmpBox
 from bench.load.generator import OpenConnection, RawClient
 from bench.processes import Address, BenchError
 
-__all__ = ["Workload", "amp", "connect", "http", "json_lines", "nats"]
+__all__ = ["Workload", "amp", "connect", "http", "json_lines", "nats", "receive_until"]
 
 # SO_RCVTIMEO in seconds and microseconds: unlike settimeout(), it adds no system call to each recv().
 _RECEIVE_TIMEOUT: Final = struct.pack("ll", 20, 0)
@@ -158,10 +158,10 @@ def http(address: Address, workload: Workload, headers: str = "") -> OpenConnect
         nonlocal size, tail
         if not size:
             with connect(address) as client:
-                response = _receive_until(client, message, tail)
+                response = receive_until(client, message, tail)
                 if b"chunked" in response:
                     if not response.endswith(_LAST_CHUNK):
-                        response += _receive_until(client, b"", _LAST_CHUNK)
+                        response += receive_until(client, b"", _LAST_CHUNK)
                     tail = _LAST_CHUNK
                 size = len(response)
         return connect(address), _FixedLengthReplies([message], size, tail)
@@ -177,7 +177,7 @@ def nats(address: Address, workload: Workload) -> OpenConnection:
 
     def open_connection() -> tuple[socket.socket, RawClient]:
         client, inbox = connect(address), b"%d" % next(_inboxes)
-        _receive_until(client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % inbox, b"PONG\r\n")
+        receive_until(client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % inbox, b"PONG\r\n")
         message = b"PUB %b %b %d\r\n%b\r\n" % (subject, inbox, len(body), body)
         reply = b"MSG %b 1 %d\r\n%b\r\n" % (inbox, len(result), result)
         known = reply if workload.data is None else b""
@@ -186,7 +186,11 @@ def nats(address: Address, workload: Workload) -> OpenConnection:
     return open_connection
 
 
-def _receive_until(client: socket.socket, message: bytes, tail: bytes) -> bytes:
+def receive_until(client: socket.socket, message: bytes, tail: bytes) -> bytes:
+    """Send a message, and receive until the reply contains some bytes.
+
+    :raises BenchError: if the connection is closed first.
+    """
     client.sendall(message)
     received = b""
     while tail not in received:
