@@ -225,7 +225,7 @@ class PageTests(RunningTestCase):
 
     def test_every_code_has_a_test(self) -> None:
         """The table of codes and the tests of this module have the same codes."""
-        page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "protocol.rst"
-        listed = set(re.findall(r"^(\d{3}) +\w", page.read_text("utf-8"), re.MULTILINE))
+        page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.rst"
+        listed = set(re.findall(r"^   \* - (\d{3})$", page.read_text("utf-8"), re.MULTILINE))
         tested = {found[1] for name in dir(CodesTests) if (found := re.match(r"test_(\d{3})", name))}
         self.assertEqual(listed | {"200"}, tested)
