@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.browser import small_app
-from tests.functional.orchestrator_process import Running
+from tests.functional.orchestrator_process import OrchestratorProcess
 
 __all__ = ["RunningService", "TryOut", "run_demo", "run_small_app"]
 
@@ -82,7 +82,9 @@ _DEMO = frozenset(
 def run_demo() -> Iterator[RunningService]:
     """Run ``twistd unixsvc`` without a configuration; it has ended at the end of the context."""
     with TemporaryDirectory(prefix="unixsvc-demo-") as folder:
-        running = Running(folder, "--socket-dir", f"{folder}/run", "--http", "tcp:0:interface=127.0.0.1")
+        running = OrchestratorProcess(
+            folder, "--socket-dir", f"{folder}/run", "--http", "tcp:0:interface=127.0.0.1"
+        )
         try:
             running.until("ready: ")
             where = re.search(r"http://[\w.]+:\d+", running.until("listens on")["message"])

@@ -11,7 +11,7 @@ from tests.browser.demo_server import TryOut
 
 __all__ = ["DocsPage"]
 
-_PATIENCE = 30_000  # milliseconds; only reached if something is broken
+_TIMEOUT = 30_000  # milliseconds; only reached if something is broken
 _WIDTH, _MARGIN = 1280, 8  # pixels
 
 
@@ -29,7 +29,7 @@ class DocsPage:
         self.requested: list[str] = []
         self.failed: list[str] = []
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(_PATIENCE)
+        self.page.set_default_timeout(_TIMEOUT)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         # Of the context, not of the page: every request of the browser counts.

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.functional.orchestrator_process import Running
+from tests.functional.orchestrator_process import OrchestratorProcess
 
 _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
-_PATIENCE: Final = 1800.0  # seconds; only reached if something is broken
+_TIMEOUT: Final = 1800.0  # seconds; only reached if something is broken
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="to have the same ones again")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        running = Running(folder, "--http", _LOCALHOST, "--socket-dir", str(Path(folder, "run")))
+        running = OrchestratorProcess(folder, "--http", _LOCALHOST, "--socket-dir", str(Path(folder, "run")))
         try:
             base = running.until("listens on http://")["message"].rpartition(" ")[2]
             running.until("ready: ")
@@ -63,7 +63,7 @@ def _run_schemathesis(
     ]  # fmt: skip
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]
-    done = subprocess.run(command, cwd=folder, timeout=_PATIENCE, check=False)
+    done = subprocess.run(command, cwd=folder, timeout=_TIMEOUT, check=False)
     stats: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
     return stats, done.returncode
 

@@ -31,7 +31,7 @@ from tests.differential.texts import (
 
 __all__ = ["Outcome", "command_view", "run_command", "write_files"]
 
-_PATIENCE = 120.0  # seconds; only when something is wrong
+_TIMEOUT = 120.0  # seconds; only when something is wrong
 _FIXED = {
     "COLUMNS": "100",
     "LINES": "40",
@@ -125,7 +125,7 @@ async def run_command(command: Command, side: Side) -> Outcome:
     if command.closed == "pipe":
         os.close(ours)
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             out = b""
             if command.closed != "pipe":
                 interrupted = process.pid if command.interrupted else 0

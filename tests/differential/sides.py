@@ -24,7 +24,7 @@ __all__ = ["INSTANCES", "Program", "Side", "SideError"]
 _APP: Final = Path(__file__).with_name("app")
 INSTANCES: Final = ("required", "private", "off", "shut")
 _REPLACED: Final = "required/spare"
-_PATIENCE: Final = 120.0  # seconds until all serve, or have ended
+_TIMEOUT: Final = 120.0  # seconds until all serve, or have ended
 _ASK: Final = json.dumps({"id": 1, "auth_token": TOKEN, "path": "/services"}).encode() + b"\n"
 
 
@@ -71,7 +71,7 @@ class Side:
         try:
             for instance in self._instances:
                 self._start(instance)
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 for instance in self._instances:
                     await self._serving(instance)
             self._pids = self.workers()
@@ -158,7 +158,7 @@ class Side:
     def _ask(self, instance: str, message: dict[str, Any]) -> Any:
         """What the orchestrator answers; None if it does not listen."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_PATIENCE)
+            connection.settimeout(_TIMEOUT)
             try:
                 connection.connect(str(self.folder / instance / "run" / "service_orchestrator.sock"))
                 connection.sendall(json.dumps(message).encode() + b"\n")
@@ -173,7 +173,7 @@ class Side:
                 each.send_signal(signal.SIGTERM)
         for each in self._processes.values():
             try:
-                await asyncio.wait_for(asyncio.to_thread(each.wait), _PATIENCE)
+                await asyncio.wait_for(asyncio.to_thread(each.wait), _TIMEOUT)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(each.pid, signal.SIGKILL)

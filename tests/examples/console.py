@@ -19,7 +19,7 @@ from msgspec import Struct
 
 __all__ = ["Console", "Step", "matches", "on_free_port", "steps_of"]
 
-_PATIENCE: Final = 60.0  # seconds; only ever waited for when something is broken
+_TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
 _MARK: Final = "--end-of-command--"
 _HTTP: Final = "tcp:0:interface=127.0.0.1"
 _SERVER: Final = re.compile(r"(\w+=\S+ )*twistd -n")
@@ -130,9 +130,9 @@ class Console:
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         self._shell.stdin.close()
-        self._reader.join(_PATIENCE)
+        self._reader.join(_TIMEOUT)
         self._shell.stdout.close()
-        self._shell.wait(_PATIENCE)
+        self._shell.wait(_TIMEOUT)
         self._stop()
 
     def _run(self, command: str) -> tuple[str, int]:
@@ -141,7 +141,7 @@ class Console:
         self._shell.stdin.write(f"{{ {command}\n}} </dev/null\n{end}\n")
         self._shell.stdin.flush()
         lines: list[str] = []
-        while (line := self._lines.get(timeout=_PATIENCE)) is not None:
+        while (line := self._lines.get(timeout=_TIMEOUT)) is not None:
             if line.startswith(_MARK):
                 return "".join(lines).strip("\n"), int(line.split()[1])
             lines.append(line)
@@ -226,7 +226,7 @@ class _Server:
         """
         os.killpg(self._process.pid, signal.SIGINT)
         try:
-            code = self._process.wait(_PATIENCE)
+            code = self._process.wait(_TIMEOUT)
             left = [each.pid for each in psutil.process_iter() if _session(each.pid) == self._process.pid]
         finally:
             self._kill()
@@ -236,7 +236,7 @@ class _Server:
 
     def _wait(self) -> None:
         """Wait until it says that it is ready, or, if it is no orchestrator, until it listens."""
-        tries = int(_PATIENCE / 0.05)
+        tries = int(_TIMEOUT / 0.05)
         for _ in range(tries):
             try:
                 if b"READY=1" in self._notified.recv(4096):

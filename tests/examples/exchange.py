@@ -9,7 +9,7 @@ from typing import Any, Final
 
 __all__ = ["play"]
 
-_PATIENCE: Final = 20.0  # seconds; only ever waited for when something is broken
+_TIMEOUT: Final = 20.0  # seconds; only reached if something is broken
 _LINE: Final = re.compile(r"(?P<who>[CS])(?P<bare> \(no line end\))?: (?P<text>.*)")
 _CLOSES: Final = "(closes the connection)"
 
@@ -24,7 +24,7 @@ def play(exchange: str, path: str, token: str) -> None:
     :raises AssertionError: if the service sends something else.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(_TIMEOUT)
         connection.connect(path)
         lines = connection.makefile("rb")
         if "auth_token" not in exchange and "(no line end)" not in exchange:

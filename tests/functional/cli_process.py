@@ -20,9 +20,9 @@ __all__ = [
     "Behaviour",
     "CommandLineTestCase",
     "Outcome",
-    "answering",
     "outcome_of",
     "read_line",
+    "reply_with_bytes",
     "start_command",
 ]
 
@@ -51,7 +51,7 @@ def read_line(connection: socket.socket) -> bytes:
     return received
 
 
-def answering(*pieces: bytes) -> Behaviour:
+def reply_with_bytes(*pieces: bytes) -> Behaviour:
     """Read a request, then send these bytes, one piece at a time."""
 
     def behave(connection: socket.socket) -> None:

@@ -40,7 +40,7 @@ class ChangeSuite(ClientTestCase):
     def test_kill(self) -> None:
         """After a worker is killed, each GET succeeds; a POST succeeds or is lost; none runs twice."""
         self.start()
-        client = self.client("ledger", connections=8)
+        client = self.client("call_log", connections=8)
         killing = threading.Thread(target=self.kill_busiest)
         killing.start()
         calls: list[tuple[Any, ...]] = []
@@ -49,7 +49,7 @@ class ChangeSuite(ClientTestCase):
             calls.append(("POST", "/note", data) if number % 4 == 0 else ("GET", f"/item/{number}"))
         outcomes = client.outcomes(calls, 40)
         killing.join()
-        notes = self.ledger()
+        notes = self.call_log()
         self.assertEqual(len(set(notes)), len(notes))
         for number, outcome in enumerate(outcomes):
             if number % 4:
@@ -61,9 +61,9 @@ class ChangeSuite(ClientTestCase):
         self.assertTrue([each for each in outcomes if isinstance(each, Exception)])
 
     def kill_busiest(self) -> None:
-        """After some notes, kill the worker of ``ledger`` that has the most connections."""
-        self.eventually(lambda: len(self.ledger()) > 100)
-        workers = self.status("ledger")["workers"]
+        """After some notes, kill the worker of ``call_log`` that has the most connections."""
+        self.eventually(lambda: len(self.call_log()) > 100)
+        workers = self.status("call_log")["workers"]
         os.kill(max(workers, key=lambda each: each["connections"])["pid"], signal.SIGKILL)
 
     def test_restart(self) -> None:

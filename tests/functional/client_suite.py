@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tests.functional.apps.codes import SECRET
 from tests.functional.client_drivers import Driver
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 from unixsvc.client.connection import WINDOW
 from unixsvc.errors import (
     BadGateway,
@@ -35,8 +35,8 @@ __all__ = ["CallSuite", "ClientTestCase", "StreamSuite"]
 _CONFIG = """
 [services.codes]
 app = "codes:app"
-[services.ledger]
-app = "ledger:app"
+[services.call_log]
+app = "call_log:app"
 workers = 2
 """
 
@@ -45,7 +45,7 @@ class _Item(Struct):
     id: int
 
 
-class ClientTestCase(RunningTestCase):
+class ClientTestCase(OrchestratorTestCase):
     """Has a client.
 
     :cvar driver: which.
@@ -93,9 +93,9 @@ class ClientTestCase(RunningTestCase):
         codes: dict[str, int] = self.ask("codes", "/-/stats")["codes"]
         return codes
 
-    def ledger(self) -> list[str]:
+    def call_log(self) -> list[str]:
         """The lines that its workers have written."""
-        file = Path(self.folder, "ledger")
+        file = Path(self.folder, "call_log")
         return file.read_text().splitlines() if file.exists() else []
 
 
@@ -211,7 +211,7 @@ class StreamSuite(ClientTestCase):
     def test_stream(self) -> None:
         """Each item arrives once, in order, also if there are more than a window."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         for count in (0, 1, WINDOW, WINDOW + 1, 1000):
             items = client.read("GET", "/numbers", {"count": count}).result(10.0)
             self.assertEqual(items, list(range(count)))
@@ -219,7 +219,7 @@ class StreamSuite(ClientTestCase):
     def test_stream_fails(self) -> None:
         """A stream that fails gives its items, and then its error."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         self.assertEqual(client.read("GET", "/broken", most=2).result(5.0), [0, 1])
         failed = client.read("GET", "/broken")
         self.assertEqual(getattr(failed.exception(5.0), "detail", None), "there are no more")
@@ -229,16 +229,16 @@ class StreamSuite(ClientTestCase):
     def test_stream_for_a_call(self) -> None:
         """A call whose reply is a stream fails, closes the generator, and does not disturb other calls."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         error = client.start_call("GET", "/numbers", {"count": 1_000_000}).exception(5.0)
         self.assertIsInstance(error, BadGateway)
-        self.eventually(self.ledger, 2.0)
+        self.eventually(self.call_log, 2.0)
         self.assertEqual(client.read("GET", "/numbers", {"count": 3}).result(5.0), [0, 1, 2])
 
     def test_call_for_a_stream(self) -> None:
         """A stream whose reply is unary fails, and does not disturb other calls."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         for method, path, data in (("GET", "/item/7", None), ("POST", "/note", {"name": "x"})):
             error = client.read(method, path, data).exception(5.0)
             self.assertIsInstance(error, BadGateway)
@@ -249,7 +249,7 @@ class StreamSuite(ClientTestCase):
     def test_wrong_timeout(self) -> None:
         """An invalid timeout is an error at once."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         for timeout in (0, -1, "x"):
             self.assertIsInstance(
                 client.start_call("GET", "/-/ping", timeout=timeout).exception(5.0), ValueError
@@ -258,17 +258,17 @@ class StreamSuite(ClientTestCase):
     def test_leave_stream(self) -> None:
         """Leaving the loop closes the generator, which is at most a window ahead."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         items = client.read("GET", "/numbers", {"count": 1_000_000}, most=5).result(5.0)
         self.assertEqual(items, [0, 1, 2, 3, 4])
-        self.eventually(self.ledger, 2.0)
-        furthest = int(self.ledger()[0].removeprefix("left at "))
+        self.eventually(self.call_log, 2.0)
+        furthest = int(self.call_log()[0].removeprefix("left at "))
         self.assertLessEqual(furthest, WINDOW + 1)
 
     def test_stream_deadline(self) -> None:
         """The timeout applies to the whole stream."""
         self.start()
-        client = self.client("ledger")
+        client = self.client("call_log")
         started = time.monotonic()
         read = client.read("GET", "/numbers", {"count": 100_000_000}, timeout=0.3)
         self.assertIsInstance(read.exception(5.0), DeadlineExceeded)

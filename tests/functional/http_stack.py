@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tests.functional.orchestrator_process import Running, RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
 
 __all__ = ["HttpTestCase", "Response"]
 
@@ -33,7 +33,7 @@ class Response(Struct, frozen=True):
         return json.loads(self.body)
 
 
-class HttpTestCase(RunningTestCase):
+class HttpTestCase(OrchestratorTestCase):
     """A test case with an orchestrator and a table ``[http]``."""
 
     config = (
@@ -41,13 +41,13 @@ class HttpTestCase(RunningTestCase):
         '[http]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\n'
     )
 
-    def serve(self, *arguments: str) -> Running:
+    def serve(self, *arguments: str) -> OrchestratorProcess:
         """Start the orchestrator; returns the gateway's port."""
         running = self.start(*arguments)
         self.port = self.port_of(running)
         return running
 
-    def port_of(self, running: Running) -> int:
+    def port_of(self, running: OrchestratorProcess) -> int:
         """The first port of the gateway."""
         found = _WHERE.search(running.until("listens on")["message"])
         assert found is not None

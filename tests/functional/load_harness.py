@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-__all__ = ["Load", "Outcome", "Progress", "Reply", "Settings", "Tally"]
+__all__ = ["Counts", "Load", "Outcome", "Progress", "Reply", "Settings"]
 
 _STARTING = 30.0  # seconds; only reached if a test fails
 _ITEM = {"id": 7}  # the result of /item/7 in apps/codes.py
@@ -95,7 +95,7 @@ class Outcome(Struct, frozen=True, tag=True):
     longest_gap: float
 
 
-class Tally:
+class Counts:
     """The counts of the process, named as in the outcome."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from tests.functional.load_harness import Outcome, Progress, Reply, Settings, Tally
+from tests.functional.load_harness import Counts, Outcome, Progress, Reply, Settings
 
 __all__: list[str] = []
 
@@ -39,7 +39,7 @@ class _Generator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
-        self.tally = Tally()
+        self.counts = Counts()
         self.retry = settings.retry and settings.method in _IDEMPOTENT
         self.stopped: float | None = None
         self.connections: set[_Connection] = set()
@@ -56,18 +56,18 @@ class _Generator:
         self._tick()
         await self._settled.wait()
         assert self.stopped is not None
-        _print(self.tally.outcome(self.stopped))
+        _print(self.counts.outcome(self.stopped))
 
     def _stdin_ready(self) -> None:
         if os.read(sys.stdin.fileno(), 1 << 16):
             return
         self.loop.remove_reader(sys.stdin.fileno())
         self.stopped = time.monotonic()
-        self.tally.pause(self.stopped)
-        self.tally.connected = sum(each.connection is not None for each in self.lanes)
+        self.counts.pause(self.stopped)
+        self.counts.connected = sum(each.connection is not None for each in self.lanes)
         for each in self.lanes:
             if not each.ever_connected:
-                self.tally.fail("never connected")
+                self.counts.fail("never connected")
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -80,11 +80,11 @@ class _Generator:
         )
         if self.stopped and not pending:
             self._settled.set()
-        _print(Progress(self.tally.answered, self.tally.failures, self.tally.failed))
+        _print(Progress(self.counts.answered, self.counts.failures, self.counts.failed))
         self.loop.call_later(min(_TICK, self.settings.timeout / 20), self._tick)
 
     def _internal_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.tally.fail(f"load generator: {context}")
+        self.counts.fail(f"load generator: {context}")
         loop.default_exception_handler(context)
 
 
@@ -96,12 +96,12 @@ class _Lane:
         self.lost_calls: list[tuple[int, float]] = []  # ids, and the times of their first attempts
         self.ever_connected = False
         self._generator = generator
-        self._loop, self._tally, self._settings = generator.loop, generator.tally, generator.settings
+        self._loop, self._counts, self._settings = generator.loop, generator.counts, generator.settings
         self._trying_since: float | None = None
         self._pausing = False
         step = 1 / self._settings.rate if self._settings.rate else 0.0
         self._interval = step * self._settings.connections
-        self._due = self._tally.started_at + step * number
+        self._due = self._counts.started_at + step * number
         self._timer: asyncio.TimerHandle | None = None
 
     def connect(self, paused: bool = False) -> None:
@@ -130,7 +130,7 @@ class _Lane:
         calls: list[tuple[int, float]] = []
         while len(calls) < room and (self.lost_calls or not self._generator.stopped) and self._may_send(now):
             if self.lost_calls:
-                self._tally.retried += 1
+                self._counts.retried += 1
                 calls.append(self.lost_calls.pop(0))
             else:
                 calls.append((next(self._generator.ids), now))
@@ -142,13 +142,13 @@ class _Lane:
         if self._generator.retry and time.monotonic() - first < self._settings.timeout:
             self.lost_calls.append((id, first))
         else:
-            self._tally.fail(f"lost reply to {id}: {why}")
+            self._counts.fail(f"lost reply to {id}: {why}")
 
     def sweep(self, now: float) -> None:
         for call in list(self.lost_calls):
             if now - call[1] >= self._settings.timeout:
                 self.lost_calls.remove(call)
-                self._tally.fail(f"lost reply to {call[0]}, and no connection to send it again")
+                self._counts.fail(f"lost reply to {call[0]}, and no connection to send it again")
 
     def _may_send(self, now: float) -> bool:
         if now >= self._due or not self._interval:
@@ -167,7 +167,7 @@ class _Lane:
         self._trying_since = self._trying_since or now
         if error.errno not in _RETRIABLE or now - self._trying_since >= self._settings.timeout:
             self._trying_since = None
-            self._tally.fail(f"could not connect: {error}")
+            self._counts.fail(f"could not connect: {error}")
         self._pausing = True
         self._loop.call_later(_random.uniform(*_PAUSE), self.connect, True)
 
@@ -178,7 +178,7 @@ class _Connection:
     def __init__(self, generator: _Generator, lane: _Lane, connected: socket.socket) -> None:
         self.pending: dict[int, float] = {}
         self._generator, self._lane = generator, lane
-        self._loop, self._tally, self._settings = generator.loop, generator.tally, generator.settings
+        self._loop, self._counts, self._settings = generator.loop, generator.counts, generator.settings
         self._socket = connected
         self._expired: set[int] = set()  # counted as missing; their replies may still arrive
         self._rest = self._unsent = b""
@@ -197,7 +197,7 @@ class _Connection:
             if now - first >= self._settings.timeout:
                 del self.pending[number]
                 self._expired.add(number)
-                self._tally.fail(f"no reply to {number} in time")
+                self._counts.fail(f"no reply to {number} in time")
         self._continue(now)
 
     def _write(self) -> None:
@@ -233,25 +233,25 @@ class _Connection:
         try:
             reply = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._tally.fail(f"no reply: {error}: {line!r}")
+            self._counts.fail(f"no reply: {error}: {line!r}")
             return
         if reply.goaway and reply.id is None:
             self._goaway()
         elif reply.id in self._expired:
             self._expired.remove(reply.id)
         elif reply.id not in self.pending:
-            self._tally.fail(f"no pending request has this id: {line!r}")
+            self._counts.fail(f"no pending request has this id: {line!r}")
         else:
             took = now - self.pending.pop(reply.id)
             if fault := self._settings.fault(reply, took):
-                self._tally.fail(f"{fault}: {line!r}")
+                self._counts.fail(f"{fault}: {line!r}")
             else:
-                self._tally.answer(took, now)
+                self._counts.answer(took, now)
 
     def _goaway(self) -> None:
         if not self._leaving:
             self._leaving = True
-            self._tally.goaways += 1
+            self._counts.goaways += 1
             self._lane.connection = None
             self._lane.connect()
 
@@ -267,9 +267,9 @@ class _Connection:
         for number, first in lost.items():
             self._lane.lost(number, first, why)
         if self._rest and not lost:
-            self._tally.fail(f"an incomplete reply to no request: {self._rest!r}")
+            self._counts.fail(f"an incomplete reply to no request: {self._rest!r}")
         if not self._leaving:
-            self._tally.reconnects += not lost and not self._generator.stopped
+            self._counts.reconnects += not lost and not self._generator.stopped
             self._lane.connection = None
         self._lane.connect()
         self._lane.fill(time.monotonic())

@@ -23,11 +23,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.functional.cli_process import Outcome as CommandOutcome
 from tests.functional.cli_process import outcome_of, start_command
 from tests.functional.load_harness import Load, Outcome
-from tests.functional.raw_client import Talk
+from tests.functional.raw_client import RawConnection
 
-__all__ = ["Running", "RunningTestCase", "full"]
+__all__ = ["OrchestratorProcess", "OrchestratorTestCase", "full"]
 
-_PATIENCE = 30.0  # seconds; only ever waited for when something is broken
+_TIMEOUT = 30.0  # seconds; only reached if something is broken
 _APPS = Path(__file__).with_name("apps")
 
 
@@ -36,7 +36,7 @@ def full() -> bool:
     return bool(os.environ.get("UNIXSVC_FULL"))
 
 
-class Running:
+class OrchestratorProcess:
     """One orchestrator, in a session of its own, so that processes that it leaves behind can be found.
 
     :param folder: the folder of its configuration.
@@ -88,7 +88,7 @@ class Running:
 
     def until(self, *words: str, times: int = 1) -> dict[str, Any]:
         """Wait for an event whose message contains all words, that number of times; the last one."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         with self._news:
             while True:
                 found = self.logged(*words)
@@ -111,9 +111,9 @@ class Running:
 
     def wait(self) -> int:
         """Wait for the exit; its code."""
-        code = self.process.wait(_PATIENCE)
+        code = self.process.wait(_TIMEOUT)
         for each in self._readers:
-            each.join(_PATIENCE)
+            each.join(_TIMEOUT)
         return code
 
     def left(self) -> list[str]:
@@ -152,7 +152,7 @@ class Running:
         self.errors = self.process.stderr.read()
 
 
-class RunningTestCase(SynchronousTestCase):
+class OrchestratorTestCase(SynchronousTestCase):
     """A test with a folder with a configuration; all processes end with the test.
 
     :cvar config: the configuration; its applications are those of ``tests/functional/apps``.
@@ -172,13 +172,13 @@ class RunningTestCase(SynchronousTestCase):
         """Write the configuration."""
         Path(self.folder, "unixsvc.toml").write_text('socket_dir = "run"\n' + text)
 
-    def start(self, *arguments: str, ready: bool = True, **options: Any) -> Running:
+    def start(self, *arguments: str, ready: bool = True, **options: Any) -> OrchestratorProcess:
         """Start an orchestrator there.
 
         :param ready: whether to wait until it says that all its services are.
-        :param options: of :class:`Running`.
+        :param options: of :class:`OrchestratorProcess`.
         """
-        running = Running(self.folder, *arguments, **options)
+        running = OrchestratorProcess(self.folder, *arguments, **options)
         self.addCleanup(running.end)
         if ready:
             running.until("ready: ")
@@ -192,9 +192,9 @@ class RunningTestCase(SynchronousTestCase):
         """The socket path of a service."""
         return os.path.join(self.folder, "run", f"service_{service}.sock")
 
-    def talk(self, service: str = "codes", *, token: bool = True) -> Talk:
+    def talk(self, service: str = "codes", *, token: bool = True) -> RawConnection:
         """Connect to a service."""
-        talk = Talk(self.path(service), self.token() if token else None)
+        talk = RawConnection(self.path(service), self.token() if token else None)
         self.addCleanup(talk.close)
         return talk
 
@@ -213,7 +213,7 @@ class RunningTestCase(SynchronousTestCase):
         load.started(50)
         return load
 
-    def assertNothingLost(self, load: Load) -> Outcome:
+    def assert_no_call_lost(self, load: Load) -> Outcome:
         """Stop the load; assert that there were many calls and that all were answered."""
         load.further(50)
         outcome = load.stop()
@@ -253,7 +253,7 @@ class RunningTestCase(SynchronousTestCase):
         # One that has just died has no pid any more, before its end is noted.
         return [each["pid"] for each in workers if each["status"] == "ready" and each["pid"]]
 
-    def eventually(self, test: Callable[[], object], seconds: float = _PATIENCE) -> None:
+    def eventually(self, test: Callable[[], object], seconds: float = _TIMEOUT) -> None:
         """Wait until a condition holds; fail if it does not in time."""
         deadline = time.monotonic() + seconds
         while not test():

@@ -8,29 +8,29 @@ import socket
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Talk"]
+__all__ = ["RawConnection"]
 
 _GOAWAY = b'{"goaway":true}\n'
-_PATIENCE = 20.0  # seconds; only ever waited for when something is broken
+_TIMEOUT = 20.0  # seconds; only reached if something is broken
 
 
-class Talk:
+class RawConnection:
     """One connection to a service.
 
     :param path: of its socket.
     :param token: shown with each message that :meth:`send` sends; None to show none.
-    :ivar told_to_go: whether the service has sent ``goaway``.
+    :ivar goaway_received: whether the service has sent ``goaway``.
     """
 
     def __init__(self, path: str, token: str | None = None) -> None:
         self.token = token
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(_PATIENCE)
+        self.socket.settimeout(_TIMEOUT)
         self.socket.connect(path)
         self._buffer = b""
-        self.told_to_go = False
+        self.goaway_received = False
 
-    def __enter__(self) -> Talk:
+    def __enter__(self) -> RawConnection:
         return self
 
     def __exit__(
@@ -59,7 +59,7 @@ class Talk:
     def receive(self) -> Any:
         """The next reply; EOFError at the end of the stream."""
         while (message := self._next()) == {"goaway": True}:
-            self.told_to_go = True
+            self.goaway_received = True
         return message
 
     def _next(self) -> Any:

@@ -19,7 +19,7 @@ from tests.functional.http_child import Settings
 __all__ = ["HttpServer", "RawHttpConnection", "Response", "get", "start_http"]
 
 _ROOT = Path(__file__).parents[2]  # the folder from which child processes import this package
-_PATIENCE = 20.0  # seconds; only reached if something is broken
+_TIMEOUT = 20.0  # seconds; only reached if something is broken
 
 
 class Response(Struct, frozen=True):
@@ -53,7 +53,7 @@ class RawHttpConnection:
         self.socket = socket.socket()
         if window:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self.socket.settimeout(_PATIENCE)
+        self.socket.settimeout(_TIMEOUT)
         self.socket.connect(("127.0.0.1", port))
         self._buffer = b""
 
@@ -141,7 +141,7 @@ class HttpServer:
 
     def wait(self) -> tuple[int, str]:
         """The exit code, and the standard error."""
-        _, errors = self._process.communicate(timeout=_PATIENCE)
+        _, errors = self._process.communicate(timeout=_TIMEOUT)
         return self._process.returncode, errors.decode()
 
     def kill(self) -> None:

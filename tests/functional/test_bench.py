@@ -15,7 +15,7 @@ import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
 _BENCH = Path(__file__).resolve().parents[2] / "bench"
-_PATIENCE = 300.0  # seconds; only ever waited for when something is broken, or the machine is very busy
+_TIMEOUT = 300.0  # seconds; only reached if something is broken or the machine is very busy
 _FAILING = """\
 import sys, tempfile
 from pathlib import Path
@@ -61,7 +61,7 @@ class BenchTestCase(SynchronousTestCase):
     def run_to_its_end(self, *arguments: str) -> str:
         """Run Python there; it ends well. What it has written."""
         process = self.start(*arguments)
-        out, errors = process.communicate(timeout=_PATIENCE)
+        out, errors = process.communicate(timeout=_TIMEOUT)
         self.assertEqual(process.returncode, 0, errors)
         return out
 
@@ -91,7 +91,7 @@ class BenchTestCase(SynchronousTestCase):
         process = self.start("-m", "bench", "connections", "--seconds", "60")
         started = self.descendants(process, "bench.servers.amp")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=_PATIENCE)
+        process.communicate(timeout=_TIMEOUT)
         self.assertEqual(process.returncode, 130)
         self.assertEqual([each for each in started if each.is_running()], [])
         self.assertNothingLeft()
@@ -124,7 +124,7 @@ class BenchTestCase(SynchronousTestCase):
         for each in ("connections", "memory", "grpc"):
             self.assertIn(each, out)
 
-    def test_what_was_measured(self) -> None:
+    def test_saved_results(self) -> None:
         """What was written as JSON can be read again, and drawn."""
         row: dict[str, Any] = {
             "part": "connections", "load": "one & all", "system": "unixsvc", "unit": "requests/s",

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
+from tests.functional.cli_process import HELLO, CommandLineTestCase, read_line, reply_with_bytes
 from unixsvc.blocking import Client
 from unixsvc.client.errors import ServiceUnreachable
 
@@ -33,7 +33,7 @@ class ReplyTests(CommandLineTestCase):
 
     def test_in_pieces(self) -> None:
         """A reply may arrive in pieces, after goaway and before other lines."""
-        self.listen(answering(b'{"goaway": true}\n' + HELLO[:7], HELLO[7:30], HELLO[30:] + b'{"goa'))
+        self.listen(reply_with_bytes(b'{"goaway": true}\n' + HELLO[:7], HELLO[7:30], HELLO[30:] + b'{"goa'))
         self.assertEqual(self.run_command("call", "home", "/").out, '{"message": "Hello World!"}\n')
 
     def test_large(self) -> None:
@@ -111,17 +111,17 @@ class NoReplyTests(CommandLineTestCase):
 
     def test_closes(self) -> None:
         """A connection that is closed without a reply is an error."""
-        self.listen(answering())
+        self.listen(reply_with_bytes())
         self.assertError(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
     def test_incomplete_reply(self) -> None:
         """An incomplete reply is an error."""
-        self.listen(answering(HELLO[:20]))
+        self.listen(reply_with_bytes(HELLO[:20]))
         self.assertError(self.run_command("call", "home", "/"), 5, "the connection was closed")
 
     def test_invalid_reply(self) -> None:
         """An invalid reply is an error."""
-        self.listen(answering(b"220 mail.example ESMTP\n"))
+        self.listen(reply_with_bytes(b"220 mail.example ESMTP\n"))
         self.assertError(self.run_command("call", "home", "/"), 5, "502 Bad gateway", "no answer")
 
     def test_stale_socket(self) -> None:
@@ -188,5 +188,5 @@ class FullBacklogTests(CommandLineTestCase):
         listening.settimeout(20)
         connection, _ = listening.accept()
         with connection:
-            answering(HELLO)(connection)
+            reply_with_bytes(HELLO)(connection)
         self.assertEqual(process.communicate(timeout=20)[0], '{"message": "Hello World!"}\n')

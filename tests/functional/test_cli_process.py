@@ -11,7 +11,7 @@ import sys
 import threading
 from unittest import skipIf
 
-from tests.functional.cli_process import HELLO, CommandLineTestCase, answering, read_line
+from tests.functional.cli_process import HELLO, CommandLineTestCase, read_line, reply_with_bytes
 
 
 class ProcessTests(CommandLineTestCase):
@@ -33,7 +33,7 @@ class ProcessTests(CommandLineTestCase):
 
     def test_broken_pipe(self) -> None:
         """A broken pipe prints no traceback."""
-        self.listen(answering(b'{"id": 1, "code": 200, "data": "%s"}\n' % (b"x" * 500_000)))
+        self.listen(reply_with_bytes(b'{"id": 1, "code": 200, "data": "%s"}\n' % (b"x" * 500_000)))
         reading, writing = os.pipe()
         os.close(reading)
         process = self.start("call", "home", "/", stdout=writing)
@@ -43,14 +43,14 @@ class ProcessTests(CommandLineTestCase):
 
     def test_full_disk(self) -> None:
         """Output that cannot be written is an error."""
-        self.listen(answering(HELLO))
+        self.listen(reply_with_bytes(HELLO))
         with open("/dev/full", "w") as full:
             outcome = self.run_command("call", "home", "/", stdout=full.fileno())
         self.assertError(outcome, 2, "No space left")
 
     def test_closed_streams(self) -> None:
         """Closed standard streams do not change the exit code."""
-        self.listen(answering(HELLO))
+        self.listen(reply_with_bytes(HELLO))
         for words, code in [(["call", "home", "/"], 0), (["call", "nobody", "/"], 5), (["call"], 2)]:
             outcome = self.run_command(*words, closed="<&- >&- 2>&-")
             self.assertEqual((outcome.code, outcome.out, outcome.err), (code, "", ""))
@@ -66,7 +66,7 @@ class ProcessTests(CommandLineTestCase):
             "import sys; from unixsvc.cli.command import run; code = run(['call', 'home', '/']);"
             "print([name for name in ('twisted', 'rich', 'klein') if name in sys.modules], code)"
         )
-        self.listen(answering(HELLO))
+        self.listen(reply_with_bytes(HELLO))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         out = subprocess.run(
             [sys.executable, "-c", script],

@@ -108,7 +108,7 @@ class BlockingTests(suite.Suite):
     def test_fork_in_a_stream(self) -> None:
         """A stream belongs to the process that has requested it."""
         self.start()
-        client = Client("ledger", socket_dir=os.path.join(self.folder, "run"), token=self.token())
+        client = Client("call_log", socket_dir=os.path.join(self.folder, "run"), token=self.token())
         self.addCleanup(client.close)
         stream = client.stream("GET", "/numbers", {"count": 1000})
         self.assertEqual(next(stream), 0)

@@ -7,12 +7,12 @@ import os
 import signal
 from typing import Any
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 DEMO = '[services.home]\napp = "unix_app.home:app"\n[services.user]\napp = "unix_app.user:app"\nworkers = 2\n'
 
 
-class Demo(RunningTestCase):
+class Demo(OrchestratorTestCase):
     config = DEMO
 
     def result(self, *arguments: str) -> Any:
@@ -39,7 +39,7 @@ class Demo(RunningTestCase):
         self.assertEqual(self.result("call", "user", "GET", "/user/2"), ada)
         self.assertTrue(os.path.exists(os.path.join(self.folder, "users.sqlite3")))
 
-    def test_refusals(self) -> None:
+    def test_errors(self) -> None:
         """The command line shows the errors of services."""
         self.start()
         outcome = self.command("call", "user", "POST", "/user", "name=")
@@ -50,7 +50,7 @@ class Demo(RunningTestCase):
         outcome = self.command("call", "home", "DELETE", "/")
         self.assertEqual((outcome.code, outcome.err), (4, "unixsvc: 405 Method not allowed: allowed: GET\n"))
 
-    def test_looking_around(self) -> None:
+    def test_ls(self) -> None:
         """Services and routes are listed."""
         self.start()
         self.assertEqual(self.command("ls").out, "home\norchestrator\nuser\n")

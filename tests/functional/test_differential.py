@@ -8,7 +8,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-_PATIENCE = 300.0  # seconds; only ever waited for when something is broken
+_TIMEOUT = 300.0  # seconds; only reached if something is broken
 
 
 class DifferentialTests(SynchronousTestCase):
@@ -24,7 +24,7 @@ class DifferentialTests(SynchronousTestCase):
             check=False,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         lines = done.stdout.splitlines()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _PROGRAM = """
 import signal, sys
@@ -37,7 +37,7 @@ async def change():
     status = await orchestrator.status()
     say({name: len(each.workers) for name, each in status.items()})
     try:
-        orchestrator.register("third", ServiceSettings("broken:app"))
+        orchestrator.register("third", ServiceSettings("import_error:app"))
         await orchestrator.reload()
     except Exception as error:
         say(str(error))
@@ -53,7 +53,7 @@ reactor.callWhenRunning(lambda: orchestrator.booted().addCallback(booted))
 """
 
 
-class EmbeddingTests(RunningTestCase):
+class EmbeddingTests(OrchestratorTestCase):
     """``twistd -y`` with an application that contains an orchestrator."""
 
     def test_life(self) -> None:

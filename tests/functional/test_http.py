@@ -98,7 +98,7 @@ class DemoTests(HttpTestCase):
         self.assertEqual((status["class"], status["requests"], status["errors"]), ("rest_app:app", 4, 0))
 
 
-class LifeTests(HttpTestCase):
+class LifecycleTests(HttpTestCase):
     """Starts and stops of workers."""
 
     def test_reload(self) -> None:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from unittest import skipIf
 
-from tests.functional.orchestrator_process import RunningTestCase, full
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase, full
+from tests.functional.raw_client import RawConnection
 
 _KEYS = 2000 if full() else 200
 _THREADS = 8
 
 
-class IdempotencyTests(RunningTestCase):
+class IdempotencyTests(OrchestratorTestCase):
     """Four workers."""
 
     config = '[services.counting]\napp = "counting:app"\nworkers = 4\n'
@@ -46,7 +46,7 @@ class IdempotencyTests(RunningTestCase):
         """Wait until there are four workers."""
         self.eventually(lambda: len(self.worker_pids("counting")) == 4)
 
-    def test_again(self) -> None:
+    def test_repeated_key(self) -> None:
         """Each worker repeats the stored reply, on other connections."""
         self.start()
         first = self.post("a", name="x")
@@ -72,7 +72,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(self.post("a", name="x"), first)
         self.assertEqual(self.runs()["x"], 1)
 
-    def test_at_the_same_time(self) -> None:
+    def test_concurrent(self) -> None:
         """All requests with the key of a running action, in any worker, wait for its reply."""
         self.start()
         replies: list[Any] = []
@@ -89,7 +89,7 @@ class IdempotencyTests(RunningTestCase):
         self.assertEqual(replies[0]["code"], 200)
         self.assertEqual(self.runs()["x"], 1)
 
-    def test_goes_away(self) -> None:
+    def test_disconnect(self) -> None:
         """After a disconnect, a key gets 409, or the result of a shielded action; it never runs again."""
         self.start()
         for path, code in (("/run", 409), ("/shielded", 200)):
@@ -116,7 +116,7 @@ class IdempotencyTests(RunningTestCase):
             self.assertIn("outcome is not known", reply["detail"])
         self.assertEqual(self.runs()["x"], 1)
 
-    def test_nothing_without_keys(self) -> None:
+    def test_no_file_without_keys(self) -> None:
         """The file is created for the first key, for its user only."""
         self.start()
         with self.talk("counting") as talk:
@@ -136,7 +136,7 @@ class IdempotencyTests(RunningTestCase):
         running.until(str(self.file), "cannot be used")
 
     @skipIf(os.geteuid() != 0, "only root can run workers as another user")
-    def test_another_user(self) -> None:
+    def test_other_user(self) -> None:
         """Workers of another user serve requests without keys; with keys, if they may create the file."""
         os.chmod(self.folder, 0o755)
         self.configure(self.config + 'user = "nobody"\n')
@@ -196,7 +196,7 @@ class IdempotencyTests(RunningTestCase):
             deadline = time.monotonic() + 30.0
             while key not in codes and time.monotonic() < deadline:
                 try:
-                    with Talk(self.path("counting"), self.token()) as talk:
+                    with RawConnection(self.path("counting"), self.token()) as talk:
                         reply = talk.ask(
                             id=1,
                             method="POST",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.functional.client_drivers import TwistedDriver
-from tests.functional.orchestrator_process import RunningTestCase, full
+from tests.functional.orchestrator_process import OrchestratorTestCase, full
 from unixsvc import ServiceError
 
 _CALLS = 100_000 if full() else 12_000
@@ -21,7 +21,7 @@ _CALLERS = 200
 _TIMEOUT = 20.0
 
 
-class KilledTests(RunningTestCase):
+class KilledTests(OrchestratorTestCase):
     """One Twisted client with 4 connections and 200 callers."""
 
     # Such deaths are no reason to give the service up, or to hold a new worker back.

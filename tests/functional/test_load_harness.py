@@ -14,7 +14,7 @@ import psutil
 
 from tests.functional.fake_server import RIGHT, FakeTestCase, Peer, eventually
 from tests.functional.load_harness import Load
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _BRIEF = 0.4  # seconds; a timeout that expires
 
@@ -218,7 +218,7 @@ class GoawayTests(FakeTestCase):
         self.assertFailed(outcome)
         self.assertEqual((rest, outcome.goaways, outcome.reconnects), ([b""], 1, 0))
 
-    def test_broken_promise(self) -> None:
+    def test_lost_after_goaway(self) -> None:
         """A request that is not answered before the connection ends is lost, and may be retried."""
 
         def dismiss(peer: Peer) -> None:
@@ -263,7 +263,7 @@ class RetryTests(FakeTestCase):
         self.assertFailed(outcome, *["repl"] * outcome.failures)
         self.assertGreater(outcome.retried, 0)
 
-    def test_nobody_left(self) -> None:
+    def test_cannot_be_retried(self) -> None:
         """A lost call that cannot be sent again is a failure, also after the stop."""
 
         def vanish(peer: Peer) -> None:
@@ -309,7 +309,7 @@ class ProcessTests(FakeTestCase):
         self.assertRaises(AssertionError, load.stop)
 
 
-class OrchestratorTests(RunningTestCase):
+class OrchestratorTests(OrchestratorTestCase):
     """Against a real service."""
 
     def test_no_failures(self) -> None:

@@ -7,14 +7,14 @@ import time
 from functools import partial
 from typing import Any
 
-from tests.functional.orchestrator_process import RunningTestCase, full
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase, full
+from tests.functional.raw_client import RawConnection
 from unixsvc.client.connection import WINDOW
 
 _ITEMS = 1_000_000 if full() else 50_000
 
 
-class MountedStreamsTests(RunningTestCase):
+class MountedStreamsTests(OrchestratorTestCase):
     """A service with streams, and one that mounts it and has a short request time-out."""
 
     config = (
@@ -44,7 +44,7 @@ class MountedStreamsTests(RunningTestCase):
         """Whether a service is idle."""
         return bool(self.ask(service, "/-/stats")["inflight"] == 0)
 
-    def read(self, talk: Talk, id: int, credit: int) -> tuple[list[int], Any]:
+    def read(self, talk: RawConnection, id: int, credit: int) -> tuple[list[int], Any]:
         """Read a stream with this credit; returns its numbers, and its last message."""
         numbers = []
         while (line := talk.receive()).get("more"):

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.orchestrator_process import Running, RunningTestCase
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
+from tests.functional.raw_client import RawConnection
 
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
 
 
-class LifecycleTests(RunningTestCase):
+class LifecycleTests(OrchestratorTestCase):
     """From the first worker to the last."""
 
     config = _TWO
 
-    def assertClean(self, running: Running, code: int = 0) -> None:
+    def assertClean(self, running: OrchestratorProcess, code: int = 0) -> None:
         """The orchestrator exits with a code, and leaves no process and no socket behind."""
         self.assertEqual((running.wait(), running.errors), (code, ""))
         self.assertEqual(running.left(), [])
@@ -119,7 +119,7 @@ class LifecycleTests(RunningTestCase):
         def crowd() -> None:
             talks = []
             while not over.is_set():
-                talks.append(Talk(self.path()))
+                talks.append(RawConnection(self.path()))
                 time.sleep(0.0005)  # some are accepted in each turn of the loop
             for each in talks:
                 each.close()
@@ -178,7 +178,7 @@ class LifecycleTests(RunningTestCase):
         again.interrupt()
         self.assertClean(again)
 
-    def test_second_one(self) -> None:
+    def test_second_orchestrator(self) -> None:
         """A second orchestrator on the same directory exits with 2; the first is not affected."""
         self.start()
         second = self.start(ready=False)
@@ -227,7 +227,7 @@ class LifecycleTests(RunningTestCase):
         self.eventually(lambda: self.statuses() == ["ready", "ready"])
         self.assertEqual(self.ask("orchestrator", "/status")["codes"]["requests"], 5)
 
-    def test_token_is_kept_to_itself(self) -> None:
+    def test_token_not_exposed(self) -> None:
         """The token is in no log, argument or environment."""
         running = self.start()
         with self.talk() as talk:
@@ -240,7 +240,7 @@ class LifecycleTests(RunningTestCase):
         self.assertNotIn(self.token(), seen)
 
 
-class BootTests(RunningTestCase):
+class BootTests(OrchestratorTestCase):
     """A start that fails says why."""
 
     def assertRefused(self, code: int, *words: str) -> None:
@@ -256,17 +256,17 @@ class BootTests(RunningTestCase):
     def test_broken_application(self) -> None:
         """An application that raises: exit code 3, with the service and the error."""
         for isolation in ("process", "inline"):
-            self.configure(f'[services.x]\napp = "broken:app"\nisolation = "{isolation}"\n')
+            self.configure(f'[services.x]\napp = "import_error:app"\nisolation = "{isolation}"\n')
             self.assertRefused(3, "services.x", "RuntimeError: the application is broken")
 
     def test_wrong_route(self) -> None:
         """An invalid route is named."""
-        self.configure('[services.x]\napp = "wrong:app"\n')
+        self.configure('[services.x]\napp = "invalid_route:app"\n')
         self.assertRefused(3, "services.x", "GET /item/{id:int}", "'id'")
 
-    def test_leaving_application(self) -> None:
+    def test_application_exits(self) -> None:
         """An application that exits the process: the reason is its message."""
-        self.configure('[services.x]\napp = "leaving:app"\n')
+        self.configure('[services.x]\napp = "exits_on_import:app"\n')
         self.assertRefused(3, "services.x", "SystemExit: not today")
 
     def test_no_such_module(self) -> None:
@@ -313,7 +313,7 @@ class BootTests(RunningTestCase):
         self.assertRefused(2, "at most 107")
 
 
-class ModeTests(RunningTestCase):
+class ModeTests(OrchestratorTestCase):
     """Inline services, output, daemons, and tokens that are off."""
 
     def test_inline(self) -> None:
@@ -356,19 +356,19 @@ class ModeTests(RunningTestCase):
 
     def test_output(self) -> None:
         """The output of an application is logged under the name of its worker."""
-        self.configure('[services.chatty]\napp = "chatty:app"\n')
+        self.configure('[services.printing]\napp = "printing:app"\n')
         running = self.start()
-        self.assertEqual(self.ask("chatty", "/"), "hello")
+        self.assertEqual(self.ask("printing", "/"), "hello")
         levels = {"imported": "info", "on standard output": "info", "on standard error": "error"}
         for words, level in levels.items():
             event = running.until(words)
-            self.assertEqual((event["level"], event["namespace"]), (level, "chatty[1]"))
+            self.assertEqual((event["level"], event["namespace"]), (level, "printing[1]"))
 
-    def test_prints_when_alone(self) -> None:
+    def test_output_after_orchestrator_exit(self) -> None:
         """An action that prints after a broken pipe is still answered."""
-        self.configure('[services.chatty]\napp = "chatty:app"\n' + self.config)
+        self.configure('[services.printing]\napp = "printing:app"\n' + self.config)
         running = self.start()
-        talk, other = self.talk("chatty"), self.talk()
+        talk, other = self.talk("printing"), self.talk()
         talk.ask(id=1, path="/")
         other.send(id=1, path="/wait", data={"seconds": 0.5})
         other.ask(id=2, path="/item/2")
@@ -428,7 +428,7 @@ class ModeTests(RunningTestCase):
         self.assertLess(time.monotonic() - suspended, 5.0)
         self.assertEqual(running.left(), [])
 
-    def test_blocking_thread_does_not_keep_it(self) -> None:
+    def test_blocking_thread(self) -> None:
         """A blocked thread does not keep a drained worker from exiting."""
         running = self.start()
         with self.talk() as talk:

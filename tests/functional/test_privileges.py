@@ -10,13 +10,13 @@ from unittest import skipIf
 
 import psutil
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _NOBODY = 65534
 _OF_SOMEBODY = ("socket:", "pipe:", "/tmp/", "/memfd:")  # noqa: S108  # not those that look alike, as /dev/null
 
 
-class PrivilegeTests(RunningTestCase):
+class PrivilegeTests(OrchestratorTestCase):
     """Users, groups, umasks, limits and descriptors of workers."""
 
     def test_descriptors(self) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.orchestrator_process import Running, RunningTestCase, full
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase, full
 
 _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
 
 
-class ReloadTestCase(RunningTestCase):
+class ReloadTestCase(OrchestratorTestCase):
     """A test with an application that has versions."""
 
     config = _TWO
@@ -44,7 +44,7 @@ class UnderLoadTests(ReloadTestCase):
             self.set_mode(str(number))
             self.assertDone("reload")
             self.assertEqual(self.versions(), {str(number)})
-        outcome = self.assertNothingLost(load)
+        outcome = self.assert_no_call_lost(load)
         self.assertGreaterEqual(outcome.goaways, 20)
         self.figure(str(outcome))
         if full():
@@ -62,7 +62,7 @@ class UnderLoadTests(ReloadTestCase):
         running.until("reloaded all services")
         self.eventually(lambda: len(running.logged("reloaded")) == len(running.logged("reloading")))
         self.assertLess(len(running.logged("reloaded")), 20)
-        self.assertNothingLost(load)
+        self.assert_no_call_lost(load)
         # One that has just ended is a zombie until the orchestrator looks, which it does at once.
         self.eventually(lambda: len(running.left()) == len(orchestrator.children()) == 2, 5.0)
         alive = [each for each in orchestrator.children() if each.status() != psutil.STATUS_ZOMBIE]
@@ -82,7 +82,7 @@ class RollbackTests(ReloadTestCase):
         load = self.load()
         self.set_mode(mode)
         self.assertRefuses(4, ["reload"], "services.codes", "the old ones stay", *words)
-        self.assertNothingLost(load)
+        self.assert_no_call_lost(load)
         self.assertEqual(self.worker_pids(), before)
         self.assertEqual(self.versions(), {"1"})
         for word in words:
@@ -120,14 +120,14 @@ class ConfigurationTests(ReloadTestCase):
         talk.send(id=1, path="/wait", data={"seconds": 0.5})
         talk.ask(id=2, path="/item/2")
         self.configure(_TWO.replace("2", "3") + '[services.new]\napp = "codes:app"\n')
-        self.hang_up(running)
+        self.reload(running)
         self.assertEqual(talk.receive(), {"id": 1, "code": 200, "data": 0.5})
         self.assertFalse(os.path.exists(self.path("old")))
         self.assertEqual(self.ask("new", "/item/3"), {"id": 3})
         self.assertEqual(len(self.worker_pids()), 3)
         self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes", "new"})
 
-    def hang_up(self, running: Running) -> None:
+    def reload(self, running: OrchestratorProcess) -> None:
         """Send HUP."""
         running.signal(signal.SIGHUP)
         running.until("reloaded all services")
@@ -145,10 +145,10 @@ class ConfigurationTests(ReloadTestCase):
         self.configure(_TWO)
         self.assertEqual(self.worker_pids(), before)
 
-    def test_new_one_cannot_start(self) -> None:
+    def test_new_service_fails(self) -> None:
         """A new service that cannot start is removed; the others go on."""
         self.start()
-        self.configure(_TWO + '[services.new]\napp = "broken:app"\n')
+        self.configure(_TWO + '[services.new]\napp = "import_error:app"\n')
         self.assertRefuses(4, ["reload"], "services.new", "the application is broken")
         self.assertEqual(set(self.ask("orchestrator", "/status")), {"codes"})
         self.assertFalse(os.path.exists(self.path("new")))

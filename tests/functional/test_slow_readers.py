@@ -9,13 +9,13 @@ import sys
 
 import psutil
 
-from tests.functional.orchestrator_process import RunningTestCase, full
+from tests.functional.orchestrator_process import OrchestratorTestCase, full
 
 _GROWTH = 4 << 20
 _ITEMS = 1_000_000 if full() else 50_000
 
 
-class SleepyTests(RunningTestCase):
+class SlowReaderTests(OrchestratorTestCase):
     """A service with one worker; the reader is a program of its own."""
 
     config = '[services.streaming]\napp = "streaming:app"\n'
@@ -45,14 +45,14 @@ class SleepyTests(RunningTestCase):
             check=False,
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        told = json.loads(done.stdout)
+        result = json.loads(done.stdout)
         grown = worker.memory_info().rss - before
         self.figure(
-            f"{_ITEMS} items: reader +{told['grown'] / 2**20:.2f} MiB, worker +{grown / 2**20:.2f} MiB,"
-            f" another call within {told['call'] * 1000:.1f} ms"
+            f"{_ITEMS} items: reader +{result['grown'] / 2**20:.2f} MiB, worker +{grown / 2**20:.2f} MiB,"
+            f" another call within {result['call'] * 1000:.1f} ms"
         )
-        self.assertLess(max(told["grown"], grown), _GROWTH)
-        self.assertLess(told["call"], 1.0)
+        self.assertLess(max(result["grown"], grown), _GROWTH)
+        self.assertLess(result["call"], 1.0)
 
     def test_twisted(self) -> None:
         """The Twisted client, on the same connection."""

@@ -8,15 +8,15 @@ from typing import Any
 import psutil
 
 from tests.functional.cli_process import start_command
-from tests.functional.orchestrator_process import RunningTestCase, full
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase, full
+from tests.functional.raw_client import RawConnection
 
 _MIB = 1 << 20
 _GROWTH = 4 * _MIB
 _WARM_UP = 5_000  # items
 
 
-class StreamTests(RunningTestCase):
+class StreamTests(OrchestratorTestCase):
     """A service with one worker and streams."""
 
     config = '[services.streaming]\napp = "streaming:app"\n'
@@ -39,7 +39,7 @@ class StreamTests(RunningTestCase):
         [pid] = self.worker_pids("streaming")
         return psutil.Process(pid)
 
-    def read(self, talk: Talk, id: int, items: int, credit: int = 0) -> int:
+    def read(self, talk: RawConnection, id: int, items: int, credit: int = 0) -> int:
         """Read a stream to its end.
 
         :param credit: grant so many more whenever so many have come.
@@ -119,7 +119,7 @@ class StreamTests(RunningTestCase):
             f" {self.items / seconds:,.0f} items/s"
         )
 
-    def test_others_meanwhile(self) -> None:
+    def test_other_connections(self) -> None:
         """A stream that never waits does not block other connections."""
         with self.talk("streaming") as talk, self.talk("streaming") as other:
             talk.send(id=1, path="/count", data={"to": self.items}, credit=self.items + 1)
@@ -147,7 +147,7 @@ class StreamTests(RunningTestCase):
                 self.assertEqual((line["id"], line["code"]), (1, 499))
             self.assertEqual(self.seen()["ended"], "stopped")
 
-    def test_gone(self) -> None:
+    def test_disconnect(self) -> None:
         """A disconnect ends a stream, whether it waits, is blocked, or cannot send."""
         for path, message in (
             ("/tick", {}),
@@ -186,7 +186,7 @@ class StreamTests(RunningTestCase):
             numbers = [talk.receive()["data"]["number"] for _ in range(400)]
             self.assertEqual(numbers, list(range(100, 500)))
             self.assertEqual(talk.receive()["code"], 200)
-            self.assertTrue(talk.told_to_go)
+            self.assertTrue(talk.goaway_received)
 
     def test_command(self) -> None:
         """The command line prints items as they arrive, and handles a broken pipe."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import unixsvc
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 from tests.unit.cli.samples.user_client import NewUser, User, UserClient
 from unixsvc import aio
 
@@ -22,10 +22,10 @@ def made_of(client: unixsvc.Client | aio.Client) -> UserClient:
     return UserClient(client)
 
 
-class Stub(RunningTestCase):
+class Stub(OrchestratorTestCase):
     config = '[services.user]\napp = "unix_app.user:app"\n'
 
-    def test_made(self) -> None:
+    def test_output(self) -> None:
         """The generated module of the running service is the sample of the unit tests."""
         self.start()
         outcome = self.command("stub", "user")
@@ -58,7 +58,7 @@ class Stub(RunningTestCase):
         ada = User(id=2, name="Ada")
         self.assertEqual(asyncio.run(use()), [ada, ada, [User(id=1, name="Zeki")], []])
 
-    def test_no_such_service(self) -> None:
+    def test_unknown_service(self) -> None:
         """A missing service gives an error of one line and no module."""
         self.start()
         self.assertRefuses(5, ["stub", "nobody"], "there is no service 'nobody'")

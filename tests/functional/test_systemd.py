@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.functional.orchestrator_process import Running, RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
 
 
-class SystemdTests(RunningTestCase):
+class SystemdTests(OrchestratorTestCase):
     """The messages to systemd."""
 
     config = '[services.codes]\napp = "codes:app"\nworkers = 2\n'
@@ -29,9 +29,9 @@ class SystemdTests(RunningTestCase):
         self.addCleanup(self.notify.close)
         self.notify.bind(self.address)
         self.notify.settimeout(20)
-        self.told: list[dict[str, str]] = []
+        self.messages: list[dict[str, str]] = []
 
-    def start_notifying(self, **environment: str) -> Running:
+    def start_notifying(self, **environment: str) -> OrchestratorProcess:
         """Start the orchestrator as with ``Type=notify``."""
         return self.start(environment={"NOTIFY_SOCKET": self.address, **environment}, ready=False)
 
@@ -40,7 +40,7 @@ class SystemdTests(RunningTestCase):
         while True:
             lines = self.notify.recv(65536).decode().split("\n")
             message = dict(line.split("=", 1) for line in lines)
-            self.told.append(message)
+            self.messages.append(message)
             if wanted(message):
                 return message
 
@@ -67,14 +67,14 @@ class SystemdTests(RunningTestCase):
 
     def test_not_ready(self) -> None:
         """If a service cannot start, READY is never sent."""
-        self.configure('[services.codes]\napp = "broken:app"\n')
+        self.configure('[services.codes]\napp = "import_error:app"\n')
         running = self.start_notifying()
         self.next(lambda message: "STOPPING" in message)
-        self.assertEqual((running.wait(), self.told), (3, [{"STOPPING": "1"}]))
+        self.assertEqual((running.wait(), self.messages), (3, [{"STOPPING": "1"}]))
 
     def test_watchdog(self) -> None:
         """Watchdog messages are sent only while every service has a ready worker."""
-        self.configure('[services.codes]\napp = "failing:app"\nstart_limit = 1\n')
+        self.configure('[services.codes]\napp = "fails_when_doomed:app"\nstart_limit = 1\n')
         running = self.start_notifying(WATCHDOG_USEC="300000")
         for _ in range(5):
             self.next(lambda message: "WATCHDOG" in message)
@@ -88,7 +88,7 @@ class SystemdTests(RunningTestCase):
         self.notify.settimeout(1.0)
         self.assertRaises(TimeoutError, self.next, lambda message: "WATCHDOG" in message)
 
-    def test_nothing_inherited(self) -> None:
+    def test_environment_of_workers(self) -> None:
         """Workers inherit no variable of systemd."""
         self.start_notifying(WATCHDOG_USEC="9000000")
         self.next(lambda message: "READY" in message)
@@ -97,7 +97,7 @@ class SystemdTests(RunningTestCase):
         self.assertEqual(names & {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID"}, set())
 
 
-class ActivationTests(RunningTestCase):
+class ActivationTests(OrchestratorTestCase):
     """Sockets that systemd has bound."""
 
     config = '[services.codes]\napp = "codes:app"\n[services.other]\napp = "codes:app"\n'
@@ -111,7 +111,7 @@ class ActivationTests(RunningTestCase):
         listening.listen(16)
         return listening
 
-    def activated(self, *sockets: socket.socket, names: str, **options: Any) -> Running:
+    def activated(self, *sockets: socket.socket, names: str, **options: Any) -> OrchestratorProcess:
         """Start the orchestrator with these sockets."""
         environment = {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": names}
         return self.start(passed_sockets=sockets, environment=environment, **options)

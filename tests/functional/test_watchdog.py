@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.orchestrator_process import Running, RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
 
 _TWO = '[services.codes]\napp = "versioned:app"\nworkers = 2\n'
 
 
-class WatchdogTests(RunningTestCase):
+class WatchdogTests(OrchestratorTestCase):
     """A worker with a blocked event loop is replaced; others are not affected."""
 
     config = _TWO + 'watchdog = 1.0\n[services.other]\napp = "codes:app"\n'
@@ -24,7 +24,7 @@ class WatchdogTests(RunningTestCase):
         super().setUp()
         Path(self.folder, "mode").write_text("1")
 
-    def assertReplaced(self, running: Running, pid: int, suspended: float) -> None:
+    def assertReplaced(self, running: OrchestratorProcess, pid: int, suspended: float) -> None:
         """A worker is replaced within a second of the watchdog time, and others are unharmed."""
         others = set(self.worker_pids()) - {pid}, self.worker_pids("other")
         self.eventually(lambda: pid not in self.worker_pids() and len(self.worker_pids()) == 2)
@@ -42,7 +42,7 @@ class WatchdogTests(RunningTestCase):
         suspended = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         self.assertReplaced(running, pid, suspended)
-        outcome = self.assertNothingLost(load)
+        outcome = self.assert_no_call_lost(load)
         self.assertLess(outcome.slowest, 0.5)
 
     def test_endless_loop(self) -> None:
@@ -73,7 +73,7 @@ class WatchdogTests(RunningTestCase):
         self.assertEqual(running.logged("is silent"), [])
 
 
-class RecyclingTests(RunningTestCase):
+class RecyclingTests(OrchestratorTestCase):
     """A worker is recycled once its successor is ready."""
 
     def setUp(self) -> None:
@@ -81,7 +81,7 @@ class RecyclingTests(RunningTestCase):
         super().setUp()
         Path(self.folder, "mode").write_text("1")
 
-    def recycled(self, rule: str) -> Running:
+    def recycled(self, rule: str) -> OrchestratorProcess:
         """Run with a recycling limit."""
         self.configure(_TWO + f"watchdog = 0.4\n{rule}\n")
         return self.start()
@@ -91,7 +91,7 @@ class RecyclingTests(RunningTestCase):
         running = self.recycled("max_requests = 2000")
         load = self.load()
         running.until("max_requests is 2000", times=3)
-        self.assertNothingLost(load)
+        self.assert_no_call_lost(load)
 
     def test_memory(self) -> None:
         """A worker that uses too much memory is recycled; the other one stays."""

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import tests.functional.apps.call_log
 import tests.functional.apps.codes
 import tests.functional.apps.counting
-import tests.functional.apps.ledger
 import tests.functional.apps.streaming
 import unix_app.home
 from tests.unit.rest.openapi.openapi_helpers import (
@@ -50,7 +50,7 @@ class DocumentTests(SynchronousTestCase):
         validate(document_of(*ROUTES))
         for app in (
             unix_app.home.app, tests.functional.apps.codes.app, tests.functional.apps.counting.app,
-            tests.functional.apps.ledger.app, tests.functional.apps.streaming.app,
+            tests.functional.apps.call_log.app, tests.functional.apps.streaming.app,
         ):  # fmt: skip
             for policy in ("private", "required", "off"):
                 validate(document_of(*app.routes, policy=policy))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.orchestrator_process import RunningTestCase
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase
+from tests.functional.raw_client import RawConnection
 
 
-class DescriptorTests(RunningTestCase):
+class DescriptorTests(OrchestratorTestCase):
     """More clients than a worker has file descriptors for."""
 
     config = '[services.codes]\napp = "codes:app"\nwatchdog = 2\nrlimits = { open_files = 100 }\n'
@@ -52,7 +52,7 @@ class DescriptorTests(RunningTestCase):
         self.assertEqual(soft, hard)
 
 
-class PathTests(RunningTestCase):
+class PathTests(OrchestratorTestCase):
     """Files are removed by another process."""
 
     def test_socket_removed(self) -> None:
@@ -87,7 +87,7 @@ class PathTests(RunningTestCase):
         self.assertFalse(os.path.exists(self.path("home")))
 
 
-class OrderTests(RunningTestCase):
+class ChangedDependencyTests(OrchestratorTestCase):
     """Dependencies change."""
 
     def test_cycle_with_running(self) -> None:
@@ -103,12 +103,12 @@ class OrderTests(RunningTestCase):
         self.assertEqual(running.wait(), 0)
 
 
-class StoppingTests(RunningTestCase):
+class StoppingTests(OrchestratorTestCase):
     """The orchestrator stops."""
 
     config = '[services.a]\napp = "codes:app"\n[services.b]\napp = "codes:app"\ndepends_on = ["a"]\n'
 
-    def test_nothing_is_started(self) -> None:
+    def test_start_during_stop(self) -> None:
         """During a stop, starts are refused, and no socket is left behind."""
         running = self.start()
         talk = self.talk("b")
@@ -122,7 +122,7 @@ class StoppingTests(RunningTestCase):
         self.assertEqual((running.wait(), running.left()), (0, []))
         self.assertEqual(list(Path(self.folder, "run").glob("*.sock")), [])
 
-    def test_idle_since_a_reload(self) -> None:
+    def test_idle_client_after_reload(self) -> None:
         """A client that has been idle since a reload does not delay a stop."""
         running = self.start()
         talk = self.talk("a")
@@ -135,7 +135,7 @@ class StoppingTests(RunningTestCase):
         self.assertLess(time.monotonic() - suspended, 5.0)
         self.assertEqual(talk.rest(), b"")
 
-    def test_status_not_waited_for(self) -> None:
+    def test_status_client_disconnects(self) -> None:
         """A client that cancels a request for the status leaves no traceback."""
         running = self.start()
         for _ in range(20):
@@ -147,10 +147,10 @@ class StoppingTests(RunningTestCase):
         self.assertEqual(running.logged("Unhandled"), [])
 
 
-class BlockedLogTests(RunningTestCase):
+class BlockedLogTests(OrchestratorTestCase):
     """The reader of the log pipe blocks."""
 
-    def test_ends(self) -> None:
+    def test_third_signal(self) -> None:
         """The third signal ends the orchestrator and all workers."""
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
@@ -168,18 +168,18 @@ class BlockedLogTests(RunningTestCase):
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
         self.assertEqual(process.wait(10), 1)
-        self.eventually(self.nobody_listens, 5.0)
+        self.eventually(self.connection_refused, 5.0)
 
     def block(self) -> None:
         """Fill the log pipe until requests are not answered any more."""
-        talk = Talk(self.path(), self.token())
+        talk = RawConnection(self.path(), self.token())
         self.addCleanup(talk.close)
         talk.socket.settimeout(2.0)
         with self.assertRaises(TimeoutError):
             for number in range(2000):
                 talk.ask(id=number, path="/fail")
 
-    def nobody_listens(self) -> bool:
+    def connection_refused(self) -> bool:
         """Whether a client is refused."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(self.path()) != 0

@@ -7,10 +7,10 @@ import signal
 import socket
 import time
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 
-class SpreadTests(RunningTestCase):
+class SpreadTests(OrchestratorTestCase):
     """Four workers, and clients that stay connected."""
 
     config = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
@@ -43,7 +43,7 @@ class SpreadTests(RunningTestCase):
         self.connect(100)
         for _ in range(100):
             self.connect(1)
-            time.sleep(0.002)  # for whoever is awake first to take it
+            time.sleep(0.002)  # for the worker that wakes first
         spread = self.spread()
         self.figure(f"200 connections over four workers: {spread}")
         self.assertLessEqual(spread[-1], 65)
@@ -56,7 +56,7 @@ class SpreadTests(RunningTestCase):
         self.assertGreaterEqual(spread[0], 1)
         self.assertLessEqual(spread[-1], 3)
 
-    def test_after_a_death(self) -> None:
+    def test_replaced_worker(self) -> None:
         """A new worker without clients gets most of the next ones."""
         self.connect(40)
         self.spread()
@@ -70,7 +70,7 @@ class SpreadTests(RunningTestCase):
         self.assertGreaterEqual(spread[0], 5)
         self.assertLessEqual(spread[-1], 15)
 
-    def test_one_hangs(self) -> None:
+    def test_blocked_worker(self) -> None:
         """A blocked worker with the fewest clients does not delay new ones for long."""
         self.connect(8)
         self.spread()

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Any
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _EXCEEDED = "exceeded its deadline"
 _SERVICES = "".join(
@@ -16,7 +16,7 @@ _SERVICES = "".join(
 )
 
 
-class ChainTestCase(RunningTestCase):
+class ChainTestCase(OrchestratorTestCase):
     """The first service calls the second, the second the third."""
 
     config = _SERVICES
@@ -26,7 +26,7 @@ class ChainTestCase(RunningTestCase):
         super().setUp()
         self.running = self.start()
 
-    def given_up(self, *ways: str, count: int = 3) -> dict[str, dict[str, Any]]:
+    def cancelled_services(self, *ways: str, count: int = 3) -> dict[str, dict[str, Any]]:
         """Wait for this number of services with such a log event; returns the events."""
 
         def found() -> dict[str, dict[str, Any]]:
@@ -47,7 +47,7 @@ class ChainTests(ChainTestCase):
             reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
             self.assertEqual(reply["code"], 504)
         # Those below may hear first that the one above has taken its call back: it is the same moment.
-        events = self.given_up(_EXCEEDED, "was cancelled")
+        events = self.cancelled_services(_EXCEEDED, "was cancelled")
         self.assertEqual(set(events), {"first", "second", "third"})
         for event in events.values():
             self.assertEqual((event["request_id"], event["level"]), ("top", "info"))
@@ -59,18 +59,18 @@ class ChainTests(ChainTestCase):
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
             suspended = self.running.until("the third begins")
-        events = self.given_up("was cancelled")
+        events = self.cancelled_services("was cancelled")
         self.assertEqual(set(events), {"first", "second", "third"})
         self.assertEqual({each["request_id"] for each in events.values()}, {suspended["request_id"]})
         self.assertLess(max(each["time"] for each in events.values()) - suspended["time"], 5)
 
-    def test_taken_back(self) -> None:
+    def test_cancel(self) -> None:
         """A cancelled request cancels the last action; the connection stays."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
             self.running.until("the third begins")
             self.assertEqual(talk.ask(id=1, cancel=True)["code"], 499)
-            self.given_up("was cancelled")
+            self.cancelled_services("was cancelled")
             self.assertEqual(talk.ask(id=2, path="/-/ping")["data"], "pong")
 
     def test_shield(self) -> None:
@@ -85,7 +85,9 @@ class ChainTests(ChainTestCase):
         """A shield does not protect against the deadline."""
         reply = self.talk("first").ask(id=1, path="/shielded", data={"seconds": 60}, timeout=0.2)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled")), {"first", "second", "third"})
+        self.assertEqual(
+            set(self.cancelled_services(_EXCEEDED, "was cancelled")), {"first", "second", "third"}
+        )
 
     def test_shield_and_stop(self) -> None:
         """A worker does not exit before its shielded actions have finished."""
@@ -96,7 +98,7 @@ class ChainTests(ChainTestCase):
         self.assertEqual(self.running.wait(), 0)
         self.assertEqual(len(self.running.logged("the third has done it")), 1)
 
-    def test_names(self) -> None:
+    def test_request_id(self) -> None:
         """Request id and trace are inherited; the remaining time decreases."""
         meta = {"request_id": "abc", "traceparent": "00-1-2-01", "other": "x"}
         with self.talk("first") as talk:
@@ -146,13 +148,15 @@ class MountTests(ChainTestCase):
         reply = through.ask(id=1, path="/nobody/x")
         self.assertEqual((reply["code"], reply["detail"]), (503, {"retry_after": 1.0}))
 
-    def test_late(self) -> None:
+    def test_deadline(self) -> None:
         """The caller's deadline applies in the mounted service."""
         reply = self.talk("first").ask(id=1, path="/third/wait", timeout=0.3)
         self.assertEqual(reply["code"], 504)
-        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
+        self.assertEqual(
+            set(self.cancelled_services(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
+        )
 
-    def test_own_time(self) -> None:
+    def test_server_limit(self) -> None:
         """Without a deadline of the caller, the service's request timeout applies."""
         self.configure(_SERVICES.replace("20.0", "0.4", 1))
         self.assertDone("reload", "first")
@@ -160,9 +164,11 @@ class MountTests(ChainTestCase):
         reply = self.talk("first").ask(id=1, path="/third/wait")
         self.assertEqual(reply["code"], 504)
         self.assertTrue(0.35 < time.monotonic() - suspended < 0.8)
-        self.assertEqual(set(self.given_up(_EXCEEDED, "was cancelled", count=2)), {"first", "third"})
+        self.assertEqual(
+            set(self.cancelled_services(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
+        )
 
-    def test_beside(self) -> None:
+    def test_outside_prefix(self) -> None:
         """Paths outside the prefix belong to the service itself."""
         reply = self.talk("first").ask(id=1, path="/thirds")
         self.assertEqual(reply["code"], 404)

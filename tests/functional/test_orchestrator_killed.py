@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _CONFIG = """
 [services.codes]
@@ -21,7 +21,7 @@ drain_timeout = 1.0
 """
 
 
-class OrphanTests(RunningTestCase):
+class OrphanTests(OrchestratorTestCase):
     """The orchestrator gets KILL."""
 
     config = _CONFIG
@@ -55,11 +55,11 @@ class OrphanTests(RunningTestCase):
         running.process.wait()
         self.eventually(lambda: running.left() == [], 2.0)
         again = self.start()
-        self.assertNothingLost(load)
+        self.assert_no_call_lost(load)
         again.signal(signal.SIGTERM)
         self.assertEqual(again.wait(), 0)
 
-    def test_answers(self) -> None:
+    def test_pending_request(self) -> None:
         """A worker with a pending request answers it, and exits within a second."""
         running = self.start()
         talk = self.talk()

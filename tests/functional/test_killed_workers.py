@@ -9,12 +9,12 @@ import time
 
 import psutil
 
-from tests.functional.orchestrator_process import Running, RunningTestCase, full
+from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase, full
 
 _FOUR = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
 
 
-class KillsTests(RunningTestCase):
+class KillsTests(OrchestratorTestCase):
     """Workers get KILL again and again."""
 
     config = _FOUR
@@ -26,18 +26,18 @@ class KillsTests(RunningTestCase):
         slowest = 0.0
         for _ in range(30 if full() else 4):
             suspended = time.monotonic()
-            pid = self.one_of_them()
+            pid = self.random_worker()
             os.kill(pid, signal.SIGKILL)
             self.until_replaced({pid})
             slowest = max(slowest, time.monotonic() - suspended)
             time.sleep(max(suspended + 2.0 - time.monotonic(), 0.0))
-        outcome = self.assertNothingLost(load)
+        outcome = self.assert_no_call_lost(load)
         self.figure(f"back within {slowest:.2f} s; {outcome}")
         self.assertLess(slowest, 1.0)
         self.assertGreater(outcome.retried, 0)
         self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
 
-    def one_of_them(self) -> int:
+    def random_worker(self) -> int:
         """A worker at random; the more clients it has, the more likely it is chosen."""
         workers = self.status()["workers"]
         weights = [each["connections"] ** 2 for each in workers]
@@ -63,7 +63,7 @@ class KillsTests(RunningTestCase):
         self.assertEqual(len(orchestrator.children()), 4)
         self.figure(f"{(250 if full() else 10) * 4} deaths: {grown / 1024:.0f} KiB more resident")
 
-    def kill_all(self, running: Running, times: int) -> None:
+    def kill_all(self, running: OrchestratorProcess, times: int) -> None:
         """Kill every worker and wait until all are replaced, that number of times."""
         for _ in range(times):
             before = self.worker_pids()

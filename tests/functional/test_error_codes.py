@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.functional.apps.codes import SECRET
-from tests.functional.orchestrator_process import RunningTestCase
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase
+from tests.functional.raw_client import RawConnection
 
 _LIMITS = """
 [services.codes]
@@ -21,7 +21,7 @@ request_timeout = 5.0
 """
 
 
-class CodesTests(RunningTestCase):
+class CodesTests(OrchestratorTestCase):
     """Each test of a code has its name."""
 
     config = _LIMITS
@@ -91,7 +91,7 @@ class CodesTests(RunningTestCase):
 
     def test_401_wrong_token(self) -> None:
         """A wrong token; after five of them the connection is closed."""
-        with Talk(self.path(), "0" * 64) as talk:
+        with RawConnection(self.path(), "0" * 64) as talk:
             for number in range(5):
                 self.assertFailure(401, talk.ask(id=number, path="/item/7"))
             self.assertEqual(talk.rest(), b"")
@@ -195,7 +195,7 @@ class CodesTests(RunningTestCase):
         self.assertEqual(len(errors), 1)
 
 
-class ServersLimitTests(RunningTestCase):
+class ServersLimitTests(OrchestratorTestCase):
     """The server's own limits."""
 
     config = '[services.codes]\napp = "codes:app"\nrequest_timeout = 0.05\n'
@@ -207,7 +207,7 @@ class ServersLimitTests(RunningTestCase):
         self.assertEqual(reply["code"], 504)
 
 
-class ForbiddenUserTests(RunningTestCase):
+class ForbiddenUserTests(OrchestratorTestCase):
     """Users that are not allowed."""
 
     config = '[security]\nallow_uids = [4242]\n[services.codes]\napp = "codes:app"\n'
@@ -220,7 +220,7 @@ class ForbiddenUserTests(RunningTestCase):
             self.assertEqual(talk.rest(), b"")
 
 
-class PageTests(RunningTestCase):
+class PageTests(OrchestratorTestCase):
     """The table of codes."""
 
     def test_every_code_has_a_test(self) -> None:

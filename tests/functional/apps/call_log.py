@@ -10,10 +10,10 @@ from twisted.internet.task import deferLater
 
 from unixsvc import GET, POST, App, Gone, Group
 
-_LEDGER = os.path.join(os.path.dirname(__file__), "ledger")
+_CALL_LOG = os.path.join(os.path.dirname(__file__), "call_log")
 
 
-class Ledger:
+class CallLog:
     """Records and numbers."""
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -47,7 +47,7 @@ class Ledger:
 
 
 def _write(line: str) -> None:
-    file = os.open(_LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(_CALL_LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(file, line.encode() + b"\n")  # one write, appended: those of other workers stand around it
     os.close(file)
 
@@ -56,12 +56,12 @@ app = App(
     [
         Group(
             "",
-            Ledger,
+            CallLog,
             [
-                POST("/note", Ledger.note),
-                GET("/item/{id:int}", Ledger.show),
-                GET("/numbers", Ledger.numbers),
-                GET("/broken", Ledger.broken),
+                POST("/note", CallLog.note),
+                GET("/item/{id:int}", CallLog.show),
+                GET("/numbers", CallLog.numbers),
+                GET("/broken", CallLog.broken),
             ],
         )
     ]

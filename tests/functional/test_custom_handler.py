@@ -8,10 +8,10 @@ import signal
 import socket
 from typing import Any
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 
-class PrefixedTests(RunningTestCase):
+class PrefixedTests(OrchestratorTestCase):
     """Messages with their length in front, over the same routes, checks, workers and reloads."""
 
     config = """
@@ -38,7 +38,7 @@ handler = "prefixed:PrefixedRequestHandler"
         length = int.from_bytes(client.recv(4, socket.MSG_WAITALL), "big")
         return json.loads(client.recv(length, socket.MSG_WAITALL))
 
-    def test_serves(self) -> None:
+    def test_requests(self) -> None:
         """Requests are answered, failures too, and the figures count both."""
         self.start()
         client = self.connect()

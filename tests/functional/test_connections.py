@@ -12,12 +12,12 @@ from unittest import skipUnless
 
 import psutil
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _MANY = 10_000
 
 
-class OneMessageTests(RunningTestCase):
+class OneMessageTests(OrchestratorTestCase):
     """What a client of the original system does: connect, write one object, read to the end."""
 
     def setUp(self) -> None:
@@ -43,7 +43,7 @@ class OneMessageTests(RunningTestCase):
         """One object without a line end is answered, bare, byte for byte, and the connection is closed."""
         self.assertEqual(self.exchange(self.padded(200)), b'{"id":7}')
 
-    def test_sizes_of_the_originals_buffer(self) -> None:
+    def test_buffer_sizes(self) -> None:
         """Messages of 4096 and 8192 bytes, which the original misread."""
         for size in (4096, 8192, 4096 * 3):
             self.assertEqual(self.exchange(self.padded(size)), b'{"id":7}')
@@ -61,7 +61,7 @@ class OneMessageTests(RunningTestCase):
         self.assertEqual((done.stdout, done.returncode), (b'{"id":7}', 0))
 
 
-class SlowReadersTests(RunningTestCase):
+class SlowReadersTests(OrchestratorTestCase):
     """Clients that take their replies late, or never, in both isolations."""
 
     config = "".join(
@@ -81,7 +81,7 @@ class SlowReadersTests(RunningTestCase):
                 talk.raw(talk.encode(path="/large/1000000")[:-1])
                 self.assertEqual(talk.rest(), b'"' + b"x" * 1_000_000 + b'"')
 
-    def test_never_taken(self) -> None:
+    def test_never_reads(self) -> None:
         """One who never takes the reply is cut off, and does not keep anything from ending."""
         running = self.start()
         for service in ("process", "inline"):
@@ -95,7 +95,7 @@ class SlowReadersTests(RunningTestCase):
         self.assertEqual(running.wait(), 0)
 
 
-class ManyMessagesTests(RunningTestCase):
+class ManyMessagesTests(OrchestratorTestCase):
     """Thousands of requests on one connection."""
 
     def setUp(self) -> None:
@@ -124,7 +124,7 @@ class ManyMessagesTests(RunningTestCase):
         writing.join()
         return sorted(data.splitlines())
 
-    def test_as_fast_as_it_goes(self) -> None:
+    def test_at_full_speed(self) -> None:
         """Ten thousand, written as fast as the socket takes them: each is answered, to its id."""
         replies = self.replies_to([self.stream()], _MANY)
         self.assertEqual(
@@ -138,7 +138,7 @@ class ManyMessagesTests(RunningTestCase):
         self.assertEqual(self.replies_to([stream[at : at + 1] for at in range(len(stream))], _MANY), whole)
 
 
-class NeverReadingTests(RunningTestCase):
+class NeverReadingTests(OrchestratorTestCase):
     """A client that writes and never reads."""
 
     def write_until_it_blocks(self, path: str) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.functional.orchestrator_process import RunningTestCase
+from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _CLOSED = {"open": 0, "half_open": 0, "closed": 1, "refused": 0, "connections": 1}
 
 
-class CircuitTests(RunningTestCase):
+class CircuitTests(OrchestratorTestCase):
     """One of two workers calls another service, which stops and starts again."""
 
     config = "".join(
@@ -29,7 +29,7 @@ class CircuitTests(RunningTestCase):
         code: int = self.first.ask(id=1, path="/names")["code"]
         return code
 
-    def told(self) -> Any:
+    def status_of_first(self) -> Any:
         """The status of the first service."""
         done = self.command("status", "--json")
         self.assertEqual((done.code, done.err), (0, ""))
@@ -37,16 +37,16 @@ class CircuitTests(RunningTestCase):
 
     def second(self) -> Any:
         """The client statistics of the first service for the second."""
-        return self.told()["services"]["second"]
+        return self.status_of_first()["services"]["second"]
 
     def line(self) -> str:
         """The line of the status about it; empty if there is none."""
         out = self.command("status").out
         return next((each for each in out.splitlines() if each.startswith("first -> ")), "")
 
-    def test_told(self) -> None:
+    def test_status(self) -> None:
         """The state of the circuit breaker is reported, in JSON and as text."""
-        self.assertEqual(self.told()["services"], {})
+        self.assertEqual(self.status_of_first()["services"], {})
         self.assertEqual(self.code(), 200)
         self.assertEqual((self.second(), self.line()), (_CLOSED, ""))
         self.assertDone("stop", "second")
@@ -67,7 +67,7 @@ class CircuitTests(RunningTestCase):
     def test_workers(self) -> None:
         """Each worker has a breaker of its own; counts survive the worker."""
         self.code()
-        workers = [each["services"] for each in self.told()["workers"]]
+        workers = [each["services"] for each in self.status_of_first()["workers"]]
         self.assertEqual(sorted(workers, key=len), [{}, {"second": _CLOSED}])
         self.assertDone("stop", "second")
         for number in range(5):
@@ -77,4 +77,4 @@ class CircuitTests(RunningTestCase):
         refused = self.second()["refused"]
         self.assertDone("restart", "first")
         self.assertEqual(self.second(), dict.fromkeys(_CLOSED, 0) | {"refused": refused})
-        self.assertEqual((self.told()["services"].keys(), self.line()), ({"second"}, ""))
+        self.assertEqual((self.status_of_first()["services"].keys(), self.line()), ({"second"}, ""))

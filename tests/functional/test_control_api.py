@@ -7,13 +7,13 @@ import signal
 import time
 from pathlib import Path
 
-from tests.functional.orchestrator_process import RunningTestCase
-from tests.functional.raw_client import Talk
+from tests.functional.orchestrator_process import OrchestratorTestCase
+from tests.functional.raw_client import RawConnection
 
 _TWO = '[services.codes]\napp = "codes:app"\nworkers = 2\n[services.other]\napp = "codes:app"\n'
 
 
-class CommandTests(RunningTestCase):
+class CommandTests(OrchestratorTestCase):
     """Each command returns when its operation is done."""
 
     config = _TWO
@@ -27,7 +27,7 @@ class CommandTests(RunningTestCase):
         self.assertDone("stop", "codes")
         self.assertEqual(talk.receive()["data"], 0.5)
         self.assertEqual(running.left(), ["unixsvc: other [1]"])
-        self.assertRaises(FileNotFoundError, Talk, self.path())
+        self.assertRaises(FileNotFoundError, RawConnection, self.path())
         self.assertEqual(self.status()["status"], "stopped")
         self.assertRefuses(4, ["scale", "codes", "3"], "codes is stopped; start it first")
         self.assertDone("start", "codes")
@@ -100,12 +100,12 @@ class CommandTests(RunningTestCase):
         self.eventually(lambda: len(self.worker_pids()) == 2 and not set(before) & set(self.worker_pids()))
 
 
-class FailureTests(RunningTestCase):
+class FailureTests(OrchestratorTestCase):
     """A service whose workers die again and again."""
 
     config = """
 [services.codes]
-app = "failing:app"
+app = "fails_when_doomed:app"
 start_interval = 60
 [services.other]
 app = "codes:app"
@@ -126,7 +126,7 @@ app = "codes:app"
         self.assertEqual(len(running.logged("exited with code 3: failing:app: RuntimeError: doomed")), 5)
         running.until("has failed and is not restarted", "RuntimeError: doomed")
         self.assertIn("RuntimeError: doomed", self.status()["problem"])
-        self.assertRaises(FileNotFoundError, Talk, self.path())
+        self.assertRaises(FileNotFoundError, RawConnection, self.path())
         self.assertEqual(self.worker_pids("other"), other)
         self.assertRefuses(4, ["start", "codes"], "services.codes: cannot start", "RuntimeError: doomed")
         Path(self.folder, "doomed").unlink()
@@ -156,7 +156,7 @@ app = "codes:app"
         self.assertEqual(running.left(), [])
 
 
-class DependencyTests(RunningTestCase):
+class DependencyTests(OrchestratorTestCase):
     """Services that depend on each other."""
 
     config = """
