@@ -10,7 +10,7 @@ import msgspec
 from unixsvc.cli.completion import complete_service
 from unixsvc.cli.output import print_json, print_table
 from unixsvc.cli.session import Session, location_options
-from unixsvc.client.connect import is_listening
+from unixsvc.client.discovery.connect import is_listening
 from unixsvc.contract.model import Contract, referenced_schema
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import BadGateway, ConfigError

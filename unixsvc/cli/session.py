@@ -12,8 +12,8 @@ import click
 from msgspec import Raw
 
 from unixsvc.client.connection import Call
+from unixsvc.client.discovery.location import ServiceLocation, token_for
 from unixsvc.client.errors import ServiceUnreachable
-from unixsvc.client.location import ServiceLocation, token_for
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
 from unixsvc.domain.message import EMPTY

@@ -6,9 +6,9 @@ import socket
 from typing import Generic, TypedDict, TypeVar, Unpack
 
 from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, Result, make_call, timeout_or_default
-from unixsvc.client.connect import connect
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Credentials, ServiceLocation, find_location
+from unixsvc.client.discovery.connect import connect
+from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
 from unixsvc.client.retry import RetryPolicy
 from unixsvc.domain.call_options import StreamOptions
 from unixsvc.domain.validation import TypeForm

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Raw, Struct
 
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
 from unixsvc.wire.messages import (

@@ -22,8 +22,8 @@ from unixsvc.client.connection import (
     ResponseReceived,
 )
 from unixsvc.client.deadline_timer import CallLater, DeadlineTimer
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectionLost
-from unixsvc.client.location import Credentials
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
 from unixsvc.wire.messages import encode_cancel, encode_credit

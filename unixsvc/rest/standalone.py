@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
-from unixsvc.client.location import find_location
+from unixsvc.client.discovery.location import find_location
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.rest.gateway import Gateway

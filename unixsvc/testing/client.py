@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.location import Credentials, ServiceLocation
+from unixsvc.client.discovery.location import Credentials, ServiceLocation
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.protocol import TwistedClientProtocol

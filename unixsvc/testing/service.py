@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices

@@ -19,7 +19,7 @@ from unixsvc.cli.command import run
 from unixsvc.cli.session import Session
 from unixsvc.client.calls import unexpected_stream
 from unixsvc.client.connection import Call
-from unixsvc.client.location import ServiceLocation
+from unixsvc.client.discovery.location import ServiceLocation
 from unixsvc.errors import ServiceError, error_from
 from unixsvc.socket_directory import socket_path
 

@@ -16,7 +16,7 @@ from unixsvc.client.connection import (
     ItemReceived,
     ResponseReceived,
 )
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unauthorized, Unavailable
 from unixsvc.wire.messages import decode_client_message, encode_cancel, encode_credit
 

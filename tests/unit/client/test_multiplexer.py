@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.client.fake_transport import FakeTransport, RecordingCall
 from unixsvc.client.connection import Call
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectionLost
-from unixsvc.client.location import Credentials
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.client.fake_transport import FakeTransport, RecordingCall
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 

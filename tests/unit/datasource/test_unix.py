@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
 from unixsvc.client.connection import Call, ClientConnection, ErrorReceived
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ServiceUnreachable
-from unixsvc.client.location import Credentials
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract, RouteContract
 from unixsvc.datasource.http import HttpDatasource

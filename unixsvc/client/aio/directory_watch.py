@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 
-from unixsvc.client.inotify import watch
+from unixsvc.client.discovery.inotify import watch
 
 __all__ = ["wait_for_change"]
 

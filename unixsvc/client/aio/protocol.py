@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.multiplexer import Multiplexer
 
 __all__ = ["AsyncioClientProtocol"]

@@ -16,8 +16,8 @@ from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.blocking.pool import BlockingConnectionPool
 from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
-from unixsvc.client.inotify import wait_for_change
 from unixsvc.client.retry import RetryState
 from unixsvc.domain.validation import TypeForm
 from unixsvc.errors import ServiceError

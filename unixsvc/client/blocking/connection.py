@@ -21,8 +21,8 @@ from unixsvc.client.connection import (
     ItemReceived,
     ResponseReceived,
 )
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
-from unixsvc.client.location import Credentials
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.wire.messages import encode_credit
 

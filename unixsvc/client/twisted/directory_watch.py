@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.client.inotify import watch
+from unixsvc.client.discovery.inotify import watch
 
 __all__ = ["wait_for_change"]
 

@@ -10,7 +10,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
 from unixsvc.client.deadline_timer import CallLater
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.multiplexer import Multiplexer
 
 __all__ = ["Clock", "TwistedClientProtocol"]

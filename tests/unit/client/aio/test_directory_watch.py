@@ -15,9 +15,9 @@ from pathlib import Path
 import uvloop
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client import inotify
 from unixsvc.client.aio import directory_watch
-from unixsvc.client.inotify import wait_for_change, watch
+from unixsvc.client.discovery import inotify
+from unixsvc.client.discovery.inotify import wait_for_change, watch
 
 _LONG = 10.0  # seconds; only waited for if the test fails
 

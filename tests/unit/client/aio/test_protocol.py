@@ -13,7 +13,7 @@ from tests.unit.client.fake_transport import FakeTransport
 from unixsvc.client.aio.pending import request
 from unixsvc.client.aio.protocol import AsyncioClientProtocol
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Credentials
+from unixsvc.client.discovery.location import Credentials
 
 
 class Transport(FakeTransport, asyncio.Transport):  # type: ignore[misc]  # it takes bytes only

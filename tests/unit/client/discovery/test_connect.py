@@ -12,7 +12,7 @@ from unittest import skipIf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connect import connect
+from unixsvc.client.discovery.connect import connect
 from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.errors import ConfigError
 

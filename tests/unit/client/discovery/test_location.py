@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.client.calls import make_call, result_of
 from unixsvc.client.connection import Call
-from unixsvc.client.location import Credentials, find_location
+from unixsvc.client.discovery.location import Credentials, find_location
 from unixsvc.errors import BadGateway, ConfigError, Forbidden, Unauthorized
 
 TOKEN = "ab" * 32
