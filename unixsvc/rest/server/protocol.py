@@ -201,7 +201,7 @@ class HttpProtocol(HTTPChannel):
         self._connections.opened(self)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """The connection is closed; requests in progress are told by ``notifyFinish``."""
+        """The connection is closed; ``notifyFinish`` notifies requests in progress."""
         self._control.closing = ConnectionPhase.CLOSING
         self._connections.closed(self)
         super().connectionLost(reason)
