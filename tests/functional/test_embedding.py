@@ -43,13 +43,13 @@ async def change():
         say(str(error))
 
 
-def booted(_):
+def ready(_):
     say("ready")
     from twisted.internet.defer import Deferred
     Deferred.fromCoroutine(change())
 
 
-reactor.callWhenRunning(lambda: orchestrator.booted().addCallback(booted))
+reactor.callWhenRunning(lambda: orchestrator.when_ready().addCallback(ready))
 """
 
 

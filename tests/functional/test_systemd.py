@@ -147,7 +147,7 @@ class ActivationTests(OrchestratorTestCase):
         elsewhere = os.path.join(self.folder, "elsewhere.sock")
         for name, path, words in (
             ("nobody", self.path(), "is for no service"),
-            ("codes", elsewhere, f"clients look for it at {self.path()}"),
+            ("codes", elsewhere, f"clients connect to {self.path()}"),
         ):
             running = self.activated(self.bound(path), names=name, ready=False)
             self.assertEqual(running.wait(), 2)
