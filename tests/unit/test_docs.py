@@ -209,6 +209,20 @@ class ArchitecturePage(SynchronousTestCase):
 
 
 class PagesTests(SynchronousTestCase):
+    def test_paths(self) -> None:
+        """Files of the project that pages name are there, and so are test modules."""
+        found: set[str] = set()
+        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.rst")]:
+            text = page.read_text("utf-8")
+            found.update(
+                re.findall(r"\b(?:tests|deploy|docs)/[a-z0-9_/-]+\.(?:py|rst|service|socket)\b", text)
+            )
+            modules = re.findall(r"\btests\.functional\.test_[a-z_]+", text)
+            found.update(f"{each.replace('.', '/')}.py" for each in modules)
+        self.assertGreater(len(found), 10)
+        for path in found:
+            self.assertTrue((ROOT / path).is_file(), path)
+
     def test_words(self) -> None:
         """What somebody searches for is found."""
         text = " ".join(
