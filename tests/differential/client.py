@@ -33,7 +33,7 @@ _PAUSE = 0.002  # seconds between packets that the server is to see one by one
 class _Connection:
     """One connection.
 
-    :param progress: is told of all that comes.
+    :param progress: is notified of everything that arrives.
     """
 
     def __init__(self, on: int, progress: SocketProgress | HttpProgress) -> None:

@@ -43,7 +43,7 @@ class Finding(Struct, frozen=True):
 class Engine:
     """Two sides.
 
-    :param say: is told of each finding as soon as it is there.
+    :param say: called with each finding at once.
     :ivar counts: how often each verdict was given.
     :ivar stuck: conversations in which both sides were waited for in vain: a mistake of their generator.
     :ivar requests: how many HTTP requests were answered.

@@ -31,7 +31,7 @@ class Heard(Struct, frozen=True):
 
     :ivar methods: of the HTTP requests that were sent.
     :ivar end: how it ended: ``closed`` by the server, ``open`` although it should be closed, ``dropped`` by
-        the client, or ``refused`` where nobody listens.
+        the client, or ``refused`` if no process listens.
     """
 
     on: int

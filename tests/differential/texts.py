@@ -30,7 +30,7 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def without_json(data: bytes) -> bytes:
-    """JSON with its texts replaced: the strings under the keys of texts; of what is no JSON, nothing is."""
+    """JSON with its texts replaced: the strings under the keys of texts; bytes that are not JSON stay."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

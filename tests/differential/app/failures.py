@@ -67,7 +67,7 @@ def _is_told(name: str) -> bool:
 
 
 class Failures:
-    """Fails as it is told to.
+    """Fails as the request says.
 
     :param reactor: for those that fail later.
     """
@@ -93,7 +93,7 @@ class Failures:
         return _fail(name, detail)
 
     async def broken(self) -> Raw:
-        """Give what is no JSON."""
+        """Return a value that is not JSON."""
         return Raw(b'{"a": \xff')
 
 

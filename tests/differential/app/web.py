@@ -1,4 +1,4 @@
-"""What is answered over HTTP alone: routes of Klein's own, and everything else besides."""
+"""The part of the application that only HTTP has: Klein routes."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _SEGMENTS: Final = (
 
 
 class Asked(Struct, frozen=True):
-    """What is asked, whatever carries it.
+    """A request, for any transport.
 
     :ivar path: as it is sent, escapes and all.
     :ivar query: names and values, not escaped yet.

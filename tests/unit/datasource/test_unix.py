@@ -38,7 +38,7 @@ TRUSTED = Caller(trusted=True)
 
 
 class FakeServices(NoServices):
-    """Notes what is asked.
+    """Records requests.
 
     :ivar asked: all arguments.
     """
@@ -109,7 +109,7 @@ class UnixTests(SynchronousTestCase):
                 self.left += 1
 
         asked = self.ask(Request("GET", "/users", timeout=7.0, caller=TRUSTED))
-        self.given = given()  # held, as one that nobody has any more is closed without being told to
+        self.given = given()  # held: a generator without references is closed by the collector
         self.services.answer.callback(self.given)
         reply = self.successResultOf(asked)
         self.assertEqual((reply.code, reply.body), (200, b"null"))

@@ -17,7 +17,7 @@ class ParsingTests(SynchronousTestCase):
         self.assertEqual((first.header(b"x-a"), first.header(b"x-b"), left), (b"b", b"", b""))
 
     def test_unfinished(self) -> None:
-        """What has not come to its end is told from what has."""
+        """An incomplete message is distinguished from a complete one."""
         [response], _ = parse_responses(_OK[:-1], [b"GET"])
         self.assertEqual((response.whole, owed([response])), (False, 0))
         self.assertEqual(parse_responses(_OK[:20], [b"GET"]), ([], _OK[:20]))
@@ -51,5 +51,5 @@ class ParsingTests(SynchronousTestCase):
         self.assertEqual((response.body, response.framing, left), (b"all\r\n\r\nof it", "close", b""))
 
     def test_no_http(self) -> None:
-        """What is no response is left."""
+        """Bytes that are not a response are left."""
         self.assertEqual(parse_responses(b"hello\r\n\r\n", []), ([], b"hello\r\n\r\n"))

@@ -27,7 +27,7 @@ class SocketProgressTests(SynchronousTestCase):
         self.assertTrue(all(progress.reached(each) for each in wanted))
 
     def test_others(self) -> None:
-        """Bare replies, and what is no JSON, are nothing that is waited for by an id."""
+        """Bare replies, and bytes that are not JSON, answer no id."""
         progress = SocketProgress()
         progress.feed(b'[1]\n"x"\n\xff\nno\n{"goaway":true}\n')
         self.assertFalse(progress.reached(Until(0, id=1)))
@@ -57,5 +57,5 @@ class HttpProgressTests(SynchronousTestCase):
         self.assertEqual(progress.etag(), b'"b"')
 
     def test_no_etag(self) -> None:
-        """Without a validator one is made up that is nobody's."""
+        """Without a validator, one is made up that belongs to no response."""
         self.assertEqual(HttpProgress().etag(), b'"none"')

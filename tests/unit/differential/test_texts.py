@@ -56,7 +56,7 @@ class JsonTests(SynchronousTestCase):
         self.assertNotEqual(without_json(b'{"a":1,"b":2}'), without_json(b'{"b":2,"a":1}'))
 
     def test_no_json(self) -> None:
-        """What is no JSON stays."""
+        """Bytes that are not JSON stay."""
         self.assertEqual(without_json(b"{\xff"), b"{\xff")
 
 
@@ -85,7 +85,7 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(without_help(text), "Usage: twistd [options]\n-c, --config=\n--http=")
 
     def test_colours(self) -> None:
-        """What a terminal is told besides the text goes."""
+        """Control sequences for a terminal are removed."""
         self.assertEqual(without_colours('\x1b[1;34m"a"\x1b[0m: 1\r\n'), '"a": 1\n')
 
     def test_module(self) -> None:

@@ -24,8 +24,8 @@ Action = Callable[[], Coroutine[Any, Any, Any]]
 class Service:
     """Runs one action as a service would.
 
-    :ivar replies: what was told, in order.
-    :ivar failures: what the log was told.
+    :ivar replies: the replies, in order.
+    :ivar failures: the logged errors.
     """
 
     def __init__(self, action: Action) -> None:

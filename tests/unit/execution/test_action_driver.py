@@ -197,7 +197,7 @@ class DeadlineTests(WaitingTestCase):
         running = service.start()
         service.clock.advance(5)
         self.assertEqual(service.reply_codes, [504])
-        running.cancel(Cancelled())  # it crossed the reply, and is for nobody
+        running.cancel(Cancelled())  # it crossed the reply
         second.callback(3)
         self.assertEqual(service.reply_codes, [504])
         self.assertEqual(self.seen[1:], [3])

@@ -25,7 +25,7 @@ class Reader:
     :ivar full: whether it takes nothing.
     :ivar writes: the items that were sent together, each time; empty ones come with the last reply alone.
     :ivar replies: the last ones; there should be one.
-    :ivar ends: what the use case was told, in order; there should be one.
+    :ivar ends: the ends that the use case was notified of; there should be one.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class AcceptBalancerTests(SynchronousTestCase):
         self.assertTrue(balancer.should_yield(113, 100))
 
     def test_accepts_after_yield(self) -> None:
-        """A client that nobody has accepted meanwhile is accepted; then the worker yields again."""
+        """A client that no other worker has accepted is accepted; then the worker yields again."""
         balancer = AcceptBalancer()
         self.assertTrue(balancer.should_yield(5, 0))
         balancer.yielded(in_vain=True)

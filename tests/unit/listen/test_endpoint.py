@@ -143,7 +143,7 @@ class LoopTransportTests(SynchronousTestCase):
         self.assertIsNone(lost())
 
     def test_half_closed(self) -> None:
-        """A half-closeable protocol is told of the end of input; any other is closed."""
+        """A half-closeable protocol is notified of the end of input; any other is closed."""
         self.assertFalse(self.connect(_Plain()).eof_received())
         self.assertTrue(self.connect(_HalfCloseable()).eof_received())
         self.assertEqual(self.protocol.received, ["half"])

@@ -33,10 +33,10 @@ class Asking:
 
 
 class Plain:
-    """A controller that asks nobody."""
+    """A controller that calls no service."""
 
     async def seen(self, request: Request) -> float | None:
-        """Likewise."""
+        """The same."""
         return _left(request)
 
 
@@ -49,7 +49,7 @@ def _left(request: Request) -> float | None:
 
 
 async def with_container(request: Request, container: svcs.Container) -> float | None:
-    """Likewise, with a container that may give everything."""
+    """The same, with a container that may provide everything."""
     return _left(request)
 
 

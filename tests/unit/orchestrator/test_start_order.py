@@ -17,7 +17,7 @@ DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
 
 
 class Acting:
-    """Begins what it is told, and ends it when the test says so.
+    """Starts services on request, and finishes when the test says so.
 
     :ivar suspended: the names, in order.
     """

@@ -25,7 +25,7 @@ __all__ = ["Runner", "Serving", "dispatched"]
 
 @implementer(IBlockingRunner)
 class Runner:
-    """Calls nothing before it is told to.
+    """Calls nothing before the test says so.
 
     :ivar waiting: the functions, and what waits for them.
     """

@@ -86,7 +86,7 @@ def taking_limit(limit: int = 20) -> int:
 
 
 def taking_limit_badly(limit: int = 20) -> int:
-    """Answer with what is no JSON."""
+    """Return a value that is not JSON."""
     return object()  # type: ignore[return-value]
 
 

@@ -83,12 +83,12 @@ async def returned() -> AsyncIterator[int]:
 
 
 async def odd_later() -> AsyncIterator[Odd]:
-    """Answer many times with what is no JSON."""
+    """Return many values that are not JSON."""
     yield Odd()
 
 
 def giving_odd() -> Odd:
-    """Answer with what is no JSON."""
+    """Return a value that is not JSON."""
     return Odd()
 
 

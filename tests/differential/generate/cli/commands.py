@@ -24,7 +24,7 @@ class Command(Struct, frozen=True):
         compared.
     :ivar stdin: its standard input.
     :ivar terminal: whether its output is a terminal.
-    :ivar closed: whether nobody reads its output: ``closed``, or ``pipe`` once it has begun to write.
+    :ivar closed: ``closed`` if its output is closed, ``pipe`` if that happens while it writes.
     :ivar interrupted: whether it is interrupted, as by Ctrl-C, when it has written a line.
     :ivar environment: variables besides.
     :ivar folder: the instance in whose folder it is run.

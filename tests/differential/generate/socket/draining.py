@@ -49,7 +49,7 @@ def _waiting(scene: Scene) -> None:
 
 
 def _bare(scene: Scene) -> None:
-    """A client without ids, which cannot be told, and another one that opens its gate."""
+    """A client without ids, which gets no goaway, and another one that opens its gate."""
     scene.say(path=f"/gate/{scene.gate}")
     scene.until(scene.ask(f"/gate/{scene.gate}/started", "", 1, auth_token=TOKEN), on=1)
     replaced = _replace(scene)

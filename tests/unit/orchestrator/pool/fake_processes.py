@@ -97,7 +97,7 @@ class FakeProcess:
         self.protocol.processExited(Failure(reason))
         self.protocol.processEnded(Failure(reason))
 
-    # The rest of the interface, which nobody uses.
+    # The rest of the interface, which is not used.
 
     def closeStdin(self) -> None:
         """Not used."""

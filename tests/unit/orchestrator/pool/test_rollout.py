@@ -119,7 +119,7 @@ class RolloutTests(SynchronousTestCase):
         commands.retiring = True
         for record, now, ends in [
             (self.record(1, self.old), 100.5, False),  # an old one
-            (commands, 100.5, False),  # was told to end
+            (commands, 100.5, False),  # had to end
             (self.record(1, self.new), 102, False),  # has shown that it can stay
             (self.record(1, self.new), 100.5, True),  # has not
             (self.record(1, self.new, WorkerPhase.STARTING), 109, True),  # was never ready

@@ -102,7 +102,7 @@ class Sold(Conflict):
     """It is sold, to
     somebody else.
 
-    Nobody can buy it.
+    It cannot be bought.
     """  # noqa: D205 - a paragraph may have several lines
 
 
