@@ -41,9 +41,10 @@ from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.orchestrator import interfaces as orchestrator
-from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher, IServicePool
+from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.security.tokens import TokenGuard

@@ -1,71 +1,15 @@
-"""The interfaces of the orchestrator and of the pools that it runs."""
+"""The interfaces of the orchestrator."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from twisted.application.service import IService
-from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from unixsvc.config.settings import ServiceSettings
-from unixsvc.orchestrator.pool.spec import WorkerSpec
-from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus
-from unixsvc.orchestrator.worker.messages import Command
+from unixsvc.orchestrator.status import ServiceStatus
 
-__all__ = ["IOrchestrator", "IOrchestratorWatcher", "IServicePool"]
-
-
-class IServicePool(IService):
-    """Runs one service: in a pool of worker processes, or in this process.
-
-    It can be started again after it has stopped or failed.
-    """
-
-    def bind() -> None:
-        """Bind the listening sockets without starting a worker.
-
-        :raises unixsvc.errors.ConfigError: if an address cannot be bound.
-        """
-
-    def when_ready() -> Awaitable[None]:
-        """Done when the service is ready for the first time since its last start.
-
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def restart() -> Awaitable[None]:
-        """Drain and start again; clients that connect meanwhile wait in the backlog.
-
-        :raises unixsvc.errors.ConfigError: if it cannot start.
-        """
-
-    def reload(spec: WorkerSpec) -> Awaitable[None]:
-        """Replace the running workers by workers of another spec.
-
-        :raises unixsvc.errors.ConfigError: if these cannot start; the old workers stay.
-        """
-
-    def set_spec(spec: WorkerSpec) -> None:
-        """Use another spec from the next start on."""
-
-    def scale(workers: int) -> Awaitable[None]:
-        """Set the number of workers.
-
-        :raises unixsvc.errors.ConfigError: if a new worker cannot start; the number stays as it was.
-        """
-
-    def send(command: Command) -> None:
-        """Send a command to every worker."""
-
-    def stats() -> PoolSnapshot:
-        """The state of the workers, as of their last reports."""
-
-    def refresh() -> Deferred[None]:
-        """Request new reports from the workers; done within about a second."""
-
-    def abort() -> None:
-        """Stop now; pending requests get no reply."""
+__all__ = ["IOrchestrator", "IOrchestratorWatcher"]
 
 
 class IOrchestrator(Interface):

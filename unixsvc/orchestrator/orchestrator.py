@@ -18,7 +18,8 @@ from zope.interface import implementer
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, start_order
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.orchestrator.control import control_app, control_settings
-from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher, IServicePool
+from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable

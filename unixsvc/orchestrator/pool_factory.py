@@ -16,8 +16,8 @@ from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.model import SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess

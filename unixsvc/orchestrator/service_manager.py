@@ -12,7 +12,7 @@ from twisted.internet.defer import DeferredLock, gatherResults
 
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.errors import ConfigError, Conflict, NotFound
-from unixsvc.orchestrator.interfaces import IServicePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.start_order import reversed_order, run_in_order
 from unixsvc.orchestrator.status import ServiceStatus, describe

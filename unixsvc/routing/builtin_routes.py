@@ -54,9 +54,9 @@ def builtin_group(builtin: BuiltinRoutes, contract: Callable[[], Contract]) -> G
         PREFIX,
         None,
         [
-            GET("/ping", ping, public=True, title="Whether somebody listens"),
-            GET("/health", health, public=True, title="Whether the service can do its work"),
+            GET("/ping", ping, public=True, title="Answers if the service listens"),
+            GET("/health", health, public=True, title="Health of the service"),
             GET("/routes", routes, title="The contract: routes and JSON Schemas"),
-            GET("/stats", stats, title="Figures of the worker that answers"),
+            GET("/stats", stats, title="Metrics of the worker that answers"),
         ],
     )

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.interfaces import IServicePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.shared_result import SharedResult
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot

@@ -13,8 +13,8 @@ from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
 from unixsvc.listen.connection_counts import ConnectionCounts
-from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.model import PoolView, SlotHistory, Spawn, WorkerPhase
 from unixsvc.orchestrator.pool.policy import after_exit, decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess

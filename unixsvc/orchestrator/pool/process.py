@@ -15,8 +15,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from unixsvc.orchestrator.pool.lines import LineSplitter
 from unixsvc.orchestrator.reactor import IPoolReactor
+from unixsvc.orchestrator.worker.lines import LineSplitter
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
     COUNTS_FD,

@@ -18,8 +18,8 @@ from unixsvc import GET, App, Unavailable
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
-from unixsvc.orchestrator.interfaces import IServicePool
 from unixsvc.orchestrator.pool.inline import InlinePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.interfaces import IServicePool
+from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.worker.messages import COUNTS_FD, WorkerDraining, WorkerFailed, WorkerReady
 
 
