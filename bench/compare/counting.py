@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from bench.compare.counted_client import CLIENTS
 from bench.compare.segments import EMPTY_SEGMENTS, SEGMENTS, instructions_per_request
 from bench.load.generator import OpenConnection, send_one
 from bench.load.raw_client import Workload, connect, receive_until
-from bench.processes import Address, ChildProcess, ProcessGroup, free_port
+from bench.processes import ChildProcess, ProcessGroup, free_port, is_listening
 from bench.service import (
     HTTP,
     LIMITS,
@@ -30,10 +30,12 @@ from bench.service import (
     new_token,
     socket_load,
     start_service,
-    wait_for_reply,
 )
 
-__all__ = ["LOADS", "CountedClient", "CountedService", "Load"]
+__all__ = ["HTTP_WORKER", "LOADS", "SOCKET_WORKER", "CountedClient", "CountedService", "Load"]
+
+SOCKET_WORKER: Final = "worker"
+HTTP_WORKER: Final = "HTTP worker"
 
 _APP: Final = "bench.compare.counted_app:app"
 _START_TIMEOUT: Final = 300.0  # seconds; callgrind makes a program about fifty times slower
@@ -41,6 +43,7 @@ _CLIENT_TIMEOUT: Final = 300.0  # seconds
 _CLIENT_CALLS: Final = 160  # in each segment
 # A worker that reports late is busy, not stuck. The variable names its files of counts.
 _SERVICE_OPTIONS: Final = 'watchdog = 3600.0\nenvironment = {{ BENCH_COUNTS = "{name}" }}\n'
+_MARKED: Final = b'"user 7"}'  # the end of a reply
 _WRAPPER: Final = '#!/bin/sh\nexec {callgrind} {python} "$@"\n'
 
 
@@ -74,73 +77,93 @@ LOADS: Final = (
 class CountedService:
     """A service of one revision, with a worker for the socket and one for HTTP, both under callgrind.
 
-    :ivar start: instructions of each worker until its first reply, by name.
+    :ivar child: the orchestrator.
     """
 
     def __init__(self, processes: ProcessGroup, installation: Installation) -> None:
-        self._folder = processes.new_folder("counted")
+        folder = processes.new_folder("counted")
         port = free_port()
-        token = new_token(self._folder)
-        child = _start(processes, installation, self._folder, port)
-        self._socket = RunningSystem(child, str(self._folder / "run/service_bench.sock"), token)
-        self._http = RunningSystem(child, ("127.0.0.1", port), token)
-        self._marks = {"socket": 0, "http": 0}
-        self.start: dict[str, int] = {}
+        token = new_token(folder)
+        self.child = _start(processes, installation, folder, port)
+        unix_socket = RunningSystem(self.child, str(folder / "run/service_bench.sock"), token)
+        tcp = RunningSystem(self.child, ("127.0.0.1", port), token)
+        self._workers = {
+            SOCKET_WORKER: _Worker(unix_socket, folder / "counts.socket", http=False),
+            HTTP_WORKER: _Worker(tcp, folder / "counts.http", http=True),
+        }
 
-    @property
-    def child(self) -> ChildProcess:
-        """The orchestrator."""
-        return self._socket.child
-
-    def wait(self) -> None:
-        """Wait until both workers reply."""
-        for http, name in ((False, "socket"), (True, "http")):
-            wait_for_reply(self.child, self._opener(Workload(), http=http), _START_TIMEOUT)
-            with connect(self._address(http=http)) as control:
-                self.start[name] = self._mark(control, http=http)
+    def start(self) -> dict[str, int]:
+        """Wait until both workers reply; the instructions of each until then."""
+        for each in self._workers.values():
+            each.send_first_mark()
+        return {name: each.wait_for_first_mark() for name, each in self._workers.items()}
 
     def count(self, load: Load) -> list[float]:
         """The instructions of a request, in each round."""
-        opener = self._opener(load.workload, http=load.http)
-        address = self._address(http=load.http)
-        with _Segment(opener, load) as segment, connect(address) as control, self._orchestrator_stopped():
-            segment.run()  # the warm-up
-            self._control(control, "/counts/settle", http=load.http)
-            self._mark(control, http=load.http)
-            empty = [self._mark(control, http=load.http) for _ in range(EMPTY_SEGMENTS)]
-            counted = []
-            for _ in range(SEGMENTS):
-                segment.run()
-                counted.append(self._mark(control, http=load.http))
-        return instructions_per_request(empty, counted, load.requests)
-
-    def _address(self, *, http: bool) -> Address:
-        return self._http.address if http else self._socket.address
-
-    def _opener(self, workload: Workload, *, http: bool) -> OpenConnection:
-        return http_load(self._http, workload) if http else socket_load(self._socket, workload)
-
-    @contextmanager
-    def _orchestrator_stopped(self) -> Iterator[None]:
-        """Suspend the orchestrator, which asks workers for their metrics every second."""
-        os.kill(self.child.pid, signal.SIGSTOP)
+        os.kill(self.child.pid, signal.SIGSTOP)  # it asks workers for their metrics every second
         try:
-            yield
+            return self._workers[HTTP_WORKER if load.http else SOCKET_WORKER].count(load)
         finally:
             os.kill(self.child.pid, signal.SIGCONT)
 
-    def _mark(self, control: socket.socket, *, http: bool) -> int:
-        """The instructions since the last mark."""
-        self._control(control, "/counts/mark", http=http)
-        name = "http" if http else "socket"
-        self._marks[name] += 1
-        return _take_count(self._folder / f"counts.{name}.{self._marks[name]}")
 
-    def _control(self, control: socket.socket, path: str, *, http: bool) -> None:
-        token = self._socket.token
-        line = f'{{"id":1,"path":"{path}","auth_token":"{token}"}}\n'
-        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization(token)}\r\n"
-        receive_until(control, (head if http else line).encode(), b'"user 7"}')
+class _Worker:
+    """One worker under callgrind.
+
+    :param running: with the address of the worker.
+    :param counts: path of the files of counts, without their number.
+    :param http: whether the worker serves HTTP; otherwise the Unix socket.
+    """
+
+    def __init__(self, running: RunningSystem, counts: Path, *, http: bool) -> None:
+        self._running = running
+        self._counts = counts
+        self._http = http
+        self._marks = 0
+
+    def send_first_mark(self) -> None:
+        """Send a request as soon as the orchestrator listens; the worker replies once it is ready."""
+        address = self._running.address
+        self._running.child.wait_until(lambda: is_listening(address))
+        self._control = connect(address)
+        self._control.sendall(self._message("/counts/mark"))
+
+    def wait_for_first_mark(self) -> int:
+        """The instructions until the first reply."""
+        control = self._control
+        self._running.child.wait_until(lambda: select.select([control], [], [], 0)[0], _START_TIMEOUT)
+        receive_until(control, b"", _MARKED)
+        control.close()
+        return self._take_count()
+
+    def count(self, load: Load) -> list[float]:
+        """The instructions of a request, in each round."""
+        opener = (http_load if self._http else socket_load)(self._running, load.workload)
+        with _Segment(opener, load) as segment, connect(self._running.address) as control:
+            segment.run()  # the warm-up
+            receive_until(control, self._message("/counts/settle"), _MARKED)
+            self._mark(control)
+            empty = [self._mark(control) for _ in range(EMPTY_SEGMENTS)]
+            counted = []
+            for _ in range(SEGMENTS):
+                segment.run()
+                counted.append(self._mark(control))
+        return instructions_per_request(empty, counted, load.requests)
+
+    def _mark(self, control: socket.socket) -> int:
+        """The instructions since the last mark."""
+        receive_until(control, self._message("/counts/mark"), _MARKED)
+        return self._take_count()
+
+    def _message(self, path: str) -> bytes:
+        token = self._running.token
+        if self._http:
+            return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization(token)}\r\n".encode()
+        return f'{{"id":1,"path":"{path}","auth_token":"{token}"}}\n'.encode()
+
+    def _take_count(self) -> int:
+        self._marks += 1
+        return _take_count(self._counts.with_suffix(f"{self._counts.suffix}.{self._marks}"))
 
 
 def _start(processes: ProcessGroup, installation: Installation, folder: Path, port: int) -> ChildProcess:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench import callgrind
 from bench.compare.counted_client import CLIENTS
-from bench.compare.counting import LOADS, CountedClient, CountedService, Load
+from bench.compare.counting import HTTP_WORKER, LOADS, SOCKET_WORKER, CountedClient, CountedService, Load
 from bench.compare.result import INSTRUCTIONS, Comparison, compare
 from bench.compare.sides import SideInstallation
 from bench.processes import ProcessGroup
 from bench.service import start_socket
 
 __all__ = ["compare_instructions"]
-
-_STARTS = {"socket": "start of a worker", "http": "start of an HTTP worker"}
 
 
 def compare_instructions(
@@ -45,15 +43,14 @@ def _services(
 ) -> Iterator[Comparison]:
     report_progress("instructions: starting services under callgrind")
     services = [CountedService(processes, each.installation) for each in sides]
-    for each in services:
-        each.wait()
+    starts = [each.start() for each in services]
     for load in loads:
         report_progress(f"instructions: {load.name}")
         base, head = (each.count(load) for each in services)
         yield _comparison(load.name, base, head, judged=True)
-    for name, load_name in _STARTS.items():
-        base, head = ([float(each.start[name])] for each in services)
-        yield _comparison(load_name, base, head, judged=False)
+    for name in (SOCKET_WORKER, HTTP_WORKER):
+        base, head = ([float(each[name])] for each in starts)
+        yield _comparison(f"start, {name}", base, head, judged=False)
     for each in services:
         processes.stop(each.child)
 

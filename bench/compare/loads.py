@@ -128,7 +128,7 @@ def _client_cpu(
 
 
 def _start_workers(processes: ProcessGroup, side: SideInstallation) -> RunningSystem:
-    """A service with several workers, all of which are ready."""
+    """A service with several workers, after all have become ready."""
     running = start_socket(processes, workers=_WORKERS, installation=side.installation)
     running.child.wait_until(lambda: _are_ready(running, side), _READY_TIMEOUT)
     return running

@@ -45,8 +45,8 @@ class Comparison(Struct, frozen=True):
     :ivar lowest: the lowest ratio of a round.
     :ivar highest: the highest ratio of a round.
     :ivar judged: whether a ratio above the limit is a failure.
-    :ivar base_rounds: the value of each round.
-    :ivar head_rounds: likewise.
+    :ivar base_rounds: the value of each round of base.
+    :ivar head_rounds: the value of each round of head.
     """
 
     load: str

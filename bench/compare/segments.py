@@ -1,4 +1,4 @@
-"""How instructions are counted: in segments, some of which are empty.
+"""How instructions are counted: in segments with requests and in empty ones.
 
 A segment is the time between two marks. The empty ones give the cost of a mark, which is subtracted. Timers,
 such as the heartbeat of a worker, run in some segments only and always add instructions: the minimum of
