@@ -34,7 +34,7 @@ PHRASES: Final = {
     r"what is (?:no|asked|told|answered)": "name it: 'a message that is not …'",
     r"such as are": "leave it out",
     r"for good": "'permanently'",
-    r"of which (?:is|are|there)": "start another sentence",
+    r"(?<!all )(?<!some )(?<!none )of which (?:is|are|there)": "start another sentence",
     r"(?:is|are|was|were|be|been|being) told": "'gets', 'is notified', 'sees'",
     r"of one's own": "'of its own', 'your own'",
     r"border: past it": "'error boundary'",
