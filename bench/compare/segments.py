@@ -2,7 +2,7 @@
 
 A segment is the time between two marks. The empty ones give the cost of a mark, which is subtracted. Timers,
 such as the heartbeat of a worker, run in some segments only and always add instructions: the minimum of
-many segments is the cost of the requests. The replies that a client reads at once also vary, by chance and
+many segments is the cost of the requests. The replies that a client reads at once also vary, at random and
 in both directions: the result is the median of the rounds.
 """
 

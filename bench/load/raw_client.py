@@ -176,10 +176,12 @@ def nats(address: Address, workload: Workload) -> OpenConnection:
     subject = b"bench.show" if workload.data is None else b"bench.echo"
 
     def open_connection() -> tuple[socket.socket, RawClient]:
-        client, inbox = connect(address), b"%d" % next(_inboxes)
-        receive_until(client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % inbox, b"PONG\r\n")
-        message = b"PUB %b %b %d\r\n%b\r\n" % (subject, inbox, len(body), body)
-        reply = b"MSG %b 1 %d\r\n%b\r\n" % (inbox, len(result), result)
+        client, reply_subject = connect(address), b"%d" % next(_inboxes)
+        receive_until(
+            client, b'CONNECT {"verbose":false}\r\nSUB %b 1\r\nPING\r\n' % reply_subject, b"PONG\r\n"
+        )
+        message = b"PUB %b %b %d\r\n%b\r\n" % (subject, reply_subject, len(body), body)
+        reply = b"MSG %b 1 %d\r\n%b\r\n" % (reply_subject, len(result), result)
         known = reply if workload.data is None else b""
         return client, _NatsReplies([message], len(reply), reply[-20:], known)
 

@@ -73,8 +73,8 @@ def _cost(row: Row) -> float | None:
 
 
 def _cell(row: Row | None, ours: Row | None, value: Callable[[Row], float | None]) -> str:
-    shown = None if row is None else value(row)
-    if shown is None:
+    number = None if row is None else value(row)
+    if number is None:
         return ""
     other = None if ours is None or ours is row else value(ours)
-    return format_value(shown) + (f" ({format_value(shown / other)})" if other else "")
+    return format_value(number) + (f" ({format_value(number / other)})" if other else "")

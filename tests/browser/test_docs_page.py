@@ -46,10 +46,10 @@ class SmallPageTests(SynchronousTestCase):
         self.assertEqual([each for each in self.docs.requested if not each.startswith(local)], [])
         self.assertNotEqual(self.docs.requested, [])
 
-    def assert_response(self, shown: tuple[int, Any], code: int, answer: Any) -> None:
+    def assert_response(self, response: tuple[int, Any], code: int, answer: Any) -> None:
         """Assert that the page shows this status code, and a body with at least these members."""
-        self.assertEqual(shown[0], code)
-        body = shown[1]
+        self.assertEqual(response[0], code)
+        body = response[1]
         if isinstance(answer, dict):
             body = {name: body.get(name) for name in answer}
         self.assertEqual(body, answer)
@@ -116,9 +116,9 @@ class SmallPageTests(SynchronousTestCase):
         try_out = self.service.invalid
         self.open()
         self.docs.authorize(self.service.token)
-        shown = self.docs.try_out(try_out)
-        self.assert_response(shown, try_out.code, try_out.answer)
-        self.assertEqual([each["field"] for each in shown[1]["errors"]], [self.service.field])
+        response = self.docs.try_out(try_out)
+        self.assert_response(response, try_out.code, try_out.answer)
+        self.assertEqual([each["field"] for each in response[1]["errors"]], [self.service.field])
         self.assert_quiet()
 
     def test_other_document(self) -> None:

@@ -108,15 +108,15 @@ class Console:
         """Run a command.
 
         :param numbers: whether numbers in its output have to be the same.
-        :raises AssertionError: if it prints something else, or fails without a word about that.
+        :raises AssertionError: if it prints something else, or fails and the page does not say so.
         """
         if _SERVER.match(step.command):
             self._start(step)
             return
         found, code = self._run(self._with_ports(step.command))
-        for shown in _PORTS:
-            if self._port and f"127.0.0.1:{shown}" in step.command:
-                found = found.replace(f"127.0.0.1:{self._port}", f"127.0.0.1:{shown}")
+        for port in _PORTS:
+            if self._port and f"127.0.0.1:{port}" in step.command:
+                found = found.replace(f"127.0.0.1:{self._port}", f"127.0.0.1:{port}")
         assert matches(step.output, found, numbers=numbers), (
             f"$ {step.command}\nexpected:\n{step.output}\nfound:\n{found}"
         )

@@ -28,8 +28,8 @@ def play(exchange: str, path: str, token: str) -> None:
         connection.connect(path)
         lines = connection.makefile("rb")
         if "auth_token" not in exchange and "(no line end)" not in exchange:
-            shown = {"id": 0, "path": "/-/ping", "auth_token": token}
-            connection.sendall(json.dumps(shown).encode() + b"\n")
+            first = {"id": 0, "path": "/-/ping", "auth_token": token}
+            connection.sendall(json.dumps(first).encode() + b"\n")
             lines.readline()
         for line in exchange.splitlines():
             found = _LINE.fullmatch(line)

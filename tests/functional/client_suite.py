@@ -195,11 +195,11 @@ class CallSuite(ClientTestCase):
         self.start()
         client = self.client()
         client.call("GET", "/item/7")
-        unanswered = client.start_call("GET", "/never")
+        pending = client.start_call("GET", "/never")
         self.eventually(lambda: self.status()["workers"][0]["requests"] >= 1)
         client.close_client()
         with self.assertRaises(Unavailable):
-            unanswered.result(5.0)
+            pending.result(5.0)
         with self.assertRaises(Unavailable) as caught:
             client.call("GET", "/item/7")
         self.assertEqual(caught.exception.detail, "the client is closed")

@@ -65,11 +65,11 @@ class OrchestratorProcess:
             # As systemd does: from 3 on, with the LISTEN_PID of the process that gets them. They are moved to
             # high numbers first, so that none overwrites another.
             free = max(each.fileno() for each in passed_sockets) + 50
-            away = [
+            moved = [
                 f"{at}<&{each.fileno()} {each.fileno()}<&-" for at, each in enumerate(passed_sockets, free)
             ]
             back = [f"{3 + at}<&{free + at} {free + at}<&-" for at, _ in enumerate(passed_sockets)]
-            script = f'exec {" ".join(away + back)}; export LISTEN_PID=$$; exec "$@"'
+            script = f'exec {" ".join(moved + back)}; export LISTEN_PID=$$; exec "$@"'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(
             [*command, *arguments],
@@ -236,7 +236,7 @@ class OrchestratorTestCase(SynchronousTestCase):
         for word in words:
             self.assertIn(word, done.err)
 
-    def figure(self, text: str) -> None:
+    def record_value(self, text: str) -> None:
         """Write a measurement to the file that the variable UNIXSVC_FIGURES names, if any."""
         path = os.environ.get("UNIXSVC_FIGURES")
         if path:
@@ -258,5 +258,5 @@ class OrchestratorTestCase(SynchronousTestCase):
         deadline = time.monotonic() + seconds
         while not test():
             if time.monotonic() > deadline:
-                self.fail("it did not come about in time")
+                self.fail("the condition did not hold in time")
             time.sleep(0.01)

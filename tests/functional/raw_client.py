@@ -44,8 +44,8 @@ class RawConnection:
 
     def encode(self, **message: Any) -> bytes:
         """Encode a message with its line end."""
-        shown = {} if self.token is None else {"auth_token": self.token}
-        return json.dumps(shown | message).encode() + b"\n"
+        token_field = {} if self.token is None else {"auth_token": self.token}
+        return json.dumps(token_field | message).encode() + b"\n"
 
     def send(self, **message: Any) -> None:
         """Send a message."""

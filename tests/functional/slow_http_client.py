@@ -68,10 +68,10 @@ def main() -> None:
     _say()
     while True:
         if select.select([0], [], [], 0)[0]:
-            told = os.read(0, 1)
-            if not told:
+            command = os.read(0, 1)
+            if not command:
                 return
-            on = told == b"+"
+            on = command == b"+"
             _say()
         if on:
             byte = _HEAD[sent // clients % len(_HEAD)]

@@ -87,7 +87,7 @@ class BenchTestCase(SynchronousTestCase):
         self.assertNothingLeft()
 
     def test_interrupted(self) -> None:
-        """Ctrl-C ends all that was started, and removes what was written."""
+        """Ctrl-C ends all child processes and removes all temporary files."""
         process = self.start("-m", "bench", "connections", "--seconds", "60")
         started = self.descendants(process, "bench.servers.amp")
         process.send_signal(signal.SIGINT)

@@ -17,16 +17,16 @@ from tests.functional.cli_process import HELLO, CommandLineTestCase, read_line, 
 class ProcessTests(CommandLineTestCase):
     def test_interrupt(self) -> None:
         """Ctrl-C ends it without output, with exit code 130."""
-        asked = threading.Event()
+        requested = threading.Event()
 
         def behave(connection: socket.socket) -> None:
             read_line(connection)
-            asked.set()
+            requested.set()
             self.wait()
 
         self.listen(behave)
         process = self.start("call", "home", "/")
-        self.assertTrue(asked.wait(20))
+        self.assertTrue(requested.wait(20))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         self.assertEqual((process.returncode, out, err.strip()), (130, "", ""))
@@ -90,14 +90,14 @@ class TokenTests(CommandLineTestCase):
         self.requests.append(read_line(connection))
         connection.sendall(HELLO)
 
-    def test_shown(self) -> None:
+    def test_token_sent(self) -> None:
         """The token is sent to a socket of the same user."""
         self.listen(self.behave)
         self.assertEqual(self.run_command("call", "home", "/").code, 0)
         self.assertEqual(json.loads(self.requests[0])["auth_token"], "ab" * 32)
 
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
-    def test_not_shown_to_others(self) -> None:
+    def test_other_user(self) -> None:
         """It is not sent to a socket on which another user listens."""
         os.chmod(self.folder, 0o777)
         listening = self.listen_as(65534, binder=65534)
@@ -108,7 +108,7 @@ class TokenTests(CommandLineTestCase):
             self.assertEqual(connection.recv(100), b"")
 
     @skipIf(os.geteuid() != 0, "only root can listen as another user")
-    def test_shown_to_whom_we_put_there(self) -> None:
+    def test_worker_of_other_user(self) -> None:
         """It is sent to a worker with another user if only root could bind the socket."""
         listening = self.listen_as(65534, binder=0)
 
@@ -156,6 +156,6 @@ class Listing(CommandLineTestCase):
         self.assertEqual((outcome.code, outcome.out), (0, ""))
         self.assertIn("twistd -n unixsvc", outcome.err)
 
-    def test_directory_of_others(self) -> None:
+    def test_invalid_directory(self) -> None:
         """A file in place of the socket directory is an error."""
         self.assertError(self.run_command("ls", "--socket-dir", "unixsvc.toml"), 2, "unixsvc.toml")

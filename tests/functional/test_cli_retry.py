@@ -70,11 +70,11 @@ class RetryTests(CommandLineTestCase):
             left_behind.bind(path)
         process = self.start(*_POST, *_KEY)
 
-        def come_back() -> None:
+        def listen_again() -> None:
             os.unlink(path)
             self.reply_with(HELLO)
 
-        timer = threading.Timer(1.0, come_back)
+        timer = threading.Timer(1.0, listen_again)
         timer.start()
         self.assertEqual(process.communicate(timeout=20)[0], '{"message": "Hello World!"}\n')
         timer.join()

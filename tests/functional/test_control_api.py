@@ -90,7 +90,7 @@ class CommandTests(OrchestratorTestCase):
             self.assertEqual(talk.ask(id=1, method="POST", path="/stop")["code"], 401)
         self.assertEqual(len(self.worker_pids()), 2)
 
-    def test_client_goes_away(self) -> None:
+    def test_client_disconnects(self) -> None:
         """A client that disconnects does not cancel the operation."""
         self.start()
         before = self.worker_pids()

@@ -43,7 +43,7 @@ class WrongExamplesTests(SynchronousTestCase):
         self.assertWrong("found:\nb", ".. code-block:: console\n\n    $ echo b\n    a\n")
 
     def test_failure(self) -> None:
-        """A command fails without a word about that."""
+        """A command fails, but the page does not say so."""
         self.assertWrong("ended with 3", ".. code-block:: console\n\n    $ (exit 3)\n")
 
     def test_server(self) -> None:

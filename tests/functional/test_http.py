@@ -115,7 +115,7 @@ class LifecycleTests(HttpTestCase):
         answered = sum(each.answered for each in clients)
         self.assertEqual([each.problem for each in clients], [""] * 4)
         self.assertGreater(answered, 100)
-        self.figure(
+        self.record_value(
             f"3 reloads, {answered} answered over HTTP, {sum(each.closed for each in clients)} closed"
         )
 
@@ -123,11 +123,11 @@ class LifecycleTests(HttpTestCase):
         """A request in progress is completed when the orchestrator stops; then the port is closed."""
         running = self.serve()
         answers: list[Any] = []
-        asking = threading.Thread(target=lambda: answers.append(self.fetch("GET", "/wait?seconds=1")))
-        asking.start()
+        thread = threading.Thread(target=lambda: answers.append(self.fetch("GET", "/wait?seconds=1")))
+        thread.start()
         self.eventually(lambda: any(each["inflight"] for each in [self.stats()]))
         running.interrupt()
-        asking.join(30)
+        thread.join(30)
         self.assertEqual((running.wait(), [each.code for each in answers]), (0, [200]))
         with socket.socket() as client:
             self.assertRaises(ConnectionRefusedError, client.connect, ("127.0.0.1", self.port))

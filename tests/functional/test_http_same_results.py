@@ -62,11 +62,11 @@ class EqualTests(HttpTestCase):
 
     def test_token(self) -> None:
         """So are the errors for missing and wrong tokens."""
-        for token, shown in ((None, {}), ("0" * 64, {"Authorization": f"Bearer {'0' * 64}"})):
+        for token, headers in ((None, {}), ("0" * 64, {"Authorization": f"Bearer {'0' * 64}"})):
             message = {} if token is None else {"auth_token": token}
             with self.talk(token=False) as talk:
                 reply = talk.ask(id=1, path="/item/7", **message)
-            response = self.fetch("GET", "/item/7", token=False, headers=shown)
+            response = self.fetch("GET", "/item/7", token=False, headers=headers)
             self.assertEqual((reply["code"], response.code), (401, 401))
 
     def assert_same(self, reply: Any, response: Response, what: object) -> None:

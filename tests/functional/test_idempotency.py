@@ -169,7 +169,7 @@ class IdempotencyTests(OrchestratorTestCase):
         done.set()
         killer.join()
         runs = self.runs()
-        self.figure(f"{_KEYS} keys, {self.killed} workers killed: {dict(Counter(codes.values()))}")
+        self.record_value(f"{_KEYS} keys, {self.killed} workers killed: {dict(Counter(codes.values()))}")
         self.assertEqual(len(codes), _KEYS)
         self.assertEqual(set(codes.values()) - {200, 409}, set())
         self.assertEqual({key: n for key, n in runs.items() if n > 1}, {})

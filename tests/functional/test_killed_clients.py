@@ -42,13 +42,13 @@ class KilledTests(OrchestratorTestCase):
         killer = threading.Thread(target=self.kill_at_random, args=(over,))
         killer.start()
         try:
-            outcomes = self.ask_all(driver)
+            outcomes = self.call_all(driver)
         finally:
             over.set()
             killer.join()
         self.check(outcomes)
 
-    def ask_all(self, driver: TwistedDriver) -> dict[str, tuple[Any, float]]:
+    def call_all(self, driver: TwistedDriver) -> dict[str, tuple[Any, float]]:
         """Of each call, by its name: its result or error, and how long it took."""
         outcomes: dict[str, tuple[Any, float]] = {}
         gate = threading.Semaphore(_CALLERS)
@@ -97,5 +97,5 @@ class KilledTests(OrchestratorTestCase):
             else:
                 self.assertEqual((outcome["name"], runs[name]), (name, 1))
         slowest = max(took for _, took in outcomes.values())
-        self.figure(f"{len(outcomes)} calls, slowest {slowest:.2f} s, errors: {dict(kinds)}")
+        self.record_value(f"{len(outcomes)} calls, slowest {slowest:.2f} s, errors: {dict(kinds)}")
         self.assertEqual(max(runs.values()), 1)

@@ -32,7 +32,7 @@ class KillsTests(OrchestratorTestCase):
             slowest = max(slowest, time.monotonic() - suspended)
             time.sleep(max(suspended + 2.0 - time.monotonic(), 0.0))
         outcome = self.assert_no_call_lost(load)
-        self.figure(f"back within {slowest:.2f} s; {outcome}")
+        self.record_value(f"back within {slowest:.2f} s; {outcome}")
         self.assertLess(slowest, 1.0)
         self.assertGreater(outcome.retried, 0)
         self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
@@ -61,7 +61,7 @@ class KillsTests(OrchestratorTestCase):
         self.assertLess(grown, 5 << 20)
         self.eventually(lambda: orchestrator.num_fds() == descriptors, 5.0)
         self.assertEqual(len(orchestrator.children()), 4)
-        self.figure(f"{(250 if full() else 10) * 4} deaths: {grown / 1024:.0f} KiB more resident")
+        self.record_value(f"{(250 if full() else 10) * 4} deaths: {grown / 1024:.0f} KiB more resident")
 
     def kill_all(self, running: OrchestratorProcess, times: int) -> None:
         """Kill every worker and wait until all are replaced, that number of times."""

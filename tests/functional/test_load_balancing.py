@@ -45,14 +45,14 @@ class SpreadTests(OrchestratorTestCase):
             self.connect(1)
             time.sleep(0.002)  # for the worker that wakes first
         spread = self.spread()
-        self.figure(f"200 connections over four workers: {spread}")
+        self.record_value(f"200 connections over four workers: {spread}")
         self.assertLessEqual(spread[-1], 65)
 
     def test_few(self) -> None:
         """Of eight clients, no worker has more than three, and none has zero."""
         self.connect(8)
         spread = self.spread()
-        self.figure(f"8 connections over four workers: {spread}")
+        self.record_value(f"8 connections over four workers: {spread}")
         self.assertGreaterEqual(spread[0], 1)
         self.assertLessEqual(spread[-1], 3)
 
@@ -63,10 +63,10 @@ class SpreadTests(OrchestratorTestCase):
         (pid, lost) = next((each["pid"], each["connections"]) for each in self.status()["workers"])
         os.kill(pid, signal.SIGKILL)
         self.eventually(lambda: len(set(self.worker_pids()) - {pid}) == 4)
-        del self.clients[-lost:]  # which of them are gone does not matter for the count
+        del self.clients[-lost:]  # which of them are closed does not matter for the count
         self.connect(lost)
         spread = self.spread()
-        self.figure(f"{lost} of 40 connections come again after a death: {spread}")
+        self.record_value(f"{lost} of 40 connections come again after a death: {spread}")
         self.assertGreaterEqual(spread[0], 5)
         self.assertLessEqual(spread[-1], 15)
 
@@ -83,7 +83,7 @@ class SpreadTests(OrchestratorTestCase):
             started = time.monotonic()
             self.assertEqual(self.ask("codes", "/item/7")["id"], 7)
             slowest = max(slowest, time.monotonic() - started)
-        self.figure(
+        self.record_value(
             f"300 calls beside a worker that hangs: {time.monotonic() - suspended:.2f} s, {slowest:.3f} s"
         )
         self.assertLess(slowest, 0.5)

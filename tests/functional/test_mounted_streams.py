@@ -27,13 +27,13 @@ class MountedStreamsTests(OrchestratorTestCase):
         super().setUp()
         self.running = self.start()
 
-    def seen(self) -> Any:
+    def last_stream(self) -> Any:
         """The state of the last stream in the mounted service."""
         return self.ask("streaming", "/seen")
 
     def stopped(self) -> bool:
         """Wait until the generator in the mounted service has ended."""
-        return bool(self.seen()["ended"] == "stopped")
+        return bool(self.last_stream()["ended"] == "stopped")
 
     def assert_idle(self) -> None:
         """Assert that neither service has a pending request other than that for its statistics."""
@@ -70,8 +70,8 @@ class MountedStreamsTests(OrchestratorTestCase):
             seconds = time.monotonic() - suspended
         self.assertEqual(numbers + rest, list(range(_ITEMS)))
         self.assertEqual(last, {"id": 2, "code": 200, "data": None})
-        self.assertEqual(self.seen(), {"given": _ITEMS, "ended": "done"})
-        self.figure(f"{_ITEMS / seconds:,.0f} items/s through a mount")
+        self.assertEqual(self.last_stream(), {"given": _ITEMS, "ended": "done"})
+        self.record_value(f"{_ITEMS / seconds:,.0f} items/s through a mount")
 
     def test_slow_reader(self) -> None:
         """The generator makes no more items than the reader has credit for, and a window."""
@@ -80,7 +80,7 @@ class MountedStreamsTests(OrchestratorTestCase):
             for _ in range(10):
                 talk.receive()
             time.sleep(0.8)
-            given = self.seen()["given"]
+            given = self.last_stream()["given"]
             self.assertLessEqual(given, 10 + 2 * WINDOW)
             talk.send(id=1, credit=_ITEMS)
             self.assertEqual(self.read(talk, 1, _ITEMS)[0], list(range(10, _ITEMS)))
@@ -92,7 +92,7 @@ class MountedStreamsTests(OrchestratorTestCase):
             given: list[int] = []
 
             def still() -> bool:
-                given.append(self.seen()["given"])
+                given.append(self.last_stream()["given"])
                 time.sleep(0.1)
                 return len(given) > 2 and given[-3:] == given[-1:] * 3
 
@@ -107,7 +107,7 @@ class MountedStreamsTests(OrchestratorTestCase):
                 talk.send(id=1, path=path, **message)
                 for _ in range(3):
                     self.assertTrue(talk.receive()["more"])
-                self.assertEqual(self.seen()["ended"], "")
+                self.assertEqual(self.last_stream()["ended"], "")
                 talk.send(id=1, cancel=True)
                 while (line := talk.receive()).get("more"):
                     pass

@@ -233,11 +233,11 @@ class LifecycleTests(OrchestratorTestCase):
         with self.talk() as talk:
             talk.ask(id=1, path="/fail")
         running.until("/fail")
-        seen = repr(running.log)
+        output = repr(running.log)
         for pid in [running.process.pid, *self.worker_pids()]:
             process = psutil.Process(pid)
-            seen += repr((process.cmdline(), process.environ()))
-        self.assertNotIn(self.token(), seen)
+            output += repr((process.cmdline(), process.environ()))
+        self.assertNotIn(self.token(), output)
 
 
 class BootTests(OrchestratorTestCase):
@@ -415,7 +415,7 @@ class ModeTests(OrchestratorTestCase):
         self.start()
         self.assertEqual(self.talk(token=False).ask(id=1, path="/item/1")["code"], 200)
 
-    def test_stuck_worker(self) -> None:
+    def test_drain_timeout(self) -> None:
         """A worker that does not drain in time is killed."""
         self.configure(self.config + "drain_timeout = 0.3\nkill_timeout = 0.3\n")
         running = self.start()

@@ -34,8 +34,8 @@ class OrphanTests(OrchestratorTestCase):
     def test_idle(self) -> None:
         """Idle workers exit within a second, even with connected clients; a new orchestrator starts."""
         running = self.start()
-        told, silent = self.talk(), self.talk()
-        told.ask(id=1, path="/item/1")
+        notified, silent = self.talk(), self.talk()
+        notified.ask(id=1, path="/item/1")
         running.signal(signal.SIGKILL)
         running.process.wait()
         suspended = time.monotonic()
@@ -43,7 +43,7 @@ class OrphanTests(OrchestratorTestCase):
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.eventually(lambda: running.left() == [], 2.0)
         self.assertLess(time.monotonic() - suspended, 2.0)
-        self.assertEqual((told.rest(), silent.rest()), (b"", b""))
+        self.assertEqual((notified.rest(), silent.rest()), (b"", b""))
         again.signal(signal.SIGTERM)
         self.assertEqual(again.wait(), 0)
 

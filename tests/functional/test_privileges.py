@@ -30,7 +30,7 @@ class PrivilegeTests(OrchestratorTestCase):
         shared = [n for n, link in links.items() if link in theirs and link.startswith(_OF_SOMEBODY)]
         self.assertEqual(sorted(shared)[:6], [1, 2, 3, 4, 5, 6])
         self.assertEqual({links[each] for each in sorted(shared)[6:]}, {links[5]})  # which it has mapped
-        self.assertTrue(links[5].startswith("/memfd:unixsvc-tally"))
+        self.assertTrue(links[5].startswith("/memfd:unixsvc-connections"))
         self.assertTrue(links[6].startswith("socket:"))
 
     def links(self, pid: int) -> dict[int, str]:

@@ -46,7 +46,7 @@ class UnderLoadTests(ReloadTestCase):
             self.assertEqual(self.versions(), {str(number)})
         outcome = self.assert_no_call_lost(load)
         self.assertGreaterEqual(outcome.goaways, 20)
-        self.figure(str(outcome))
+        self.record_value(str(outcome))
         if full():
             self.assertGreater(outcome.rate, 5000)
 

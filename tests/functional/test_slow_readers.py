@@ -47,7 +47,7 @@ class SlowReaderTests(OrchestratorTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         result = json.loads(done.stdout)
         grown = worker.memory_info().rss - before
-        self.figure(
+        self.record_value(
             f"{_ITEMS} items: reader +{result['grown'] / 2**20:.2f} MiB, worker +{grown / 2**20:.2f} MiB,"
             f" another call within {result['call'] * 1000:.1f} ms"
         )

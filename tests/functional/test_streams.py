@@ -27,7 +27,7 @@ class StreamTests(OrchestratorTestCase):
         self.running = self.start()
         self.items = 1_000_000 if full() else 100_000
 
-    def seen(self) -> Any:
+    def last_stream(self) -> Any:
         """The state of the last stream."""
         return self.ask("streaming", "/seen")
 
@@ -42,8 +42,8 @@ class StreamTests(OrchestratorTestCase):
     def read(self, talk: RawConnection, id: int, items: int, credit: int = 0) -> int:
         """Read a stream to its end.
 
-        :param credit: grant so many more whenever so many have come.
-        :returns: how many items have come, in their order.
+        :param credit: grant this number of items each time that many have arrived.
+        :returns: the number of items, which arrive in order.
         """
         number = 0
         while (line := talk.receive()).get("more"):
@@ -61,7 +61,7 @@ class StreamTests(OrchestratorTestCase):
 
         def still() -> bool:
             time.sleep(0.2)
-            given.append(self.seen()["given"])
+            given.append(self.last_stream()["given"])
             return given[-2:] == [given[-1]] * 2
 
         self.eventually(still)
@@ -81,8 +81,8 @@ class StreamTests(OrchestratorTestCase):
             seconds = time.monotonic() - began
         growth = worker.memory_info().rss - before
         self.assertLess(max(asleep, growth), _GROWTH)
-        self.assertEqual(self.seen(), {"given": self.items, "ended": "done"})
-        self.figure(
+        self.assertEqual(self.last_stream(), {"given": self.items, "ended": "done"})
+        self.record_value(
             f"{self.items} items without credit: {given} made while the client slept,"
             f" +{asleep / _MIB:.2f} MiB then, +{growth / _MIB:.2f} MiB at the end,"
             f" {self.items / seconds:,.0f} items/s"
@@ -113,7 +113,7 @@ class StreamTests(OrchestratorTestCase):
         self.assertEqual((number, line["code"]), (self.items, 200))
         growth = worker.memory_info().rss - before
         self.assertLess(max(asleep, growth), _GROWTH)
-        self.figure(
+        self.record_value(
             f"{self.items} items with credit 100: another call was answered after {pause * 1000:.1f} ms,"
             f" +{asleep / _MIB:.2f} MiB asleep, +{growth / _MIB:.2f} MiB at the end,"
             f" {self.items / seconds:,.0f} items/s"
@@ -131,7 +131,7 @@ class StreamTests(OrchestratorTestCase):
                 other.ask(id=number, path="/-/ping")
                 slowest = max(slowest, time.monotonic() - began)
         self.assertLess(slowest, 0.5)
-        self.figure(f"another connection was answered within {slowest * 1000:.1f} ms beside a stream")
+        self.record_value(f"another connection was answered within {slowest * 1000:.1f} ms beside a stream")
 
     def test_cancel(self) -> None:
         """A cancelled stream ends with 499 and its cleanup runs, whether it waits or is blocked."""
@@ -140,12 +140,12 @@ class StreamTests(OrchestratorTestCase):
                 talk.send(id=1, path=path, data={"to": 9} if credit else {}, **credit)
                 for _ in range(3):
                     self.assertTrue(talk.receive()["more"])
-                self.assertEqual(self.seen()["ended"], "")
+                self.assertEqual(self.last_stream()["ended"], "")
                 talk.send(id=1, cancel=True)
                 while (line := talk.receive()).get("more"):
                     pass
                 self.assertEqual((line["id"], line["code"]), (1, 499))
-            self.assertEqual(self.seen()["ended"], "stopped")
+            self.assertEqual(self.last_stream()["ended"], "stopped")
 
     def test_disconnect(self) -> None:
         """A disconnect ends a stream, whether it waits, is blocked, or cannot send."""
@@ -158,8 +158,8 @@ class StreamTests(OrchestratorTestCase):
                 talk.send(id=1, path=path, **message)
                 for _ in range(3):
                     self.assertTrue(talk.receive()["more"])
-                self.assertEqual(self.seen()["ended"], "")
-            self.eventually(lambda: self.seen()["ended"] == "stopped")
+                self.assertEqual(self.last_stream()["ended"], "")
+            self.eventually(lambda: self.last_stream()["ended"] == "stopped")
         self.eventually(lambda: self.ask("streaming", "/-/stats")["inflight"] == 0)
 
     def test_failures(self) -> None:

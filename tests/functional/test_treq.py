@@ -28,7 +28,7 @@ class TreqTests(HttpTestCase, TestCase):
         """Start the gateway."""
         super().setUp()
         self.serve()
-        self.shown: Any = {"Authorization": f"Bearer {self.token()}"}
+        self.headers: Any = {"Authorization": f"Bearer {self.token()}"}
         self.base = f"http://127.0.0.1:{self.port}"
 
     async def test_tcp(self) -> None:
@@ -36,7 +36,7 @@ class TreqTests(HttpTestCase, TestCase):
         pool = HTTPConnectionPool(reactor)
         self.addCleanup(pool.closeCachedConnections)
         item = {"name": "Pen", "price": 1.5}
-        made = await treq.post(f"{self.base}/item", json=item, headers=self.shown, pool=pool)
+        made = await treq.post(f"{self.base}/item", json=item, headers=self.headers, pool=pool)
         self.assertEqual((made.code, await made.json()), (200, item))
         refused = await treq.get(f"{self.base}/item/7", pool=pool)
         self.assertEqual((refused.code, (await refused.json())["title"]), (401, "Unauthorized"))
@@ -44,14 +44,14 @@ class TreqTests(HttpTestCase, TestCase):
     async def test_unix(self) -> None:
         """With a Unix socket, the host of the URL does not matter."""
         client = client_over_unix(os.path.join(self.folder, "web.sock"))
-        answer = await client.get("http://anything/item/7", headers=self.shown)
+        answer = await client.get("http://anything/item/7", headers=self.headers)
         self.assertEqual((answer.code, await answer.json()), (200, {"id": 7}))
         await self.closed(client)
 
     async def test_datasource(self) -> None:
         """HttpDatasource has the results and errors of a gateway."""
         client = client_over_unix(os.path.join(self.folder, "web.sock"))
-        source = HttpDatasource("http://web", self.shown, client=client)
+        source = HttpDatasource("http://web", self.headers, client=client)
         reply = await source.handle(Request("GET", "/item/7", caller=_TRUSTED))
         self.assertEqual(reply.body, b'{"id":7}')
         try:

@@ -94,7 +94,7 @@ class ConfigurationPage(SynchronousTestCase):
         self.assertDescribed("``[http.cors]``", {k: _plain(v) for k, v in defaults_of(Cors).items()})
 
     def test_services(self) -> None:
-        """Each key of a service is described, but for the limits, which are the general ones."""
+        """Each key of a service is described, except the limits, which are the general ones."""
         own = {
             key: value
             for key, value in defaults_of(ServiceSettings).items()
@@ -115,7 +115,7 @@ class ConfigurationPage(SynchronousTestCase):
 
 
 class CommandLinePage(SynchronousTestCase):
-    """The page on the command line names all that there is."""
+    """The page on the command line names every command and option."""
 
     def setUp(self) -> None:
         """Read the page."""
@@ -224,7 +224,7 @@ class PagesTests(SynchronousTestCase):
             self.assertTrue((ROOT / path).is_file(), path)
 
     def test_words(self) -> None:
-        """What somebody searches for is found."""
+        """Frequent search terms occur in the pages."""
         text = " ".join(
             re.sub(r"\s+", " ", page.read_text("utf-8")).lower() for page in [*DOCS.rglob("*.rst")]
         )

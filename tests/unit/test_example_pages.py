@@ -153,7 +153,7 @@ class ConsoleTests(SynchronousTestCase):
     """How a shell session is read and compared."""
 
     def test_steps(self) -> None:
-        """Commands may go on in the next line; output is what stands below them."""
+        """Commands may continue on the next line; their output is below them."""
         session = "$ echo a \\\n  b\na b\n$ true\n$ echo c\nc\n"
         steps = [Step("echo a \\\n  b", "a b"), Step("true", ""), Step("echo c", "c")]
         self.assertEqual(list(steps_of(session)), steps)

@@ -13,7 +13,7 @@ from zope.interface import Interface, implementedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.domain.test_handle_message import Surroundings
+from tests.unit.domain.test_handle_message import FakeDependencies
 from tests.unit.execution.test_threads import Turns
 from tests.unit.orchestrator.fake_pools import Watcher
 from tests.unit.orchestrator.pool.fake_processes import Processes
@@ -68,7 +68,7 @@ class ProviderTests(SynchronousTestCase):
 
     def test_domain(self) -> None:
         """The use case."""
-        around = Surroundings()
+        around = FakeDependencies()
         handle = HandleMessage(around, around, around, around, max_inflight=1, request_timeout=1.0)
         self.assert_provides(handle, IHandleMessage)
 
@@ -116,7 +116,7 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(FakeOrchestrator(), IOrchestrator)
         self.assert_provides(Watcher(), IOrchestratorWatcher)
         self.assert_provides(
-            Surroundings(), IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog
+            FakeDependencies(), IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog
         )
 
     def test_interface_modules(self) -> None:

@@ -100,7 +100,7 @@ class RootTests(SynchronousTestCase):
 
     def notified(self) -> list[str]:
         """The messages to systemd, without the status."""
-        return [each for each in self.notifier.told if " " not in each]
+        return [each for each in self.notifier.messages if " " not in each]
 
     def test_interface(self) -> None:
         """The root is the watcher of the orchestrator."""

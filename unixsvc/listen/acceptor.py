@@ -25,8 +25,8 @@ _log = Logger()
 
 # Clients that are accepted before the connected ones have their turn.
 _TURN: Final = 8
-# To find that no client waits costs half as much as to accept one. After that, for so many turns, only one
-# client is accepted in each.
+# A call that finds no waiting client costs half as much as one that accepts. After it, only one client is
+# accepted in each of this number of turns.
 _SINGLE_TURNS: Final = 16
 # The most clients that are accepted when the port is closed.
 _LAST: Final = 1024

@@ -26,8 +26,8 @@ class AcceptBalancer:
     one: of 200 connections, 23 to 70 landed on each of four workers. So a worker with too many
     connections yields. If the client is still waiting after that moment, and the least-loaded worker has
     accepted nothing, that worker is busy or hangs, and this one accepts: no worker depends on another.
-    Each time in a row that yielding was in vain, the number of clients that are accepted before the next
-    attempt doubles.
+    Each time in a row that no other worker has accepted the client, the number of clients that are
+    accepted before the next attempt doubles.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class ConnectionCounts:
     """
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("unixsvc-tally", os.MFD_CLOEXEC)
+        self._file = os.memfd_create("unixsvc-connections", os.MFD_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, _BYTES)
         self._entries = _entries(self._file)

@@ -25,7 +25,7 @@ async def request_over_socket_pair(
 ) -> bytes:
     """Send a request to our own server, and wait for its reply.
 
-    It takes the path of any request, but for the listening socket, where another worker might accept it.
+    It takes the path of any request except the listening socket, where another worker might accept it.
 
     :param reactor: adopts a connected socket; Twisted has no interface for that alone.
     :param endpoint: adopts the server's end.

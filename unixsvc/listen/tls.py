@@ -16,7 +16,7 @@ __all__ = ["TlsContext", "tls_context_for"]
 class TlsContext(Struct, frozen=True):
     """TLS for the connections of one endpoint.
 
-    The protocol learns of a connection after its handshake only, so the endpoint enforces the limits.
+    The protocol sees a connection after its handshake only, so the endpoint enforces the limits.
 
     :ivar context: with the certificate and the private key.
     :ivar seconds: the time-out of a handshake.

@@ -135,7 +135,7 @@ class Orchestrator(MultiService):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    # Operations of the control API. A caller that goes away does not cancel them.
+    # Operations of the control API. A caller that disconnects does not cancel them.
 
     def reload(self, name: str = "") -> Deferred[None]:
         """Read the configuration, and replace the workers of all services, or of one.

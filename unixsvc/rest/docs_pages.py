@@ -94,7 +94,7 @@ def add_pages(app: Klein, openapi: DocumentSource) -> None:
     """Add ``/openapi.json``, ``/docs`` and the files of that page. They are public.
 
     :param app: to which they are added.
-    :param openapi: makes the OpenAPI document, for each request anew. If it raises an error of a service that
+    :param openapi: makes the OpenAPI document for each request. If it raises an error of a service that
         cannot answer now, the response is 503; for any other error it is 500. Neither has details.
     """
     pages = _Pages(openapi)

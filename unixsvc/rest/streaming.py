@@ -188,6 +188,6 @@ class ResponseStream:
         body = problem(reply.code, reply.message, reply.detail, request_id)
         self._request.write(self._format.failure(body))
         if self._format.abort_on_failure:
-            self._request.loseConnection()  # without the last chunk, but all that was written is sent
+            self._request.loseConnection()  # without the last chunk; everything written is sent
         else:
             self._request.finish()

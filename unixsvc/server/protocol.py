@@ -182,7 +182,7 @@ class ServerProtocol:
         self._writer.flush()
         state = self._lifecycle.state
         if state is ConnectionState.DRAINING:
-            if self._receiver.served:  # a client that has sent nothing yet is heard first
+            if self._receiver.served:  # the first message of a client is served
                 identified = self._receiver.identified
                 self._handle(ConnectionEvent.IDENTIFIED if identified else ConnectionEvent.ANONYMOUS)
         elif state >= ConnectionState.CLOSING and not (self._writer.blocked or self._pending.requests):

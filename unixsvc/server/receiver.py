@@ -26,7 +26,7 @@ __all__ = ["ReceiverOwner", "RequestReceiver"]
 
 # Messages of one client that are served before other clients have their turn.
 _TURN: Final = 64
-_IN_USE: Final = [{"field": "id", "message": "is that of an unanswered request"}]
+_IN_USE: Final = [{"field": "id", "message": "is that of a pending request"}]
 # Compared for each message: module globals are faster than attributes of a class.
 _CLOSING: Final = ConnectionState.CLOSING
 _INPUT_ENDED: Final = ConnectionState.INPUT_ENDED
@@ -54,7 +54,7 @@ class RequestReceiver:
     :param framer: empty.
     :param writer: gets the replies of requests that are answered at once.
     :param pending: gets all other requests.
-    :param owner: told of protocol errors, and of the end of each turn that changed the state.
+    :param owner: notified of protocol errors, and of the end of each turn that changed the state.
     :ivar transport: set when the connection is made.
     :ivar framer: what is received and not served yet.
     :ivar served: number of messages that were served.

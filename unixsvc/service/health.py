@@ -32,7 +32,7 @@ class HealthCheck:
         for dependency in container.get_pings():
             try:
                 await dependency.aping() if dependency.is_async else dependency.ping()
-            except Cancelled:  # the caller has gone away
+            except Cancelled:  # the caller has disconnected
                 raise
             except Exception as error:  # a check is application code and may raise anything
                 self.problem = f"{dependency.name}: {type(error).__name__}: {error}"

@@ -180,7 +180,7 @@ def encode_cancel(id: int) -> bytes:
 
 
 def encode_credit(id: int, items: int) -> bytes:
-    """Encode credit for so many further items of a stream, with the line end."""
+    """Encode credit for a number of further items of a stream, with the line end."""
     return _encode(ClientMessage(id, credit=items)) + b"\n"
 
 

@@ -59,17 +59,17 @@ class PrefixedRequestHandler(Service):
         self.context = context
         self.clients: set[_Connection] = set()
         self._port: Any = None
-        self._unanswered = 0
+        self._pending = 0
         self._idle: Deferred[None] | None = None
 
     def begin(self) -> None:
         """Count a pending request."""
-        self._unanswered += 1
+        self._pending += 1
 
     def end(self, result: object) -> object:
         """Count a reply."""
-        self._unanswered -= 1
-        if self._idle is not None and not self._unanswered:
+        self._pending -= 1
+        if self._idle is not None and not self._pending:
             idle, self._idle = self._idle, None
             idle.callback(None)
         return result
@@ -93,7 +93,7 @@ class PrefixedRequestHandler(Service):
 
     async def drain(self, wait_for_idle: bool = False) -> None:
         """Finish pending requests, and close."""
-        if self._unanswered:
+        if self._pending:
             self._idle = self._idle or Deferred()
             await self._idle
         for each in list(self.clients):

@@ -58,7 +58,7 @@ class Streams:
         for _ in range(items):
             yield request.meta, request.timeout
 
-    def seen(self) -> dict[str, int | str]:
+    def last_stream(self) -> dict[str, int | str]:
         """The state of the last stream."""
         return {"given": self.given, "ended": self.ended}
 
@@ -73,7 +73,7 @@ app = App(
                 GET("/tick", Streams.tick),
                 GET("/fail", Streams.fail),
                 GET("/named", Streams.named),
-                GET("/seen", Streams.seen),
+                GET("/seen", Streams.last_stream),
             ],
         )
     ]

@@ -107,9 +107,9 @@ class Status(CommandTestCase):
         """``--json`` prints the whole reply."""
         self.assertEqual(json.loads(self.run_command("status", "--json").out), STATUS)
 
-    def lines_below(self, *asked: dict[str, int], workers: int = 2) -> list[str]:
+    def lines_below(self, *stats: dict[str, int], workers: int = 2) -> list[str]:
         """The lines below the table, for these client statistics of the first service."""
-        services = {f"shop{number}": each for number, each in enumerate(asked)}
+        services = {f"shop{number}": each for number, each in enumerate(stats)}
         home = STATUS["home"] | {"services": services, "workers": [WORKER] * workers}
         self.answer = success({"home": home})
         return self.run_command("status").out.splitlines()[2 + workers :]

@@ -58,8 +58,10 @@ class ListenTests(SynchronousTestCase):
 
     def test_url(self) -> None:
         """An address is shown as a URL for a browser."""
-        told = {text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")}
-        self.assertEqual(list(told.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
+        messages = {
+            text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")
+        }
+        self.assertEqual(list(messages.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
 
 
 class HttpTableTests(SynchronousTestCase):

@@ -285,7 +285,7 @@ class ErrorTests(ConfigTestCase):
                 load_settings(path)
             self.assertTrue(str(caught.exception).startswith(f"{path}: {words}"))
 
-    def test_values_are_not_shown_as_python(self) -> None:
+    def test_no_python_values(self) -> None:
         """An error has no traceback and no Python repr."""
         path = self.write("[limits]\nbacklog = 'x'" + SERVICE)
         with self.assertRaises(ConfigError) as caught:

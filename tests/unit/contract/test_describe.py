@@ -27,15 +27,15 @@ class Product(Struct):
 
 
 class NoSuchProduct(NotFound):
-    """There is none.
+    """No product has this id.
 
-    :param id: what was asked for.
+    :param id: the requested id.
     """
 
 
 class Sold(Conflict):
-    """It is sold, to
-    somebody else.
+    """It is sold to
+    another customer.
     """  # noqa: D205 - a paragraph may have several lines
 
 
@@ -166,7 +166,7 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual(properties, {"limit": {"type": "integer", "minimum": 1, "default": 20}})
         self.assertEqual(resolve(contract, result)["properties"]["name"]["maxLength"], 80)
 
-    def test_told(self) -> None:
+    def test_docstrings(self) -> None:
         """Docstrings are descriptions, without their fields and directives."""
         contract = Serving(GET("/thing", give)).router.contract()
         self.assertEqual(contract.schemas["Thing"]["description"], "A thing.\n\nIt is one of many.")
@@ -178,7 +178,7 @@ class ContractTests(SynchronousTestCase):
         _, [found] = self.own_routes(Serving(route))
         self.assertEqual((found.tags, found.deprecated), (["a", "b"], True))
         missing = ErrorContract(404, "Not found", "There is none.")
-        sold = ErrorContract(409, "Conflict", "It is sold, to somebody else.")
+        sold = ErrorContract(409, "Conflict", "It is sold to another customer.")
         self.assertEqual(found.errors[:2], [missing, sold])
         self.assertEqual([each.code for each in found.errors], [404, 409, 409])
 

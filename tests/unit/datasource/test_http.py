@@ -22,23 +22,23 @@ from unixsvc.errors import BadGateway, DeadlineExceeded, Invalid, NotFound, TooL
 
 
 class Site(Resource):
-    """Answers everything with one thing, and keeps what it was asked.
+    """Sends the same response to all requests, and records them.
 
-    :ivar asked: method, URI, headers and body of each request.
+    :ivar requests: method, URI, headers and body of each request.
     """
 
     isLeaf = True
 
     def __init__(self, code: int, body: bytes | None) -> None:
         super().__init__()
-        self.asked: list[tuple[bytes, bytes, Any, bytes]] = []
+        self.requests: list[tuple[bytes, bytes, Any, bytes]] = []
         self._code = code
         self._body = body
 
     def render(self, request: Any) -> Any:
         """Respond, or never."""
         headers = dict(request.requestHeaders.getAllRawHeaders())
-        self.asked.append((request.method, request.uri, headers, request.content.read()))
+        self.requests.append((request.method, request.uri, headers, request.content.read()))
         request.setResponseCode(self._code)
         return NOT_DONE_YET if self._body is None else self._body
 
@@ -69,7 +69,7 @@ class HttpDatasourceTests(SynchronousTestCase):
         data = msgspec.Raw(b'{"limit":5,"name":"a b","deep":{"x":true}}')
         reply = self.successResultOf(self.ask(body=b'{\n"id": 7}', data=data, query="page=2"))
         self.assertEqual(reply, Reply(200, b'{ "id": 7}'))
-        [(method, uri, headers, body)] = self.site.asked
+        [(method, uri, headers, body)] = self.site.requests
         self.assertEqual((method, body), (b"GET", b""))
         self.assertEqual(uri, b"/api/items/7?page=2&limit=5&name=a+b&deep=%7B%22x%22%3Atrue%7D")
         self.assertEqual(headers[b"Authorization"], [b"Bearer x"])
@@ -80,7 +80,7 @@ class HttpDatasourceTests(SynchronousTestCase):
         meta = {"request_id": "r1", "traceparent": "00-ab-cd-01", "idempotency_key": "k", "own": "x"}
         data = msgspec.Raw(b'{"name": "Pen"}')
         self.successResultOf(self.ask(method="POST", data=data, meta=meta, auth_token="secret"))
-        [(method, uri, headers, body)] = self.site.asked
+        [(method, uri, headers, body)] = self.site.requests
         self.assertEqual((method, uri, body), (b"POST", b"/api/items/7", b'{"name": "Pen"}'))
         self.assertEqual(headers[b"Content-Type"], [b"application/json"])
         lowered = {name.lower(): value for name, value in headers.items()}
@@ -120,21 +120,21 @@ class HttpDatasourceTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """The request has the remaining time, and 504 after it."""
-        asked: list[float] = []
+        requests: list[float] = []
 
         class Late:
             """Knows only time-outs."""
 
             def request(self, *words: Any, timeout: float, **more: Any) -> Deferred[Any]:
                 """Be cancelled, as treq's are."""
-                asked.append(timeout)
+                requests.append(timeout)
                 late = CancelledError()
-                return fail(late if len(asked) == 1 else ResponseNeverReceived([Failure(late)]))
+                return fail(late if len(requests) == 1 else ResponseNeverReceived([Failure(late)]))
 
         source = HttpDatasource("http://behind", client=Late())
         for request in Request("GET", "/", timeout=0.5), Request("GET", "/"):
             self.failureResultOf(Deferred.fromCoroutine(source.handle(request)), DeadlineExceeded)
-        self.assertEqual(asked, [0.5, 30.0])
+        self.assertEqual(requests, [0.5, 30.0])
 
     def test_not_there(self) -> None:
         """If the connection is refused, the reply is 503."""

@@ -21,15 +21,15 @@ from unixsvc.testing import NoServices
 
 
 class FakeClient:
-    """Notes what it is asked.
+    """Records its calls.
 
-    :ivar asked: method, path, data and options of each call.
+    :ivar calls: method, path, data and options of each call.
     """
 
     def __init__(self, service: str, **options: Any) -> None:
         self.service = service
         self.options = options
-        self.asked: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.answers: list[Deferred[Any]] = []
         self.closed = False
         self.breaker = CircuitBreaker()
@@ -37,13 +37,13 @@ class FakeClient:
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
         """Record the call."""
-        self.asked.append((*what, options))
+        self.calls.append((*what, options))
         self.answers.append(Deferred())
         return self.answers[-1]
 
     def stream(self, *what: Any, **options: Any) -> str:
         """Record the call."""
-        self.asked.append((*what, options))
+        self.calls.append((*what, options))
         return "stream"
 
     open = call
@@ -51,7 +51,7 @@ class FakeClient:
     def stats(self) -> dict[str, Any]:
         """The state of a client."""
         is_open = self.breaker.is_open(self.now)
-        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.asked)}
+        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.calls)}
 
     def close(self) -> None:
         """Record the call."""
@@ -73,10 +73,10 @@ class ServicesTests(SynchronousTestCase):
     def carried(self, **options: Any) -> tuple[float | None, dict[str, str]]:
         """The timeout and the meta of a call."""
         self.services.call("shop", "GET", "/x", **options)
-        found = self.made[0].asked[-1][-1]
+        found = self.made[0].calls[-1][-1]
         return found.get("timeout"), found["meta"]
 
-    def test_figures(self) -> None:
+    def test_stats(self) -> None:
         """``stats`` returns the state of each client."""
         services = self.services
         self.assertEqual(services.stats(), {})
@@ -134,16 +134,16 @@ class ServicesTests(SynchronousTestCase):
         """Each HTTP method has a short form; data may have any field names."""
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             getattr(self.services, method.lower())("shop", "/x", service=1, path=2)
-            self.assertEqual(self.made[0].asked[-1][:3], (method, "/x", {"service": 1, "path": 2}))
+            self.assertEqual(self.made[0].calls[-1][:3], (method, "/x", {"service": 1, "path": 2}))
 
     def test_answer(self) -> None:
         """The result of the client is returned; cancellation cancels the client's call."""
-        asked = self.services.get("shop", "/x")
+        answer = self.services.get("shop", "/x")
         self.made[0].answers[0].callback(7)
-        self.assertEqual(self.successResultOf(asked), 7)
-        asked = self.services.get("shop", "/x")
-        asked.addErrback(lambda _: None)
-        asked.cancel()
+        self.assertEqual(self.successResultOf(answer), 7)
+        answer = self.services.get("shop", "/x")
+        answer.addErrback(lambda _: None)
+        answer.cancel()
         self.assertTrue(self.made[0].answers[1].called)
 
     def test_outside(self) -> None:
@@ -164,7 +164,7 @@ class ServicesTests(SynchronousTestCase):
         set_current_request((Request("GET", "/"), 100.0))
         self.failureResultOf(self.services.get("shop", "/x"), DeadlineExceeded)
         self.assertRaises(DeadlineExceeded, self.services.stream, "shop", "GET", "/x")
-        self.assertEqual(len(self.made[0].asked), 1)
+        self.assertEqual(len(self.made[0].calls), 1)
 
     def test_endless(self) -> None:
         """In a stream without a limit, a call has its own timeout."""
@@ -190,7 +190,7 @@ class ServicesTests(SynchronousTestCase):
         set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
         self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
         options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
-        self.assertEqual(self.made[0].asked, [("GET", "/x", {"a": 1}, options)])
+        self.assertEqual(self.made[0].calls, [("GET", "/x", {"a": 1}, options)])
 
     def test_open(self) -> None:
         """``open`` inherits the context; the limit of a stream is only its own."""
@@ -198,7 +198,7 @@ class ServicesTests(SynchronousTestCase):
         for limit in (None, 9.0, 3.0):
             self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
             options = {"timeout": 5.0, "limit": limit, "meta": {"request_id": "r"}}
-            self.assertEqual(self.made[0].asked[-1], ("GET", "/x", {"a": 1}, options))
+            self.assertEqual(self.made[0].calls[-1], ("GET", "/x", {"a": 1}, options))
         set_current_request((Request("GET", "/"), 100.0))
         self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
 

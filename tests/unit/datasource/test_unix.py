@@ -40,16 +40,16 @@ TRUSTED = Caller(trusted=True)
 class FakeServices(NoServices):
     """Records requests.
 
-    :ivar asked: all arguments.
+    :ivar calls: all arguments.
     """
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.answer: Deferred[Any] = Deferred()
 
     def call(self, *what: Any, **options: Any) -> Deferred[Any]:
         """Record the call."""
-        self.asked.append((*what, options))
+        self.calls.append((*what, options))
         self.answer = Deferred()
         return self.answer
 
@@ -68,9 +68,9 @@ class UnixTests(SynchronousTestCase):
 
     def failed(self, error: Exception) -> Any:
         """The reply, or the exception, after this failure of the service."""
-        asked = self.ask()
+        answer = self.ask()
         found: list[Any] = []
-        asked.addCallbacks(found.append, lambda failure: found.append(failure.value))
+        answer.addCallbacks(found.append, lambda failure: found.append(failure.value))
         self.services.answer.errback(error)
         return found[0]
 
@@ -84,16 +84,16 @@ class UnixTests(SynchronousTestCase):
         data = Raw(b'{ "a" : 1.50 }')
         request = Request("POST", "/users/%2F", data, "b=1&c", meta={"own": "x"}, caller=TRUSTED)
         self.ask(request)
-        [(service, method, path, sent, options)] = self.services.asked
+        [(service, method, path, sent, options)] = self.services.calls
         self.assertEqual((service, method, path), ("user", "POST", "/users/%2F?b=1&c"))
         self.assertIs(sent, data)
         self.assertEqual(options, {"limit": None, "meta": {"own": "x", "request_id": request.request_id}})
 
     def test_answer(self) -> None:
         """The body of the reply is forwarded byte for byte."""
-        asked = self.ask()
+        answer = self.ask()
         self.services.answer.callback(Raw(b'{ "x": 1.50}'))
-        self.assertEqual(self.successResultOf(asked), Reply(200, b'{ "x": 1.50}'))
+        self.assertEqual(self.successResultOf(answer), Reply(200, b'{ "x": 1.50}'))
 
     def stream(self, *items: Any) -> AsyncGenerator[bytes, None]:
         """The items of the reply to a stream of the service."""
@@ -111,7 +111,7 @@ class UnixTests(SynchronousTestCase):
         asked = self.ask(Request("GET", "/users", timeout=7.0, caller=TRUSTED))
         self.given = given()  # held: a generator without references is closed by the collector
         self.services.answer.callback(self.given)
-        reply = self.successResultOf(asked)
+        reply = self.successResultOf(answer)
         self.assertEqual((reply.code, reply.body), (200, b"null"))
         assert reply.items is not None
         return reply.items
@@ -123,7 +123,7 @@ class UnixTests(SynchronousTestCase):
     def test_stream(self) -> None:
         """A stream is forwarded with the caller's time limit; items keep their bytes."""
         items = self.stream(b'{ "a":1.50}', b"2")
-        self.assertEqual(self.services.asked[0][-1]["limit"], 7.0)
+        self.assertEqual(self.services.calls[0][-1]["limit"], 7.0)
         self.assertEqual(self.successResultOf(self.next(items)), b'{ "a":1.50}')
         self.assertEqual(self.successResultOf(self.next(items)), b"2")
         self.failureResultOf(self.next(items), StopAsyncIteration)
@@ -162,7 +162,7 @@ class UnixTests(SynchronousTestCase):
         found = self.failed(ServiceUnreachable("/run/secret", "nobody listens", "start it"))
         self.assertEqual((type(found), found.detail), (Unavailable, {"retry_after": 1.0}))
 
-    def test_given_up(self) -> None:
+    def test_deadline_or_cancel(self) -> None:
         """Errors that HandleMessage logs are raised, without the details of the client."""
         for kind in (DeadlineExceeded, Cancelled):
             found = self.failed(kind("no answer within 0.4999 s"))
@@ -172,15 +172,15 @@ class UnixTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Cancellation cancels the call."""
-        asked = self.ask()
-        asked.cancel()
-        self.failureResultOf(asked, CancelledError)
+        answer = self.ask()
+        answer.cancel()
+        self.failureResultOf(answer, CancelledError)
         self.assertTrue(self.services.answer.called)
 
     def test_stranger(self) -> None:
         """A caller without a token is refused, because the call has the token of this service."""
         self.assertRaises(Unauthorized, self.ask, Request("GET", "/users"))
-        self.assertEqual(self.services.asked, [])
+        self.assertEqual(self.services.calls, [])
 
 
 class ElsewhereTests(SynchronousTestCase):
@@ -199,7 +199,7 @@ class ElsewhereTests(SynchronousTestCase):
         """The prefix is replaced at the beginning of the path only."""
         for path in "/users", "/users/7", "/users/users/%2F":
             self.ask(path, "a=/users")
-        found = [asked[2] for asked in self.services.asked]
+        found = [call[2] for call in self.services.calls]
         self.assertEqual(found, ["/people?a=/users", "/people/7?a=/users", "/people/users/%2F?a=/users"])
 
     def test_root(self) -> None:
@@ -207,7 +207,7 @@ class ElsewhereTests(SynchronousTestCase):
         self.datasource = UnixDatasource(self.services, "user", "/users", "")
         for path in "/users", "/users/7":
             self.ask(path)
-        self.assertEqual([asked[2] for asked in self.services.asked], ["/", "/7"])
+        self.assertEqual([call[2] for call in self.services.calls], ["/", "/7"])
 
     def test_created(self) -> None:
         """The location of a created resource has the prefix of the mount; other locations stay the same."""
@@ -217,9 +217,9 @@ class ElsewhereTests(SynchronousTestCase):
             "/peoples": "/peoples",
             "": "",
         }.items():
-            asked = self.ask("/users")
+            answer = self.ask("/users")
             self.services.answer.callback(Created(Raw(b"{}"), there))
-            self.assertEqual(self.successResultOf(asked), Reply(200, b"{}", location=here))
+            self.assertEqual(self.successResultOf(answer), Reply(200, b"{}", location=here))
 
     def contract_here(self, *paths: str) -> Contract:
         """The datasource's contract where the service has routes with these paths."""
@@ -231,7 +231,7 @@ class ElsewhereTests(SynchronousTestCase):
     def test_contract(self) -> None:
         """The contract has the service's routes below the base, with their paths here; none is public."""
         found = self.contract_here("/people", "/people/{id:int}", "/peoples", "/-/ping")
-        self.assertEqual(self.services.asked[0], ("user", "GET", "/-/routes", {"type": Contract}))
+        self.assertEqual(self.services.calls[0], ("user", "GET", "/-/routes", {"type": Contract}))
         self.assertEqual(found.title, "People")
         routes = [(route.path, route.public) for route in found.routes]
         self.assertEqual(routes, [("/users", False), ("/users/{id:int}", False)])
@@ -276,7 +276,7 @@ class MountTests(SynchronousTestCase):
         for prefix in mounts:
             mounts[prefix].handle(Request("GET", f"{prefix}/7", caller=TRUSTED))
         expected = [("user", "GET", "/people/7"), ("user", "GET", "/7")]
-        self.assertEqual([asked[:3] for asked in services.asked], expected)
+        self.assertEqual([call[:3] for call in services.calls], expected)
         for target in ("", "User", "user:", "user:people", "user/people", "user:/a?b", "shop:/x"):
             self.assertRaises(ConfigError, self.mounted, {"/users": target})
 
@@ -290,10 +290,10 @@ class MountTests(SynchronousTestCase):
         """The mounts of an application are served within the remaining time."""
         services = FakeServices()
         service = MemoryService(App([], mounts={"/users": "user"}), services=services)
-        asked = service.get("/users/1", a=1)
-        self.assertEqual(json.loads(bytes(services.asked[0][3])), {"a": 1})
+        answer = service.get("/users/1", a=1)
+        self.assertEqual(json.loads(bytes(services.calls[0][3])), {"a": 1})
         services.answer.callback(Raw(b"[7]"))
-        self.assertEqual(self.successResultOf(asked), [7])
-        asked = service.get("/users/1")
+        self.assertEqual(self.successResultOf(answer), [7])
+        answer = service.get("/users/1")
         services.answer.errback(error_from(409, {"x": 1}))
-        self.failureResultOf(asked, Conflict)
+        self.failureResultOf(answer, Conflict)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 
 
-class BegunTests(SynchronousTestCase):
+class SuspendedCoroutineTests(SynchronousTestCase):
     """Suspended coroutines."""
 
     def setUp(self) -> None:

@@ -39,7 +39,7 @@ class OutOfStock(ServiceError):
 
 
 @implementer(IRouterRepository, IRouterDatasource, IGuard, IMetrics, IFailureLog)
-class Surroundings:
+class FakeDependencies:
     """All that the use case needs.
 
     :ivar error: what the action raises; None for success.
@@ -57,7 +57,7 @@ class Surroundings:
         self.handled: list[Request] = []
         self.counted: list[tuple[int, float]] = []
         self.failures: list[BaseException] = []
-        self.given_up: list[int] = []
+        self.aborted_codes: list[int] = []
         self.time = 100.0
         self.later = False
 
@@ -102,7 +102,7 @@ class Surroundings:
 
     def aborted(self, request: Request, code: int) -> None:
         """Record the call."""
-        self.given_up.append(code)
+        self.aborted_codes.append(code)
 
 
 class HandleTests(SynchronousTestCase):
@@ -110,7 +110,7 @@ class HandleTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Create a use case with a limit of two pending requests."""
-        self.around = Surroundings()
+        self.around = FakeDependencies()
         self.handle = HandleMessage(
             self.around,
             self.around,
@@ -166,14 +166,14 @@ class HandleTests(SynchronousTestCase):
             self.assert_internal(self.raising(error))
         self.assertEqual(self.around.failures, errors)
 
-    def test_what_is_no_exception(self) -> None:
+    def test_base_exception(self) -> None:
         """Exceptions that are not derived from Exception get a reply, are counted and logged, too."""
         for error in (asyncio.CancelledError(), SystemExit(SECRET)):
             self.assert_internal(self.raising(error))
             self.assertIs(self.around.failures[-1], error)
         self.assertEqual([code for code, _ in self.around.counted], [500, 500])
 
-    def test_detail_that_is_no_json(self) -> None:
+    def test_detail_not_json(self) -> None:
         """A detail that is not JSON becomes a 500; the connection stays usable."""
         for detail in (ValueError("x"), object(), {1j: 1}, "\ud800"):
             self.assert_internal(self.raising(Conflict(detail)))
@@ -209,7 +209,7 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual(self.around.handled, [])
         self.assertEqual(self.reply(Request("GET", "/", timeout=0.001)).code, 200)
 
-    def test_a_wrong_token_comes_before_the_deadline(self) -> None:
+    def test_token_before_deadline(self) -> None:
         """A request without a valid token gets 401 even if its time is over."""
         self.around.refusal = Unauthorized()
         self.assertEqual(self.reply(Request("GET", "/", timeout=0.0)).code, 401)
@@ -242,7 +242,7 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 200)
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller())).code, 401)
 
-    def test_given_up(self) -> None:
+    def test_closed_coroutine(self) -> None:
         """A closed coroutine is not pending and counts as no reply."""
         self.around.waits = Deferred()
         suspended = self.handle(Request("GET", "/"))

@@ -43,7 +43,7 @@ class RequestTests(SynchronousTestCase):
             self.assertEqual(each.request_id.split("-")[0], f"{os.getpid():x}")
             self.assertEqual(each.request_id, each.request_id)
 
-    def test_token_is_not_shown(self) -> None:
+    def test_token_not_in_repr(self) -> None:
         """The repr of a request contains neither its token nor its data."""
         request = Request("GET", "/user", auth_token="sesame", meta={"request_id": "7"})
         self.assertEqual(repr(request), "<Request 7 GET /user>")

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.domain.test_handle_message import Surroundings
+from tests.unit.domain.test_handle_message import FakeDependencies
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -23,7 +23,7 @@ from unixsvc.execution.streaming import RunningStream
 REQUEST = Request("GET", "/", timeout=4.0)
 
 
-class Seeing(Surroundings):
+class Seeing(FakeDependencies):
     """An action that records its request context before and after it waits."""
 
     def __init__(self) -> None:
@@ -177,11 +177,11 @@ class GivenUpTests(CurrentTestCase):
         self.waiting().cancel(Cancelled())
         self.waiting()
         self.clock.advance(4)
-        self.assertEqual(self.around.given_up, [499, 504])
+        self.assertEqual(self.around.aborted_codes, [499, 504])
         self.around.waits = None
         self.start()
         self.start(Request("GET", "/", timeout=0.0))
-        self.assertEqual(self.around.given_up, [499, 504])
+        self.assertEqual(self.around.aborted_codes, [499, 504])
         self.assertEqual(self.around.failures, [])
 
     def test_shielded(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.domain.test_handle_message import SECRET, Surroundings
+from tests.unit.domain.test_handle_message import SECRET, FakeDependencies
 from unixsvc.domain.coroutine import await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
@@ -16,8 +16,8 @@ from unixsvc.domain.stream import ReplyStream, unary_reply
 from unixsvc.errors import Cancelled, NotFound
 
 
-class Streams(Surroundings):
-    """Surroundings that answer with a stream.
+class Streams(FakeDependencies):
+    """FakeDependencies that answer with a stream.
 
     :ivar closed: whether it was closed.
     """
@@ -113,7 +113,7 @@ class StreamTests(SynchronousTestCase):
         self.assertFalse(self.around.closed)
         self.assert_counted(404, 0.5)
 
-    def test_nobody_waits(self) -> None:
+    def test_dropped(self) -> None:
         """A stream that is dropped while it waits is not pending."""
         self.around.waits = None
         stream = self.start()

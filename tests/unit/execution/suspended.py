@@ -33,7 +33,7 @@ class Service:
         self.clock = Clock()
         self.replies: list[Reply] = []
         self.failures: list[BaseException] = []
-        self.given_up: list[int] = []
+        self.aborted_codes: list[int] = []
         self.codes: list[int] = []
         self.handle_message = HandleMessage(self, self, self, self, max_inflight=9, request_timeout=30.0)
 
@@ -59,7 +59,7 @@ class Service:
 
     def aborted(self, request: Request, code: int) -> None:
         """Record the call."""
-        self.given_up.append(code)
+        self.aborted_codes.append(code)
 
     def start(self, seconds: float = 5.0) -> RunningAction:
         """Start the action, which must wait."""

@@ -22,7 +22,7 @@ _Items = AsyncGenerator[bytes, None]
 class Reader:
     """Reads one stream.
 
-    :ivar full: whether it takes nothing.
+    :ivar full: whether its buffer is full.
     :ivar writes: the items that were sent together, each time; empty ones come with the last reply alone.
     :ivar replies: the last ones; there should be one.
     :ivar ends: the ends that the use case was notified of; there should be one.
@@ -67,11 +67,11 @@ class Reader:
 
 
 class Source:
-    """Gives numbers.
+    """A generator of numbers.
 
-    :ivar given: how many it has begun with.
-    :ivar seen: what was raised where it stood, and that it has cleaned up.
-    :ivar waits: what it waits for, before each.
+    :ivar given: the number of items that it has started.
+    :ivar seen: the exception that was raised in it, and its clean-up.
+    :ivar waits: the Deferreds that it awaits, one before each item.
     """
 
     def __init__(self) -> None:

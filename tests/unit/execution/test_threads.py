@@ -17,7 +17,7 @@ from zope.interface import implementer
 from unixsvc.errors import NotFound, Unavailable
 from unixsvc.execution.threads import ThreadRunner
 
-PATIENCE = 10.0  # seconds after which a test has failed; none waits for so long otherwise
+TIMEOUT = 10.0  # seconds; only reached if a test fails
 
 
 @implementer(IReactorFromThreads)
@@ -33,7 +33,7 @@ class Turns:
 
     def turn(self) -> None:
         """Wait for a call, and run it."""
-        self._calls.get(timeout=PATIENCE)()
+        self._calls.get(timeout=TIMEOUT)()
 
     @property
     def idle(self) -> bool:
@@ -52,7 +52,7 @@ class Gate:
     def __call__(self) -> str:
         """Signal the start, block, and signal the end."""
         self.entered.set()
-        assert self.open.wait(PATIENCE)
+        assert self.open.wait(TIMEOUT)
         self.left.set()
         return threading.current_thread().name
 
@@ -80,7 +80,7 @@ class ThreadTests(SynchronousTestCase):
         self.gates += gates
         deferreds = [self.runner.run(gate) for gate in gates]
         for gate in gates:
-            self.assertTrue(gate.entered.wait(PATIENCE))
+            self.assertTrue(gate.entered.wait(TIMEOUT))
         return deferreds
 
     def test_result(self) -> None:
@@ -122,7 +122,7 @@ class ThreadTests(SynchronousTestCase):
         deferred = self.runner.run(third)
         self.gates[0].open.set()
         self.reactor.turn()
-        self.assertTrue(third.entered.wait(PATIENCE))
+        self.assertTrue(third.entered.wait(TIMEOUT))
         self.assertTrue(self.successResultOf(first))
         self.assertNoResult(second)
         self.assertNoResult(deferred)
@@ -210,7 +210,7 @@ class ThreadTests(SynchronousTestCase):
         self.failureResultOf(self.runner.run(lambda: called.append(2)), Unavailable)
         for gate in self.gates:
             gate.open.set()
-            self.assertTrue(gate.left.wait(PATIENCE))
+            self.assertTrue(gate.left.wait(TIMEOUT))
         self.reactor.turn()
         self.reactor.turn()
         self.assertEqual(called, [])

@@ -35,12 +35,12 @@ class _Protocol(asyncio.Protocol):
         self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         self._lost()
 
 
 class _Loop:
-    """Notes what it is asked to do."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.readers: dict[int, Callable[[], None]] = {}

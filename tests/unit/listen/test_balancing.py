@@ -31,8 +31,8 @@ class AcceptBalancerTests(SynchronousTestCase):
         balancer.yielded(in_vain=True)
         self.assertEqual([balancer.should_yield(5, 0) for _ in range(2)], [False, True])
 
-    def test_others_hang(self) -> None:
-        """When yielding is in vain, the worker yields ever more rarely."""
+    def test_others_blocked(self) -> None:
+        """If no other worker accepts the client, the worker yields less and less often."""
         balancer, taken = AcceptBalancer(), []
         for _ in range(10):
             balancer.yielded(in_vain=True)
@@ -42,8 +42,8 @@ class AcceptBalancerTests(SynchronousTestCase):
             taken.append(count)
         self.assertEqual(taken, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256])
 
-    def test_others_are_back(self) -> None:
-        """Once another worker has accepted a client, the rule starts anew."""
+    def test_back_off_reset(self) -> None:
+        """Once another worker has accepted a client, the back-off of yielding is reset."""
         balancer = AcceptBalancer()
         for in_vain in (True, True, True, False):
             balancer.yielded(in_vain=in_vain)

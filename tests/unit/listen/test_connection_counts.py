@@ -30,7 +30,7 @@ class ConnectionCountsTests(SynchronousTestCase):
         self.second.closed()
         self.assertEqual(self.first.fewest(), 1)
 
-    def test_one_that_is_going(self) -> None:
+    def test_draining_worker(self) -> None:
         """A worker that has stopped to accept does not count, even if its slot is the only one."""
         self.counts.free(2)
         opened(self.first, 3)
@@ -62,7 +62,7 @@ class ConnectionCountsTests(SynchronousTestCase):
         self.second.start_accepting()
         self.assertEqual((self.second.connections, self.first.fewest()), (1, 0))
 
-    def test_died(self) -> None:
+    def test_exited_worker(self) -> None:
         """The slot of an exited worker is ignored, and given to the next worker."""
         opened(self.first, 3)
         self.counts.free(2)
@@ -70,7 +70,7 @@ class ConnectionCountsTests(SynchronousTestCase):
         self.assertEqual([self.counts.take(), self.counts.take()], [2, 3])
         self.assertEqual(self.first.fewest(), 3)
 
-    def test_first_died(self) -> None:
+    def test_first_slot_freed(self) -> None:
         """A free slot does not hide the slots behind it."""
         opened(self.second, 4)
         self.counts.free(1)

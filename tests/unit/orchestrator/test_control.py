@@ -24,12 +24,12 @@ from unixsvc.testing import MemoryService
 class FakeOrchestrator:
     """Has one service and records its calls.
 
-    :ivar asked: the calls, in order.
+    :ivar calls: the calls, in order.
     :ivar answer: the result of each operation.
     """
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.answer: Deferred[None] = succeed(None)
 
     def register(self, name: str, settings: Any) -> None:
@@ -66,10 +66,10 @@ class FakeOrchestrator:
 
     def set_log_level(self, level: str) -> None:
         """Record it."""
-        self.asked.append(("level", level))
+        self.calls.append(("level", level))
 
     def _ask(self, *what: Any) -> Deferred[None]:
-        self.asked.append(what)
+        self.calls.append(what)
         return self.answer
 
 
@@ -107,21 +107,21 @@ class ControlTests(SynchronousTestCase):
             self.orchestrator.answer.callback(None)
             self.assertIsNone(self.successResultOf(one))
             self.assertIsNone(self.successResultOf(self.service.post(f"/{command}")))
-            self.assertEqual(self.orchestrator.asked, [(command, "home"), (command, "")])
-            self.orchestrator.asked.clear()
+            self.assertEqual(self.orchestrator.calls, [(command, "home"), (command, "")])
+            self.orchestrator.calls.clear()
 
     def test_scale(self) -> None:
         """The number of workers is validated."""
         self.successResultOf(self.service.post("/scale", service="home", workers=3))
         for wrong in 0, -1, 1025, "many":
             self.failureResultOf(self.service.post("/scale", service="home", workers=wrong), Invalid)
-        self.assertEqual(self.orchestrator.asked, [("scale", "home", 3)])
+        self.assertEqual(self.orchestrator.calls, [("scale", "home", 3)])
 
     def test_log_level(self) -> None:
         """The log level is validated."""
         self.successResultOf(self.service.put("/log/level", level="debug"))
         self.failureResultOf(self.service.put("/log/level", level="loud"), Invalid)
-        self.assertEqual(self.orchestrator.asked, [("level", "debug")])
+        self.assertEqual(self.orchestrator.calls, [("level", "debug")])
 
     def test_conflict(self) -> None:
         """An operation that cannot succeed is a conflict, with the whole error."""
@@ -147,9 +147,9 @@ class ControlTests(SynchronousTestCase):
     def test_token(self) -> None:
         """Every route requires the token."""
         service = MemoryService(control_app(self.orchestrator), token=None)
-        for asked in service.get("/status"), service.post("/stop"), service.put("/log/level", level="debug"):
-            self.failureResultOf(asked, Unauthorized)
-        self.assertEqual(self.orchestrator.asked, [])
+        for calls in service.get("/status"), service.post("/stop"), service.put("/log/level", level="debug"):
+            self.failureResultOf(calls, Unauthorized)
+        self.assertEqual(self.orchestrator.calls, [])
 
     def test_settings(self) -> None:
         """The control API runs inline, with a long request timeout."""

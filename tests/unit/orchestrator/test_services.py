@@ -17,18 +17,18 @@ from unixsvc.telemetry.metrics import ClientStats
 from unixsvc.testing import MemoryService
 
 
-class Asking:
-    """A controller that asks others."""
+class CallingController:
+    """A controller that calls another service."""
 
     def __init__(self, services: IServices) -> None:
         self._services = services
 
     async def ask(self) -> Any:
-        """Ask."""
+        """Call the other service."""
         return await self._services.call("shop", "GET", "/x")
 
-    async def seen(self, request: Request) -> float | None:
-        """How long the request may take, as it is kept."""
+    async def remaining(self, request: Request) -> float | None:
+        """The remaining time of the current request."""
         return _left(request)
 
 
@@ -53,8 +53,8 @@ async def with_container(request: Request, container: svcs.Container) -> float |
     return _left(request)
 
 
-class Waiting:
-    """A controller whose actions wait for what the test does."""
+class WaitingController:
+    """A controller whose actions wait for a Deferred of the test."""
 
     waits: Deferred[Any]
 
@@ -63,7 +63,7 @@ class Waiting:
         return await self.waits
 
     async def at_once(self) -> int:
-        """Not wait."""
+        """Return at once."""
         return 1
 
 
@@ -71,11 +71,11 @@ WAITING = App(
     [
         Group(
             "",
-            Waiting,
+            WaitingController,
             [
-                GET("/shielded", Waiting.wait, shield=True),
-                GET("/plain", Waiting.wait),
-                GET("/at-once", Waiting.at_once, shield=True),
+                GET("/shielded", WaitingController.wait, shield=True),
+                GET("/plain", WaitingController.wait),
+                GET("/at-once", WaitingController.at_once, shield=True),
             ],
         )
     ]
@@ -83,43 +83,49 @@ WAITING = App(
 
 
 class ServicesTests(SynchronousTestCase):
-    def seen(self, service: MemoryService) -> Any:
+    def remaining(self, service: MemoryService) -> Any:
         """What an action sees of its request."""
         return self.successResultOf(service.call("GET", "/seen", {}, timeout=5))
 
     def test_given(self) -> None:
         """A controller gets what asks others; a test gives it a fake."""
         fake = FakeServices()
-        service = MemoryService(App([Group("", Asking, [GET("/ask", Asking.ask)])]), services=fake)
+        service = MemoryService(
+            App([Group("", CallingController, [GET("/ask", CallingController.ask)])]), services=fake
+        )
         asked = service.get("/ask")
         fake.answer.callback(7)
         self.assertEqual(self.successResultOf(asked), 7)
-        self.assertEqual(fake.asked[0][:3], ("shop", "GET", "/x"))
+        self.assertEqual(fake.calls[0][:3], ("shop", "GET", "/x"))
 
     def test_no_fake(self) -> None:
         """Without one, the log says what to do."""
-        service = MemoryService(App([Group("", Asking, [GET("/ask", Asking.ask)])]))
+        service = MemoryService(App([Group("", CallingController, [GET("/ask", CallingController.ask)])]))
         self.failureResultOf(service.get("/ask"), Internal)
         [failure] = self.flushLoggedErrors(LookupError)
         self.assertIn("services=", str(failure.value))
 
     def test_kept_for_those_that_ask(self) -> None:
         """For which request an action runs is kept where it can ask others, on the service's clock."""
-        asking = MemoryService(App([Group("", Asking, [GET("/seen", Asking.seen)])]))
+        asking = MemoryService(
+            App([Group("", CallingController, [GET("/seen", CallingController.remaining)])])
+        )
         asking.clock.advance(100)
-        self.assertEqual(self.seen(asking), 105)
-        self.assertEqual(self.seen(MemoryService(App([GET("/seen", with_container)]))), 5)
-        plain = Group("", Plain, [GET("/seen", Plain.seen)])
-        self.assertEqual(self.seen(MemoryService(App([plain], mounts={"/users": "user"}))), 5)
+        self.assertEqual(self.remaining(asking), 105)
+        self.assertEqual(self.remaining(MemoryService(App([GET("/seen", with_container)]))), 5)
+        plain = Group("", PlainController, [GET("/seen", PlainController.remaining)])
+        self.assertEqual(self.remaining(MemoryService(App([plain], mounts={"/users": "user"}))), 5)
 
-    def test_not_for_others(self) -> None:
+    def test_not_kept(self) -> None:
         """It is not where nothing can be asked, as that costs time."""
 
         def container(registry: svcs.Registry, context: ServiceContext) -> None:
             registry.register_value(int, 7)
 
-        service = MemoryService(App([Group("", Plain, [GET("/seen", Plain.seen)])], container))
-        self.assertEqual(self.seen(service), None)
+        service = MemoryService(
+            App([Group("", PlainController, [GET("/seen", PlainController.remaining)])], container)
+        )
+        self.assertEqual(self.remaining(service), None)
 
     def test_reported(self) -> None:
         """Which others were asked, and how they do, is in the figures, and takes no room where none was."""
@@ -139,17 +145,17 @@ class ServicesTests(SynchronousTestCase):
 class ShieldTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A service."""
-        Waiting.waits = Deferred()
+        WaitingController.waits = Deferred()
         self.service = MemoryService(WAITING)
 
     def cancel(self, number: int) -> None:
-        """Take a request back."""
+        """Cancel a request."""
         self.service._send(number, cancel=True)
 
     def test_cancel(self) -> None:
-        """What is shielded is answered by its result, though it was taken back; what is not is cancelled."""
-        shielded, waits = self.service.get("/shielded"), Waiting.waits
-        Waiting.waits = Deferred()
+        """A cancel does not stop a shielded action, whose result is the reply; it stops any other."""
+        shielded, waits = self.service.get("/shielded"), WaitingController.waits
+        WaitingController.waits = Deferred()
         plain = self.service.get("/plain")
         self.cancel(1)
         self.cancel(2)
@@ -159,25 +165,25 @@ class ShieldTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(shielded), 7)
 
     def test_not_the_next(self) -> None:
-        """An action that was shielded and did not wait leaves no shield to the next one."""
+        """A shielded action that does not wait leaves the next action unshielded."""
         self.assertEqual(self.successResultOf(self.service.get("/at-once")), 1)
         plain = self.service.get("/plain")
         self.cancel(2)
         self.failureResultOf(plain, Cancelled)
 
     def test_deadline(self) -> None:
-        """The deadline holds."""
+        """A shield does not protect an action from its deadline."""
         shielded = self.service.call("GET", "/shielded", {}, timeout=3)
         self.service.clock.advance(3)
         self.failureResultOf(shielded, DeadlineExceeded)
 
     def test_drain(self) -> None:
-        """A service that drains waits for what is shielded, though its client is gone."""
+        """A service that drains waits for shielded actions, even if their client has disconnected."""
         self.service.get("/shielded")
         done = self.service.close()
         self.service.clock.pump([0.1] * 20)
         self.assertNoResult(done)
-        Waiting.waits.callback(7)
+        WaitingController.waits.callback(7)
         self.service.clock.pump([0.1] * 20)
         self.successResultOf(done)
 

@@ -146,7 +146,7 @@ class HangUpTests(SignalsTestCase):
         self.reactor.advance(0)
         self.assertEqual(self.done, ["reload"])
 
-    def test_terminal_is_gone(self) -> None:
+    def test_terminal_closed(self) -> None:
         """When the terminal is closed HUP stops."""
         ours, theirs = os.openpty()
         self.replace_standard(theirs)
@@ -157,9 +157,9 @@ class HangUpTests(SignalsTestCase):
         self.reactor.advance(0)
         self.assertEqual(self.done, ["stop"])
 
-    def test_terminal_is_gone_while_it_stops(self) -> None:
+    def test_terminal_closed_during_stop(self) -> None:
         """During a stop the closing of the terminal stops at once."""
-        self.test_terminal_is_gone()
+        self.test_terminal_closed()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
         self.assertEqual(self.done, ["stop", "stop now"])

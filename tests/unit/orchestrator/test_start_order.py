@@ -28,7 +28,7 @@ class Acting:
         self.done = Deferred.fromCoroutine(run_in_order(dependencies, self.act))
 
     async def act(self, name: str) -> None:
-        """Begin."""
+        """Record the call, and wait."""
         self.suspended.append(name)
         self.ends[name] = Deferred()
         await self.ends[name]
@@ -39,47 +39,47 @@ class InOrderTests(SynchronousTestCase):
 
     def test_waits(self) -> None:
         """Each name waits for its dependencies; independent names run at the same time."""
-        acting = Acting(DIAMOND)
-        self.assertEqual(acting.suspended, ["a", "e"])
-        acting.ends["a"].callback(None)
-        self.assertEqual(acting.suspended, ["a", "e", "b", "c"])
-        acting.ends["b"].callback(None)
-        self.assertEqual(len(acting.suspended), 4)
-        acting.ends["c"].callback(None)
-        self.assertEqual(acting.suspended[4:], ["d"])
-        acting.ends["d"].callback(None)
-        self.assertNoResult(acting.done)
-        acting.ends["e"].callback(None)
-        self.successResultOf(acting.done)
+        calls = RecordedCalls(DIAMOND)
+        self.assertEqual(calls.suspended, ["a", "e"])
+        calls.ends["a"].callback(None)
+        self.assertEqual(calls.suspended, ["a", "e", "b", "c"])
+        calls.ends["b"].callback(None)
+        self.assertEqual(len(calls.suspended), 4)
+        calls.ends["c"].callback(None)
+        self.assertEqual(calls.suspended[4:], ["d"])
+        calls.ends["d"].callback(None)
+        self.assertNoResult(calls.done)
+        calls.ends["e"].callback(None)
+        self.successResultOf(calls.done)
 
     def test_none(self) -> None:
         """Without names it is done at once."""
-        self.successResultOf(Acting({}).done)
+        self.successResultOf(RecordedCalls({}).done)
 
     def test_unknown(self) -> None:
         """A dependency that is not a name counts as done."""
-        self.assertEqual(Acting({"a": ("elsewhere",)}).suspended, ["a"])
+        self.assertEqual(RecordedCalls({"a": ("elsewhere",)}).suspended, ["a"])
 
     def test_failure(self) -> None:
         """The error of a call is raised; dependents are not called, others are."""
-        acting, error = Acting(DIAMOND), ConfigError("a", "is broken")
-        acting.ends["a"].errback(error)
-        self.assertIs(self.failureResultOf(acting.done, ConfigError).value, error)
-        acting.ends["e"].callback(None)
-        self.assertEqual(acting.suspended, ["a", "e"])
+        calls, error = RecordedCalls(DIAMOND), ConfigError("a", "is broken")
+        calls.ends["a"].errback(error)
+        self.assertIs(self.failureResultOf(calls.done, ConfigError).value, error)
+        calls.ends["e"].callback(None)
+        self.assertEqual(calls.suspended, ["a", "e"])
 
     def test_fails_at_once(self) -> None:
         """The error is raised at once, before other calls have ended."""
-        acting = Acting(DIAMOND)
-        acting.ends["e"].errback(ConfigError("e", "is broken"))
-        self.failureResultOf(acting.done, ConfigError)
+        calls = RecordedCalls(DIAMOND)
+        calls.ends["e"].errback(ConfigError("e", "is broken"))
+        self.failureResultOf(calls.done, ConfigError)
 
     def test_two_failures(self) -> None:
         """Of several errors the first one is raised, and the others are consumed."""
-        acting = Acting({"a": (), "b": ()})
-        acting.ends["a"].errback(ConfigError("a", "is broken"))
-        acting.ends["b"].errback(ConfigError("b", "is broken"))
-        self.assertEqual(self.failureResultOf(acting.done, ConfigError).value.where, "a")
+        calls = RecordedCalls({"a": (), "b": ()})
+        calls.ends["a"].errback(ConfigError("a", "is broken"))
+        calls.ends["b"].errback(ConfigError("b", "is broken"))
+        self.assertEqual(self.failureResultOf(calls.done, ConfigError).value.where, "a")
         self.assertEqual(self.flushLoggedErrors(), [])
 
     @given(st.lists(st.sets(st.integers(0, 5)), max_size=6))
@@ -88,15 +88,15 @@ class InOrderTests(SynchronousTestCase):
         dependencies = {
             str(number): [str(each) for each in some if each < number] for number, some in enumerate(below)
         }
-        acting = Acting(dependencies)
+        calls = RecordedCalls(dependencies)
         for _ in dependencies:
-            name = next(each for each in acting.suspended if not acting.ends[each].called)
-            acting.ends[name].callback(None)
-        self.successResultOf(acting.done)
-        self.assertEqual(sorted(acting.suspended), sorted(dependencies))
+            name = next(each for each in calls.suspended if not calls.ends[each].called)
+            calls.ends[name].callback(None)
+        self.successResultOf(calls.done)
+        self.assertEqual(sorted(calls.suspended), sorted(dependencies))
         for name, others in dependencies.items():
             for each in others:
-                self.assertLess(acting.suspended.index(each), acting.suspended.index(name))
+                self.assertLess(calls.suspended.index(each), calls.suspended.index(name))
 
 
 class ReversedTests(SynchronousTestCase):

@@ -69,9 +69,9 @@ class PagesTestCase(SynchronousTestCase):
     def request(self, path: str, method: str = "GET", **headers: str) -> ReceivedResponse:
         """Send a request."""
         sent = Headers({name.replace("_", "-"): [value] for name, value in headers.items()})
-        asking = self.agent.request(method.encode(), f"http://shop.example{path}".encode(), sent)
+        response = self.agent.request(method.encode(), f"http://shop.example{path}".encode(), sent)
         self.agent.flush()
-        response = self.successResultOf(asking)
+        response = self.successResultOf(response)
         reading = readBody(response)
         self.agent.flush()
         return ReceivedResponse(response, self.successResultOf(reading))

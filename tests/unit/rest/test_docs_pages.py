@@ -136,11 +136,11 @@ class DocumentTests(PagesTestCase):
             return await pending
 
         self.agent = RequestTraversalAgent(self.add_pages(openapi).resource())
-        asking = self.agent.request(b"GET", b"http://shop.example/docs")
+        response = self.agent.request(b"GET", b"http://shop.example/docs")
         self.agent.flush()
-        asking.cancel()
+        response.cancel()
         self.agent.flush()
-        self.failureResultOf(asking)
+        self.failureResultOf(response)
         self.assertTrue(pending.called)
         self.assertEqual(self.flushLoggedErrors(), [])
 

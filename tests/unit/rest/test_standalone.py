@@ -53,8 +53,8 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual(self.request("GET", "/thing/7"), (200, {"id": 7}))
         self.assertEqual(self.request("GET", "/thing/70")[1]["detail"], "no thing 70")
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 401)
-        shown = {"Authorization": f"Bearer {TOKEN}"}
-        self.assertEqual(self.request("POST", "/thing", json={"name": "x"}, headers=shown), (200, "x"))
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.assertEqual(self.request("POST", "/thing", json={"name": "x"}, headers=headers), (200, "x"))
 
     def test_document(self) -> None:
         """The OpenAPI document has the routes."""
@@ -84,8 +84,8 @@ class ResourceTests(SynchronousTestCase):
         async def wait() -> int:
             return await pending
 
-        stuck = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
-        client: Any = StubTreq(stuck)
+        waiting = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
+        client: Any = StubTreq(waiting)
         calls = client.get("http://x/wait")
         self.assertNoResult(calls)
         for phase, event, call in list(self.reactor.triggers["before"]["shutdown"]):

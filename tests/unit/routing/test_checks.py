@@ -185,7 +185,7 @@ class GatherTests(SynchronousTestCase):
             problems(Tree, value), {"branches[0].code": BAD, "branches[0].branches[0].twin.code": BAD}
         )
 
-    def test_where_nobody_looks(self) -> None:
+    def test_unsupported_position(self) -> None:
         """A check in an unsupported position is refused."""
         for kind in (Code | int, Sequence[Code], Mapping[str, Code], tuple[Code, int], tuple[int, Code],
                      dict[Code, int], Row, Table, Record, list[Record], Inner | int | None):  # fmt: skip

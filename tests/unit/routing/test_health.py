@@ -184,8 +184,8 @@ class ListenTests(TestCase):
 
     async def test_excluded(self) -> None:
         """The probe has the token, and works even if no user may connect."""
-        nobody = os.getuid() + os.getgid() + 1
-        await self.host(app_with(), Security("required", (nobody,), (nobody,))).listen()
+        other_id = os.getuid() + os.getgid() + 1
+        await self.host(app_with(), Security("required", (other_id,), (other_id,))).listen()
         self.assertTrue(os.path.exists(self.path))
 
     async def test_unasked(self) -> None:

@@ -34,7 +34,7 @@ class GuardTests(SynchronousTestCase):
     def test_policies(self) -> None:
         """Each policy with no token, the current, the previous and a wrong one."""
         missing, wrong = "auth_token is missing", "auth_token is wrong"
-        for policy, shown, outcome in (
+        for policy, token, outcome in (
             ("required", None, missing), ("private", None, "not trusted"), ("off", None, "trusted"),
             ("required", TOKEN, "trusted"), ("private", TOKEN, "trusted"), ("off", TOKEN, "trusted"),
             ("required", OLD, "trusted"), ("private", OLD, "trusted"),
@@ -43,7 +43,7 @@ class GuardTests(SynchronousTestCase):
             ("private", TOKEN.upper(), wrong), ("required", " " + TOKEN, wrong),
             ("required", TOKEN + "\n", wrong), ("required", TOKEN + OLD, wrong),
         ):  # fmt: skip
-            self.assertEqual(self.admit(TokenGuard(policy, [TOKEN, OLD]), shown), outcome, (policy, shown))
+            self.assertEqual(self.admit(TokenGuard(policy, [TOKEN, OLD]), token), outcome, (policy, token))
 
     def test_tokens_that_are_no_ascii(self) -> None:
         """Any text is a wrong token, not an internal error."""
@@ -77,10 +77,10 @@ class GuardTests(SynchronousTestCase):
 
         self.patch(hmac, "compare_digest", watched)
         guard = TokenGuard("required", [TOKEN, OLD])
-        for shown in (TOKEN, OLD, "x"):
+        for token in (TOKEN, OLD, "x"):
             compared.clear()
-            self.admit(guard, shown)
-            self.assertEqual(compared, [(shown.encode(), TOKEN.encode()), (shown.encode(), OLD.encode())])
+            self.admit(guard, token)
+            self.assertEqual(compared, [(token.encode(), TOKEN.encode()), (token.encode(), OLD.encode())])
 
 
 class TokenFileTests(SynchronousTestCase):

@@ -90,7 +90,7 @@ class IdleClientTests(SynchronousTestCase):
 class AbortTests(SynchronousTestCase):
     """The drain timeout is over: the server aborts."""
 
-    def test_unanswered(self) -> None:
+    def test_pending_requests(self) -> None:
         """Every pending request gets 503, its action is cancelled, and the connection closes."""
         client = connect()
         client.send(wait(1, id=1), wait(2, id="two"), {"id": 3})
@@ -122,11 +122,11 @@ class AbortTests(SynchronousTestCase):
         client = connect()
         client.send(*[{"id": n} for n in range(100)])
         client.received()
-        seen = len(client.actions.seen)
+        requests = len(client.actions.requests)
         client.registry.abort()
         client.send({"id": 200})
         client.turn()
-        self.assertEqual((client.received(), len(client.actions.seen)), ([], seen))
+        self.assertEqual((client.received(), len(client.actions.requests)), ([], requests))
 
     def test_does_not_read(self) -> None:
         """A client that does not take its replies is aborted."""

@@ -21,29 +21,29 @@ from unixsvc.testing import MemoryTransport
 class FlowTests(SynchronousTestCase):
     """What a client can make the server keep in memory is bounded."""
 
-    def test_too_many_unanswered(self) -> None:
+    def test_too_many_pending(self) -> None:
         """With the maximum of pending requests nothing is read or served until one is answered."""
         client = connect()
         client.send(*[wait(n, id=n) for n in range(MAX_PENDING + 5)])
         client.turn()
         client.turn()
-        self.assertEqual(len(client.actions.seen), MAX_PENDING)
+        self.assertEqual(len(client.actions.requests), MAX_PENDING)
         self.assertFalse(client.transport.reading)
         for n in range(5):
             client.actions.waiting[n].callback(None)
         client.turn()
-        self.assertEqual(len(client.actions.seen), MAX_PENDING + 5)
+        self.assertEqual(len(client.actions.requests), MAX_PENDING + 5)
         client.actions.waiting[6].callback(None)
         client.turn()
         self.assertTrue(client.transport.reading)
 
-    def test_replies_not_taken(self) -> None:
+    def test_replies_not_read(self) -> None:
         """While the client does not take its replies, nothing is read or served."""
         client = connect()
         client.transport.slow = True
         client.send({"id": 1})
         client.send({"id": 2})
-        self.assertEqual(len(client.actions.seen), 1)
+        self.assertEqual(len(client.actions.requests), 1)
         self.assertFalse(client.transport.reading)
         client.transport.slow = False
         client.connection.resumeProducing()
@@ -51,7 +51,7 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual([each["id"] for each in client.received()], [1, 2])
         self.assertTrue(client.transport.reading)
 
-    def test_together(self) -> None:
+    def test_batched_replies(self) -> None:
         """The replies to the requests of one read are one write, in their order."""
         client = connect()
         written: list[bytes] = []
@@ -62,15 +62,15 @@ class FlowTests(SynchronousTestCase):
         (lines,) = written
         self.assertEqual([json.loads(each)["id"] for each in lines.splitlines()], [1, 3, 2, 4])
 
-    def test_not_too_much_together(self) -> None:
+    def test_batch_limit(self) -> None:
         """At most about 16 KiB of replies are written together."""
         client = connect()
         client.transport.slow = True
         client.send(*[{"id": n, "data": {"x": "a" * 4000}} for n in range(20)])
-        self.assertEqual(len(client.actions.seen), 5)
+        self.assertEqual(len(client.actions.requests), 5)
         client.connection.resumeProducing()
         client.turn()
-        self.assertEqual(len(client.actions.seen), 10)
+        self.assertEqual(len(client.actions.requests), 10)
 
     def test_together_before_the_end(self) -> None:
         """Replies before a refused message are sent before the connection is closed."""
@@ -124,7 +124,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(client.transport.closed, "half")
 
     def test_message_after_message(self) -> None:
-        """The message time-out starts anew with each message."""
+        """The message time-out starts again with each message."""
         client = connect(self.limits)
         for n in range(15):
             client.raw(b'":%d}\n{"id' % n if n else b'{"id')
@@ -138,9 +138,9 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [408])
 
     def test_idle(self) -> None:
-        """One that has is closed without a word, as it may just have begun to send the next.
+        """A client that has sent a message is closed without a reply: it may have begun to send the next.
 
-        If it does not even take what was sent to it before, it is cut off at the next look.
+        If it has not read earlier replies either, it is aborted at the next check.
         """
         client = connect(self.limits)
         client.send({"id": 1})
@@ -169,7 +169,7 @@ class TimeTests(SynchronousTestCase):
         client.turn(100)
         self.assertEqual(client.transport.closed, "")
 
-    def test_replies_never_taken(self) -> None:
+    def test_replies_never_read(self) -> None:
         """A client that takes no replies is aborted after the idle time-out."""
         client = connect(self.limits)
         client.transport.slow = True
@@ -180,7 +180,7 @@ class TimeTests(SynchronousTestCase):
 
 @implementer(ISystemHandle)
 class _OverSocket(MemoryTransport):
-    """In memory, but for the socket that it can be asked about."""
+    """A connection in memory with a real socket for its state."""
 
     def __init__(self, handle: socket.socket) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ class PeerTests(SynchronousTestCase):
     def test_credentials(self) -> None:
         """The peer's credentials are those of the kernel."""
         self.send({"id": 1})
-        self.assertEqual(self.client.actions.seen[0].peer.pid, os.getpid())
+        self.assertEqual(self.client.actions.requests[0].peer.pid, os.getpid())
 
     def test_disconnected_while_paused(self) -> None:
         """A client that disconnects while nothing is read from it is found and aborted."""

@@ -32,7 +32,7 @@ class GoawayTests(SynchronousTestCase):
         self.assertEqual((client.transport.closed, client.transport.reading), ("", True))
         self.assertNoResult(gone)
 
-    def test_unanswered(self) -> None:
+    def test_pending_requests(self) -> None:
         """Requests before and after goaway are answered."""
         client = connect()
         client.send(wait(1, id=1))
@@ -137,7 +137,7 @@ class BareTests(SynchronousTestCase):
 
 
 class SilentTests(SynchronousTestCase):
-    """A client that has sent nothing yet may be about to: it is heard first."""
+    """A client that has sent nothing yet may be about to: its first message is served."""
 
     def silent(self, limits: Limits | None = None) -> ServerConnection:
         """A client of a draining server that has sent nothing."""
@@ -165,7 +165,7 @@ class SilentTests(SynchronousTestCase):
                 each.callback({"n": 1})
             self.assertEqual((client.received(), client.transport.closed), ([{"n": 1}], "lose"), message)
 
-    def test_begun(self) -> None:
+    def test_partial_message(self) -> None:
         """An incomplete message is no first message."""
         client = connect()
         client.raw(b'{"id":')
@@ -213,7 +213,7 @@ class LateTests(SynchronousTestCase):
         self.client.turn(0.3, step=0.1)
         self.assertEqual(transport.closed, "lose")
 
-    def test_gone_at_once(self) -> None:
+    def test_disconnect_before_first_turn(self) -> None:
         """One that disconnects at once is no failure."""
         transport, late = self.client.connect_another()
         late.connectionLost()

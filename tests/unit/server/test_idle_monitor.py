@@ -33,7 +33,7 @@ class TimeTests(SynchronousTestCase):
         wait_for_idle: bool = True,
         limits: Limits = LIMITS,
     ) -> Timeout:
-        """The result if a snapshot stays the same for so long, checked ten times a second."""
+        """The result if a snapshot stays the same for this time, checked ten times a second."""
         monitor, timeout = IdleMonitor(), Timeout.NONE
         for tenth in range(seconds * 10 + 1):
             self.assertIs(timeout, Timeout.NONE, tenth)

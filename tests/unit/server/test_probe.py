@@ -27,11 +27,11 @@ TOKEN = "ab" * 32
 class Health:
     """Answers everything alike.
 
-    :ivar seen: all requests.
+    :ivar requests: all requests.
     """
 
     def __init__(self, error: ServiceError | None = None) -> None:
-        self.seen: list[Request] = []
+        self.requests: list[Request] = []
         self._reply = error_to_reply(error) if error else Reply(200, b'{"status":"ok"}')
 
     def seconds_for(self, request: Request) -> float:
@@ -40,7 +40,7 @@ class Health:
 
     def __call__(self, request: Request) -> Reply:
         """Answer."""
-        self.seen.append(request)
+        self.requests.append(request)
         return self._reply
 
 
@@ -87,7 +87,7 @@ class HandlerTests(ProbeTestCase):
         """It requests the health path with the token, as a client would."""
         health = Health()
         await self.run_probe(health)
-        [request] = health.seen
+        [request] = health.requests
         self.assertEqual((request.method, request.path, request.auth_token), ("GET", "/-/health", TOKEN))
         self.assertEqual(request.peer.pid, os.getpid())
 
@@ -100,11 +100,11 @@ class HandlerTests(ProbeTestCase):
 
     async def test_peer_rules(self) -> None:
         """Peer rules do not exclude the process itself."""
-        nobody = os.getuid() + os.getgid() + 1
-        for security in (Security(allow_uids=(nobody,)), Security(allow_gids=(nobody,))):
+        other_id = os.getuid() + os.getgid() + 1
+        for security in (Security(allow_uids=(other_id,)), Security(allow_gids=(other_id,))):
             health = Health()
             await self.run_probe(health, security)
-            self.assertEqual(len(health.seen), 1)
+            self.assertEqual(len(health.requests), 1)
 
 
 class OtherTests(ProbeTestCase):

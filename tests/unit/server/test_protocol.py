@@ -49,7 +49,7 @@ class EnvelopeTests(SynchronousTestCase):
         """The method is upper-cased, the query split off, and unknown fields are ignored."""
         client = connect()
         client.send({"method": "post", "path": "/a?b=1", "new": True, "meta": {"request_id": "r"}})
-        request = client.actions.seen[0]
+        request = client.actions.requests[0]
         self.assertEqual((request.method, request.path, request.query), ("POST", "/a", "b=1"))
         self.assertEqual(request.request_id, "r")
 
@@ -95,7 +95,7 @@ class OneMessageTests(SynchronousTestCase):
         client.raw(b'{"data": {"a": 1}}')
         self.assertEqual((client.transport.value(), client.transport.closed), (b'{"a": 1}', "lose"))
 
-    def test_sizes_of_its_buffer(self) -> None:
+    def test_buffer_sizes(self) -> None:
         """Messages of exactly 4096 and 8192 bytes are served, in one piece or in two."""
         for size in (4096, 8192):
             for cut in (size, size - 1, 4096 % size):
@@ -138,7 +138,7 @@ class OneMessageTests(SynchronousTestCase):
         self.assertEqual(([each["id"] for each in client.received()], client.transport.closed), ([1], "lose"))
 
 
-class RefusalTests(SynchronousTestCase):
+class RejectedTests(SynchronousTestCase):
     """What closes a connection."""
 
     def test_not_json(self) -> None:
@@ -150,7 +150,7 @@ class RefusalTests(SynchronousTestCase):
         client.connection.readConnectionLost()
         self.assertEqual(client.transport.closed, "lose")
 
-    def test_no_json_behind_a_wrong_field(self) -> None:
+    def test_not_json_after_wrong_field(self) -> None:
         """Bytes that are not JSON are refused as such, even behind a field of the wrong type."""
         for text in (b"[1,2\n", b'{"id":true GARBAGE\n', b"5 5 5\n"):
             client = connect()
@@ -181,7 +181,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual((client.received(), client.transport.closed), ([], "half"))
         self.assertFalse(client.connection._receiver.framer.partial)
 
-    def test_too_large_after_others(self) -> None:
+    def test_too_large_after_valid(self) -> None:
         """Messages in front of it are answered, and it is refused without waiting for more."""
         for large in (b"x" * 65, b"x" * 65 + b"\n"):
             client = connect(Limits(max_message_bytes=64))
@@ -190,7 +190,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual([each["code"] for each in client.received()], [200, 200, 413])
             self.assertEqual(client.transport.closed, "half")
 
-    def test_answered_first(self) -> None:
+    def test_earlier_requests_first(self) -> None:
         """Pending requests are answered before the connection closes."""
         client = connect()
         client.send(wait(1, id=1))
@@ -200,7 +200,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [400, 200])
         self.assertEqual(client.transport.closed, "half")
 
-    def test_lingers_not_for_ever(self) -> None:
+    def test_linger_time_out(self) -> None:
         """A client that goes on sending after a refusal is aborted."""
         client = connect()
         client.raw(b"nonsense\n")
@@ -228,7 +228,7 @@ class CancelTests(SynchronousTestCase):
         client.actions.waiting[2].callback(None)
         self.assertEqual([(each["id"], each["code"]) for each in client.received()], [(2, 200)])
 
-    def test_cancel_what_is_not_there(self) -> None:
+    def test_cancel_unknown_id(self) -> None:
         """A cancel of an id that is not pending does nothing."""
         client = connect()
         client.send({"id": 1, "cancel": True}, {"cancel": True}, {"id": 2})
@@ -244,9 +244,9 @@ class CancelTests(SynchronousTestCase):
         client.actions.waiting[1].callback(1)
         client.actions.waiting[2].callback(1)
         self.assertEqual(client.transport.value(), b"")
-        self.assertEqual(len(client.actions.seen), 5)
+        self.assertEqual(len(client.actions.requests), 5)
 
-    def test_oneway_that_is_wrong(self) -> None:
+    def test_invalid_oneway(self) -> None:
         """A malformed one gets no reply either, nor one with the id of a pending request."""
         client = connect()
         client.send(wait(1, id=1), {"id": 1, "oneway": True}, {"oneway": True, "path": 5})

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.domain.test_handle_message import Surroundings
+from tests.unit.domain.test_handle_message import FakeDependencies
 from tests.unit.support.memory_connection import ServerConnection
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import HandleMessage
@@ -18,7 +18,7 @@ from unixsvc.errors import NotFound
 from unixsvc.server.pending import MAX_PENDING, MAX_STREAMS
 
 
-class Sources(Surroundings):
+class Sources(FakeDependencies):
     """Answers ``/count`` with the numbers to its data's ``to``, ``/wait`` with what is awaited, else at once.
 
     :ivar given: how many numbers were made.
@@ -69,8 +69,8 @@ class Sources(Surroundings):
 
 def count(id: Any, to: int, credit: int | None = None, **data: Any) -> dict[str, Any]:
     """A request for a stream of numbers."""
-    shown = {} if credit is None else {"credit": credit}
-    return {"id": id, "path": "/count", "data": {"to": to, **data}} | shown
+    fields = {} if credit is None else {"credit": credit}
+    return {"id": id, "path": "/count", "data": {"to": to, **data}} | fields
 
 
 class StreamTestCase(SynchronousTestCase):
@@ -152,7 +152,7 @@ class ItemTests(StreamTestCase):
         self.assertEqual(self.codes(), [400])
         self.assertEqual(self.client.transport.closed, "lose")
 
-    def test_begins_later(self) -> None:
+    def test_suspended_action(self) -> None:
         """A suspended action may become a stream; credit and cancel reach it."""
         self.client.send({"id": 1, "path": "/later", "credit": 1})
         self.sources.waiting[0].callback(None)
@@ -161,7 +161,7 @@ class ItemTests(StreamTestCase):
         self.assertEqual(self.codes(), [499])
         self.assert_counted(499)
 
-    def test_begins_too_late(self) -> None:
+    def test_cancelled_before_start(self) -> None:
         """An action that becomes a stream after its cancel is not started, and not in flight."""
         self.client.send({"id": 1, "path": "/stubborn"})
         self.client.connection.connectionLost()
@@ -169,7 +169,7 @@ class ItemTests(StreamTestCase):
         self.assertEqual(self.sources.given, 0)
         self.assert_counted(499)
 
-    def test_between_others(self) -> None:
+    def test_other_requests(self) -> None:
         """Other requests are answered between the turns of a stream that never waits."""
         self.client.send(count(1, 1000), {"id": 2, "path": "/now"})
         received = self.client.received()
@@ -228,7 +228,7 @@ class CreditTests(StreamTestCase):
         self.client.send(count("one", 1))
         self.assertEqual(self.codes(), [200])
 
-    def test_not_among_the_requests(self) -> None:
+    def test_separate_limit(self) -> None:
         """Streams do not count among the 128 pending requests."""
         self.client.send(*[count(f"s{n}", 1, 0) for n in range(MAX_STREAMS - 1)])
         self.client.turn()
@@ -310,7 +310,7 @@ class EndTests(StreamTestCase):
         self.assertEqual((self.client.received(), self.sources.cleaned), ([], 3))
         self.assert_counted(499, 499, 499)
 
-    def test_sends_no_more(self) -> None:
+    def test_half_close(self) -> None:
         """A client that has shut down its sending side gets its stream to the end."""
         self.client.send(count(1, 100))
         self.client.connection.readConnectionLost()

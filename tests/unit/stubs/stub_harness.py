@@ -51,8 +51,8 @@ def everything_contract() -> Contract:
 
 def made_from(contract: Any, service: str = "shop", name: str = "Client") -> str:
     """The text of the generated module."""
-    told = msgspec.json.decode(msgspec.json.encode(contract), type=Contract)
-    return write_module(told, service, name)
+    received = msgspec.json.decode(msgspec.json.encode(contract), type=Contract)
+    return write_module(received, service, name)
 
 
 def load_module(text: str) -> types.ModuleType:
@@ -66,8 +66,8 @@ def load_module(text: str) -> types.ModuleType:
 class Recorder:
     """Carries calls nowhere.
 
-    :param answers: what comes back, as JSON has it; it is decoded into the type that is asked for.
-    :ivar calls: method, path, and what data became as JSON.
+    :param answers: the results as JSON; they are decoded into the requested type.
+    :ivar calls: the method, the path, and the data as JSON.
     """
 
     def __init__(self, *answers: Any) -> None:

@@ -17,12 +17,12 @@ class Loop(uvloop.Loop):
         self.later: list[Callable[[], None]] = []
 
     def call_later(self, seconds: float, call: Any) -> Any:  # type: ignore[override]
-        """Note the timer."""
+        """Record the timer."""
         self.later.append(call)
         return _Timer(self.later, call)
 
     def wait(self) -> None:
-        """The time has come."""
+        """Advance the clock."""
         later = self.later[:]
         self.later.clear()
         for call in later:
@@ -39,7 +39,7 @@ class _Timer:
         self._later, self._call = later, call
 
     def cancel(self) -> None:
-        """Not any more."""
+        """Remove the timer."""
         if self._call in self._later:
             self._later.remove(self._call)
 
@@ -50,7 +50,7 @@ class Echo(Protocol):
     left: ContextVar[bytes] = ContextVar("left", default=b"")
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Send the bytes back."""
         transport: Any = self.transport
         transport.write(self.left.get() + data)
         self.left.set(data)

@@ -24,16 +24,16 @@ __all__ = ["Actions", "ServerConnection", "connect", "wait"]
 
 @implementer(IHandleMessage)
 class Actions:
-    """Answers ``/now`` at once with the request's data, ``/wait`` when told to, and ``/wrong`` with 401.
+    """Replies to ``/now`` at once, to ``/wait`` when a test says so, and to ``/wrong`` with 401.
 
-    :ivar waiting: the unanswered requests to ``/wait``, by their data's ``n``.
-    :ivar seen: all requests.
+    :ivar waiting: the pending requests to ``/wait``, by their data's ``n``.
+    :ivar requests: all requests.
     :ivar stopped: the codes with which requests to ``/wait`` were stopped.
     """
 
     def __init__(self) -> None:
         self.waiting: dict[int, Deferred[Any]] = {}
-        self.seen: list[Request] = []
+        self.requests: list[Request] = []
         self.stopped: list[int] = []
         self.seconds = 30.0
 
@@ -46,7 +46,7 @@ class Actions:
         return start(self._answer(request))
 
     async def _answer(self, request: Request) -> Reply:
-        self.seen.append(request)
+        self.requests.append(request)
         if request.path == "/wrong":
             request.caller.wrong_tokens += 1
             return error_to_reply(Unauthorized())

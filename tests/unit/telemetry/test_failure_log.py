@@ -9,8 +9,8 @@ from unixsvc.domain.message import Request
 from unixsvc.telemetry.logs import FailureLog
 
 
-class GaveUpTests(SynchronousTestCase):
-    def test_gave_up(self) -> None:
+class AbortedTests(SynchronousTestCase):
+    def test_aborted(self) -> None:
         """A cancelled action, or one that exceeded its deadline, is logged with its id at the level info."""
         for code, words in ((499, "GET /slow was cancelled"), (504, "GET /slow exceeded its deadline")):
             with capturedLogs() as events:

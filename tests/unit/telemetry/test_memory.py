@@ -57,5 +57,5 @@ class MemoryTests(SynchronousTestCase):
             os._exit(0)
         os.waitpid(pid, 0)
         os.close(writing)
-        with os.fdopen(reading) as told:
-            self.assertGreater(int(told.read().split()[0]) - self.resident(), 128 * MIB)
+        with os.fdopen(reading) as pipe:
+            self.assertGreater(int(pipe.read().split()[0]) - self.resident(), 128 * MIB)

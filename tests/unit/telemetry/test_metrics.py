@@ -16,7 +16,7 @@ MICROSECOND = 1e-6
 times = st.integers(0, 10**10).map(lambda micros: (micros + 0.5) / 1e6)
 
 
-def figures_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
+def snapshot_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
     """What has been counted."""
     stats = ServiceMetrics()
     for each in seconds:
@@ -24,12 +24,12 @@ def figures_of(*seconds: float, code: int = 200) -> MetricsSnapshot:
     return stats.snapshot()
 
 
-class FiguresTests(SynchronousTestCase):
+class MetricsTests(SynchronousTestCase):
     """Metrics."""
 
     def test_nothing(self) -> None:
         """All values are zero before the first reply."""
-        self.assertEqual(figures_of(), MetricsSnapshot())
+        self.assertEqual(snapshot_of(), MetricsSnapshot())
         self.assertEqual(
             (MetricsSnapshot().requests, MetricsSnapshot().errors, MetricsSnapshot().seconds), (0, 0, 0.0)
         )
@@ -51,7 +51,7 @@ class FiguresTests(SynchronousTestCase):
         stats.count(200, 1.0)
         before = stats.snapshot()
         stats.count(200, 1.0)
-        self.assertEqual(before, figures_of(1.0))
+        self.assertEqual(before, snapshot_of(1.0))
 
     def test_clear(self) -> None:
         """After a reset, earlier replies do not count; earlier snapshots stay the same."""
@@ -62,16 +62,16 @@ class FiguresTests(SynchronousTestCase):
         stats.clear()
         self.assertEqual((stats.snapshot(), before.requests, before.seconds), (MetricsSnapshot(), 2, 2.0))
         stats.count(200, 0.5)
-        self.assertEqual(stats.snapshot(), figures_of(0.5))
+        self.assertEqual(stats.snapshot(), snapshot_of(0.5))
 
     def test_json(self) -> None:
         """A snapshot can be encoded and decoded as JSON."""
-        found = figures_of(0.0, 0.1, 3.0)
+        found = snapshot_of(0.0, 0.1, 3.0)
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_quantiles(self) -> None:
         """A quantile is the latency that this share of the replies does not exceed."""
-        found = figures_of(*(number / 100 for number in range(1, 101)))
+        found = snapshot_of(*(number / 100 for number in range(1, 101)))
         for share, seconds in ((0.0, 0.01), (0.5, 0.5), (0.99, 0.99), (1.0, 1.0)):
             self.assertGreaterEqual(found.quantile(share), seconds)
             self.assertLessEqual(found.quantile(share), seconds * 1.125 + MICROSECOND)
@@ -80,16 +80,16 @@ class FiguresTests(SynchronousTestCase):
     def test_quantile_is_near(self, seconds: list[float], share: float) -> None:
         """A quantile is never too low, and at most an eighth, or a microsecond, too high."""
         exact = sorted(seconds)[max(math.ceil(share * len(seconds)) - 1, 0)]
-        found = figures_of(*seconds).quantile(share)
+        found = snapshot_of(*seconds).quantile(share)
         self.assertGreater(found, exact)
         self.assertLessEqual(found, exact * 1.125 + 2 * MICROSECOND)
 
     @given(st.lists(times, max_size=20), st.lists(times, max_size=20))
     def test_addition(self, ours: list[float], theirs: list[float]) -> None:
         """The sum of the metrics of two workers is that of one worker with all replies."""
-        added = figures_of(*ours) + figures_of(*theirs, code=500)
-        reverse = figures_of(*theirs, code=500) + figures_of(*ours)
-        together = figures_of(*ours, *theirs)
+        added = snapshot_of(*ours) + snapshot_of(*theirs, code=500)
+        reverse = snapshot_of(*theirs, code=500) + snapshot_of(*ours)
+        together = snapshot_of(*ours, *theirs)
         self.assertEqual((added.requests, added.buckets), (together.requests, together.buckets))
         self.assertEqual((added.errors, added.codes.get(500, 0)), (len(theirs), len(theirs)))
         self.assertAlmostEqual(added.seconds, together.seconds)
@@ -115,16 +115,16 @@ class FiguresTests(SynchronousTestCase):
         asked = ClientStats(open=1, half_open=1, closed=1, refused=7, connections=3)
         found = MetricsSnapshot(requests=2, services={"shop": asked}).past()
         self.assertEqual(found, MetricsSnapshot(requests=2, services={"shop": ClientStats(refused=7)}))
-        self.assertEqual(figures_of(0.1).past(), figures_of(0.1))
+        self.assertEqual(snapshot_of(0.1).past(), snapshot_of(0.1))
 
-    def test_nobody_asked(self) -> None:
+    def test_no_client_stats(self) -> None:
         """A report without clients has no field for them; those of others survive JSON."""
-        self.assertNotIn(b"services", msgspec.json.encode(figures_of(0.1) + MetricsSnapshot()))
+        self.assertNotIn(b"services", msgspec.json.encode(snapshot_of(0.1) + MetricsSnapshot()))
         found = MetricsSnapshot(services={"shop": ClientStats(1, 0, 0, 5, 1)})
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(found), type=MetricsSnapshot), found)
 
     def test_zero(self) -> None:
         """An empty snapshot is the neutral element of the sum."""
-        found = figures_of(0.1, 2.0)
+        found = snapshot_of(0.1, 2.0)
         self.assertEqual(found + MetricsSnapshot(), found)
         self.assertEqual(sum([found, found], MetricsSnapshot()).requests, 4)

@@ -71,7 +71,7 @@ class StoreContract(SynchronousTestCase):
         self.users.remove(self.users.add(NewUser("Ada")).id)
         self.assertEqual(self.users.add(NewUser("Bob")).id, 3)
 
-    def test_nobody(self) -> None:
+    def test_unknown_id(self) -> None:
         """All methods raise NoSuchUser for an unknown id."""
         attempts = [
             lambda: self.users.get(7),

@@ -85,7 +85,7 @@ class UserTests(AppTestCase):
         self.assertEqual(self.ask("DELETE", "/user/1"), None)
         self.assertEqual(self.ask("GET", "/user"), [])
 
-    def test_nobody(self) -> None:
+    def test_unknown_id(self) -> None:
         """Each action on an unknown id is a 404 that names it."""
         for method in ["GET", "PUT", "PATCH", "DELETE"]:
             data = {"name": "x"} if method.startswith("P") else {}

@@ -52,7 +52,7 @@ class FileTests(SynchronousTestCase):
         users.close()
         self.assertEqual(self.open().page(20, 0), [])
 
-    def test_seen_at_once(self) -> None:
+    def test_visible_at_once(self) -> None:
         """Changes of one process are visible to others."""
         one, other = self.open(), self.open()
         other.page(1, 0)

@@ -120,7 +120,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(_messages(framer, [b":1}\n"]), [b'{"a":1}'])
         self.assertFalse(framer.partial)
 
-    def test_rest(self) -> None:
+    def test_unfinished_message(self) -> None:
         """The rest at the end of the stream is taken once."""
         framer = MessageFramer(100)
         _messages(framer, [b'{"a"', b":1}"])
@@ -148,7 +148,7 @@ class LimitTests(SynchronousTestCase):
             _messages(MessageFramer(5), [b"123456"])
         self.assertEqual(caught.exception.detail, {"max_message_bytes": 5})
 
-    def test_after_others(self) -> None:
+    def test_earlier_messages_first(self) -> None:
         """Messages in front of a too large one are taken first."""
         for large in (b"123456\n", b"123456", b"123456\n1\n"):
             for most in (1, 2, 9):
@@ -197,7 +197,7 @@ class UnframedTests(SynchronousTestCase):
         """White space before and after does not matter."""
         self.assertEqual(_first_whole([b" \r\t{", b"} \r"]), (1, b" \r\t{} \r"))
 
-    def test_told_once(self) -> None:
+    def test_found_once(self) -> None:
         """A complete object is reported once."""
         framer = MessageFramer(100)
         _messages(framer, [b"{}"])
@@ -210,7 +210,7 @@ class UnframedTests(SynchronousTestCase):
         _messages(framer, [b"{}\n{}"])
         self.assertIsNone(framer.unframed())
 
-    def test_rubbish_is_handed_over(self) -> None:
+    def test_trailing_bytes(self) -> None:
         """Bytes behind the object are handed over with it, for the decoder to refuse."""
         self.assertEqual(_first_whole([b"{}{}"]), (0, b"{}{}"))
 

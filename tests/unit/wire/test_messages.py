@@ -76,7 +76,7 @@ class DecodeTests(SynchronousTestCase):
                 decode_client_message(b'{"credit":%b}' % wrong)
             self.assertEqual(caught.exception.detail[0]["field"], "credit")
 
-    def test_token_is_not_shown(self) -> None:
+    def test_token_not_in_repr(self) -> None:
         """The repr of a request does not show the token."""
         wire = decode_client_message(b'{"auth_token":"sesame"}')
         self.assertNotIn("sesame", repr(wire) + repr(to_request(wire, Caller())))

@@ -78,7 +78,7 @@ def _connect(connection: socket.socket, path: str) -> None:
         remedy = "run as the user of the orchestrator, or in its group"
         raise ServiceUnreachable(path, "permission to connect is denied", remedy) from None
     except OSError as error:
-        # EAGAIN: the backlog is full, and nothing notifies when it is not any more.
+        # EAGAIN: the backlog is full, and there is no event when it has room again.
         busy = error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE)
         reason = ServiceUnreachable(path, f"cannot be reached: {error.strerror}", "see its log")
         raise ConnectAttemptFailed(reason, busy=True) if busy else reason from None

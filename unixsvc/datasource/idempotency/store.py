@@ -29,7 +29,7 @@ from unixsvc.errors import ConfigError, Conflict, Unavailable
 __all__ = ["OUTCOME_UNKNOWN", "IdempotencyStore", "store_path"]
 
 OUTCOME_UNKNOWN: Final = error_to_reply(
-    Conflict("the action was begun for this idempotency_key, and its outcome is not known: not run again")
+    Conflict("the action was started for this idempotency_key, and its outcome is not known: not run again")
 )
 _PRUNE_INTERVAL: Final = 64  # replies; the cost of pruning is negligible then
 _DATABASE_ERRORS: Final = (OSError, sqlite3.Error)

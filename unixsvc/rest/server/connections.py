@@ -17,7 +17,7 @@ from unixsvc.rest.server.timeouts import ConnectionPhase
 
 __all__ = ["HttpConnection", "HttpConnections"]
 
-# After an error response the client may still be sending: its bytes are read and dropped for so long, in
+# After an error response the client may still be sending: its bytes are read and dropped for this time, in
 # seconds, as a close would reset the connection and the response could be lost.
 _LINGER: Final = 2.0
 # The time for the first request of a new connection while the worker drains and has no successor, in seconds.

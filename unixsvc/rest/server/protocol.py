@@ -128,7 +128,7 @@ class HttpProtocol(HTTPChannel):
             self._serve()
 
     def _update_reading(self) -> None:
-        """Read on only if what comes can be served soon (flow control).
+        """Read on only if further requests can be served soon (flow control).
 
         While a request is processed a little is read ahead, which is how a disconnect is noticed.
         """
@@ -291,6 +291,6 @@ class HttpProtocol(HTTPChannel):
                 self._control.close()
 
     def _linger(self) -> None:
-        """Close the sending side when all is sent, and drop what comes."""
+        """Close the sending side when all is sent, and drop further input."""
         self._parser.clear()
         self._control.linger()

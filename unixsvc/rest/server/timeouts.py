@@ -90,5 +90,5 @@ def peer_has_closed(transport: object) -> bool:
 
 
 def _handle(transport: object) -> Any:
-    # Any: a socket, or under uvloop what stands for one.
+    # Any: a socket, or under uvloop its replacement.
     return transport.getHandle() if ISystemHandle.providedBy(transport) else None

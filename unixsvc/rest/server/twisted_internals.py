@@ -35,7 +35,7 @@ def take_over_reading(channel: HTTPChannel, transport: IPushProducer) -> None:
 def is_write_paused(request: Request) -> bool:
     """Whether a transport has paused the channel of a request, as its write buffer is full.
 
-    A producer that is registered afterwards is not told.
+    A producer that is registered afterwards is not paused.
     """
     channel: Any = getattr(request, "channel", None)  # None after a disconnect
     return bool(getattr(channel, "_waitingForTransport", False))

@@ -17,7 +17,7 @@ from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Peer, Reply, Request
 from unixsvc.errors import ServiceError
 
-__all__ = ["Acting", "StoreTestCase", "keyed"]
+__all__ = ["RecordedActions", "StoreTestCase", "keyed"]
 
 
 def keyed(key: str = "k", data: str = '{"x":1}', **fields: Any) -> Request:
@@ -28,7 +28,7 @@ def keyed(key: str = "k", data: str = '{"x":1}', **fields: Any) -> Request:
 
 
 @implementer(IRouterDatasource)
-class Acting:
+class RecordedActions:
     """Actions that do as the test says.
 
     :ivar runs: the requests whose action was run.
@@ -92,9 +92,9 @@ class StoreTestCase(SynchronousTestCase):
         self.addCleanup(store.close)
         return store
 
-    def once(self, store: IdempotencyStore, acting: Acting) -> IdempotentDatasource:
+    def datasource(self, store: IdempotencyStore, actions: RecordedActions) -> IdempotentDatasource:
         """The datasource of a worker."""
-        return IdempotentDatasource(acting, acting.check, store, self.clock)
+        return IdempotentDatasource(actions, actions.check, store, self.clock)
 
     def start(self, datasource: IdempotentDatasource, request: Request) -> Deferred[Reply]:
         """Start a request."""

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.datasource.idempotency.store_harness import Acting, StoreTestCase, keyed
+from tests.unit.datasource.idempotency.store_harness import RecordedActions, StoreTestCase, keyed
 from unixsvc.config.settings import Security
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
@@ -42,8 +42,8 @@ class OnceTests(StoreTestCase):
     def setUp(self) -> None:
         """Create two workers with the same actions."""
         super().setUp()
-        self.acting = Acting()
-        self.here, self.there = self.once(self.a, self.acting), self.once(self.b, self.acting)
+        self.actions = RecordedActions()
+        self.here, self.there = self.datasource(self.a, self.actions), self.datasource(self.b, self.actions)
 
     def reply(self, datasource: IdempotentDatasource, request: Request) -> Reply:
         """The reply to a request that does not wait."""
@@ -53,14 +53,14 @@ class OnceTests(StoreTestCase):
         """It provides IRouterDatasource."""
         self.assertTrue(verifyObject(IRouterDatasource, self.here))
         self.assertTrue(verifyClass(IRouterDatasource, IdempotentDatasource))
-        self.assertTrue(verifyObject(IRouterDatasource, self.acting))
+        self.assertTrue(verifyObject(IRouterDatasource, self.actions))
 
     def test_without_a_key(self) -> None:
         """A request without a key, or with a safe method, runs each time and is not stored."""
         plain = [Request("POST", "/"), *(keyed(method=method) for method in ("GET", "HEAD", "OPTIONS"))]
         for request in plain * 2:
             self.reply(self.here, request)
-        self.assertEqual(self.acting.runs, plain * 2)
+        self.assertEqual(self.actions.runs, plain * 2)
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_again(self) -> None:
@@ -68,7 +68,7 @@ class OnceTests(StoreTestCase):
         for each in (self.here, self.there, self.here):
             self.assertEqual(self.reply(each, keyed()), FIRST)
         self.assertEqual(self.reply(self.there, keyed("other")), Reply(200, b'"run 2"'))
-        self.assertEqual(len(self.acting.runs), 2)
+        self.assertEqual(len(self.actions.runs), 2)
 
     def test_another_request(self) -> None:
         """A key of a request with another method, path, query, data or user is refused."""
@@ -85,7 +85,7 @@ class OnceTests(StoreTestCase):
             error = self.failureResultOf(self.start(self.there, keyed(**({"uid": 7} | other))), Invalid)
             self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
         self.assertEqual(self.reply(self.there, keyed(uid=7)), FIRST)
-        self.assertEqual(len(self.acting.runs), 1)
+        self.assertEqual(len(self.actions.runs), 1)
 
     def test_keys(self) -> None:
         """A key has 1 to 255 characters of any kind."""
@@ -94,11 +94,11 @@ class OnceTests(StoreTestCase):
             self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
         for key in ("x" * 255, "ä\0'\ud800"):
             self.assertEqual(self.reply(self.here, keyed(key)), self.reply(self.there, keyed(key)))
-        self.assertEqual(len(self.acting.runs), 2)
+        self.assertEqual(len(self.actions.runs), 2)
 
     def test_failures(self) -> None:
         """The error of an action is stored; of an unknown exception only the code."""
-        told = {
+        failures = {
             "a": (Conflict({"by": [1]}), Reply(409, b"", "Conflict", {"by": [1]})),
             "b": (NotFound("x"), Reply(404, b"", "Not found", "x")),
             "c": (ValueError("secret"), Reply(500, b"", "Internal Server Error", None)),
@@ -106,37 +106,37 @@ class OnceTests(StoreTestCase):
             "e": (asyncio.CancelledError(), Reply(500, b"", "Internal Server Error", None)),
             "f": (Conflict(object()), Reply(500, b"", "Internal Server Error", None)),
         }
-        for key, (error, reply) in told.items():
-            self.acting.error = error
+        for key, (error, reply) in failures.items():
+            self.actions.error = error
             self.assertIs(self.failureResultOf(self.start(self.here, keyed(key))).value, error)
             self.assertEqual(self.reply(self.there, keyed(key)), reply)
-        self.assertEqual(len(self.acting.runs), len(told))
+        self.assertEqual(len(self.actions.runs), len(failures))
 
     def test_not_begun(self) -> None:
         """Errors before the action are not stored, and come before the stored reply."""
         for refusal in (Unauthorized(), NotFound(), Invalid([]), Unavailable()):
-            self.acting.refusal = refusal
+            self.actions.refusal = refusal
             self.assertIs(self.failureResultOf(self.start(self.here, keyed())).value, refusal)
-        self.acting.refusal = None
+        self.actions.refusal = None
         self.assertEqual(self.reply(self.here, keyed()), FIRST)
-        self.acting.refusal = Unauthorized()
+        self.actions.refusal = Unauthorized()
         self.failureResultOf(self.start(self.there, keyed()), Unauthorized)
 
     def test_waits_here(self) -> None:
         """Requests to the worker that runs the action get its reply at the same time."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         replies = [self.start(self.here, keyed()) for _ in range(5)]
         for each in replies:
             self.assertNoResult(each)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.acting.waits.callback(None)
+        self.actions.waits.callback(None)
         for each in replies:
             self.assertEqual(self.successResultOf(each), FIRST)
-        self.assertEqual(len(self.acting.runs), 1)
+        self.assertEqual(len(self.actions.runs), 1)
 
     def test_waits_there(self) -> None:
         """Requests to another worker get the reply soon; the polling interval grows."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         self.start(self.here, keyed())
         reply = self.start(self.there, keyed())
         pauses = []
@@ -146,15 +146,15 @@ class OnceTests(StoreTestCase):
             self.clock.advance(call.getTime() - self.clock.seconds())
         self.assertEqual(pauses, [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25, 0.25])
         self.assertNoResult(reply)
-        self.acting.waits.callback(None)
+        self.actions.waits.callback(None)
         self.clock.advance(0.25)
         self.assertEqual(self.successResultOf(reply), FIRST)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(len(self.acting.runs), 1)
+        self.assertEqual(len(self.actions.runs), 1)
 
     def test_stops_waiting(self) -> None:
         """Cancelling a waiting request affects neither the action nor other requests."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         first = self.start(self.here, keyed())
         for datasource in (self.here, self.there):
             coroutine: Any = datasource.handle(keyed())
@@ -164,53 +164,53 @@ class OnceTests(StoreTestCase):
             self.assertRaises(DeadlineExceeded, coroutine.throw, DeadlineExceeded())
         second = self.start(self.here, keyed())
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.acting.waits.callback(None)
+        self.actions.waits.callback(None)
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
 
-    def test_dead(self) -> None:
+    def test_worker_exits(self) -> None:
         """If the worker that runs the action dies, waiting and later requests get 409."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         self.start(self.here, keyed())
         reply = self.start(self.there, keyed())
         self.alive.remove("A")
         self.clock.advance(0.005)
         self.assertEqual(self.successResultOf(reply), OUTCOME_UNKNOWN)
         self.assertEqual(self.reply(self.there, keyed()), OUTCOME_UNKNOWN)
-        self.assertEqual(len(self.acting.runs), 1)
+        self.assertEqual(len(self.actions.runs), 1)
 
-    def test_cut_short(self) -> None:
+    def test_interrupted_action(self) -> None:
         """The outcome of an aborted action is unknown: waiting and later requests get 409."""
         for key, error in (("a", Cancelled()), ("b", DeadlineExceeded()), ("c", Unavailable())):
-            self.acting.waits = Deferred()
+            self.actions.waits = Deferred()
             first, second = self.start(self.here, keyed(key)), self.start(self.here, keyed(key))
-            self.acting.waits.errback(error)
+            self.actions.waits.errback(error)
             self.failureResultOf(first, type(error))
             self.assertEqual(self.successResultOf(second), OUTCOME_UNKNOWN)
             self.assertEqual(self.reply(self.there, keyed(key)), OUTCOME_UNKNOWN)
-        self.assertEqual(len(self.acting.runs), 3)
+        self.assertEqual(len(self.actions.runs), 3)
 
-    def test_given_up(self) -> None:
+    def test_closed_coroutine(self) -> None:
         """The outcome of a closed coroutine is unknown."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         coroutine: Any = self.here.handle(keyed())
         coroutine.send(None)
         coroutine.close()
         self.assertEqual(self.reply(self.here, keyed()), OUTCOME_UNKNOWN)
 
-    def test_cannot_be_noted(self) -> None:
+    def test_key_not_stored(self) -> None:
         """If the key cannot be recorded, the action does not run."""
-        datasource = self.once(self.store("A", "/proc/none"), self.acting)
+        datasource = self.datasource(self.store("A", "/proc/none"), self.actions)
         self.failureResultOf(self.start(datasource, keyed()), Unavailable)
-        self.assertEqual(self.acting.runs, [])
+        self.assertEqual(self.actions.runs, [])
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
-    def test_cannot_be_kept(self) -> None:
+    def test_result_not_stored(self) -> None:
         """If the reply cannot be stored, its caller and waiting requests get it all the same."""
-        self.acting.waits = Deferred()
+        self.actions.waits = Deferred()
         first, second = self.start(self.here, keyed()), self.start(self.here, keyed())
         self.a.close()
         self.patch(self.a, "_path", "/proc/none")
-        self.acting.waits.callback(None)
+        self.actions.waits.callback(None)
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 

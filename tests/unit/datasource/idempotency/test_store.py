@@ -25,13 +25,13 @@ class AnswersTests(StoreTestCase):
         self.assertTrue(verifyObject(IIdempotencyStore, self.a))
         self.assertTrue(verifyClass(IIdempotencyStore, IdempotencyStore))
 
-    def test_begun_once(self) -> None:
+    def test_started_once(self) -> None:
         """Only the first request starts the action; both stores then return its fingerprint."""
         self.assertIsNone(self.a.begin(b"k", b"f"))
         for each in (self.a, self.b):
             self.assertEqual(each.begin(b"k", b"other"), (b"f", None))
 
-    def test_answered(self) -> None:
+    def test_stored_result(self) -> None:
         """Both stores return the stored reply, a result or an error."""
         made = Reply(200, b"7", location="/user/7"), Reply(200, b"7", location="")
         replies = Reply(200, b'{"a":"\xc3\xa4"}'), FAILURE, *made
@@ -58,7 +58,7 @@ class AnswersTests(StoreTestCase):
         self.assertIn("outcome is not known", OUTCOME_UNKNOWN.detail)
         self.assertEqual(self.store("C").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
-    def test_answered_in_the_last_moment(self) -> None:
+    def test_result_before_exit(self) -> None:
         """A reply that a worker stores just before its death counts."""
         self.a.begin(b"k", b"f")
 
@@ -77,7 +77,7 @@ class AnswersTests(StoreTestCase):
         self.addCleanup(looks.close)
         self.assertEqual(looks.begin(b"k", b"f"), (b"f", FAILURE))
 
-    def test_answers_after_all(self) -> None:
+    def test_late_result(self) -> None:
         """A worker that was considered dead does not change a recorded outcome."""
         self.a.begin(b"k", b"f")
         self.alive.remove("A")
@@ -85,7 +85,7 @@ class AnswersTests(StoreTestCase):
         self.a.finish(b"k", FAILURE)
         self.assertEqual(self.b.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
 
-    def test_forgotten_in_this_process(self) -> None:
+    def test_lost_in_this_process(self) -> None:
         """A key that this process has recorded, but is not running, has an unknown outcome."""
         self.a.begin(b"k", b"f")
         self.assertEqual(self.store("A").begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
@@ -188,7 +188,7 @@ class FileTests(StoreTestCase):
         base.close()
         self.assert_unusable("another version of unixsvc (format 7)")
 
-    def test_others_may_read_it(self) -> None:
+    def test_readable_by_others(self) -> None:
         """A file that other users can read is not used."""
         self.a.begin(b"k", b"f")
         self.a.close()
@@ -214,7 +214,7 @@ class FileTests(StoreTestCase):
         os.mkdir(self.folder)
         self.assertIsNone(self.a.begin(b"k", b"f"))
 
-    def test_cannot_be_kept(self) -> None:
+    def test_result_not_stored(self) -> None:
         """A failure to store a reply is raised and logged; the outcome of the key is unknown then."""
         self.a.begin(b"k", b"f")
         self.a.close()

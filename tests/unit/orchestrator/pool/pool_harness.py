@@ -134,7 +134,7 @@ class PoolTestCase(SynchronousTestCase):
     ) -> None:
         """Make another pool with a reactor of its own."""
         self.reactor = Processes()
-        self.reactor.advance(100)  # so that no time is by chance that of the beginning
+        self.reactor.advance(100)  # so that no time is equal to that of the start
         self.listener = MemoryListener()
         self.counts_pages: list[MemoryCounts] = []
         self.pool = Pool(

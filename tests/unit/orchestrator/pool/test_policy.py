@@ -85,7 +85,7 @@ class SlotTests(DecideTestCase):
         self.decided(view(*workers, wanted=3, stopping=True), 1, Drain(1), Terminate(2))
 
     def test_too_many(self) -> None:
-        """A worker in an unwanted slot is drained; the others are left alone."""
+        """A worker in an unwanted slot is drained; the others stay."""
         self.decided(
             view(worker(WorkerPhase.READY), worker(WorkerPhase.READY, slot=2)), 1, Drain(2), wake_at=10
         )

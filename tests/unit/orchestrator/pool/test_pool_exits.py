@@ -17,7 +17,7 @@ class DeathTests(PoolTestCase):
     """Dead workers are replaced, with a back-off."""
 
     def test_at_once(self) -> None:
-        """After the first death, the slot is filled at once; other workers are left alone."""
+        """After the first death, the slot is filled at once; other workers stay."""
         first, second = self.run_pool()
         first.end(by=9)
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2, 1])

@@ -20,7 +20,7 @@ class StatsTests(PoolTestCase):
         return stats.ended.requests + sum(each.status.snapshot.requests for each in stats.workers)
 
     def test_heartbeat(self) -> None:
-        """Ready workers are asked for a report each second, others are not."""
+        """Ready workers get a request for a report each second, others do not."""
         self.pool.startService()
         first, second = self.reactor.started
         first.report(WorkerReady())
@@ -29,7 +29,7 @@ class StatsTests(PoolTestCase):
         self.assertEqual(second.commands, [])
 
     def test_draining(self) -> None:
-        """A draining worker is asked as well: its requests count."""
+        """A draining worker gets the request as well: its replies count."""
         first, _ = self.run_pool()
         self.pool.scale(1)
         self.reactor.pump([1.0] * 2)

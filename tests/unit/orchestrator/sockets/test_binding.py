@@ -50,7 +50,7 @@ class LockTests(DirectoryTestCase):
         self.assertIn(f"pid {os.getpid()}", str(error))
         self.assertIn("--socket-dir", str(error))
 
-    def test_refusal_harms_nobody(self) -> None:
+    def test_first_lock_kept(self) -> None:
         """After a refusal the first lock is still held, with its pid in the file."""
         lock = DirectoryLock(self.folder)
         self.addCleanup(lock.release)
@@ -111,7 +111,7 @@ class BindTests(DirectoryTestCase):
         bind(self.path, 0o660, 10).close()
         self.assertFalse(os.path.lexists(self.path))
 
-    def test_close_leaves_others(self) -> None:
+    def test_close_keeps_replaced_path(self) -> None:
         """Closing does not remove what another process has put at the path."""
         bound = bind(self.path, 0o660, 10)
         os.unlink(self.path)

@@ -45,7 +45,7 @@ class NotifierTestCase(SynchronousTestCase):
         systemd.setblocking(False)
         return systemd
 
-    def heard(self) -> str:
+    def next_message(self) -> str:
         """The next message."""
         return self.systemd.recv(4096).decode()
 
@@ -63,15 +63,15 @@ class NotifierTests(NotifierTestCase):
             (lambda: self.notifier.send("A=1", "B=2"), "A=1\nB=2"),
         ):  # fmt: skip
             send()
-            self.assertEqual(self.heard(), expected)
-            self.assertRaises(BlockingIOError, self.heard)
+            self.assertEqual(self.next_message(), expected)
+            self.assertRaises(BlockingIOError, self.next_message)
 
     def test_reloading(self) -> None:
         """The message about a reload has the monotonic time in microseconds."""
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.notifier.reloading()
         after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        lines = dict(line.split("=") for line in self.heard().splitlines())
+        lines = dict(line.split("=") for line in self.next_message().splitlines())
         self.assertEqual(lines.pop("RELOADING"), "1")
         self.assertTrue(before <= int(lines.pop("MONOTONIC_USEC")) <= after)
         self.assertEqual(lines, {})
@@ -80,18 +80,18 @@ class NotifierTests(NotifierTestCase):
         """A status of several lines cannot contain other assignments."""
         for send, begin in (self.notifier.status, ""), (self.notifier.ready, "READY=1\n"):
             send("failed\nSTOPPING=1")
-            self.assertEqual(self.heard(), f"{begin}STATUS=failed STOPPING=1")
+            self.assertEqual(self.next_message(), f"{begin}STATUS=failed STOPPING=1")
 
     def test_undecodable(self) -> None:
         """A status with an undecodable file name is sent with replacement characters."""
         self.notifier.status(os.fsdecode(b"\xff.toml"))
-        self.assertEqual(self.heard(), "STATUS=?.toml")
+        self.assertEqual(self.next_message(), "STATUS=?.toml")
 
     def test_abstract(self) -> None:
         """An address that begins with @ is an abstract one."""
         self.systemd = self.listen(f"\0{self.path}")
         Notifier(f"@{self.path}").alive()
-        self.assertEqual(self.heard(), "WATCHDOG=1")
+        self.assertEqual(self.next_message(), "WATCHDOG=1")
 
     def test_no_address(self) -> None:
         """Without an address nothing is sent or logged, and the notifier is false."""

@@ -25,46 +25,46 @@ def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus
 class Notifier:
     """Records the messages to systemd.
 
-    :param hears: whether systemd listens.
+    :param listening: whether systemd listens.
     """
 
-    def __init__(self, hears: bool = True) -> None:
-        self._hears = hears
-        self.told: list[str] = []
+    def __init__(self, listening: bool = True) -> None:
+        self._listening = listening
+        self.messages: list[str] = []
 
     def __bool__(self) -> bool:
-        return self._hears
+        return self._listening
 
     def ready(self, status: str) -> None:
         """Record it."""
-        self.told.append("ready")
+        self.messages.append("ready")
 
     def reloading(self) -> None:
         """Record it."""
-        self.told.append("reloading")
+        self.messages.append("reloading")
 
     def stopping(self) -> None:
         """Record it."""
-        self.told.append("stopping")
+        self.messages.append("stopping")
 
     def status(self, text: str) -> None:
         """Record it."""
-        self.told.append(text)
+        self.messages.append(text)
 
     def alive(self) -> None:
         """Record it."""
-        self.told.append("alive")
+        self.messages.append("alive")
 
 
 class Orchestrator:
     """A fake orchestrator.
 
-    :ivar asked: how often its status was requested.
+    :ivar status_requests: how often its status was requested.
     """
 
     def __init__(self) -> None:
         self.well = True
-        self.asked = 0
+        self.status_requests = 0
         self.requests = 0
 
     def healthy(self) -> bool:
@@ -73,7 +73,7 @@ class Orchestrator:
 
     async def status(self) -> dict[str, ServiceStatus]:
         """One service."""
-        self.asked += 1
+        self.status_requests += 1
         return {"home": status_of("ready", requests=self.requests)}
 
 
@@ -92,84 +92,84 @@ class SystemdTests(SynchronousTestCase):
         self.systemd = SystemdService(activation, cast(IOrchestrator, self.orchestrator), self.clock)
         self.systemd.startService()
 
-    def heard(self) -> list[str]:
+    def new_messages(self) -> list[str]:
         """The messages since the last call."""
-        told, self.notifier.told = self.notifier.told, []
-        return list(told)
+        messages, self.notifier.messages = self.notifier.messages, []
+        return list(messages)
 
     def test_ready(self) -> None:
         """Nothing is sent before all services are ready; then READY and the status."""
         self.clock.advance(60)
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.new_messages(), [])
         self.systemd.ready()
-        told = self.heard()
-        self.assertEqual(told[0], "ready")
-        self.assertIn("1 services, 1 workers ready; 0 requests, 0/s", told)
+        messages = self.new_messages()
+        self.assertEqual(messages[0], "ready")
+        self.assertIn("1 services, 1 workers ready; 0 requests, 0/s", messages)
 
     def test_alive(self) -> None:
         """Watchdog messages are sent three times in the watchdog time."""
         self.systemd.ready()
-        self.heard()
+        self.new_messages()
         self.clock.pump([0.5] * 12)
-        self.assertEqual(self.heard().count("alive"), 3)
+        self.assertEqual(self.new_messages().count("alive"), 3)
 
     def test_unhealthy(self) -> None:
         """Without a ready worker of a service, no watchdog message is sent."""
         self.systemd.ready()
         self.orchestrator.well = False
-        self.heard()
+        self.new_messages()
         self.clock.pump([0.5] * 12)
-        self.assertNotIn("alive", self.heard())
+        self.assertNotIn("alive", self.new_messages())
         self.orchestrator.well = True
         self.clock.pump([0.5] * 4)
-        self.assertIn("alive", self.heard())
+        self.assertIn("alive", self.new_messages())
 
     def test_no_watchdog(self) -> None:
         """Without a watchdog time, no watchdog message is sent."""
         self.make(Notifier(), watchdog=None)
         self.systemd.ready()
         self.clock.pump([0.5] * 40)
-        self.assertNotIn("alive", self.heard())
+        self.assertNotIn("alive", self.new_messages())
 
     def test_status(self) -> None:
         """The status is sent every five seconds, with the requests per second since the last one."""
         self.orchestrator.requests = 50
         self.systemd.ready()
-        self.heard()
+        self.new_messages()
         self.orchestrator.requests = 150
         self.clock.pump([0.5] * 9)
-        self.assertEqual([each for each in self.heard() if each != "alive"], [])
+        self.assertEqual([each for each in self.new_messages() if each != "alive"], [])
         self.clock.advance(0.5)
-        self.assertIn("1 services, 1 workers ready; 150 requests, 20/s", self.heard())
+        self.assertIn("1 services, 1 workers ready; 150 requests, 20/s", self.new_messages())
 
     def test_reload(self) -> None:
         """A reload is announced at its begin and its end; the other messages continue."""
         self.systemd.ready()
-        self.heard()
+        self.new_messages()
         self.systemd.reloading()
         self.systemd.reloaded()
-        self.assertEqual(self.heard(), ["reloading", "ready"])
+        self.assertEqual(self.new_messages(), ["reloading", "ready"])
         self.clock.pump([0.5] * 12)
-        self.assertEqual(self.heard().count("alive"), 3)
+        self.assertEqual(self.new_messages().count("alive"), 3)
 
     def test_stop(self) -> None:
         """During a stop, watchdog messages continue, healthy or not; the status is not sent."""
         self.systemd.ready()
-        self.heard()
+        self.new_messages()
         self.systemd.stopping()
         self.systemd.stopService()
         self.orchestrator.well = False
         self.clock.pump([0.5] * 12)
-        self.assertEqual(self.heard(), ["stopping", "alive", "alive", "alive"])
-        self.assertEqual(self.orchestrator.asked, 1)
+        self.assertEqual(self.new_messages(), ["stopping", "alive", "alive", "alive"])
+        self.assertEqual(self.orchestrator.status_requests, 1)
 
     def test_reload_before_all_are_ready(self) -> None:
         """A reload before the first start is complete sends nothing."""
         self.systemd.reloading()
         self.systemd.reloaded()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.new_messages(), [])
         self.systemd.ready()
-        self.assertEqual(self.heard()[0], "ready")
+        self.assertEqual(self.new_messages()[0], "ready")
 
     def test_ready_during_stop(self) -> None:
         """READY is not sent during a stop."""
@@ -177,14 +177,14 @@ class SystemdTests(SynchronousTestCase):
         self.systemd.reloading()
         self.systemd.stopping()
         self.systemd.stopService()
-        self.heard()
+        self.new_messages()
         self.systemd.reloaded()
         self.systemd.ready()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.new_messages(), [])
 
     def test_no_systemd(self) -> None:
         """Without systemd there is no delayed call."""
-        self.make(Notifier(hears=False))
+        self.make(Notifier(listening=False))
         self.systemd.ready()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -209,7 +209,7 @@ class DropTests(SynchronousTestCase):
         """Empty privileges change nothing."""
         self.assertChanged(Privileges())
 
-    def test_rest(self) -> None:
+    def test_umask_and_limits(self) -> None:
         """The umask and the limits, soft and hard, need no root."""
         self.assertChanged(
             Privileges(umask=0o027, open_files=99, memory=2**40),
@@ -260,7 +260,7 @@ class DropTests(SynchronousTestCase):
         self.assertEqual(called, ["setrlimit", "setgroups", "setresgid", "setresuid", "setuid"])
 
     @only_root
-    def test_root_is_gone(self) -> None:
+    def test_root_not_regained(self) -> None:
         """Root cannot be regained; a process that could must not continue."""
 
         def keep() -> None:

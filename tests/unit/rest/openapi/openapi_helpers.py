@@ -94,13 +94,13 @@ class Maybe(Struct):
 class NoSuchThing(NotFound):
     """Nothing has this id.
 
-    :param id: what was asked for.
+    :param id: the requested id.
     """
 
 
 class Sold(Conflict):
-    """It is sold, to
-    somebody else.
+    """It is sold to
+    another customer.
 
     It cannot be bought.
     """  # noqa: D205 - a paragraph may have several lines

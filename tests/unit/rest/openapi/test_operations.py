@@ -87,7 +87,7 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(item["delete"]["responses"]["404"], {"$ref": "#/components/responses/NotFound"})
         self.assertTrue(
             item["put"]["responses"]["409"]["description"].startswith(
-                "It is sold, to somebody else. An earlier "
+                "It is sold to another customer. An earlier "
             )
         )
         limited = document_of(*ROUTES)["paths"]["/thing"]["post"]["responses"]["429"]

@@ -103,10 +103,16 @@ def over_socket(result: Any) -> tuple[int, Any]:
 
 class SameTests(SynchronousTestCase):
     def both(
-        self, method: str, path: str, data: dict[str, Any], *, shown: bool = True, policy: Any = "private"
+        self,
+        method: str,
+        path: str,
+        data: dict[str, Any],
+        *,
+        token_sent: bool = True,
+        policy: Any = "private",
     ) -> int:
         """Call an action both ways; returns the code, which is the same."""
-        token = TOKEN if shown else None
+        token = TOKEN if token_sent else None
         service = MemoryService(App(ROUTES), token=token, security=Security(token=policy))
         found: list[Any] = []
         service.call(method, path, data).addBoth(found.append)
@@ -137,9 +143,9 @@ class SameTests(SynchronousTestCase):
 
     def test_tokens(self) -> None:
         """Missing tokens."""
-        self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1}, shown=False), 401)
-        self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="required"), 401)
-        self.assertEqual(self.both("GET", "/things/7", {}, shown=False, policy="private"), 200)
+        self.assertEqual(self.both("POST", "/things", {"name": "a", "price": 1}, token_sent=False), 401)
+        self.assertEqual(self.both("GET", "/things/7", {}, token_sent=False, policy="required"), 401)
+        self.assertEqual(self.both("GET", "/things/7", {}, token_sent=False, policy="private"), 200)
 
     def test_deadline(self) -> None:
         """Deadlines that are exceeded."""
