@@ -1,7 +1,7 @@
 """Checks the prose of the project: ``python docs/style.py [FILE]...``.
 
 Pages are checked by proselint, and pages, docstrings and comments for phrases that hide who does what. Code
-is not looked at: neither code blocks and literals in pages, nor Python but for docstrings and comments.
+is not looked at: neither code blocks and literals in pages, nor Python except docstrings and comments.
 """
 
 from __future__ import annotations

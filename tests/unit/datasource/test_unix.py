@@ -108,7 +108,7 @@ class UnixTests(SynchronousTestCase):
             finally:
                 self.left += 1
 
-        asked = self.ask(Request("GET", "/users", timeout=7.0, caller=TRUSTED))
+        answer = self.ask(Request("GET", "/users", timeout=7.0, caller=TRUSTED))
         self.given = given()  # held: a generator without references is closed by the collector
         self.services.answer.callback(self.given)
         reply = self.successResultOf(answer)

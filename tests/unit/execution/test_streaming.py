@@ -24,7 +24,7 @@ class Reader:
 
     :ivar full: whether its buffer is full.
     :ivar writes: the items that were sent together, each time; empty ones come with the last reply alone.
-    :ivar replies: the last ones; there should be one.
+    :ivar replies: the final replies; there should be one.
     :ivar ends: the ends that the use case was notified of; there should be one.
     """
 

@@ -32,10 +32,10 @@ class CallingController:
         return _left(request)
 
 
-class Plain:
+class PlainController:
     """A controller that calls no service."""
 
-    async def seen(self, request: Request) -> float | None:
+    async def remaining(self, request: Request) -> float | None:
         """The same."""
         return _left(request)
 

@@ -16,7 +16,7 @@ from unixsvc.orchestrator.start_order import reversed_order, run_in_order
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
 
 
-class Acting:
+class RecordedCalls:
     """Starts services on request, and finishes when the test says so.
 
     :ivar suspended: the names, in order.

@@ -120,8 +120,8 @@ class RolloutTests(SynchronousTestCase):
         for record, now, ends in [
             (self.record(1, self.old), 100.5, False),  # an old one
             (commands, 100.5, False),  # had to end
-            (self.record(1, self.new), 102, False),  # has shown that it can stay
-            (self.record(1, self.new), 100.5, True),  # has not
+            (self.record(1, self.new), 102, False),  # was stable before its exit
+            (self.record(1, self.new), 100.5, True),  # was not stable
             (self.record(1, self.new, WorkerPhase.STARTING), 109, True),  # was never ready
         ]:
             self.rollout = Rollout("services.home", self.old)
