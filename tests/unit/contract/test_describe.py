@@ -177,7 +177,7 @@ class ContractTests(SynchronousTestCase):
         route = GET("/", nothing, errors=[Sold, NoSuchProduct, Conflict], tags=["a", "b"], deprecated=True)
         _, [found] = self.own_routes(Serving(route))
         self.assertEqual((found.tags, found.deprecated), (["a", "b"], True))
-        missing = ErrorContract(404, "Not found", "There is none.")
+        missing = ErrorContract(404, "Not found", "No product has this id.")
         sold = ErrorContract(409, "Conflict", "It is sold to another customer.")
         self.assertEqual(found.errors[:2], [missing, sold])
         self.assertEqual([each.code for each in found.errors], [404, 409, 409])
