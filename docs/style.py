@@ -1,7 +1,7 @@
 """Checks the prose of the project: ``python docs/style.py [FILE]...``.
 
-Pages are checked by proselint, and pages, docstrings and comments for phrases that hide who does what. Code
-is not looked at: neither code blocks and literals in pages, nor Python except docstrings and comments.
+Pages are checked by proselint. Pages, docstrings, comments and the messages of the framework are checked for
+phrases that hide who does what. Other code is not: code blocks and literals in pages, and names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from proselint.tools import LintFile
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 # What is checked if no files are named: all pages, and the Python code below these folders.
-CODE: Final = ("bench", "docs", "rest_app", "tests", "unix_app", "unixsvc")
+CODE: Final = ("bench", "docs", "rest_app", "tests", "twisted", "unix_app", "unixsvc")
+# Files whose comments are checked, too.
+SETTINGS: Final = ("deploy", "pyproject.toml", "tox.ini")
 
 PHRASES: Final = {
     r"nobody": "say what does not happen: 'no client …'",
@@ -88,19 +90,24 @@ def main(arguments: list[str]) -> int:
 
 
 def _files() -> list[str]:
-    command = ["git", "ls-files", "*.rst", "*.md", *(f"{each}/*.py" for each in CODE)]
+    command = ["git", "ls-files", "*.rst", "*.md", *(f"{each}/*.py" for each in CODE), *SETTINGS]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     return [each for each in listed.stdout.splitlines() if "/static/" not in each]
 
 
 def _problems(path: Path) -> Iterator[tuple[int, str]]:
     text = (ROOT / path).read_text("utf-8")
-    is_code = path.suffix == ".py"
-    prose = _prose_of_code(text) if is_code else _prose_of_page(text, path.suffix)
+    is_page = path.suffix in (".md", ".rst")
+    if is_page:
+        prose = _prose_of_page(text, path.suffix)
+    elif path.suffix == ".py":
+        prose = _prose_of_code(text, messages=path.parts[0] == "unixsvc")
+    else:
+        prose = _comments(text)
     for match in _PHRASE.finditer(prose):
         advice = list(PHRASES.values())[(match.lastindex or 1) - 1]
         yield prose.count("\n", 0, match.start()) + 1, f"{match[0]!r}: {advice}"
-    if not is_code:
+    if is_page:
         for result in LintFile(str(path), prose).lint({**DEFAULT, "checks": _CHECKS}):
             yield result.pos[0], f"{result.check_result.check_path}: {result.check_result.message}"
 
@@ -126,12 +133,20 @@ def _prose_of_page(text: str, suffix: str) -> str:
     return _LITERAL.sub(lambda match: re.sub(r"[^\n]", "@", match[0]), "\n".join(lines))
 
 
-def _prose_of_code(text: str) -> str:
-    """The docstrings and comments, at the lines where they are."""
+def _comments(text: str) -> str:
+    """The lines of a configuration file that are comments."""
+    return "\n".join(line if line.startswith("#") else "" for line in text.splitlines())
+
+
+def _prose_of_code(text: str, *, messages: bool) -> str:
+    """The docstrings and comments, and with ``messages`` strings of words, at the lines where they are."""
     lines = [""] * (text.count("\n") + 2)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             lines[token.start[0] - 1] = token.string
+    for node in ast.walk(ast.parse(text)):
+        if messages and isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            lines[node.lineno - 1] += " " + " ".join(node.value.split())
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None

@@ -1,4 +1,4 @@
-"""``python -m tests.differential BASE HEAD``: the same conversations with two revisions, and what differs."""
+"""``python -m tests.differential BASE HEAD``: compare two revisions by the same conversations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _program(name: str) -> Program:
     if name == _INSTALLED:
         python = Path(sys.executable)
         return Program(name, python, {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    from bench.revisions import prepare, working_tree  # only here: what is installed needs no revisions
+    from bench.revisions import prepare, working_tree  # late: an installed distribution has no revisions
 
     revision = working_tree(name) if Path(name, "unixsvc").is_dir() else prepare(name)
     return Program(name, revision.python, revision.environment())
@@ -86,11 +86,11 @@ async def _compare(options: argparse.Namespace, base: Program, head: Program) ->
         async with left, right:
             engine = Engine(left, right, _say)
             for part in options.only or _PARTS:
-                if part == "cli":  # which replaces workers on purpose
-                    _tell_deaths(left, right)
+                if part == "cli":  # the tool replaces workers on purpose
+                    _report_exits(left, right)
                 await _run(part, options, engine)
             if "cli" not in (options.only or _PARTS):
-                _tell_deaths(left, right)
+                _report_exits(left, right)
     return _conclude(options, engine)
 
 
@@ -104,14 +104,14 @@ async def _run(part: str, options: argparse.Namespace, engine: Engine) -> None:
     _say(f"{part}: {counts}; {time.monotonic() - started:.0f} s")
 
 
-def _tell_deaths(*sides: Side) -> None:
+def _report_exits(*sides: Side) -> None:
     for side in sides:
         for name in side.died():
             _say(f"{side.program.name}: a worker of {name} has died")
 
 
 def _conclude(options: argparse.Namespace, engine: Engine) -> int:
-    for each in engine.stuck:
+    for each in engine.timed_out:
         _say(f"\nWAITED IN VAIN, on both sides: {show(each)}")
     if options.texts != "ignore":
         for text in engine.texts:
@@ -127,7 +127,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Run the tool; its exit code."""
+    """Run the tool; returns its exit code."""
     options = _options()
     try:
         return asyncio.run(_compare(options, _program(options.base), _program(options.head)))

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from tests.differential.progress import Heard, HttpProgress, SocketProgress, Transcript
+from tests.differential.progress import HttpProgress, ReceivedData, SocketProgress, Transcript
 from tests.differential.steps import (
     ETAG,
     NAMESPACE,
@@ -27,7 +27,7 @@ __all__ = ["Address", "hold"]
 
 Address = str | tuple[str, int]
 
-_PAUSE = 0.002  # seconds between packets that the server is to see one by one
+_PAUSE = 0.002  # seconds between packets, so that the server reads them one by one
 
 
 class _Connection:
@@ -49,7 +49,7 @@ class _Connection:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, address: Address) -> None:
-        """Connect, and begin to read."""
+        """Connect, and start reading."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setblocking(False)
@@ -78,25 +78,25 @@ class _Connection:
                 return
 
     def send(self, pieces: list[bytes], *, pause: bool, joined: bool) -> None:
-        """Send packets; the last is kept for the next one to be joined with."""
+        """Send packets; the last one is held back, to be joined with the next."""
         pieces[0] = self._unsent + pieces[0]
         self._unsent = pieces.pop() if joined else b""
         for each in pieces:
             self._queue.put_nowait((each, pause))
 
     def flush(self) -> None:
-        """Send what was kept."""
+        """Send the packet that was held back."""
         data, self._unsent = self._unsent, b""
         self._queue.put_nowait((data, False))
 
     def shut(self) -> None:
-        """Close the sending side, when all is sent."""
+        """Shut down the sending side when everything is sent."""
         self.flush()
         self._queue.put_nowait(None)
 
     async def _write(self, connection: socket.socket) -> None:
-        """Send what is in the queue: a server that does not read must not keep us from going on to read."""
-        with contextlib.suppress(OSError):  # the server has closed
+        """Send the queue without blocking: a server that does not read must not stop the reading here."""
+        with contextlib.suppress(OSError):  # the server has closed the connection
             while (item := await self._queue.get()) is not None:
                 data, pause = item
                 if data:
@@ -106,17 +106,17 @@ class _Connection:
             connection.shutdown(socket.SHUT_WR)
 
     def hold(self) -> None:
-        """Take no more; what is being received just now is still taken."""
+        """Stop reading; a read in progress is completed."""
         self._reading.clear()
 
     def read(self) -> None:
-        """Take more again."""
+        """Resume reading."""
         self._reading.set()
 
-    async def wait(self, test: Callable[[], bool], patience: float) -> bool:
-        """Wait until this is so, or the connection has ended; false if neither is in time."""
+    async def wait(self, test: Callable[[], bool], timeout: float) -> bool:
+        """Wait until a condition holds or the connection ends; false after the time-out."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 while self.end == "open" and not test():
                     self._news.clear()
                     await self._news.wait()
@@ -125,7 +125,7 @@ class _Connection:
         return True
 
     async def drop(self, end: str = "dropped") -> None:
-        """Close it."""
+        """Close the connection."""
         for each in self._tasks:
             each.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,12 +141,12 @@ class _Client:
         conversation: Conversation,
         address: Callable[[str], Address],
         namespace: str,
-        patience: float,
+        timeout: float,
     ) -> None:
         self._conversation = conversation
         self._address = address
         self._namespace = namespace.encode()
-        self._patience = patience
+        self._timeout = timeout
         self._connections: dict[int, _Connection] = {}
         self.late: list[int] = []
 
@@ -159,17 +159,17 @@ class _Client:
                         each.flush()
                 if not await self._do(step, connection):
                     self.late.append(number)
-                    self._patience = min(self._patience, 1.0)  # not so long again: it is lost already
+                    self._timeout = min(self._timeout, 1.0)  # a short time-out: the connection is lost
             await self._finish()
         finally:
             ends = {each.on: each.end for each in self._connections.values()}
             for each in self._connections.values():
                 await each.drop(each.end)
-        heard = [
-            Heard(on, each.progress.data, ends[on], tuple(getattr(each.progress, "methods", ())))
+        received = [
+            ReceivedData(on, each.progress.data, ends[on], tuple(getattr(each.progress, "methods", ())))
             for on, each in sorted(self._connections.items())
         ]
-        return Transcript(tuple(heard), tuple(self.late))
+        return Transcript(tuple(received), tuple(self.late))
 
     async def _connection(self, on: int) -> _Connection:
         found = self._connections.get(on)
@@ -181,14 +181,14 @@ class _Client:
         return found
 
     async def _do(self, step: AnyStep, connection: _Connection) -> bool:
-        """Do what a step says; false if it waited in vain."""
+        """Perform a step; false if it timed out."""
         match step:
             case Send():
                 self._send(step, connection)
             case Until():
                 if step.closed:
-                    return await connection.wait(lambda: False, self._patience)
-                return await connection.wait(lambda: connection.progress.reached(step), self._patience)
+                    return await connection.wait(lambda: False, self._timeout)
+                return await connection.wait(lambda: connection.progress.reached(step), self._timeout)
             case Shut():
                 connection.shut()
             case Drop():
@@ -209,22 +209,22 @@ class _Client:
         connection.send(pieces_of(step, data), pause=step.pause, joined=step.joined)
 
     async def _finish(self) -> None:
-        """Close the sending sides, and read all to the end."""
+        """Shut down the sending sides, and read to the end of all connections."""
         for each in self._connections.values():
             each.read()
             each.shut()
         for each in self._connections.values():
-            if not await each.wait(lambda: False, self._patience):
+            if not await each.wait(lambda: False, self._timeout):
                 self.late.append(len(self._conversation.steps))
 
 
 async def hold(
-    conversation: Conversation, address: Callable[[str], Address], namespace: str, patience: float = 15.0
+    conversation: Conversation, address: Callable[[str], Address], namespace: str, timeout: float = 15.0
 ) -> Transcript:
     """Hold a conversation.
 
-    :param address: tells where a service listens.
-    :param namespace: is filled in where the conversation has something of its own.
-    :param patience: how long is waited for what is to come; only ever when something is wrong.
+    :param address: returns the address of a service.
+    :param namespace: replaces the placeholder in paths and ids that must be unique to the conversation.
+    :param timeout: the time-out of a step, in seconds; only reached if something is wrong.
     """
-    return await _Client(conversation, address, namespace, patience).hold()
+    return await _Client(conversation, address, namespace, timeout).hold()

@@ -1,4 +1,4 @@
-"""Runs commands with both sides, and judges their output and exit codes."""
+"""Runs commands on both sides, and compares their output and exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FIXED = {
 
 
 class Outcome(Struct, frozen=True):
-    """What a command left behind."""
+    """The output, the exit code and the files of a command."""
 
     code: int
     out: bytes
@@ -69,7 +69,7 @@ def _normal_output(command: Command, out: bytes) -> str:
 
 
 def command_view(command: Command, outcome: Outcome) -> View:
-    """The outcome as it is compared."""
+    """The outcome in the form that is compared."""
     out = "" if command.output == "log" else _normal_output(command, outcome.out)
     err = normalised(outcome.err, "output").decode("utf-8", "replace")
     code = f"exit code {outcome.code}"
@@ -81,8 +81,8 @@ def command_view(command: Command, outcome: Outcome) -> View:
         plain = without_json(out.replace("N", "0").encode()).decode()
     if outcome.code and command.terminal:
         plain = f"{out.count(chr(10))} lines of {TEXT}"
-    help_shown = command.output == "help" and not outcome.code
-    structure = without_help(err) if help_shown else without_stderr(err)
+    help_text = command.output == "help" and not outcome.code
+    structure = without_help(err) if help_text else without_stderr(err)
     return View(
         (
             code,
@@ -98,7 +98,7 @@ def command_view(command: Command, outcome: Outcome) -> View:
 
 
 def write_files(side: Side) -> None:
-    """Write what the commands read."""
+    """Write the files that commands read."""
     for name, content in FILES.items():
         path = side.folder / "required" / name
         path.parent.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ def write_files(side: Side) -> None:
 
 
 async def run_command(command: Command, side: Side) -> Outcome:
-    """Run a command in a side's folder, to its end."""
+    """Run a command in the folder of a side, to its end."""
     program = side.program
     words = program.twistd(*command.arguments) if command.twistd else program.unixsvc(*command.arguments)
     if command.closed == "closed":
@@ -150,12 +150,12 @@ def _terminal() -> tuple[int, int]:
 
 
 def _read(ours: int, interrupted: int) -> bytes:
-    """All that is written to a pipe or a terminal.
+    """The whole output to a pipe or a terminal.
 
-    :param interrupted: the process that is interrupted at its first line, if any.
+    :param interrupted: a process that gets SIGINT after its first line, if any.
     """
     pieces: list[bytes] = []
-    with contextlib.suppress(OSError):  # how the other end of a terminal is seen to be closed
+    with contextlib.suppress(OSError):  # Linux reports a closed terminal like this
         while piece := os.read(ours, 65_536):
             pieces.append(piece)
             if interrupted and b"\n" in piece:

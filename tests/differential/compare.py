@@ -1,4 +1,4 @@
-"""Whether two sides have said the same: to the byte, but for texts, or not. Pure."""
+"""Compares the transcripts of two sides: equal, equal except for texts, or different. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from tests.differential.http_messages import Response, parse_responses
 from tests.differential.normalise import header_value, normalised
-from tests.differential.progress import Heard, Key, Transcript, key_of, lines_of
+from tests.differential.progress import Key, ReceivedData, Transcript, key_of, lines_of
 from tests.differential.texts import without_html, without_json
 
 __all__ = ["Verdict", "View", "difference", "judge", "view_of"]
 
 
 class Verdict(Enum):
-    """How two sides compare."""
+    """The result of a comparison."""
 
     EQUAL = "equal to the byte"
     TEXTS = "equal but for texts"
@@ -28,10 +28,10 @@ class Verdict(Enum):
 
 
 class View(Struct, frozen=True):
-    """What one side has said, line by line.
+    """A transcript, line by line.
 
-    :ivar exact: without what must not count.
-    :ivar structure: the same, with texts for people replaced.
+    :ivar exact: normalised.
+    :ivar structure: normalised, with texts for people replaced.
     """
 
     exact: tuple[str, ...]
@@ -46,16 +46,16 @@ def judge(base: View, head: View) -> Verdict:
 
 
 def difference(base: View, head: View, width: int = 400) -> str:
-    """What is different, for people.
+    """The difference, for people.
 
-    :param width: of long lines, so much is shown, from a little before the place where they part.
+    :param width: the length of an excerpt of a long line, from a little before the first difference.
     """
     structure = base.structure != head.structure
     left, right = (base.structure, head.structure) if structure else (base.exact, head.exact)
-    shown: list[str] = []
+    excerpt: list[str] = []
     for line in difflib.unified_diff(left, right, "base", "head", n=1, lineterm=""):
-        shown.append(line)
-    return "\n".join(_shortened(shown, width))
+        excerpt.append(line)
+    return "\n".join(_shortened(excerpt, width))
 
 
 def _shortened(lines: Sequence[str], width: int) -> list[str]:
@@ -72,21 +72,21 @@ def _shortened(lines: Sequence[str], width: int) -> list[str]:
 
 
 def view_of(transcript: Transcript, *, http: bool) -> View:
-    """A transcript as it is compared."""
+    """A transcript in the form that is compared."""
     late = tuple(f"waited in vain at step {number}" for number in transcript.late)
     exact: list[str] = []
     structure: list[str] = []
-    for heard in transcript.heard:
-        view = _http_view(heard) if http else _socket_view(heard)
-        exact += (f"[{heard.on}] {line}" for line in view.exact)
-        structure += (f"[{heard.on}] {line}" for line in view.structure)
+    for received in transcript.received:
+        view = _http_view(received) if http else _socket_view(received)
+        exact += (f"[{received.on}] {line}" for line in view.exact)
+        structure += (f"[{received.on}] {line}" for line in view.structure)
     return View((*exact, *late), (*structure, *late))
 
 
-def _socket_view(heard: Heard) -> View:
-    if heard.end == "dropped":  # what had come by then is a question of time
+def _socket_view(received: ReceivedData) -> View:
+    if received.end == "dropped":  # what was received before the disconnect depends on time
         return View(("dropped",), ("dropped",))
-    lines, rest = lines_of(heard.data)
+    lines, rest = lines_of(received.data)
     bare: list[bytes] = []
     named: dict[Key, list[bytes]] = {}
     for line in lines:
@@ -100,7 +100,7 @@ def _socket_view(heard: Heard) -> View:
     told += [("no line end", rest)] if rest else []
     exact = [f"{label}: {normalised(data)!r}" for label, data in told]
     structure = [f"{label}: {without_json(normalised(data))!r}" for label, data in told]
-    return View((*exact, heard.end), (*structure, heard.end))
+    return View((*exact, received.end), (*structure, received.end))
 
 
 def _id_of(line: bytes) -> Key | None:
@@ -111,17 +111,17 @@ def _id_of(line: bytes) -> Key | None:
     return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
 
 
-def _http_view(heard: Heard) -> View:
-    if heard.end == "dropped":
+def _http_view(received: ReceivedData) -> View:
+    if received.end == "dropped":
         return View(("dropped",), ("dropped",))
-    responses, rest = parse_responses(heard.data, heard.methods)
+    responses, rest = parse_responses(received.data, received.methods)
     exact: list[str] = []
     structure: list[str] = []
     for number, each in enumerate(responses):
         exact += (f"{number}: {line}" for line in _response_lines(each, texts=True))
         structure += (f"{number}: {line}" for line in _response_lines(each, texts=False))
     left = f"left: {rest!r}"
-    return View((*exact, left, heard.end), (*structure, left, heard.end))
+    return View((*exact, left, received.end), (*structure, left, received.end))
 
 
 def _response_lines(response: Response, *, texts: bool) -> list[str]:
@@ -132,15 +132,15 @@ def _response_lines(response: Response, *, texts: bool) -> list[str]:
         changed, body = changed or plain != body, plain
     lines = [response.line.decode("latin-1")]
     for name, value in response.headers:
-        shown = header_value(name, value)
+        normal = header_value(name, value)
         lower = name.lower()
         if lower == b"content-length" and changed and value == b"%d" % len(response.body):
-            shown = b"RIGHT"
+            normal = b"RIGHT"
         if lower == b"etag" and not texts:
-            shown = b"ETAG"
+            normal = b"ETAG"
         if lower == b"content-length" and response.framing == "none" and not texts:
-            shown = b"THAT OF GET"  # whose body may have texts
-        lines.append(f"{name.decode('latin-1')}: {shown.decode('latin-1')}")
+            normal = b"THAT OF GET"  # whose body may have texts
+        lines.append(f"{name.decode('latin-1')}: {normal.decode('latin-1')}")
     ending = "" if response.whole or response.framing == "close" else ", not whole"
     return [*lines, f"body ({response.framing}{ending}): {body!r}"]
 

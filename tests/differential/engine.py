@@ -1,4 +1,4 @@
-"""Holds conversations with both sides, several at a time, and judges what comes of them."""
+"""Holds conversations with both sides, several at a time, and compares the results."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.differential.steps import Conversation, show
 __all__ = ["Engine", "Finding"]
 
 _AT_A_TIME = 12
-_AGAIN = 3  # times that a difference is looked for again
-_SHORT = 2.0  # seconds that are waited in a conversation that is known to differ
+_AGAIN = 3  # number of repetitions of a conversation that differs
+_SHORT = 2.0  # time-out in seconds for a conversation that is known to differ
 
 
 class Finding(Struct, frozen=True):
-    """Something that went differently, as a person reads it.
+    """A difference, as people read it.
 
     :ivar what: the conversation, or the command.
-    :ivar steady: whether it did so again; None if it was not tried again.
+    :ivar steady: whether it differed again; None if it was not repeated.
     """
 
     what: str
@@ -44,9 +44,9 @@ class Engine:
     """Two sides.
 
     :param say: called with each finding at once.
-    :ivar counts: how often each verdict was given.
-    :ivar stuck: conversations in which both sides were waited for in vain: a mistake of their generator.
-    :ivar requests: how many HTTP requests were answered.
+    :ivar counts: the number of each verdict.
+    :ivar timed_out: conversations in which both sides timed out: a defect of the generator.
+    :ivar requests: the number of HTTP requests that were answered.
     """
 
     def __init__(self, base: Side, head: Side, say: Callable[[str], None]) -> None:
@@ -58,11 +58,11 @@ class Engine:
         self.counts: Counter[Verdict] = Counter()
         self.findings: list[Finding] = []
         self.texts: list[Finding] = []
-        self.stuck: list[Conversation] = []
+        self.timed_out: list[Conversation] = []
         self.requests = 0
 
     async def run(self, conversations: Iterable[Conversation]) -> None:
-        """Hold all of these."""
+        """Hold these conversations."""
         different: list[tuple[Conversation, str]] = []
         waiting: set[asyncio.Task[None]] = set()
         for each in conversations:
@@ -72,7 +72,7 @@ class Engine:
             task.add_done_callback(waiting.discard)
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
-        for conversation, found in different:  # alone, so that nothing else plays a part
+        for conversation, found in different:  # alone, so that no other conversation interferes
             await self._report(conversation, found)
 
     async def _one(self, conversation: Conversation, different: list[tuple[Conversation, str]]) -> None:
@@ -88,25 +88,25 @@ class Engine:
         elif verdict is Verdict.TEXTS:
             self.texts.append(Finding(show(conversation), difference(base, head)))
         elif late:
-            self.stuck.append(conversation)
+            self.timed_out.append(conversation)
 
-    async def _both(self, conversation: Conversation, patience: float = 15.0) -> tuple[View, View, bool]:
+    async def _both(self, conversation: Conversation, timeout: float = 15.0) -> tuple[View, View, bool]:
         """Hold a conversation with both sides at once."""
         if conversation.alone:
             async with self._locks[conversation.target]:
-                return await self._hold(conversation, patience)
-        return await self._hold(conversation, patience)
+                return await self._hold(conversation, timeout)
+        return await self._hold(conversation, timeout)
 
-    async def _hold(self, conversation: Conversation, patience: float) -> tuple[View, View, bool]:
+    async def _hold(self, conversation: Conversation, timeout: float) -> tuple[View, View, bool]:
         namespace = f"n{conversation.seed % 0x1000000:06x}{next(self._runs) % 10_000:04d}"
         transcripts = await asyncio.gather(
-            *(hold(conversation, each.address, namespace, patience) for each in self._sides)
+            *(hold(conversation, each.address, namespace, timeout) for each in self._sides)
         )
         base, head = (view_of(each, http=conversation.http) for each in transcripts)
         return base, head, any(each.late for each in transcripts)
 
     async def _report(self, conversation: Conversation, found: str) -> None:
-        """Look whether the difference is there again, and find a smaller conversation that shows it."""
+        """Repeat a conversation that differs, and shrink it."""
 
         async def differs(candidate: Conversation) -> bool:
             base, head, _ = await self._both(candidate, _SHORT)
@@ -124,7 +124,7 @@ class Engine:
         self._found(Finding(show(conversation), found, steady))
 
     async def run_commands(self, commands: Iterable[Command]) -> None:
-        """Run all of these, one after the other, as some change what others show."""
+        """Run these commands one after the other, as some change the output of others."""
         for side in self._sides:
             write_files(side)
         for each in commands:

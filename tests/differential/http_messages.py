@@ -1,4 +1,4 @@
-"""HTTP responses from the bytes of a connection, as a client reads them. Pure."""
+"""Parses HTTP responses from the bytes of a connection, as a client does. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Response(Struct, frozen=True):
     """One response.
 
     :ivar line: the status line.
-    :ivar headers: names and values in their order, as they were sent.
+    :ivar headers: names and values, in their order.
     :ivar body: without the framing of chunks.
-    :ivar framing: what says where the body ends: ``length``, ``chunks``, ``close`` or ``none``.
-    :ivar whole: whether the body has come to its end.
+    :ivar framing: of the body: ``length``, ``chunks``, ``close`` or ``none``.
+    :ivar whole: whether the body is complete.
     """
 
     line: bytes
@@ -35,12 +35,12 @@ class Response(Struct, frozen=True):
         return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
     def header(self, name: bytes) -> bytes:
-        """The value of a header, by its name in lower case; empty if it is not there."""
+        """The value of a header, by its name in lower case; empty if it is missing."""
         return next((value for each, value in self.headers if each.lower() == name), b"")
 
 
 def parse_responses(data: bytes, methods: Sequence[bytes]) -> tuple[list[Response], bytes]:
-    """The responses that these bytes are, and what is left: an unfinished head.
+    """Parse responses; returns them and the remaining bytes, an incomplete head.
 
     :param methods: of the requests, in their order: the response to ``HEAD`` has no body.
     """
@@ -59,7 +59,7 @@ def parse_responses(data: bytes, methods: Sequence[bytes]) -> tuple[list[Respons
 
 
 def owed(responses: Sequence[Response]) -> int:
-    """How many requests these have answered to the end."""
+    """The number of complete final responses."""
     return sum(each.whole and each.code >= _INTERIM for each in responses)
 
 
@@ -83,7 +83,7 @@ def _read(head: bytes, rest: bytes, method: bytes) -> tuple[Response, bytes]:
 
 
 def _dechunked(data: bytes) -> tuple[bytes, bool, bytes]:
-    """The content of chunks, whether the last one has come, and what follows it."""
+    """The content of chunks, whether the last one was received, and the remaining bytes."""
     body: list[bytes] = []
     while True:
         line, end, rest = data.partition(b"\r\n")

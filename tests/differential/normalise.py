@@ -1,6 +1,6 @@
-"""What differs from run to run, or from side to side, and must not count. Pure.
+"""Replaces values that differ between runs or sides and must not count. Pure.
 
-All of it is in :data:`TABLE`; nothing else is changed before two revisions are compared to the byte.
+All rules are in :data:`TABLE`; nothing else is changed before two revisions are compared byte for byte.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["TABLE", "Rule", "figures", "header_value", "normalised"]
 
 
 class Rule(Struct, frozen=True):
-    """One thing that is replaced.
+    """One replacement.
 
     :ivar where: ``all``; ``headers`` of HTTP, where the pattern is for a whole ``Name: value``; ``output`` of
-        commands; ``figures``, the output of commands that show figures.
-    :ivar why: it must differ.
+        commands; ``figures``, the output of commands with statistics.
+    :ivar why: the reason why the values differ.
     """
 
     where: str
@@ -64,9 +64,9 @@ on what is under way.
 
 
 def normalised(data: bytes, *where: str) -> bytes:
-    """The data without what must not count.
+    """The data after all replacements.
 
-    :param where: which rules are applied besides those for ``all``.
+    :param where: the rules that apply in addition to those for ``all``.
     """
     for rule in TABLE:
         if rule.where == "all" or rule.where in where:
@@ -75,12 +75,12 @@ def normalised(data: bytes, *where: str) -> bytes:
 
 
 def header_value(name: bytes, value: bytes) -> bytes:
-    """The value of a header without what must not count."""
+    """The value of a header after all replacements."""
     return normalised(name + b": " + value, "headers").partition(b": ")[2]
 
 
 def figures(text: bytes) -> bytes:
-    """JSON with figures, with the services that were called in order; anything else as it is."""
+    """JSON with statistics, with the called services in order; any other output unchanged."""
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What has come on a connection, and how far the conversation is by that. Pure."""
+"""Received data, and the steps of a conversation that it completes. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from msgspec import Struct
 from tests.differential.http_messages import owed, parse_responses
 from tests.differential.steps import Until
 
-__all__ = ["Heard", "HttpProgress", "Key", "SocketProgress", "Transcript", "key_of", "lines_of"]
+__all__ = ["HttpProgress", "Key", "ReceivedData", "SocketProgress", "Transcript", "key_of", "lines_of"]
 
 Key = tuple[str, object]
 
 
 def key_of(id: object) -> Key:
-    """An id as the key of a dict, where ``1``, ``true`` and ``"1"`` are three."""
+    """An id as the key of a dict, in which ``1``, ``true`` and ``"1"`` differ."""
     return type(id).__name__, id
 
 
 def lines_of(data: bytes) -> tuple[list[bytes], bytes]:
-    """Whole lines with their ends, and what follows the last."""
+    """Complete lines with their ends, and the remaining bytes."""
     *lines, rest = data.split(b"\n")
     return [each + b"\n" for each in lines], rest
 
 
-class Heard(Struct, frozen=True):
-    """What came on one connection.
+class ReceivedData(Struct, frozen=True):
+    """Received data of one connection.
 
     :ivar methods: of the HTTP requests that were sent.
     :ivar end: how it ended: ``closed`` by the server, ``open`` although it should be closed, ``dropped`` by
@@ -41,17 +41,17 @@ class Heard(Struct, frozen=True):
 
 
 class Transcript(Struct, frozen=True):
-    """All that a client has heard.
+    """Received data of all connections.
 
-    :ivar late: the numbers of the steps that waited in vain.
+    :ivar late: the numbers of the steps that timed out.
     """
 
-    heard: tuple[Heard, ...]
+    received: tuple[ReceivedData, ...]
     late: tuple[int, ...] = ()
 
 
 class SocketProgress:
-    """What has come on a socket: the requests that are answered, and the items of streams."""
+    """Received data of a socket: answered requests, and items of streams."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -60,10 +60,10 @@ class SocketProgress:
         self._items: Counter[Key] = Counter()
 
     def sent(self, data: bytes, replies: int) -> None:
-        """Note what was sent; nothing follows from it."""
+        """Do nothing: replies have ids."""
 
     def feed(self, data: bytes) -> None:
-        """Note what has come."""
+        """Add received bytes."""
         self.data += data
         end = self.data.rfind(b"\n") + 1
         for line in self.data[self._seen : end].splitlines():
@@ -84,7 +84,7 @@ class SocketProgress:
             self._answered.add(key)
 
     def reached(self, step: Until) -> bool:
-        """Whether what this step waits for has come."""
+        """True if the condition of this step holds."""
         if step.text:
             return step.text in self.data
         if step.id is None:
@@ -93,37 +93,37 @@ class SocketProgress:
         return key in self._answered or (not step.whole and self._items[key] >= step.items)
 
     def etag(self) -> bytes:
-        """Nothing: sockets have none."""
+        """Nothing: only HTTP has ETags."""
         return b""
 
 
 class HttpProgress:
-    """What has come over HTTP: which requests are answered."""
+    """Received data of an HTTP connection: answered requests."""
 
     def __init__(self) -> None:
         self.data = b""
         self.methods: list[bytes] = []
 
     def sent(self, data: bytes, replies: int) -> None:
-        """Note what was sent.
+        """Record a request.
 
-        :param replies: how many responses are owed for it.
+        :param replies: the number of responses to it.
         """
         if replies:
             self.methods += [data.partition(b" ")[0]] * replies
 
     def feed(self, data: bytes) -> None:
-        """Note what has come."""
+        """Add received bytes."""
         self.data += data
 
     def reached(self, step: Until) -> bool:
-        """Whether what this step waits for has come."""
+        """True if the condition of this step holds."""
         if step.text:
             return step.text in self.data
         responses, _ = parse_responses(self.data, self.methods)
         return step.responses and owed(responses) >= len(self.methods)
 
     def etag(self) -> bytes:
-        """The validator of the last response that has one."""
+        """The ETag of the last response that has one."""
         responses, _ = parse_responses(self.data, self.methods)
         return next((found for each in reversed(responses) if (found := each.header(b"etag"))), b'"none"')

@@ -1,4 +1,4 @@
-"""A smaller conversation that still shows a difference. Pure: the caller holds the conversations."""
+"""Shrinks a conversation that differs. Pure: the caller holds the conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["shrink", "smaller"]
 
 
 def smaller(conversation: Conversation) -> Iterator[Conversation]:
-    """Conversations with less in them: without one group, without one message, without cuts."""
+    """Smaller conversations: without one group, without one message, without cuts."""
     groups = groups_of(conversation)
     if len(groups) > 1:
         for group in reversed(groups):
@@ -29,10 +29,10 @@ def smaller(conversation: Conversation) -> Iterator[Conversation]:
 async def shrink(
     conversation: Conversation, differs: Callable[[Conversation], Awaitable[bool]], most: int = 60
 ) -> Conversation:
-    """The smallest conversation that was found to differ still.
+    """Shrink a conversation while it still differs.
 
     :param differs: holds a conversation with both sides.
-    :param most: how many are tried.
+    :param most: the maximum of conversations to hold.
     """
     tried = 0
     while True:

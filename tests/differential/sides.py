@@ -1,4 +1,4 @@
-"""One revision at work: the orchestrators with the sample application, in folders of their own."""
+"""One running revision: orchestrators with the sample application, in folders of their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["INSTANCES", "Program", "Side", "SideError"]
 _APP: Final = Path(__file__).with_name("app")
 INSTANCES: Final = ("required", "private", "off", "shut")
 _REPLACED: Final = "required/spare"
-_TIMEOUT: Final = 120.0  # seconds until all serve, or have ended
+_TIMEOUT: Final = 120.0  # seconds until all services are ready, or have stopped
 _ASK: Final = json.dumps({"id": 1, "auth_token": TOKEN, "path": "/services"}).encode() + b"\n"
 
 
@@ -33,9 +33,9 @@ class SideError(Exception):
 
 
 class Program(Struct, frozen=True):
-    """A revision that can be run.
+    """An installed revision.
 
-    :ivar python: its interpreter; ``twistd`` is beside it.
+    :ivar python: its interpreter; ``twistd`` is in the same folder.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Program(Struct, frozen=True):
 
 
 class Side:
-    """One revision, with all its services.
+    """One revision with all its services.
 
-    :param program: what is run.
-    :param folder: where; it does not exist yet.
-    :param instances: the orchestrators that are started.
+    :param program: the revision.
+    :param folder: the working directory; it must not exist.
+    :param instances: the orchestrators to start.
     """
 
     def __init__(self, program: Program, folder: Path, instances: Sequence[str] = INSTANCES) -> None:
@@ -87,9 +87,9 @@ class Side:
         await self._stop()
 
     def address(self, target: str) -> Address:
-        """Where a service listens.
+        """The address of a service.
 
-        :param target: its instance and its name; ``http`` is by TCP, ``web`` the same on a Unix socket.
+        :param target: its instance and its name; ``http`` is over TCP, ``web`` the same on a Unix socket.
         """
         instance, _, name = target.partition("/")
         if name == "http":
@@ -98,16 +98,16 @@ class Side:
         return str(folder / ("web.sock" if name == "web" else f"service_{name}.sock"))
 
     def workers(self) -> dict[str, list[int]]:
-        """The processes of each service, by which it is seen whether one has died."""
+        """The process ids of the workers of each service, which show whether one has exited."""
         found: dict[str, list[int]] = {}
         for instance in self._instances:
             status = self._ask(instance, {"id": 1, "auth_token": TOKEN, "path": "/status"})
-            for name, each in (status or {}).get("data", {}).items():  # one that is shut tells nothing
+            for name, each in (status or {}).get("data", {}).items():  # a stopped orchestrator has no status
                 found[f"{instance}/{name}"] = sorted(worker["pid"] or 0 for worker in each["workers"])
         return found
 
     def died(self) -> list[str]:
-        """The services of which a worker has died since all began to serve, but for one that is replaced."""
+        """The services with a worker that has exited since the start, except a replaced one."""
         now = self.workers()
         return sorted(
             name for name, pids in self._pids.items() if now.get(name) != pids and name != _REPLACED
@@ -134,7 +134,10 @@ class Side:
             self._processes[instance] = subprocess.Popen(
                 self.program.twistd(),
                 cwd=folder,
-                env={**self.program.environment, "PYTHONHASHSEED": "0"},  # or sets have other orders
+                env={
+                    **self.program.environment,
+                    "PYTHONHASHSEED": "0",
+                },  # a fixed hash seed, as sets would have another order
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -142,7 +145,10 @@ class Side:
             )
 
     async def _serving(self, instance: str) -> None:
-        """Wait until all its services serve. What the log says may be worded in another way."""
+        """Wait until all services are ready.
+
+        Log messages may be worded differently, so the status is used.
+        """
         while not self._is_serving(instance):
             if self._processes[instance].poll() is not None:
                 log = (self.folder / f"{instance}.log").read_text(errors="replace")
@@ -156,7 +162,7 @@ class Side:
         return reply["code"] == 200 and all(each["status"] == "ready" for each in reply["data"])
 
     def _ask(self, instance: str, message: dict[str, Any]) -> Any:
-        """What the orchestrator answers; None if it does not listen."""
+        """The reply of the control API; None if the orchestrator does not listen."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_TIMEOUT)
             try:

@@ -1,4 +1,4 @@
-"""A conversation, written down before it is held: what the client sends, and what it waits for. Pure."""
+"""The steps of a conversation: what the client sends, and the events that it waits for. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ETAG: Final = "@ETAG@"
 
 
 class Step(Struct, frozen=True):
-    """One thing that the client does.
+    """One step of the client.
 
-    :ivar group: steps of one group belong together: they are left out together when a failure is shrunk.
+    :ivar group: steps of one group belong together: shrinking removes them together.
     :ivar on: the number of the connection, which is opened by its first step.
     """
 
@@ -35,10 +35,10 @@ class Step(Struct, frozen=True):
 class Send(Step, frozen=True):
     """Send bytes.
 
-    :ivar cuts: where a packet ends: positions inside the data.
-    :ivar pause: whether there is a short pause at each cut, so that the server sees the packets one by one.
-    :ivar joined: whether the next bytes of this connection go into the same packet.
-    :ivar replies: how many HTTP responses the server owes for it.
+    :ivar cuts: the ends of packets, as positions in the data.
+    :ivar pause: whether there is a short pause at each cut, so that the server reads the packets one by one.
+    :ivar joined: whether the next bytes of this connection are in the same packet.
+    :ivar replies: the number of HTTP responses to it.
     """
 
     data: bytes = b""
@@ -49,13 +49,13 @@ class Send(Step, frozen=True):
 
 
 class Until(Step, frozen=True):
-    """Wait for something, or for the end of the connection.
+    """Wait for an event, or for the end of the connection.
 
-    :ivar id: for the reply to the request of this id.
-    :ivar items: for so many items of the stream of this id, if not for the ``whole`` of it.
-    :ivar responses: for all HTTP responses that are owed.
-    :ivar text: for these bytes, anywhere in what has come.
-    :ivar closed: for the end of the connection and nothing else.
+    :ivar id: the reply to the request with this id.
+    :ivar items: this number of items of the stream with this id, if not the ``whole`` stream.
+    :ivar responses: all pending HTTP responses.
+    :ivar text: these bytes, anywhere in the received data.
+    :ivar closed: the end of the connection only.
     """
 
     id: int | str | None = None
@@ -67,25 +67,25 @@ class Until(Step, frozen=True):
 
 
 class Shut(Step, frozen=True):
-    """Close the sending side."""
+    """Shut down the sending side."""
 
 
 class Drop(Step, frozen=True):
-    """Close the connection, whatever the server still has to say."""
+    """Close the connection, even if replies are pending."""
 
 
 class Hold(Step, frozen=True):
-    """Take nothing more of what the server sends."""
+    """Stop reading."""
 
 
 class Read(Step, frozen=True):
-    """Take again what the server sends."""
+    """Resume reading."""
 
 
 class Pause(Step, frozen=True):
-    """Let time pass, for what only time brings about.
+    """Let time pass, for events that only depend on time.
 
-    :ivar seconds: how much.
+    :ivar seconds: the duration.
     """
 
     seconds: float = 0.0
@@ -95,14 +95,14 @@ AnyStep = Send | Until | Shut | Drop | Hold | Read | Pause
 
 
 class Conversation(Struct, frozen=True):
-    """All that one client does.
+    """All steps of one client.
 
-    :ivar seed: from which it was generated.
+    :ivar seed: the seed that it was generated from.
     :ivar target: the service: its instance and its name, as ``required/main``.
     :ivar http: whether it is HTTP.
     :ivar alone: whether no other conversation may be held with this service meanwhile.
-    :ivar name: what it is about, for people.
-    :ivar elsewhere: by the number of a connection, another service that it leads to.
+    :ivar name: a title for people.
+    :ivar elsewhere: another service for a connection, by its number.
     """
 
     seed: int
@@ -115,12 +115,12 @@ class Conversation(Struct, frozen=True):
 
     @property
     def requests(self) -> int:
-        """How many HTTP responses are owed in all."""
+        """The number of HTTP responses to the whole conversation."""
         return sum(each.replies for each in self.steps if isinstance(each, Send))
 
 
 def groups_of(conversation: Conversation) -> list[int]:
-    """The groups of its steps, each once, in the order of their first steps."""
+    """The groups of its steps, in the order of their first steps."""
     return list(dict.fromkeys(each.group for each in conversation.steps))
 
 
@@ -131,23 +131,23 @@ def drop_group(conversation: Conversation, group: int) -> Conversation:
 
 
 def pieces_of(step: Send, data: bytes) -> list[bytes]:
-    """The data of a step as packets; the last one may be joined with what follows.
+    """The data of a step as packets; the last one may be joined with the next step's.
 
-    :param data: that of the step, with what stands for something else filled in.
+    :param data: that of the step, with placeholders replaced.
     """
     edges = [0, *sorted({each for each in step.cuts if 0 < each < len(data)}), len(data)]
     return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def show(conversation: Conversation) -> str:
-    """The conversation as a person reads it."""
+    """The conversation in a readable form."""
     head = f"{conversation.target}, seed {conversation.seed}, {conversation.name}"
     return "\n".join(
-        [head, *(f"  {number:3} {_shown(each)}" for number, each in enumerate(conversation.steps))]
+        [head, *(f"  {number:3} {_text_of(each)}" for number, each in enumerate(conversation.steps))]
     )
 
 
-def _shown(step: AnyStep) -> str:
+def _text_of(step: AnyStep) -> str:
     words = [f"[{step.on}]", type(step).__name__.lower()]
     for name in step.__struct_fields__:
         value = getattr(step, name)

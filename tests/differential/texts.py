@@ -1,4 +1,4 @@
-"""Texts for people, replaced by a word, so that what is around them can be compared. Pure."""
+"""Replaces texts for people by a word, so that the structure around them can be compared. Pure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def without_html(data: bytes) -> bytes:
 
 
 def without_stderr(text: str) -> str:
-    """What a command complains of: as many lines, the code of a failure, and the fields that are named."""
+    """The structure of an error output: the number of lines, the code, and the named fields."""
     lines = []
     for line in text.splitlines():
         found = _FIRST_LINE.fullmatch(line)
@@ -65,19 +65,19 @@ def without_stderr(text: str) -> str:
 
 
 def without_help(text: str) -> str:
-    """What a help names: the usage, the options with their values, and the commands."""
+    """The structure of a help text: the usage, the options with their values, and the commands."""
     usage = [" ".join(each.split()) for each in _USAGE.findall(text)]
     commands = [each for block in _COMMANDS.findall(text) for each in _COMMAND.findall(block)]
     return "\n".join([*usage, *_OPTION.findall(text), *commands])
 
 
 def without_colours(text: str) -> str:
-    """Text as it was before it was coloured for a terminal."""
+    """Text without the colours for a terminal."""
     return _COLOUR.sub("", text).replace("\r\n", "\n")
 
 
 def without_module(text: str) -> str:
-    """A Python module without its docstrings, comments and layout; as it is if it is none."""
+    """A Python module without its docstrings, comments and layout; any other text unchanged."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):

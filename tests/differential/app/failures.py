@@ -1,4 +1,4 @@
-"""Everything that an action can raise, in every way in which it can come to that."""
+"""Every exception that an action can raise, at every point where it can be raised."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SECRET = "a secret of the inside"
 
 
 class Teapot(ServiceError):
-    """An error of the application's own."""
+    """An error class of the application."""
 
     code = 418
     message = "I am a teapot"
 
 
 class Odd(ServiceError):
-    """With a code that HTTP does not have."""
+    """An error with a code that HTTP does not have."""
 
     code = 799
     message = "Odd"
@@ -39,7 +39,7 @@ Name = Literal[
 
 
 def _fail(name: str, detail: Any) -> Any:
-    """Raise what has this name."""
+    """Raise the exception with this name."""
     if name == "unspeakable":
         return object()
     if name == "unspeakable detail":
@@ -52,7 +52,7 @@ def _fail(name: str, detail: Any) -> Any:
         raise getattr(unixsvc, name)(detail if isinstance(detail, float) else 2.5)
     if name == "ConfigError":
         raise ConfigError(_SECRET, _SECRET)
-    raise _kind_of(name)(detail if _is_told(name) else _SECRET)
+    raise _kind_of(name)(detail if _named(name) else _SECRET)
 
 
 def _kind_of(name: str) -> type[BaseException]:
@@ -62,14 +62,14 @@ def _kind_of(name: str) -> type[BaseException]:
     return kind
 
 
-def _is_told(name: str) -> bool:
+def _named(name: str) -> bool:
     return issubclass(_kind_of(name), ServiceError)
 
 
 class Failures:
-    """Fails as the request says.
+    """Actions that fail as the request says.
 
-    :param reactor: for those that fail later.
+    :param reactor: for delayed failures.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -84,7 +84,7 @@ class Failures:
         return _fail(name, detail)
 
     async def later(self, name: Name, detail: Any = None) -> Any:
-        """Fail after it has waited."""
+        """Fail after waiting."""
         await deferLater(self._reactor, 0.0)
         return _fail(name, detail)
 

@@ -1,4 +1,4 @@
-"""A service that has others answer: with calls from its actions, and with mounts."""
+"""A service that calls another one in its actions and mounts it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from unixsvc import GET, POST, App, Group, IServices
 
 
 class Front:
-    """Asks the service ``main``.
+    """Calls the service ``main``.
 
-    :param services: the others.
+    :param services: the clients of other services.
     """
 
     def __init__(self, services: IServices) -> None:
@@ -25,22 +25,22 @@ class Front:
         service: str = "main",
         key: str = "",
     ) -> Any:
-        """Give what it answers."""
+        """Return the result of a call."""
         if data is None:
             data = {}
         return await self._services.call(service, method, path, data, idempotency_key=key or None)
 
     async def together(self, paths: list[str]) -> list[Any]:
-        """Give what it answers to each, all asked before the first has been answered."""
-        asked = [self._services.get("main", each) for each in paths]
-        return [await each for each in asked]
+        """Return the results of several concurrent calls."""
+        calls = [self._services.get("main", each) for each in paths]
+        return [await each for each in calls]
 
     async def limited(self, path: str, seconds: float) -> Any:
-        """Give what it answers in so much time."""
+        """Return the result of a call with a timeout."""
         return await self._services.call("main", "GET", path, timeout=seconds)
 
     async def stream(self, path: str, most: int = 1000) -> AsyncIterator[Any]:
-        """Give what it gives item by item."""
+        """Pass a stream on, item by item."""
         if most == 0:
             return
         async for each in self._services.stream("main", "GET", path):

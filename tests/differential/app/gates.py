@@ -1,4 +1,4 @@
-"""Actions that wait until another request lets them go on, so that no test depends on time."""
+"""Actions that wait until another request opens a gate, so that no conversation depends on time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unixsvc import GET, POST, Cancelled, Group, Route, ServiceError
 
 
 class Gate:
-    """Something to wait at.
+    """A named event that actions wait for.
 
-    :ivar open: whether there is nothing to wait for any more.
-    :ivar starts: how many have come to it.
-    :ivar ends: how those that waited have ended.
+    :ivar open: whether the gate is open.
+    :ivar starts: the number of actions that have started to wait.
+    :ivar ends: how these actions have ended.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Gate:
         self._watching: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     async def passed(self) -> None:
-        """Wait until it is open."""
+        """Wait until the gate is open."""
         self.started()
         if not self.open:
             waiting: Deferred[None] = Deferred()
@@ -36,7 +36,7 @@ class Gate:
             await waiting
 
     def opens(self) -> int:
-        """Let all go on; how many waited."""
+        """Open the gate; returns the number of waiting actions."""
         self.open = True
         self.thread.set()
         waiting, self._waiting = self._waiting, []
@@ -46,23 +46,23 @@ class Gate:
         return len(waiting)
 
     def started(self) -> None:
-        """One has come."""
+        """Count an action that starts."""
         self.starts += 1
-        self._look()
+        self._poll()
 
     def ended(self, how: str) -> None:
-        """One has ended."""
+        """Record how an action has ended."""
         self.ends.append(how)
-        self._look()
+        self._poll()
 
     async def watched(self, test: Callable[[], bool]) -> None:
-        """Wait until this is so."""
+        """Wait until a condition holds."""
         if not test():
             watching: Deferred[None] = Deferred()
             self._watching.append((test, watching))
             await watching
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         ready = [each for test, each in self._watching if test()]
         self._watching = [each for each in self._watching if each[1] not in ready]
         for each in ready:
@@ -71,7 +71,7 @@ class Gate:
 
 
 class Gates:
-    """All of them, by name; each is there when it is first spoken of."""
+    """All gates by name; each is created on first use."""
 
     def __init__(self) -> None:
         self._gates: dict[str, Gate] = {}
@@ -88,10 +88,10 @@ def _how(error: BaseException) -> str:
 
 
 class Waiting:
-    """Waits at gates."""
+    """Actions that wait at gates."""
 
     async def wait(self, name: str, value: Any = None) -> Any:
-        """Wait, and give a value."""
+        """Wait, and return a value."""
         gate = ALL_GATES[name]
         try:
             await gate.passed()
@@ -102,25 +102,25 @@ class Waiting:
         return value
 
     async def shielded(self, name: str, value: Any = None) -> Any:
-        """Wait, whether the caller still wants it or not."""
+        """Wait, shielded from cancellation."""
         return await self.wait(name, value)
 
     async def stubborn(self, name: str, value: Any = None) -> Any:
-        """Wait, and answer all the same when the request is taken back."""
+        """Wait, and return a result even if the request is cancelled."""
         try:
             return await self.wait(name, value)
         except (Cancelled, CancelledError, ServiceError):
             return "stubborn"
 
     async def slow(self, name: str) -> Any:
-        """Wait, and wait again to clean up."""
+        """Wait, and wait again during the clean-up."""
         try:
             return await self.wait(name)
         finally:
             await ALL_GATES[f"{name}.clean"].passed()
 
     async def another(self, name: str) -> Any:
-        """Wait, and fail with something else than what it was ended with."""
+        """Wait, and raise another exception than the one that was raised in it."""
         try:
             return await self.wait(name)
         except ServiceError:
@@ -133,18 +133,18 @@ class Waiting:
         return value
 
     async def opens(self, name: str) -> str:
-        """Let all go on that wait."""
+        """Open a gate."""
         ALL_GATES[name].opens()
         return "open"
 
     async def ends(self, name: str, count: int = 1) -> list[str]:
-        """Wait until so many have ended, and tell how."""
+        """Wait until a number of actions have ended; returns how."""
         gate = ALL_GATES[name]
         await gate.watched(lambda: len(gate.ends) >= count)
         return sorted(gate.ends)
 
     async def started(self, name: str, count: int = 1) -> str:
-        """Wait until so many have come."""
+        """Wait until a number of actions have started."""
         gate = ALL_GATES[name]
         await gate.watched(lambda: gate.starts >= count)
         return "started"

@@ -1,4 +1,4 @@
-"""Streams: that never wait, that wait for what is pushed, and that fail."""
+"""Streams that never wait, that wait for pushed items, and that fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unixsvc import GET, POST, Group, NotFound, Request, Route, ServiceError
 
 
 class Feed:
-    """Items that are pushed, and are given in their order."""
+    """Pushed items, which are streamed in their order."""
 
     def __init__(self) -> None:
         self.items: list[Any] = []
@@ -22,7 +22,7 @@ class Feed:
         self._wake: Deferred[None] | None = None
 
     def push(self, items: list[Any], over: bool) -> None:
-        """More items, or the end."""
+        """Add items, or the end."""
         self.items += items
         self.over = self.over or over
         if self._wake is not None:
@@ -31,7 +31,7 @@ class Feed:
                 wake.callback(None)
 
     async def changed(self) -> None:
-        """Wait until something is pushed."""
+        """Wait until an item is pushed."""
         self._wake = Deferred()
         await self._wake
 
@@ -40,15 +40,15 @@ FEEDS: dict[str, Feed] = {}
 
 
 class Streams:
-    """Gives streams."""
+    """Actions that return streams."""
 
     async def count(self, to: int, size: Annotated[int, Meta(ge=0, le=10_000)] = 0) -> AsyncIterator[Any]:
-        """Items that nothing has to be waited for."""
+        """Stream numbers without waiting."""
         for number in range(to):
             yield {"n": number, "text": "x" * size} if size else number
 
     async def feed(self, name: str) -> AsyncIterator[Any]:
-        """Items that are pushed."""
+        """Stream the pushed items."""
         feed = FEEDS.setdefault(name, Feed())
         gate, how = ALL_GATES[name], "done"
         gate.started()
@@ -71,23 +71,23 @@ class Streams:
         return len(items)
 
     async def fail(self, after: int = 0, secret: bool = False) -> AsyncIterator[Any]:
-        """Fail after so many items."""
+        """Fail after a number of items."""
         for number in range(after):
             yield [number]
         raise RuntimeError("a secret of the inside") if secret else NotFound("the rest")
 
     async def raw(self) -> AsyncIterator[Raw]:
-        """Items with line ends of their own."""
+        """Stream JSON that contains line ends."""
         yield Raw(b'{"a":\n1}')
         yield Raw(b"[1,\r\n2]")
 
     async def unspeakable(self) -> AsyncIterator[Any]:
-        """An item that no JSON becomes."""
+        """Stream a value that JSON cannot represent."""
         yield 1
         yield object()
 
     async def contained(self, container: svcs.Container, request: Request) -> AsyncIterator[Any]:
-        """With a container, and the request."""
+        """Stream with a container and the request."""
         yield type(container).__name__
         yield request.meta
 

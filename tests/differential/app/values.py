@@ -1,4 +1,4 @@
-"""Arguments of every kind, from the path, the query and the data; and results of every kind."""
+"""Arguments of every type from the path, the query and the data; results of every type."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Line(Struct, forbid_unknown_fields=True):
 
 
 class Address(Struct):
-    """Where something goes."""
+    """A delivery address."""
 
     street: Annotated[str, Meta(min_length=2, max_length=20)]
     zip_code: str = field(name="zip")
 
 
 class Order(Struct, forbid_unknown_fields=True):
-    """What is sent in as a whole."""
+    """A whole-struct body."""
 
     name: Annotated[str, Meta(min_length=1, max_length=12)]
     price: Annotated[float, Meta(gt=0)]
@@ -61,30 +61,30 @@ class Order(Struct, forbid_unknown_fields=True):
     weight: int | str = 0
 
 
-class Tally:
-    """Counts by name, so that it can be seen whether an action has run."""
+class Counts:
+    """Counts by name, which show whether an action has run."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
 
     def add(self, name: str) -> int:
-        """One more."""
+        """Increment a count."""
         self.counts[name] = self.counts.get(name, 0) + 1
         return self.counts[name]
 
 
-TALLY = Tally()
+TALLY = Counts()
 
 
 class Values:
-    """Gives back what it was given."""
+    """Actions that return their arguments."""
 
     async def hello(self) -> dict[str, str]:
-        """Say hello."""
+        """Return a greeting."""
         return {"hello": "world"}
 
     def item(self, id: int) -> dict[str, int]:
-        """Show one of those that there are."""
+        """Return an item, if it exists."""
         if id >= _FIRST_MISSING:
             raise NotFound(f"no item {id}")
         return {"id": id}
@@ -106,13 +106,13 @@ class Values:
         return [v]
 
     async def rest(self, v: str) -> list[str]:
-        """All of the rest."""
+        """The rest of the path."""
         return ["rest", v]
 
     async def refined(
         self, id: Annotated[int, Meta(ge=1, le=9)], name: Annotated[str, Meta(max_length=3)]
     ) -> Any:
-        """Narrower than the pattern."""
+        """A number with bounds."""
         return [id, name]
 
     async def search(
@@ -125,44 +125,44 @@ class Values:
         word: Annotated[str, Meta(min_length=1)] | None = None,
         numbers: Annotated[list[int], Meta(max_length=3)] = [],  # noqa: B006
     ) -> dict[str, Any]:
-        """Fields that may all be left out."""
+        """Optional arguments."""
         return {
             "limit": limit, "tags": tags, "ratio": ratio, "exact": exact, "kind": kind, "word": word,
             "numbers": numbers,
         }  # fmt: skip
 
     async def order(self, order: Order) -> Order:
-        """A struct that is the whole of the data."""
+        """A struct as the whole data."""
         return order
 
     async def address(self, address: Address) -> Address:
-        """A struct that takes fields that it does not know."""
+        """A struct that allows unknown fields."""
         return address
 
     def echo(self, value: Any) -> Any:
-        """Anything."""
+        """Any value."""
         return value
 
     async def created(self, name: str = "", empty: bool = False) -> Created[dict[str, str] | None]:
-        """Something new, with the path where it is."""
+        """A created resource with its path."""
         return Created(None if empty else {"name": name}, name and f"/thing/{name}")
 
     async def nothing(self) -> None:
-        """Nothing at all."""
+        """No result."""
 
     async def large(self, size: Annotated[int, Meta(ge=0, le=4_000_000)], letter: str = "x") -> str:
-        """So many letters."""
+        """A large result."""
         return letter * size
 
     async def raw(self) -> Raw:
-        """JSON of its own, on several lines."""
+        """JSON with line ends."""
         return Raw(b'{"a":\n [1,\n\n2]}')
 
     def slow(self, value: int = 0) -> int:
-        """What is worked out in a thread."""
+        """A blocking action."""
         return value + 1
 
-    async def asked(self, request: Request) -> dict[str, Any]:
+    async def request_fields(self, request: Request) -> dict[str, Any]:
         """The request as the action sees it."""
         return {
             "method": request.method, "path": request.path, "query": request.query, "meta": request.meta,
@@ -170,32 +170,32 @@ class Values:
         }  # fmt: skip
 
     async def contained(self, container: svcs.Container, name: str = "") -> str:
-        """With a container of its own."""
+        """An action with a request container."""
         return f"{name}{type(container).__name__}"
 
     def add(self, name: str) -> int:
-        """Count, so that it is seen how often this ran."""
+        """Increment a count."""
         return TALLY.add(name)
 
     def added(self, name: str) -> int:
-        """How often it was counted."""
+        """Read a count."""
         return TALLY.counts.get(name, 0)
 
     def head(self) -> None:
-        """HEAD of its own."""
+        """A route of its own for HEAD."""
 
     def options(self) -> dict[str, str]:
-        """OPTIONS of its own."""
+        """A route of its own for OPTIONS."""
         return {"own": "options"}
 
 
 def alone(left: int, right: int = 2) -> int:
-    """A function and no method."""
+    """A function without a controller."""
     return left * right
 
 
 async def thing(id: int, method: str = "") -> dict[str, Any]:
-    """The same for many methods."""
+    """One action for several methods."""
     return {"id": id, "method": method}
 
 
@@ -225,8 +225,8 @@ VALUES: list[Group | Route] = [
         GET("/large/{size:int}", Values.large, public=True),
         GET("/raw", Values.raw),
         GET("/slow", Values.slow, blocking=True),
-        GET("/asked", Values.asked, meta={"level": 3}),
-        POST("/asked", Values.asked, public=True),
+        GET("/asked", Values.request_fields, meta={"level": 3}),
+        POST("/asked", Values.request_fields, public=True),
         GET("/contained", Values.contained),
         POST("/tally/{name}", Values.add),
         GET("/tally/{name}", Values.added),

@@ -19,7 +19,7 @@ from unixsvc import App, Conflict
 
 
 class Point(Struct):
-    """Something that becomes JSON."""
+    """A value that is encoded as JSON."""
 
     x: int
     y: int = 0

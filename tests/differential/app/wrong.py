@@ -1,4 +1,4 @@
-"""Applications that cannot work, each for another reason."""
+"""Applications that cannot be loaded, each for another reason."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ class _Inner(Struct):
 
 
 def plain(id: int = 0) -> int:
-    """Work."""
+    """A valid action."""
     return id
 
 
 def unannotated(id) -> int:  # type: ignore[no-untyped-def]
-    """Say nothing of the argument."""
+    """A parameter has no annotation."""
     return int(id)
 
 
 def without_result(id: int = 0):  # type: ignore[no-untyped-def]
-    """Say nothing of the result."""
+    """The return value has no annotation."""
     return id
 
 
 def two_wholes(first: _Inner, second: _Inner) -> int:
-    """Want all of the data twice."""
+    """Two parameters take the whole data."""
     return first.x + second.x
 
 
 def generator() -> Iterator[int]:
-    """Be a plain generator."""
+    """A synchronous generator."""
     yield 1
 
 
 async def waiting() -> int:
-    """Wait in a thread, which cannot be."""
+    """A blocking coroutine."""
     return 1
 
 
 async def streaming() -> AsyncIterator[int]:
-    """Stream from a thread, which cannot be."""
+    """A blocking stream."""
     yield 1
 
 
 def no_json(value: Annotated[int, Check(bool, message="no")] | str) -> Any:
-    """Have a check where none is looked at."""
+    """A check in a position that is not supported."""
     return value
 
 
 class Controller:
-    """Has one action."""
+    """A controller with one action."""
 
     def __init__(self, missing: Struct) -> None:
         self._missing = missing
 
     def show(self) -> int:
-        """Show something."""
+        """A valid action."""
         return 1
 
 
 class Other:
-    """Has none."""
+    """A controller without actions."""
 
 
 no_app = 7

@@ -1,4 +1,4 @@
-"""Random values, and requests to the routes of the sample application: right ones, and nearly right ones."""
+"""Random values, and valid and nearly valid requests to the routes of the sample application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tests.differential.steps import NAMESPACE
 
-__all__ = ["FAILURES", "Asked", "any_request", "any_text", "any_value", "mutated"]
+__all__ = ["FAILURES", "SampleRequest", "any_request", "any_text", "any_value", "mutated"]
 
 FAILURES: Final = (
     "BadGateway", "Cancelled", "Conflict", "DeadlineExceeded", "Forbidden", "Gone", "Invalid", "NotFound",
@@ -42,11 +42,11 @@ _SEGMENTS: Final = (
 )  # fmt: skip
 
 
-class Asked(Struct, frozen=True):
+class SampleRequest(Struct, frozen=True):
     """A request, for any transport.
 
-    :ivar path: as it is sent, escapes and all.
-    :ivar query: names and values, not escaped yet.
+    :ivar path: with escapes.
+    :ivar query: names and values, without escapes.
     :ivar data: the arguments as an object; None if there are none.
     """
 
@@ -63,12 +63,12 @@ class Asked(Struct, frozen=True):
 
 
 def any_text(random: Random) -> str:
-    """Some text."""
+    """A random text."""
     return random.choice(_TEXTS)
 
 
 def any_value(random: Random, depth: int = 2) -> Any:
-    """Something that JSON can hold."""
+    """A random JSON value."""
     kind = random.randrange(9 if depth else 6)
     if kind < 2:
         return any_text(random)
@@ -84,7 +84,7 @@ def any_value(random: Random, depth: int = 2) -> Any:
 
 
 def mutated(random: Random, data: dict[str, Any]) -> dict[str, Any]:
-    """The data with something changed: a field that is missing, unknown, or of another value."""
+    """The data with a field that is removed, added, or changed."""
     changed = dict(data)
     for _ in range(random.choice((1, 1, 2, 3))):
         name = random.choice([*changed, "unknown"])
@@ -107,23 +107,23 @@ def _segment(random: Random) -> str:
     return random.choice(_SEGMENTS)
 
 
-def _item(random: Random) -> Asked:
-    return Asked("GET", f"/item/{random.choice((0, 1, 7, 99, 100, 12345, _segment(random)))}")
+def _item(random: Random) -> SampleRequest:
+    return SampleRequest("GET", f"/item/{random.choice((0, 1, 7, 99, 100, 12345, _segment(random)))}")
 
 
-def _kind(random: Random) -> Asked:
+def _kind(random: Random) -> SampleRequest:
     kind = random.choice(("int", "float", "uuid", "str", "path"))
     tail = "/".join(_segment(random) for _ in range(random.choice((1, 1, 1, 2, 3))))
-    return Asked("GET", f"/kinds/{kind}/{tail}")
+    return SampleRequest("GET", f"/kinds/{kind}/{tail}")
 
 
-def _either(random: Random) -> Asked:
+def _either(random: Random) -> SampleRequest:
     tail = random.choice(("", "", "/more", "/", "/less"))
-    return Asked(random.choice(("GET", "GET", "GET", "POST")), f"/either/{_segment(random)}{tail}")
+    return SampleRequest(random.choice(("GET", "GET", "GET", "POST")), f"/either/{_segment(random)}{tail}")
 
 
-def _refined(random: Random) -> Asked:
-    return Asked(
+def _refined(random: Random) -> SampleRequest:
+    return SampleRequest(
         "GET", f"/refined/{random.choice((0, 1, 9, 10, 'x'))}/{random.choice(('a', 'abc', 'abcd', '%C3%A4'))}"
     )
 
@@ -136,11 +136,11 @@ _SEARCHES: Final[dict[str, tuple[Any, ...]]] = {
 }  # fmt: skip
 
 
-def _search(random: Random) -> Asked:
+def _search(random: Random) -> SampleRequest:
     names = random.sample(sorted(_SEARCHES), random.randrange(4))
     chosen = {name: random.choice(_SEARCHES[name]) for name in names}
     if random.random() < 0.5:
-        return Asked("GET", "/search", data=chosen)
+        return SampleRequest("GET", "/search", data=chosen)
     query: list[tuple[str, str]] = []
     for name, value in chosen.items():
         for each in value if isinstance(value, list) else [value]:
@@ -152,10 +152,10 @@ def _search(random: Random) -> Asked:
                     else str(each),
                 )
             )
-    return Asked("GET", "/search", tuple(query), random.choice((None, None, {}, {"limit": 3})))
+    return SampleRequest("GET", "/search", tuple(query), random.choice((None, None, {}, {"limit": 3})))
 
 
-def _order(random: Random) -> Asked:
+def _order(random: Random) -> SampleRequest:
     order: dict[str, Any] = {"name": "pens", "price": 1.5}
     more: dict[str, Callable[[], Any]] = {
         "lines": lambda: [
@@ -171,25 +171,29 @@ def _order(random: Random) -> Asked:
     }
     for name in random.sample(sorted(more), random.randrange(4)):
         order[name] = more[name]()
-    return Asked("POST", "/order", data=order if random.random() < 0.5 else mutated(random, order))
+    return SampleRequest("POST", "/order", data=order if random.random() < 0.5 else mutated(random, order))
 
 
-def _address(random: Random) -> Asked:
+def _address(random: Random) -> SampleRequest:
     address = {"street": random.choice(("Main", "x", "S" * 21)), "zip": "12"}
-    return Asked("POST", "/address", data=mutated(random, address) if random.random() < 0.4 else address)
+    return SampleRequest(
+        "POST", "/address", data=mutated(random, address) if random.random() < 0.4 else address
+    )
 
 
-def _echo(random: Random) -> Asked:
+def _echo(random: Random) -> SampleRequest:
     method = random.choice(("POST", "PUT", "PUT", "PATCH"))
-    return Asked(method, "/echo", data={"value": any_value(random)} if random.random() < 0.9 else None)
+    return SampleRequest(
+        method, "/echo", data={"value": any_value(random)} if random.random() < 0.9 else None
+    )
 
 
-def _created(random: Random) -> Asked:
+def _created(random: Random) -> SampleRequest:
     data = {"name": any_text(random), "empty": random.random() < 0.2}
-    return Asked("POST", "/created", data=data if random.random() < 0.9 else None)
+    return SampleRequest("POST", "/created", data=data if random.random() < 0.9 else None)
 
 
-def _plain(random: Random) -> Asked:
+def _plain(random: Random) -> SampleRequest:
     path = random.choice(
         ("/", "/nothing", "/raw", "/slow", "/contained", "/own", "/alone/3", "", "/missing", "//", "/item")
     )
@@ -197,55 +201,55 @@ def _plain(random: Random) -> Asked:
         ("GET", "GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "DELETE", "get", "PROPFIND")
     )
     data = random.choice((None, None, {}, {"value": 4}, {"right": 5}, {"name": "c"}))
-    return Asked(method, path or "/", data=data)
+    return SampleRequest(method, path or "/", data=data)
 
 
-def _thing(random: Random) -> Asked:
+def _thing(random: Random) -> SampleRequest:
     method = random.choice(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "post", "X"))
-    return Asked(
+    return SampleRequest(
         method, f"/thing/{random.choice(('1', '-7', 'x'))}", data=random.choice((None, {"method": method}))
     )
 
 
-def _failure(random: Random) -> Asked:
+def _failure(random: Random) -> SampleRequest:
     how = random.choice(("now", "plain", "later", "thread"))
     detail = random.choice(
         (None, "words", {"a": [1]}, [{"field": "x", "message": "is wrong"}], 1.5, ["a", "b"], "", 0)
     )
     data = {"name": random.choice(FAILURES), "detail": detail}
     if random.random() < 0.04:
-        return Asked("GET", "/fail/broken")
-    return Asked("POST", f"/fail/{how}", data=data)
+        return SampleRequest("GET", "/fail/broken")
+    return SampleRequest("POST", f"/fail/{how}", data=data)
 
 
-def _meta(random: Random) -> Asked:
+def _meta(random: Random) -> SampleRequest:
     query = random.choice(((), (("a", "1"), ("b", "ä")), (("a", ""),)))
-    return Asked(random.choice(("GET", "POST")), "/asked", query, random.choice((None, {"x": 1})))
+    return SampleRequest(random.choice(("GET", "POST")), "/asked", query, random.choice((None, {"x": 1})))
 
 
-def _large(random: Random) -> Asked:
-    return Asked("GET", f"/large/{random.choice((0, 10, 1022, 1023, 1024, 5000, 70_000, 200_000))}")
+def _large(random: Random) -> SampleRequest:
+    return SampleRequest("GET", f"/large/{random.choice((0, 10, 1022, 1023, 1024, 5000, 70_000, 200_000))}")
 
 
-def _tally(random: Random) -> Asked:
-    return Asked(random.choice(("GET", "POST")), f"/tally/{NAMESPACE}{random.choice('ab')}")
+def _counts(random: Random) -> SampleRequest:
+    return SampleRequest(random.choice(("GET", "POST")), f"/tally/{NAMESPACE}{random.choice('ab')}")
 
 
-def _reserved(random: Random) -> Asked:
+def _reserved(random: Random) -> SampleRequest:
     path = random.choice(
         ("/-/ping", "/-/health", "/-/routes", "/-/", "/-", "/-/none", "/-/ping/", "/%2D/ping")
     )
-    return Asked(random.choice(("GET", "GET", "GET", "POST", "HEAD")), path)
+    return SampleRequest(random.choice(("GET", "GET", "GET", "POST", "HEAD")), path)
 
 
-_MAKERS: Final[Sequence[tuple[Callable[[Random], Asked], int]]] = (
+_MAKERS: Final[Sequence[tuple[Callable[[Random], SampleRequest], int]]] = (
     (_item, 4), (_kind, 4), (_either, 3), (_refined, 2), (_search, 6), (_order, 6), (_address, 2), (_echo,
     4), (_created, 3),
-    (_plain, 5), (_thing, 4), (_failure, 8), (_meta, 2), (_large, 1), (_tally, 2), (_reserved, 2),
+    (_plain, 5), (_thing, 4), (_failure, 8), (_meta, 2), (_large, 1), (_counts, 2), (_reserved, 2),
 )  # fmt: skip
 
 
-def any_request(random: Random) -> Asked:
-    """A request that is answered by itself, sooner or later."""
+def any_request(random: Random) -> SampleRequest:
+    """A request that does not wait for others."""
     make = random.choices([each for each, _ in _MAKERS], [weight for _, weight in _MAKERS])[0]
     return make(random)

@@ -7,13 +7,13 @@ from tests.differential.normalise import TABLE, figures, header_value, normalise
 
 class NormalisingTests(SynchronousTestCase):
     def test_table(self) -> None:
-        """Each rule says why, and is for something that is known."""
+        """Each rule has a reason and a known place."""
         for rule in TABLE:
             self.assertIn(rule.where, ("all", "headers", "output", "figures"))
             self.assertTrue(rule.why)
 
     def test_request_ids(self) -> None:
-        """Ids that a server has made up are replaced, and those of callers stay."""
+        """Generated request ids are replaced; those of clients stay."""
         self.assertEqual(header_value(b"X-Request-Id", b"4d2-7"), b"ID")
         self.assertEqual(header_value(b"X-Request-Id", b"mine"), b"mine")
         made = b'{"meta":{"request_id":"4d2-7f"},"instance":"urn:unixsvc:request:1-2"}'
@@ -22,18 +22,18 @@ class NormalisingTests(SynchronousTestCase):
         self.assertEqual(normalised(own), own)
 
     def test_headers(self) -> None:
-        """Of headers only what tells the time is replaced."""
+        """Only headers with a time are replaced."""
         self.assertEqual(header_value(b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT"), b"DATE")
         self.assertEqual(header_value(b"Retry-After", b"3"), b"3")
         self.assertEqual(header_value(b"ETag", b'"a"'), b'"a"')
 
     def test_bytes_stay(self) -> None:
-        """Of a reply nothing is touched."""
+        """Replies are not changed."""
         data = b'{"id":7,"code":200,"data":{"pid":12,"time":1.5,"VERSION":"1.2.3"}}\n'
         self.assertEqual(normalised(data), data)
 
     def test_pause(self) -> None:
-        """What is left of a pause is replaced where it says that it is one."""
+        """The remaining time of a pause is replaced where it is named so."""
         self.assertEqual(normalised(b'{"retry_after":14.4,"reason":"x"}'), b'{"retry_after":0,"reason":"x"}')
         self.assertEqual(normalised(b'{"retry_after":2.5}'), b'{"retry_after":2.5}')
 
@@ -46,7 +46,7 @@ class NormalisingTests(SynchronousTestCase):
         )
 
     def test_figures(self) -> None:
-        """Figures are replaced with their units, and columns have one width."""
+        """Numbers are replaced with their units, and columns get one width."""
         text = b"home      12345  ready  1m 2s   17  0.25\nuser      7  ready  59s   1700  10.25\n"
         first, second = normalised(text, "output", "figures").splitlines()
         self.assertEqual(first, b"home  N  ready  N  N  N")
@@ -54,7 +54,7 @@ class NormalisingTests(SynchronousTestCase):
         self.assertEqual(normalised(b'{"p50": null, "a1": 3e-05}', "figures"), b'{"p50": null, "a1": N}')
 
     def test_services(self) -> None:
-        """Services that were called are in order, without those that do not exist; no other names are."""
+        """Called services are sorted, without those that do not exist; other names are not."""
         text = b'{"b": {"services": {"z": {"open": 1}, "absentn1": {}, "a": {}}}, "a": [1]}'
         self.assertEqual(figures(text), b'{"b": {"services": {"a": {}, "z": {"open": 1}}}, "a": [1]}')
         self.assertEqual(figures(b"SERVICE  PID\n"), b"SERVICE  PID\n")

@@ -8,7 +8,7 @@ from tests.differential.steps import Until
 
 class SocketProgressTests(SynchronousTestCase):
     def test_reply(self) -> None:
-        """A reply is there with its line end, for the id of that very type."""
+        """A reply is complete with its line end, and belongs to the id of its type."""
         progress = SocketProgress()
         progress.feed(b'{"id":1,"code":200}')
         self.assertFalse(progress.reached(Until(0, id=1)))
@@ -17,7 +17,7 @@ class SocketProgressTests(SynchronousTestCase):
         self.assertFalse(progress.reached(Until(0, id="1")))
 
     def test_items(self) -> None:
-        """Items are counted; the last reply counts for all of them."""
+        """Items are counted; the last reply completes the stream."""
         progress = SocketProgress()
         progress.feed(b'{"id":"s","more":true,"data":1}\n{"id":"s","more":true,"data":2}\n')
         wanted = [Until(0, id="s", items=count, whole=False) for count in (0, 2, 3)]
@@ -39,13 +39,13 @@ class SocketProgressTests(SynchronousTestCase):
         self.assertEqual(len({key_of(each) for each in (1, "1", True, 1.0, None)}), 5)
 
     def test_lines(self) -> None:
-        """Lines keep their ends, and what has none follows."""
+        """Lines keep their ends; the incomplete last one is returned."""
         self.assertEqual(lines_of(b"a\n\nb"), ([b"a\n", b"\n"], b"b"))
 
 
 class HttpProgressTests(SynchronousTestCase):
     def test_responses(self) -> None:
-        """All that is owed is there when each request has its response."""
+        """The wait ends when each request has its response."""
         progress, wanted = HttpProgress(), Until(0, responses=True)
         progress.sent(b"HEAD / HTTP/1.1\r\n\r\n", 1)
         progress.sent(b"GET / HTTP/1.1\r\n\r\n", 1)
@@ -57,5 +57,5 @@ class HttpProgressTests(SynchronousTestCase):
         self.assertEqual(progress.etag(), b'"b"')
 
     def test_no_etag(self) -> None:
-        """Without a validator, one is made up that belongs to no response."""
+        """Without an ETag, one is generated that no response has."""
         self.assertEqual(HttpProgress().etag(), b'"none"')

@@ -40,44 +40,42 @@ class ShrinkingTests(SynchronousTestCase):
         return found
 
     def test_smallest(self) -> None:
-        """What plays no part is left out, and the cuts with it."""
+        """Steps without effect are removed, with their cuts."""
         self.assertEqual(self.shrunk(b"one\n").steps, (Send(1, 0, b"one\n"),))
         self.assertEqual(self.shrunk(b"two\n").steps, (Send(2, 0, b"two\n"),))
 
     def test_bounded(self) -> None:
-        """No more are tried than is said."""
+        """The number of conversations is limited."""
         self.assertEqual(self.shrunk(b"one\n", 0), self.conversation)
 
     def test_smaller(self) -> None:
-        """Each candidate has less than the conversation, and none has nothing."""
+        """Each candidate has fewer steps, and at least one."""
         for each in smaller(self.conversation):
             self.assertNotEqual(each, self.conversation)
             self.assertTrue(each.steps)
 
     def test_groups(self) -> None:
-        """The steps of a group go together."""
+        """The steps of a group are removed together."""
         self.assertEqual(groups_of(self.conversation), [1, 2, 3])
         self.assertEqual(groups_of(drop_group(self.conversation, 1)), [2, 3])
 
 
 class StepTests(SynchronousTestCase):
     def test_pieces(self) -> None:
-        """Data are cut where they are to be, and nothing is lost."""
+        """Data is cut at its cuts, completely."""
         step = Send(1, 0, b"abcdef", (4, 2, 2, 0, 99))
         self.assertEqual(pieces_of(step, step.data), [b"ab", b"cd", b"ef"])
         self.assertEqual(pieces_of(Send(1), b""), [b""])
 
     def test_show(self) -> None:
-        """What is shown has the seed, the service and each step; long data are shortened."""
-        shown = show(
-            Conversation(7, "required/main", (Send(1, 2, b"x" * 900), Until(1, id="a")), name="long")
-        )
-        self.assertIn("required/main, seed 7, long", shown)
-        self.assertIn("(900 bytes)", shown)
-        self.assertIn("id='a'", shown)
-        self.assertLess(len(shown), 600)
+        """The text has the seed, the service and each step; long data is shortened."""
+        text = show(Conversation(7, "required/main", (Send(1, 2, b"x" * 900), Until(1, id="a")), name="long"))
+        self.assertIn("required/main, seed 7, long", text)
+        self.assertIn("(900 bytes)", text)
+        self.assertIn("id='a'", text)
+        self.assertLess(len(text), 600)
 
     def test_requests(self) -> None:
-        """Requests are counted by the responses that they are owed."""
+        """The number of requests is that of their responses."""
         steps = (Send(1, replies=1), Send(1), Send(1, 1, replies=1))
         self.assertEqual(Conversation(1, "required/http", steps, http=True).requests, 2)

@@ -36,7 +36,7 @@ class A:
 
 class JsonTests(SynchronousTestCase):
     def test_texts(self) -> None:
-        """The values of texts are replaced; codes, fields and all else stay."""
+        """The values of texts are replaced; codes, fields and other values stay."""
         base = b'{"code":422,"message":"Invalid","detail":[{"field":"a","message":"is missing"}]}'
         head = base.replace(b"Invalid", b"Wrong").replace(b"is missing", b"has to be there")
         self.assertEqual(without_json(base), without_json(head))
@@ -45,7 +45,7 @@ class JsonTests(SynchronousTestCase):
         self.assertNotEqual(without_json(base), without_json(base.replace(b'"code":422,', b"")))
 
     def test_kinds(self) -> None:
-        """A text that has become something else is no other text."""
+        """A text that became another type is a difference."""
         self.assertNotEqual(without_json(b'{"detail":null}'), without_json(b'{"detail":"x"}'))
         self.assertNotEqual(
             without_json(b'{"detail":{"allowed":["GET"]}}'), without_json(b'{"detail":{"allowed":["PUT"]}}')
@@ -62,14 +62,14 @@ class JsonTests(SynchronousTestCase):
 
 class OutputTests(SynchronousTestCase):
     def test_stderr(self) -> None:
-        """Of complaints, the code, the fields and the number of lines stay."""
+        """Of an error output, the code, the fields and the number of lines stay."""
         text = "unixsvc: 422 Invalid arguments\n  limit: is too small\n  lines[0].count: wrong\n"
         self.assertEqual(without_stderr(text), "unixsvc: 422 TEXT\n  limit: TEXT\n  lines[0].count: TEXT")
         self.assertEqual(without_stderr("unixsvc: no such file"), "unixsvc: TEXT")
         self.assertEqual(without_stderr("Traceback"), "TEXT")
 
     def test_help(self) -> None:
-        """Of a help, options, places and commands stay, whatever is said of them."""
+        """Of a help text, options, values and commands stay."""
         text = _HELP
         self.assertEqual(without_help(text), without_help(text.replace("All of it", "Everything")))
         self.assertNotEqual(without_help(text), without_help(text.replace("--json", "--yaml")))
@@ -89,7 +89,7 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(without_colours('\x1b[1;34m"a"\x1b[0m: 1\r\n'), '"a": 1\n')
 
     def test_module(self) -> None:
-        """Of a module, docstrings and comments go, and code stays."""
+        """Of a module, docstrings and comments are removed, and code stays."""
         text = _MODULE
         other = text.replace("One", "1").replace("Two", "2").replace("Three", "3").replace("four", "4")
         self.assertEqual(without_module(text), without_module(other))
@@ -101,12 +101,12 @@ class OutputTests(SynchronousTestCase):
         self.assertIn("class A", without_module('class A:\n    """One."""\n'))
 
     def test_table(self) -> None:
-        """Of a table of routes the titles go."""
+        """Of a table of routes, the titles are removed."""
         text = "METHOD  PATH  PUBLIC  TITLE\nGET     /     yes     Says hello\nGET     /a\n"
         self.assertEqual(without_table(text), "METHOD  PATH  PUBLIC\nGET     /     yes\nGET     /a")
         self.assertEqual(without_table("none\n"), "none\n")
 
     def test_html(self) -> None:
-        """Of a page the tags stay."""
+        """Of a page, the tags stay."""
         page = b'<h1 class="x">Title</h1>\n<p>Some text</p>'
         self.assertEqual(without_html(page), b'<h1 class="x">TEXT</h1>\n<p>TEXT</p>')

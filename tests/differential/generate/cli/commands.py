@@ -1,4 +1,4 @@
-"""Command lines of ``unixsvc`` and ``twistd unixsvc``, right and wrong."""
+"""Valid and invalid command lines of ``unixsvc`` and ``twistd unixsvc``."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _NAMES: Final = (
 
 
 def commands(seed: int, calls: int) -> list[Command]:
-    """All commands, in the order in which they are run.
+    """All commands, in their order.
 
-    :param calls: how many calls with random requests there are among them.
+    :param calls: the number of calls with random requests.
     """
     random = Random(seed)  # noqa: S311  # the same each time
     return [
@@ -63,7 +63,7 @@ def commands(seed: int, calls: int) -> list[Command]:
         *_usage(),
         *_calls(),
         *(_any_call(random) for _ in range(calls)),
-        *_shown(),
+        *_display_commands(),
         *_checks(),
         *_managed(),
         *_twistd(),
@@ -172,16 +172,16 @@ def _calls() -> list[Command]:
 
 
 def _any_call(random: Random) -> Command:
-    asked = any_request(random)
+    sample = any_request(random)
     words = ["call", "main"]
-    if asked.method != "GET" or random.random() < 0.5:
-        words.append(asked.method)
-    words.append(asked.target)
-    if asked.data is not None:
+    if sample.method != "GET" or random.random() < 0.5:
+        words.append(sample.method)
+    words.append(sample.target)
+    if sample.data is not None:
         if random.random() < 0.3:
-            words += ["--data", json.dumps(asked.data, ensure_ascii=random.random() < 0.5)]
+            words += ["--data", json.dumps(sample.data, ensure_ascii=random.random() < 0.5)]
         else:
-            words += [_item(name, value) for name, value in asked.data.items()]
+            words += [_item(name, value) for name, value in sample.data.items()]
     if random.random() < 0.1:
         words += ["--timeout", random.choice(("5", "1e2", "0.000001"))]
     return Command(tuple(word.replace("\0", "") for word in words), terminal=random.random() < 0.1)
@@ -191,7 +191,7 @@ def _item(name: str, value: Any) -> str:
     return f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value)}"
 
 
-def _shown() -> list[Command]:
+def _display_commands() -> list[Command]:
     found = [
         _line("ls"),
         _line("ls", folder="private"),

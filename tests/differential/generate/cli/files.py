@@ -1,4 +1,4 @@
-"""What commands read: configurations, nearly all of them wrong, and data."""
+"""The files that commands read: configurations, most of them invalid, and data."""
 
 from __future__ import annotations
 

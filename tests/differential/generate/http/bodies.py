@@ -1,4 +1,4 @@
-"""Scenes over HTTP with bodies and queries that can hardly be read."""
+"""Scenes over HTTP with malformed bodies and queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["bodies", "queries"]
 
 
 def bodies(scene: HttpScene) -> None:
-    """Bodies that cannot be read, or are of a kind that is not taken."""
+    """Malformed bodies, and unsupported media types."""
     random = scene.random
     form, parts = (
         "Content-Type: application/x-www-form-urlencoded",
@@ -54,7 +54,7 @@ def bodies(scene: HttpScene) -> None:
 
 
 def queries(scene: HttpScene) -> None:
-    """Queries that can hardly be read, and arguments from more than one place."""
+    """Malformed queries, and arguments in several places."""
     random = scene.random
     odd = (
         "limit=3&limit=4", "limit=%ff", "limit=%", "limit", "=3", "&&", "limit=3;exact=true",

@@ -1,4 +1,4 @@
-"""Conversations over HTTP, from their seeds."""
+"""Conversations over HTTP, generated from seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["abuse_conversations", "http_conversation"]
 
 
 def http_conversation(seed: int) -> Conversation:
-    """The conversation of a seed; always the same."""
+    """The conversation of a seed, which is always the same."""
     random = Random(seed)  # noqa: S311  # the same each time
     targets = ("required/http", "required/web", "private/http", "off/http")
     target = random.choices(targets, [60, 10, 20, 10])[0]
@@ -36,7 +36,7 @@ def http_conversation(seed: int) -> Conversation:
 
 
 def abuse_conversations(seed: int) -> list[Conversation]:
-    """One conversation for each entry of the table of bytes that are no requests."""
+    """One conversation for each entry of the table of malformed requests."""
     random = Random(seed)  # noqa: S311  # the same each time
     found: list[Conversation] = []
     for number, each in enumerate(ABUSE):

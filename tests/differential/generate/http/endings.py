@@ -1,4 +1,4 @@
-"""The last scene of a conversation over HTTP: what ends the connection, whichever side does it."""
+"""The last scene of a conversation over HTTP, which ends the connection from either side."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _REST: Final = ["Host: localhost", f"Authorization: Bearer {TOKEN}"]
 
 
 def nothing(scene: HttpScene) -> None:
-    """The client has no more to ask."""
+    """The client sends no further request."""
     scene.answered()
 
 
 def abuse(scene: HttpScene) -> None:
-    """Bytes that are no request, behind others that are."""
+    """A malformed request after valid ones."""
     each = scene.random.choice(ABUSE)
-    # Together, as what is wrong with some of them depends on whether anything follows.
+    # In one packet, as some are only malformed if bytes follow.
     scene.send(each.sent + head_of("GET", "/item/1", _REST), cut=False)
     scene.closed()
 
 
 def last(scene: HttpScene) -> None:
-    """A request after which the server closes; what follows is not served."""
+    """A request after which the server closes; later requests are not served."""
     random = scene.random
     how = random.choice((["Connection: close"], ["Connection: keep-alive, close"], ["Connection: Close"]))
     target = random.choice(
@@ -72,7 +72,7 @@ def old(scene: HttpScene) -> None:
 
 
 def broken(scene: HttpScene) -> None:
-    """A stream that fails when some of it is sent: the connection ends without the end of the body."""
+    """A stream that fails after some items: the connection ends without the last chunk."""
     random = scene.random
     target = random.choice(
         (
@@ -89,7 +89,7 @@ def broken(scene: HttpScene) -> None:
 
 
 def too_large(scene: HttpScene) -> None:
-    """A body at the limit, or over it, or a head."""
+    """A body or a head at the limit, or over it."""
     random = scene.random
     kind = random.randrange(4)
     if kind == 0:
@@ -112,7 +112,7 @@ def too_large(scene: HttpScene) -> None:
 
 
 def unended(scene: HttpScene) -> None:
-    """The client closes its sending side in the middle of a request."""
+    """The client shuts down its sending side in the middle of a request."""
     random = scene.random
     scene.answered()
     whole = head_of("POST", "/address", [*_REST, "Content-Length: 5"]) + b"{}"
@@ -122,7 +122,7 @@ def unended(scene: HttpScene) -> None:
 
 
 def gone(scene: HttpScene) -> None:
-    """The client closes the connection while its request waits, and another one sees how that has ended."""
+    """The client disconnects while its request is pending; another one reads how the action has ended."""
     random = scene.random
     way = random.choice(("", "/shielded", "/stubborn", "/slow"))
     where = random.choice(("", "", "/m"))
@@ -148,7 +148,7 @@ def gone(scene: HttpScene) -> None:
 
 
 def late(scene: HttpScene) -> None:
-    """A request that does not end in time."""
+    """A request that is not completed in time."""
     random = scene.random
     if random.random() < 0.4:
         scene.ask("GET", "/item/1")

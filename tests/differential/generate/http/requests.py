@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from tests.differential.generate.socket.drafts import TOKEN, WRONG_TOKEN, cut_places
-from tests.differential.generate.values import Asked, any_text
+from tests.differential.generate.values import SampleRequest, any_text
 from tests.differential.steps import AnyStep, Drop, Send, Shut, Until
 
 __all__ = ["JSON", "TRACEPARENT", "HttpScene", "head_of"]
@@ -20,7 +20,7 @@ _LEAVE: Final = "/:?&=%+,;@!$'()*-._~"
 
 
 def authorization(random: Random) -> list[str]:
-    """Headers that show a token, nearly always the right one."""
+    """Authorization headers, mostly with the right token."""
     kind = random.random()
     if kind < 0.75:
         return [f"Authorization: Bearer {TOKEN}"]
@@ -40,14 +40,14 @@ def head_of(method: str, target: str, headers: Sequence[str], version: str = "HT
     return "\r\n".join([f"{method} {safe} {version}", *headers, "", ""]).encode("latin-1")
 
 
-def any_body(random: Random, asked: Asked) -> tuple[list[str], bytes]:
-    """The data of a request as a body, with the headers that say what it is."""
-    if asked.data is None:
+def any_body(random: Random, sample: SampleRequest) -> tuple[list[str], bytes]:
+    """The data of a request as a body, with its headers."""
+    if sample.data is None:
         return [], b""
     kind = random.random()
     if kind < 0.6:
         text = json.dumps(
-            asked.data, ensure_ascii=random.random() < 0.5, indent=random.choice((None, None, 1))
+            sample.data, ensure_ascii=random.random() < 0.5, indent=random.choice((None, None, 1))
         )
         types = (
             "application/json",
@@ -56,7 +56,7 @@ def any_body(random: Random, asked: Asked) -> tuple[list[str], bytes]:
             "application/vnd.x+json",
         )
         return [f"Content-Type: {random.choice(types)}"], text.encode()
-    fields = _fields_of(asked.data)
+    fields = _fields_of(sample.data)
     if kind < 0.85:
         form = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in fields)
         return ["Content-Type: application/x-www-form-urlencoded"], form.encode()
@@ -75,19 +75,19 @@ def _multipart(random: Random, fields: Sequence[tuple[str, str]]) -> tuple[list[
     mark = random.choice(("mark", "-----x1", "a b"))
     lines: list[str] = []
     for name, value in fields:
-        shown = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        lines += [f"--{mark}", f'Content-Disposition: form-data; name="{shown}"']
+        quoted = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        lines += [f"--{mark}", f'Content-Disposition: form-data; name="{quoted}"']
         lines += [random.choice(("Content-Type: text/plain; charset=utf-8", "X-A: b"))] * random.randrange(2)
         lines += ["", value]
     lines += [f"--{mark}--", ""]
-    shown = f'"{mark}"' if " " in mark or random.random() < 0.5 else mark
-    return [f"Content-Type: multipart/form-data; boundary={shown}"], "\r\n".join(lines).encode(
+    quoted = f'"{mark}"' if " " in mark or random.random() < 0.5 else mark
+    return [f"Content-Type: multipart/form-data; boundary={quoted}"], "\r\n".join(lines).encode(
         "utf-8", "replace"
     )
 
 
 def in_chunks(random: Random, body: bytes) -> bytes:
-    """A body in chunks, with extensions and trailers now and then."""
+    """A chunked body, sometimes with extensions and trailers."""
     pieces: list[bytes] = []
     while body:
         size = min(len(body), random.choice((1, 2, 7, 100, 5000)))
@@ -103,10 +103,10 @@ def in_chunks(random: Random, body: bytes) -> bytes:
 class HttpScene:
     """Steps that belong together, in their order.
 
-    :param random: decides.
+    :param random: the source of randomness.
     :param group: the number of this scene.
     :param gate: a name that no other scene has.
-    :param strict: whether the server gives little time for a head, and takes only short ones.
+    :param strict: whether the server has short time-outs and limits for heads.
     """
 
     def __init__(self, random: Random, group: int, gate: str, *, strict: bool = False) -> None:
@@ -120,7 +120,7 @@ class HttpScene:
     def send(self, data: bytes, replies: int = 1, on: int = 0, *, cut: bool = True) -> None:
         """Send bytes.
 
-        :param replies: how many responses follow from them.
+        :param replies: the number of responses to them.
         :param cut: whether they may be cut.
         """
         random = self.random
@@ -144,8 +144,8 @@ class HttpScene:
     ) -> None:
         """Send a request.
 
-        :param token: whether it shows the token.
-        :param named: whether it has a request id of its own; None for nearly always.
+        :param token: whether it has the token.
+        :param named: whether it has a request id; None to choose at random, mostly true.
         """
         self._count += 1
         sent = [*headers]
@@ -164,14 +164,14 @@ class HttpScene:
             self.random.shuffle(sent)
         self.send(head_of(method, target, sent, version) + body, on=on)
 
-    def ask_for(self, asked: Asked, headers: Sequence[str] = (), prefix: str = "") -> None:
-        """Send a request, its data in one of the ways that there are."""
+    def ask_for(self, sample: SampleRequest, headers: Sequence[str] = (), prefix: str = "") -> None:
+        """Send a request with its data in the query, a form or a JSON body."""
         random = self.random
-        kinds, body = any_body(random, asked)
-        method = asked.method if asked.method.isalpha() else "GET"
+        kinds, body = any_body(random, sample)
+        method = sample.method if sample.method.isalpha() else "GET"
         self.ask(
             method,
-            prefix + (asked.target if asked.target.startswith("/") else f"/{asked.target}"),
+            prefix + (sample.target if sample.target.startswith("/") else f"/{sample.target}"),
             [*authorization(random), *kinds, *headers],
             body,
             token=False,
@@ -179,7 +179,7 @@ class HttpScene:
         )
 
     def answered(self, on: int = 0) -> None:
-        """Wait until all that was asked on a connection is answered."""
+        """Wait until all requests on a connection are answered."""
         self.steps.append(Until(self._group, on, responses=True))
 
     def text(self, text: bytes, on: int = 0) -> None:
@@ -205,7 +205,7 @@ class HttpScene:
         self.steps.append(Drop(self._group))
 
     def header(self, name: str) -> str:
-        """A header with some text."""
+        """A header with a random value."""
         return f"{name}: {any_text(self.random).encode('ascii', 'replace').decode().translate(_NO_CONTROLS)}"
 
 

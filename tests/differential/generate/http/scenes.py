@@ -1,4 +1,4 @@
-"""Scenes over HTTP that leave the connection as it was."""
+"""Scenes over HTTP that leave the connection open."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["SCENES", "simple"]
 
 
 def simple(scene: HttpScene) -> None:
-    """Some requests to routes, each with headers at random."""
+    """Requests to routes, with random headers."""
     requests(scene)
     if scene.random.random() < 0.3:
         scene.answered()
 
 
 def requests(scene: HttpScene) -> None:
-    """The same, and nothing is waited for."""
+    """The same, without waiting for responses."""
     random = scene.random
     for _ in range(random.choice((1, 1, 2, 4))):
         headers: list[str] = []
@@ -56,7 +56,7 @@ def requests(scene: HttpScene) -> None:
 
 
 def conditional(scene: HttpScene) -> None:
-    """The same again, for a client that has it."""
+    """A repeated request of a client that has the response (ETag)."""
     random = scene.random
     target = random.choice(
         (
@@ -145,7 +145,7 @@ def methods(scene: HttpScene) -> None:
 
 
 def cors(scene: HttpScene) -> None:
-    """Pages of other origins, and what their browsers ask before."""
+    """Requests from other origins, and CORS preflight requests."""
     random = scene.random
     origins = (
         "https://shop.example",
@@ -172,7 +172,7 @@ def cors(scene: HttpScene) -> None:
 
 
 def key(scene: HttpScene) -> None:
-    """Requests with an idempotency key, which are sent again."""
+    """Repeated requests with an idempotency key."""
     random = scene.random
     name = random.choice((f"{scene.gate}k", f"{scene.gate}k", "", "k" * 256, "\xe4"))
     target = random.choice(
@@ -206,14 +206,14 @@ def stream(scene: HttpScene) -> None:
             "/front/stream?path=/count%3Fto%3D3",
         ))  # fmt: skip
         headers = [f"Accept: {random.choice(accepts)}"] if random.random() < 0.7 else []
-        if target.startswith("/stream/"):  # what fails late ends the connection, but not as events
+        if target.startswith("/stream/"):  # a late failure ends the connection, except for events
             headers = ["Accept: text/event-stream"]
         scene.ask(random.choice(("GET", "GET", "GET", "HEAD")), target, headers, named=True)
         scene.answered()
 
 
 def feed(scene: HttpScene) -> None:
-    """A stream whose items are pushed."""
+    """A stream of pushed items."""
     random = scene.random
     scene.ask("GET", f"/feed/{scene.gate}", random.choice(([], ["Accept: text/event-stream"])), named=True)
     if random.random() < 0.5:
@@ -226,7 +226,7 @@ def feed(scene: HttpScene) -> None:
 
 
 def gate(scene: HttpScene) -> None:
-    """A request that waits, and others behind it."""
+    """A request that waits, and others after it."""
     random = scene.random
     way = random.choice(("", "/shielded", "/stubborn", "/thread"))
     page = random.random() < 0.25
@@ -240,7 +240,7 @@ def gate(scene: HttpScene) -> None:
 
 
 def deadline(scene: HttpScene) -> None:
-    """Requests whose time is over before their actions are."""
+    """Requests whose deadline is before the end of their actions."""
     random = scene.random
     way = random.choice(("", "/shielded", "/stubborn", "/another"))
     target = random.choice(
@@ -260,7 +260,7 @@ def deadline(scene: HttpScene) -> None:
 
 
 def pages(scene: HttpScene) -> None:
-    """Routes of Klein's own, and the pages that come with the framework."""
+    """Klein routes, and the pages of the framework."""
     random = scene.random
     targets = (
         "/page", "/page/", "/page/bytes", "/page/3", "/page/3?a=1&a=2&b", "/page/x", "/page/point",
@@ -281,7 +281,7 @@ def pages(scene: HttpScene) -> None:
 
 
 def expect(scene: HttpScene) -> None:
-    """A client that waits before it sends the body."""
+    """A client that waits for 100 Continue."""
     random = scene.random
     scene.answered()
     body = b'{"name":"a","price":1}'

@@ -1,4 +1,4 @@
-"""Conversations on a socket, from their seeds."""
+"""Conversations on a socket, generated from seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Scenes = Sequence[tuple[Callable[[Scene], None], int]]
 
 
 def socket_conversation(seed: int) -> Conversation:
-    """The conversation of a seed; always the same."""
+    """The conversation of a seed, which is always the same."""
     random = Random(seed)  # noqa: S311  # the same each time
     make, target = random.choices([kind for kind, _ in _KINDS], [weight for _, weight in _KINDS])[0]
     return make(random, seed, target)
@@ -65,19 +65,19 @@ def _never(on: int) -> str | None:
 
 
 def _greeting(on: int = 0) -> list[Draft]:
-    """A message that shows the token once and for all."""
+    """A message with the token, after which others need none."""
     return [Draft(0, on, {"id": "hello", "auth_token": TOKEN, "path": "/-/ping"})]
 
 
 def _trusted(random: Random, seed: int, target: str) -> Conversation:
-    """With the right token: with each message, or the first."""
+    """The right token, with each message or the first."""
     if random.random() < 0.4:
         return _conversation(random, seed, target, TRUSTED, ENDINGS, _always)
     return _conversation(random, seed, target, TRUSTED, ENDINGS, _never, first=_greeting())
 
 
-def _doubtful(random: Random, seed: int, target: str) -> Conversation:
-    """With no token, a wrong one, or now and then the right one."""
+def _untrusted(random: Random, seed: int, target: str) -> Conversation:
+    """No token, a wrong one, or sometimes the right one."""
     choice: Sequence[str | None] = random.choice(
         (
             (None,),
@@ -118,7 +118,7 @@ def _shut(random: Random, seed: int, target: str) -> Conversation:
 
 
 def _control(random: Random, seed: int, target: str) -> Conversation:
-    """The orchestrator's own service, but for what would change anything."""
+    """The control API, without operations that change anything."""
     new_id = ids(random)
     scene = Scene(random, 1, new_id)
     for _ in range(random.choice((1, 3))):
@@ -139,7 +139,7 @@ def _control(random: Random, seed: int, target: str) -> Conversation:
 
 _KINDS: Final[Sequence[tuple[tuple[Callable[[Random, int, str], Conversation], str], float]]] = (
     ((_trusted, "required/main"), 40), ((_trusted, "private/main"), 8), ((_trusted, "off/main"), 6),
-    ((_doubtful, "required/main"), 8), ((_doubtful, "private/main"), 5), ((_doubtful, "off/main"), 1),
+    ((_untrusted, "required/main"), 8), ((_untrusted, "private/main"), 5), ((_untrusted, "off/main"), 1),
     ((_old, "required/main"), 9), ((_old, "private/main"), 3), ((_front, "required/front"), 10),
     ((_hasty, "required/hasty"), 2), ((_tight, "required/tight"), 1), ((_shut, "shut/main"), 1),
     ((_control, "required/orchestrator"), 1), ((_draining, "required/spare"), 0.5),

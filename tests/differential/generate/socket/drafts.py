@@ -1,4 +1,4 @@
-"""Scenes of a conversation on a socket before they are bytes, and how they become bytes."""
+"""Scenes of a conversation on a socket before they are encoded, and their encoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tests.differential.generate.values import Asked
+from tests.differential.generate.values import SampleRequest
 from tests.differential.steps import NAMESPACE, AnyStep, Drop, Hold, Pause, Read, Send, Shut, Until
 
 __all__ = [
@@ -34,7 +34,7 @@ Id = int | str
 class Draft(Struct, frozen=True):
     """One message.
 
-    :ivar fields: what it says; None if it is only bytes.
+    :ivar fields: its fields; None if it is only bytes.
     :ivar raw: the bytes, without a line end.
     :ivar end: the line end.
     """
@@ -49,10 +49,10 @@ class Draft(Struct, frozen=True):
 class Scene:
     """Steps that belong together, in their order.
 
-    :param random: decides.
+    :param random: the source of randomness.
     :param group: the number of this scene.
-    :param new_id: gives an id that no other message of the conversation has.
-    :param prefix: what stands before each path, where the service only leads to another one.
+    :param new_id: returns an id that is unique in the conversation.
+    :param prefix: the prefix of each path, for a service that mounts another one.
     """
 
     def __init__(self, random: Random, group: int, new_id: Callable[[], Id], prefix: str = "") -> None:
@@ -64,7 +64,7 @@ class Scene:
         self.gate = f"{NAMESPACE}{group}"
 
     def say(self, on: int = 0, /, **fields: Any) -> None:
-        """Send a message as it is given."""
+        """Send a message unchanged."""
         if isinstance(fields.get("path"), str):
             fields["path"] = self.prefix + fields["path"]
         self.steps.append(Draft(self._group, on, fields))
@@ -75,15 +75,15 @@ class Scene:
         self.say(on, id=found, path=path, **({"method": method} if method else {}), **fields)
         return found
 
-    def ask_for(self, asked: Asked, **fields: Any) -> None:
+    def ask_for(self, sample: SampleRequest, **fields: Any) -> None:
         """Send a request, with or without an id."""
-        if self.prefix and asked.path == "/fail/broken":
+        if self.prefix and sample.path == "/fail/broken":
             return  # the services share a connection, and others would lose their replies with it
-        sent: dict[str, Any] = {"path": asked.target, **fields}
-        if asked.method != "GET" or self.random.random() < 0.5:
-            sent["method"] = asked.method
-        if asked.data is not None:
-            sent["data"] = asked.data
+        sent: dict[str, Any] = {"path": sample.target, **fields}
+        if sample.method != "GET" or self.random.random() < 0.5:
+            sent["method"] = sample.method
+        if sample.data is not None:
+            sent["data"] = sample.data
         self.say(**sent)
 
     def send(self, data: bytes, end: bytes = b"\n", on: int = 0) -> None:
@@ -91,11 +91,11 @@ class Scene:
         self.steps.append(Draft(self._group, on, None, data, end))
 
     def until(self, id: Id, items: int | None = None, on: int = 0) -> None:
-        """Wait for a reply; or for so many items, which may be none."""
+        """Wait for a reply, or for a number of items, which may be 0."""
         self.steps.append(Until(self._group, on, id=id, items=items or 0, whole=items is None))
 
     def sync(self, on: int = 0) -> None:
-        """Wait until all that was sent so far has been looked at."""
+        """Wait until the server has processed everything sent before."""
         self.until(self.ask("/-/ping", "", on), on=on)
 
     def answer(self, path: str, method: str = "", on: int = 1, /, **fields: Any) -> None:
@@ -123,11 +123,11 @@ class Scene:
         self.steps.append(Drop(self._group))
 
     def hold(self) -> None:
-        """Take no more replies."""
+        """Stop reading replies."""
         self.steps.append(Hold(self._group))
 
     def read(self) -> None:
-        """Take replies again."""
+        """Resume reading replies."""
         self.steps.append(Read(self._group))
 
     def pause(self, seconds: float, on: int = 0) -> None:
@@ -136,7 +136,7 @@ class Scene:
 
 
 def ids(random: Random) -> Callable[[], Id]:
-    """What gives ids of all kinds, and none twice."""
+    """A source of unique ids of all types."""
     count = random.randrange(50)
 
     def new() -> Id:
@@ -151,7 +151,7 @@ def ids(random: Random) -> Callable[[], Id]:
 
 
 def encoded(random: Random, fields: dict[str, Any]) -> bytes:
-    """A message as JSON, in one of the ways in which JSON can be written; without its line end."""
+    """A message as JSON in a random notation, without its line end."""
     names = list(fields)
     if random.random() < 0.3:
         random.shuffle(names)
@@ -166,7 +166,7 @@ def encoded(random: Random, fields: dict[str, Any]) -> bytes:
 
 
 def woven(random: Random, scenes: Sequence[Sequence[Draft | AnyStep]]) -> list[Draft | AnyStep]:
-    """The steps of several scenes, each in their order, mixed at random."""
+    """The steps of several scenes, interleaved at random; each scene keeps its order."""
     left = [list(each) for each in scenes if each]
     found: list[Draft | AnyStep] = []
     while left:
@@ -183,11 +183,11 @@ def rendered(
 ) -> tuple[AnyStep, ...]:
     """The steps with their bytes, cut into packets at random.
 
-    :param token: the one that is shown with the next message of a connection, by its number, if any.
+    :param token: the token for the next message of a connection, by its number, if any.
     """
     steps: list[AnyStep] = []
     framed: set[int] = set()
-    style = random.choice((0.0, 0.0, 0.05, 0.3))  # how often something is cut
+    style = random.choice((0.0, 0.0, 0.05, 0.3))  # the probability of a cut
     joins = random.choice((0.0, 0.5, 0.95))
     for draft in drafts:
         if not isinstance(draft, Draft):
@@ -195,8 +195,8 @@ def rendered(
             continue
         data = draft.raw
         if draft.fields is not None:
-            shown = token(draft.on)
-            fields = draft.fields if shown is None else {"auth_token": shown, **draft.fields}
+            value = token(draft.on)
+            fields = draft.fields if value is None else {"auth_token": value, **draft.fields}
             data = encoded(random, fields)
         data += draft.end
         cuts = () if random.random() > style else cut_places(random, data, first=draft.on not in framed)
@@ -208,10 +208,10 @@ def rendered(
 
 
 def cut_places(random: Random, data: bytes, *, first: bool = False) -> tuple[int, ...]:
-    """Where bytes are cut.
+    """Random positions of cuts.
 
-    :param first: whether no line end has been sent before. Then what ends with a brace may be a message of
-        the original protocol, if it comes alone: whether it does would depend on time, so there is no cut.
+    :param first: whether no line end was sent before. Then bytes that end with a brace may be a message of
+        the original protocol if they arrive alone, which depends on time, so there is no cut.
     """
     if len(data) < 2:
         return ()

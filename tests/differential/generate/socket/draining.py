@@ -15,13 +15,13 @@ _GOAWAY: Final = b'{"goaway":true}\n'
 
 
 def _replace(scene: Scene, how: str = "") -> Id:
-    """Have the worker replaced; its reply comes when that is done."""
+    """Replace the worker; the reply is sent when that is complete."""
     path = how or scene.random.choice(("/restart", "/reload"))
     return scene.ask(path, "POST", CONTROL, auth_token=TOKEN, data={"service": "spare"})
 
 
 def _idle(scene: Scene) -> None:
-    """A client that has nothing to wait for, and goes."""
+    """An idle client, which closes after goaway."""
     scene.until(scene.ask("/item/1"))
     replaced = _replace(scene)
     scene.text(_GOAWAY)
@@ -31,7 +31,7 @@ def _idle(scene: Scene) -> None:
 
 
 def _waiting(scene: Scene) -> None:
-    """A client with requests that wait, and that sends more."""
+    """A client with pending requests, which sends more."""
     waits = scene.ask(f"/gate/{scene.gate}")
     stream = scene.ask("/count", data={"to": 5}, credit=2)
     scene.until(stream, items=2)
@@ -61,7 +61,7 @@ def _bare(scene: Scene) -> None:
 
 
 def _stays(scene: Scene) -> None:
-    """A client that does not go, with nothing to wait for or with a request that is never answered."""
+    """A client that does not close after goaway, idle or with a request that is never answered."""
     scene.until(scene.ask("/item/1"))
     waits = scene.ask(f"/gate/{scene.gate}") if scene.random.random() < 0.5 else None
     replaced = _replace(scene, "/restart")

@@ -1,4 +1,4 @@
-"""The last scene of a conversation on a socket: what ends the connection, whichever side does it."""
+"""The last scene of a conversation on a socket, which ends the connection from either side."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _NESTED: Final = (
 
 
 def nothing(scene: Scene) -> None:
-    """The client has no more to say; all that is left is closed at the end."""
+    """The client sends nothing more; all connections are closed at the end."""
 
 
 def not_json(scene: Scene) -> None:
-    """Bytes that are no JSON; what follows them is not served."""
+    """Bytes that are not JSON; later messages are not served."""
     random = scene.random
     waits = random.random() < 0.3
     bare = random.random() < 0.5
@@ -74,7 +74,7 @@ def too_large(scene: Scene) -> None:
 
 
 def shut_while_waiting(scene: Scene) -> None:
-    """The client sends no more, and its requests are answered all the same."""
+    """The client shuts down its sending side, and gets its replies."""
     random = scene.random
     waits = scene.ask(f"/gate/{scene.gate}")
     if random.random() < 0.5:
@@ -93,7 +93,7 @@ def shut_while_waiting(scene: Scene) -> None:
 
 
 def unended(scene: Scene) -> None:
-    """The end of the connection ends its last message, which may be whole or not."""
+    """The end of input ends the last message, which may be complete or not."""
     random = scene.random
     last = random.choice((
         b'{"id":"last","path":"/item/1"}', b'{"id":"last","path":"/item/', b" ", b"x",
@@ -107,7 +107,7 @@ def unended(scene: Scene) -> None:
 
 
 def gone(scene: Scene) -> None:
-    """The client closes the connection while its requests wait, and another one sees how they have ended."""
+    """The client disconnects while its requests are pending; another one reads how the actions have ended."""
     random = scene.random
     way = random.choice(("", "", "/shielded", "/stubborn", "/slow"))
     scene.ask(f"/gate/{scene.gate}{way}")
@@ -140,7 +140,7 @@ def wrong_tokens(scene: Scene) -> None:
 
 
 def crowd(scene: Scene) -> None:
-    """As many unanswered requests as a connection may have; those behind them are not read."""
+    """The maximum of pending requests; later ones are not read."""
     random = scene.random
     count = random.choice((127, 128, 129, 140))
     for _ in range(count):
@@ -152,7 +152,7 @@ def crowd(scene: Scene) -> None:
 
 
 def many_streams(scene: Scene) -> None:
-    """As many streams as a connection may have, and more."""
+    """The maximum of streams on a connection, and more."""
     count = scene.random.choice((128, 129, 131))
     found = [scene.ask("/count", data={"to": 2}, credit=0) for _ in range(count)]
     scene.sync()
@@ -163,7 +163,7 @@ def many_streams(scene: Scene) -> None:
 
 
 def slow_reader(scene: Scene) -> None:
-    """A client that takes nothing for a while, so that the server must stop reading."""
+    """A client that stops reading for a while, so that the server must stop reading, too."""
     random = scene.random
     scene.hold()
     for _ in range(random.choice((5, 20))):
@@ -179,10 +179,10 @@ def slow_reader(scene: Scene) -> None:
 def old_style(scene: Scene) -> None:
     """The exchange of the original system: one object without a line end, one reply, the end."""
     random = scene.random
-    asked = any_request(random)
-    fields: dict[str, Any] = {"method": asked.method, "path": asked.target}
-    if asked.data is not None:
-        fields["data"] = asked.data
+    sample = any_request(random)
+    fields: dict[str, Any] = {"method": sample.method, "path": sample.target}
+    if sample.data is not None:
+        fields["data"] = sample.data
     if random.random() < 0.8:
         fields["auth_token"] = random.choice((TOKEN, TOKEN, TOKEN, "wrong"))
     if random.random() < 0.15:
@@ -193,7 +193,7 @@ def old_style(scene: Scene) -> None:
     text = random.choice((
         text, text, text, text, random.choice(_GARBAGE), b'{"path":1}', _NESTED,
         text[:-1] + b',"unknown":"a } brace \\" } {"}',
-        text[:-1] + b',"id":"given"}',  # so it is served when its end is known
+        text[:-1] + b',"id":"given"}',  # so it is served at the end of input
     ))  # fmt: skip
     scene.send(text, b"")
     if text in _GARBAGE or b'"given"' in text or b"oneway" in text:
@@ -202,7 +202,7 @@ def old_style(scene: Scene) -> None:
 
 
 def waits_in_old_style(scene: Scene) -> None:
-    """The same, with an action that waits, or whose time is over."""
+    """The same, with an action that waits, or exceeds its deadline."""
     random = scene.random
     if random.random() < 0.5:
         scene.send(b'{"path":"/gate/x","timeout":0.02,"auth_token":"%b"}' % TOKEN.encode(), b"")
@@ -214,7 +214,7 @@ def waits_in_old_style(scene: Scene) -> None:
 
 
 def _late_partial(scene: Scene) -> None:
-    """A message that does not end in time."""
+    """A message that is not completed in time."""
     if scene.random.random() < 0.5:
         scene.until(scene.ask("/item/1"))
     scene.send(scene.random.choice((b'{"id":1', b"x", b'{"id":1,"path":"/item/1"}')), b"")
@@ -222,7 +222,7 @@ def _late_partial(scene: Scene) -> None:
 
 
 def _idle(scene: Scene) -> None:
-    """A connection on which nothing is said."""
+    """An idle connection."""
     if scene.random.random() < 0.5:
         scene.until(scene.ask("/item/1"))
     else:
@@ -237,13 +237,13 @@ def _held_stream(scene: Scene) -> None:
 
 
 def _server_limit(scene: Scene) -> None:
-    """An action that takes longer than the server allows, whatever the caller says."""
+    """An action that exceeds the server's limit, whatever the client's deadline."""
     scene.until(scene.ask(f"/gate/{scene.gate}", timeout=50))
     scene.until(scene.ask(f"/feed/{scene.gate}"))
 
 
 def _inflight(scene: Scene) -> None:
-    """More unanswered requests than a worker may have."""
+    """More pending requests than the limit of a worker."""
     found = [scene.ask(f"/gate/{scene.gate}") for _ in range(3)]
     scene.until(scene.ask("/item/1"))
     scene.until(scene.ask("/count", data={"to": 1}))
@@ -261,7 +261,7 @@ def _inflight(scene: Scene) -> None:
 
 
 def _connections(scene: Scene) -> None:
-    """More connections than a worker may have."""
+    """More connections than the limit of a worker."""
     for number in range(4):
         scene.until(scene.ask("/item/1", "", number, auth_token=TOKEN), on=number)
     scene.send(b"", b"", on=4)

@@ -1,4 +1,4 @@
-"""Scenes with a service that has another one answer."""
+"""Scenes with a service that calls or mounts another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FRONT"]
 
 
 def mounted_cancel(scene: Scene) -> None:
-    """A request that waits in the service behind, and is taken back."""
+    """A request that waits in the mounted service, and is cancelled."""
     way = scene.random.choice(("", "/shielded", "/stubborn", "/another"))
     waits = scene.ask(f"/gate/{scene.gate}{way}")
     scene.until(scene.ask(f"/gate/{scene.gate}/started"))
@@ -27,14 +27,14 @@ def mounted_cancel(scene: Scene) -> None:
 
 
 def via(scene: Scene) -> None:
-    """Calls from an action, and what becomes of their failures."""
+    """Calls from an action, and their errors."""
     random, scene.prefix = scene.random, ""
     for _ in range(random.choice((1, 3))):
         data: dict[str, Any] = {"path": "/item/1"}
         match random.randrange(6):
             case 0:
-                asked = any_request(random)
-                data = {"path": asked.target, "method": asked.method, "data": asked.data or {}}
+                sample = any_request(random)
+                data = {"path": sample.target, "method": sample.method, "data": sample.data or {}}
             case 1:
                 failure = {
                     "name": random.choice(FAILURES),
@@ -63,7 +63,7 @@ def via(scene: Scene) -> None:
 
 
 def absent(scene: Scene) -> None:
-    """Calls to a service that does not exist, until it is not tried any more."""
+    """Calls to a service that does not exist, until the circuit breaker opens."""
     scene.prefix = ""
     for _ in range(scene.random.choice((1, 4, 6, 7))):
         scene.until(scene.ask("/via", "POST", data={"path": "/", "service": f"absent{scene.gate}"}))
@@ -105,7 +105,7 @@ def others(scene: Scene) -> None:
         )
         scene.ask(path, random.choice(("", "", "POST")), data=random.choice(({}, {"x": 1})))
     scene.until(scene.ask("/count", data={"to": random.choice((0, 3, 70, 150))}))
-    if random.random() < 0.2:  # more time here than there
+    if random.random() < 0.2:  # a longer deadline here than in the mounted service
         scene.until(scene.ask(f"/slow/{scene.gate}"))
 
 

@@ -1,4 +1,4 @@
-"""Scenes on a socket that leave the connection as it was: requests, waits, deadlines, cancels, keys."""
+"""Scenes on a socket that leave the connection open: requests, waits, deadlines, cancels, keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SIMPLE", "TRUSTED"]
 
 
 def wrong_fields(scene: Scene) -> None:
-    """Messages that are JSON and no requests."""
+    """JSON messages that are not valid requests."""
     random = scene.random
     wrong: dict[str, Sequence[Any]] = {
         "id": (1.5, True, None, [], {}, 2**64, -(2**64), "x"), "method": (1, None, "", "GET "),
@@ -34,7 +34,7 @@ def wrong_fields(scene: Scene) -> None:
 
 
 def no_objects(scene: Scene) -> None:
-    """JSON that is no object, lines that are blank, and JSON that is written oddly."""
+    """JSON that is not an object, blank lines, and unusual notations of JSON."""
     random = scene.random
     odd = (
         b"[]", b"1", b'"x"', b"null", b"true", b"[" * 60 + b"]" * 60, b"", b"  ", b"\r",
@@ -52,7 +52,7 @@ def no_objects(scene: Scene) -> None:
 
 
 def oneway(scene: Scene) -> None:
-    """Requests without a reply, and what they have done."""
+    """Requests without a reply, and their effect."""
     random, name = scene.random, f"{scene.gate}o"
     for _ in range(random.choice((1, 3))):
         scene.say(
@@ -104,7 +104,7 @@ def bare_gate(scene: Scene) -> None:
 
 
 def cancel(scene: Scene) -> None:
-    """A request that waits, and is taken back."""
+    """A request that waits, and is cancelled."""
     random = scene.random
     way = random.choice(("", "", "/shielded", "/stubborn", "/another", "/slow"))
     waits = scene.ask(f"/gate/{scene.gate}{way}", data={"value": 1})
@@ -119,15 +119,15 @@ def cancel(scene: Scene) -> None:
     if way == "/slow":
         scene.open(f"{scene.gate}.clean")
     scene.until(scene.ask(f"/gate/{scene.gate}/ends"))
-    if random.random() < 0.5:  # which crosses its reply, or is for nothing that there is
+    if random.random() < 0.5:  # a cancel that crosses the reply, or has an unknown id
         scene.say(id=random.choice((waits, "never there", None)), cancel=True)
 
 
 def deadline(scene: Scene) -> None:
-    """Requests whose time is over before their actions are."""
+    """Requests whose deadline is before the end of their actions."""
     random = scene.random
     way = random.choice(("", "/shielded", "/stubborn", "/another", "/slow", "/ends", "/thread"))
-    if scene.prefix:  # two services have the same deadline, and either may be the first to notice
+    if scene.prefix:  # two services have the same deadline, and either may cancel first
         way = ""
     seconds = random.choice((0.02, 0.05, 1e-9))
     waits = scene.ask(f"/gate/{scene.gate}{way}", timeout=seconds)
@@ -140,7 +140,7 @@ def deadline(scene: Scene) -> None:
 
 
 def key(scene: Scene) -> None:
-    """Requests with an idempotency key, which are sent again."""
+    """Repeated requests with an idempotency key."""
     random = scene.random
     name = random.choice(
         (f"{scene.gate}k", f"{scene.gate}k", "", "k" * (255 - len(NAMESPACE)) + NAMESPACE, "k" * 256)
@@ -165,7 +165,7 @@ def key(scene: Scene) -> None:
 
 
 def key_meanwhile(scene: Scene) -> None:
-    """A request with a key that still runs when it is sent again."""
+    """A request with a key, repeated while it is pending."""
     random = scene.random
     meta = {"idempotency_key": f"{scene.gate}m"}
     path = f"/gate/{scene.gate}{random.choice(('', '/shielded'))}"

@@ -1,4 +1,4 @@
-"""Requests on a socket that are answered by themselves."""
+"""Requests on a socket that do not wait for others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _METAS: Final[Sequence[Any]] = (
 
 
 def simple(scene: Scene) -> None:
-    """Some requests that are answered by themselves."""
+    """Some requests that do not wait for others."""
     random = scene.random
     for _ in range(random.choice((1, 1, 2, 5))):
         fields: dict[str, Any] = {}

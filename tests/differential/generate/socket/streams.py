@@ -1,4 +1,4 @@
-"""Scenes with streams on a socket: with credit and without, pushed, cancelled and failing."""
+"""Scenes with streams on a socket: with and without credit, pushed, cancelled and failing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["credit", "feed", "late_stream", "stream"]
 
 
 def stream(scene: Scene) -> None:
-    """A stream that never waits, and of which all is wanted."""
+    """A stream that never waits, without a limit of credit."""
     random = scene.random
     path, data = random.choice((
         ("/count", {"to": random.choice((0, 1, 5, 64, 65, 130))}), ("/count", {"to": 3, "size": 9000}),
@@ -32,10 +32,10 @@ def stream(scene: Scene) -> None:
 
 
 def credit(scene: Scene) -> None:
-    """A stream of which only so many items are wanted at a time."""
+    """A stream with limited credit."""
     random = scene.random
     to, first = random.choice((0, 1, 4, 10, 100)), random.choice((0, 1, 2, 10, 64, 90))
-    if scene.prefix:  # what is granted before the service behind has begun would be lost
+    if scene.prefix:  # credit that is granted before the mounted service has started its stream would be lost
         first = max(first, 1)
     path = random.choice(("/count", "/count", "/stream/fail"))
     data = {"to": to} if path == "/count" else {"after": to}
@@ -60,7 +60,7 @@ def credit(scene: Scene) -> None:
 
 
 def feed(scene: Scene) -> None:
-    """A stream whose items are pushed."""
+    """A stream of pushed items."""
     random = scene.random
     limited = random.random() < 0.5
     found = scene.ask(f"/feed/{scene.gate}", **({"credit": 100} if limited else {}))
@@ -69,7 +69,7 @@ def feed(scene: Scene) -> None:
         items = [any_value(random, 1) for _ in range(random.choice((1, 1, 3)))]
         count += len(items)
         pushed = scene.ask(f"/feed/{scene.gate}/push", "POST", data={"items": items})
-        if scene.prefix:  # several go on in any order
+        if scene.prefix:  # several streams continue in any order
             scene.until(pushed)
         if random.random() < 0.4:
             scene.until(found, items=count)
@@ -83,7 +83,7 @@ def feed(scene: Scene) -> None:
 
 
 def late_stream(scene: Scene) -> None:
-    """A stream whose time is over while it waits, for more or for credit."""
+    """A stream that exceeds its deadline while it waits for items or for credit."""
     random = scene.random
     if random.random() < 0.5:
         found = scene.ask(f"/feed/{scene.gate}", timeout=0.05)
