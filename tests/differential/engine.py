@@ -21,6 +21,7 @@ __all__ = ["Engine", "Finding"]
 
 _AT_A_TIME = 12
 _AGAIN = 3  # number of repetitions of a conversation that differs
+_SHOWN = 6  # number of differences of one part that are shrunk; further ones are only named
 _SHORT = 2.0  # time-out in seconds for a conversation that is known to differ
 
 
@@ -72,8 +73,10 @@ class Engine:
             task.add_done_callback(waiting.discard)
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
-        for conversation, found in different:  # alone, so that no other conversation interferes
+        for conversation, found in different[:_SHOWN]:  # alone, so that no other conversation interferes
             await self._report(conversation, found)
+        for conversation, _ in different[_SHOWN:]:
+            self._say(f"DIFFERENT, too: {conversation.target}, seed {conversation.seed}, {conversation.name}")
 
     async def _one(self, conversation: Conversation, different: list[tuple[Conversation, str]]) -> None:
         try:

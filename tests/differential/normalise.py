@@ -50,7 +50,7 @@ TABLE: Final = (
         "figures", rb"\b\d+(\.\d+)?([eE]-?\d+)?[dhms]?( \d+[hms])?\b", b"N", "pids, times, counts and sizes"
     ),
     _rule("figures", rb'("N": N, )+', b'"N": N, ', "a histogram has the classes that were needed"),
-    _rule("figures", rb" {2,}", b"  ", "columns are as wide as the figures in them"),
+    _rule("figures", rb" {2,}", b" ", "columns are as wide as the figures in them"),
 )  # fmt: skip
 """In the order in which they are applied.
 

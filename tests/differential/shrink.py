@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
 import msgspec
 
+from tests.differential.progress import Key, key_of
 from tests.differential.steps import AnyStep, Conversation, Send, Until, drop_group, groups_of
 
 __all__ = ["shrink", "smaller"]
+
+_SECONDS: Final = 20.0
 
 
 def smaller(conversation: Conversation) -> Iterator[Conversation]:
@@ -22,22 +27,27 @@ def smaller(conversation: Conversation) -> Iterator[Conversation]:
         yield msgspec.structs.replace(conversation, steps=whole)
     for at in reversed(range(len(conversation.steps))):
         if isinstance(conversation.steps[at], Send | Until) and len(conversation.steps) > 1:
-            steps = conversation.steps[:at] + conversation.steps[at + 1 :]
-            yield msgspec.structs.replace(conversation, steps=steps)
+            steps = _answerable(conversation.steps[:at] + conversation.steps[at + 1 :])
+            if steps:
+                yield msgspec.structs.replace(conversation, steps=steps)
 
 
 async def shrink(
-    conversation: Conversation, differs: Callable[[Conversation], Awaitable[bool]], most: int = 60
+    conversation: Conversation,
+    differs: Callable[[Conversation], Awaitable[bool]],
+    most: int = 60,
+    now: Callable[[], float] = time.monotonic,
 ) -> Conversation:
     """Shrink a conversation while it still differs.
 
     :param differs: holds a conversation with both sides.
-    :param most: the maximum of conversations to hold.
+    :param most: the maximum of conversations to hold, within 20 seconds.
+    :param now: the clock, in seconds.
     """
-    tried = 0
+    tried, until = 0, now() + _SECONDS
     while True:
         for candidate in smaller(conversation):
-            if tried == most:
+            if tried == most or now() > until:
                 return conversation
             tried += 1
             if await differs(candidate):
@@ -45,6 +55,24 @@ async def shrink(
                 break
         else:
             return conversation
+
+
+def _answerable(steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
+    """The steps without those that wait for the reply to a request that is no longer sent."""
+    sent = {_id_in(each.data) for each in steps if isinstance(each, Send)}
+    return tuple(
+        each
+        for each in steps
+        if not (isinstance(each, Until) and each.id is not None and key_of(each.id) not in sent)
+    )
+
+
+def _id_in(data: bytes) -> Key | None:
+    try:
+        message = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
 
 
 def _whole(step: AnyStep) -> AnyStep:

@@ -49,8 +49,8 @@ class NormalisingTests(SynchronousTestCase):
         """Numbers are replaced with their units, and columns get one width."""
         text = b"home      12345  ready  1m 2s   17  0.25\nuser      7  ready  59s   1700  10.25\n"
         first, second = normalised(text, "output", "figures").splitlines()
-        self.assertEqual(first, b"home  N  ready  N  N  N")
-        self.assertEqual(second, b"user  N  ready  N  N  N")
+        self.assertEqual(first, b"home N ready N N N")
+        self.assertEqual(second, b"user N ready N N N")
         self.assertEqual(normalised(b'{"p50": null, "a1": 3e-05}', "figures"), b'{"p50": null, "a1": N}')
 
     def test_services(self) -> None:

@@ -54,6 +54,25 @@ class ShrinkingTests(SynchronousTestCase):
             self.assertNotEqual(each, self.conversation)
             self.assertTrue(each.steps)
 
+    def test_time(self) -> None:
+        """It does not go on for ever where each try takes long."""
+        times = iter(range(0, 1000, 15))
+        tried = []
+
+        async def differs(candidate: Conversation) -> bool:
+            tried.append(candidate)
+            return False
+
+        _finish(shrink(self.conversation, differs, now=lambda: float(next(times))))
+        self.assertEqual(len(tried), 1)
+
+    def test_no_reply_to_wait_for(self) -> None:
+        """Where a request is left out, its reply is not waited for."""
+        steps = (Send(1, 0, b'{"id":7}\n'), Send(1, 0, b'{"id":"7"}\n'), Until(1, id=7), Until(1, id="7"))
+        found = [each.steps for each in smaller(Conversation(1, "required/main", steps))]
+        self.assertIn((steps[1], steps[3]), found)
+        self.assertIn((steps[0], steps[2]), found)
+
     def test_groups(self) -> None:
         """The steps of a group are removed together."""
         self.assertEqual(groups_of(self.conversation), [1, 2, 3])

@@ -8,7 +8,8 @@ from typing import Final
 
 from tests.differential.generate.http.bodies import bodies, queries
 from tests.differential.generate.http.requests import JSON, TRACEPARENT, HttpScene
-from tests.differential.generate.values import any_request, any_value
+from tests.differential.generate.http.streams import feed, stream
+from tests.differential.generate.values import FAILURES, any_request
 from tests.differential.steps import ETAG
 
 __all__ = ["SCENES", "simple"]
@@ -53,6 +54,15 @@ def requests(scene: HttpScene) -> None:
             headers.append(scene.header("X-Own"))
         prefix = random.choice(("", "", "", "", "/m"))
         scene.ask_for(any_request(random), headers, prefix)
+
+
+def failures(scene: HttpScene) -> None:
+    """Every error that an action can raise, in each kind of action."""
+    random = scene.random
+    for _ in range(random.choice((3, 6))):
+        data = {"name": random.choice(FAILURES), "detail": random.choice((None, "x", {"a": 1}, [1], 1.5))}
+        target = random.choice(("/fail/now", "/fail/plain", "/fail/later", "/fail/thread", "/m/fail/now"))
+        scene.ask("POST", target, [JSON], json.dumps(data).encode())
 
 
 def conditional(scene: HttpScene) -> None:
@@ -187,44 +197,6 @@ def key(scene: HttpScene) -> None:
         scene.answered()
 
 
-def stream(scene: HttpScene) -> None:
-    """A stream that never waits, as lines or as events."""
-    random = scene.random
-    accepts = (
-        "text/event-stream",
-        "application/jsonl",
-        "text/event-stream, */*",
-        "text/event-stream;q=0.5, application/json",
-        "*/*",
-        "text/*",
-    )
-    for _ in range(random.choice((1, 2))):
-        target = random.choice((
-            "/count?to=0", "/count?to=3", "/count?to=100&size=50", "/count?to=x", "/stream/fail",
-            "/stream/fail?after=2", "/stream/raw",
-            "/stream/fail?after=1&secret=true", "/stream/unspeakable", "/stream/contained", "/m/count?to=70",
-            "/front/stream?path=/count%3Fto%3D3",
-        ))  # fmt: skip
-        headers = [f"Accept: {random.choice(accepts)}"] if random.random() < 0.7 else []
-        if target.startswith("/stream/"):  # a late failure ends the connection, except for events
-            headers = ["Accept: text/event-stream"]
-        scene.ask(random.choice(("GET", "GET", "GET", "HEAD")), target, headers, named=True)
-        scene.answered()
-
-
-def feed(scene: HttpScene) -> None:
-    """A stream of pushed items."""
-    random = scene.random
-    scene.ask("GET", f"/feed/{scene.gate}", random.choice(([], ["Accept: text/event-stream"])), named=True)
-    if random.random() < 0.5:
-        scene.ask("GET", "/item/1")
-    scene.answer("GET", f"/gate/{scene.gate}/started")
-    for number in range(random.randrange(3)):
-        scene.answer("POST", f"/feed/{scene.gate}/push", {"items": [number, any_value(random, 1)]})
-    scene.answer("POST", f"/feed/{scene.gate}/push", {"items": ["last"], "over": True})
-    scene.answered()
-
-
 def gate(scene: HttpScene) -> None:
     """A request that waits, and others after it."""
     random = scene.random
@@ -297,7 +269,7 @@ def expect(scene: HttpScene) -> None:
 
 
 SCENES: Final[Sequence[tuple[Callable[[HttpScene], None], int]]] = (
-    (simple, 24), (conditional, 5), (encodings, 4), (methods, 6), (cors, 5), (key, 4), (bodies, 7), (queries,
-    3), (stream, 6), (feed, 3),
-    (gate, 5), (deadline, 3), (pages, 8), (expect, 2),
+    (simple, 24), (failures, 12), (conditional, 5), (encodings, 4), (methods, 6), (cors, 5), (key, 4),
+    (bodies, 7),
+    (queries, 3), (stream, 6), (feed, 3), (gate, 5), (deadline, 3), (pages, 8), (expect, 2),
 )  # fmt: skip
