@@ -29,7 +29,8 @@ class Peer(msgspec.Struct, frozen=True):
     pid: int | None = None
 
 
-class Caller:
+# A Struct is constructed without a Python function: a service may get a connection for each request.
+class Caller(msgspec.Struct, gc=False):
     """The sender of the requests on one connection.
 
     :ivar peer: the credentials of the process.
@@ -37,12 +38,9 @@ class Caller:
     :ivar wrong_tokens: the number of wrong tokens that the caller has sent.
     """
 
-    __slots__ = ("peer", "trusted", "wrong_tokens")
-
-    def __init__(self, peer: Peer = Peer(), *, trusted: bool = False) -> None:
-        self.peer = peer
-        self.trusted = trusted
-        self.wrong_tokens = 0
+    peer: Peer = Peer()
+    trusted: bool = False
+    wrong_tokens: int = 0
 
 
 # One object for each message, and never part of a reference cycle. Tracking by the garbage collector

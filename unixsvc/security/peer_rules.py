@@ -14,7 +14,7 @@ __all__ = ["PeerRules"]
 class PeerRules(Struct, frozen=True):
     """Rules about the process at the other end of a Unix socket, as the kernel reports it (SO_PEERCRED).
 
-    Without any rule, the permissions of the socket directory decide alone.
+    Without any rule, they are false, and the permissions of the socket directory decide alone.
 
     :ivar allow_uids: users who may connect.
     :ivar allow_gids: groups whose members may connect; a process counts with its effective group only.
@@ -25,8 +25,11 @@ class PeerRules(Struct, frozen=True):
     allow_gids: Collection[int]
     own_pid: int
 
+    def __bool__(self) -> bool:
+        return bool(self.allow_uids or self.allow_gids)
+
     def allow(self, peer: Peer) -> bool:
         """True if the process may connect."""
-        if not (self.allow_uids or self.allow_gids):
+        if not self:
             return True
         return peer.uid in self.allow_uids or peer.gid in self.allow_gids or peer.pid == self.own_pid

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer, ITransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -79,9 +79,12 @@ class ServerProtocol:
         """The receiver's own method: a transport that binds it once calls the receiver directly."""
         return self._receiver.data_received
 
-    def makeConnection(self, transport: ITransport) -> None:
-        """A client has connected."""
-        self.transport = self._receiver.transport = self._writer.transport = cast(ServerTransport, transport)
+    def makeConnection(self, transport: Any) -> None:
+        """A client has connected.
+
+        :param transport: a :class:`ServerTransport`, for which ``IProtocol`` has no interface.
+        """
+        self.transport = self._receiver.transport = self._writer.transport = transport
         self._caller.peer = peer_of(transport)
         self.transport.registerProducer(self, True)
         refusal = self._registry.opened(self, self._caller.peer)
@@ -110,7 +113,7 @@ class ServerProtocol:
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The client is disconnected: pending requests are cancelled."""
-        self._handle(ConnectionEvent.LOST)
+        self._lifecycle.handle(ConnectionEvent.LOST)
         self._registry.closed(self)
         self._pending.disconnect()
         # It refers to this object: a cycle would keep both until the garbage collector finds them.

@@ -45,7 +45,8 @@ class ConnectionRegistry:
         self.handle = handle
         self.limits = limits
         self.reactor = reactor
-        self._peer_rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
+        rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
+        self._peer_rules = rules if rules else None
         self._connections: set[RegisteredConnection] = set()
         self._drained: Deferred[None] | None = None
         self._draining = False
@@ -65,7 +66,7 @@ class ConnectionRegistry:
             self.reactor.callLater(0, connection.drain)
         if len(self._connections) > self.limits.max_connections:
             return Unavailable()
-        if not self._peer_rules.allow(peer):
+        if self._peer_rules is not None and not self._peer_rules.allow(peer):
             return Forbidden("this user may not connect")
         return None
 

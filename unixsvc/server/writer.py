@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
+
+from msgspec import Struct
 
 from unixsvc.domain.message import Reply
 from unixsvc.transport.interfaces import ServerTransport
@@ -14,7 +16,8 @@ __all__ = ["ReplyWriter"]
 _MAX_BATCH: Final = 16_384
 
 
-class ReplyWriter:
+# A Struct is constructed without a Python function: a service may get a connection for each request.
+class ReplyWriter(Struct):
     """Encodes replies, and writes those of one batch of requests together.
 
     :ivar transport: set when the connection is made.
@@ -23,16 +26,12 @@ class ReplyWriter:
     :ivar line_end: what follows each reply; nothing in the one-message exchange.
     """
 
-    __slots__ = ("_batch", "_size", "batching", "blocked", "line_end", "transport")
-
-    transport: ServerTransport
-
-    def __init__(self) -> None:
-        self.blocked = False
-        self.batching = False
-        self.line_end = b"\n"
-        self._batch: list[bytes] | None = None  # most connections never need a list
-        self._size = 0
+    transport: ServerTransport = cast(ServerTransport, None)
+    blocked: bool = False
+    batching: bool = False
+    line_end: bytes = b"\n"
+    _batch: list[bytes] | None = None  # most connections never need a list
+    _size: int = 0
 
     def reply(self, id: Id, reply: Reply) -> None:
         """Write a reply."""
