@@ -188,8 +188,8 @@ app = "codes:app"
         talk.ask(id=2, path="/item/2")
         running.signal(signal.SIGTERM)
         running.until("stopping")
-        suspended = time.monotonic()
-        while time.monotonic() < suspended + 0.5:
+        started = time.monotonic()
+        while time.monotonic() < started + 0.5:
             self.assertEqual(self.ask("store", "/item/3"), {"id": 3})
         self.assertEqual(talk.receive()["data"], 1.0)
         self.assertEqual(running.wait(), 0)

@@ -44,7 +44,11 @@ class Installed(TestCase):
         """It adds one file to Twisted's package of plugins, and replaces none of Twisted's own."""
         ours = [each for each in _files() if each.startswith("twisted/") and "__pycache__" not in each]
         self.assertEqual(ours, ["twisted/plugins/unixsvc_plugin.py"])
-        for name in ["unixsvc/py.typed", "unix_app/user/sqlite.py", "unixsvc/orchestrator/worker.py"]:
+        for name in [
+            "unixsvc/py.typed",
+            "unix_app/user/sqlite.py",
+            "unixsvc/orchestrator/worker/__main__.py",
+        ]:
             self.assertIn(name, _files())
 
     def test_plugin(self) -> None:

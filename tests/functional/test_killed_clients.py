@@ -57,15 +57,15 @@ class KilledTests(OrchestratorTestCase):
             kind = "gkp"[number % 3]
             name = f"{kind}{number}"
             gate.acquire()
-            suspended = time.monotonic()
+            started = time.monotonic()
             if kind == "g":
                 future = driver.start_call("GET", "/-/ping")
             else:
                 options = {"idempotency_key": name} if kind == "k" else {}
                 future = driver.start_call("POST", "/run", {"name": name}, **options)
 
-            def done(future: Future[Any], name: str = name, suspended: float = suspended) -> None:
-                outcomes[name] = (future.exception() or future.result(), time.monotonic() - suspended)
+            def done(future: Future[Any], name: str = name, started: float = started) -> None:
+                outcomes[name] = (future.exception() or future.result(), time.monotonic() - started)
                 gate.release()
 
             future.add_done_callback(done)

@@ -63,9 +63,9 @@ class LifecycleTests(OrchestratorTestCase):
             before = self.worker_pids()
             for pid in before:
                 os.kill(pid, signal.SIGKILL)
-            suspended = time.monotonic()
+            started = time.monotonic()
             self.assertNotIn(self.ask("codes", "/peer")["worker"], before)
-            self.assertLess(time.monotonic() - suspended, seconds)
+            self.assertLess(time.monotonic() - started, seconds)
             self.eventually(lambda: self.statuses() == ["ready", "ready"])
         running.until("signal 9")
 
@@ -74,10 +74,10 @@ class LifecycleTests(OrchestratorTestCase):
         self.configure('[services.codes]\napp = "codes:app"\n')
         running = self.start()
         self.assertEqual(self.ask("codes", "/spawn"), 0)
-        suspended = time.monotonic()
+        started = time.monotonic()
         os.kill(self.worker_pids()[0], signal.SIGKILL)
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
-        self.assertLess(time.monotonic() - suspended, 3.0)
+        self.assertLess(time.monotonic() - started, 3.0)
         running.interrupt()
         self.assertEqual(running.wait(), 0)
 
@@ -339,10 +339,10 @@ class ModeTests(OrchestratorTestCase):
         talk = self.talk()
         talk.send(id=1, path="/block")
         talk.ask(id=2, path="/item/2")
-        suspended = time.monotonic()
+        started = time.monotonic()
         running.interrupt()
         self.assertEqual(running.wait(), 0)
-        self.assertLess(time.monotonic() - suspended, 10.0)
+        self.assertLess(time.monotonic() - started, 10.0)
 
     def test_signalled_worker(self) -> None:
         """A worker that gets TERM exits within its drain timeout."""
@@ -422,10 +422,10 @@ class ModeTests(OrchestratorTestCase):
         talk = self.talk()
         talk.send(id=1, path="/never")
         talk.ask(id=2, path="/item/2")
-        suspended = time.monotonic()
+        started = time.monotonic()
         running.interrupt()
         self.assertEqual(running.wait(), 0)
-        self.assertLess(time.monotonic() - suspended, 5.0)
+        self.assertLess(time.monotonic() - started, 5.0)
         self.assertEqual(running.left(), [])
 
     def test_blocking_thread(self) -> None:
@@ -433,7 +433,7 @@ class ModeTests(OrchestratorTestCase):
         running = self.start()
         with self.talk() as talk:
             self.assertEqual(talk.ask(id=1, path="/block", timeout=0.05)["code"], 504)
-        suspended = time.monotonic()
+        started = time.monotonic()
         running.interrupt()
         self.assertEqual(running.wait(), 0)
-        self.assertLess(time.monotonic() - suspended, 10.0)
+        self.assertLess(time.monotonic() - started, 10.0)

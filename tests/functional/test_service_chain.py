@@ -43,7 +43,7 @@ class ChainTests(ChainTestCase):
     def test_deadline(self) -> None:
         """A deadline of half a second cancels the last action in time; all logs have the same request id."""
         with self.talk("first") as talk:
-            suspended = time.time()
+            started = time.time()
             reply = talk.ask(id=1, path="/wait", timeout=0.5, meta={"request_id": "top"})
             self.assertEqual(reply["code"], 504)
         # Those below may hear first that the one above has taken its call back: it is the same moment.
@@ -51,18 +51,18 @@ class ChainTests(ChainTestCase):
         self.assertEqual(set(events), {"first", "second", "third"})
         for event in events.values():
             self.assertEqual((event["request_id"], event["level"]), ("top", "info"))
-            self.assertGreater(event["time"] - suspended, 0.4)
-            self.assertLess(event["time"] - suspended, 0.7)
+            self.assertGreater(event["time"] - started, 0.4)
+            self.assertLess(event["time"] - started, 0.7)
 
     def test_disconnect(self) -> None:
         """A disconnect cancels the last action; all logs have the same generated request id."""
         with self.talk("first") as talk:
             talk.send(id=1, path="/wait")
-            suspended = self.running.until("the third begins")
+            started = self.running.until("the third begins")
         events = self.cancelled_services("was cancelled")
         self.assertEqual(set(events), {"first", "second", "third"})
-        self.assertEqual({each["request_id"] for each in events.values()}, {suspended["request_id"]})
-        self.assertLess(max(each["time"] for each in events.values()) - suspended["time"], 5)
+        self.assertEqual({each["request_id"] for each in events.values()}, {started["request_id"]})
+        self.assertLess(max(each["time"] for each in events.values()) - started["time"], 5)
 
     def test_cancel(self) -> None:
         """A cancelled request cancels the last action; the connection stays."""
@@ -160,10 +160,10 @@ class MountTests(ChainTestCase):
         """Without a deadline of the caller, the service's request timeout applies."""
         self.configure(_SERVICES.replace("20.0", "0.4", 1))
         self.assertDone("reload", "first")
-        suspended = time.monotonic()
+        started = time.monotonic()
         reply = self.talk("first").ask(id=1, path="/third/wait")
         self.assertEqual(reply["code"], 504)
-        self.assertTrue(0.35 < time.monotonic() - suspended < 0.8)
+        self.assertTrue(0.35 < time.monotonic() - started < 0.8)
         self.assertEqual(
             set(self.cancelled_services(_EXCEEDED, "was cancelled", count=2)), {"first", "third"}
         )

@@ -166,13 +166,13 @@ class AdoptedTests(SynchronousTestCase):
             while self.slot.connections < 3:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
-            suspended = self.slot.connections
+            started = self.slot.connections
             for reader, writer in clients:
                 await reader.read()  # to its end
                 writer.close()
             while self.slot.connections:
                 await asyncio.sleep(0.001)
-            return suspended
+            return started
 
         self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
 

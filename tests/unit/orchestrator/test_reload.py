@@ -18,20 +18,20 @@ class ReloadQueueTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a queue."""
-        self.suspended: list[str] = []
+        self.started: list[str] = []
         self.ends: list[Deferred[None]] = []
         self.reloads = ReloadQueue(self.carry_out)
 
     async def carry_out(self, name: str) -> None:
         """Begin a reload."""
-        self.suspended.append(name)
+        self.started.append(name)
         self.ends.append(Deferred())
         await self.ends[-1]
 
     def test_one(self) -> None:
         """A reload begins at once."""
         done = self.reloads.request("")
-        self.assertEqual(self.suspended, [""])
+        self.assertEqual(self.started, [""])
         self.assertNoResult(done)
         self.ends[0].callback(None)
         self.successResultOf(done)
@@ -47,13 +47,13 @@ class ReloadQueueTests(SynchronousTestCase):
         self.ends[1].callback(None)
         for each in others:
             self.successResultOf(each)
-        self.assertEqual(self.suspended, ["", ""])
+        self.assertEqual(self.started, ["", ""])
 
     def test_afterwards(self) -> None:
         """When all are done, the next request begins at once."""
         for number in 1, 2, 3:
             done = self.reloads.request("")
-            self.assertEqual(len(self.suspended), number)
+            self.assertEqual(len(self.started), number)
             self.ends[-1].callback(None)
             self.successResultOf(done)
 
@@ -66,7 +66,7 @@ class ReloadQueueTests(SynchronousTestCase):
         self.ends[1].errback(ValueError("whatever it is"))
         self.failureResultOf(second, ValueError)
         self.reloads.request("")
-        self.assertEqual(len(self.suspended), 3)
+        self.assertEqual(len(self.started), 3)
 
     def test_names(self) -> None:
         """Reloads of different services run in the order of their requests."""
@@ -75,7 +75,7 @@ class ReloadQueueTests(SynchronousTestCase):
         for _ in range(4):
             self.assertEqual(len([each for each in self.ends if not each.called]), 1)
             self.ends[-1].callback(None)
-        self.assertEqual(self.suspended, ["home", "user", "home", "shop"])
+        self.assertEqual(self.started, ["home", "user", "home", "shop"])
 
     def test_all_include_one(self) -> None:
         """A request for one service shares a queued reload of all."""
@@ -85,7 +85,7 @@ class ReloadQueueTests(SynchronousTestCase):
         self.ends[1].callback(None)
         self.successResultOf(everything)
         self.successResultOf(one)
-        self.assertEqual(self.suspended, ["home", ""])
+        self.assertEqual(self.started, ["home", ""])
 
     def test_cancelled(self) -> None:
         """A cancelled request cancels no reload, whether running or queued."""
@@ -95,7 +95,7 @@ class ReloadQueueTests(SynchronousTestCase):
             self.failureResultOf(each, CancelledError)
         self.assertFalse(self.ends[0].called)
         self.ends[0].callback(None)
-        self.assertEqual(self.suspended, ["", ""])
+        self.assertEqual(self.started, ["", ""])
 
 
 class CheckTests(SynchronousTestCase):

@@ -19,17 +19,17 @@ DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
 class RecordedCalls:
     """Starts services on request, and finishes when the test says so.
 
-    :ivar suspended: the names, in order.
+    :ivar started: the names, in order.
     """
 
     def __init__(self, dependencies: Mapping[str, Collection[str]]) -> None:
-        self.suspended: list[str] = []
+        self.started: list[str] = []
         self.ends: dict[str, Deferred[None]] = {}
         self.done = Deferred.fromCoroutine(run_in_order(dependencies, self.act))
 
     async def act(self, name: str) -> None:
         """Record the call, and wait."""
-        self.suspended.append(name)
+        self.started.append(name)
         self.ends[name] = Deferred()
         await self.ends[name]
 
@@ -40,13 +40,13 @@ class InOrderTests(SynchronousTestCase):
     def test_waits(self) -> None:
         """Each name waits for its dependencies; independent names run at the same time."""
         calls = RecordedCalls(DIAMOND)
-        self.assertEqual(calls.suspended, ["a", "e"])
+        self.assertEqual(calls.started, ["a", "e"])
         calls.ends["a"].callback(None)
-        self.assertEqual(calls.suspended, ["a", "e", "b", "c"])
+        self.assertEqual(calls.started, ["a", "e", "b", "c"])
         calls.ends["b"].callback(None)
-        self.assertEqual(len(calls.suspended), 4)
+        self.assertEqual(len(calls.started), 4)
         calls.ends["c"].callback(None)
-        self.assertEqual(calls.suspended[4:], ["d"])
+        self.assertEqual(calls.started[4:], ["d"])
         calls.ends["d"].callback(None)
         self.assertNoResult(calls.done)
         calls.ends["e"].callback(None)
@@ -58,7 +58,7 @@ class InOrderTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """A dependency that is not a name counts as done."""
-        self.assertEqual(RecordedCalls({"a": ("elsewhere",)}).suspended, ["a"])
+        self.assertEqual(RecordedCalls({"a": ("elsewhere",)}).started, ["a"])
 
     def test_failure(self) -> None:
         """The error of a call is raised; dependents are not called, others are."""
@@ -66,7 +66,7 @@ class InOrderTests(SynchronousTestCase):
         calls.ends["a"].errback(error)
         self.assertIs(self.failureResultOf(calls.done, ConfigError).value, error)
         calls.ends["e"].callback(None)
-        self.assertEqual(calls.suspended, ["a", "e"])
+        self.assertEqual(calls.started, ["a", "e"])
 
     def test_fails_at_once(self) -> None:
         """The error is raised at once, before other calls have ended."""
@@ -90,13 +90,13 @@ class InOrderTests(SynchronousTestCase):
         }
         calls = RecordedCalls(dependencies)
         for _ in dependencies:
-            name = next(each for each in calls.suspended if not calls.ends[each].called)
+            name = next(each for each in calls.started if not calls.ends[each].called)
             calls.ends[name].callback(None)
         self.successResultOf(calls.done)
-        self.assertEqual(sorted(calls.suspended), sorted(dependencies))
+        self.assertEqual(sorted(calls.started), sorted(dependencies))
         for name, others in dependencies.items():
             for each in others:
-                self.assertLess(calls.suspended.index(each), calls.suspended.index(name))
+                self.assertLess(calls.started.index(each), calls.started.index(name))
 
 
 class ReversedTests(SynchronousTestCase):

@@ -104,12 +104,12 @@ class PartialHeadTests(SynchronousTestCase):
 
     def code_of(self, *pieces: bytes) -> int:
         """The status code with which a head in pieces is rejected; 0 if it is accepted."""
-        suspended = bytearray()
+        received = bytearray()
         for each in pieces:
-            requests = len(suspended)
-            suspended += each
+            requests = len(received)
+            received += each
             try:
-                check_partial_head(suspended, requests, 1024)
+                check_partial_head(received, requests, 1024)
             except ServiceError as error:
                 return error.code
         return 0
