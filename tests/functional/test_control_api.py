@@ -123,7 +123,8 @@ app = "codes:app"
         other = self.worker_pids("other")
         self.doom()
         self.eventually(lambda: self.status()["status"] == "failed")
-        self.assertEqual(len(running.logged("exited with code 3: failing:app: RuntimeError: doomed")), 5)
+        reason = "exited with code 3: fails_when_doomed:app: RuntimeError: doomed"
+        self.assertEqual(len(running.logged(reason)), 5)
         running.until("has failed and is not restarted", "RuntimeError: doomed")
         self.assertIn("RuntimeError: doomed", self.status()["problem"])
         self.assertRaises(FileNotFoundError, RawConnection, self.path())

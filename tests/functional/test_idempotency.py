@@ -146,7 +146,7 @@ class IdempotencyTests(OrchestratorTestCase):
         with self.talk("counting") as talk:
             self.assertEqual(talk.ask(id=1, method="POST", path="/run", data={"name": "x"})["code"], 200)
         self.assertEqual(self.post("a", name="y")["code"], 503)
-        running.until(str(self.file), "cannot be kept")
+        running.until(str(self.file), "cannot be stored")
         os.chown(self.file.parent, 0, pwd.getpwnam("nobody").pw_gid)
         self.file.parent.chmod(0o770)
         self.assertEqual([self.post("a", name="y")["code"] for _ in range(5)], [200] * 5)
