@@ -68,11 +68,11 @@ class Revision(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """The name, with the abbreviated hash."""
+        """The name as written and the abbreviated hash, or only the latter."""
         if not self.commit:
             return "working tree" if self.name == WORKING_TREE else self.name
         short = self.commit[:7]
-        return self.name if self.commit.startswith(self.name) else f"{self.name} ({short})"
+        return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
 
     def environment(self) -> dict[str, str]:
         """Environment variables for its processes, without those that lead to another installation."""

@@ -40,7 +40,7 @@ HTTP_WORKER: Final = "HTTP worker"
 _APP: Final = "bench.compare.counted_app:app"
 _START_TIMEOUT: Final = 300.0  # seconds; callgrind makes a program about fifty times slower
 _CLIENT_TIMEOUT: Final = 300.0  # seconds
-_CLIENT_CALLS: Final = 160  # in each segment
+_CLIENT_CALLS: Final = 80  # in each segment
 # A worker that reports late is busy, not stuck. The variable names its files of counts.
 _SERVICE_OPTIONS: Final = 'watchdog = 3600.0\nenvironment = {{ BENCH_COUNTS = "{name}" }}\n'
 _MARKED: Final = b'"user 7"}'  # the end of a reply
