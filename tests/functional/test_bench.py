@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as folder, ProcessGroup(folder) as processes:
 
 class BenchTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        """Only ``bench`` is in the folder, so that what is measured is what else is tested."""
+        """A folder with nothing but ``bench``, so that the installed package is measured."""
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
         os.symlink(_BENCH, os.path.join(self.folder, "bench"))
@@ -39,7 +39,7 @@ class BenchTestCase(SynchronousTestCase):
         os.mkdir(self.temporary)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start Python there, in a session of its own."""
+        """Start Python in the folder, in a session of its own."""
         path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -58,30 +58,30 @@ class BenchTestCase(SynchronousTestCase):
             process.kill()
         process.communicate()
 
-    def run_to_its_end(self, *arguments: str) -> str:
-        """Run Python there; it ends well. What it has written."""
+    def run_python(self, *arguments: str) -> str:
+        """Run Python in the folder; it must succeed. Its output."""
         process = self.start(*arguments)
         out, errors = process.communicate(timeout=_TIMEOUT)
         self.assertEqual(process.returncode, 0, errors)
         return out
 
     def assertNothingLeft(self) -> None:
-        """It has tidied up."""
+        """No temporary file is left."""
         self.assertEqual(os.listdir(self.temporary), [])
 
     def test_ratios(self) -> None:
-        """A request costs less than a few times what the floor pays, and many routes next to nothing.
+        """A request costs less than five times the floor, and with many routes less than twice as much.
 
-        What is compared is the processor's time for a request, as the requests in a second depend on who else
-        is at work.
+        The test compares CPU time, which depends less on the load of the machine than requests per second.
+        ``python -m bench compare`` finds smaller changes.
         """
-        self.run_to_its_end("-m", "bench", "--smoke", "--json", "result.json")
+        self.run_python("-m", "bench", "--smoke", "--json", "result.json")
         result = json.loads(Path(self.folder, "result.json").read_text())
         cost = {(each["load"], each["system"]): each["cost"] for each in result["rows"]}
         ours = cost["50 connections", "unixsvc"]
-        self.assertLess(ours, cost["50 connections", "floor"] / 0.25)
+        self.assertLess(ours, cost["50 connections", "floor"] * 5)
         few, many = (cost[f"{number} routes, 50 connections", "unixsvc"] for number in ("10", "10,000"))
-        self.assertLess(many, few / 0.5)
+        self.assertLess(many, few * 2)
         self.assertTrue(all(each["value"] > 0 for each in result["rows"]))
         self.assertTrue(result["machine"]["cpu"])
         self.assertNothingLeft()
@@ -97,9 +97,9 @@ class BenchTestCase(SynchronousTestCase):
         self.assertNothingLeft()
 
     def descendants(self, process: subprocess.Popen[str], last: str) -> list[psutil.Process]:
-        """All that it has started, once the last of them is there."""
+        """All descendants of a process, once the one with this text in its command is running."""
         while True:
-            self.assertIsNone(process.poll(), "it has ended by itself")
+            self.assertIsNone(process.poll(), "the process exited by itself")
             found = psutil.Process(process.pid).children(recursive=True)
             if any(last in self._command(each) for each in found):
                 return found
@@ -112,20 +112,20 @@ class BenchTestCase(SynchronousTestCase):
             return []
 
     def test_a_child_fails(self) -> None:
-        """What a process has written is shown if it ends where it should not."""
-        out = self.run_to_its_end("-c", _FAILING)
+        """The error for a child process that fails contains its output."""
+        out = self.run_python("-c", _FAILING)
         self.assertIn("exited with code 7", out)
         self.assertIn("no such luck", out)
         self.assertNothingLeft()
 
     def test_list(self) -> None:
-        """The parts and the systems can be listed, without any of them."""
-        out = self.run_to_its_end("-m", "bench", "--list")
+        """``--list`` lists the parts and the systems, and starts none."""
+        out = self.run_python("-m", "bench", "--list")
         for each in ("connections", "memory", "grpc"):
             self.assertIn(each, out)
 
     def test_saved_results(self) -> None:
-        """What was written as JSON can be read again, and drawn."""
+        """``--from`` reads a result that ``--json`` wrote, and draws it."""
         row: dict[str, Any] = {
             "part": "connections", "load": "one & all", "system": "unixsvc", "unit": "requests/s",
             "less": False, "value": 1234.5, "each": [1234.5], "own": 0.1, "cost": 9.5, "detail": {},
@@ -135,6 +135,6 @@ class BenchTestCase(SynchronousTestCase):
         kept = {"machine": machine, "options": options, "rows": [row], "skipped": {}}
         Path(self.folder, "kept.json").write_text(json.dumps(kept))
         written = ("--plot", "it.svg", "--rst", "it.rst")
-        self.assertIn("1,23", self.run_to_its_end("-m", "bench", "--from", "kept.json", *written))
+        self.assertIn("1,23", self.run_python("-m", "bench", "--from", "kept.json", *written))
         self.assertIn("one &amp; all", Path(self.folder, "it.svg").read_text())
         self.assertIn(" * - one & all\n     - 1,23", Path(self.folder, "it.rst").read_text())
