@@ -109,16 +109,16 @@ def _step(at: dict[str, tuple[int, int]], arrows: dict[str, set[str]]) -> dict[s
     return best
 
 
-def _cost(at: dict[str, tuple[int, int]], arrows: dict[str, set[str]]) -> float:
-    cost = 0.0
+def _cost(at: dict[str, tuple[int, int]], arrows: dict[str, set[str]]) -> int:
+    cost = 0  # an integer: the sum of floats would depend on the order of the sets
     for name, others in arrows.items():
         x1, y1 = at[name]
         for other in others:
             x2, y2 = at[other]
-            cost += abs(x1 - x2) * 0.3
+            cost += abs(x1 - x2) * 3
             for x, y in at.values():
                 if y1 < y < y2 and abs(x1 + (x2 - x1) * (y - y1) / (y2 - y1) - x) < _CLEARANCE:
-                    cost += 10
+                    cost += 100
     return cost
 
 
