@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def main() -> None:
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
     # After the imports: the user that the worker switches to may not be able to read these modules.
+    if config.settings.handler.startswith("unixsvc."):
+        import_module(config.settings.handler.partition(":")[0])
     _raise_open_files()
     tls = _or_fail(_load_tls, config)
     _or_fail(_drop_privileges, config)
