@@ -113,7 +113,7 @@ app = "codes:app"
 
     def doom(self) -> None:
         """Make all further starts fail; the running worker is stable."""
-        self.eventually(lambda: self.status()["workers"][0]["uptime"] > 2.0)
+        self.eventually(lambda: self.status()["workers"][0]["uptime"] > 4.0)
         Path(self.folder, "doomed").touch()
         os.kill(self.worker_pids()[0], signal.SIGKILL)
 
