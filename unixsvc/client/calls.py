@@ -54,7 +54,7 @@ def make_call(
     meta = dict(meta or {})
     if idempotency_key is not None:
         meta["idempotency_key"] = idempotency_key
-    return Call(method.upper(), path, raw, meta)
+    return Call(method.upper(), path or "/", raw, meta)
 
 
 def timeout_or_default(timeout: object, default: float) -> float:
