@@ -8,12 +8,11 @@ import zlib
 from collections.abc import Sequence
 from enum import Enum
 
-import msgspec
 from msgspec import Struct
 
 from tests.differential.http_messages import Response, parse_responses
 from tests.differential.normalise import header_value, normalised
-from tests.differential.progress import Key, ReceivedData, Transcript, key_of, lines_of
+from tests.differential.progress import Key, ReceivedData, Transcript, id_of, lines_of
 from tests.differential.texts import without_html, without_json
 
 __all__ = ["Verdict", "View", "difference", "judge", "view_of"]
@@ -90,7 +89,7 @@ def _socket_view(received: ReceivedData) -> View:
     bare: list[bytes] = []
     named: dict[Key, list[bytes]] = {}
     for line in lines:
-        key = _id_of(line)
+        key = id_of(line)
         if key is None:
             bare.append(line)
         else:
@@ -101,14 +100,6 @@ def _socket_view(received: ReceivedData) -> View:
     exact = [f"{label}: {normalised(data)!r}" for label, data in told]
     structure = [f"{label}: {without_json(normalised(data))!r}" for label, data in told]
     return View((*exact, received.end), (*structure, received.end))
-
-
-def _id_of(line: bytes) -> Key | None:
-    try:
-        message = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
 
 
 def _http_view(received: ReceivedData) -> View:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import Counter
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -10,9 +13,12 @@ from msgspec import Struct
 from tests.differential.http_messages import owed, parse_responses
 from tests.differential.steps import Until
 
-__all__ = ["HttpProgress", "Key", "ReceivedData", "SocketProgress", "Transcript", "key_of", "lines_of"]
+__all__ = [
+    "HttpProgress", "Key", "ReceivedData", "SocketProgress", "Transcript", "id_of", "key_of", "lines_of",
+]  # fmt: skip
 
 Key = tuple[str, object]
+_ENVELOPE: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"|-?\d+),')
 
 
 def key_of(id: object) -> Key:
@@ -24,6 +30,15 @@ def lines_of(data: bytes) -> tuple[list[bytes], bytes]:
     """Complete lines with their ends, and the remaining bytes."""
     *lines, rest = data.split(b"\n")
     return [each + b"\n" for each in lines], rest
+
+
+def id_of(line: bytes) -> Key | None:
+    """The id of a message; None if it has none. The rest of it may be data that are not JSON."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        message = msgspec.json.decode(line)
+        return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
+    found = _ENVELOPE.match(line)
+    return key_of(msgspec.json.decode(found[1])) if found else None
 
 
 class ReceivedData(Struct, frozen=True):
@@ -66,19 +81,15 @@ class SocketProgress:
         """Add received bytes."""
         self.data += data
         end = self.data.rfind(b"\n") + 1
-        for line in self.data[self._seen : end].splitlines():
+        for line in lines_of(self.data[self._seen : end])[0]:
             self._note(line)
         self._seen = max(self._seen, end)
 
     def _note(self, line: bytes) -> None:
-        try:
-            message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        key = id_of(line)
+        if key is None:
             return
-        if not isinstance(message, dict) or "id" not in message:
-            return
-        key = key_of(message["id"])
-        if message.get("more"):
+        if b'"more":true' in line:
             self._items[key] += 1
         else:
             self._answered.add(key)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tests.differential.progress import Key, key_of
+from tests.differential.progress import id_of, key_of
 from tests.differential.steps import AnyStep, Conversation, Send, Until, drop_group, groups_of
 
 __all__ = ["shrink", "smaller"]
@@ -59,20 +59,12 @@ async def shrink(
 
 def _answerable(steps: tuple[AnyStep, ...]) -> tuple[AnyStep, ...]:
     """The steps without those that wait for the reply to a request that is no longer sent."""
-    sent = {_id_in(each.data) for each in steps if isinstance(each, Send)}
+    sent = {id_of(each.data) for each in steps if isinstance(each, Send)}
     return tuple(
         each
         for each in steps
         if not (isinstance(each, Until) and each.id is not None and key_of(each.id) not in sent)
     )
-
-
-def _id_in(data: bytes) -> Key | None:
-    try:
-        message = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return key_of(message["id"]) if isinstance(message, dict) and "id" in message else None
 
 
 def _whole(step: AnyStep) -> AnyStep:

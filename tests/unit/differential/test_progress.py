@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.differential.progress import HttpProgress, SocketProgress, key_of, lines_of
+from tests.differential.progress import HttpProgress, SocketProgress, id_of, key_of, lines_of
 from tests.differential.steps import Until
 
 
@@ -37,6 +37,16 @@ class SocketProgressTests(SynchronousTestCase):
     def test_keys(self) -> None:
         """Ids of different types are different."""
         self.assertEqual(len({key_of(each) for each in (1, "1", True, 1.0, None)}), 5)
+
+    def test_broken(self) -> None:
+        """The id of a reply is found although its data are not JSON, or have a line end of their own."""
+        self.assertEqual(id_of(b'{"id":"\xc3\xa4\\"4","code":200,"data":\xff}'), ("str", 'ä"4'))
+        self.assertEqual(id_of(b'{"id":-4,"code":200,"data":{'), ("int", -4))
+        self.assertIsNone(id_of(b'{"a":\xff}'))
+        self.assertIsNone(id_of(b"[1]"))
+        progress = SocketProgress()
+        progress.feed(b'{"id":1,"more":true,"data":[1,\r 2]}\n')
+        self.assertTrue(progress.reached(Until(0, id=1, items=1, whole=False)))
 
     def test_lines(self) -> None:
         """Lines keep their ends; the incomplete last one is returned."""

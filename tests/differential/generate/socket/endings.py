@@ -186,7 +186,7 @@ def old_style(scene: Scene) -> None:
     if random.random() < 0.8:
         fields["auth_token"] = random.choice((TOKEN, TOKEN, TOKEN, "wrong"))
     if random.random() < 0.15:
-        fields["path"] = random.choice(("/count", "/feed/x", "/stream/fail"))
+        fields["path"] = random.choice(("/count", "/stream/raw", "/stream/fail"))
     if random.random() < 0.1:
         fields["oneway"] = True
     text = json.dumps(fields, ensure_ascii=random.random() < 0.5).encode()
