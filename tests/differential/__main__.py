@@ -47,7 +47,22 @@ def _options() -> argparse.Namespace:
         default="ignore",
         help="texts for people that differ: only count them, show them, or take them for differences",
     )
+    parser.add_argument(
+        "--renamed",
+        metavar="OLD=NEW",
+        type=_renaming,
+        action="append",
+        default=[],
+        help="a name, as of a schema, that HEAD changed on purpose: it is replaced in what BASE sends",
+    )
     return parser.parse_args()
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected OLD=NEW")
+    return old, new
 
 
 def _program(name: str) -> Program:
@@ -84,7 +99,7 @@ async def _compare(options: argparse.Namespace, base: Program, head: Program) ->
     with tempfile.TemporaryDirectory(prefix="differential-") as folder:
         left, right = Side(base, Path(folder, "base"), instances), Side(head, Path(folder, "head"), instances)
         async with left, right:
-            engine = Engine(left, right, _say)
+            engine = Engine(left, right, _say, dict(options.renamed))
             for part in options.only or _PARTS:
                 if part == "cli":  # the tool replaces workers on purpose
                     _report_exits(left, right)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from tests.differential.normalise import header_value, normalised
 from tests.differential.progress import Key, ReceivedData, Transcript, id_of, lines_of
 from tests.differential.texts import without_html, without_json
 
-__all__ = ["Verdict", "View", "difference", "judge", "view_of"]
+__all__ = ["Verdict", "View", "difference", "judge", "renamed", "view_of"]
 
 
 class Verdict(Enum):
@@ -35,6 +36,18 @@ class View(Struct, frozen=True):
 
     exact: tuple[str, ...]
     structure: tuple[str, ...]
+
+
+def renamed(view: View, names: Mapping[str, str]) -> View:
+    """The view with each of these names, where it is a whole word, replaced by its new one."""
+    if not names:
+        return view
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+
+    def replaced(lines: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(pattern.sub(lambda match: names[match[0]], line) for line in lines)
+
+    return View(replaced(view.exact), replaced(view.structure))
 
 
 def judge(base: View, head: View) -> Verdict:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
 from tests.differential.client import hold
 from tests.differential.commands import command_view, run_command, write_files
-from tests.differential.compare import Verdict, View, difference, judge, view_of
+from tests.differential.compare import Verdict, View, difference, judge, renamed, view_of
 from tests.differential.generate.cli.commands import Command
 from tests.differential.shrink import shrink
 from tests.differential.sides import Side
@@ -45,12 +45,14 @@ class Engine:
     """Two sides.
 
     :param say: called with each finding at once.
+    :param names: names in what the base sends, each with the one that the head uses instead.
     :ivar counts: the number of each verdict.
     :ivar timed_out: conversations in which both sides timed out: a defect of the generator.
     :ivar requests: the number of HTTP requests that were answered.
     """
 
-    def __init__(self, base: Side, head: Side, say: Callable[[str], None]) -> None:
+    def __init__(self, base: Side, head: Side, say: Callable[[str], None], names: Mapping[str, str]) -> None:
+        self._names = names
         self._sides = (base, head)
         self._say = say
         self._runs = itertools.count()
@@ -106,7 +108,7 @@ class Engine:
             *(hold(conversation, each.address, namespace, timeout) for each in self._sides)
         )
         base, head = (view_of(each, http=conversation.http) for each in transcripts)
-        return base, head, any(each.late for each in transcripts)
+        return renamed(base, self._names), head, any(each.late for each in transcripts)
 
     async def _report(self, conversation: Conversation, found: str) -> None:
         """Repeat a conversation that differs, and shrink it."""
@@ -133,6 +135,7 @@ class Engine:
         for each in commands:
             outcomes = await asyncio.gather(*(run_command(each, side) for side in self._sides))
             base, head = (command_view(each, outcome) for outcome in outcomes)
+            base = renamed(base, self._names)
             verdict = judge(base, head)
             self.counts[verdict] += 1
             if verdict is Verdict.DIFFERENT:

@@ -40,7 +40,7 @@ TABLE: Final = (
     _rule("all", rb'"instance":"urn:unixsvc:request:' + _ID + rb'"', b'"instance":"urn:ID"',
     "as X-Request-Id"),
     _rule("all", rb'"request_id": ?"' + _ID + rb'"', b'"request_id":"ID"', "as X-Request-Id, in meta"),
-    _rule("all", rb'"retry_after": ?\d+\.\d+(?=, ?"reason")', b'"retry_after":0', "what is left of a pause"),
+    _rule("all", rb'"retry_after": ?[\d.e-]+(?=, ?"reason")', b'"retry_after":0', "what is left of a pause"),
     _rule("all", rb"/tmp/differential-[a-z0-9_]+/(base|head)", b"FOLDER", "each side has its own"),
     _rule("output", rb"/[^\s:'\"]*/lib/python3\.\d+/site-packages", b"PACKAGES", "each side has its own"),
     _rule("output", rb"(?<=127\.0\.0\.1:)\d{4,5}|(?<=tcp:)\d{4,5}", b"PORT", "each side has its own"),

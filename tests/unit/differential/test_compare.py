@@ -4,7 +4,7 @@ import gzip
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.differential.compare import Verdict, difference, judge, view_of
+from tests.differential.compare import Verdict, difference, judge, renamed, view_of
 from tests.differential.progress import ReceivedData, Transcript
 
 
@@ -51,6 +51,16 @@ class SocketTests(CompareTestCase):
         """The end of a connection and the steps that timed out are compared."""
         self.assertIs(self.verdict(b"", b"", end="open"), Verdict.DIFFERENT)
         self.assertIs(self.verdict(b"", b"", late=(3,)), Verdict.DIFFERENT)
+
+    def test_renamed(self) -> None:
+        """A name that was changed on purpose is replaced, where it is a whole word."""
+        base, head = (
+            view_of(Transcript((ReceivedData(0, data, "closed"),)), http=False)
+            for data in (b'{"$ref":"Asked","x":"Unasked"}\n', b'{"$ref":"Stats","x":"Unasked"}\n')
+        )
+        self.assertIs(judge(base, head), Verdict.DIFFERENT)
+        self.assertIs(judge(renamed(base, {"Asked": "Stats"}), head), Verdict.EQUAL)
+        self.assertEqual(renamed(base, {"sked": "Stats"}), base)
 
     def test_dropped(self) -> None:
         """Data that was received before a disconnect of the client depends on time."""

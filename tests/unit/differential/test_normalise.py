@@ -35,6 +35,9 @@ class NormalisingTests(SynchronousTestCase):
     def test_pause(self) -> None:
         """The remaining time of a pause is replaced where it is named so."""
         self.assertEqual(normalised(b'{"retry_after":14.4,"reason":"x"}'), b'{"retry_after":0,"reason":"x"}')
+        self.assertEqual(
+            normalised(b'{"retry_after":9.1e-5,"reason":"x"}'), b'{"retry_after":0,"reason":"x"}'
+        )
         self.assertEqual(normalised(b'{"retry_after":2.5}'), b'{"retry_after":2.5}')
 
     def test_places(self) -> None:
