@@ -2,6 +2,8 @@
 
 import signal
 
-# A shell that runs us in the background has us ignore Ctrl-C, and whatever we start would inherit that.
+# A shell in the background ignores SIGINT, and nohup(1) SIGHUP; what the tests start would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
