@@ -52,7 +52,7 @@ from unixsvc.server import interfaces as server
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.interfaces import IRequestHandler
-from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 
 

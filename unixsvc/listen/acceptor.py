@@ -10,18 +10,17 @@ from functools import partial
 from typing import Final
 
 from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.listen.balancing import AcceptBalancer, is_balanced
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
+from unixsvc.telemetry.limited_logger import LimitedLogger
+from unixsvc.telemetry.rate_limit import RateLimit
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport, address_of
 from unixsvc.transport.private_apis import accept_function
 
 __all__ = ["Acceptor", "BuildTransport"]
-
-_log = Logger()
 
 # Clients that are accepted before the connected ones have their turn.
 _TURN: Final = 8
@@ -33,8 +32,7 @@ _LAST: Final = 1024
 # How long the worker yields to the others, and pauses when no file descriptor is left; in seconds.
 _YIELD: Final = 0.01
 _EXHAUSTED_PAUSE: Final = 0.1
-# Minimum interval between log messages about failures to accept, in seconds.
-_LOG_INTERVAL: Final = 10.0
+_CANNOT_ACCEPT: Final = "no client can be accepted: {error}"
 
 # Makes the transport of a connection; None refuses the connection. The arguments are those of LoopTransport
 # that follow the address.
@@ -69,7 +67,7 @@ class Acceptor:
         if tls is not None:
             self._connect = partial(self._connect, ssl=tls.context, ssl_handshake_timeout=tls.seconds)
         self._single_turns = 0
-        self._logged = -_LOG_INTERVAL
+        self._log = LimitedLogger(__name__, RateLimit(burst=1), loop.time)
         self._balancer = AcceptBalancer()
         self._pause: asyncio.TimerHandle | None = None
         self._yielding = False
@@ -149,16 +147,10 @@ class Acceptor:
                 self._single_turns = _SINGLE_TURNS
                 return
             except OSError as error:  # no file descriptor is left
-                self._log_failure(error)
+                self._log.emit("error", "failures to accept", _CANNOT_ACCEPT, error=error.strerror)
                 self._pause_accepting(_EXHAUSTED_PAUSE, self._resume_accepting)
                 return
             self._open(self._make_socket(*self._kind, descriptor))
-
-    def _log_failure(self, error: OSError) -> None:
-        now = self._loop.time()
-        if now - self._logged >= _LOG_INTERVAL:
-            self._logged = now
-            _log.error("no client can be accepted: {error}", error=error.strerror)
 
     def _open(self, connection: socket.socket) -> None:
         if self._tls is not None and self._slot.connections >= self._tls.most:

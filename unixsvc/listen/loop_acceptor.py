@@ -12,12 +12,14 @@ import uvloop
 from twisted.logger import Logger
 
 from unixsvc.listen.backlog import backlog_of
+from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.transport.credentials import credentials_of
 from unixsvc.transport.private_apis import run_without_waiting
 
 __all__ = ["LoopAcceptor", "can_use_loop_acceptor"]
 
 _log = Logger()
+_connections_log = LimitedLogger(__name__)
 
 
 def can_use_loop_acceptor(loop: asyncio.AbstractEventLoop, listening: socket.socket) -> bool:
@@ -108,8 +110,8 @@ class LoopAcceptor:
     def _make(self) -> asyncio.BaseProtocol:
         try:
             return self._build() or _Refused()
-        except Exception:  # it would leave the server waiting for this connection for ever
-            _log.failure("no protocol can be made")
+        except Exception as error:  # it would leave the server waiting for this connection for ever
+            _connections_log.failure("no protocol can be made", error)
             return _Refused()
 
 

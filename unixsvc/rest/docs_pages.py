@@ -18,7 +18,6 @@ import msgspec
 from klein import Klein
 from msgspec import Struct
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
 from twisted.web.http import NOT_MODIFIED, OK, PERMANENT_REDIRECT
 from twisted.web.server import Request
 
@@ -29,10 +28,11 @@ from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.rest.response import BARE, HeaderPairs, Response
 from unixsvc.rest.server.writer import set_response
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["add_pages"]
 
-_log: Final = Logger()
+_log: Final = LimitedLogger(__name__)
 
 DocumentSource = Callable[[], Awaitable[JsonObject]]
 
@@ -129,10 +129,10 @@ class _Pages:
         except CancelledError:
             raise  # the client has disconnected
         except _TEMPORARY as error:
-            _log.warn("no OpenAPI document: {error}", error=error)
+            _log.emit("warn", "no document", "no OpenAPI document: {error}", error=error)
             return _send_problem(request, Unavailable())
-        except Exception:
-            _log.failure("no OpenAPI document")
+        except Exception as error:
+            _log.failure("no OpenAPI document", error)
             return _send_problem(request, Internal())
         return _send_content(request, content)
 

@@ -25,7 +25,7 @@ from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.server.writer import Responder, send
 from unixsvc.server.context import HandlerContext
-from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["Gateway"]
 

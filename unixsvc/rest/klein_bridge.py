@@ -14,7 +14,6 @@ import msgspec
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED
 from twisted.web.iweb import IRequest
@@ -30,10 +29,11 @@ from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import BARE, JSON
 from unixsvc.rest.server.writer import set_headers, set_response
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["DetachedKlein", "KleinBridge", "KleinCall"]
 
-_log: Final = Logger()
+_log: Final = LimitedLogger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
 _JSON_TYPES: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
 _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})

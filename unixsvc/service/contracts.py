@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
-from twisted.logger import Logger
 
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable
 from unixsvc.routing.router import Router
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["ServiceContracts"]
 
@@ -31,7 +31,7 @@ class ServiceContracts:
     def __init__(self, service: str, router: Router, mounts: Mapping[str, IRouterDatasource]) -> None:
         self._router = router
         self._mounts = mounts
-        self._log = Logger(namespace=service)
+        self._log = LimitedLogger(service)
 
     async def collect(self) -> list[Contract | UnavailableContract]:
         """The contract of the service without its built-in routes, then one contract for each mount."""
@@ -47,5 +47,5 @@ class ServiceContracts:
                 return await IDescribesRoutes(source).contract()
         except _TEMPORARY as error:
             message = "the contract of the service mounted at {prefix} is not available: {error}"
-            self._log.warn(message, prefix=prefix, error=error)
+            self._log.emit("warn", f"no contract of {prefix}", message, prefix=prefix, error=error)
         return UnavailableContract(prefix)

@@ -33,7 +33,7 @@ from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
-from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 
 __all__ = ["handler_context", "make_core", "make_service_host"]

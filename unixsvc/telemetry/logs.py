@@ -27,11 +27,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.domain.interfaces import IFailureLog
-from unixsvc.domain.message import Request
-from unixsvc.errors import Cancelled
-
-__all__ = ["FORMATS", "FailureLog", "LogLevelFilter", "LogRecord", "WorkerObserver", "observer", "relay"]
+__all__ = ["FORMATS", "LogLevelFilter", "LogRecord", "WorkerObserver", "observer", "relay"]
 
 # An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
 _MAX_TEXT: Final = 16_000  # characters
@@ -166,36 +162,3 @@ def relay(log: Logger, text: bytes, level: str) -> None:
         request_id=record.request_id,
         traceback=record.traceback,
     )
-
-
-@implementer(IFailureLog)
-class FailureLog:
-    """Logs the failures of actions with the id of the request.
-
-    :param service: the name of the service.
-    """
-
-    def __init__(self, service: str) -> None:
-        self._log = Logger(namespace=service)
-
-    def failed(self, request: Request, error: BaseException) -> None:
-        """Log an exception that the peer must not see."""
-        self._log.failure(
-            "{method} {path} failed: {error!r}",
-            Failure(error),
-            level=LogLevel.error,
-            method=request.method,
-            path=request.path,
-            error=error,
-            request_id=request.request_id,
-        )
-
-    def aborted(self, request: Request, code: int) -> None:
-        """Log that an action was cancelled or exceeded its deadline."""
-        self._log.info(
-            "{method} {path} {outcome}",
-            method=request.method,
-            path=request.path,
-            outcome="was cancelled" if code == Cancelled.code else "exceeded its deadline",
-            request_id=request.request_id,
-        )

@@ -23,15 +23,15 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.transport.private_apis import mark_awaited
 
 __all__ = ["ConnectionOpener", "LoopTransport", "SecureLoopTransport", "address_of"]
 
-_log = Logger()
+_log = LimitedLogger(__name__)
 
 # Bytes in the write buffer at which a producer is paused: the limit of Twisted's own transports, and of the
 # loops' transports without TLS.
@@ -231,7 +231,8 @@ class ConnectionOpener:
         except StopIteration:
             return
         except OSError as error:  # also what ssl raises
-            _log.debug("a connection cannot be opened: {error}", error=error)
+            message = "a connection cannot be opened: {error}"
+            _log.emit("debug", "connections that cannot be opened", message, error=error)
             self._failed()
             return
         mark_awaited(future)

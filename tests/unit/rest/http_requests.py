@@ -31,7 +31,7 @@ from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import HandlerContext, HttpOptions
-from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.testing import MemoryEndpoint, MemoryTransport
 

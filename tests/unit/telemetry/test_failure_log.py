@@ -6,7 +6,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.message import Request
-from unixsvc.telemetry.logs import FailureLog
+from unixsvc.telemetry.failure_log import FailureLog
 
 
 class AbortedTests(SynchronousTestCase):
@@ -19,3 +19,15 @@ class AbortedTests(SynchronousTestCase):
             self.assertEqual(formatEvent(found), words)
             self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))
             self.assertEqual(found["log_level"], LogLevel.info)
+
+    def test_limited(self) -> None:
+        """A caller with short deadlines does not fill the log, and does not hide deadlines of the service."""
+        log = FailureLog("shop")
+        with capturedLogs() as events:
+            for _ in range(3_000):
+                log.aborted(Request("GET", "/slow", timeout=1e-6), 504)
+            log.aborted(Request("GET", "/stuck"), 504)
+        texts = [formatEvent(event) for event in events]
+        self.assertEqual(
+            texts, ["GET /slow exceeded its deadline"] * 20 + ["GET /stuck exceeded its deadline"]
+        )

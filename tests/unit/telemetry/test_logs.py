@@ -19,7 +19,8 @@ from zope.interface.verify import verifyObject
 
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
-from unixsvc.telemetry.logs import FailureLog, LogLevelFilter, WorkerObserver, observer, relay
+from unixsvc.telemetry.failure_log import FailureLog
+from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver, observer, relay
 
 WHEN = 1_700_000_000.25
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.datasource.idempotency.database import Values, execute, inode_of, open_database
@@ -25,6 +24,7 @@ from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply
 from unixsvc.errors import ConfigError, Conflict, Unavailable
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["OUTCOME_UNKNOWN", "IdempotencyStore", "store_path"]
 
@@ -103,7 +103,7 @@ class IdempotencyStore:
         self._inode = 0
         self._replies = 0
         self._prune_interval = max(1, min(_PRUNE_INTERVAL, max_replies // 16))
-        self._log = Logger()
+        self._log = LimitedLogger(__name__)
 
     def check(self) -> None:
         """Check that an existing file is usable; no file is created.
@@ -133,7 +133,7 @@ class IdempotencyStore:
                 if row is not None:  # otherwise another worker has just deleted it
                     return self._record(database, key, row)
         except _DATABASE_ERRORS as error:
-            raise self._unavailable() from error
+            raise self._unavailable(error) from error
 
     def finish(self, key: bytes, reply: Reply) -> None:
         """Store the reply of an action that :meth:`begin` has recorded."""
@@ -145,7 +145,7 @@ class IdempotencyStore:
             if self._replies % self._prune_interval == 0:
                 self._prune(database, now)
         except _DATABASE_ERRORS as error:
-            raise self._unavailable() from error
+            raise self._unavailable(error) from error
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -181,8 +181,8 @@ class IdempotencyStore:
             self._inode = inode_of(self._path) if self._path else 0
         return self._database
 
-    def _unavailable(self) -> Unavailable:
-        self._log.failure("{path}: replies cannot be stored", path=self._path)
+    def _unavailable(self, error: Exception) -> Unavailable:
+        self._log.failure("{path}: replies cannot be stored", error, path=self._path)
         return Unavailable()
 
 

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
@@ -17,10 +16,11 @@ from unixsvc.errors import Internal
 from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.twisted_internals import ParsedHeaders
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["HttpRequest"]
 
-_log: Final = Logger()
+_log: Final = LimitedLogger(__name__)
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 

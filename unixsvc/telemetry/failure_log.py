@@ -1,0 +1,49 @@
+"""The log of the failures whose details peers must not see."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from unixsvc.domain.interfaces import IFailureLog
+from unixsvc.domain.message import Request
+from unixsvc.errors import Cancelled
+from unixsvc.telemetry.limited_logger import LimitedLogger
+
+__all__ = ["FailureLog"]
+
+
+@implementer(IFailureLog)
+class FailureLog:
+    """Logs the failures of actions with the id of the request, at a limited rate.
+
+    :param service: the name of the service.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._log = LimitedLogger(service)
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        """Log an exception that the peer must not see."""
+        self._log.failure(
+            "{method} {path} failed: {exception!r}",
+            error,
+            method=request.method,
+            path=request.path,
+            exception=error,
+            request_id=request.request_id,
+        )
+
+    def aborted(self, request: Request, code: int) -> None:
+        """Log that an action was cancelled or exceeded its deadline."""
+        # Deadlines of callers have a limit of their own: callers choose them, and cannot hide a slow action.
+        by_caller = "" if code == Cancelled.code or request.timeout is None else " (set by the caller)"
+        outcome = "was cancelled" if code == Cancelled.code else "exceeded its deadline"
+        self._log.emit(
+            "info",
+            outcome + by_caller,
+            "{method} {path} {outcome}",
+            method=request.method,
+            path=request.path,
+            outcome=outcome,
+            request_id=request.request_id,
+        )
