@@ -11,7 +11,7 @@ import msgspec
 
 from unixsvc.domain.json import Json, JsonObject
 
-__all__ = ["EMPTY", "Caller", "Created", "Peer", "Reply", "Request"]
+__all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request"]
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
@@ -29,6 +29,15 @@ class Peer(msgspec.Struct, frozen=True):
     pid: int | None = None
 
 
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """What a valid token stands for.
+
+    :ivar name: the name of the token.
+    """
+
+    name: str
+
+
 # A Struct is constructed without a Python function: a service may get a connection for each request.
 class Caller(msgspec.Struct, gc=False):
     """The sender of the requests on one connection.
@@ -36,11 +45,30 @@ class Caller(msgspec.Struct, gc=False):
     :ivar peer: the credentials of the process.
     :ivar trusted: true if routes that are not public are open to the caller.
     :ivar wrong_tokens: the number of wrong tokens that the caller has sent.
+    :ivar grant: the grant of the token that the caller has presented; None if there is none.
     """
 
     peer: Peer = Peer()
     trusted: bool = False
     wrong_tokens: int = 0
+    grant: Grant | None = None
+
+    @property
+    def token(self) -> str | None:
+        """The name of the token that the caller has presented; None if there is none."""
+        return None if self.grant is None else self.grant.name
+
+    @property
+    def identity(self) -> str | None:
+        """The identity of the caller: two callers with the same one are the same principal.
+
+        ``uid:1000`` for a process whose user the kernel reports; ``token:NAME`` for a caller without such a
+        user, as over HTTP, that has presented a token; None for an anonymous caller. ``user:NAME`` is
+        reserved for users that HTTP authenticates.
+        """
+        if self.peer.uid is not None:
+            return f"uid:{self.peer.uid}"
+        return None if self.grant is None else f"token:{self.grant.name}"
 
 
 # One object for each message, and never part of a reference cycle. Tracking by the garbage collector

@@ -13,7 +13,7 @@ from typing import Final
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IGuard
-from unixsvc.domain.message import Request
+from unixsvc.domain.message import Grant, Request
 from unixsvc.errors import ConfigError, Unauthorized
 
 __all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard", "load_or_create_token", "read_token"]
@@ -23,6 +23,7 @@ MAX_WRONG_TOKENS: Final = 5
 MISSING: Final = "auth_token is missing"
 WRONG: Final = "auth_token is wrong"
 
+_SHARED: Final = Grant("default")
 _TOKEN_BYTES: Final = 32
 _TOKEN = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
 
@@ -53,6 +54,7 @@ class TokenGuard:
                 raise Unauthorized(MISSING)
         elif self._is_valid(request.auth_token):
             caller.trusted = True
+            caller.grant = _SHARED
         else:
             caller.wrong_tokens += 1
             raise Unauthorized(WRONG)

@@ -6,7 +6,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.message import Caller, Peer, Reply, Request
+from unixsvc.domain.message import Caller, Grant, Peer, Reply, Request
 
 
 class ValueTests(SynchronousTestCase):
@@ -26,6 +26,26 @@ class ValueTests(SynchronousTestCase):
         """Requests and replies are immutable."""
         for value, name in ((Request("GET", "/"), "path"), (Reply(), "code"), (Peer(), "uid")):
             self.assertRaises(AttributeError, setattr, value, name, 7)
+
+
+class IdentityTests(SynchronousTestCase):
+    """The identity of a caller."""
+
+    def test_user_of_the_kernel(self) -> None:
+        """A process is identified by the user that the kernel reports, root included, whatever its token."""
+        for uid in (0, 1000):
+            caller = Caller(Peer(uid=uid), grant=Grant("billing"))
+            self.assertEqual((caller.identity, caller.token), (f"uid:{uid}", "billing"))
+
+    def test_token(self) -> None:
+        """A caller without credentials of the kernel is identified by the name of its token."""
+        caller = Caller(grant=Grant("billing"))
+        self.assertEqual((caller.identity, caller.token), ("token:billing", "billing"))
+
+    def test_anonymous(self) -> None:
+        """A caller that has presented no token has no identity, also if it is trusted."""
+        for caller in (Caller(), Caller(trusted=True), Caller(wrong_tokens=3)):
+            self.assertEqual((caller.identity, caller.token), (None, None))
 
 
 class RequestTests(SynchronousTestCase):

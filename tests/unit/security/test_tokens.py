@@ -45,6 +45,17 @@ class GuardTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertEqual(self.admit(TokenGuard(policy, [TOKEN, OLD]), token), outcome, (policy, token))
 
+    def test_identity(self) -> None:
+        """A caller that presents the shared token is ``default``; with a wrong one it stays anonymous."""
+        for policy, token, name in (
+            ("required", TOKEN, "default"), ("private", TOKEN, "default"), ("required", OLD, "default"),
+            ("required", "wrong", None), ("private", "wrong", None), ("private", None, None),
+            ("off", TOKEN, None), ("off", None, None),
+        ):  # fmt: skip
+            caller = Caller()
+            self.admit(TokenGuard(policy, [TOKEN, OLD]), token, caller)
+            self.assertEqual(caller.token, name, (policy, token))
+
     def test_tokens_that_are_no_ascii(self) -> None:
         """Any text is a wrong token, not an internal error."""
         guard = TokenGuard("required", [TOKEN])
