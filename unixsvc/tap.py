@@ -92,6 +92,9 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration, and set the options of ``twistd`` that depend on it."""
+        if self.parent is not None and "pidfile" not in self.parent:
+            # ``twist`` would neither set the exit code nor use the log observer.
+            _exit_with("twist cannot run the plugin unixsvc; run 'twistd -n unixsvc', with the same options")
         try:
             settings = self.load()
         except ConfigError as error:

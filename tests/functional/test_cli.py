@@ -167,11 +167,11 @@ class FullBacklogTests(CommandLineTestCase):
             waiting.append(connection)
 
     def test_stays_full(self) -> None:
-        """If the backlog stays full, the call fails after its timeout."""
+        """If the backlog stays full, the call fails after its timeout with 504, as for any late reply."""
         path = self.listen(None, backlog=1)
         self.fill(path)
         outcome = self.run_command("call", "home", "/", "--timeout", "0.3")
-        self.assertError(outcome, 5, path, "cannot be reached")
+        self.assertError(outcome, 5, "504 Deadline exceeded: no answer within 0.3 s", path, "backlog is full")
 
     def test_waits(self) -> None:
         """When there is room in the backlog, the call succeeds."""

@@ -83,6 +83,18 @@ class OptionsTests(OptionsTestCase):
             self.assertEqual(self.parsed("--log-format", form)["log-format"], form)
         self.assertIn("xml", self.refused("--log-format", "xml"))
 
+    def test_twist(self) -> None:
+        """Under ``twist``, which has other options than ``twistd``, one line says what to run instead."""
+        errors = io.StringIO()
+        self.patch(sys, "__stderr__", errors)
+        options = Options()
+        options.parent = TwistdOptions()
+        ended = self.assertRaises(SystemExit, options.parseOptions, ["--config", self.config])
+        line = (
+            "unixsvc: twist cannot run the plugin unixsvc; run 'twistd -n unixsvc', with the same options\n"
+        )
+        self.assertEqual((ended.code, errors.getvalue()), (2, line))
+
     def test_wrong_usage(self) -> None:
         """Unknown options and arguments are named."""
         self.assertIn("wrong", self.refused("--wrong"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -13,10 +14,11 @@ from msgspec import Raw
 
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import ServiceLocation, token_for
-from unixsvc.client.errors import ServiceUnreachable
+from unixsvc.client.errors import BacklogFull, ServiceUnreachable
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
 from unixsvc.domain.message import EMPTY
+from unixsvc.errors import DeadlineExceeded, Internal, error_from
 from unixsvc.socket_directory import service_names
 
 __all__ = ["RequestClient", "Session", "blocking_client", "location_options"]
@@ -108,10 +110,21 @@ class Session:
             raise ServiceUnreachable(
                 directory, f"there is no service {service!r}", f"there are: {', '.join(names)}"
             )
-        call = Call(method, path, data, {} if key is None else {"idempotency_key": key})
+        meta = {"request_id": secrets.token_hex(8)}
+        if key is not None:
+            meta["idempotency_key"] = key
         location = ServiceLocation(directory, token_for(self.settings))
-        with self._client(service, location, key is not None) as client:
-            return client.request(call, timeout or self._request_timeout(service), on_item)
+        seconds = timeout or self._request_timeout(service)
+        try:
+            with self._client(service, location, key is not None) as client:
+                return client.request(Call(method, path, data, meta), seconds, on_item)
+        except BacklogFull as error:
+            raise DeadlineExceeded(
+                f"no answer within {seconds:g} s: {error.where}: {error.problem}"
+            ) from None
+        except Internal:
+            reason = f"the log has the reason, under the request id {meta['request_id']}"
+            raise error_from(Internal.code, reason) from None
 
     def _request_timeout(self, service: str) -> float:
         limits = self.settings.limits

@@ -6,6 +6,7 @@ from unixsvc.errors import ServiceError, Unavailable, error_from
 
 __all__ = [
     "AttemptFailed",
+    "BacklogFull",
     "ConnectAttemptFailed",
     "ConnectionLost",
     "ServiceUnreachable",
@@ -29,6 +30,10 @@ class ServiceUnreachable(Unavailable):
 
     def __str__(self) -> str:
         return str(self.detail)
+
+
+class BacklogFull(ServiceUnreachable):
+    """The service listens, and its backlog has no room for a connection."""
 
 
 class ConnectAttemptFailed(Exception):

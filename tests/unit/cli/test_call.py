@@ -9,6 +9,7 @@ import msgspec
 
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure, success
 from unixsvc.cli.call import Words, parse_words
+from unixsvc.client.errors import BacklogFull
 from unixsvc.errors import DeadlineExceeded
 
 
@@ -183,10 +184,25 @@ class OutputTests(CommandTestCase):
         self.assertError(
             self.run_command("call", "home", "/"), 4, "405 Method not allowed: allowed: GET, POST\n"
         )
-        self.answer = failure(500)
-        self.assertError(self.run_command("call", "home", "/"), 5, "500 Internal Server Error\n")
         self.answer = failure(503, {"retry_after": 1.0})
         self.assertError(self.run_command("call", "home", "/"), 5, "retry_after: 1.0\n")
+
+    def test_internal_error(self) -> None:
+        """A 500 has no reason, so the request id is printed, under which the log has it."""
+        self.answer = failure(500)
+        outcome = self.run_command("call", "home", "/")
+        request_id = self.calls[0].call.meta["request_id"]
+        reason = f"the log has the reason, under the request id {request_id}\n"
+        self.assertError(outcome, 5, f"500 Internal Server Error: {reason}")
+        self.run_command("call", "home", "/")
+        self.assertNotEqual(self.calls[1].call.meta["request_id"], request_id)
+
+    def test_full_backlog(self) -> None:
+        """A backlog that stays full until the timeout is 504, as is any reply that does not come in time."""
+        self.answer = BacklogFull("/run/service_home.sock", "the backlog is full", "see its log")
+        outcome = self.run_command("call", "home", "/", "--timeout", "2")
+        problem = "no answer within 2 s: /run/service_home.sock: the backlog is full\n"
+        self.assertError(outcome, 5, f"504 Deadline exceeded: {problem}")
 
     def test_field_errors(self) -> None:
         """Invalid fields are listed below the error, one per line."""

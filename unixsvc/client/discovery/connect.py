@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 
-from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
+from unixsvc.client.errors import BacklogFull, ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.socket_directory import is_owned_by, service_names, socket_path
 from unixsvc.transport.credentials import credentials_of
 
@@ -77,9 +77,11 @@ def _connect(connection: socket.socket, path: str) -> None:
     except PermissionError:
         remedy = "run as the user of the orchestrator, or in its group"
         raise ServiceUnreachable(path, "permission to connect is denied", remedy) from None
+    except BlockingIOError as error:  # EAGAIN; there is no event when the backlog has room again
+        full = BacklogFull(path, f"the backlog is full: {error.strerror}", "see its log")
+        raise ConnectAttemptFailed(full, busy=True) from None
     except OSError as error:
-        # EAGAIN: the backlog is full, and there is no event when it has room again.
-        busy = error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+        busy = error.errno in (errno.EMFILE, errno.ENFILE)
         reason = ServiceUnreachable(path, f"cannot be reached: {error.strerror}", "see its log")
         raise ConnectAttemptFailed(reason, busy=True) if busy else reason from None
 

@@ -13,7 +13,7 @@ from unittest import skipIf
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.client.discovery.connect import connect
-from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
+from unixsvc.client.errors import BacklogFull, ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.errors import ConfigError
 
 
@@ -75,7 +75,9 @@ class ConnectTests(SynchronousTestCase):
         listening = self.listen(backlog=0)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             other.connect(listening.getsockname())
-            self.assertAttemptFails(os.strerror(errno.EAGAIN))
+            error = self.assertAttemptFails("the backlog is full", os.strerror(errno.EAGAIN))
+            self.assertIsInstance(error.reason, BacklogFull)
+            self.assertTrue(error.busy)
 
     def test_too_many_files(self) -> None:
         """The same holds if this process has too many open files."""
