@@ -1,8 +1,8 @@
-"""Private APIs of CPython's socket and asyncio modules, uvloop and Twisted that this project uses.
+"""Private APIs of CPython's socket and asyncio modules, uvloop, Twisted and svcs that this project uses.
 
 Each has its reason here, and a test in ``tests/unit/transport/test_private_apis.py`` that fails when it
-changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10. Private APIs of twisted.web are in
-:mod:`unixsvc.rest.server.twisted_internals`, as a worker without HTTP must not import twisted.web.
+changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10, svcs 26.2. Private APIs of twisted.web
+are in :mod:`unixsvc.rest.server.twisted_internals`, as a worker without HTTP must not import twisted.web.
 
 Nothing is imported at module level: the orchestrator must not load asyncio, nor a worker OpenSSL.
 """
@@ -28,6 +28,7 @@ __all__ = [
     "asyncio_loop_of",
     "connect_descriptors",
     "mark_awaited",
+    "mocks_when_needed",
     "run_without_waiting",
     "tls_when_needed",
 ]
@@ -35,6 +36,7 @@ __all__ = [
 _T = TypeVar("_T")
 _TLS: Final = "twisted.protocols.tls"
 _SSL: Final = "twisted.internet.ssl"
+_MOCK: Final = "unittest.mock"
 
 
 def accept_function(listening: socket.socket) -> Callable[[], tuple[int, object]]:
@@ -114,3 +116,43 @@ def tls_when_needed() -> Iterator[None]:
 
 def _make_tls_factory(*arguments: object, **options: object) -> object:
     return import_module(_TLS).TLSMemoryBIOFactory(*arguments, **options)
+
+
+@contextmanager
+def mocks_when_needed() -> Iterator[None]:
+    """Make svcs, if it is imported in this context, not load :mod:`unittest.mock`.
+
+    svcs only asks whether an object is a ``MagicMock``, which tests register. With the packages that it
+    imports, the module is 1.8 MB for each worker and 2 % of its start. So svcs gets a class that asks the
+    real one if that is loaded: where it is not, there are no such objects. Other names are those of the real
+    module, and all later imports get that.
+    """
+    if _MOCK in sys.modules:
+        yield
+        return
+
+    def load(name: str) -> object:
+        if name.startswith("__"):  # as __path__, which an import statement looks for
+            raise AttributeError(name)
+        if sys.modules[_MOCK] is stand_in:
+            del sys.modules[_MOCK]
+        return getattr(import_module(_MOCK), name)
+
+    stand_in = ModuleType(_MOCK)
+    vars(stand_in).update(MagicMock=_AnyMagicMock, __getattr__=load)
+    sys.modules[_MOCK] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules[_MOCK] is stand_in:
+            del sys.modules[_MOCK]
+
+
+class _MagicMockType(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        mock = sys.modules.get(_MOCK)
+        return mock is not None and isinstance(instance, mock.MagicMock)
+
+
+class _AnyMagicMock(metaclass=_MagicMockType):
+    """Stands for ``unittest.mock.MagicMock`` in instance checks."""

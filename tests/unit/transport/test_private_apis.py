@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from unixsvc.transport.private_apis import (
     asyncio_loop_of,
     connect_descriptors,
     mark_awaited,
+    mocks_when_needed,
     run_without_waiting,
     tls_when_needed,
 )
@@ -173,3 +175,46 @@ class TlsWhenNeededTests(SynchronousTestCase):
         loaded = import_module("twisted.protocols.tls")
         with tls_when_needed():
             self.assertIs(sys.modules["twisted.protocols.tls"], loaded)
+
+
+class MocksWhenNeededTests(SynchronousTestCase):
+    """A module that stands in for ``unittest.mock`` while svcs is imported."""
+
+    def setUp(self) -> None:
+        """Make svcs and ``unittest.mock`` as if they were not loaded."""
+        before = dict(sys.modules)
+        for name in before:
+            if name == "unittest.mock" or name.split(".")[0] == "svcs":
+                del sys.modules[name]
+        self.addCleanup(sys.modules.update, before)
+
+    def test_svcs(self) -> None:
+        """Svcs is imported without ``unittest.mock``, and refuses an asynchronous context manager."""
+        with mocks_when_needed():
+            svcs: Any = import_module("svcs")
+        registry = svcs.Registry()
+        registry.register_factory(AsyncExitStack, AsyncExitStack)
+        self.assertRaises(TypeError, svcs.Container(registry).get, AsyncExitStack)
+        self.assertNotIn("unittest.mock", sys.modules)
+
+    def test_mock(self) -> None:
+        """Svcs accepts a ``MagicMock``, although it has the methods of an asynchronous context manager."""
+        with mocks_when_needed():
+            svcs: Any = import_module("svcs")
+        mock: Any = import_module("unittest.mock").MagicMock()
+        registry = svcs.Registry()
+        registry.register_factory(object, lambda: mock, enter=False)
+        self.assertIs(svcs.Container(registry).get(object), mock)
+
+    def test_other_names(self) -> None:
+        """An import of another name gets that of the real module, which stays loaded."""
+        with mocks_when_needed():
+            stand_in: Any = sys.modules["unittest.mock"]
+            patch = stand_in.patch
+        self.assertIs(patch, sys.modules["unittest.mock"].patch)
+
+    def test_loaded(self) -> None:
+        """Where ``unittest.mock`` is loaded already, nothing changes."""
+        loaded = import_module("unittest.mock")
+        with mocks_when_needed():
+            self.assertIs(sys.modules["unittest.mock"], loaded)

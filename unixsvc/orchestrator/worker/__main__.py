@@ -34,8 +34,10 @@ def main() -> None:
     import uvloop
     from setproctitle import setproctitle
 
-    from unixsvc.transport.private_apis import tls_when_needed
+    from unixsvc.transport.private_apis import mocks_when_needed, tls_when_needed
 
+    with mocks_when_needed():
+        import svcs  # noqa: F401 - the first import of it in this process
     with tls_when_needed():
         from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner

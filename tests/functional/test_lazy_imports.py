@@ -1,4 +1,4 @@
-"""OpenSSL is loaded into a worker's reactor when it is first used."""
+"""A worker loads large libraries only if it uses them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.functional.orchestrator_process import OrchestratorTestCase
 from tests.unit.support.certificates import write_certificate
 
 _PROGRAM = """
@@ -83,8 +84,24 @@ reactor.run()
 """
 
 
-class LazyTests(SynchronousTestCase):
-    """In a process of its own."""
+_LARGE = {"OpenSSL", "klein", "twisted.internet.ssl", "twisted.protocols.tls", "twisted.web", "unittest.mock"}
+
+
+class WorkerTests(OrchestratorTestCase):
+    """A worker of a service on a Unix socket."""
+
+    config = '[services.modules]\napp = "modules:app"\n'
+
+    def test_modules(self) -> None:
+        """It has loaded neither TLS, nor a web server, nor what only tests need."""
+        self.start()
+        loaded = set(self.ask("modules", "/modules"))
+        self.assertIn("unixsvc.orchestrator.worker.worker", loaded)
+        self.assertEqual(_LARGE & loaded, set())
+
+
+class TlsTests(SynchronousTestCase):
+    """OpenSSL in a reactor of a process of its own."""
 
     def test_all(self) -> None:
         """TLS listening, connecting and STARTTLS work, and nothing of OpenSSL is loaded before."""
