@@ -95,7 +95,7 @@ class Listen(Struct, frozen=True):
 class _Kind(Struct, frozen=True):
     """The parameters of one type of endpoint string.
 
-    :ivar fields: the field of :class:`Listen` for each parameter, in the order of positional parameters.
+    :ivar fields: the field of :class:`Listen` for each parameter; the name of the first may be left out.
     """
 
     fields: dict[str, str]
@@ -114,7 +114,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "unix": _Kind({"address": "path", "mode": "mode", "backlog": "backlog"}, ("address",)),
 }
 _FILE_FIELDS: Final = ("path", "private_key", "certificate", "chain")
-_PARAMETER: Final = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
+_PIECE: Final = re.compile(r"(?:[^:\\]|\\.)+|:|\\", re.DOTALL)
 _NAMED: Final = re.compile(r"((?:[^=\\]|\\.)*)=(.*)", re.DOTALL)
 
 
@@ -122,16 +122,17 @@ def parse_listen(text: str, folder: str = ".") -> Listen:
     """Parse an endpoint string, as ``tcp:8080:interface=127.0.0.1``.
 
     Twisted's ``serverFromString`` makes an endpoint that binds and accepts in one process; here the
-    orchestrator binds and the workers accept.
+    orchestrator binds and the workers accept. It also takes every parameter without its name, so that the
+    rest of a value with a colon becomes the value of another parameter; here only the first may be unnamed.
 
     :param folder: the base of relative paths.
     :raises ConfigError: for an invalid endpoint string.
     """
-    name, *parameters = list(_PARAMETER.findall(text))[:-1] or [""]
+    name, *parameters = _split(text)
     if name not in _KINDS:
         raise ConfigError(repr(text), f"unknown endpoint type; there are: {', '.join(_KINDS)}")
     kind = _KINDS[name]
-    values = _values(text, parameters, kind.fields)
+    values = _values(text, name, parameters)
     for parameter in kind.required:
         if kind.fields[parameter] not in values:
             raise ConfigError(repr(text), f"has no {parameter}")
@@ -147,17 +148,51 @@ def parse_listen(text: str, folder: str = ".") -> Listen:
         raise ConfigError(repr(text), f"is not valid: {error}") from None
 
 
-def _values(text: str, parameters: list[str], fields: Mapping[str, str]) -> dict[str, str]:
+def _split(text: str) -> list[str]:
+    """The parts between colons that are not escaped; the escapes are kept."""
+    parts = [""]
+    for piece in _PIECE.findall(text):
+        if piece == ":":
+            parts.append("")
+        elif piece == "\\":  # the last character
+            raise ConfigError(repr(text), "ends with a backslash that escapes nothing", "remove or double it")
+        else:
+            parts[-1] = piece
+    return parts
+
+
+def _values(text: str, kind: str, parameters: list[str]) -> dict[str, str]:
+    """The values of the parameters, by the field of :class:`Listen`."""
+    fields = _KINDS[kind].fields
     values: dict[str, str] = {}
-    positional = iter(fields)
-    for parameter in parameters:
-        named = _NAMED.fullmatch(parameter)
-        name = _unescape(named[1]) if named else next(positional, "")
+    named = [_NAMED.fullmatch(parameter) for parameter in parameters]
+    for parameter, found in zip(parameters[1:], named[1:], strict=True):
+        if found is None:
+            problem = f"the parameter {parameter!r} has no name"
+            raise ConfigError(repr(text), problem, _remedy(kind, parameters))
+    for parameter, found in zip(parameters, named, strict=True):
+        name = _unescape(found[1]) if found else next(iter(fields))
         if name not in fields:
             raise ConfigError(repr(text), f"unknown parameter {parameter!r}; there are: {', '.join(fields)}")
-        values[fields[name]] = _unescape(named[2] if named else parameter)
+        if fields[name] in values:
+            raise ConfigError(repr(text), f"has two values for {name}", "remove one of them")
+        values[fields[name]] = _unescape(found[2] if found else parameter)
+        if not values[fields[name]]:
+            raise ConfigError(repr(text), f"{name} is empty", f"add a value, or remove {name!r}")
     return values
 
 
+def _remedy(kind: str, parameters: list[str]) -> str:
+    """How to write an endpoint string whose unnamed parameters are parts of the value before them."""
+    escaped = kind
+    for number, parameter in enumerate(parameters):
+        escaped += rf"\:{parameter}" if number and _NAMED.fullmatch(parameter) is None else f":{parameter}"
+    try:
+        parse_listen(escaped)
+    except ConfigError:
+        return "write each parameter after the first as name=value, and a colon within a value as \\:"
+    return f"write a colon within a value as \\: and the string in single quotes: '{escaped}'"
+
+
 def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

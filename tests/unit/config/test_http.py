@@ -21,9 +21,12 @@ class ListenTests(SynchronousTestCase):
     """Endpoint strings."""
 
     def test_tcp(self) -> None:
-        """A port, positional or named, an interface and a backlog."""
+        """A port, with or without its name, an interface and a backlog."""
         expected = Listen("tcp", port=8080, interface="127.0.0.1", backlog=7)
-        for text in ("tcp:8080:127.0.0.1:7", "tcp:port=8080:backlog=7:interface=127.0.0.1"):
+        for text in (
+            "tcp:8080:interface=127.0.0.1:backlog=7",
+            "tcp:port=8080:backlog=7:interface=127.0.0.1",
+        ):
             self.assertEqual(parse_listen(text), expected)
         self.assertEqual(parse_listen("tcp:0"), Listen("tcp"))
 
@@ -50,16 +53,52 @@ class ListenTests(SynchronousTestCase):
         """An invalid endpoint string is refused; the error names the part."""
         for text, words in (
             ("", "endpoint type"), ("http:80", "endpoint type"), ("tcp", "no port"), ("tcp:eighty", "int"),
-            ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2:3:4", "'4'"),
+            ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2", "'2'"),
             ("ssl:443", "privateKey"), ("unix", "address"),
             ("unix:/x:mode=9", "base 8"), ("tcp:80:backlog=0", "backlog"),
+        ):  # fmt: skip
+            self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)), text)
+
+    def test_unescaped_colon(self) -> None:
+        """A colon that cuts a value in two is refused; the error has the string with the colon escaped."""
+        for text, escaped in (
+            ("tcp:8208:interface=::1", r"tcp:8208:interface=\:\:1"),
+            ("tcp6:80:interface=2001:db8::1:backlog=5", r"tcp6:80:interface=2001\:db8\:\:1:backlog=5"),
+            ("unix:/run/web:10", r"unix:/run/web\:10"),
+            ("unix:address=/a:b:c", r"unix:address=/a\:b\:c"),
+            ("ssl:443:privateKey=/a:b.pem", r"ssl:443:privateKey=/a\:b.pem"),
+        ):
+            message = str(self.assertRaises(ConfigError, parse_listen, text))
+            self.assertTrue(message.endswith(f"in single quotes: '{escaped}'"), message)
+            parse_listen(escaped)
+
+    def test_unnamed(self) -> None:
+        """Only the first parameter may be without a name: no value becomes that of another parameter."""
+        for text in (
+            "tcp:8080:127.0.0.1",
+            "tcp:127.0.0.1:8080",
+            "tcp:8080:::1",
+            "tcp:interface=x:80",
+            "tcp:80:",
+        ):
+            message = str(self.assertRaises(ConfigError, parse_listen, text))
+            self.assertIn("write each parameter after the first as name=value", message)
+
+    def test_ambiguous(self) -> None:
+        """Two values for one parameter, an empty value and an incomplete escape are refused."""
+        for text, words in (
+            ("tcp:80:port=90", "two values for port"),
+            ("tcp:80:interface=127.0.0.1:interface=0.0.0.0", "two values for interface"),
+            ("tcp:80:interface=", "interface is empty"), ("tcp:", "port is empty"),
+            ("unix:/run/a\\", "backslash that escapes nothing"),
         ):  # fmt: skip
             self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)), text)
 
     def test_url(self) -> None:
         """An address is shown as a URL for a browser."""
         messages = {
-            text: str(parse_listen(text)) for text in (r"tcp:80:interface=\:\:1", "ssl:443:k", "unix:/x")
+            text: str(parse_listen(text))
+            for text in (r"tcp:80:interface=\:\:1", "ssl:443:privateKey=k", "unix:/x")
         }
         self.assertEqual(list(messages.values()), ["http://[::1]:80", "https://0.0.0.0:443", "unix:/x"])
 
@@ -114,6 +153,7 @@ class TableTests(SynchronousTestCase):
         for text, words in (
             (HTTP + "listen = []", "http.listen: is empty"),
             (HTTP + 'listen = ["tcp:x"]', "http.listen: 'tcp:x'"),
+            (HTTP + 'listen = ["tcp:8208:interface=::1"]', r"'tcp:8208:interface=\:\:1'"),
             (HTTP + 'handler = "x:y"', "http.handler is unknown"),
             (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
             (HTTP + '[services.http]\napp = "x:y"', "rename it"),

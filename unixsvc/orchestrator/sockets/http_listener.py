@@ -49,7 +49,7 @@ class HttpListener:
         except ConfigError:
             self.close()
             raise
-        where = [str(_with_port(*pair)) for pair in zip(self._addresses, self._sockets, strict=True)]
+        where = [_bound_to(*pair) for pair in zip(self._addresses, self._sockets, strict=True)]
         _log.info("listens on {where}", where=", ".join(where))
 
     def close(self) -> None:
@@ -88,8 +88,9 @@ class HttpListener:
         return listening
 
 
-def _with_port(address: Listen, listening: socket.socket) -> Listen:
-    """The address with the port that the kernel has chosen, if that was left to it."""
-    if address.kind == "unix":
-        return address
-    return msgspec.structs.replace(address, port=listening.getsockname()[1])
+def _bound_to(address: Listen, listening: socket.socket) -> str:
+    """Where a socket listens, as the kernel reports it."""
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return str(msgspec.structs.replace(address, path=name))
+    return str(msgspec.structs.replace(address, interface=name[0], port=name[1]))

@@ -49,6 +49,12 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
         self.assertFalse(os.get_blocking(tcp) or os.get_blocking(unix))
 
+    def test_logged_address(self) -> None:
+        """The log has the address that the kernel reports, not the one that was configured."""
+        with capturedLogs() as events:
+            self.listener("tcp:0:interface=localhost").open()
+        self.assertRegex(events[0]["where"], r"^http://127\.0\.0\.1:[0-9]+$")
+
     def test_open_again(self) -> None:
         """Opening again changes nothing, unless a path was removed."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
