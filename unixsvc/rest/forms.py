@@ -21,7 +21,7 @@ MAX_FIELDS: Final = 1000
 _BOUNDARY: Final = re.compile(rb';[ \t]*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _DISPOSITION: Final = re.compile(rb"^content-disposition:[ \t]*form-data(?=[;\s])(.*)$", re.I | re.M)
 _PARAMETER: Final = re.compile(rb';[ \t]*(name|filename\*?)=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
-_FILE_NAMES: Final = frozenset({b"filename", b"filename*"})
+_FILE_NAMES: Final = (b"filename", b"filename*")
 
 
 def query_of_form(content_type: bytes, body: bytes) -> str:
@@ -41,8 +41,10 @@ def query_of_form(content_type: bytes, body: bytes) -> str:
     fields: list[tuple[str, bytes]] = []
     files: list[str] = []
     for part in parts[:-1]:
-        name, is_file, content = _parse_part(part)
-        if is_file:
+        name, file_name, content = _parse_part(part)
+        if file_name == b"" and not content:
+            continue  # a file input for which no file was chosen
+        if file_name is not None:
             files.append(name)
         elif not _is_utf_8(content):
             raise Malformed("body: a field of the form is not valid UTF-8")
@@ -60,8 +62,8 @@ def _is_utf_8(content: bytes) -> bool:
     return True
 
 
-def _parse_part(part: bytes) -> tuple[str, bool, bytes]:
-    """The name of a part, whether it is a file, and its content."""
+def _parse_part(part: bytes) -> tuple[str, bytes | None, bytes]:
+    """The name of a part, the name of its file if it is one, and its content."""
     head, blank_line, content = part.partition(b"\r\n\r\n")
     disposition = _DISPOSITION.search(head.replace(b"\r\n", b"\n"))
     if not head.lstrip(b" \t").startswith(b"\r\n") or not blank_line or disposition is None:
@@ -72,4 +74,5 @@ def _parse_part(part: bytes) -> tuple[str, bool, bytes]:
         name = re.sub("%(?:22|0D|0A)", lambda found: unquote(found[0]), parameters[b"name"].decode())
     except (KeyError, UnicodeDecodeError):
         raise Malformed("body: a part of the form has no name") from None
-    return name, bool(_FILE_NAMES & parameters.keys()), content
+    file_names = [parameters[key] for key in _FILE_NAMES if key in parameters]
+    return name, max(file_names, default=None), content

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +23,8 @@ from unixsvc.domain.validation import (
 )
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
-from unixsvc.routing.signature import Signature, is_list
+from unixsvc.routing.query import QueryParser
+from unixsvc.routing.signature import Signature
 
 __all__ = ["Binder"]
 
@@ -100,7 +100,7 @@ class _DataReader:
         self._decode = msgspec.json.Decoder(struct).decode
         self._check = checker_for(struct)
         self.names = struct.__struct_fields__
-        self._lists = {each.encode_name for each in msgspec.structs.fields(struct) if is_list(each.type)}
+        self._parse_query = QueryParser(struct).parse
 
     def read(self, request: Request, errors: list[FieldError]) -> Struct | None:
         value: Json = request.data
@@ -127,13 +127,6 @@ class _DataReader:
             for each in msgspec.structs.fields(self._struct)
             if each.encode_name in given and _is_not_finite(getattr(result, each.name))
         ]
-
-    def _parse_query(self, query: str) -> JsonObject:
-        try:
-            fields = parse_qs(query, keep_blank_values=True, errors="strict", max_num_fields=1000)
-        except ValueError:  # includes UnicodeDecodeError
-            raise Malformed("path: the query is invalid") from None
-        return {name: values if name in self._lists else values[-1] for name, values in fields.items()}
 
 
 def _explain(struct: type[Struct], value: Json, form: InputFormat) -> list[FieldError]:

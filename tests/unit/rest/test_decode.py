@@ -239,6 +239,13 @@ class MultipartTests(SynchronousTestCase):
         error = self.assertRaises(Invalid, read, body, KIND)
         self.assertEqual([each["field"] for each in error.detail], ["f", "g"])
 
+    def test_no_file(self) -> None:
+        """A file input for which no file was chosen, with no name and no content, is left out."""
+        empty = b'name="f"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n'
+        self.assertEqual(read(form(b'name="a"\r\n\r\n1', empty), KIND).query, "a=1")
+        for file in (empty + b"x", b'name="f"; filename="x.txt"\r\n\r\n'):
+            self.assertRaises(Invalid, read, form(file), KIND)
+
     def test_malformed(self) -> None:
         """Malformed forms are 400: no boundary, no end, no name, no headers, too many fields."""
         for body, kind in (

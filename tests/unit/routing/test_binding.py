@@ -6,6 +6,7 @@ import functools
 import math
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -237,8 +238,43 @@ class QueryTests(BindingTestCase):
                 "a": "is required",
             },
             action,
-            query="limit=0&only=perhaps&ids=1&ids=&x=",
+            query="limit=0&only=perhaps&ids=1&ids=b&x=",
         )
+
+    def test_empty(self) -> None:
+        """An empty field counts as absent if it has a default and its type has no empty value."""
+        for kind in (
+            int, int | None, float, bool, datetime, uuid.UUID, Literal["a"], list[int], set[int] | None,
+            Colour, tuple[int, ...], Annotated[list[int], Meta(min_length=1)],
+            Annotated[str, Meta(min_length=1)],
+        ):  # fmt: skip
+            self.assertEqual(
+                bound(taking(a=(kind, None), b=(str, "")), query="a=&b=x"), {"a": None, "b": "x"}
+            )
+        self.assertEqual(bound(taking(a=(list[int], [])), query="a=&a=5&a="), {"a": [5]})
+        self.assertEqual(bound(taking(a=(int, 7)), query="a=5&a="), {"a": 5})
+        self.assertEqual(bound(taking(new=New), query="name=a&price=1&Size=")["new"], New("a", 1.0))
+
+    def test_empty_text(self) -> None:
+        """An empty field is a value of a type that has an empty one; a required field is never absent."""
+        for kind, value in (
+            (str, ""), (str | None, ""), (int | str, ""), (Any, ""), (bytes, b""), (Literal["", "a"], ""),
+            (list[str], [""]), (list, [""]), (Literal["", "a"] | None, ""),
+        ):  # fmt: skip
+            self.assertEqual(bound(taking(a=(kind, None)), query="a="), {"a": value})
+        self.assert_problems({"a": "Expected `int`, got `str`"}, taking(a=int), query="a=")
+        self.assert_problems(
+            {"a[0]": "Expected `int`, got `str`"}, taking(a=(tuple[int, int], ())), query="a=&a=1"
+        )
+
+    def test_checkbox(self) -> None:
+        """The ``on`` of a checkbox is true, and stays a text for other types."""
+        for flag in (bool, bool | None):
+            self.assertEqual(bound(taking(a=(flag, False)), query="a=on"), {"a": True})
+        self.assertEqual(bound(taking(a=list[bool]), query="a=on&a=false"), {"a": [True, False]})
+        for kind in (str, bool | str, Literal["on"]):
+            self.assertEqual(bound(taking(a=kind), query="a=on"), {"a": "on"})
+        self.assert_problems({"a": "Expected `bool`, got `str`"}, taking(a=bool), query="a=off")
 
     def test_endless_numbers(self) -> None:
         """Infinity and NaN in a query are refused; they are allowed as defaults."""

@@ -205,7 +205,7 @@ def _body_length(fields: dict[bytes, list[bytes]], *, http_1_1: bool) -> int | N
     if codings is not None:
         if lengths is not None or not http_1_1:
             raise Malformed("Transfer-Encoding is not allowed together with Content-Length, or in HTTP/1.0")
-        if codings != [b"chunked"]:
+        if [coding.lower() for coding in codings] != [b"chunked"]:
             raise Malformed("the only Transfer-Encoding that is supported is chunked")
         return None
     if lengths is None:

@@ -39,9 +39,10 @@ class AcceptedTests(SynchronousTestCase):
         self.assertEqual((head.fields, head.length), (expected, 7))
 
     def test_lengths(self) -> None:
-        """Without Content-Length the length is 0; for a chunked body it is not known."""
+        """Without Content-Length the length is 0; for a chunked body, in any case, it is not known."""
         self.assertEqual(read(raw()).length, 0)
-        self.assertIsNone(read(raw("POST / HTTP/1.1", "Transfer-Encoding: chunked")).length)
+        for coding in ("chunked", "Chunked", "CHUNKED"):
+            self.assertIsNone(read(raw("POST / HTTP/1.1", f"Transfer-Encoding: {coding}")).length)
 
     def test_http_1_0(self) -> None:
         """HTTP/1.0 needs no Host, ignores Expect, and has no keep-alive."""
