@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping
 from unixsvc.config.file import ConfigFile
 from unixsvc.config.http import Cors, Http, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
+from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
 
 __all__ = ["check_file", "check_http"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
+_PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -50,7 +52,7 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
             raise ConfigError(f"{where}.mounts", f"{prefix!r} leads to {target!r}", f"there are: {known}")
         if "{" in prefix:
             raise ConfigError(f"{where}.mounts", f"{prefix!r} has a variable", "a prefix is plain text")
-        if http.docs and f"{prefix}/".startswith(("/docs/", "/openapi.json/")):
+        if http.docs and any(page.contains(prefix) for page in _PAGES):
             remedy = "choose another prefix, or set docs = false"
             raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
     _check_cors(http.cors, f"{where}.cors")

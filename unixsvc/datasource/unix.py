@@ -20,13 +20,23 @@ from unixsvc.contract.model import Contract
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
-from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError, Unauthorized, Unavailable
+from unixsvc.domain.path_prefix import PathPrefix
+from unixsvc.errors import (
+    Cancelled,
+    ConfigError,
+    DeadlineExceeded,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+    Unavailable,
+)
 from unixsvc.routing.app import Mount
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
 
 __all__ = ["UnixDatasource", "mounted"]
 
 _TARGET: Final = re.compile(r"[a-z][a-z0-9_-]*(:/[^?]*)?")
+_BUILTIN: Final = PathPrefix.parse(PREFIX)
 _ABORTED: Final = (Cancelled, DeadlineExceeded)
 
 
@@ -41,23 +51,26 @@ class UnixDatasource:
     :param service: the name of the service.
     :param prefix: the prefix of the paths in this service.
     :param base: the prefix that the paths have in the other service instead.
+    :raises ConfigError: if one of them is not a path prefix.
     """
 
     def __init__(self, services: IServices, service: str, prefix: str = "", base: str = "") -> None:
         self._services = services
         self._service = service
-        self._prefix = prefix
-        self._base = base
+        self._prefix = PathPrefix.parse(prefix)
+        self._base = PathPrefix.parse(base)
+        self._same_path = base == prefix
 
     def handle(self, request: Request) -> Deferred[Reply]:
-        """Forward a request, with its remaining time.
+        """Forward a request, with its remaining time. Percent-escapes in the path stay as they are.
 
+        :raises NotFound: for the built-in routes of the other service, which are for its own callers.
         :raises Unauthorized: if the caller is not trusted. The call has the token of this service, so it
             would give the caller access to routes of the other service that are not public.
         """
+        path = self._remote_path(request.path)
         if not request.caller.trusted:
             raise Unauthorized
-        path = self._remote_path(request.path)
         if request.query:
             path = f"{path}?{request.query}"
         meta = {**request.meta, "request_id": request.request_id}
@@ -73,23 +86,32 @@ class UnixDatasource:
         routes = [
             msgspec.structs.replace(route, path=self._local_path(route.path), public=False)
             for route in contract.application_routes
-            if f"{route.path}/".startswith(f"{self._base}/")
+            if f"{route.path}/".startswith(f"{self._base.plain}/")
         ]
         return msgspec.structs.replace(contract, routes=routes)
 
     def _remote_path(self, path: str) -> str:
-        return (self._base + path[len(self._prefix) :]) or "/"
+        rest = self._prefix.rest_of(path)
+        if rest is None or (not self._base.depth and _BUILTIN.contains(rest)):
+            raise NotFound
+        return path if self._same_path else (self._base.text + rest) or "/"
 
-    def _local_path(self, path: str) -> str:
-        if not f"{path}/".startswith(f"{self._base}/"):
+    def _local_path(self, pattern: str) -> str:
+        """The path of a route, which has no escapes."""
+        path = self._prefix.plain + pattern[len(self._base.plain) :]
+        return path.removesuffix("/" if pattern == "/" else "") or "/"
+
+    def _local_location(self, path: str) -> str:
+        rest = self._base.rest_of(path)
+        if rest is None:
             return path
-        return (self._prefix + path[len(self._base) :]).removesuffix("/" if path == "/" else "") or "/"
+        return (self._prefix.text + rest).removesuffix("/" if path == "/" else "") or "/"
 
     def _to_reply(self, result: Raw | Created[Raw] | AsyncGenerator[Raw, None]) -> Reply:
         if isinstance(result, Raw):
             return Reply(200, bytes(result))
         if isinstance(result, Created):
-            location = self._local_path(result.location) if result.location else ""
+            location = self._local_location(result.location) if result.location else ""
             return Reply(200, bytes(result.value), location=location)
         return Reply(items=_items(result))
 
@@ -126,29 +148,43 @@ def mounted(
     :raises ConfigError: for a mount that can never work.
     """
     paths = list(paths)
-    for prefix, service in mounts.items():
+    known: dict[str, str] = {}
+    for prefix, mount in mounts.items():
         where = f"the mount {prefix!r}"
-        if not prefix.startswith("/") or prefix.endswith("/") or "?" in prefix:
-            raise ConfigError(where, "is not a path prefix", "write it as /users")
-        if f"{prefix}/".startswith(f"{PREFIX}/"):
-            raise ConfigError(where, f"is under {PREFIX}/", "this prefix is reserved; choose another path")
-        if isinstance(service, str) and service.partition(":")[0] == CONTROL_SERVICE:
-            raise ConfigError(where, "leads to the orchestrator", "the control API cannot be mounted")
-        if isinstance(service, str) and service.partition(":")[0] == own:
-            raise ConfigError(where, f"leads {own!r} to itself", "name another service")
-        if isinstance(service, str) and not _TARGET.fullmatch(service):
-            raise ConfigError(where, f"leads to {service!r}", "name a service, as user, or user:/people")
-        if not isinstance(service, str) and not IRouterDatasource.providedBy(service):
-            raise ConfigError(
-                where, f"leads to a {type(service).__name__}", "name a service, or a datasource"
-            )
-        hidden = [path for path in paths if f"{path}/".startswith(f"{prefix}/")]
+        plain = _plain_prefix(prefix, where)
+        if known.setdefault(plain, prefix) != prefix:
+            raise ConfigError(where, f"is the same path as {known[plain]!r}", "remove one of them")
+        if isinstance(mount, str):
+            _check_target(mount, own, where)
+        elif not IRouterDatasource.providedBy(mount):
+            raise ConfigError(where, f"leads to a {type(mount).__name__}", "name a service, or a datasource")
+        hidden = [path for path in paths if f"{path}/".startswith(f"{plain}/")]
         if hidden:
             raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
     return {
         prefix: _unix(services, prefix, mount) if isinstance(mount, str) else mount
         for prefix, mount in mounts.items()
     }
+
+
+def _plain_prefix(prefix: str, where: str) -> str:
+    if not prefix or "?" in prefix:
+        raise ConfigError(where, "is not a path prefix", "write it as /users")
+    if _BUILTIN.contains(prefix):
+        raise ConfigError(where, f"is under {PREFIX}/", "this prefix is reserved; choose another path")
+    return PathPrefix.parse(prefix).plain
+
+
+def _check_target(target: str, own: str, where: str) -> None:
+    service, _, base = target.partition(":")
+    if service == CONTROL_SERVICE:
+        raise ConfigError(where, "leads to the orchestrator", "the control API cannot be mounted")
+    if service == own:
+        raise ConfigError(where, f"leads {own!r} to itself", "name another service")
+    if not _TARGET.fullmatch(target):
+        raise ConfigError(where, f"leads to {target!r}", "name a service, as user, or user:/people")
+    if _BUILTIN.contains(base):
+        raise ConfigError(where, f"leads to {target!r}", "built-in routes cannot be mounted")
 
 
 def _unix(services: IServices, prefix: str, target: str) -> UnixDatasource:

@@ -28,6 +28,7 @@ from unixsvc.errors import (
     ConfigError,
     DeadlineExceeded,
     Internal,
+    NotFound,
     Unauthorized,
     Unavailable,
     error_from,
@@ -202,6 +203,30 @@ class ElsewhereTests(SynchronousTestCase):
         found = [call[2] for call in self.services.calls]
         self.assertEqual(found, ["/people?a=/users", "/people/7?a=/users", "/people/users/%2F?a=/users"])
 
+    def test_escapes(self) -> None:
+        """The prefix is found in decoded segments; the rest of the path stays as it was sent."""
+        for prefix, base, path, expected in (
+            ("/users", "/people", "/%75sers/%2F", "/people/%2F"),
+            ("/café", "/café", "/caf%C3%A9/a%20b", "/caf%C3%A9/a%20b"),
+            ("/caf%C3%A9", "/people", "/café/1", "/people/1"),
+            ("/my files", "/my files", "/my%20files/%FF", "/my%20files/%FF"),
+            ("/a/b", "", "/%61/%62/c", "/c"),
+            ("/a/b", "", "/a/%62", "/"),
+        ):
+            self.datasource = UnixDatasource(self.services, "user", prefix, base)
+            self.ask(path)
+            self.assertEqual(self.services.calls[-1][2], expected)
+
+    def test_builtin(self) -> None:
+        """The built-in routes of a service that is mounted as a whole are 404, with or without a token."""
+        for prefix in ("/users", ""):
+            self.datasource = UnixDatasource(self.services, "user", prefix, "")
+            for rest in ("/-/stats", "/-/routes", "/%2d/stats", "/%2D/%73tats", "/-", "/-/"):
+                for caller in (TRUSTED, Caller()):
+                    request = Request("GET", prefix + rest, caller=caller)
+                    self.assertRaises(NotFound, self.datasource.handle, request)
+        self.assertEqual(self.services.calls, [])
+
     def test_root(self) -> None:
         """The whole service can be mounted."""
         self.datasource = UnixDatasource(self.services, "user", "/users", "")
@@ -215,6 +240,7 @@ class ElsewhereTests(SynchronousTestCase):
             "/people/7": "/users/7",
             "/other": "/other",
             "/peoples": "/peoples",
+            "/%70eople/a%2Fb": "/users/a%2Fb",
             "": "",
         }.items():
             answer = self.ask("/users")
@@ -257,14 +283,32 @@ class MountTests(SynchronousTestCase):
             ("/users/old", old), ("/users/old/1", old), ("/usersx", own), ("/", own), ("/x/users", own),
         ):  # fmt: skip
             self.assertIs(repository.datasource_for(Request("GET", path)), expected, path)
+            self.assertEqual(repository.is_mounted(path), expected is not own)
+
+    def test_decoded(self) -> None:
+        """Segments are compared decoded. An escaped slash does not separate; wrong escapes never match."""
+        own, café, files = (UnixDatasource(NoServices(), each) for each in ("own", "cafe", "files"))
+        repository = RouterRepository(own, {"/café": café, "/my files/%6D": files})
+        for path, expected in (
+            ("/caf%C3%A9", café), ("/caf%c3%a9/%FF", café), ("/café/1", café), ("/%63afé", café),
+            ("/my%20files/m/1", files), ("/my files/%6d", files), ("/my%20files/%256D", own),
+            ("/caf%E9", own), ("/caf%C3%A9x", own), ("/my%20files%2Fm", own), ("/my files/m%2F1", own),
+            ("/%", own), ("/caf%C3", own),
+        ):  # fmt: skip
+            self.assertIs(repository.datasource_for(Request("GET", path)), expected, path)
+            self.assertEqual(repository.is_mounted(path), expected is not own)
 
     def test_wrong(self) -> None:
         """An invalid mount is an error at start that names it."""
-        for prefix in ("", "/", "users", "/users/", "/a?b", "/-", "/-/x"):
+        for prefix in (
+            "", "/", "users", "/users/", "/a?b", "/-", "/-/x", "/%2d", "/%2D/x", "/a%2Fb", "/a%00", "/%FF",
+        ):  # fmt: skip
             with self.assertRaises(ConfigError) as caught:
                 self.mounted({prefix: "user"})
             self.assertIn(repr(prefix), str(caught.exception))
         self.assertRaises(ConfigError, self.mounted, {"/x": "shop"})
+        self.assertRaises(ConfigError, self.mounted, {"/m": "user", "/%6D": "home"})
+        self.assertRaises(ConfigError, self.mounted, {"/%75sers": "user"}, "/users/{id}")
         for path in ("/users", "/users/{id}"):
             self.assertRaises(ConfigError, self.mounted, {"/users": "user"}, "/a", path)
         self.assertEqual(list(self.mounted({"/users": "user"}, "/", "/usersx")), ["/users"])
@@ -277,7 +321,17 @@ class MountTests(SynchronousTestCase):
             mounts[prefix].handle(Request("GET", f"{prefix}/7", caller=TRUSTED))
         expected = [("user", "GET", "/people/7"), ("user", "GET", "/7")]
         self.assertEqual([call[:3] for call in services.calls], expected)
-        for target in ("", "User", "user:", "user:people", "user/people", "user:/a?b", "shop:/x"):
+        for target in (
+            "",
+            "User",
+            "user:",
+            "user:people",
+            "user/people",
+            "user:/a?b",
+            "shop:/x",
+            "user:/-",
+            "user:/%2d/x",
+        ):
             self.assertRaises(ConfigError, self.mounted, {"/users": target})
 
     def test_datasource(self) -> None:
