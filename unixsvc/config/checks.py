@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import ip_address
 
 from unixsvc.config.file import ConfigFile
 from unixsvc.config.http import Cors, Http, parse_listen
@@ -14,6 +15,7 @@ from unixsvc.errors import ConfigError
 __all__ = ["check_file", "check_http"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -55,6 +57,7 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
         if http.docs and any(page.contains(prefix) for page in _PAGES):
             remedy = "choose another prefix, or set docs = false"
             raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
+    _check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
     _check_cors(http.cors, f"{where}.cors")
     if not http.listen:
         remedy = "add an endpoint string, or remove the table [http]"
@@ -71,6 +74,21 @@ def _check_environment(environment: Mapping[str, str], where: str) -> None:
         if not variable or {"=", "\0"} & {*variable} or "\0" in value:
             problem = f"{variable!r} and its value cannot be an environment variable"
             raise ConfigError(where, problem, "a name has no '=', and neither has a NUL character")
+
+
+def _check_hosts(hosts: Sequence[str], where: str) -> None:
+    for host in hosts:
+        if host != "*" and not (_HOST_NAME.fullmatch(host) or _is_address(host)):
+            remedy = "write it as example.org, *.example.org, 127.0.0.1 or ::1, without a scheme and a port"
+            raise ConfigError(where, f"{host!r} is not a host name", remedy)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _check_cors(cors: Cors, where: str) -> None:

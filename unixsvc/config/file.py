@@ -32,6 +32,7 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
 
     app: str = NO_APP
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    allowed_hosts: tuple[str, ...] = ()
     mounts: dict[str, str] = msgspec.field(default_factory=dict)
     token: Literal["required", "private", "off"] = "private"
     docs: bool = True

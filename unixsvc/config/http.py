@@ -41,6 +41,8 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of the table ``[http]`` that other services do not have.
 
     :ivar listen: Twisted endpoint strings of the types ``tcp``, ``tcp6``, ``ssl`` and ``unix``.
+    :ivar allowed_hosts: the host names of the server, ``*.example.org`` for all names below that one, ``*``
+        for any. If empty, the loopback names are allowed on loopback addresses, and any elsewhere.
     :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
     :ivar token: ``private`` for routes that are not public, ``required`` for every request, or ``off``.
     :ivar docs: whether ``/docs`` and ``/openapi.json`` exist.
@@ -52,6 +54,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    allowed_hosts: tuple[str, ...] = ()
     mounts: dict[str, str] = {}
     token: Literal["private", "required", "off"] = "private"
     docs: bool = True

@@ -20,6 +20,8 @@ from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
 from unixsvc.rest.decode import RequestHeaders, decode_meta, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_context
+from unixsvc.rest.headers.cross_origin import CrossOriginRules
+from unixsvc.rest.headers.hosts import HostRules
 from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
@@ -51,6 +53,8 @@ class Gateway(Resource):
         self._has_route = context.has_path
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
+        self._hosts = HostRules(http.allowed_hosts)
+        self._origins = CrossOriginRules(http.cors)
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         failures = FailureLog(context.service)
@@ -77,11 +81,13 @@ class Gateway(Resource):
         """Answer a request, at once or later."""
         headers: RequestHeaders = dict(request.requestHeaders.getAllRawHeaders())
         method = request.method
-        if method == b"OPTIONS" and self._builder.cors.is_preflight(headers):
-            send(request, self._builder.preflight(headers))
-            return NOT_DONE_YET
         meta = decode_meta(headers)
         try:
+            self._hosts.check(headers, request.host)
+            self._origins.check(method, headers)
+            if method == b"OPTIONS" and self._builder.cors.is_preflight(headers):
+                send(request, self._builder.preflight(headers))
+                return NOT_DONE_YET
             path = decode_path(request.path, len(request.prepath) if request.prepath else 0)
             if not self._has_route(path) and self._klein.has_route(method, path.encode()):
                 message = Request(method.decode("latin-1"), path, meta=meta)

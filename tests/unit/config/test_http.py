@@ -141,6 +141,11 @@ class TableTests(SynchronousTestCase):
         assert settings.http is not None
         self.assertEqual((settings.http.mounts, settings.http.token), ({"/u": "user"}, "off"))
 
+    def test_allowed_hosts(self) -> None:
+        """Names, wildcards and addresses can be listed."""
+        hosts = '"a.example", "*.b.example", "*", "10.0.0.1", "::1", "[::1]", "localhost", "a_b.example"'
+        self.load(HTTP + f"allowed_hosts = [{hosts}]\n")
+
     def test_without_app(self) -> None:
         """A gateway that only mounts services needs no application."""
         folder = self.mktemp()
@@ -154,6 +159,14 @@ class TableTests(SynchronousTestCase):
             (HTTP + "listen = []", "http.listen: is empty"),
             (HTTP + 'listen = ["tcp:x"]', "http.listen: 'tcp:x'"),
             (HTTP + 'listen = ["tcp:8208:interface=::1"]', r"'tcp:8208:interface=\:\:1'"),
+            (
+                HTTP + 'allowed_hosts = ["https://a.example"]',
+                "'https://a.example' is not a host name; write it as",
+            ),
+            (HTTP + 'allowed_hosts = ["a.example:80"]', "http.allowed_hosts: 'a.example:80'"),
+            (HTTP + 'allowed_hosts = ["*.*.example"]', "is not a host name"),
+            (HTTP + 'allowed_hosts = ["a.*"]', "is not a host name"),
+            (HTTP + 'allowed_hosts = [""]', "is not a host name"),
             (HTTP + 'handler = "x:y"', "http.handler is unknown"),
             (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
             (HTTP + '[services.http]\napp = "x:y"', "rename it"),

@@ -126,7 +126,7 @@ class GatewayHarness:
         headers = dict(options.pop("headers", {}))
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        calls = self.treq.request(method, f"http://shop.test{path}", headers=headers, **options)
+        calls = self.treq.request(method, f"http://localhost{path}", headers=headers, **options)
 
         def answered(response: Any) -> Any:
             whole = self.treq.content(response)
@@ -160,7 +160,7 @@ class RawClient:
 
     def request(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
         """Send a request, and return what was received so far."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: shop.test", *headers]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.channel.dataReceived("\r\n".join([*lines, "", ""]).encode() + body)

@@ -45,7 +45,7 @@ class ResourceTests(SynchronousTestCase):
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """The status code and the data of a response."""
-        response = self.successResultOf(self.client.request(method, f"http://x{path}", **options))
+        response = self.successResultOf(self.client.request(method, f"http://localhost{path}", **options))
         return response.code, self.successResultOf(response.json())
 
     def test_answers(self) -> None:
@@ -67,7 +67,7 @@ class ResourceTests(SynchronousTestCase):
         root = Resource()
         root.putChild(b"api", self.resource)
         agent: Any = RequestTraversalAgent(root)
-        response = self.successResultOf(agent.request(b"GET", b"http://x/api/thing/7"))
+        response = self.successResultOf(agent.request(b"GET", b"http://localhost/api/thing/7"))
         self.assertEqual(response.code, 200)
 
     def test_settings(self) -> None:
@@ -86,7 +86,7 @@ class ResourceTests(SynchronousTestCase):
 
         waiting = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
         client: Any = StubTreq(waiting)
-        calls = client.get("http://x/wait")
+        calls = client.get("http://localhost/wait")
         self.assertNoResult(calls)
         for phase, event, call in list(self.reactor.triggers["before"]["shutdown"]):
             phase(*event, **call)

@@ -24,7 +24,8 @@ async def probe(reactor: Any, endpoint: IStreamServerEndpoint, factory: IProtoco
     :raises ConnectionError: if there is no response.
     """
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    request = f"GET /-/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\r\n"
+    # The Host is empty: allowed_hosts may have any names.
+    request = f"GET /-/health HTTP/1.1\r\nHost:\r\nConnection: close\r\n{authorization}\r\n"
     _check_response(await request_over_socket_pair(reactor, endpoint, factory, request.encode()))
 
 

@@ -22,19 +22,19 @@ from unixsvc.server.context import HandlerContext
 class Health(Resource):
     """A gateway with the same response to all requests.
 
-    :ivar requests: the paths and the tokens of requests.
+    :ivar requests: the paths, the tokens and the hosts of requests.
     """
 
     isLeaf = True
 
     def __init__(self, code: int, body: bytes) -> None:
         super().__init__()
-        self.requests: list[tuple[bytes, str | None]] = []
+        self.requests: list[tuple[bytes, str | None, str | None]] = []
         self._code, self._body = code, body
 
     def render(self, request: Any) -> bytes:
         """Respond."""
-        self.requests.append((request.path, request.getHeader("Authorization")))
+        self.requests.append((request.path, request.getHeader("Authorization"), request.getHeader("Host")))
         request.setResponseCode(self._code)
         return self._body
 
@@ -59,7 +59,7 @@ class ProbeTests(TestCase):
         gateway = Health(200, b"{}")
         handler = self.handler(gateway, "abc")
         await handler.probe()
-        self.assertEqual(gateway.requests, [(b"/-/health", "Bearer abc")])
+        self.assertEqual(gateway.requests, [(b"/-/health", "Bearer abc", "")])
         await handler.drain()
         self.assertEqual(handler.connections(), 0)
 

@@ -1,0 +1,102 @@
+"""Requests that pages of other sites make a browser send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klein import Klein
+from twisted.internet.address import IPv4Address
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.rest.http_requests import TOKEN, GatewayHarness, RawClient
+from unixsvc.config.http import Cors, Http
+from unixsvc.routing.route import GET, POST, Group, Route
+
+LOOPBACK = IPv4Address("TCP", "127.0.0.1", 80)
+EVIL = "https://evil.example"
+
+
+class ForeignRequestTests(SynchronousTestCase):
+    """At the gateway, before routes and pages."""
+
+    def setUp(self) -> None:
+        """Create a gateway that counts the calls of its actions."""
+        self.calls: list[str] = []
+
+    def gateway(self, **http: Any) -> GatewayHarness:
+        """A gateway with public routes, a page of its own, and the documentation."""
+
+        async def read() -> str:
+            self.calls.append("read")
+            return "read"
+
+        async def change() -> str:
+            self.calls.append("change")
+            return "changed"
+
+        def add_pages(app: Klein) -> None:
+            app.route("/page", methods=["POST"])(lambda request: self.calls.append("page"))
+
+        routes: list[Group | Route] = [GET("/x", read, public=True), POST("/x", change, public=True)]
+        return GatewayHarness(*routes, http=Http(**http), web=add_pages)
+
+    def test_host(self) -> None:
+        """Routes, pages, the documentation and preflights of another host are 421; no action is called."""
+        there = self.gateway(cors=Cors(origins=(EVIL,)))
+        preflight = {"Origin": EVIL, "Access-Control-Request-Method": "POST"}
+        for method, path, headers in (
+            ("GET", "/x", {}), ("POST", "/x", {}), ("POST", "/page", {}), ("GET", "/docs", {}),
+            ("GET", "/openapi.json", {}), ("GET", "/-/health", {}), ("OPTIONS", "/x", preflight),
+        ):  # fmt: skip
+            for token in (None, TOKEN):
+                found = there.request(method, path, token, headers={"Host": "evil.example", **headers})
+                self.assertEqual(
+                    (found.code, found.json["title"]), (421, "Misdirected request"), (method, path)
+                )
+                self.assertIn("allowed_hosts", found.json["detail"])
+        self.assertEqual(self.calls, [])
+        self.assertEqual(there.request("GET", "/x", headers={"Host": "127.0.0.1:8080"}).code, 200)
+
+    def test_listed_host(self) -> None:
+        """A host that the configuration lists is served; the names of the loopback interface then are not."""
+        there = self.gateway(allowed_hosts=("api.example.org",))
+        self.assertEqual(there.request("GET", "/x", headers={"Host": "api.example.org"}).code, 200)
+        self.assertEqual(there.request("GET", "/x").code, 421)
+
+    def test_keep_alive(self) -> None:
+        """Each request of a connection is checked, and the connection stays open."""
+        client = RawClient(self.gateway().site, LOOPBACK)
+        for host, code in (("localhost", b"200"), ("evil.example", b"421"), ("localhost", b"200")):
+            client.channel.dataReceived(b"GET /x HTTP/1.1\r\nHost: %b\r\n\r\n" % host.encode())
+            self.assertEqual(client.received().split(b" ")[1], code)
+
+    def test_absolute_target(self) -> None:
+        """The host of an absolute target counts, whatever ``Host`` is."""
+        client = RawClient(self.gateway().site, LOOPBACK)
+        client.channel.dataReceived(b"GET http://evil.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertIn(b" 421 ", client.received())
+
+    def test_other_origin(self) -> None:
+        """A page of another origin cannot change anything, on public routes and on own pages: 403."""
+        there = self.gateway()
+        for path in ("/x", "/page", "/missing"):
+            for headers in ({"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}):
+                for token in (None, TOKEN):
+                    found = there.request("POST", path, token, headers=headers)
+                    self.assertEqual((found.code, found.json["title"]), (403, "Forbidden"))
+                    self.assertIn("[http.cors]", found.json["detail"])
+                    self.assertIsNone(found.header("Access-Control-Allow-Origin"))
+        self.assertEqual(self.calls, [])
+        for headers in ({}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}):
+            self.assertEqual(there.request("POST", "/x", headers=headers).code, 200)
+
+    def test_reading(self) -> None:
+        """A page of another origin may send requests that change nothing; CORS withholds the response."""
+        found = self.gateway().request("GET", "/x", headers={"Origin": EVIL, "Sec-Fetch-Site": "cross-site"})
+        self.assertEqual((found.code, found.header("Access-Control-Allow-Origin")), (200, None))
+
+    def test_listed_origin(self) -> None:
+        """An origin of ``[http.cors]`` may change something."""
+        there = self.gateway(cors=Cors(origins=(EVIL,)))
+        headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+        self.assertEqual(there.request("POST", "/x", headers=headers).code, 200)
