@@ -17,7 +17,7 @@ __all__ = ["RunningStream", "SendItems"]
 
 # A generator that never waits yields this many items before other requests have their turn.
 _ITEMS_PER_TURN: Final = 64
-# The size of a batch of items, in bytes: the default high-water mark of asyncio's transports.
+# The size of a batch of items as sent, in bytes: the default high-water mark of asyncio's transports.
 _BATCH_SIZE: Final = 65_536
 
 # Sends a batch of items, each as JSON. The final reply comes with the last batch.
@@ -33,6 +33,7 @@ class RunningStream(ActionDriver[bytes | Reply]):
     :param credit: the number of items that the reader accepts; None for no limit.
     :param is_full: returns true while the transport does not accept data.
     :param send: called with items and with the final reply.
+    :param overhead: the number of bytes that are sent with each item, in addition to the item.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class RunningStream(ActionDriver[bytes | Reply]):
         credit: int | None,
         is_full: Callable[[], bool],
         send: SendItems,
+        *,
+        overhead: int,
     ) -> None:
         super().__init__()
         self._stream = stream
@@ -50,6 +53,7 @@ class RunningStream(ActionDriver[bytes | Reply]):
         self._credit = credit
         self._is_full = is_full
         self._send = send
+        self._overhead = overhead
         self._batch: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -141,7 +145,7 @@ class RunningStream(ActionDriver[bytes | Reply]):
             self._step(self._stream.close(self._cancel_reason))
         else:
             self._batch.append(value)
-            self._size += len(value)
+            self._size += len(value) + self._overhead
             if self._credit is not None:
                 self._credit -= 1
 

@@ -32,6 +32,7 @@ class StreamFormat(Struct, frozen=True):
 
     :ivar content_type: its media type.
     :ivar items: encodes items, at least one.
+    :ivar overhead: the number of bytes that it adds to each.
     :ivar failure: encodes the problem with which a stream fails.
     :ivar keep_alive: sent while there are no items; empty if the format has no comments.
     :ivar abort_on_failure: whether a stream that fails is cut off, so that it cannot be taken for complete.
@@ -39,6 +40,7 @@ class StreamFormat(Struct, frozen=True):
 
     content_type: bytes
     items: Callable[[Sequence[bytes]], bytes]
+    overhead: int
     failure: Callable[[bytes], bytes]
     keep_alive: bytes
     abort_on_failure: bool
@@ -53,6 +55,7 @@ def _events(items: Sequence[bytes]) -> bytes:
 EVENTS: Final = StreamFormat(
     b"text/event-stream",
     _events,
+    len(b"data: \n\n"),
     lambda text: b"event: error\ndata: %b\n\n" % text,
     b":\n\n",
     abort_on_failure=False,
@@ -61,6 +64,7 @@ EVENTS: Final = StreamFormat(
 LINES: Final = StreamFormat(
     b"application/jsonl",
     lambda items: b"\n".join(items) + b"\n",
+    len(b"\n"),
     lambda text: text + b"\n",
     b"",
     abort_on_failure=True,
@@ -100,7 +104,9 @@ class ResponseStream:
         # The client may not have read an earlier response: the transport does not call pauseProducing again.
         self._write_paused = is_write_paused(responder.request)
         self._timer: IDelayedCall | None = None
-        self._running = RunningStream(stream, reactor, None, lambda: self._write_paused, self._send)
+        self._running = RunningStream(
+            stream, reactor, None, lambda: self._write_paused, self._send, overhead=self._format.overhead
+        )
 
     def start(self) -> None:
         """Send the first items."""

@@ -14,12 +14,15 @@ from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.server.writer import ReplyWriter
-from unixsvc.wire.messages import ClientMessage, Id, encode_items
+from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
 
 __all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingOwner", "PendingRequest", "PendingRequests"]
 
 MAX_PENDING: Final = 128
 MAX_STREAMS: Final = 128
+# Bytes of bare replies that wait for earlier ones, from which on no more requests are read: as many as a
+# transport buffers.
+_MAX_WAITING: Final = 65_536
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
 
 
@@ -35,7 +38,7 @@ class PendingRequest:
 
     :param credit: of a stream: how many items may be sent; None if all may.
     :ivar running: the action while it is suspended, or the stream.
-    :ivar reply: of a bare request that is answered, but has to wait for earlier ones.
+    :ivar reply: of a bare request that is answered, but has to wait for earlier ones; encoded.
     """
 
     __slots__ = ("credit", "id", "oneway", "reply", "running")
@@ -45,7 +48,7 @@ class PendingRequest:
         self.oneway = oneway
         self.credit = credit
         self.running: RunningAction | RunningStream | None = None
-        self.reply: Reply | None = None
+        self.reply: bytes | None = None
 
 
 class PendingRequests:
@@ -56,12 +59,23 @@ class PendingRequests:
     :param writer: gets the replies and stream items.
     :param owner: called after each reply.
     :ivar requests: by id; a request without an id by itself.
-    :ivar crowded: no more is to be read before some requests are answered. Streams do not count: the credit
-        that they wait for would not be read either.
+    :ivar crowded: no more is to be read before some requests are answered: too many are pending, or too many
+        bytes of replies wait for earlier ones. Streams do not count: the credit that they wait for would not
+        be read either.
     :ivar item_batches: how many times stream items were written.
     """
 
-    __slots__ = ("_bare", "_owner", "_reactor", "_streams", "_writer", "crowded", "item_batches", "requests")
+    __slots__ = (
+        "_bare",
+        "_owner",
+        "_reactor",
+        "_streams",
+        "_waiting",
+        "_writer",
+        "crowded",
+        "item_batches",
+        "requests",
+    )
 
     def __init__(self, reactor: IReactorTime, writer: ReplyWriter, owner: PendingOwner) -> None:
         self._reactor = reactor
@@ -73,6 +87,7 @@ class PendingRequests:
         # Made when first needed: most connections have neither.
         self._streams: dict[PendingRequest, None] | None = None
         self._bare: list[PendingRequest] | None = None
+        self._waiting = 0  # bytes of bare replies
 
     @property
     def held(self) -> bool:
@@ -99,7 +114,7 @@ class PendingRequests:
     def reply_in_order(self, reply: Reply) -> None:
         """Send a bare reply, after those of all earlier bare requests."""
         if self._bare:
-            self._add(PendingRequest(None)).reply = reply
+            self._keep(self._add(PendingRequest(None)), self._writer.encode(None, reply))
         else:
             self._writer.reply(None, reply)
 
@@ -154,24 +169,33 @@ class PendingRequests:
             reply = reply.refuse(refusal)
         ready = self._settle(pending, reply)
         if self._owner is not None:
-            self._writer.reply_all(ready)
+            self._writer.write(b"".join(ready))
             self._owner.continue_serving()
 
-    def _settle(self, pending: PendingRequest, reply: Reply) -> list[tuple[Id, Reply]]:
-        """Remove a request; the replies that can be sent now, in their order."""
-        pending.reply = reply
-        ready: list[tuple[Id, Reply]] = []
+    def _settle(self, pending: PendingRequest, reply: Reply) -> list[bytes]:
+        """Remove a request; the encoded replies that can be sent now, in their order."""
+        encoded = b"" if pending.oneway or self._owner is None else self._writer.encode(pending.id, reply)
+        ready: list[bytes] = []
         if pending.id is not None or pending.oneway:
             self.requests.pop(pending if pending.id is None else pending.id)
-            ready += [] if pending.oneway else [(pending.id, reply)]
+            ready.append(encoded)
+        else:
+            self._keep(pending, encoded)
         bare = self._bare
         while bare and (first := bare[0].reply) is not None:
             self.requests.pop(bare.pop(0))
-            ready.append((None, first))
+            self._waiting -= len(first)
+            ready.append(first)
         if self._streams:
             self._streams.pop(pending, None)
         self._count()
         return ready
+
+    def _keep(self, pending: PendingRequest, reply: bytes) -> None:
+        """Keep an encoded bare reply until those before it are sent."""
+        pending.reply = reply
+        self._waiting += len(reply)
+        self._count()
 
     def _refuse_stream(self, pending: PendingRequest) -> ServiceError | None:
         if pending.id is None or pending.oneway:
@@ -186,7 +210,10 @@ class PendingRequests:
         self._streams[pending] = None
         self._count()
         writer, send = self._writer, partial(self._send, pending)
-        running = RunningStream(stream, self._reactor, pending.credit, lambda: writer.blocked, send)
+        overhead = item_overhead(pending.id)
+        running = RunningStream(
+            stream, self._reactor, pending.credit, lambda: writer.blocked, send, overhead=overhead
+        )
         pending.running = running
         running.start()
 
@@ -200,4 +227,4 @@ class PendingRequests:
 
     def _count(self) -> None:
         streams = len(self._streams) if self._streams else 0
-        self.crowded = len(self.requests) - streams >= MAX_PENDING
+        self.crowded = len(self.requests) - streams >= MAX_PENDING or self._waiting >= _MAX_WAITING

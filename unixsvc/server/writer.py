@@ -41,9 +41,9 @@ class ReplyWriter(Struct):
         else:
             self.transport.write(data)
 
-    def reply_all(self, replies: list[tuple[Id, Reply]]) -> None:
-        """Write replies in their order."""
-        self.write(b"".join(encode_reply(*reply, self.line_end) for reply in replies))
+    def encode(self, id: Id, reply: Reply) -> bytes:
+        """Encode a reply that is written later."""
+        return encode_reply(id, reply, self.line_end)
 
     def write(self, data: bytes) -> None:
         """Write encoded messages."""

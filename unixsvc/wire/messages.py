@@ -23,6 +23,7 @@ from unixsvc.errors import BadGateway, Malformed, NotJSON
 
 __all__ = [
     "GOAWAY",
+    "MAX_ID_BYTES",
     "ClientMessage",
     "Id",
     "ServerMessage",
@@ -36,11 +37,14 @@ __all__ = [
     "encode_reply",
     "find_id",
     "is_oneway",
+    "item_overhead",
     "to_request",
 ]
 
 Id = int | str | None
 
+MAX_ID_BYTES: Final = 255
+"""The longest id, as encoded: a stream repeats it with each item."""
 GOAWAY: Final = b'{"goaway":true}\n'
 
 
@@ -115,6 +119,8 @@ _decode_server: Final = msgspec.json.Decoder(ServerMessage).decode
 _encode: Final = msgspec.json.Encoder().encode
 _NOT_JSON_DETAIL: Final = [{"field": "", "message": "is not JSON"}]
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ITEM_END: Final = b"}\n"
+_TRACE_KEYS: Final = ("request_id", "traceparent")
 _NO_SERVER_MESSAGE: Final = "what the service sent is no answer"
 
 # The encoder itself: a function around it would be one more call for each request of a client.
@@ -142,6 +148,8 @@ def decode_client_message(message: bytes) -> ClientMessage:
     path = decoded.path
     if path is not UNSET and path[:1] != "/":
         raise Malformed([{"field": "path", "message": "starts with '/'"}])
+    if len(message) > MAX_ID_BYTES:  # no shorter message has an id that is too long
+        _check_ids(decoded)
     return decoded
 
 
@@ -167,11 +175,12 @@ def is_oneway(message: bytes) -> bool:
 
 
 def find_id(message: bytes) -> Id:
-    """Id of a malformed message; None if it has none that can be decoded."""
+    """Id of a malformed message; None if it has none that can be decoded, or one that is too long."""
     try:
-        return msgspec.json.decode(message, type=_OnlyId).id
+        found = msgspec.json.decode(message, type=_OnlyId).id
     except _NOT_JSON:  # a ValidationError is a DecodeError
         return None
+    return found if _is_short(found) else None
 
 
 def encode_cancel(id: int) -> bytes:
@@ -182,6 +191,24 @@ def encode_cancel(id: int) -> bytes:
 def encode_credit(id: int, items: int) -> bytes:
     """Encode credit for a number of further items of a stream, with the line end."""
     return _encode(ClientMessage(id, credit=items)) + b"\n"
+
+
+def _is_short(id: Id) -> bool:
+    return len(_encode(id)) <= MAX_ID_BYTES
+
+
+def _check_ids(message: ClientMessage) -> None:
+    """Check the values that are repeated: in replies, in the log, and in calls to other services.
+
+    :raises Malformed: naming those that are too long.
+    """
+    ids: dict[str, Id] = {"id": message.id}
+    if message.meta:
+        ids |= {f"meta.{key}": message.meta.get(key) for key in _TRACE_KEYS}
+    too_long = [field for field, value in ids.items() if not _is_short(value)]
+    if too_long:
+        problem = f"is longer than {MAX_ID_BYTES} bytes"
+        raise Malformed([{"field": field, "message": problem} for field in too_long])
 
 
 def _malformed(message: bytes) -> Malformed:
@@ -253,5 +280,14 @@ def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
 
     :param items: as JSON.
     """
-    start = b'{"id":%b,"more":true,"data":' % _encode(id)
-    return start + (b"}\n" + start).join(items) + b"}\n"
+    start = _item_start(id)
+    return start + (_ITEM_END + start).join(items) + _ITEM_END
+
+
+def item_overhead(id: Id) -> int:
+    """The number of bytes that are sent with each item of a stream, in addition to the item."""
+    return len(_item_start(id)) + len(_ITEM_END)
+
+
+def _item_start(id: Id) -> bytes:
+    return b'{"id":%b,"more":true,"data":' % _encode(id)

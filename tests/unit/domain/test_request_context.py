@@ -165,7 +165,7 @@ class CurrentTests(CurrentTestCase):
             stream = self.replies.pop()
             self.assertIsInstance(stream, ReplyStream)
             self.assertIsNone(current_request())
-            RunningStream(stream, self.clock, None, lambda: False, lambda *_: None).start()
+            RunningStream(stream, self.clock, None, lambda: False, lambda *_: None, overhead=0).start()
             self.assertIsNone(current_request())
             waits.callback(None)
             self.assertEqual(self.around.seen[1:], [(request, until)] * 2)

@@ -29,7 +29,13 @@ class Reader:
     """
 
     def __init__(
-        self, items: _Items, credit: int | None = None, *, seconds: float | None = None, fills: bool = False
+        self,
+        items: _Items,
+        credit: int | None = None,
+        *,
+        seconds: float | None = None,
+        fills: bool = False,
+        overhead: int = 0,
     ) -> None:
         self.clock = Clock()
         self.full = False
@@ -38,7 +44,9 @@ class Reader:
         self.replies: list[Reply] = []
         self.ends: list[BaseException | None] = []
         stream = ReplyStream(items, self.ended, seconds=seconds, item_seconds=5.0)
-        self.streaming = RunningStream(stream, self.clock, credit, lambda: self.full, self.send)
+        self.streaming = RunningStream(
+            stream, self.clock, credit, lambda: self.full, self.send, overhead=overhead
+        )
         self.streaming.start()
 
     def ended(self, error: BaseException | None) -> Reply:
@@ -180,6 +188,16 @@ class GivingTests(SynchronousTestCase):
 
         reader = Reader(large(), fills=True)
         self.assertEqual([len(each) for each in reader.writes], [2])
+
+    def test_size_as_sent(self) -> None:
+        """What is sent with each item counts: many small items with a long id fill a batch as well."""
+
+        async def small() -> _Items:
+            for _ in range(64):
+                yield b"1"
+
+        reader = Reader(small(), fills=True, overhead=9_999)
+        self.assertEqual([len(each) for each in reader.writes], [7])
 
     def test_many(self) -> None:
         """Many items do not deepen the recursion."""

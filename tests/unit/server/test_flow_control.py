@@ -92,6 +92,17 @@ class FlowTests(SynchronousTestCase):
             client.connection.resumeProducing()
             self.assertIn(client.transport.closed, ("lose", "half"))
 
+    def test_waiting_replies(self) -> None:
+        """With 64 KiB of bare replies that wait for an earlier one, nothing is read before that is sent."""
+        client = connect()
+        client.send(wait(1), *[{"data": {"x": "a" * 1000}} for _ in range(70)])
+        client.turn()
+        self.assertEqual(len(client.actions.requests), 1 + 65)
+        self.assertFalse(client.transport.reading)
+        client.actions.waiting[1].callback(None)
+        client.turn()
+        self.assertEqual((len(client.received()), client.transport.reading), (71, True))
+
     def test_turns(self) -> None:
         """A client with thousands of messages is served in turns."""
         client = connect()

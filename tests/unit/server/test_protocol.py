@@ -36,6 +36,14 @@ class EnvelopeTests(SynchronousTestCase):
         self.assertEqual([each["field"] for each in wrong["detail"]], ["timeout", "meta"])
         self.assertEqual(right["id"], 2)
 
+    def test_long_id(self) -> None:
+        """A message whose id is too long is 400, in its turn and without the id; the connection goes on."""
+        client = connect()
+        client.send({"id": "x" * 254}, {"id": "x" * 253})
+        wrong, right = client.received()
+        self.assertEqual((wrong["code"], "id" in wrong, wrong["detail"][0]["field"]), (400, False, "id"))
+        self.assertEqual((right["id"], right["code"]), ("x" * 253, 200))
+
     def test_id_in_use(self) -> None:
         """The id of a pending request cannot be used again before its reply."""
         client = connect()

@@ -12,6 +12,7 @@ from unixsvc.domain.message import Caller, Reply
 from unixsvc.errors import BadGateway, Malformed, NotFound, NotJSON
 from unixsvc.wire.messages import (
     GOAWAY,
+    MAX_ID_BYTES,
     ClientMessage,
     ServerMessage,
     check_utf8,
@@ -23,6 +24,7 @@ from unixsvc.wire.messages import (
     encode_items,
     encode_reply,
     find_id,
+    item_overhead,
     to_request,
 )
 
@@ -84,8 +86,30 @@ class DecodeTests(SynchronousTestCase):
     def test_find_id(self) -> None:
         """The id of a malformed message is found if it can be decoded."""
         self.assertEqual(find_id(b'{"path":1,"id":"a"}'), "a")
-        for text in (b'{"id":[]}', b"[1]", b"nonsense", b"{}"):
+        too_long = b'{"id":"%b"}' % (b"x" * MAX_ID_BYTES)
+        for text in (b'{"id":[]}', b"[1]", b"nonsense", b"{}", too_long):
             self.assertIsNone(find_id(text))
+
+    def test_long_ids(self) -> None:
+        """An id has at most 255 bytes as encoded: a string with its quotes and escapes, or a number."""
+        longest: list[object] = ["x" * 253, "é" * 126, "\0" * 42, 10**254, -(10**253)]
+        for each in longest:
+            self.assertEqual(decode_client_message(_id_message(each)).id, each)
+        for each in ("x" * 254, "é" * 127, "\0" * 43, 10**255, -(10**254)):
+            message = _id_message(each)
+            found = self.assertRaises(Malformed, decode_client_message, message)
+            self.assertEqual(found.detail, [{"field": "id", "message": "is longer than 255 bytes"}])
+            self.assertIsNone(find_id(message))
+
+    def test_long_ids_of_traces(self) -> None:
+        """The same holds for what calls to other services repeat; other entries of meta may be longer."""
+        meta = {"request_id": "r" * 254, "traceparent": "t" * 254, "mine": "m" * 1000}
+        found = self.assertRaises(Malformed, decode_client_message, json.dumps({"meta": meta}).encode())
+        self.assertEqual([each["field"] for each in found.detail], ["meta.request_id", "meta.traceparent"])
+
+
+def _id_message(id: object) -> bytes:
+    return json.dumps({"id": id}, ensure_ascii=False).encode()
 
 
 class EncodeTests(SynchronousTestCase):
@@ -106,6 +130,7 @@ class EncodeTests(SynchronousTestCase):
             expected = [{"id": each, "more": True, "data": data} for data in datas]
             self.assertEqual([json.loads(line) for line in lines], expected)
             self.assertEqual([line[-1:] for line in lines], [b"\n", b"\n"])
+            self.assertEqual([len(line) for line in lines], [item_overhead(each) + n for n in (1, 2)])
 
     def test_made(self) -> None:
         """The location of a created resource is in the envelope, and not in a bare reply."""
