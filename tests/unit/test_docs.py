@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc as unixsvc_package
 from unixsvc import errors
 from unixsvc.cli.command import unixsvc
+from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 from unixsvc.tap import Options
@@ -102,6 +103,10 @@ class ConfigurationPage(SynchronousTestCase):
         }
         self.assertDescribed("``[services.NAME]``", own)
 
+    def test_control(self) -> None:
+        """Each key of ``[control]`` is described."""
+        self.assertDescribed("``[control]``", defaults_of(ControlAccess))
+
     def test_resource_limits(self) -> None:
         """Each key of a service's ``rlimits`` is named."""
         for key in ResourceLimits.__struct_fields__:
@@ -109,7 +114,7 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""
-        tables = {"limits", "security", "services", "http", "log"}
+        tables = {"limits", "security", "services", "http", "log", "control"}
         derived = {"source", "folder"}  # not written, but known from where the file is
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceOptions, ServiceSettings
 from unixsvc.config.types import Seconds
@@ -63,10 +64,12 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, ServiceSettings] = {}
     http: HttpTable | None = None
     log: Log = Log()
+    control: ControlAccess = ControlAccess()
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
+    "control": ControlAccess,
 }  # fmt: skip
 
 

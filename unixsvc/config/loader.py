@@ -84,6 +84,7 @@ def _resolve(
         services=services,
         log=file.log,
         http=http,
+        control=file.control,
     )
 
 

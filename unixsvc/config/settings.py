@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Http
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
@@ -173,6 +174,7 @@ class Settings(Struct, frozen=True):
     :ivar folder: the base of relative paths in the file; workers have it first on their import path.
     :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
     :ivar http: the keys of ``[http]`` that no other service has.
+    :ivar control: who may use the control API.
     """
 
     source: str
@@ -185,6 +187,7 @@ class Settings(Struct, frozen=True):
     services: dict[str, ServiceSettings]
     log: Log
     http: Http | None = None
+    control: ControlAccess = ControlAccess()
 
 
 def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:

@@ -83,7 +83,7 @@ class HandleMessage:
         try:
             if self.inflight >= self._max_inflight:
                 raise Unavailable
-            if not request.caller.trusted:
+            if not request.caller.admitted:
                 self._admit(request)
             if request.timeout is not None and request.timeout <= 0:
                 raise DeadlineExceeded

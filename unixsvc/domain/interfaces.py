@@ -70,9 +70,10 @@ class IGuard(Interface):
     def admit(request: Request) -> None:
         """Check the credentials of a request and record the result on ``request.caller``.
 
-        It is not called for trusted callers.
+        It is not called for callers that are ``admitted`` already.
 
-        :raises unixsvc.errors.Unauthorized: if the request is not admitted.
+        :raises unixsvc.errors.Unauthorized: if the caller has to authenticate itself first.
+        :raises unixsvc.errors.Forbidden: if this caller may not make the request.
         """
 
 

@@ -44,12 +44,14 @@ class Caller(msgspec.Struct, gc=False):
 
     :ivar peer: the credentials of the process.
     :ivar trusted: true if routes that are not public are open to the caller.
+    :ivar admitted: true if the guard needs to check no further request of the caller.
     :ivar wrong_tokens: the number of wrong tokens that the caller has sent.
     :ivar grant: the grant of the token that the caller has presented; None if there is none.
     """
 
     peer: Peer = Peer()
     trusted: bool = False
+    admitted: bool = False
     wrong_tokens: int = 0
     grant: Grant | None = None
 

@@ -1,4 +1,4 @@
-"""The control API: the service of the orchestrator itself, for clients that have the token."""
+"""The control API: the service of the orchestrator itself, for its own user and root."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import Annotated, Final, Literal
 
 import svcs
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from unixsvc.config.settings import ServiceSettings
+from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError, Conflict
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import GET, POST, PUT, Group
+from unixsvc.security.control_guard import ControlRules
 
 __all__ = ["Control", "ServiceEntry", "control_app", "control_settings"]
 
 # Maximum time for a reply, in seconds. Draining and starting take as long as the timeouts of the services
 # allow, so a day stands for no limit.
 _REQUEST_TIMEOUT: Final = 86_400.0
+# Limits of its own, so that its clients cannot take the file descriptors that workers are started with. A
+# connection that sends no request for some seconds is closed.
+_MAX_CONNECTIONS: Final = 16
+_SILENCE: Final = 5.0
 
 
 class ServiceEntry(Struct, frozen=True):
@@ -78,7 +84,7 @@ async def _or_conflict(operation: Awaitable[None]) -> None:
     try:
         await operation
     except ConfigError as error:
-        # Its text is for the operator of the orchestrator, and only the operator has the token.
+        # Its text is for the operator of the orchestrator, and only the operator may do this.
         raise Conflict(str(error)) from None
 
 
@@ -109,10 +115,19 @@ def control_app(orchestrator: IOrchestrator) -> App:
     return App(_ROUTES, container, title="Orchestrator", version="1")
 
 
-def control_settings() -> ServiceSettings:
-    """The settings of the control API."""
-    return ServiceSettings(
+def control_settings(settings: Settings, rules: ControlRules) -> Settings:
+    """The configuration of the control API.
+
+    :param settings: the configuration of the orchestrator.
+    :param rules: who may use it, apart from the orchestrator's own user and root.
+    """
+    service = ServiceSettings(
         f"{control_app.__module__}:{control_app.__name__}",
         isolation="inline",
         request_timeout=_REQUEST_TIMEOUT,
+        message_timeout=_SILENCE,
+        idle_timeout=_SILENCE,
+        max_connections=_MAX_CONNECTIONS,
+        backlog=_MAX_CONNECTIONS,
     )
+    return replace(settings, services={CONTROL_SERVICE: service}, socket_mode=rules.socket_mode)

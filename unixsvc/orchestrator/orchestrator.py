@@ -28,9 +28,11 @@ from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.worker.messages import SetLogLevel
+from unixsvc.security.control_guard import ControlGuard, ControlRules, find_rules
 from unixsvc.security.tokens import load_or_create_token
-from unixsvc.socket_directory import prepare_directory
+from unixsvc.socket_directory import prepare_directory, socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.transport.peer import groups_of
 
 __all__ = ["Orchestrator"]
 
@@ -65,6 +67,7 @@ class Orchestrator(MultiService):
         self.watcher = watcher
         self._manager: ServiceManager | None = None
         self._control: IServicePool | None = None
+        self._control_guard = ControlGuard(ControlRules(), groups_of)
         self._lock: DirectoryLock | None = None
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
@@ -217,12 +220,14 @@ class Orchestrator(MultiService):
         if only and only not in {*new.services, *manager.names}:
             raise NotFound(f"there is no service {only!r}; there are: {', '.join(new.services)}")
         self._check_order(only, new)
+        control_rules = find_rules(new.control, new.source)
         for name in start_order(new.services):
             if only in ("", name):
                 await manager.reconfigure(name, new)
         for name in reversed(manager.names):
             if name not in new.services and only in ("", name):
                 await manager.remove(name)
+        self._set_control_rules(control_rules)
         if new.log.level != self._settings.log.level:
             self.set_log_level(new.log.level)
         self._settings = new
@@ -248,11 +253,19 @@ class Orchestrator(MultiService):
             self._release_lock()
 
     def _make_control(self, factory: PoolFactory) -> IServicePool:
-        settings = msgspec.structs.replace(self._settings, services={CONTROL_SERVICE: control_settings()})
-        spec = factory.make_spec(CONTROL_SERVICE, settings, app=control_app(self))
-        control = factory.make_pool(CONTROL_SERVICE, settings, spec, lambda reason: None)
+        settings = self._settings
+        rules = self._control_guard.rules = find_rules(settings.control, settings.source)
+        control = factory.make_control(
+            control_settings(settings, rules), control_app(self), self._control_guard
+        )
         control.setServiceParent(self)
         return control
+
+    def _set_control_rules(self, rules: ControlRules) -> None:
+        """Change who may use the control API, from the next connection on."""
+        self._control_guard.rules = rules
+        with suppress(FileNotFoundError):  # its path may have been removed
+            os.chmod(socket_path(self._settings.socket_dir, CONTROL_SERVICE), rules.socket_mode)
 
     def _running(self) -> ServiceManager:
         if self._manager is None:

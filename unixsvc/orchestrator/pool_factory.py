@@ -30,6 +30,7 @@ from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.worker.privileges import find_privileges
 from unixsvc.routing.app import App, load_app
+from unixsvc.security.control_guard import ControlGuard
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
@@ -75,14 +76,25 @@ class PoolFactory:
             return InlinePool(name, self._reactor, spec)
         return Pool(name, self._reactor, spec, self._make_listener(name, settings, spec), on_failed)
 
-    def make_spec(
-        self, name: str, settings: Settings, *, wanted: int | None = None, app: App | None = None
-    ) -> WorkerSpec:
+    def make_control(self, settings: Settings, app: App, guard: ControlGuard) -> IServicePool:
+        """Make the pool of the control API, in this process; it is not started yet.
+
+        :param settings: a configuration with this service only, see
+            :func:`~unixsvc.orchestrator.control.control_settings`.
+        :param guard: decides who may use it.
+        """
+        [name] = settings.services
+        config = self._worker_config(name, settings, settings.services[name])
+        host = partial(self._make_host, config, settings, app, guard)
+        return InlinePool(
+            name, self._reactor, msgspec.structs.replace(self.make_spec(name, settings), host=host)
+        )
+
+    def make_spec(self, name: str, settings: Settings, *, wanted: int | None = None) -> WorkerSpec:
         """Make the spec of a service.
 
         :param settings: the configuration that contains the service.
         :param wanted: the number of workers, if not the configured one.
-        :param app: the application, if it is not imported.
         :raises ConfigError: if the settings do not fit this machine.
         """
         service = settings.services[name]
@@ -95,7 +107,7 @@ class PoolFactory:
             policy=_from_settings(SupervisionPolicy, service),
             recycling=_from_settings(Recycling, service),
             make=partial(self._make_process, config),
-            host=partial(self._make_host, config, settings, app),
+            host=partial(self._make_host, config, settings),
             limits=config.limits,
             security=settings.security,
             http=config.http,
@@ -116,11 +128,24 @@ class PoolFactory:
         config = msgspec.structs.replace(config, slot=slot, log=log, counts_slot=fds.counts_slot)
         return WorkerProcess(self._reactor, config, fds, owner)
 
-    def _make_host(self, config: WorkerConfig, settings: Settings, app: App | None) -> ServiceHost:
+    def _make_host(
+        self,
+        config: WorkerConfig,
+        settings: Settings,
+        app: App | None = None,
+        guard: ControlGuard | None = None,
+    ) -> ServiceHost:
         path = socket_path(settings.socket_dir, config.service)
         remove_stale_socket(path)
         endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
-        return make_service_host(config, app or load_app(config.settings.app), endpoint, self._reactor)
+        return make_service_host(
+            config,
+            app or load_app(config.settings.app),
+            endpoint,
+            self._reactor,
+            guard=guard,
+            admission=None if guard is None else guard.connect,
+        )
 
     def _worker_config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
         return WorkerConfig(

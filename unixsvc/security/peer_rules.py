@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from unixsvc.domain.message import Peer
+from unixsvc.domain.message import Caller, Peer
+from unixsvc.errors import Forbidden
 
 __all__ = ["PeerRules"]
 
@@ -27,6 +28,10 @@ class PeerRules(Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return bool(self.allow_uids or self.allow_gids)
+
+    def connect(self, caller: Caller, transport: object) -> Forbidden | None:
+        """Decide about a new connection: the error to refuse it with, or None to serve it."""
+        return None if self.allow(caller.peer) else Forbidden("this user may not connect")
 
     def allow(self, peer: Peer) -> bool:
         """True if the process may connect."""

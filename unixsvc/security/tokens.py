@@ -48,12 +48,12 @@ class TokenGuard:
         """
         caller = request.caller
         if self._off:
-            caller.trusted = True
+            caller.trusted = caller.admitted = True
         elif request.auth_token is None:
             if self._required:
                 raise Unauthorized(MISSING)
         elif self._is_valid(request.auth_token):
-            caller.trusted = True
+            caller.trusted = caller.admitted = True
             caller.grant = _SHARED
         else:
             caller.wrong_tokens += 1

@@ -11,8 +11,16 @@ from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.message import Caller
+from unixsvc.errors import ServiceError
 
-__all__ = ["HandlerContext", "HttpOptions"]
+__all__ = ["Admission", "HandlerContext", "HttpOptions"]
+
+Admission = Callable[[Caller, object], ServiceError | None]
+"""Decides about a new connection: returns the error to refuse it with, or None.
+
+The arguments are the caller, with its ``peer``, and the transport.
+"""
 
 
 class HttpOptions(Struct, frozen=True):
@@ -40,6 +48,7 @@ class HandlerContext(Struct, frozen=True):
     :ivar contracts: returns the contract of the service, then those of its mounts, with their paths in
         this service.
     :ivar http: for handlers that speak HTTP.
+    :ivar admission: decides which processes may connect; None for the rules of ``security``.
     """
 
     service: str
@@ -52,6 +61,7 @@ class HandlerContext(Struct, frozen=True):
     has_path: Callable[[str], bool] = bool
     contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]] | None = None
     http: HttpOptions = HttpOptions()
+    admission: Admission | None = None
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.

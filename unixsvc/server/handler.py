@@ -54,7 +54,9 @@ class SocketRequestHandler(Service):
     def __init__(self, context: HandlerContext) -> None:
         limits = context.limits
         self._context = context
-        self._registry = ConnectionRegistry(context.handle, limits, context.security, context.reactor)
+        self._registry = ConnectionRegistry(
+            context.handle, limits, context.security, context.reactor, context.admission
+        )
         self._port = GracefulPort(context.endpoint, context.reactor)
         self._check_interval = min(_CHECK_INTERVAL, limits.message_timeout / 4, limits.idle_timeout / 4)
         self._checks = LoopingCall(self._registry.check_time)

@@ -87,9 +87,11 @@ class ServerProtocol:
         self.transport = self._receiver.transport = self._writer.transport = transport
         self._caller.peer = peer_of(transport)
         self.transport.registerProducer(self, True)
-        refusal = self._registry.opened(self, self._caller.peer)
+        refusal = self._registry.opened(self, self._caller)
         if refusal is not None:
             self.refuse(refusal)
+            if self._registry.crowded:
+                self.transport.abortConnection()
 
     def connectionMade(self) -> None:
         """Nothing: :meth:`makeConnection` has done all."""

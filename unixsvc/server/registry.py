@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IHandleMessage
-from unixsvc.domain.message import Peer
-from unixsvc.errors import Forbidden, ServiceError, Unavailable
+from unixsvc.domain.message import Caller
+from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.security.peer_rules import PeerRules
+from unixsvc.server.context import Admission
+from unixsvc.transport.interfaces import ServerTransport
 
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 
 
+# Refused connections that may read their reply at the same time. Further ones are aborted: they use file
+# descriptors as the others do.
+_MAX_REFUSED: Final = 16
+
+
 class RegisteredConnection(Protocol):
     """One connection, as the registry sees it."""
+
+    transport: ServerTransport
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Act on time-outs."""
@@ -34,20 +43,27 @@ class ConnectionRegistry:
     """Counts connections, refuses those over the limits, and drains all of them.
 
     :param security: which processes may connect.
+    :param admission: decides that instead; None for the rules of ``security``.
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
     """
 
     def __init__(
-        self, handle: IHandleMessage, limits: Limits, security: Security, reactor: IReactorTime
+        self,
+        handle: IHandleMessage,
+        limits: Limits,
+        security: Security,
+        reactor: IReactorTime,
+        admission: Admission | None = None,
     ) -> None:
         self.handle = handle
         self.limits = limits
         self.reactor = reactor
         rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
-        self._peer_rules = rules if rules else None
+        self._admission = rules.connect if rules and admission is None else admission
         self._connections: set[RegisteredConnection] = set()
+        self._refused: set[RegisteredConnection] = set()
         self._drained: Deferred[None] | None = None
         self._draining = False
         self._wait_for_idle = True
@@ -55,7 +71,12 @@ class ConnectionRegistry:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def opened(self, connection: RegisteredConnection, peer: Peer) -> ServiceError | None:
+    @property
+    def crowded(self) -> bool:
+        """Whether so many refused connections are open that further ones are to be aborted."""
+        return len(self._refused) > _MAX_REFUSED
+
+    def opened(self, connection: RegisteredConnection, caller: Caller) -> ServiceError | None:
         """Add a connection.
 
         :returns: the error to refuse it with; None to serve it.
@@ -64,15 +85,19 @@ class ConnectionRegistry:
         if self._draining:
             # Accepted before the drain, and reported by the event loop only now.
             self.reactor.callLater(0, connection.drain)
-        if len(self._connections) > self.limits.max_connections:
-            return Unavailable()
-        if self._peer_rules is not None and not self._peer_rules.allow(peer):
-            return Forbidden("this user may not connect")
+        if self._admission is not None:
+            refusal = self._admission(caller, connection.transport)
+            if refusal is not None:
+                return self._refuse(connection, refusal)
+        if len(self._connections) - len(self._refused) > self.limits.max_connections:
+            return self._refuse(connection, Unavailable())
         return None
 
     def closed(self, connection: RegisteredConnection) -> None:
         """Remove a connection that is lost."""
         self._connections.discard(connection)
+        if self._refused:
+            self._refused.discard(connection)
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None
             drained.callback(None)
@@ -103,3 +128,8 @@ class ConnectionRegistry:
         """Answer pending requests with 503, and close every connection."""
         for connection in list(self._connections):
             connection.abort()
+
+    def _refuse(self, connection: RegisteredConnection, error: ServiceError) -> ServiceError:
+        # It lingers until its client has read the reply, and must not use up what the others may have.
+        self._refused.add(connection)
+        return error

@@ -18,14 +18,14 @@ from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IBlockingRunner, IServices
+from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
 from unixsvc.errors import ConfigError
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
-from unixsvc.server.context import HandlerContext, HttpOptions
+from unixsvc.server.context import Admission, HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
@@ -48,6 +48,8 @@ def make_service_host(
     blocking: IBlockingRunner | None = None,
     services: IServices | None = None,
     now: Callable[[], float] = time.perf_counter,
+    guard: IGuard | None = None,
+    admission: Admission | None = None,
 ) -> ServiceHost:
     """Build a service with the request handler that its settings name.
 
@@ -56,10 +58,14 @@ def make_service_host(
     :param blocking: runs blocking actions; a thread pool of the service's own if None.
     :param services: calls other services for controllers; the real clients if None.
     :param now: the clock for deadlines and latencies, in seconds.
+    :param guard: authenticates callers; None for the token and the policy of the configuration.
+    :param admission: decides which processes may connect; None for the rules of the configuration.
     :raises ConfigError: for an application or a request handler that cannot work.
     """
-    core = make_core(config, app, reactor, blocking=blocking, services=services, now=now)
-    handler = _load_handler(config.settings.handler, handler_context(core, app, endpoint, reactor))
+    core = make_core(config, app, reactor, blocking=blocking, services=services, now=now, guard=guard)
+    handler = _load_handler(
+        config.settings.handler, handler_context(core, app, endpoint, reactor, admission=admission)
+    )
     return ServiceHost(core, handler, reactor)
 
 
@@ -71,6 +77,7 @@ def make_core(
     blocking: IBlockingRunner | None = None,
     services: IServices | None = None,
     now: Callable[[], float] = time.perf_counter,
+    guard: IGuard | None = None,
 ) -> ServiceCore:
     """Build all of a service but its request handler; the parameters are those of :func:`make_service_host`.
 
@@ -101,7 +108,7 @@ def make_core(
     repository = RouterRepository(library, mounts)
     handle = HandleMessage(
         repository,
-        TokenGuard(http.token if config.http else config.security.token, [config.token]),
+        guard or TokenGuard(http.token if config.http else config.security.token, [config.token]),
         metrics,
         FailureLog(config.service),
         max_inflight=config.limits.max_inflight,
@@ -116,7 +123,12 @@ def make_core(
 
 
 def handler_context(
-    core: ServiceCore, app: App, endpoint: IStreamServerEndpoint, reactor: IReactorTime
+    core: ServiceCore,
+    app: App,
+    endpoint: IStreamServerEndpoint,
+    reactor: IReactorTime,
+    *,
+    admission: Admission | None = None,
 ) -> HandlerContext:
     """The context for a request handler that serves ``core`` on an endpoint."""
     config = core.config
@@ -133,6 +145,7 @@ def handler_context(
         http=HttpOptions(
             config.http or Http(), None if app.web is None else partial(core.router.provide, app.web)
         ),
+        admission=admission,
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.interfaces import ISystemHandle
 
 from unixsvc.domain.message import Peer
-from unixsvc.transport.credentials import credentials_of, credentials_of_descriptor
+from unixsvc.transport.credentials import credentials_of, credentials_of_descriptor, groups_of_descriptor
 
-__all__ = ["has_unread_data", "is_disconnected", "peer_of"]
+__all__ = ["groups_of", "has_unread_data", "is_disconnected", "peer_of"]
 
 
 def peer_of(transport: object) -> Peer:
@@ -23,6 +23,13 @@ def peer_of(transport: object) -> Peer:
     if isinstance(handle, socket.socket):
         return credentials_of(handle)
     return credentials_of_descriptor(handle.fileno())
+
+
+def groups_of(transport: object) -> tuple[int, ...]:
+    """The supplementary groups of the peer, as the kernel reports them; empty for a transport in memory."""
+    if not ISystemHandle.providedBy(transport):
+        return ()
+    return groups_of_descriptor(_handle(transport).fileno())
 
 
 def is_disconnected(transport: object) -> bool:

@@ -7,6 +7,7 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.config.control import ControlAccess
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
@@ -31,6 +32,12 @@ backlog = 7
 token = "private"
 allow_uids = [0, 1000]
 allow_gids = [4]
+
+[control]
+allow_uids = ["root", 1000]
+allow_gids = ["adm"]
+read_uids = [4]
+read_gids = [4, "5"]
 
 [services.home]
 app = "home:app"
@@ -119,6 +126,7 @@ class LoadTests(ConfigTestCase):
         self.assertEqual((settings.socket_mode, settings.log), (0o770, Log("json", "debug")))
         self.assertEqual(settings.limits, Limits(1, 2.5, 3, 64, 5, 6, 7))
         self.assertEqual(settings.security, Security("private", (0, 1000), (4,)))
+        self.assertEqual(settings.control, ControlAccess(("root", 1000), ("adm",), (4,), (4, "5")))
         home = settings.services["home"]
         expected = ServiceSettings(
             "home:app", workers="auto", threads=2, handler="other:Handler", isolation="inline",
@@ -197,6 +205,10 @@ class ErrorTests(ConfigTestCase):
                 "limits.requesttimeout is unknown (did you mean 'request_t",
             ),
             ("[security]\ntokens = 'off'" + SERVICE, "security.tokens is unknown (did you mean 'token'?)"),
+            (
+                "[control]\nuids = []" + SERVICE,
+                "control.uids is unknown (did you mean 'read_uids'?)",
+            ),
             ("[log]\nlvl = 'info'" + SERVICE, "log.lvl is unknown (did you mean 'level'?)"),
             (SERVICE + "worker = 3", "services.home.worker is unknown (did you mean 'workers'?)"),
             (SERVICE + "zzz = 3", "services.home.zzz is unknown"),
@@ -224,6 +236,12 @@ class ErrorTests(ConfigTestCase):
                 "[security]\nallow_uids = [0, 'x']" + SERVICE,
                 "security.allow_uids[1] expected `int`, got `str`",
             ),
+            (
+                "[control]\nallow_uids = [1.5]" + SERVICE,
+                "control.allow_uids[0] expected `int | str`, got `float`",
+            ),
+            ("[control]\nread_gids = [-1]" + SERVICE, "control.read_gids[0] expected `int` >= 0"),
+            ("[control]\nread_uids = 'root'" + SERVICE, "control.read_uids expected `array`, got `str`"),
             ("services = []", "services expected `object`, got `array`"),
             ("services = { home = 3 }", "services.home expected `object`, got `int`"),
             ("[services.home]", "services.home.app is required"),

@@ -236,11 +236,11 @@ class HandleTests(SynchronousTestCase):
             self.raising(error)
             self.assertEqual(self.handle.inflight, 0)
 
-    def test_trusted_once(self) -> None:
-        """The guard is not called for trusted callers."""
+    def test_admitted_once(self) -> None:
+        """The guard is not called for callers that it has admitted for good."""
         self.around.refusal = Unauthorized("no")
-        self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 200)
-        self.assertEqual(self.reply(Request("GET", "/", caller=Caller())).code, 401)
+        self.assertEqual(self.reply(Request("GET", "/", caller=Caller(admitted=True))).code, 200)
+        self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 401)
 
     def test_closed_coroutine(self) -> None:
         """A closed coroutine is not pending and counts as no reply."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, ISystemHandle
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -46,11 +48,16 @@ class Port:
         return connection, transport
 
 
+@implementer(ISystemHandle)
 class _Joined(StringTransport):
-    """One side of a connection between two protocols of this process."""
+    """One side of a connection between two protocols of this process.
 
-    def __init__(self, reactor: Any, protocol: Any) -> None:
+    :param descriptor: a connected socket, for the credentials of its peer.
+    """
+
+    def __init__(self, reactor: Any, protocol: Any, descriptor: int) -> None:
         super().__init__()
+        self._socket = socket.socket(fileno=os.dup(descriptor))
         self._reactor = reactor
         self.protocol = protocol
         self.other: Any = None
@@ -59,6 +66,10 @@ class _Joined(StringTransport):
         """Deliver the data to the other side."""
         self.other.protocol.dataReceived(data)
 
+    def getHandle(self) -> socket.socket:
+        """The socket."""
+        return self._socket
+
     def writeSequence(self, data: Any) -> None:
         """Deliver several pieces."""
         self.write(b"".join(data))
@@ -66,6 +77,7 @@ class _Joined(StringTransport):
     def loseConnection(self) -> None:
         """Close both sides in the next turn."""
         for each in self, self.other:
+            each.getHandle().close()
             self._reactor.callLater(0, each.protocol.connectionLost, Failure(ConnectionDone()))
 
     abortConnection = loseConnection
@@ -89,7 +101,7 @@ class Sockets:
 
     def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
         """Adopt one side of a socket pair; the next call adopts the other side."""
-        joined, self._adopted = _Joined(self, factory.buildProtocol(None)), self._adopted
+        joined, self._adopted = _Joined(self, factory.buildProtocol(None), descriptor), self._adopted
         if self._adopted is None:
             self._adopted = joined
             return

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
-from unixsvc.config.settings import CONTROL_SERVICE
-from unixsvc.errors import ConfigError, Conflict, Internal, Invalid, NotFound, Unauthorized
+from unixsvc.config.settings import CONTROL_SERVICE, Limits, Log, Security, ServiceSettings, Settings
+from unixsvc.domain.message import Caller, Peer
+from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, NotFound
 from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
-from unixsvc.service.spec import StatsReport
+from unixsvc.security.control_guard import ControlGuard, ControlRules
+from unixsvc.service.factory import make_service_host
+from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.metrics import MetricsSnapshot
-from unixsvc.testing import MemoryService
+from unixsvc.testing import MemoryEndpoint, MemoryService
+from unixsvc.testing.memory import ImmediateRunner
+
+_READS = (
+    ("GET", "/status"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"), ("GET", "/-/routes"),
+    ("GET", "/-/stats"),
+)  # fmt: skip
+_CHANGES = (
+    ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
+    ("PUT", "/log/level"),
+)  # fmt: skip
+SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
 
 
 @implementer(IOrchestrator)
@@ -144,15 +160,86 @@ class ControlTests(SynchronousTestCase):
         self.assertIsNone(found.detail)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
-    def test_token(self) -> None:
-        """Every route requires the token."""
-        service = MemoryService(control_app(self.orchestrator), token=None)
-        for calls in service.get("/status"), service.post("/stop"), service.put("/log/level", level="debug"):
-            self.failureResultOf(calls, Unauthorized)
+    def test_settings(self) -> None:
+        """The control API runs inline, with a long request timeout and small limits of its own."""
+        settings = control_settings(SETTINGS, ControlRules())
+        self.assertEqual(list(settings.services), ["orchestrator"])
+        service = settings.services[CONTROL_SERVICE]
+        self.assertEqual((service.isolation, settings.socket_mode), ("inline", 0o600))
+        limits = service.limits(SETTINGS.limits)
+        self.assertGreaterEqual(limits.request_timeout, 3600)
+        self.assertEqual((limits.max_connections, limits.idle_timeout, limits.message_timeout), (16, 5, 5))
+
+    def test_socket_mode(self) -> None:
+        """If other users are listed, the socket admits all, as the kernel reports who they are."""
+        settings = control_settings(SETTINGS, ControlRules(read_uids=frozenset({5})))
+        self.assertEqual(settings.socket_mode, 0o666)
+
+
+class AccessTests(SynchronousTestCase):
+    """The routes of the control API for callers with different permissions."""
+
+    def setUp(self) -> None:
+        """Serve the control API to a caller that the test chooses."""
+        self.orchestrator = FakeOrchestrator()
+        self.guard = ControlGuard(ControlRules(), lambda transport: (), uid=lambda: 1000)
+
+    def codes(self, uid: int, *, policy: Any = "off") -> dict[str, int]:
+        """The code of each route for a user."""
+        clock, endpoint = Clock(), MemoryEndpoint()
+        config = WorkerConfig(
+            "orchestrator", 1, ".", ServiceSettings("x:app"), Limits(), Security(policy), Log(), "0" * 64
+        )
+
+        def admission(caller: Caller, transport: object) -> Forbidden | None:
+            caller.peer = Peer(uid, uid, 0)
+            return self.guard.connect(caller, transport)
+
+        make_service_host(
+            config,
+            control_app(self.orchestrator),
+            endpoint,
+            clock,
+            blocking=ImmediateRunner(),
+            guard=self.guard,
+            admission=admission,
+        ).listen(probe=False)
+        found = {}
+        for method, path in [*_READS, *_CHANGES]:
+            connection, transport = endpoint.connect()
+            data = {"level": "info", "service": "home", "workers": 2}
+            connection.dataReceived(
+                json.dumps(
+                    {"id": 1, "method": method, "path": path, "data": data, "auth_token": "x"}
+                ).encode()
+                + b"\n"
+            )
+            clock.advance(1)
+            found[path] = cast(dict[str, int], transport.lines()[0])["code"]
+        return found
+
+    def test_all_routes(self) -> None:
+        """These are all routes that there are."""
+        contract = self.successResultOf(MemoryService(control_app(self.orchestrator)).get("/-/routes"))
+        routes = {(route["method"], route["path"]) for route in contract["routes"]}
+        self.assertEqual(routes, {*_READS, *_CHANGES})
+
+    def test_own_user(self) -> None:
+        """The orchestrator's own user may use every route, whatever token it sends, under any policy."""
+        for policy in "off", "required", "private":
+            self.assertNotIn(403, self.codes(1000, policy=policy).values())
+            self.assertNotIn(401, self.codes(1000, policy=policy).values())
+
+    def test_other_user(self) -> None:
+        """Another user may use no route, whatever the policy for tokens is."""
+        for policy in "off", "required", "private":
+            self.assertEqual(set(self.codes(5, policy=policy).values()), {403})
         self.assertEqual(self.orchestrator.calls, [])
 
-    def test_settings(self) -> None:
-        """The control API runs inline, with a long request timeout."""
-        settings = control_settings()
-        self.assertEqual((CONTROL_SERVICE, settings.isolation), ("orchestrator", "inline"))
-        self.assertGreaterEqual(settings.request_timeout or 0, 3600)
+    def test_reader(self) -> None:
+        """A user that may only read may use the routes that change nothing."""
+        self.guard.rules = ControlRules(read_uids=frozenset({5}))
+        codes = self.codes(5)
+        self.assertEqual({path for path, code in codes.items() if code == 200}, {path for _, path in _READS})
+        self.assertEqual({codes[path] for _, path in _CHANGES}, {403})
+        self.assertEqual(self.orchestrator.calls, [])

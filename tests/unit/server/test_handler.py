@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.message import Peer
+from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import Forbidden
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
@@ -165,11 +165,13 @@ class PeerRulesTests(SynchronousTestCase):
         registry = ConnectionRegistry(Actions(), Limits(), security, Clock())
 
         class Anyone:
+            transport: Any = None
+
             def check_time(self, now: float, *, wait_for_idle: bool) -> None: ...
             def drain(self) -> None: ...
             def abort(self) -> None: ...
 
-        return isinstance(registry.opened(Anyone(), peer), Forbidden)
+        return isinstance(registry.opened(Anyone(), Caller(peer)), Forbidden)
 
     def test_no_rules(self) -> None:
         """Without rules, every peer may connect."""

@@ -309,3 +309,17 @@ class AdmissionTests(SynchronousTestCase):
         other.connectionLost()
         client.send({"id": 1})
         self.assertEqual(client.received()[0]["code"], 200)
+
+    def test_refused_do_not_count(self) -> None:
+        """Refused connections that linger take no place of others, and only 16 of them linger."""
+        client = connect(Limits(max_connections=2))
+        client.connect_another()
+        crowd = [client.connect_another() for _ in range(20)]
+        self.assertEqual([transport.closed for transport, _ in crowd], ["half"] * 16 + ["abort"] * 4)
+        client.connection.connectionLost()
+        transport, _ = client.connect_another()
+        self.assertEqual(transport.closed, "")
+        for _, connection in crowd:
+            connection.connectionLost()
+        transport, _ = client.connect_another()
+        self.assertEqual((transport.lines()[0]["code"], transport.closed), (503, "half"))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from unixsvc.domain.message import Peer
-from unixsvc.transport.peer import peer_of
+from unixsvc.transport.peer import groups_of, peer_of
 
 
 @implementer(ISystemHandle)
@@ -41,3 +41,11 @@ class PeerTests(SynchronousTestCase):
         peer = peer_of(_Connected(ours))
         self.assertEqual(peer, Peer(os.geteuid(), os.getegid(), os.getpid()))
         self.assertIs(peer_of(_Connected(theirs)), peer)
+
+    def test_groups(self) -> None:
+        """The supplementary groups are those of the process; a transport in memory has none."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        self.assertEqual(sorted(groups_of(_Connected(ours))), sorted(os.getgroups()))
+        self.assertEqual(groups_of(StringTransport()), ())

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
-import re
 import resource
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
+from unixsvc.security.identity import User, find_group, find_user
 from unixsvc.service.spec import Privileges
 
 __all__ = ["drop", "find_privileges"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
 _MIN_OPEN_FILES: Final = 64
-_NUMBER = re.compile("[0-9]{1,10}")
-_MAX_ID: Final = 2**32 - 2  # setresuid(2) takes 2**32 - 1 for "unchanged"
-
-
-class _User(Struct, frozen=True):
-    uid: int
-    gid: int | None = None
-    home: str = "/"
-    name: str = ""
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:
@@ -45,8 +33,8 @@ def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privile
         raise ConfigError(
             f"{where}.rlimits.open_files", "is too little for a worker", f"use at least {_MIN_OPEN_FILES}"
         )
-    user = _find_user(settings.user, f"{where}.user") if settings.user else None
-    gid = _find_group(settings.group, f"{where}.group") if settings.group else None
+    user = find_user(settings.user, f"{where}.user") if settings.user else None
+    gid = find_group(settings.group, f"{where}.group") if settings.group else None
     umask = int(settings.umask, 8) if settings.umask else None
     privileges = Privileges(umask=umask, open_files=limits.open_files, memory=limits.memory)
     if euid == 0:
@@ -81,7 +69,7 @@ def drop(privileges: Privileges) -> None:
         os.umask(privileges.umask)
 
 
-def _with_user(privileges: Privileges, user: _User | None, gid: int | None, where: str) -> Privileges:
+def _with_user(privileges: Privileges, user: User | None, gid: int | None, where: str) -> Privileges:
     if user is None:
         return privileges if gid is None else replace(privileges, gid=gid, groups=(gid,))
     gid = user.gid if gid is None else gid
@@ -89,35 +77,6 @@ def _with_user(privileges: Privileges, user: _User | None, gid: int | None, wher
         raise ConfigError(f"{where}.user", f"the user {user.uid} has no group", f"set {where}.group as well")
     groups = os.getgrouplist(user.name, gid) if user.name else [gid]
     return replace(privileges, uid=user.uid, gid=gid, groups=tuple(groups), home=user.home, name=user.name)
-
-
-def _find_user(text: str, where: str) -> _User:
-    number = _parse_id(text)
-    try:
-        entry = pwd.getpwnam(text)
-    except (KeyError, ValueError):
-        if number is None:
-            remedy = "create it, or name another"
-            raise ConfigError(where, f"there is no user {text!r}", remedy) from None
-        try:
-            entry = pwd.getpwuid(number)
-        except KeyError:
-            return _User(number)
-    return _User(entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_name)
-
-
-def _find_group(text: str, where: str) -> int:
-    try:
-        return grp.getgrnam(text).gr_gid
-    except (KeyError, ValueError):
-        number = _parse_id(text)
-    if number is None:
-        raise ConfigError(where, f"there is no group {text!r}", "create it, or name another")
-    return number
-
-
-def _parse_id(text: str) -> int | None:
-    return int(text) if _NUMBER.fullmatch(text) and int(text) <= _MAX_ID else None
 
 
 def _check_limit(kind: int, value: int | None, where: str, euid: int) -> None:
