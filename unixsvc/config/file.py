@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -78,6 +76,8 @@ def read_file(path: Path) -> ConfigFile:
 
     :raises ConfigError: naming the file, and the line or the keys that are wrong.
     """
+    import tomllib  # here, and difflib below: few workers read a file, all of them have this module
+
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -106,6 +106,8 @@ def parse_table(table: dict[str, Any], source: str) -> ConfigFile:
 def _describe(error: FieldError) -> str:
     suggestion = ""
     if error.message == "is unknown":
+        import difflib
+
         parent, _, key = error.field.rpartition(".")
         matches = difflib.get_close_matches(key, _keys_of(parent), 1)
         suggestion = f" (did you mean {matches[0]!r}?)" if matches else ""

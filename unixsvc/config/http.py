@@ -1,6 +1,6 @@
 """The HTTP settings: the table ``[http]`` and its endpoint strings."""
 
-from __future__ import annotations
+# Annotations are not postponed: msgspec would compile the text of each when a worker starts.
 
 import os
 import re

@@ -1,6 +1,6 @@
 """The settings as checked values."""
 
-from __future__ import annotations
+# Annotations are not postponed: msgspec would compile the text of each when a worker starts.
 
 import graphlib
 import os

@@ -29,7 +29,6 @@ from unixsvc.orchestrator.worker.messages import (
     WorkerDraining,
     WorkerFailed,
     WorkerReady,
-    decode_report,
     encode_line,
 )
 from unixsvc.service.spec import StatsReport, WorkerConfig
@@ -40,6 +39,8 @@ __all__ = ["InheritedFds", "WorkerExit", "WorkerOwner", "WorkerProcess"]
 # How long to read the pipes of a worker that has exited, in seconds. They may still hold output; and a child
 # process of the worker may keep them open as long as it lives.
 _READ_AFTER_EXIT: Final = 0.5
+
+_decode_report = msgspec.json.Decoder(Report).decode
 
 
 class InheritedFds(msgspec.Struct, frozen=True):
@@ -219,7 +220,7 @@ class WorkerProcess(ProcessProtocol):
 
     def _report(self, line: bytes) -> None:
         try:
-            report = decode_report(line)
+            report = _decode_report(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._log.error("invalid report: {line!r}", line=line[:200])
             return

@@ -28,7 +28,6 @@ __all__ = [
     "WorkerReady",
     "decode_command",
     "decode_config",
-    "decode_report",
     "encode_line",
 ]
 
@@ -77,7 +76,6 @@ Command = DrainCommand | ReportStats | SetLogLevel
 Report = WorkerReady | WorkerDraining | WorkerFailed | StatsReport
 
 decode_command = msgspec.json.Decoder(Command).decode
-decode_report = msgspec.json.Decoder(Report).decode
 decode_config = msgspec.json.Decoder(WorkerConfig).decode
 
 
