@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn, cast
+from functools import partial
+from typing import Any, Final, NoReturn, cast
 
+from msgspec import Struct
 from twisted.application.service import IService, MultiService
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from unixsvc.config.loader import load_settings
@@ -30,9 +31,17 @@ from unixsvc.orchestrator.signals import (
 )
 from unixsvc.orchestrator.systemd.activation import Activation, restore, take
 from unixsvc.orchestrator.systemd.service import SystemdService
-from unixsvc.telemetry.logs import FORMATS, LogLevelFilter, observer
+from unixsvc.telemetry.limited_logger import report_suppressed
+from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
+from unixsvc.telemetry.log_record import FORMATS
+from unixsvc.telemetry.log_writer import LogWriter
+from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
 
 __all__ = ["Options", "makeService"]
+
+
+# How long the end of the process may wait for the log, in seconds.
+_LAST_LINES: Final = 1.0
 
 
 def _print_error(problem: object) -> None:
@@ -109,12 +118,32 @@ class Options(usage.Options):
             self.parent["pidfile"] = ""
 
 
-def _make_observer(options: Options, level: LogLevelFilter) -> ILogObserver:
-    log, twistd = options["settings"].log, options.parent or {"nodaemon": True, "logfile": None}
-    name, file = twistd["logfile"], sys.stdout
-    if name != "-" and (name or not twistd["nodaemon"]):
-        file = LogFile.fromFullPath(name or "twistd.log")
-    return observer(options["log-format"] or log.format, level, file)
+class _Log(Struct, frozen=True):
+    """The log of this process."""
+
+    observer: ILogObserver
+    writer: LogWriter
+
+
+def _make_log(options: Options, level: LogLevelFilter) -> _Log:
+    form = options["log-format"] or options["settings"].log.format
+    writer = log_writer(form, _log_output(options))
+    return _Log(level.filter(LogObserver(form, writer.write)), writer)
+
+
+def _log_output(options: Options) -> LogOutput:
+    """The log file that ``twistd`` or the configuration names, or else standard output.
+
+    :raises ConfigError: if it cannot be opened.
+    """
+    twistd = options.parent or {"nodaemon": True, "logfile": None}
+    path = twistd["logfile"] or options["settings"].log.file or ("-" if twistd["nodaemon"] else "twistd.log")
+    if path == "-":
+        return OutputDescriptor(1)
+    try:
+        return AppendedFile(os.path.abspath(path))
+    except OSError as error:
+        raise ConfigError(path, f"the log file cannot be opened: {error.strerror}") from None
 
 
 @implementer(IOrchestratorWatcher)
@@ -122,19 +151,20 @@ class _Root(MultiService):
     """The root of the tree: connects the orchestrator to signals, exit code, log and systemd."""
 
     def __init__(
-        self, orchestrator: Orchestrator, reactor: IDaemonReactor, log: ILogObserver, activation: Activation
+        self, orchestrator: Orchestrator, reactor: IDaemonReactor, log: _Log, activation: Activation
     ) -> None:
         super().__init__()
         self._orchestrator = orchestrator
         self._log = log
         self._reactor = reactor
-        self._exit = ExitCode()
+        self._exit = ExitCode(partial(log.writer.flush, _LAST_LINES))
         self._signals = Signals(
             reactor,
             SignalActions(
                 stop=self._stop,
                 stop_now=orchestrator.abort,
                 reload=self._reload,
+                reopen_log=log.writer.reopen,
                 kill_workers=orchestrator.kill_workers,
             ),
         )
@@ -146,10 +176,11 @@ class _Root(MultiService):
     def setServiceParent(self, parent: Componentized) -> None:
         """Join the application and set its log observer; ``twistd --logger`` takes precedence."""
         super().setServiceParent(parent)
-        parent.setComponent(ILogObserver, self._log)
+        parent.setComponent(ILogObserver, self._log.observer)
 
     def startService(self) -> None:
         """Start the services, and install the signal handlers."""
+        self._log.writer.start()  # not before: a daemon has forked since
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
         self._orchestrator.when_ready().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
@@ -179,6 +210,7 @@ class _Root(MultiService):
         self._reactor.callWhenRunning(self._signals.stop)
 
     def _stop(self) -> None:
+        report_suppressed(final=True)
         self._systemd.stopping()
         self._reactor.stop()
 
@@ -198,6 +230,7 @@ def makeService(options: Options) -> IService:
     settings = options["settings"]
     level = LogLevelFilter(settings.log.level)
     try:
+        log = _make_log(options, level)
         restore(os.environ)
         activation = take(os.environ, os.getpid())
         orchestrator = Orchestrator(
@@ -209,4 +242,4 @@ def makeService(options: Options) -> IService:
         orchestrator.bind()
     except ConfigError as error:
         _exit_with(error)
-    return _Root(orchestrator, running, _make_observer(options, level), activation)
+    return _Root(orchestrator, running, log, activation)

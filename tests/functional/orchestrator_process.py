@@ -60,6 +60,8 @@ class OrchestratorProcess:
         self.log: list[dict[str, Any]] = []
         self.errors = ""
         self._news = threading.Condition()
+        self._reads_log = threading.Event()
+        self._reads_log.set()
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
         if passed_sockets:
             # As systemd does: from 3 on, with the LISTEN_PID of the process that gets them. They are moved to
@@ -95,11 +97,20 @@ class OrchestratorProcess:
                 if len(found) >= times:
                     return found[-1]
                 if self.process.poll() is not None or not self._news.wait(deadline - time.monotonic()):
-                    raise AssertionError(f"never logged {words}: {self.log} {self.errors}")
+                    last = [each["message"][:200] for each in self.log[-50:]]
+                    raise AssertionError(f"never logged {words}: {last} {self.errors}")
 
     def logged(self, *words: str) -> list[dict[str, Any]]:
         """The events so far whose message contains all words."""
         return [each for each in list(self.log) if all(word in each["message"] for word in words)]
+
+    def stop_reading_log(self) -> None:
+        """Leave its log in the pipe, which soon is full."""
+        self._reads_log.clear()
+
+    def read_log(self) -> None:
+        """Go on reading its log."""
+        self._reads_log.set()
 
     def signal(self, number: int) -> None:
         """Send a signal to the orchestrator only."""
@@ -112,6 +123,7 @@ class OrchestratorProcess:
     def wait(self) -> int:
         """Wait for the exit; its code."""
         code = self.process.wait(_TIMEOUT)
+        self.read_log()
         for each in self._readers:
             each.join(_TIMEOUT)
         return code
@@ -141,6 +153,7 @@ class OrchestratorProcess:
     def _read_log(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self._reads_log.wait()
             with self._news:
                 self.log.append(json.loads(line))
                 self._news.notify_all()

@@ -63,10 +63,11 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 def _texts_of(call: ast.Call, names: dict[str, list[ast.expr]]) -> Iterator[str]:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-    logged = (
+    limited = name == "emit" and isinstance(call.args[0], ast.Constant) and call.args[0].value in _LOGGED
+    logged = limited or (
         name in _LOGGED and isinstance(call.func, ast.Attribute) and "log" in ast.unparse(call.func.value)
     )
-    place = 0 if logged else _ERRORS.get(name)
+    place = 2 if limited else 0 if logged else _ERRORS.get(name)
     if place is None or len(call.args) <= place:
         return
     given = call.args[place]

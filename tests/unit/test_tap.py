@@ -175,9 +175,32 @@ class ServiceTests(OptionsTestCase):
     def test_logs_to_file(self) -> None:
         """The log has the file of twistd and the requested format."""
         path = os.path.join(self.folder, "log")
-        observe = ILogObserver(self.joined("--log-format", "json", logfile=path))
-        Logger("x", observer=observe).info("hello")
+        application = self.joined("--log-format", "json", logfile=path)
+        Logger("x", observer=ILogObserver(application)).info("hello")
+        (root,) = IServiceCollection(application)
+        root._log.writer.write_queued()
         self.assertIn('"message":"hello"', Path(path).read_text())
+
+    def test_log_file(self) -> None:
+        """The log has the file of the configuration, relative to it."""
+        Path(self.config).write_text(CONFIG + '[log]\nfile = "shop.log"\n')
+        self.joined()
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "shop.log")))
+
+    def test_log_file_of_twistd(self) -> None:
+        """The option of twistd overrides the configuration."""
+        Path(self.config).write_text(CONFIG + '[log]\nfile = "shop.log"\n')
+        self.joined(logfile="-")
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "shop.log")))
+
+    def test_wrong_log_file(self) -> None:
+        """A log file that cannot be opened is an error."""
+        errors = io.StringIO()
+        self.patch(sys, "__stderr__", errors)
+        Path(self.config).write_text(CONFIG + '[log]\nfile = "none/shop.log"\n')
+        ended = self.assertRaises(SystemExit, makeService, self.parsed())
+        self.assertEqual(ended.code, 2)
+        self.assertIn("none/shop.log: the log file cannot be opened: No such file", errors.getvalue())
 
     def test_binds_at_once(self) -> None:
         """Errors of binding are reported before twistd becomes a daemon."""

@@ -23,7 +23,7 @@ from unixsvc.orchestrator.reactor import IDaemonReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.systemd.activation import Activation
-from unixsvc.tap import _Root
+from unixsvc.tap import _Log, _Root
 
 
 class _Reactor(Clock):
@@ -81,6 +81,26 @@ class _Orchestrator(Service):
         return {"home": status_of("ready")}
 
 
+class _Writer:
+    """A fake writer of the log."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+        self.started = False
+
+    def start(self) -> None:
+        """Record it."""
+        self.started = True
+
+    def reopen(self) -> None:
+        """Record it."""
+        self._done.append("reopen")
+
+    def flush(self, seconds: float) -> None:
+        """Record it."""
+        self._done.append("flush")
+
+
 class RootTests(SynchronousTestCase):
     """The root service."""
 
@@ -92,7 +112,9 @@ class RootTests(SynchronousTestCase):
         self.reactor, self.orchestrator, self.notifier = _Reactor(), _Orchestrator(), Notifier()
         systemd: Any = self.notifier
         orchestrator: Any = self.orchestrator
-        log: Any = "where the log goes"
+        observer: Any = "where the log goes"
+        writer: Any = _Writer(self.orchestrator.done)
+        self.writer, log = writer, _Log(observer, writer)
         self.root = _Root(
             orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {})
         )
@@ -113,6 +135,15 @@ class RootTests(SynchronousTestCase):
         Componentized.__init__(parent)
         self.root.setServiceParent(parent)
         self.assertEqual(parent.getComponent(ILogObserver), "where the log goes")
+
+    def test_writer(self) -> None:
+        """The thread that writes the log is started with the services: a daemon has forked by then."""
+        self.assertTrue(self.writer.started)
+
+    def test_flush(self) -> None:
+        """The rest of the log is written at the end of the process."""
+        self.root._exit._exit()
+        self.assertEqual(self.orchestrator.done, ["flush"])
 
     def test_signals(self) -> None:
         """The signal handlers are installed when the reactor runs, as it installs its own before."""
@@ -178,7 +209,7 @@ class RootTests(SynchronousTestCase):
         """A HUP reloads, and systemd is notified of its begin and its end."""
         self.orchestrator.boot.callback(None)
         self.root._signals._handle_hup()
-        self.assertEqual(self.orchestrator.done, ["reload"])
+        self.assertEqual(self.orchestrator.done, ["reopen", "reload"])
         self.root.reloading()
         self.root.reloaded()
         self.assertEqual(self.notified(), ["ready", "reloading", "ready"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from unixsvc.config.checks import check_file, check_http
 from unixsvc.config.file import NO_APP, ConfigFile, parse_table, read_file
@@ -82,7 +82,7 @@ def _resolve(
         limits=file.limits,
         security=file.security,
         services=services,
-        log=file.log,
+        log=replace(file.log, file=str(folder / file.log.file)) if file.log.file else file.log,
         http=http,
         control=file.control,
     )
@@ -104,7 +104,7 @@ def _http_service(
         return None, None
     http = file.http.http()
     if listen:
-        http = msgspec.structs.replace(http, listen=listen)
+        http = replace(http, listen=listen)
     if file.http.app == NO_APP and not http.mounts:
         raise ConfigError(f"{source}: http", "has neither an app nor mounts", "add one of them")
     check_http(http, f"{source}: http", folder, file.services)

@@ -161,10 +161,14 @@ class ServiceSettings(ServiceOptions, frozen=True, forbid_unknown_fields=True):
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
-    """The log: the table ``[log]``."""
+    """The log: the table ``[log]``.
+
+    :ivar file: the log file; if empty, standard output, or ``twistd.log`` for a daemon.
+    """
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warn", "error"] = "info"
+    file: str = ""
 
 
 class Settings(Struct, frozen=True):

@@ -36,14 +36,17 @@ _MAX_UNHANDLED: Final = 2
 class ExitCode:
     """The exit code of the process. ``twistd`` always exits with 0, so the code is set by an exit handler.
 
+    :param flush_log: writes the rest of the log.
     :ivar code: 0 until it is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, flush_log: Callable[[], object]) -> None:
         self.code = STOPPED
+        self._flush_log = flush_log
         atexit.register(self._exit)
 
     def _exit(self) -> None:
+        self._flush_log()
         if self.code != STOPPED:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -56,17 +59,21 @@ class SignalActions(Struct, frozen=True):
     :ivar stop: begins to drain and stop.
     :ivar stop_now: stops without draining.
     :ivar reload: reloads.
+    :ivar reopen_log: opens the log file again.
     :ivar kill_workers: kills all workers; called within a signal handler.
     """
 
     stop: Callable[[], object]
     stop_now: Callable[[], object]
     reload: Callable[[], object]
+    reopen_log: Callable[[], object]
     kill_workers: Callable[[], object]
 
 
 class Signals:
     """The signal handlers: the first TERM or INT stops, a second one stops at once, HUP reloads.
+
+    HUP and USR1 open the log file again, which log rotation needs.
 
     They replace the handlers of the reactor once it runs: with those, ``twistd`` would exit by the signal
     instead of with code 0. A terminal that is closed sends HUP as well; then HUP stops.
@@ -87,6 +94,7 @@ class Signals:
             signal.SIGTERM: self._on_term,
             signal.SIGINT: self._on_term,
             signal.SIGHUP: self._on_hup,
+            signal.SIGUSR1: self._on_usr1,
         }
         for number, handler in handlers.items():
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) sets it
@@ -110,7 +118,7 @@ class Signals:
     def _on_term(self, number: int, frame: FrameType | None) -> None:
         self._unhandled += 1
         if self._unhandled > _MAX_UNHANDLED:
-            self._actions.kill_workers()  # the reactor is blocked, most likely by a write to a full log pipe
+            self._actions.kill_workers()  # the reactor is blocked
             os._exit(STUCK)
         self._reactor.callFromThread(self._handle_term)
 
@@ -123,8 +131,12 @@ class Signals:
             self._hup_pending = True
             self._reactor.callFromThread(self._handle_hup)
 
+    def _on_usr1(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._actions.reopen_log)
+
     def _handle_hup(self) -> None:
         self._hup_pending = False
+        self._actions.reopen_log()
         if self._terminal is not None and not os.isatty(self._terminal):
             self.stop()
         elif not self._stopping:

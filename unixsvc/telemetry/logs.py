@@ -1,4 +1,4 @@
-"""Logging: the formats of the log, and the events of workers.
+"""Logging: from events to lines, and the events of workers.
 
 Workers write events as JSON to their standard error, and the orchestrator passes them to its own observers.
 So one place decides the format, for events of all processes.
@@ -6,14 +6,11 @@ So one place decides the format, for events of all processes.
 
 from __future__ import annotations
 
-import re
-import sys
 import time
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
@@ -27,66 +24,15 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["FORMATS", "LogLevelFilter", "LogRecord", "WorkerObserver", "observer", "relay"]
+from unixsvc.telemetry.log_file import LogOutput
+from unixsvc.telemetry.log_record import FORMATS, LogRecord, lost_events
+from unixsvc.telemetry.log_writer import LogWriter
+
+__all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
 
 # An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
 _MAX_TEXT: Final = 16_000  # characters
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-class LogRecord(Struct, frozen=True, omit_defaults=True):
-    """An event, as a line of a JSON log and as a message from a worker to the orchestrator.
-
-    :ivar time: seconds since 1970.
-    :ivar namespace: the namespace of the logger; for events of a worker, the name of the worker.
-    :ivar logger: for events of a worker: the namespace of the logger in the worker.
-    :ivar request_id: the id of the request, for events about a request.
-    """
-
-    time: float
-    level: str
-    namespace: str
-    message: str
-    request_id: str = ""
-    traceback: str = ""
-    logger: str = ""
-
-
-def _to_record(event: LogEvent) -> LogRecord:
-    failure = event.get("log_failure")
-    traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
-    return LogRecord(
-        event.get("worker_time") or event.get("log_time") or time.time(),
-        (event.get("log_level") or LogLevel.info).name,
-        event.get("log_namespace") or "-",
-        _bounded(formatEvent(event) or ""),
-        _bounded(str(event.get("request_id", ""))),
-        _bounded(traceback),
-        event.get("worker_logger", ""),
-    )
-
-
-def _bounded(text: str) -> str:
-    """Return a text as valid UTF-8 of limited length; the beginning is cut off."""
-    cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
-    return cut.encode("utf-8", "backslashreplace").decode()
-
-
-def _as_text(record: LogRecord) -> str:
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.time))
-    about = f" [{record.request_id}]" if record.request_id else ""
-    text = f"{record.level} {record.namespace}{about}: {record.message}"
-    if record.traceback:
-        text += "\n" + record.traceback.rstrip()
-    # Texts of peers and applications must not look like another event, or contain terminal control sequences.
-    return f"{when} " + _CONTROLS.sub("?", text).replace("\n", "\n    ")
-
-
-def _as_json(record: LogRecord) -> str:
-    return msgspec.json.encode(record).decode()
-
-
-FORMATS: Final[dict[str, Callable[[LogRecord], str]]] = {"text": _as_text, "json": _as_json}
+_LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
 
 class LogLevelFilter:
@@ -109,36 +55,30 @@ class LogLevelFilter:
         return FilteringLogObserver(inner, [self._predicate])
 
 
-def observer(form: str, level: LogLevelFilter, file: TextIO) -> ILogObserver:
-    """Return the observer that writes the log.
-
-    :param form: a key of :data:`FORMATS`.
-    :param level: the minimum level.
-    """
-    write = FORMATS[form]
-
-    @implementer(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        file.write(write(_to_record(event)) + "\n")
-        file.flush()
-
-    return level.filter(observe)
-
-
 @implementer(ILogObserver)
-class WorkerObserver:
-    """Writes the events of a worker for the orchestrator.
+class LogObserver:
+    """Makes a line of each event.
 
-    :param file: the worker's standard error.
+    :param form: a key of :data:`~unixsvc.telemetry.log_record.FORMATS`.
+    :param write: called with each line.
     """
 
-    def __init__(self, file: TextIO | None = None) -> None:
-        self._file = file or sys.stderr
+    def __init__(self, form: str, write: Callable[[bytes], object]) -> None:
+        self._format = FORMATS[form]
+        self._write = write
 
     def __call__(self, event: LogEvent) -> None:
         """Write one event."""
-        self._file.write(_as_json(_to_record(event)) + "\n")
-        self._file.flush()
+        self._write(self._format(_to_record(event)))
+
+
+def log_writer(form: str, output: LogOutput) -> LogWriter:
+    """The writer of a log.
+
+    :param form: a key of :data:`~unixsvc.telemetry.log_record.FORMATS`.
+    """
+    to_line = FORMATS[form]
+    return LogWriter(output, lambda number, reason: to_line(lost_events(number, reason)))
 
 
 def relay(log: Logger, text: bytes, level: str) -> None:
@@ -162,3 +102,36 @@ def relay(log: Logger, text: bytes, level: str) -> None:
         request_id=record.request_id,
         traceback=record.traceback,
     )
+
+
+def _to_record(event: LogEvent) -> LogRecord:
+    """An event as a record. Applications may give events fields of any type and value."""
+    failure = event.get("log_failure")
+    traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
+    return LogRecord(
+        _time_of(event),
+        (event.get("log_level") or LogLevel.info).name,
+        _text(event.get("log_namespace") or "-"),
+        _text(formatEvent(event)),
+        _text(event.get("request_id", "")),
+        _text(traceback),
+        _text(event.get("worker_logger", "")),
+    )
+
+
+def _time_of(event: LogEvent) -> float:
+    for name in ("worker_time", "log_time"):
+        seconds = event.get(name)
+        if isinstance(seconds, int | float) and 0 < seconds <= _LAST_TIME:
+            return float(seconds)
+    return time.time()
+
+
+def _text(value: object) -> str:
+    """A value as valid UTF-8 of limited length; the beginning is cut off."""
+    try:
+        text = str(value)
+    except Exception as error:  # a value of an application may raise anything
+        text = f"<{type(value).__name__} that has no text: {type(error).__name__}>"
+    cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
+    return cut.encode("utf-8", "backslashreplace").decode()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import Processes
 from unixsvc.orchestrator.signals import STUCK, ExitCode, SignalActions, Signals
 
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
 class SignalsTestCase(SynchronousTestCase):
@@ -28,6 +28,7 @@ class SignalsTestCase(SynchronousTestCase):
                 stop=lambda: self.done.append("stop"),
                 stop_now=lambda: self.done.append("stop now"),
                 reload=lambda: self.done.append("reload"),
+                reopen_log=lambda: self.done.append("reopen"),
                 kill_workers=lambda: self.done.append("kill"),
             ),
         )
@@ -116,7 +117,7 @@ class HangUpTests(SignalsTestCase):
         for _ in range(3):
             self.send(signal.SIGHUP)
             self.reactor.advance(0)
-        self.assertEqual(self.done, ["reload"] * 3)
+        self.assertEqual(self.done, ["reopen", "reload"] * 3)
 
     def test_many(self) -> None:
         """Several HUPs before the reactor handles one are one."""
@@ -125,15 +126,15 @@ class HangUpTests(SignalsTestCase):
             self.send(signal.SIGHUP)
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["reload"])
+        self.assertEqual(self.done, ["reopen", "reload"])
 
     def test_while_it_stops(self) -> None:
-        """During a stop HUP does nothing."""
+        """During a stop HUP opens the log file again, and does not reload."""
         self.install()
         self.send(signal.SIGTERM)
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop"])
+        self.assertEqual(self.done, ["stop", "reopen"])
 
     def test_terminal(self) -> None:
         """With an open terminal HUP reloads."""
@@ -144,7 +145,7 @@ class HangUpTests(SignalsTestCase):
         self.signals.install()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["reload"])
+        self.assertEqual(self.done, ["reopen", "reload"])
 
     def test_terminal_closed(self) -> None:
         """When the terminal is closed HUP stops."""
@@ -155,14 +156,26 @@ class HangUpTests(SignalsTestCase):
         os.close(ours)
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop"])
+        self.assertEqual(self.done, ["reopen", "stop"])
 
     def test_terminal_closed_during_stop(self) -> None:
         """During a stop the closing of the terminal stops at once."""
         self.test_terminal_closed()
         self.send(signal.SIGHUP)
         self.reactor.advance(0)
-        self.assertEqual(self.done, ["stop", "stop now"])
+        self.assertEqual(self.done, ["reopen", "stop", "reopen", "stop now"])
+
+
+class LogTests(SignalsTestCase):
+    """USR1."""
+
+    def test_reopen(self) -> None:
+        """Each USR1 opens the log file again, in the event loop."""
+        self.install()
+        self.send(signal.SIGUSR1)
+        self.assertEqual(self.done, [])
+        self.reactor.advance(0)
+        self.assertEqual(self.done, ["reopen"])
 
 
 class ExitCodeTests(SynchronousTestCase):
@@ -176,17 +189,17 @@ class ExitCodeTests(SynchronousTestCase):
         self.patch(atexit, "register", self.atexit.append)
 
     def test_ordinary(self) -> None:
-        """Without a code the process ends normally."""
-        ExitCode()
+        """Without a code the log is written, and the process ends normally."""
+        ExitCode(lambda: self.left.append("flush"))
         [at_exit] = self.atexit
         at_exit()
-        self.assertEqual(self.left, [])
+        self.assertEqual(self.left, ["flush"])
 
     def test_code(self) -> None:
         """With a code the process exits with it after everything else."""
-        code = ExitCode()
+        code = ExitCode(lambda: self.left.append("flush"))
         code.code = 4
         self.assertEqual(self.left, [])
         [at_exit] = self.atexit
         at_exit()
-        self.assertEqual(self.left, [4])
+        self.assertEqual(self.left, ["flush", 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any, cast
 
 from twisted.logger import (
@@ -20,7 +21,7 @@ from zope.interface.verify import verifyObject
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver, observer, relay
+from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, relay
 
 WHEN = 1_700_000_000.25
 
@@ -55,16 +56,16 @@ class ObserverTests(SynchronousTestCase):
 
     def written(self, form: str, *events: LogEvent, level: str = "info") -> str:
         """The log after these events."""
-        file = io.StringIO()
-        observe = observer(form, LogLevelFilter(level), file)
+        file = io.BytesIO()
+        observe = LogLevelFilter(level).filter(LogObserver(form, file.write))
         for each in events:
             observe(each)
-        return file.getvalue()
+        return file.getvalue().decode()
 
     def test_interface(self) -> None:
         """The observers provide ILogObserver, as twistd requires."""
-        verifyObject(ILogObserver, observer("text", LogLevelFilter("info"), io.StringIO()))
-        verifyObject(ILogObserver, WorkerObserver(io.StringIO()))
+        verifyObject(ILogObserver, LogObserver("text", print))
+        verifyObject(ILogObserver, LogLevelFilter("info").filter(LogObserver("json", print)))
 
     def test_text(self) -> None:
         """The text format is one line with time, level, namespace and message."""
@@ -120,9 +121,9 @@ class RelayTests(SynchronousTestCase):
 
     def line(self, of: LogEvent) -> bytes:
         """An event as a worker writes it, without its line end."""
-        file = io.StringIO()
-        WorkerObserver(file)(of)
-        line = file.getvalue()
+        file = io.BytesIO()
+        LogObserver("json", file.write)(of)
+        line = file.getvalue().decode()
         self.assertTrue(line.endswith("\n") and line.count("\n") == 1)
         return line.rstrip("\n").encode()
 
@@ -135,9 +136,9 @@ class RelayTests(SynchronousTestCase):
 
     def test_braces(self) -> None:
         """Braces in a line are not format fields."""
-        file = io.StringIO()
-        observer("text", LogLevelFilter("info"), file)(self.relayed(b"{log_level} {nothing}"))
-        self.assertIn("{log_level} {nothing}", file.getvalue())
+        file = io.BytesIO()
+        LogObserver("text", file.write)(self.relayed(b"{log_level} {nothing}"))
+        self.assertIn("{log_level} {nothing}", file.getvalue().decode())
 
     def test_not_utf8(self) -> None:
         """Bytes that are not UTF-8 are replaced."""
@@ -152,10 +153,10 @@ class RelayTests(SynchronousTestCase):
     def test_failure(self) -> None:
         """An event of a worker keeps its traceback."""
         failed = failing(self)
-        file = io.StringIO()
-        observer("json", LogLevelFilter("info"), file)(self.relayed(self.line(failed)))
-        self.assertIn("the disk is full", json.loads(file.getvalue())["traceback"])
-        self.assertEqual(json.loads(file.getvalue())["level"], "error")
+        file = io.BytesIO()
+        LogObserver("json", file.write)(self.relayed(self.line(failed)))
+        self.assertIn("the disk is full", json.loads(file.getvalue().decode())["traceback"])
+        self.assertEqual(json.loads(file.getvalue().decode())["level"], "error")
 
     def test_other_json(self) -> None:
         """JSON that is not an event is logged as text."""
@@ -233,10 +234,10 @@ class FailureLogTests(SynchronousTestCase):
         """The token of the caller is not logged."""
         failed = failing(self)
         for form in "text", "json":
-            file = io.StringIO()
-            observer(form, LogLevelFilter("debug"), file)(failed)
-            self.assertIn("/broken", file.getvalue())
-            self.assertNotIn("secret", file.getvalue())
+            file = io.BytesIO()
+            LogObserver(form, file.write)(failed)
+            self.assertIn("/broken", file.getvalue().decode())
+            self.assertNotIn("secret", file.getvalue().decode())
 
 
 def _collector(events: list[LogEvent]) -> ILogObserver:
@@ -248,9 +249,9 @@ class HostileTests(SynchronousTestCase):
 
     def worker_line(self, **more: Any) -> bytes:
         """An event as a worker writes it."""
-        file = io.StringIO()
-        WorkerObserver(file)(event(**more))
-        return file.getvalue().encode()
+        file = io.BytesIO()
+        LogObserver("json", file.write)(event(**more))
+        return file.getvalue()
 
     def relayed(self, line: bytes) -> LogEvent:
         """The output of the orchestrator for a line."""
@@ -266,10 +267,35 @@ class HostileTests(SynchronousTestCase):
 
     def test_where_and_when(self) -> None:
         """An event of a worker keeps its time and its namespace."""
-        file = io.StringIO()
-        observer("json", LogLevelFilter("info"), file)(self.relayed(self.worker_line()))
-        line = json.loads(file.getvalue())
+        file = io.BytesIO()
+        LogObserver("json", file.write)(self.relayed(self.worker_line()))
+        line = json.loads(file.getvalue().decode())
         self.assertEqual((line["time"], line["namespace"], line["logger"]), (WHEN, "home[1]", "shop"))
+
+    def test_times(self) -> None:
+        """An event whose time no calendar has is logged with the current time."""
+        for seconds in ("1e300", "-1e300", "-5", "1e18", "253402300800"):
+            line = b'{"time":%s,"level":"info","namespace":"x","message":"y"}' % seconds.encode()
+            for form in ("text", "json"):
+                file = io.BytesIO()
+                LogObserver(form, file.write)(self.relayed(line))
+                self.assertIn(b"y", file.getvalue())
+            self.assertLess(abs(json.loads(file.getvalue())["time"] - time.time()), 60)
+
+    def test_fields_of_any_type(self) -> None:
+        """An event whose fields an application has set to values of other types is logged."""
+
+        class Broken:
+            def __str__(self) -> str:
+                raise ValueError
+
+        values: list[Any] = [7, Broken(), ["x"], b"x", float("nan"), float("inf")]
+        for field in ("request_id", "traceback", "log_namespace", "log_time", "worker_time", "worker_logger"):
+            for value in values:
+                for form in ("text", "json"):
+                    file = io.BytesIO()
+                    LogObserver(form, file.write)(event("here", **{field: value}))
+                    self.assertIn(b"here", file.getvalue())
 
     def test_very_long(self) -> None:
         """A long event is one event, shortened to its end."""
@@ -280,15 +306,15 @@ class HostileTests(SynchronousTestCase):
     def test_surrogates(self) -> None:
         """Surrogates, which UTF-8 cannot encode, are escaped."""
         for form in ("text", "json"):
-            file = io.StringIO()
-            observer(form, LogLevelFilter("info"), file)(event("\udcff", request_id="\udcff"))
-            self.assertIn("udcff", file.getvalue())
+            file = io.BytesIO()
+            LogObserver(form, file.write)(event("\udcff", request_id="\udcff"))
+            self.assertIn("udcff", file.getvalue().decode())
 
     def test_forged(self) -> None:
         """In the text format, one event cannot look like two, or contain control sequences."""
-        file = io.StringIO()
+        file = io.BytesIO()
         forged = "\n2026-11-24T01:48:46+0000 critical orchestrator: forged\x1b[2J\r"
-        observer("text", LogLevelFilter("info"), file)(event(forged, request_id=forged, traceback=forged))
-        _, *rest = file.getvalue().split("\n")
-        self.assertNotRegex(file.getvalue(), r"[\x1b\r]")
+        LogObserver("text", file.write)(event(forged, request_id=forged, traceback=forged))
+        _, *rest = file.getvalue().decode().split("\n")
+        self.assertNotRegex(file.getvalue().decode(), r"[\x1b\r]")
         self.assertTrue(all(line.startswith("    ") for line in rest if line), rest)

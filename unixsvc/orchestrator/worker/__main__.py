@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 # TLS handshakes in progress beyond the connection limit: refused clients get their reply encrypted.
 _EXTRA_HANDSHAKES: Final = 16
+# How long the end of the process may wait for the log, in seconds.
+_LAST_LINES: Final = 1.0
 
 
 def main() -> None:
@@ -31,6 +35,7 @@ def main() -> None:
     # These calls precede the imports, which take most of the start time of a worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the orchestrator, which writes the log
     import uvloop
     from setproctitle import setproctitle
 
@@ -44,7 +49,8 @@ def main() -> None:
 
     from unixsvc.orchestrator.worker.messages import COMMANDS_FD
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
-    from unixsvc.telemetry.logs import LogLevelFilter, WorkerObserver
+    from unixsvc.telemetry.log_file import OutputDescriptor
+    from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
 
     config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
@@ -53,7 +59,10 @@ def main() -> None:
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     sys.path.insert(0, config.folder)
     level = LogLevelFilter(config.log.level)
-    observer = level.filter(WorkerObserver(sys.stderr))
+    writer = log_writer("json", OutputDescriptor(2))
+    flush_log = partial(writer.flush, _LAST_LINES)
+    atexit.register(flush_log)
+    observer = level.filter(LogObserver("json", writer.write))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     loop = uvloop.new_event_loop()
     asyncioreactor.install(loop)
@@ -68,10 +77,12 @@ def main() -> None:
     _raise_open_files()
     tls = _or_fail(_load_tls, config)
     _or_fail(_drop_privileges, config)
+    writer.start()  # after all threads must have the privileges of this one
     running = cast(IWorkerReactor, reactor)
-    worker = Worker(config, WorkerRuntime(loop, running, level, orphan_watch, tls))
+    worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
+    flush_log()
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: it would wait for the thread of a blocking action that has timed out.

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -62,12 +62,14 @@ class WorkerRuntime(Struct, frozen=True):
 
     :ivar loop: the event loop that the reactor uses.
     :ivar level: the log level.
+    :ivar flush_log: writes the rest of the log.
     :ivar tls: the TLS settings of each listening socket; None for plain text.
     """
 
     loop: asyncio.AbstractEventLoop
     reactor: IWorkerReactor
     level: LogLevelFilter
+    flush_log: Callable[[], object]
     orphan_watch: OrphanWatch
     tls: Sequence[TlsContext | None] = (None,)
 
@@ -205,6 +207,7 @@ class Worker:
             return
         if self._host is not None:
             self._control.report(self._host.stats())  # the last requests would not be counted otherwise
+        self._runtime.flush_log()  # its pipe is replaced when the orchestrator has the last report
         self._ended = True
         self._control.close()
 

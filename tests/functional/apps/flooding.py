@@ -1,0 +1,25 @@
+"""An application that logs a lot."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from unixsvc import GET, App
+
+_log = Logger()
+
+
+def flood(lines: int) -> int:
+    """Log lines of 1,000 characters."""
+    for number in range(lines):
+        _log.info("{number} {text}", number=number, text="x" * 1_000)
+    return lines
+
+
+async def never() -> None:
+    """Wait for ever."""
+    await Deferred()
+
+
+app = App([GET("/flood", flood), GET("/never", never, public=True)])

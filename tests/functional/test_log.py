@@ -1,0 +1,70 @@
+"""The log of a real orchestrator: it never blocks, and clients cannot fill it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.functional.orchestrator_process import OrchestratorTestCase
+
+_LINES = 6_000  # of 1,000 characters, which are more than the queue and all pipes take
+
+
+class StuckLogTests(OrchestratorTestCase):
+    """A pipe for the log that no process reads."""
+
+    config = '[security]\ntoken = "private"\n[services.flooding]\napp = "flooding:app"\n'
+
+    def flood(self) -> None:
+        """Fill the log."""
+        self.assertEqual(self.ask("flooding", "/flood", data={"lines": _LINES}), _LINES)
+
+    def test_serves(self) -> None:
+        """Requests are answered, and a reload works; later the log says how many events are missing."""
+        running = self.start()
+        running.stop_reading_log()
+        for _ in range(2):
+            self.flood()
+        before = self.worker_pids("flooding")
+        running.signal(signal.SIGHUP)
+        self.eventually(lambda: self.worker_pids("flooding") not in ([], before))
+        running.read_log()
+        event = running.until("events are missing here", "its reader is too slow")
+        missing = int(event["message"].split()[0].replace(",", ""))
+        running.signal(signal.SIGHUP)
+        running.until("reloaded all services")
+        kept = len(running.logged("x" * 1_000))
+        self.assertEqual(event["level"], "warn")
+        self.assertGreaterEqual(missing + kept, 2 * _LINES)
+        self.assertGreater(kept, 1_000)
+
+    def test_term(self) -> None:
+        """TERM ends the orchestrator and its workers."""
+        running = self.start()
+        running.stop_reading_log()
+        self.flood()
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.process.wait(30), 0)
+        self.assertEqual(running.left(), [])
+
+    def test_stopped_orchestrator(self) -> None:
+        """A worker whose output is not read answers requests; later its own events are missing."""
+        running = self.start()
+        os.kill(running.process.pid, signal.SIGSTOP)
+        self.flood()
+        self.assertEqual(self.ask("flooding", "/-/ping"), "pong")
+        os.kill(running.process.pid, signal.SIGCONT)
+        event = running.until("events are missing here")
+        self.assertEqual((event["namespace"], event["logger"]), ("flooding[1]", "log"))
+
+    def test_requests(self) -> None:
+        """A client without a token cannot fill the log with requests that time out at once."""
+        running = self.start()
+        with self.talk("flooding", token=False) as talk:
+            for number in range(500):
+                self.assertEqual(talk.ask(id=number, path="/never", timeout=1e-6)["code"], 504)
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        self.assertEqual(len(running.logged("GET /never exceeded its deadline")), 20)
+        (event,) = running.logged("… 480 more like this")
+        self.assertEqual(event["namespace"], "flooding[1]")
