@@ -13,6 +13,7 @@ from unixsvc.cli.session import Session, location_options
 from unixsvc.client.discovery.connect import is_listening
 from unixsvc.contract.model import Contract, referenced_schema
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.validation import shortened
 from unixsvc.errors import BadGateway, ConfigError
 from unixsvc.socket_directory import service_names, socket_path
 
@@ -49,7 +50,7 @@ def routes(session: Session, service: str, as_json: bool) -> None:
     try:
         found = msgspec.json.decode(contract, type=Contract)
     except msgspec.DecodeError as error:
-        raise BadGateway(f"the contract cannot be read: {error}") from None
+        raise BadGateway(f"the contract cannot be read: {shortened(str(error))}") from None
     rows = [
         [
             each.method,

@@ -12,6 +12,7 @@ from msgspec import Struct
 from unixsvc.cli.output import print_json, print_line, print_table
 from unixsvc.cli.session import Session, location_options
 from unixsvc.config.settings import CONTROL_SERVICE
+from unixsvc.domain.validation import shortened
 from unixsvc.errors import BadGateway
 
 __all__ = ["status"]
@@ -43,7 +44,7 @@ def status(session: Session, as_json: bool) -> None:
     try:
         services = msgspec.json.decode(raw, type=dict[str, _Service])
     except msgspec.DecodeError as error:
-        raise BadGateway(f"the status cannot be read: {error}") from None
+        raise BadGateway(f"the status cannot be read: {shortened(str(error))}") from None
     rows = []
     for name, service in services.items():
         rows.append(_service_row(name, service))

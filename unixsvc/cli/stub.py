@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from unixsvc.cli.session import Session, location_options
+from unixsvc.domain.validation import shortened
 from unixsvc.errors import BadGateway
 
 __all__ = ["stub"]
@@ -45,5 +46,5 @@ def stub(session: Session, service: str, name: str | None) -> None:
     try:
         contract = msgspec.json.decode(reply, type=Contract)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadGateway(f"the contract cannot be read: {error}") from None
+        raise BadGateway(f"the contract cannot be read: {shortened(str(error))}") from None
     click.echo(write_module(contract, service, name or client_name(service)).encode(), nl=False)

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation import TypeForm, shortened
 from unixsvc.errors import BadGateway
 
 __all__ = [
@@ -78,4 +78,4 @@ def result_of(data: Raw, type: TypeForm) -> Result:
     try:
         return msgspec.json.decode(data, type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadGateway(f"the result is not of the expected type: {error}") from None
+        raise BadGateway(f"the result is not of the expected type: {shortened(str(error))}") from None

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, start_order
+from unixsvc.domain.validation import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
@@ -218,7 +219,7 @@ class Orchestrator(MultiService):
         """
         manager = self._running()
         if only and only not in {*new.services, *manager.names}:
-            raise NotFound(f"there is no service {only!r}; there are: {', '.join(new.services)}")
+            raise NotFound(f"there is no service {shortened(only)!r}; there are: {', '.join(new.services)}")
         self._check_order(only, new)
         control_rules = find_rules(new.control, new.source)
         for name in start_order(new.services):

@@ -11,6 +11,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import DeferredLock, gatherResults
 
 from unixsvc.config.settings import ServiceSettings, Settings
+from unixsvc.domain.validation import shortened
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
@@ -251,7 +252,8 @@ class ServiceManager:
         try:
             return self._pools[name]
         except KeyError:
-            raise NotFound(f"there is no service {name!r}; there are: {', '.join(self._pools)}") from None
+            known = ", ".join(self._pools)
+            raise NotFound(f"there is no service {shortened(name)!r}; there are: {known}") from None
 
     def _refuse_if_shut_down(self) -> None:
         if self._shut_down:

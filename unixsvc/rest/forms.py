@@ -11,6 +11,7 @@ import re
 from typing import Final
 from urllib.parse import unquote, urlencode
 
+from unixsvc.domain.validation import MAX_FIELD_ERRORS, shortened
 from unixsvc.errors import Invalid, Malformed
 
 __all__ = ["MAX_FIELDS", "query_of_form"]
@@ -50,7 +51,8 @@ def query_of_form(content_type: bytes, body: bytes) -> str:
             raise Malformed("body: a field of the form is not valid UTF-8")
         fields.append((name, content))
     if files:
-        raise Invalid([{"field": name, "message": "is a file; only text is accepted"} for name in files])
+        message = "is a file; only text is accepted"
+        raise Invalid([{"field": shortened(name), "message": message} for name in files[:MAX_FIELD_ERRORS]])
     return urlencode(fields)
 
 

@@ -160,8 +160,8 @@ class ProblemTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """The keys of a dict are checked."""
-        [problem] = find_field_errors(dict[int, int], b'{"a":1}', ENCODED)
-        self.assertIn("Expected `int`", problem.message)
+        [problem] = find_field_errors(dict[str, dict[int, int]], b'{"x":{"a":1}}', ENCODED)
+        self.assertEqual(problem, FieldError("x", "Expected `int`, got `str`"))
 
     def test_text(self) -> None:
         """Values from text are converted before validation."""
@@ -226,3 +226,9 @@ class ProblemTests(SynchronousTestCase):
     def test_problem_without_place(self) -> None:
         """An error without a path concerns the whole value."""
         self.assertEqual(find_field_errors(int, "x", DECODED), [FieldError("", "Expected `int`, got `str`")])
+
+    def test_place_in_a_quoted_value(self) -> None:
+        """A quoted value that looks like the place of an error is no place."""
+        for text in ("x - at `$.y`", "x - at `$.y` - at `", " - at `key` in `$.z`"):
+            [problem] = find_field_errors(dict[str, Literal["a"]], {"n": text}, DECODED)
+            self.assertEqual(problem, FieldError("n", f"Invalid enum value '{text}'"))

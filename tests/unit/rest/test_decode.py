@@ -246,6 +246,13 @@ class MultipartTests(SynchronousTestCase):
         for file in (empty + b"x", b'name="f"; filename="x.txt"\r\n\r\n'):
             self.assertRaises(Invalid, read, form(file), KIND)
 
+    def test_many_files_with_long_names(self) -> None:
+        """At most 100 files are named, each with at most 300 characters."""
+        body = form(*[b'name="' + b"f" * 5000 + b'"; filename="x.txt"\r\n\r\nx'] * 200)
+        error = self.assertRaises(Invalid, read, body, KIND)
+        self.assertEqual({len(each["field"]) for each in error.detail}, {300})
+        self.assertEqual(len(error.detail), 100)
+
     def test_malformed(self) -> None:
         """Malformed forms are 400: no boundary, no end, no name, no headers, too many fields."""
         for body, kind in (
