@@ -172,6 +172,7 @@ class OrchestratorTestCase(SynchronousTestCase):
     """
 
     config = '[services.codes]\napp = "codes:app"\n'
+    _slowness = 1.0  # how many times a second the start of the orchestrator took, at least once
 
     def setUp(self) -> None:
         """Make the folder."""
@@ -191,11 +192,17 @@ class OrchestratorTestCase(SynchronousTestCase):
         :param ready: whether to wait until it says that all its services are.
         :param options: of :class:`OrchestratorProcess`.
         """
+        started = time.monotonic()
         running = OrchestratorProcess(self.folder, *arguments, **options)
         self.addCleanup(running.end)
         if ready:
             running.until("ready: ")
+            self._slowness = max(1.0, time.monotonic() - started)
         return running
+
+    def on_busy_machine(self, seconds: float) -> float:
+        """A time limit, longer in proportion where the start of the orchestrator took more than a second."""
+        return seconds * self._slowness
 
     def token(self) -> str:
         """The token that the orchestrator has created."""

@@ -33,7 +33,7 @@ class KillsTests(OrchestratorTestCase):
             time.sleep(max(started + 2.0 - time.monotonic(), 0.0))
         outcome = self.assert_no_call_lost(load)
         self.record_value(f"back within {slowest:.2f} s; {outcome}")
-        self.assertLess(slowest, 1.0)
+        self.assertLess(slowest, self.on_busy_machine(1.0))
         self.assertGreater(outcome.retried, 0)
         self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
 

@@ -65,7 +65,7 @@ class LifecycleTests(OrchestratorTestCase):
                 os.kill(pid, signal.SIGKILL)
             started = time.monotonic()
             self.assertNotIn(self.ask("codes", "/peer")["worker"], before)
-            self.assertLess(time.monotonic() - started, seconds)
+            self.assertLess(time.monotonic() - started, self.on_busy_machine(seconds))
             self.eventually(lambda: self.statuses() == ["ready", "ready"])
         running.until("signal 9")
 
@@ -77,7 +77,7 @@ class LifecycleTests(OrchestratorTestCase):
         started = time.monotonic()
         os.kill(self.worker_pids()[0], signal.SIGKILL)
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
-        self.assertLess(time.monotonic() - started, 3.0)
+        self.assertLess(time.monotonic() - started, self.on_busy_machine(3.0))
         running.interrupt()
         self.assertEqual(running.wait(), 0)
 

@@ -42,7 +42,7 @@ class OrphanTests(OrchestratorTestCase):
         again = self.start()
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.eventually(lambda: running.left() == [], 2.0)
-        self.assertLess(time.monotonic() - started, 2.0)
+        self.assertLess(time.monotonic() - started, self.on_busy_machine(2.0))
         self.assertEqual((notified.rest(), silent.rest()), (b"", b""))
         again.signal(signal.SIGTERM)
         self.assertEqual(again.wait(), 0)
@@ -80,7 +80,7 @@ class OrphanTests(OrchestratorTestCase):
         running.process.wait()
         started = time.monotonic()
         self.eventually(lambda: running.left() == [], 5.0)
-        self.assertLess(time.monotonic() - started, 1.0 + 1.0)
+        self.assertLess(time.monotonic() - started, self.on_busy_machine(1.0 + 1.0))
 
     def test_starting(self) -> None:
         """A worker that hangs in an import exits at once."""

@@ -28,7 +28,7 @@ class WatchdogTests(OrchestratorTestCase):
         """A worker is replaced within a second of the watchdog time, and others are unharmed."""
         others = set(self.worker_pids()) - {pid}, self.worker_pids("other")
         self.eventually(lambda: pid not in self.worker_pids() and len(self.worker_pids()) == 2)
-        self.assertLess(time.monotonic() - started, 1.0 + 1.0)
+        self.assertLess(time.monotonic() - started, self.on_busy_machine(1.0 + 1.0))
         self.eventually(lambda: not psutil.pid_exists(pid))
         self.assertLess(others[0], set(self.worker_pids()))
         self.assertEqual(self.worker_pids("other"), others[1])
@@ -56,7 +56,7 @@ class WatchdogTests(OrchestratorTestCase):
         self.eventually(lambda: len(self.worker_pids()) < 2 or time.monotonic() > started + 0.9)
         running.until("is silent", "watchdog")
         self.eventually(lambda: len(self.worker_pids()) == 2)
-        self.assertLess(time.monotonic() - started, 1.0 + 1.0)
+        self.assertLess(time.monotonic() - started, self.on_busy_machine(1.0 + 1.0))
         running.until("versioned.py", "stand_still")
         self.assertEqual(running.logged("is silent")[1:], [])
 
