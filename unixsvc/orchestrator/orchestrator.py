@@ -18,6 +18,7 @@ from zope.interface import implementer
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, start_order
 from unixsvc.domain.validation import shortened
 from unixsvc.errors import ConfigError, NotFound
+from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -25,7 +26,6 @@ from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
 from unixsvc.orchestrator.service_manager import ServiceManager
-from unixsvc.orchestrator.shared_result import SharedResult, run_detached
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.worker.messages import SetLogLevel

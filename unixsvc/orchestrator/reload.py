@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.shared_result import SharedResult
+from unixsvc.execution.shared_result import SharedResult
 
 __all__ = ["ReloadQueue", "check_reloadable"]
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
-from unixsvc.orchestrator.shared_result import SharedResult
+from unixsvc.execution.shared_result import SharedResult
 
 __all__ = ["reversed_order", "run_in_order"]
 

@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
+from unixsvc.execution.shared_result import SharedResult
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
-from unixsvc.orchestrator.shared_result import SharedResult
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import Command
 from unixsvc.service.host import ServiceHost

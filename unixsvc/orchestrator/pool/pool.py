@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
+from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.connection_counts import ConnectionCounts
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -23,7 +24,6 @@ from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.orchestrator.pool.workers import WorkerSet
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.shared_result import SharedResult
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command

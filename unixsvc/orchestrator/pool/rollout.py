@@ -8,11 +8,11 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from unixsvc.errors import ConfigError
+from unixsvc.execution.shared_result import SharedResult
 from unixsvc.orchestrator.pool.model import WorkerPhase
 from unixsvc.orchestrator.pool.policy import died_early
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
-from unixsvc.orchestrator.shared_result import SharedResult
 
 __all__ = ["Rollout"]
 

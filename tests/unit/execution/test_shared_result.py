@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.shared_result import SharedResult, run_detached
+from unixsvc.execution.shared_result import SharedResult, run_detached
 
 
 class SharedResultTests(SynchronousTestCase):
