@@ -30,13 +30,11 @@ class StuckLogTests(OrchestratorTestCase):
         self.eventually(lambda: self.worker_pids("flooding") not in ([], before))
         running.read_log()
         event = running.until("events are missing here", "its reader is too slow")
-        missing = int(event["message"].split()[0].replace(",", ""))
+        self.assertRegex(event["message"], r"\A[1-9][0-9,]* events")
         running.signal(signal.SIGHUP)
         running.until("reloaded all services")
-        kept = len(running.logged("x" * 1_000))
         self.assertEqual(event["level"], "warn")
-        self.assertGreaterEqual(missing + kept, 2 * _LINES)
-        self.assertGreater(kept, 1_000)
+        self.assertGreater(len(running.logged("x" * 1_000)), 1_000)
 
     def test_term(self) -> None:
         """TERM ends the orchestrator and its workers."""

@@ -91,7 +91,10 @@ def make_core(
     if services is None:
         services = clients
     metrics = ServiceMetrics()
-    health, statistics = HealthCheck(config.service), ServiceStatistics(metrics, clients)
+    health, statistics = (
+        HealthCheck(config.service, reactor, config.limits.request_timeout),
+        ServiceStatistics(metrics, clients),
+    )
     router = Router(
         app,
         config.settings,

@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
-import svcs
-from twisted.logger import Logger
+import math
+from contextvars import copy_context
+from typing import Final, cast
 
-from unixsvc.errors import Cancelled, Unavailable
+import svcs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from unixsvc.domain.request_context import set_current_request
+from unixsvc.errors import DeadlineExceeded, Unavailable
+from unixsvc.execution.shared_result import SharedResult
 
 __all__ = ["HealthCheck"]
 
+# The pings are application code that may be expensive, and anybody may send the request.
+_MIN_INTERVAL: Final = 1.0  # seconds
+
 
 class HealthCheck:
-    """Runs the health checks that the application has registered with svcs.
+    """Runs the health checks that the application has registered with svcs, at most once a second.
+
+    Requests within that time share the result. The checks depend on no request: neither does the deadline of
+    one apply to them, nor are they cancelled with one.
 
     :param service: the name of the service.
+    :param seconds: the time limit of all checks together.
     :ivar problem: the check that failed last, with its error; empty if none has failed. It may hold internal
         details and is not for clients.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, reactor: IReactorTime, seconds: float) -> None:
         self._service = service
+        self._reactor = reactor
+        self._seconds = seconds
         self._log = Logger(namespace=service)
+        self._started = -math.inf
+        self._healthy: SharedResult[bool] | None = None
         self.problem = ""
 
     async def check(self, container: svcs.Container) -> dict[str, str]:
-        """Ping every dependency in turn.
+        """Ping every dependency in turn, or wait for the result of the checks that run.
 
         :returns: the result of ``/-/health``.
         :raises Unavailable: if one of them fails.
         """
-        for dependency in container.get_pings():
-            try:
-                await dependency.aping() if dependency.is_async else dependency.ping()
-            except Cancelled:  # the caller has disconnected
-                raise
-            except Exception as error:  # a check is application code and may raise anything
-                self.problem = f"{dependency.name}: {type(error).__name__}: {error}"
-                self._log.failure("health check {name} failed", name=dependency.name)
-                raise Unavailable from None
+        healthy = self._healthy
+        now = self._reactor.seconds()
+        if healthy is None or (healthy.done and now - self._started >= _MIN_INTERVAL):
+            healthy = self._healthy = SharedResult()
+            self._started = now
+            copy_context().run(self._start, healthy, container.registry)
+        if not await healthy.wait():
+            raise Unavailable
         return {"status": "ok", "service": self._service}
+
+    def _start(self, healthy: SharedResult[bool], registry: svcs.Registry) -> None:
+        set_current_request(None)
+        pings = Deferred.fromCoroutine(self._ping_all(registry))
+        timeout = self._reactor.callLater(self._seconds, pings.cancel)
+
+        def end(result: bool) -> None:
+            if timeout.active():
+                timeout.cancel()
+            healthy.succeed(result)
+
+        # Not an Exception: asyncio's CancelledError, or sys.exit() in a check.
+        pings.addErrback(self._crashed).addCallback(end)
+
+    async def _ping_all(self, registry: svcs.Registry) -> bool:
+        with svcs.Container(registry) as container:
+            for dependency in container.get_pings():
+                try:
+                    await dependency.aping() if dependency.is_async else dependency.ping()
+                except CancelledError:
+                    return self._failed(dependency.name, DeadlineExceeded())
+                except Exception as error:  # a check is application code and may raise anything
+                    return self._failed(dependency.name, error)
+        return True
+
+    def _crashed(self, failure: Failure) -> bool:
+        return self._failed("all", cast(BaseException, failure.value))
+
+    def _failed(self, name: str, error: BaseException) -> bool:
+        self.problem = f"{name}: {type(error).__name__}: {error}"
+        self._log.failure("health check {name} failed", Failure(error), name=name)
+        return False

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from typing import Any
 
 import svcs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc import App
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.message import Request
+from unixsvc.domain.request_context import current_request, set_current_request
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.routing.container import ServiceContext
 from unixsvc.service.factory import make_service_host
+from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing import ImmediateRunner, MemoryService
@@ -103,13 +109,14 @@ class HealthTests(SynchronousTestCase):
         service = MemoryService(App([], container))
         for _ in range(2):
             self.successResultOf(service.get("/-/health"))
+            service.clock.advance(1)
         first, closed, second, _ = found
         self.assertIsInstance(first, Database)
         self.assertIsNot(first, second)
         self.assertEqual(closed, "closed")
 
     def test_recovers(self) -> None:
-        """Each request runs the pings again."""
+        """After a second a request runs the pings again."""
         ill = [True]
 
         def ping(database: Database) -> None:
@@ -119,7 +126,79 @@ class HealthTests(SynchronousTestCase):
         service = MemoryService(app_with(ping))
         self.assert_unwell(service, "db-7")
         ill.append(False)
+        service.clock.advance(1)
         self.successResultOf(service.get("/-/health"))
+
+    def test_once_a_second(self) -> None:
+        """Requests within a second share one run of the pings, also one that fails."""
+        runs: list[object] = []
+
+        def ping(database: Database) -> None:
+            runs.append(database)
+            broken(database)
+
+        service = MemoryService(app_with(ping))
+        self.assert_unwell(service, "db-7")
+        for _ in range(3):
+            service.clock.advance(0.3)
+            self.failureResultOf(service.get("/-/health"), Unavailable)
+        self.assertEqual((len(runs), self.flushLoggedErrors()), (1, []))
+        service.clock.advance(0.2)
+        self.assert_unwell(service, "db-7")
+        self.assertEqual(len(runs), 2)
+
+    def test_shared(self) -> None:
+        """Requests wait for the pings that run, however long they take; one that gives up cancels nothing."""
+        waiting: list[Deferred[None]] = []
+
+        async def ping(queue: Queue) -> None:
+            waiting.append(Deferred())
+            await waiting[-1]
+
+        service = MemoryService(app_with(None, ping))
+        impatient = service.call("GET", "/-/health", {}, timeout=0.5)
+        others = [service.get("/-/health") for _ in range(3)]
+        service.clock.advance(0.5)
+        self.failureResultOf(impatient, DeadlineExceeded)
+        service.clock.advance(2)
+        others.append(service.get("/-/health"))
+        self.assertEqual(len(waiting), 1)
+        waiting[0].callback(None)
+        for each in others:
+            self.assertEqual(self.successResultOf(each)["status"], "ok")
+        self.assertNoResult(service.get("/-/health"))
+        self.assertEqual(len(waiting), 2)
+
+    def test_no_request(self) -> None:
+        """Pings have no request context, so no deadline of a caller limits their calls."""
+        found: list[object] = []
+
+        async def ping(queue: Queue) -> None:
+            found.append(current_request())
+
+        registry = svcs.Registry()
+        registry.register_factory(Queue, Queue, ping=ping)
+        check = HealthCheck("shop", Clock(), 30.0).check
+        outer = Request("GET", "/-/health"), 0.5
+
+        def run() -> Deferred[dict[str, str]]:
+            set_current_request(outer)
+            result = Deferred.fromCoroutine(check(svcs.Container(registry)))
+            self.assertIs(current_request(), outer)
+            return result
+
+        self.successResultOf(copy_context().run(run))
+        self.assertEqual(found, [None])
+
+    def test_exits(self) -> None:
+        """A ping that ends with an exception that is no Exception makes the reply 503."""
+
+        async def ping(queue: Queue) -> None:
+            raise asyncio.CancelledError
+
+        service = MemoryService(app_with(None, ping))
+        self.failureResultOf(service.get("/-/health"), Unavailable)
+        self.assertEqual(len(self.flushLoggedErrors(asyncio.CancelledError)), 1)
 
     def test_takes_too_long(self) -> None:
         """A ping that exceeds the request timeout makes the reply 503."""
