@@ -27,7 +27,7 @@ from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
-from unixsvc.rest.response import BARE, JSON
+from unixsvc.rest.response import JSON, PAGE
 from unixsvc.rest.server.writer import set_headers, set_response
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
@@ -176,7 +176,7 @@ class KleinBridge:
     def render(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
         """Have a route answer a request."""
         call = self._calls[request] = KleinCall(request, message, context)
-        set_headers(request, BARE.pairs + self._builder.common_headers(context))
+        set_headers(request, PAGE.pairs + self._builder.common_headers(context))
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         request.notifyFinish().addBoth(self._finished, call)

@@ -16,6 +16,7 @@ __all__ = [
     "BARE",
     "CONTINUE",
     "JSON",
+    "PAGE",
     "PROBLEM_JSON",
     "REASONS",
     "DateHeader",
@@ -66,6 +67,8 @@ _INERT: Final[HeaderPairs] = (
 _STREAM: Final[HeaderPairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"), *_INERT)
 
 BARE: Final = _kind(*_SAFE)
+# A page may have a form. Under "no-referrer" a browser sends it with "Origin: null", as from another origin.
+PAGE: Final = _kind((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"same-origin"))
 JSON: Final = _kind((b"Content-Type", b"application/json"), *_INERT)
 PROBLEM_JSON: Final = _kind((b"Content-Type", PROBLEM), *_INERT)
 

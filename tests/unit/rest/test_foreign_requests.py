@@ -90,6 +90,11 @@ class ForeignRequestTests(SynchronousTestCase):
         for headers in ({}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}):
             self.assertEqual(there.request("POST", "/x", headers=headers).code, 200)
 
+    def test_own_form(self) -> None:
+        """A page of the application lets a browser send its forms with an ``Origin``."""
+        found = self.gateway().request("POST", "/page")
+        self.assertEqual((found.code, found.header("Referrer-Policy")), (200, "same-origin"))
+
     def test_reading(self) -> None:
         """A page of another origin may send requests that change nothing; CORS withholds the response."""
         found = self.gateway().request("GET", "/x", headers={"Origin": EVIL, "Sec-Fetch-Site": "cross-site"})
