@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -25,8 +25,6 @@ _OPTIONS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # No host name is resolved, whatever the page requests.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 _INSTALL: Final = (
     ("apt-get", "update"),
@@ -35,14 +33,17 @@ _INSTALL: Final = (
 
 
 @contextmanager
-def run_browser(width: int = 1280, height: int = 900) -> Iterator[BrowserContext]:
+def run_browser(width: int = 1280, height: int = 900, names: Sequence[str] = ()) -> Iterator[BrowserContext]:
     """A headless browser with an empty profile, which is removed at the end.
 
     :param width: of its pages, in pixels.
     :param height: of its pages, in pixels.
+    :param names: host names that lead to 127.0.0.1. No other is resolved, whatever a page requests.
     """
-    # Chromium's sandbox does not work as root.
-    options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    rules = [*(f"MAP {name} 127.0.0.1" for name in names), "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
+    options = [*_OPTIONS, f"--host-resolver-rules={', '.join(rules)}"]
+    if os.geteuid() == 0:  # Chromium's sandbox does not work as root
+        options.append("--no-sandbox")
     with TemporaryDirectory(prefix="unixsvc-browser-") as home, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             os.path.join(home, "profile"),

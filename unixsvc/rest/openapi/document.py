@@ -17,6 +17,8 @@ __all__ = ["VERSION", "describe"]
 VERSION: Final = "3.1.0"
 
 _COMPONENTS: Final = "#/components/"
+# Relative to the document: it may be below a prefix that a reverse proxy strips.
+_SERVERS: Final[list[Json]] = [{"url": "."}]
 _DESCRIPTION: Final = """\
 Errors are `application/problem+json` (RFC 9457). Every request may have these headers:
 
@@ -74,6 +76,7 @@ def describe(
             "version": version or first.version or "0",
             "description": (description or _DESCRIPTION) + _unavailable_notice(contracts),
         },
+        "servers": _SERVERS,
         "tags": [{"name": tag} for tag in dict.fromkeys(_tags(paths.items))],
         "paths": paths.items,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 from hypothesis import given, settings
@@ -65,6 +66,14 @@ class DocumentTests(SynchronousTestCase):
             found.add((method, path.replace("%20", " ").replace("%C3%A9", "é")))
         self.assertEqual(found, {(method, re.sub(r":\w+\}", "}", path)) for method, path in wanted})
         self.assertEqual(len(found), len(contract.routes))
+
+    def test_servers(self) -> None:
+        """The base of the paths is the folder of the document, whatever prefix it is below."""
+        [server] = document_of(*ROUTES)["servers"]
+        for document, expected in (
+            ("http://h:1/openapi.json", "http://h:1/user"), ("https://h/api/openapi.json", "https://h/api/user"),
+        ):  # fmt: skip
+            self.assertEqual(urljoin(document, server["url"]).rstrip("/") + "/user", expected)
 
     def test_unavailable(self) -> None:
         """A mount whose service is not available is mentioned; the rest is complete."""
