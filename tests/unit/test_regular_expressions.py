@@ -17,6 +17,7 @@ _PACKAGE: Final = Path(unixsvc.__file__).parent
 _CONFIGURED = "the configuration or the environment, not a peer"
 _DECLARED = "the application's source, not a peer"
 _CONTRACT = "a contract: each repetition is of one class of characters, which its successor does not match"
+_DIGITS = "digits, with a point or an exponent in between: one way to match each"
 _CLASS = "one repetition of one class of characters"
 
 REASONS: Final = {
@@ -27,6 +28,7 @@ REASONS: Final = {
     "contract.describe": _DECLARED,
     "datasource.service_clients": "at most 63 characters",
     "datasource.unix": "the application's mounts, not a peer",
+    "domain.validation.validator": _DIGITS,
     "orchestrator.systemd.activation": _CONFIGURED,
     "rest.decode": "bounded repetitions; spaces are followed by what is no space",
     "rest.forms": "bounded, or of a class that its successor does not match; each match starts at its own ;",
@@ -36,7 +38,7 @@ REASONS: Final = {
     "rest.server.parser": "each repetition is of one class, which its successor does not match",
     "rest.server.request_head": "at most 8,192 bytes; each repetition is of one class, without its successor",
     "routing.checks": _DECLARED,
-    "routing.pattern": "digits, with a point or an exponent in between: one way to match each",
+    "routing.pattern": _DIGITS,
     "routing.signature": _DECLARED,
     "security.tokens": "64 characters",
     "security.identity": _CONFIGURED,

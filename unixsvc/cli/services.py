@@ -13,7 +13,7 @@ from unixsvc.cli.session import Session, location_options
 from unixsvc.client.discovery.connect import is_listening
 from unixsvc.contract.model import Contract, referenced_schema
 from unixsvc.domain.json import Json, JsonObject
-from unixsvc.domain.validation import shortened
+from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import BadGateway, ConfigError
 from unixsvc.socket_directory import service_names, socket_path
 

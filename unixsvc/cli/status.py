@@ -12,7 +12,7 @@ from msgspec import Struct
 from unixsvc.cli.output import print_json, print_line, print_table
 from unixsvc.cli.session import Session, location_options
 from unixsvc.config.settings import CONTROL_SERVICE
-from unixsvc.domain.validation import shortened
+from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import BadGateway
 
 __all__ = ["status"]

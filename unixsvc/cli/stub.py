@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from unixsvc.cli.session import Session, location_options
-from unixsvc.domain.validation import shortened
+from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import BadGateway
 
 __all__ = ["stub"]

@@ -16,7 +16,7 @@ from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["AsyncClientBase"]
 

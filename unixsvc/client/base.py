@@ -11,7 +11,7 @@ from unixsvc.client.discovery.connect import connect
 from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
 from unixsvc.client.retry import RetryPolicy
 from unixsvc.domain.call_options import StreamOptions
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["ClientBase", "ClientOptions", "Stats"]
 

@@ -9,7 +9,8 @@ from msgspec import Raw
 
 from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
-from unixsvc.domain.validation import TypeForm, shortened
+from unixsvc.domain.validation.field_errors import shortened
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import BadGateway
 
 __all__ = [

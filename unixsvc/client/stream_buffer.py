@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import WINDOW
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["BufferedStream", "StreamBuffer"]
 

@@ -12,7 +12,9 @@ from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceOptions, ServiceSettings
 from unixsvc.config.types import Seconds
-from unixsvc.domain.validation import DECODED, FieldError, find_field_errors
+from unixsvc.domain.validation.field_errors import FieldError
+from unixsvc.domain.validation.formats import DECODED
+from unixsvc.domain.validation.validator import find_field_errors
 from unixsvc.errors import ConfigError
 
 __all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_table", "read_file"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["CallOptions", "OpenOptions", "StreamOptions"]
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, start_order
-from unixsvc.domain.validation import shortened
+from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.orchestrator.control import control_app, control_settings

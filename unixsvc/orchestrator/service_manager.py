@@ -11,7 +11,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import DeferredLock, gatherResults
 
 from unixsvc.config.settings import ServiceSettings, Settings
-from unixsvc.domain.validation import shortened
+from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory

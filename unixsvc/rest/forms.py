@@ -11,7 +11,7 @@ import re
 from typing import Final
 from urllib.parse import unquote, urlencode
 
-from unixsvc.domain.validation import MAX_FIELD_ERRORS, shortened
+from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, shortened
 from unixsvc.errors import Invalid, Malformed
 
 __all__ = ["MAX_FIELDS", "query_of_form"]

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Request
-from unixsvc.domain.validation import (
-    ENCODED,
-    MAX_FIELD_ERRORS,
-    QUERY,
-    FieldError,
-    InputFormat,
-    TypeForm,
-    field_error,
-    find_field_errors,
-)
+from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError, field_error
+from unixsvc.domain.validation.formats import ENCODED, QUERY, InputFormat
+from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of
+from unixsvc.domain.validation.validator import NOT_FINITE, Validator, holds_numbers
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.query import QueryParser
@@ -78,6 +71,7 @@ class _PathValue:
     def __init__(self, hint: TypeForm) -> None:
         self._hint = hint
         self._check = checker_for(hint)
+        self._may_be_odd = holds_numbers(hint, QUERY)
 
     def __call__(self, value: object, field: str, errors: list[FieldError]) -> object:
         try:
@@ -85,63 +79,61 @@ class _PathValue:
         except msgspec.ValidationError as error:
             errors.append(field_error(field, str(error)))
             return None
-        if _is_not_finite(result):
-            errors.append(_not_finite_error(field))
+        if self._may_be_odd and isinstance(value, str) and _TEXT.has_odd_number(self._hint, value):
+            errors.append(FieldError(field, NOT_FINITE))
         else:
             errors += islice(self._check(result, field), MAX_FIELD_ERRORS) if self._check else []
         return result
 
 
 class _DataReader:
-    """Reads ``data`` into a struct, or the query if there is no data."""
+    """Reads ``data`` into an object, or the query if there is no data.
 
-    def __init__(self, struct: type[Struct]) -> None:
-        self._struct = struct
-        self._decode = msgspec.json.Decoder(struct).decode
-        self._check = checker_for(struct)
-        self.names = struct.__struct_fields__
-        self._parse_query = QueryParser(struct).parse
+    :param type_form: the type of the object.
+    """
 
-    def read(self, request: Request, errors: list[FieldError]) -> Struct | None:
+    def __init__(self, type_form: TypeForm) -> None:
+        self._type = type_form
+        self._decode = msgspec.json.Decoder(type_form).decode
+        self._check = checker_for(type_form)
+        self.names = tuple(each.name for each in fields_of(bare(type_form)) or ())
+        self._parse_query = QueryParser(type_form).parse
+        self._numbers = {form.name: holds_numbers(type_form, form) for form in (ENCODED, QUERY)}
+        # For most types a value that has been decoded is valid.
+        self._needs_look = self._check is not None or self._numbers[ENCODED.name]
+        self._needs_look_at_query = self._check is not None or self._numbers[QUERY.name]
+
+    def read(self, request: Request, errors: list[FieldError]) -> object:
         value: Json = request.data
         form = ENCODED
         try:
             if request.query and bytes(value) == bytes(EMPTY):
                 value, form = self._parse_query(request.query), QUERY
-                result: Struct = form.convert(value, self._struct)
-                errors += self._not_finite_fields(result, value)
+                result: object = form.convert(value, self._type)
+                needs_look = self._needs_look_at_query
             else:
                 result = self._decode(value)
+                needs_look = self._needs_look
+            if needs_look:
+                errors += self._look(value, form, result)
         except msgspec.ValidationError:
-            errors += _explain(self._struct, value, form)
+            errors += self._explain(value, form)
             return None
         except NOT_JSON:
             raise Malformed("data: is not JSON") from None
-        if self._check is not None:
-            errors += islice(self._check(result, ""), MAX_FIELD_ERRORS)
         return result
 
-    def _not_finite_fields(self, result: Struct, given: Mapping[str, object]) -> list[FieldError]:
-        return [
-            _not_finite_error(each.encode_name)
-            for each in msgspec.structs.fields(self._struct)
-            if each.encode_name in given and _is_not_finite(getattr(result, each.name))
-        ]
+    def _look(self, value: Json, form: InputFormat, result: object) -> list[FieldError]:
+        """Return the problems of a value that fits the type."""
+        if self._numbers[form.name] and Validator(form).has_odd_number(self._type, value):
+            return self._explain(value, form)
+        return [] if self._check is None else [*islice(self._check(result, ""), MAX_FIELD_ERRORS)]
+
+    def _explain(self, value: Json, form: InputFormat) -> list[FieldError]:
+        try:
+            return Validator(form, checker_for).errors(self._type, value)
+        except NOT_JSON:
+            raise Malformed("data: is not JSON") from None
 
 
-def _explain(struct: type[Struct], value: Json, form: InputFormat) -> list[FieldError]:
-    try:
-        return find_field_errors(struct, value, form)
-    except NOT_JSON:
-        raise Malformed("data: is not JSON") from None
-
-
-def _is_not_finite(value: object) -> bool:
-    """Return whether a value is or contains infinity or NaN, which text can represent and JSON cannot."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return any(map(_is_not_finite, value))
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-def _not_finite_error(field: str) -> FieldError:
-    return FieldError(field, "Expected a finite number")
+_TEXT: Final = Validator(QUERY)

@@ -6,20 +6,20 @@ import dataclasses
 import re
 import types
 from collections.abc import Callable, Iterator
+from itertools import islice
 from string import Formatter
 from typing import Annotated, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from unixsvc.domain.json import Json
-from unixsvc.domain.validation import FieldError, TypeForm, field_error, join
+from unixsvc.domain.validation.field_errors import FieldError, field_error, join
+from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.validation.validator import Checker
 from unixsvc.errors import ConfigError
 
-__all__ = ["Check", "Checker", "checker_for"]
+__all__ = ["Check", "checker_for"]
 
-# Yields the errors of a value. An iterator, so that a megabyte of invalid items costs no more than the errors
-# that are reported.
-Checker: TypeAlias = Callable[[Json, str], Iterator[FieldError]]
 _Structs: TypeAlias = dict[TypeForm, Checker]
 
 
@@ -70,8 +70,7 @@ def checker_for(hint: TypeForm, structs: _Structs | None = None) -> Checker | No
     origin = get_origin(hint)
     if origin is Annotated:
         own: list[Checker] = [each.errors for each in arguments[1:] if isinstance(each, Check)]
-        nested = checker_for(arguments[0], structs)
-        return _all_of([*own, *([nested] if nested else [])])
+        return _all_of(own, checker_for(arguments[0], structs))
     if struct := _as_struct(hint):
         return _of_fields(struct, structs)
     if origin in (Union, types.UnionType):
@@ -113,10 +112,16 @@ def _item_of(
     return None
 
 
-def _all_of(checkers: list[Checker]) -> Checker | None:
-    if len(checkers) < 2:
-        return checkers[0] if checkers else None
-    return lambda value, field: (error for check in checkers for error in check(value, field))
+def _all_of(own: list[Checker], nested: Checker | None) -> Checker | None:
+    """Combine the checks of a value, the first of which to fail is reported, and those of its parts."""
+    if not own:
+        return nested
+
+    def check(value: object, field: str) -> Iterator[FieldError]:
+        yield from islice((error for each in own for error in each(value, field)), 1)
+        yield from () if nested is None else nested(value, field)
+
+    return check
 
 
 def _of_fields(struct: type[msgspec.Struct], structs: _Structs) -> Checker:

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Union, get_args, get_origin
 from urllib.parse import parse_qs
 
 import msgspec
-from msgspec import Struct
 
 from unixsvc.domain.json import JsonObject
-from unixsvc.domain.validation import QUERY, TypeForm
+from unixsvc.domain.validation.formats import QUERY
+from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of
 from unixsvc.errors import Malformed
 from unixsvc.routing.signature import is_list
 
@@ -22,25 +22,25 @@ _CHECKED: Final = "on"
 
 
 class QueryParser:
-    """Parses queries and urlencoded forms for one struct.
+    """Parses queries and urlencoded forms for one type.
 
     A form sends every text field, empty ones too. So an empty field that has a default and whose type has no
     value for the empty text, as a number, counts as absent. A checked checkbox is ``on``, which is true.
 
-    :param struct: whose fields the query has.
+    :param type_form: the type whose fields the query has.
     """
 
-    def __init__(self, struct: type[Struct]) -> None:
-        fields = msgspec.structs.fields(struct)
-        self._lists = {each.encode_name for each in fields if is_list(each.type)}
+    def __init__(self, type_form: TypeForm) -> None:
+        fields = fields_of(bare(type_form)) or ()
+        self._lists = {each.encoded for each in fields if is_list(each.type)}
         self._never_empty: set[str] = set()
         self._checkboxes: set[str] = set()
         for each in fields:
-            type_form = _item_type(each.type) if each.encode_name in self._lists else each.type
+            type_form = _item_type(each.type) if each.encoded in self._lists else each.type
             if not (each.required or _can_be(type_form, "")):
-                self._never_empty.add(each.encode_name)
+                self._never_empty.add(each.encoded)
             if _can_be(type_form, "true") and not _can_be(type_form, _CHECKED):
-                self._checkboxes.add(each.encode_name)
+                self._checkboxes.add(each.encoded)
 
     def parse(self, query: str) -> JsonObject:
         """Return the values by name: lists of texts for lists, the last text for other types.

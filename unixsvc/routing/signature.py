@@ -23,7 +23,7 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.domain.message import Created, Request
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ConfigError
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.route import Action

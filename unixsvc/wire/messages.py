@@ -18,7 +18,8 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
-from unixsvc.domain.validation import ENCODED, find_field_errors
+from unixsvc.domain.validation.formats import ENCODED
+from unixsvc.domain.validation.validator import find_field_errors
 from unixsvc.errors import BadGateway, Malformed, NotJSON
 
 __all__ = [

@@ -7,6 +7,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,8 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.actions import Colour, Even, Limit, New, Tree, Unit, binder, bound, taking
 from unixsvc.domain.message import Request
-from unixsvc.domain.validation import MAX_FIELD_ERRORS
+from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS
 from unixsvc.errors import Invalid, Malformed
+from unixsvc.routing.checks import Check
 
 
 class ArgumentTests(SynchronousTestCase):
@@ -173,6 +175,53 @@ class InvalidTests(BindingTestCase):
             data=b'{"even":3,"evens":[4,5]}',
         )
 
+    def test_checks_and_conversions(self) -> None:
+        """The errors of checks and of types are listed together, in the order of the fields."""
+        action = taking(
+            id=Even, a=int, even=Even, evens=list[Even], unit=Unit | None, more=(Even | None, None)
+        )
+        self.assert_problems(
+            {
+                "id": "1 is odd",
+                "a": "is required",
+                "even": "3 is odd",
+                "evens[0]": "5 is odd",
+                "evens[1]": "Expected `int`, got `str`",
+                "evens[2]": "7 is odd",
+                "unit.unit": "Expected `str`, got `int`",
+                "more": "9 is odd",
+            },
+            action,
+            "/{id:int}",
+            1,
+            data=b'{"even":3,"evens":[5,"x",7,8],"unit":{"unit":1},"more":9}',
+        )
+        self.assert_problems(
+            {"a": "Expected `int`, got `str`", "even": "3 is odd"},
+            taking(a=int, even=Even),
+            query="a=x&even=3",
+        )
+
+    def test_decimals(self) -> None:
+        """A decimal is a finite number, wherever it comes from, and checks see no other."""
+        positive = Annotated[Decimal, Check(lambda value: value > 0, message="{value} is not positive")]
+        action = taking(id=Decimal, a=positive, b=(positive, Decimal(1)), c=(list[Decimal], []))
+        text = "Expected a finite number"
+        problems = {"id": text, "a": text, "b": "-1 is not positive", "c[1]": text}
+        data = b'{"a":"NaN","b":"-1","c":["1.5","1_0"]}'
+        self.assert_problems(problems, action, "/{id}", "1_0", data=data)
+        self.assert_problems(problems, action, "/{id}", "-Infinity", query="a=NaN&b=-1&c=1.5&c=1_0")
+        found = bound(action, "/{id}", "1.50", data=b'{"a":"2e3","b":1.25,"c":[-1,"+3"]}')
+        self.assertEqual(
+            found, {"id": Decimal("1.50"), "a": 2000, "b": Decimal("1.25"), "c": [Decimal(-1), Decimal(3)]}
+        )
+        self.assertEqual(bound(action, "/{id}", "1", query="a=1&c=1")["c"], [Decimal(1)])
+
+    def test_malformed_beside_decimals(self) -> None:
+        """Data that is not JSON is malformed, also for types with decimals."""
+        for data in (b'{"a":"NaN"', b'{"a":"\xff"}'):
+            self.assertRaises(Malformed, bound, taking(a=Decimal), data=data)
+
     def test_no_object(self) -> None:
         """Data that is JSON but not an object is invalid, not malformed."""
         for action in (taking(new=New), taking(a=(int, 0))):
@@ -282,7 +331,7 @@ class QueryTests(BindingTestCase):
         self.assertEqual(bound(action, query="b=1.5"), {"a": math.inf, "b": [1.5], "c": None})
         message = "Expected a finite number"
         self.assert_problems(
-            {"a": message, "b": message, "c": message}, action, query="a=inf&b=1&b=nan&c=-inf"
+            {"a": message, "b[1]": message, "c": message}, action, query="a=inf&b=1&b=nan&c=-inf"
         )
 
     def test_only_without_data(self) -> None:

@@ -99,6 +99,14 @@ SAMPLE = App([
 ])  # fmt: skip
 
 
+def nested(depth: int) -> Any:
+    """A value that is wrong at its end."""
+    value: Any = {"type": "Cat", "lives": "x"}
+    for _ in range(depth):
+        value = {"type": "Dog", "friends": [value]}
+    return value
+
+
 def inputs(contract: Any) -> Iterator[tuple[str, Any]]:
     """For each place in a message its name, and the function that makes the message from a text."""
     routes = [route for route in contract["routes"] if not route["path"].startswith("/-/")]
@@ -132,6 +140,9 @@ def inputs(contract: Any) -> Iterator[tuple[str, Any]]:
     yield "the method", lambda text: {"path": "/-/ping", "method": text}
     for name in "path", "auth_token", "timeout", "credit", "data":
         yield f"the field {name}", lambda text, name=name: {"path": "/-/ping", name: text}
+    yield "friends of friends", lambda text: {
+        "method": "POST", "path": "/everything", "data": {"pet": nested(len(text) // 64), "name": text}
+    }  # fmt: skip
     yield "the path", lambda text: {"path": f"/{text}"}
     yield "meta", lambda text: {"path": "/-/ping", "meta": {"a": text, text: "a", "request_id": text}}
     yield "a field of the message", lambda text: {"path": 7, text: text}

@@ -22,7 +22,7 @@ from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client"]

@@ -9,7 +9,7 @@ from functools import partial
 from msgspec import Raw
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["Stream"]
 

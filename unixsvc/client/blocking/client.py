@@ -19,7 +19,7 @@ from unixsvc.client.connection import Call, ResponseReceived
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.retry import RetryState
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ServiceError
 
 __all__ = ["Client", "Stream"]

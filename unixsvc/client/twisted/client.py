@@ -31,7 +31,7 @@ from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import OpenOptions
 from unixsvc.domain.message import Created
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 from unixsvc.transport.private_apis import asyncio_loop_of
 

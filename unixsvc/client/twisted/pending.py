@@ -17,7 +17,7 @@ from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import BadGateway, ServiceError
 
 __all__ = ["FirstAttempt", "open_either", "request"]

@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
-from unixsvc.domain.validation import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["Stream"]
 

@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.validation import (
-    DECODED,
-    ENCODED,
-    MAX_FIELD_ERRORS,
-    QUERY,
-    FieldError,
-    InputFormat,
-    find_field_errors,
-)
+from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError
+from unixsvc.domain.validation.formats import DECODED, ENCODED, QUERY, InputFormat
+from unixsvc.domain.validation.validator import find_field_errors
 
 Name = Annotated[str, Meta(min_length=1)]
 
@@ -153,15 +147,30 @@ class ProblemTests(SynchronousTestCase):
         self.assert_problems(Pair, [1, "x"], {"[1]": "Expected `int`, got `str`"})
 
     def test_annotated_dict(self) -> None:
-        """Constraints of a whole dict are checked if its values are valid."""
+        """Constraints of a whole dict are checked beside those of its values."""
         kind = Annotated[dict[str, int], Meta(max_length=1)]
         self.assert_problems(kind, {"a": 1, "b": 2}, {"": "Expected `object` of length <= 1"})
-        self.assert_problems(kind, {"a": 1, "b": "x"}, {"b": "Expected `int`, got `str`"})
+        expected = {"": "Expected `object` of length <= 1", "b": "Expected `int`, got `str`"}
+        self.assert_problems(kind, {"a": 1, "b": "x"}, expected)
+        tags = Annotated[list[int], Meta(max_length=1), Meta(min_length=1)]
+        self.assert_problems(
+            dict[str, tags],
+            {"a": [1, "x"], "b": [], "c": ["x"], "d": "x"},
+            {
+                "a": "Expected `array` of length <= 1",
+                "a[1]": "Expected `int`, got `str`",
+                "b": "Expected `array` of length >= 1",
+                "c[0]": "Expected `int`, got `str`",
+                "d": "Expected `array`, got `str`",
+            },
+        )
 
     def test_keys(self) -> None:
-        """The keys of a dict are checked."""
-        [problem] = find_field_errors(dict[str, dict[int, int]], b'{"x":{"a":1}}', ENCODED)
-        self.assertEqual(problem, FieldError("x", "Expected `int`, got `str`"))
+        """The keys of a dict are checked beside its values."""
+        value = {"x": {"a": 1, "7": "x", "8": 8, "b": "x"}}
+        problem = "Expected `int`, got `str`"
+        expected = {"x.a": problem, "x.7": problem, "x.b": problem}
+        self.assertEqual(problems(dict[str, dict[int, int]], value, ENCODED), expected)
 
     def test_text(self) -> None:
         """Values from text are converted before validation."""
