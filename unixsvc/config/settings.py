@@ -41,6 +41,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar max_connections: further connections get a reply with code 503.
     :ivar max_inflight: pending requests over all connections; further requests get a reply with code 503.
     :ivar backlog: connections that may wait to be accepted, see ``listen(2)``.
+    :ivar authentication_timeout: a client without a valid token that sends no whole message for this time is
+        disconnected where the policy demands a token, in seconds.
+    :ivar max_buffered_bytes: bytes of messages of unauthenticated clients that the worker buffers.
+    :ivar max_connections_per_user: as ``max_connections``, for each user; 0 for half of
+        ``max_connections``.
     """
 
     request_timeout: Seconds = 30.0
@@ -50,6 +55,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections: Count = 1024
     max_inflight: Count = 1024
     backlog: Count = 1024
+    authentication_timeout: Seconds = 5.0
+    max_buffered_bytes: Annotated[int, Meta(ge=64)] = 67_108_864
+    max_connections_per_user: NoLimit = 0
+
+    @property
+    def connections_per_user(self) -> int:
+        """The most connections that one user may have."""
+        return self.max_connections_per_user or (self.max_connections + 1) // 2
 
 
 class Security(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +116,7 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     :ivar answer_ttl: how long a reply is kept for its idempotency key, in seconds.
     :ivar max_answers: maximum number of replies kept.
 
-    The last seven override the keys of :class:`Limits` for this service.
+    The last ten override the keys of :class:`Limits` for this service.
     """
 
     workers: Count | Literal["auto"] = 1
@@ -131,8 +144,11 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     request_timeout: Seconds | None = None
     message_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
+    authentication_timeout: Seconds | None = None
     max_message_bytes: Annotated[int, Meta(ge=64)] | None = None
+    max_buffered_bytes: Annotated[int, Meta(ge=64)] | None = None
     max_connections: Count | None = None
+    max_connections_per_user: NoLimit | None = None
     max_inflight: Count | None = None
     backlog: Count | None = None
 

@@ -158,6 +158,7 @@ class PoolFactory:
             log=settings.log,
             token=self._token,
             privileges=find_privileges(service, f"services.{name}", os.geteuid()),
+            owner=os.geteuid(),
             socket_dir=settings.socket_dir,
             http=settings.http if name == HTTP_SERVICE else None,
         )

@@ -25,6 +25,7 @@ from unixsvc.rest.headers.hosts import HostRules
 from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
+from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.writer import Responder, send
 from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
@@ -104,6 +105,8 @@ class Gateway(Resource):
         tokenless = self._expects_token and message.auth_token is None
         context = response_context(method, headers, message, tokenless=tokenless)
         answer = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
+        if message.auth_token is not None and (client := _client_of(request)) is not None:
+            client.token_shown(message.caller)
         if isinstance(answer, Reply):
             send(request, self._builder.from_reply(answer, context))
         else:
@@ -122,6 +125,12 @@ class Gateway(Resource):
             pending.respond(answer)
         else:
             pending.wait_for(answer, seconds)
+
+
+def _client_of(request: WebRequest) -> ClientAccount | None:
+    """The account of the client; None on a site of twisted.web's own, whose connections have none."""
+    client: ClientAccount | None = getattr(request.channel, "client", None)
+    return client
 
 
 async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:

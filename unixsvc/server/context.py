@@ -49,6 +49,7 @@ class HandlerContext(Struct, frozen=True):
         this service.
     :ivar http: for handlers that speak HTTP.
     :ivar admission: decides which processes may connect; None for the rules of ``security``.
+    :ivar owner: the uid of the orchestrator.
     """
 
     service: str
@@ -62,6 +63,7 @@ class HandlerContext(Struct, frozen=True):
     contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]] | None = None
     http: HttpOptions = HttpOptions()
     admission: Admission | None = None
+    owner: int = 0
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.

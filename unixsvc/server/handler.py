@@ -55,10 +55,16 @@ class SocketRequestHandler(Service):
         limits = context.limits
         self._context = context
         self._registry = ConnectionRegistry(
-            context.handle, limits, context.security, context.reactor, context.admission
+            context.handle,
+            limits,
+            context.security,
+            context.reactor,
+            context.admission,
+            owner=context.owner,
         )
         self._port = GracefulPort(context.endpoint, context.reactor)
-        self._check_interval = min(_CHECK_INTERVAL, limits.message_timeout / 4, limits.idle_timeout / 4)
+        timeouts = limits.message_timeout, limits.idle_timeout, limits.authentication_timeout
+        self._check_interval = min(_CHECK_INTERVAL, min(timeouts) / 4)
         self._checks = LoopingCall(self._registry.check_time)
         self._checks.clock = context.reactor
         self._factory = _ConnectionFactory(self._registry, context.service)

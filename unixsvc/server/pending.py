@@ -23,6 +23,8 @@ MAX_STREAMS: Final = 128
 # Bytes of bare replies that wait for earlier ones, from which on no more requests are read: as many as a
 # transport buffers.
 _MAX_WAITING: Final = 65_536
+# Smaller messages are not counted while their requests are pending, as max_inflight bounds those.
+_MIN_COUNTED: Final = 1024
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
 
 
@@ -32,21 +34,26 @@ class PendingOwner(Protocol):
     def continue_serving(self) -> None:
         """Go on after a reply: something that held up the connection may be over."""
 
+    def account(self) -> None:
+        """Note that this connection holds more or fewer bytes than before."""
+
 
 class PendingRequest:
     """One request.
 
     :param credit: of a stream: how many items may be sent; None if all may.
+    :param size: of the message in bytes, if it is to be counted.
     :ivar running: the action while it is suspended, or the stream.
     :ivar reply: of a bare request that is answered, but has to wait for earlier ones; encoded.
     """
 
-    __slots__ = ("credit", "id", "oneway", "reply", "running")
+    __slots__ = ("credit", "id", "oneway", "reply", "running", "size")
 
-    def __init__(self, id: Id, *, oneway: bool = False, credit: int | None = None) -> None:
+    def __init__(self, id: Id, *, oneway: bool = False, credit: int | None = None, size: int = 0) -> None:
         self.id = id
         self.oneway = oneway
         self.credit = credit
+        self.size = size
         self.running: RunningAction | RunningStream | None = None
         self.reply: bytes | None = None
 
@@ -62,6 +69,7 @@ class PendingRequests:
     :ivar crowded: no more is to be read before some requests are answered: too many are pending, or too many
         bytes of replies wait for earlier ones. Streams do not count: the credit that they wait for would not
         be read either.
+    :ivar message_bytes: the size of those messages that are worth counting.
     :ivar item_batches: how many times stream items were written.
     """
 
@@ -74,6 +82,7 @@ class PendingRequests:
         "_writer",
         "crowded",
         "item_batches",
+        "message_bytes",
         "requests",
     )
 
@@ -83,6 +92,7 @@ class PendingRequests:
         self._owner: PendingOwner | None = owner
         self.crowded = False
         self.item_batches = 0
+        self.message_bytes = 0
         self.requests: dict[int | str | PendingRequest, PendingRequest] = {}
         # Made when first needed: most connections have neither.
         self._streams: dict[PendingRequest, None] | None = None
@@ -95,21 +105,27 @@ class PendingRequests:
         return all(isinstance(running, RunningStream) and running.blocked for running in self._running())
 
     def start(
-        self, message: ClientMessage, suspended: SuspendedCoroutine[Reply | ReplyStream], timeout: float
+        self,
+        message: ClientMessage,
+        suspended: SuspendedCoroutine[Reply | ReplyStream],
+        timeout: float,
+        size: int,
     ) -> None:
         """Run a suspended action to its end.
 
         :param timeout: in seconds.
+        :param size: of the message, in bytes.
         """
-        pending = self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit))
+        pending = self._add_message(message, size)
         done = partial(self._done, pending)
         pending.running = RunningAction(suspended, self._reactor, timeout, done)
 
-    def start_stream(self, message: ClientMessage, stream: ReplyStream) -> None:
-        """Run a stream to its end."""
-        self._done(
-            self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit)), stream
-        )
+    def start_stream(self, message: ClientMessage, stream: ReplyStream, size: int) -> None:
+        """Run a stream to its end.
+
+        :param size: of the message, in bytes.
+        """
+        self._done(self._add_message(message, size), stream)
 
     def reply_in_order(self, reply: Reply) -> None:
         """Send a bare reply, after those of all earlier bare requests."""
@@ -150,6 +166,12 @@ class PendingRequests:
     def _running(self) -> list[RunningAction | RunningStream]:
         return [pending.running for pending in self.requests.values() if pending.running is not None]
 
+    def _add_message(self, message: ClientMessage, size: int) -> PendingRequest:
+        if size < _MIN_COUNTED:
+            size = 0
+        self.message_bytes += size
+        return self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit, size=size))
+
     def _add(self, pending: PendingRequest) -> PendingRequest:
         self.requests[pending if pending.id is None else pending.id] = pending
         if pending.id is None and not pending.oneway:
@@ -169,6 +191,9 @@ class PendingRequests:
             reply = reply.refuse(refusal)
         ready = self._settle(pending, reply)
         if self._owner is not None:
+            if pending.size:
+                self.message_bytes -= pending.size
+                self._owner.account()
             self._writer.write(b"".join(ready))
             self._owner.continue_serving()
 

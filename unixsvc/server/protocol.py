@@ -10,8 +10,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.domain.message import Caller
+from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
+from unixsvc.security.buffer_budget import Room
 from unixsvc.server.idle_monitor import ConnectionSnapshot, IdleMonitor, Timeout
 from unixsvc.server.lifecycle import (
     ConnectionAction,
@@ -91,7 +92,7 @@ class ServerProtocol:
         if refusal is not None:
             self.refuse(refusal)
             if self._registry.crowded:
-                self.transport.abortConnection()
+                self.transport.loseConnection()
 
     def connectionMade(self) -> None:
         """Nothing: :meth:`makeConnection` has done all."""
@@ -118,6 +119,8 @@ class ServerProtocol:
         self._lifecycle.handle(ConnectionEvent.LOST)
         self._registry.closed(self)
         self._pending.disconnect()
+        if self._receiver.counted:
+            self._registry.budget.hold(self, 0)
         # It refers to this object: a cycle would keep both until the garbage collector finds them.
         del self._receiver
 
@@ -134,7 +137,12 @@ class ServerProtocol:
     def stopProducing(self) -> None:
         """The transport is about to be lost: :meth:`connectionLost` follows."""
 
-    # What the registry calls.
+    # What the registry and its budget call.
+
+    @property
+    def peer(self) -> Peer:
+        """The process that has connected."""
+        return self._caller.peer
 
     def drain(self) -> None:
         """Send goaway if the client understands that, and serve it until it disconnects."""
@@ -165,7 +173,7 @@ class ServerProtocol:
         )
         if self._idle_monitor is None:
             self._idle_monitor = IdleMonitor()
-        limits = self._registry.limits
+        limits = self._registry.limits_for(self._caller, receiver.served)
         timeout = self._idle_monitor.check(snapshot, limits, now, wait_for_idle=wait_for_idle)
         if timeout is Timeout.IDLE:
             self._handle(ConnectionEvent.FINISH)
@@ -174,13 +182,48 @@ class ServerProtocol:
         elif timeout is Timeout.STALLED:
             self.transport.abortConnection()
 
+    @property
+    def delayed(self) -> bool:
+        """True if the server has not answered yet, or not had the time to serve what has arrived."""
+        return self._receiver.scheduled or bool(self._pending.requests)
+
+    def resume_reading(self) -> None:
+        """Read on, as the budget has room again."""
+        self._receiver.has_room = True
+        self._receiver.pause_or_resume()
+
+    def expire(self) -> None:
+        """Refuse the client: it keeps others waiting."""
+        if self._writer.blocked:
+            self.transport.abortConnection()
+        else:
+            self.refuse(Incomplete())
+
     # What the parts call.
 
     def refuse(self, error: ServiceError) -> None:
         """Reply with an error that concerns the whole connection, and close it."""
         self._lifecycle.handle(ConnectionEvent.REFUSE)
+        self._drop_input()
         self._pending.reply_in_order(error_to_reply(error))
         self.advance()
+
+    def account(self) -> None:
+        """Note how many bytes this connection makes the worker hold, unless the client has shown a token."""
+        receiver = self._receiver
+        authenticated = self._caller.grant is not None
+        size = 0 if authenticated else receiver.framer.size + self._pending.message_bytes
+        if size == receiver.counted:
+            return
+        receiver.counted = size
+        room = self._registry.budget.hold(self, size)
+        if room is Room.LATER:
+            receiver.has_room = False
+            receiver.pause_or_resume()
+        elif room is Room.NONE and self._pending.requests:
+            self.abort()
+        elif room is Room.NONE:
+            self.refuse(Unavailable())
 
     def advance(self) -> None:
         """Carry out what the state demands by now."""
@@ -223,8 +266,14 @@ class ServerProtocol:
         self.transport.loseWriteConnection()
         self._receiver.pause_or_resume()
 
+    def _drop_input(self) -> None:
+        self._receiver.framer.clear()
+        if self._receiver.counted:
+            self.account()
+
     def _cancel_pending(self) -> None:
         self._idle_monitor = None
+        self._drop_input()
         self._pending.cancel_all(Unavailable())
         self.advance()
         if self._writer.blocked:

@@ -30,6 +30,7 @@ _IN_USE: Final = [{"field": "id", "message": "is that of a pending request"}]
 # Compared for each message: module globals are faster than attributes of a class.
 _CLOSING: Final = ConnectionState.CLOSING
 _INPUT_ENDED: Final = ConnectionState.INPUT_ENDED
+_LOST: Final = ConnectionState.LOST
 _UNAUTHORIZED: Final = Unauthorized.code
 
 
@@ -42,12 +43,16 @@ class ReceiverOwner(Protocol):
     def advance(self) -> None:
         """Carry out what the state demands by now."""
 
+    def account(self) -> None:
+        """Note that this connection holds more or fewer bytes than before."""
+
 
 class RequestReceiver:
     """Cuts received bytes into messages, and hands each request to the use case.
 
     At most 64 messages are served in one turn of the reactor. Reading is paused while requests cannot be
-    served: too many are pending, or the client does not take its replies. So the rest stays with the client.
+    served: too many are pending, the client does not take its replies, or the worker buffers too much. So the
+    rest stays with the client.
 
     :param handle: the use case.
     :param caller: the client.
@@ -57,6 +62,8 @@ class RequestReceiver:
     :param owner: notified of protocol errors, and of the end of each turn that changed the state.
     :ivar transport: set when the connection is made.
     :ivar framer: what is received and not served yet.
+    :ivar counted: number of bytes of this connection that the budget counts.
+    :ivar has_room: the budget allows to read on.
     :ivar served: number of messages that were served.
     :ivar identified: a message had an id, so the client understands goaway.
     :ivar reading: the transport is not paused.
@@ -71,7 +78,9 @@ class RequestReceiver:
         "_pending",
         "_reactor",
         "_writer",
+        "counted",
         "framer",
+        "has_room",
         "identified",
         "reading",
         "scheduled",
@@ -93,6 +102,8 @@ class RequestReceiver:
         owner: ReceiverOwner,
     ) -> None:
         self.framer = framer
+        self.counted = 0
+        self.has_room = True
         self.identified = False
         self.reading = True
         self.scheduled = False
@@ -122,6 +133,8 @@ class RequestReceiver:
         rest = self.framer.take_rest()
         if rest.strip() and self._lifecycle.state < _CLOSING:
             self._serve_message(rest)
+        if self.counted:
+            self._owner.account()
 
     def serve(self, data: bytes = b"") -> None:
         """Serve messages until there are no more, or other clients have their turn.
@@ -138,6 +151,9 @@ class RequestReceiver:
             else:
                 self._serve_turn(messages)
         state = self._lifecycle.state
+        if state is not _LOST and (self.counted or self.framer.pending):
+            self._owner.account()
+            state = self._lifecycle.state
         if state or self.scheduled or not self.reading or self._writer.blocked or self._pending.crowded:
             self.pause_or_resume()
             if state:
@@ -155,8 +171,9 @@ class RequestReceiver:
         if state >= _INPUT_ENDED:
             reading = state is ConnectionState.LINGERING
         else:
-            reading = not (self.scheduled or self._writer.blocked or self._pending.crowded)
-        if reading != self.reading and state is not ConnectionState.LOST:
+            busy = self.scheduled or self._writer.blocked or self._pending.crowded
+            reading = self.has_room and not busy
+        if reading != self.reading and state is not _LOST:
             self.reading = reading
             if reading:
                 self.transport.resumeProducing()
@@ -181,7 +198,9 @@ class RequestReceiver:
     def _serve_messages(self, messages: list[bytes]) -> bool:
         """Serve messages; false if there are more, for a later turn or for none."""
         for index, message in enumerate(messages):
-            if self._writer.blocked or self._pending.crowded or self._lifecycle.state >= _CLOSING:
+            if self._lifecycle.state >= _CLOSING:
+                return False
+            if self._writer.blocked or self._pending.crowded:
                 self.framer.put_back(messages[index:])
                 return False
             self._serve_message(message)
@@ -227,7 +246,7 @@ class RequestReceiver:
             request = to_request(decoded, self._caller)
             reply = self._handle(request)
             if not isinstance(reply, Reply):
-                self._start(decoded, request, reply)
+                self._start(decoded, request, reply, len(message))
                 return
             if decoded.oneway:
                 pass
@@ -243,11 +262,14 @@ class RequestReceiver:
         message: ClientMessage,
         request: Request,
         reply: SuspendedCoroutine[Reply | ReplyStream] | ReplyStream,
+        size: int,
     ) -> None:
         if isinstance(reply, ReplyStream):
-            self._pending.start_stream(message, reply)
+            self._pending.start_stream(message, reply, size)
         else:
-            self._pending.start(message, reply, self._handle.seconds_for(request))
+            self._pending.start(message, reply, self._handle.seconds_for(request), size)
+        if self._pending.message_bytes:
+            self._owner.account()
 
     def _refuse_duplicate(self, message: ClientMessage) -> None:
         if not message.oneway:

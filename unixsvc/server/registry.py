@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Final, Protocol
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IHandleMessage
-from unixsvc.domain.message import Caller
+from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.security.buffer_budget import BufferBudget
+from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.security.peer_rules import PeerRules
 from unixsvc.server.context import Admission
 from unixsvc.transport.interfaces import ServerTransport
@@ -19,15 +23,21 @@ from unixsvc.transport.interfaces import ServerTransport
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 
 
-# Refused connections that may read their reply at the same time. Further ones are aborted: they use file
-# descriptors as the others do.
+# Refused connections that may read their reply at the same time. Further ones are closed at once: they use
+# file descriptors as the others do.
 _MAX_REFUSED: Final = 16
+_OFF: Final = "off"
+_REQUIRED: Final = "required"
 
 
 class RegisteredConnection(Protocol):
     """One connection, as the registry sees it."""
 
     transport: ServerTransport
+
+    @property
+    def peer(self) -> Peer:
+        """The process that has connected."""
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Act on time-outs."""
@@ -42,11 +52,13 @@ class RegisteredConnection(Protocol):
 class ConnectionRegistry:
     """Counts connections, refuses those over the limits, and drains all of them.
 
-    :param security: which processes may connect.
+    :param security: which processes may connect, and which of them must show a token.
     :param admission: decides that instead; None for the rules of ``security``.
+    :param owner: the uid of the orchestrator.
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
+    :ivar budget: for what is received from clients without a token.
     """
 
     def __init__(
@@ -56,10 +68,17 @@ class ConnectionRegistry:
         security: Security,
         reactor: IReactorTime,
         admission: Admission | None = None,
+        *,
+        owner: int = 0,
     ) -> None:
         self.handle = handle
         self.limits = limits
         self.reactor = reactor
+        self.budget = BufferBudget(limits)
+        idle_timeout = min(limits.authentication_timeout, limits.idle_timeout)
+        self._unauthenticated_limits = replace(limits, idle_timeout=idle_timeout)
+        self._token = security.token
+        self._quota = ConnectionQuota(limits, owner)
         rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
         self._admission = rules.connect if rules and admission is None else admission
         self._connections: set[RegisteredConnection] = set()
@@ -73,7 +92,7 @@ class ConnectionRegistry:
 
     @property
     def crowded(self) -> bool:
-        """Whether so many refused connections are open that further ones are to be aborted."""
+        """Whether so many refused connections are open that further ones are to be closed at once."""
         return len(self._refused) > _MAX_REFUSED
 
     def opened(self, connection: RegisteredConnection, caller: Caller) -> ServiceError | None:
@@ -89,24 +108,39 @@ class ConnectionRegistry:
             refusal = self._admission(caller, connection.transport)
             if refusal is not None:
                 return self._refuse(connection, refusal)
-        if len(self._connections) - len(self._refused) > self.limits.max_connections:
+        count = len(self._connections) - len(self._refused) - 1
+        if count >= self._quota.unlimited and not self._quota.allows(
+            caller.peer, self._peers(connection), count
+        ):
             return self._refuse(connection, Unavailable())
         return None
 
     def closed(self, connection: RegisteredConnection) -> None:
         """Remove a connection that is lost."""
         self._connections.discard(connection)
-        if self._refused:
+        if self._refused and connection in self._refused:
             self._refused.discard(connection)
+        elif self._quota.counts_users:
+            self._quota.closed(connection.peer, len(self._connections) - len(self._refused))
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def limits_for(self, caller: Caller, served: int) -> Limits:
+        """The limits of one connection: where the policy demands a token, its idle time-out is short before.
+
+        :param served: the number of messages that the caller has sent.
+        """
+        if caller.trusted or self._token == _OFF or (served and self._token != _REQUIRED):
+            return self.limits
+        return self._unauthenticated_limits
 
     def check_time(self) -> None:
         """Act on the time-outs of all connections."""
         now = self.reactor.seconds()
         for connection in list(self._connections):
             connection.check_time(now, wait_for_idle=self._wait_for_idle)
+        self.budget.check(now)
 
     def drain(self, *, wait_for_idle: bool) -> Deferred[None]:
         """Ask every client to disconnect, and serve each until it has. It may be called again.
@@ -128,6 +162,11 @@ class ConnectionRegistry:
         """Answer pending requests with 503, and close every connection."""
         for connection in list(self._connections):
             connection.abort()
+
+    def _peers(self, new: RegisteredConnection) -> Iterator[Peer]:
+        """The peers of all connections that are served, without a new one."""
+        served = self._connections - self._refused
+        return (connection.peer for connection in served if connection is not new)
 
     def _refuse(self, connection: RegisteredConnection, error: ServiceError) -> ServiceError:
         # It lingers until its client has read the reply, and must not use up what the others may have.

@@ -142,6 +142,7 @@ def handler_context(
         limits=config.limits,
         security=config.security,
         reactor=reactor,
+        owner=config.owner,
         token=config.token,
         has_path=core.has_path,
         contracts=core.contracts.collect,

@@ -43,6 +43,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar socket_dir: the socket directory; empty if there is none.
     :ivar counts_slot: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
     :ivar http: the HTTP settings of the gateway; None for other services.
+    :ivar owner: the uid of the orchestrator.
     """
 
     service: str
@@ -57,6 +58,7 @@ class WorkerConfig(Struct, frozen=True):
     socket_dir: str = ""
     counts_slot: int = 0
     http: Http | None = None
+    owner: int = 0
 
     def __repr__(self) -> str:
         # The default one would show the token in logs.

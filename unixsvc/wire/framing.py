@@ -37,6 +37,16 @@ class MessageFramer:
         return bool(self._unsplit or self._partial)
 
     @property
+    def size(self) -> int:
+        """The number of bytes that were not taken out."""
+        return len(self._unsplit) + len(self._partial)
+
+    def clear(self) -> None:
+        """Drop all bytes."""
+        self._unsplit = b""
+        self._partial = bytearray()  # releases the memory, which clear() need not do
+
+    @property
     def has_more(self) -> bool:
         """True if there are bytes that were not split yet when messages were taken."""
         return bool(self._unsplit)

@@ -27,6 +27,9 @@ max_message_bytes = 64
 max_connections = 5
 max_inflight = 6
 backlog = 7
+authentication_timeout = 8
+max_buffered_bytes = 9000000
+max_connections_per_user = 3
 
 [security]
 token = "private"
@@ -124,7 +127,7 @@ class LoadTests(ConfigTestCase):
         """All keys are read."""
         settings = self.load(FULL)
         self.assertEqual((settings.socket_mode, settings.log), (0o770, Log("json", "debug")))
-        self.assertEqual(settings.limits, Limits(1, 2.5, 3, 64, 5, 6, 7))
+        self.assertEqual(settings.limits, Limits(1, 2.5, 3, 64, 5, 6, 7, 8, 9_000_000, 3))
         self.assertEqual(settings.security, Security("private", (0, 1000), (4,)))
         self.assertEqual(settings.control, ControlAccess(("root", 1000), ("adm",), (4,), (4, "5")))
         home = settings.services["home"]
@@ -157,7 +160,9 @@ class LoadTests(ConfigTestCase):
         self.assertEqual((home.max_requests, home.max_memory, home.max_age), (0, 0, 0.0))
         self.assertEqual((home.depends_on, home.essential), ((), False))
         self.assertEqual((home.user, home.group, home.umask, home.rlimits), ("", "", "", ResourceLimits()))
-        self.assertEqual(msgspec.structs.astuple(Limits()), (30.0, 30.0, 300.0, 1_048_576, 1024, 1024, 1024))
+        limits = (30.0, 30.0, 300.0, 1_048_576, 1024, 1024, 1024, 5.0, 67_108_864, 0)
+        self.assertEqual(msgspec.structs.astuple(Limits()), limits)
+        self.assertEqual(Limits().connections_per_user, 512)
 
     def test_limits_of_a_service(self) -> None:
         """A limit of a service overrides the general one."""

@@ -30,7 +30,7 @@ class HandlerTests(SynchronousTestCase):
         """A service that listens."""
         self.clock, self.endpoint = Clock(), MemoryEndpoint()
         limits = Limits(idle_timeout=8)
-        context = HandlerContext("x", Actions(), self.endpoint, limits, Security(), self.clock)
+        context = HandlerContext("x", Actions(), self.endpoint, limits, Security(token="off"), self.clock)
         self.handler = SocketRequestHandler(context)
         self.run_to_end(self.handler.listen())
 
@@ -166,6 +166,7 @@ class PeerRulesTests(SynchronousTestCase):
 
         class Anyone:
             transport: Any = None
+            peer = Peer()
 
             def check_time(self, now: float, *, wait_for_idle: bool) -> None: ...
             def drain(self) -> None: ...

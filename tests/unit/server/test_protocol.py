@@ -315,7 +315,7 @@ class AdmissionTests(SynchronousTestCase):
         client = connect(Limits(max_connections=2))
         client.connect_another()
         crowd = [client.connect_another() for _ in range(20)]
-        self.assertEqual([transport.closed for transport, _ in crowd], ["half"] * 16 + ["abort"] * 4)
+        self.assertEqual([transport.closed for transport, _ in crowd], ["half"] * 16 + ["lose"] * 4)
         client.connection.connectionLost()
         transport, _ = client.connect_another()
         self.assertEqual(transport.closed, "")

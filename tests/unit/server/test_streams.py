@@ -83,7 +83,7 @@ class StreamTestCase(SynchronousTestCase):
         self.sources = Sources()
         around = self.sources
         self.handle = HandleMessage(around, around, around, around, max_inflight=9999, request_timeout=30.0)
-        self.client = ServerConnection(self.limits, Security(), self.handle)
+        self.client = ServerConnection(self.limits, Security(token="off"), self.handle)
 
     def codes(self) -> list[int]:
         """The codes of the replies since the last call, without the items."""

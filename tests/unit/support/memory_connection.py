@@ -64,9 +64,15 @@ class Actions:
 class ServerConnection:
     """One client's connection, and the registry that it belongs to."""
 
-    def __init__(self, limits: Limits, security: Security, handle: IHandleMessage | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        security: Security,
+        handle: IHandleMessage | None = None,
+        actions: Actions | None = None,
+    ) -> None:
         self.clock = Clock()
-        self.actions = Actions()
+        self.actions = actions or Actions()
         self.registry = ConnectionRegistry(handle or self.actions, limits, security, self.clock)
         self.transport, self.connection = self.connect_another()
 
@@ -97,8 +103,8 @@ class ServerConnection:
 
 
 def connect(limits: Limits | None = None, security: Security | None = None) -> ServerConnection:
-    """Connect a client."""
-    return ServerConnection(limits or Limits(), security or Security())
+    """Connect a client; by default no token is demanded."""
+    return ServerConnection(limits or Limits(), security or Security(token="off"))
 
 
 def wait(n: int, **more: Any) -> dict[str, Any]:

@@ -11,9 +11,15 @@ from twisted.internet.task import LoopingCall
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
+from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.message import Request
 from unixsvc.errors import ServiceError, Unavailable
-from unixsvc.rest.encode import ResponseBuilder
+from unixsvc.rest.decode import decode_meta
+from unixsvc.rest.encode import ResponseBuilder, response_context
+from unixsvc.rest.response import encode_response
+from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
+from unixsvc.security.buffer_budget import BufferBudget
 
 __all__ = ["HttpConnection", "HttpConnections"]
 
@@ -50,7 +56,7 @@ class HttpConnection(Protocol):
 class HttpConnections:
     """The registry of connections, and what they share.
 
-    :ivar responses: builds responses to requests that are rejected before they reach the gateway.
+    :ivar budget: for what is received of requests.
     :ivar draining: whether each connection is closed after its next response.
     """
 
@@ -58,13 +64,18 @@ class HttpConnections:
         self.http = http
         self.limits = limits
         self.reactor = reactor
-        self.responses = ResponseBuilder(http)
+        self.budget = BufferBudget(limits)
+        self._responses = ResponseBuilder(http)
         self.draining = False
         self._open: set[HttpConnection] = set()
         self._refused: set[HttpConnection] = set()
         self._drained: list[Deferred[None]] = []
+        authentication = math.inf if http.token == "off" else limits.authentication_timeout
+        self._unauthenticated_idle = limits.idle_timeout
+        if http.token == "required":
+            self._unauthenticated_idle = min(authentication, limits.idle_timeout)
         self._timeouts = {
-            ConnectionPhase.NEW: http.header_timeout,
+            ConnectionPhase.NEW: min(authentication, http.header_timeout),
             ConnectionPhase.IDLE: limits.idle_timeout,
             ConnectionPhase.DRAINING: 0.0,
             ConnectionPhase.HEAD: http.header_timeout,
@@ -135,9 +146,23 @@ class HttpConnections:
             for waiter in drained:
                 waiter.callback(None)
 
-    def timeout(self, phase: ConnectionPhase) -> float:
-        """How long a connection may be in a phase, in seconds."""
+    def timeout(self, phase: ConnectionPhase, *, authenticated: bool) -> float:
+        """How long a connection may be in a phase, in seconds.
+
+        :param authenticated: a request of the connection has shown a valid token.
+        """
+        if phase is ConnectionPhase.IDLE and not authenticated:
+            return self._unauthenticated_idle
         return self._timeouts[phase]
+
+    def rejection(self, error: ServiceError, head: Head | None) -> bytes:
+        """The response to a request that is rejected before it reaches the gateway.
+
+        :param head: of the request, if it is known.
+        """
+        method, fields = (b"", {}) if head is None else (head.method, head.fields)
+        context = response_context(method, fields, Request("", "", meta=decode_meta(fields)))
+        return encode_response(self._responses.from_reply(error_to_reply(error), context), close=True)
 
     def _start_checks(self) -> None:
         interval = min(_CHECK_INTERVAL, *(seconds / 4 for seconds in self._timeouts.values() if seconds))
@@ -154,3 +179,4 @@ class HttpConnections:
         now = self.reactor.seconds()
         for connection in [*self._open, *self._refused]:
             connection.check_timeout(now)
+        self.budget.check(now)

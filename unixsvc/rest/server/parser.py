@@ -36,6 +36,11 @@ class RequestParser:
         self._skipped_crlf = False  # before the current request
         self._chunks: ChunkedBody | None = None
 
+    @property
+    def held(self) -> int:
+        """The number of bytes that have been received of requests that are not complete."""
+        return len(self.buffer) + (0 if self._chunks is None else len(self._chunks.data))
+
     def clear(self) -> None:
         """Drop the buffer and the current request."""
         self.buffer.clear()

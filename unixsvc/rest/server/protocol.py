@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
 
-from unixsvc.domain import message
-from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.errors import Incomplete, ServiceError
-from unixsvc.rest.decode import decode_meta
-from unixsvc.rest.encode import response_context
-from unixsvc.rest.response import CONTINUE, encode_head, encode_response
+from unixsvc.rest.response import CONTINUE, encode_head
+from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import has_close
@@ -46,6 +43,7 @@ class HttpProtocol(HTTPChannel):
 
     :param site: of twisted.web, with the gateway.
     :param connections: the registry, and what all connections share.
+    :ivar client: what the connection remembers of its client.
     """
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
@@ -59,11 +57,11 @@ class HttpProtocol(HTTPChannel):
         self.requestFactory: Any = site.requestFactory  # has start(), which twisted.web's own has not
         self._connections = connections
         self._parser = RequestParser(connections.http.max_header_bytes, connections.limits.max_message_bytes)
+        self.client = ClientAccount(self, self._parser, connections.budget)
         self._continued = False  # "100 Continue" was sent for the request whose body is awaited
         self._processing = False  # a request has no complete response yet
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
-        self._write_paused = False
-        self._serving = False
+        self._write_paused = self._serving = False
         self._served = 0
         self._unsent_head = b""
         self._phase_timer = PhaseTimer()
@@ -78,7 +76,7 @@ class HttpProtocol(HTTPChannel):
         if not (self._processing or self._scheduled or self._write_paused):
             self._serve()
         elif self._control.reading:
-            self._update_reading()
+            self.update_reading()
 
     def _serve(self) -> None:
         """Serve the requests in the buffer, but not so many that other connections have to wait."""
@@ -96,7 +94,7 @@ class HttpProtocol(HTTPChannel):
             self.refuse(error)
         finally:
             self._serving = False
-        self._update_reading()
+        self.update_reading()
 
     def _serve_next(self) -> bool:
         """Hand a request to the gateway; False if there is none that is complete."""
@@ -109,6 +107,8 @@ class HttpProtocol(HTTPChannel):
                 self.transport.write(CONTINUE)
             return False
         head, body = found
+        if body:
+            self.client.body_received(len(body))
         self._continued = False
         self._processing = True
         self.persistent = head.keep_alive and not self._connections.draining
@@ -123,21 +123,28 @@ class HttpProtocol(HTTPChannel):
 
     def _serve_more(self) -> None:
         if self._scheduled or self._processing:
-            self._update_reading()
+            self.update_reading()
         elif not self._serving:
             self._serve()
 
-    def _update_reading(self) -> None:
+    @property
+    def busy(self) -> bool:
+        """True while a request is processed, or waits for its turn."""
+        return self._processing or self._scheduled
+
+    def update_reading(self) -> None:
         """Read on only if further requests can be served soon (flow control).
 
         While a request is processed a little is read ahead, which is how a disconnect is noticed.
         """
+        client, parser = self.client, self._parser
+        if client.counted or client.body or parser.buffer or parser.head is not None:
+            client.update()
         if self._control.closing is not None:
             return
-        if self._processing:
-            self._control.read(len(self._parser.buffer) <= _MAX_AHEAD)
-        else:
-            self._control.read(not (self._scheduled or self._write_paused))
+        ahead = self._processing and len(parser.buffer) <= _MAX_AHEAD
+        idle = not (self.busy or self._write_paused)
+        self._control.read((ahead or idle) and client.has_room)
 
     # Responses out: the methods that requests of twisted.web call.
 
@@ -170,6 +177,7 @@ class HttpProtocol(HTTPChannel):
         self.requests.remove(request)
         self._served += 1
         self._processing = False
+        self.client.request_done()
         if self.persistent:
             self._serve_more()
         else:
@@ -192,8 +200,6 @@ class HttpProtocol(HTTPChannel):
         producer, as that of an asyncio loop.
         """
         transport = self.transport
-        if ITCPTransport.providedBy(transport):
-            transport.setTcpNoDelay(True)
         transport.registerProducer(self, True)
         take_over_reading(self, transport)
         self._control = TransportControl(transport)
@@ -204,6 +210,7 @@ class HttpProtocol(HTTPChannel):
         """The connection is closed; ``notifyFinish`` notifies requests in progress."""
         self._control.closing = ConnectionPhase.CLOSING
         self._connections.closed(self)
+        self.client.close()
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
@@ -231,11 +238,7 @@ class HttpProtocol(HTTPChannel):
 
     def refuse(self, error: ServiceError) -> None:
         """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""
-        head = self._parser.head
-        method, fields = (b"", {}) if head is None else (head.method, head.fields)
-        context = response_context(method, fields, message.Request("", "", meta=decode_meta(fields)))
-        response = self._connections.responses.from_reply(error_to_reply(error), context)
-        self.transport.write(encode_response(response, close=True))
+        self.transport.write(self._connections.rejection(error, self._parser.head))
         self._linger()
 
     def abort(self) -> None:
@@ -254,7 +257,7 @@ class HttpProtocol(HTTPChannel):
         phase = self._phase()
         unsent = unsent_bytes(self.transport) if phase.sends else 0
         elapsed = self._phase_timer.elapsed(phase, self._served, unsent, now)
-        if elapsed >= self._connections.timeout(phase):
+        if elapsed >= self._connections.timeout(phase, authenticated=self.client.authenticated):
             if phase.silent:
                 self._close_idle()
             elif phase.sends:
@@ -267,7 +270,7 @@ class HttpProtocol(HTTPChannel):
             return self._control.closing
         if self._write_paused:
             return ConnectionPhase.SENDING
-        if self._processing or self._scheduled:
+        if self.busy:
             return ConnectionPhase.PROCESSING
         if self._parser.head is not None:
             return ConnectionPhase.BODY
@@ -293,4 +296,5 @@ class HttpProtocol(HTTPChannel):
     def _linger(self) -> None:
         """Close the sending side when all is sent, and drop further input."""
         self._parser.clear()
+        self.client.update()
         self._control.linger()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import ISSLTransport, ITCPTransport
 
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.transport.peer import has_unread_data
@@ -24,6 +24,8 @@ class TransportControl:
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
         self.reading = True
         self.closing: ConnectionPhase | None = None
 

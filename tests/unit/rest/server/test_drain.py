@@ -72,7 +72,7 @@ class DrainTests(ServerTestCase):
         self.connections.drain(False)
         self.assertEqual(transport.closed, "lose")
         self.connections.drain(True)
-        self.assertEqual(self.connections.timeout(ConnectionPhase.DRAINING), 0.0)
+        self.assertEqual(self.connections.timeout(ConnectionPhase.DRAINING, authenticated=True), 0.0)
         self.harness.wait(1)
         self.assertEqual(len(self.connections), 0)
 

@@ -1,0 +1,128 @@
+"""Clients without a token: the memory that they take, and the connections of one user."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from unittest import skipIf
+
+import psutil
+
+from tests.functional.orchestrator_process import OrchestratorTestCase
+
+_MIB = 1 << 20
+_CLIENTS = 150
+_NOBODY = 65534
+_HEAD = b"POST /item HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n"
+
+# Connects so many times as another user, writes a line, and keeps the connections until its standard input
+# ends. It changes its user itself, as that user may not be able to read the interpreter.
+_SILENT = """
+import os, socket, sys
+os.setuid(int(sys.argv[3]))
+held = [socket.socket(socket.AF_UNIX) for _ in range(int(sys.argv[2]))]
+for each in held:
+    each.connect(sys.argv[1])
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
+
+class MemoryTests(OrchestratorTestCase):
+    """A worker whose clients together send far more than the budget, and never a whole message."""
+
+    config = (
+        "[limits]\nmax_buffered_bytes = 16777216\nauthentication_timeout = 60\n"
+        '[services.codes]\napp = "codes:app"\n'
+        '[http]\napp = "codes:app"\nlisten = ["unix:run/http.sock"]\ntoken = "private"\n'
+    )
+
+    def assert_bounded(self, service: str, connect: Callable[[], socket.socket], start: bytes) -> None:
+        """Send the start of a megabyte from each client; the worker's memory stays within the budget."""
+        worker = psutil.Process(self.status(service)["workers"][0]["pid"])
+        before, sent = worker.memory_info().rss, 0
+        data = start + b"a" * (_MIB - len(start) - 10)
+        clients = []
+        for _ in range(_CLIENTS):
+            client = connect()
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            clients.append((client, memoryview(data)))
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline:
+            for index, (client, rest) in enumerate(clients):
+                with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+                    count = client.send(rest)
+                    sent += count
+                    clients[index] = client, rest[count:]
+            time.sleep(0.01)
+        grown = worker.memory_info().rss - before
+        self.record_value(f"{sent / _MIB:.0f} MiB sent, {grown / _MIB:.0f} MiB more resident memory")
+        self.assertGreater(sent, 24 * _MIB)
+        # Half as much again for the allocator: what is dropped leaves gaps.
+        self.assertLess(grown, 24 * _MIB)
+
+    def test_sockets(self) -> None:
+        """Partial messages; who has the token is served meanwhile, also with a message as large as theirs."""
+        self.start()
+        with self.talk() as trusted:
+            trusted.ask(id=1, path="/item/1")
+            self.assert_bounded("codes", lambda: self.talk(token=False).socket, b'{"x":"')
+            data = {"name": "x" * 900_000, "price": 1}
+            self.assertEqual(trusted.ask(id=2, method="POST", path="/item", data=data)["code"], 200)
+            self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+
+    def test_http(self) -> None:
+        """Partial bodies; requests whose body is small are served meanwhile."""
+        self.start()
+        path = os.path.join(self.folder, "run", "http.sock")
+
+        def connect() -> socket.socket:
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(path)
+            return client
+
+        self.assert_bounded("http", connect, _HEAD)
+        client = http.client.HTTPConnection("localhost", timeout=20)
+        client.sock = connect()
+        self.addCleanup(client.close)
+        client.request("GET", "/-/ping")
+        self.assertEqual(client.getresponse().status, 200)
+
+
+@skipIf(os.geteuid() != 0, "only root can connect as another user")
+class UserTests(OrchestratorTestCase):
+    """Another user connects as often as it can, and says nothing."""
+
+    config = (
+        "socket_mode = '666'\n[limits]\nmax_connections = 40\nauthentication_timeout = 2\n"
+        + '[services.codes]\napp = "codes:app"\n'
+    )
+
+    def connect_silently(self, times: int) -> None:
+        """Connect as nobody."""
+        arguments = [sys.executable, "-c", _SILENT, self.path(), str(times), str(_NOBODY)]
+        process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.wait)
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            self.addCleanup(stream.close)
+        assert process.stdout is not None
+        self.assertEqual(process.stdout.readline(), b"connected\n")
+
+    def test_silent(self) -> None:
+        """Others are served at once; the silent connections are closed after the authentication time-out."""
+        self.start()
+        for each in (self.folder, os.path.join(self.folder, "run")):
+            os.chmod(each, 0o755)
+        self.connect_silently(100)
+        connected = [self.talk() for _ in range(20)]
+        for talk in connected:
+            self.assertEqual(talk.ask(id=1, path="/item/1")["code"], 200)
+        self.eventually(lambda: self.status()["workers"][0]["connections"] == len(connected))

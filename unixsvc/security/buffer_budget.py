@@ -1,0 +1,143 @@
+"""The memory in which a worker buffers what unauthenticated peers send; pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from unixsvc.config.settings import Limits
+
+__all__ = ["BufferBudget", "BufferHolder", "Room"]
+
+# The most bytes that the event loop delivers at once: a connection can still get so many after it was told to
+# read.
+_READ: Final = 262_144
+# A peer that sends less than this in the time below, while others wait, makes no progress. In bytes, seconds.
+_PROGRESS: Final = 1024
+_STALLED: Final = 1.0
+
+
+class Room(Enum):
+    """The answer to a connection that holds more bytes than before."""
+
+    ENOUGH = auto()  # read on
+    LATER = auto()  # stop to read until resume_reading() is called: the rest waits in the kernel
+    NONE = auto()  # refuse the peer
+
+
+class BufferHolder(Protocol):
+    """A connection, as the budget sees it."""
+
+    @property
+    def delayed(self) -> bool:
+        """True if it is the server that holds up this connection, not the peer."""
+
+    def resume_reading(self) -> None:
+        """Read on, as there is room again."""
+
+    def expire(self) -> None:
+        """Refuse the peer: it makes no progress while others wait for room."""
+
+
+class _Mark(Struct, frozen=True):
+    size: int
+    since: float
+
+
+class BufferBudget:
+    """One budget for all connections of a worker whose peers have not shown a valid token.
+
+    The size of one message is kept for a connection that has waited. Above three quarters of the rest, a
+    connection that receives a part of a message is paused, so that the rest waits in the kernel, which stops
+    the peer. Paused connections go on in the order in which they came. Peers that could send and do not are
+    refused meanwhile, the oldest first. The last quarter is for what a connection receives before it is
+    paused; a peer that exceeds it is refused at once.
+
+    :param limits: the budget is ``max_buffered_bytes``, or four messages if that is more.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._unit = max(limits.max_message_bytes, _READ)
+        self._limit = max(limits.max_buffered_bytes, 4 * self._unit)
+        self._refuse_above = self._limit - self._unit
+        self._pause_above = self._refuse_above * 3 // 4
+        self._used = 0
+        self._held: dict[BufferHolder, int] = {}  # the oldest first
+        self._waiting: dict[BufferHolder, None] = {}
+        self._resumed: set[BufferHolder] = set()  # and have not received anything since
+        self._marks: dict[BufferHolder, _Mark] = {}
+        self._longest_waiting: tuple[BufferHolder | None, float] = None, 0.0  # and since which check
+
+    def has_room(self, size: int) -> bool:
+        """True if a connection may hold so many more bytes."""
+        return self._used + size <= self._refuse_above
+
+    def hold(self, holder: BufferHolder, size: int) -> Room:
+        """Note how many bytes a connection holds.
+
+        :returns: whether it may read on; always, if it holds no more than before.
+        """
+        before = self._held.get(holder, 0)
+        self._used += size - before
+        was_resumed = holder in self._resumed
+        self._resumed.discard(holder)
+        if size:
+            self._held[holder] = size
+        else:
+            self._forget(holder)
+        if size <= before:
+            self._resume(self._pause_above)
+            return Room.ENOUGH
+        if self._used > (self._limit if was_resumed else self._refuse_above):
+            return Room.NONE
+        if self._used > self._pause_above and len(self._held) - len(self._waiting) > 1:
+            self._waiting[holder] = None
+            return Room.LATER
+        return Room.ENOUGH
+
+    def check(self, now: float) -> None:
+        """Refuse peers without progress, if others wait for room; to be called about once a second.
+
+        :param now: in seconds.
+        """
+        for holder in list(self._held) if self._waiting else ():
+            if self._waiting and self._is_stalled(holder, now):
+                holder.expire()
+        if not self._waiting:
+            self._marks.clear()
+        longest, since = self._longest_waiting
+        first = next(iter(self._waiting), None)
+        if first is not longest:
+            self._longest_waiting = first, now
+        elif now - since >= _STALLED:
+            # Peers that make some progress, or requests that take long, could keep all others waiting.
+            self._resume(self._refuse_above)
+
+    def _is_stalled(self, holder: BufferHolder, now: float) -> bool:
+        size = self._held.get(holder)
+        if size is None or holder in self._waiting or holder.delayed:
+            self._marks.pop(holder, None)
+            return False
+        mark = self._marks.get(holder)
+        if mark is None or abs(size - mark.size) >= _PROGRESS:
+            self._marks[holder] = _Mark(size, now)
+            return False
+        return now - mark.since >= _STALLED
+
+    def _resume(self, most: int) -> None:
+        """Let connections go on as long as not more than so many bytes are used, or none reads."""
+        while self._waiting:
+            used = self._used + _READ * len(self._resumed)
+            if used > most and len(self._waiting) < len(self._held):
+                return
+            holder = next(iter(self._waiting))
+            del self._waiting[holder]
+            self._resumed.add(holder)
+            holder.resume_reading()
+
+    def _forget(self, holder: BufferHolder) -> None:
+        self._held.pop(holder, None)
+        self._waiting.pop(holder, None)
+        self._marks.pop(holder, None)
