@@ -18,6 +18,7 @@ from zope.interface import implementer
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
+from unixsvc.listen.fd_limits import raise_limit
 from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.reactor import IDaemonReactor
@@ -229,6 +230,7 @@ def makeService(options: Options) -> IService:
     running = cast(IDaemonReactor, reactor)
     settings = options["settings"]
     level = LogLevelFilter(settings.log.level)
+    raise_limit()
     try:
         log = _make_log(options, level)
         restore(os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -50,6 +51,54 @@ class DescriptorTests(OrchestratorTestCase):
         self.start()
         soft, hard = psutil.Process(self.worker_pids()[0]).rlimit(psutil.RLIMIT_NOFILE)
         self.assertEqual(soft, hard)
+
+
+class OpenFilesTests(OrchestratorTestCase):
+    """The orchestrator has no file descriptors left."""
+
+    config = '[services.codes]\napp = "codes:app"\nstart_limit = 1\nstable_after = 0.001\n'
+
+    def limit_open_files(self, pid: int, spare: int) -> None:
+        """Let a process open this number of files, and no more; its reserve does not count."""
+        descriptors = [int(each) for each in os.listdir(f"/proc/{pid}/fd")]
+        self.assertGreater(len(descriptors), 16)
+        _, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)
+        psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE, (max(descriptors) + 1 + spare, hard))
+
+    def test_no_worker(self) -> None:
+        """A worker that cannot be started is no early death; it is started when the cause is gone."""
+        running = self.start()
+        process = psutil.Process(running.process.pid)
+        limits = process.rlimit(psutil.RLIMIT_NOFILE)
+        (worker,) = self.worker_pids()
+        process.rlimit(psutil.RLIMIT_NOFILE, (8, limits[1]))
+        os.kill(worker, signal.SIGKILL)
+        running.until("a worker cannot be started: Too many open files")
+        process.rlimit(psutil.RLIMIT_NOFILE, limits)
+        running.until("is ready", "worker", times=2)
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertEqual((self.status()["status"], self.status()["problem"]), ("ready", ""))
+
+    def test_crowd(self) -> None:
+        """Clients of the control API that say nothing cannot prevent the start of a worker."""
+        running = self.start()
+        (worker,) = self.worker_pids()
+        self.limit_open_files(running.process.pid, 40)
+        crowd = []
+        for _ in range(60):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):  # its backlog is full
+                client.connect(self.path("orchestrator"))
+                crowd.append(client)
+        os.kill(worker, signal.SIGKILL)
+        running.until("is ready", "worker", times=2)
+        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
+        self.assertEqual(running.logged("Too many open files"), [])
+        crowd[0].settimeout(20)
+        self.assertIn(b'"code":408', crowd[0].recv(1000))  # it was silent for five seconds
+        self.assertEqual(self.status()["status"], "ready")
 
 
 class PathTests(OrchestratorTestCase):

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 from twisted.application.service import MultiService, Service
@@ -19,6 +20,7 @@ from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, 
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
+from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -36,6 +38,10 @@ from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.peer import groups_of
 
 __all__ = ["Orchestrator"]
+
+# File descriptors that the start of a worker needs: the ends of four pipes, /dev/null, the page of connection
+# counts, and the list of the open ones; and some more.
+_RESERVED_FDS: Final = 16
 
 
 @implementer(IOrchestrator)
@@ -70,6 +76,7 @@ class Orchestrator(MultiService):
         self._control: IServicePool | None = None
         self._control_guard = ControlGuard(ControlRules(), groups_of)
         self._lock: DirectoryLock | None = None
+        self._reserve = DescriptorReserve(_RESERVED_FDS)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
@@ -93,7 +100,8 @@ class Orchestrator(MultiService):
         self._lock = DirectoryLock(settings.socket_dir)
         try:
             token = load_or_create_token(settings.token_file)
-            factory = PoolFactory(self._reactor, token, self._level, self._passed_sockets)
+            factory = PoolFactory(self._reactor, token, self._level, self._passed_sockets, self._reserve)
+            self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
             for name in start_order(settings.services):
                 self._manager.bind(name, settings)
@@ -282,3 +290,4 @@ class Orchestrator(MultiService):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+        self._reserve.close()

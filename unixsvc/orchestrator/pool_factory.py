@@ -16,6 +16,7 @@ from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.model import SupervisionPolicy
@@ -48,6 +49,7 @@ class PoolFactory:
     :param token: the token that clients present.
     :param level: the log level, read when a worker starts.
     :param passed_sockets: listening sockets that systemd has passed, by service.
+    :param reserve: is released for the start of a worker.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class PoolFactory:
         token: str,
         level: LogLevelFilter,
         passed_sockets: Mapping[str, socket.socket],
+        reserve: DescriptorReserve | None = None,
     ) -> None:
         self._reactor = reactor
         self._token = token
         self._level = level
         self._passed_sockets = passed_sockets
+        self._reserve = reserve
         self._specs = 0
 
     def make_pool(
@@ -74,7 +78,8 @@ class PoolFactory:
             if settings.folder not in sys.path:
                 sys.path.insert(0, settings.folder)
             return InlinePool(name, self._reactor, spec)
-        return Pool(name, self._reactor, spec, self._make_listener(name, settings, spec), on_failed)
+        listener = self._make_listener(name, settings, spec)
+        return Pool(name, self._reactor, spec, listener, on_failed, reserve=self._reserve)
 
     def make_control(self, settings: Settings, app: App, guard: ControlGuard) -> IServicePool:
         """Make the pool of the control API, in this process; it is not started yet.

@@ -142,5 +142,5 @@ def _resident_memory(pid: int | None) -> int:
         return 0
     try:
         return int(psutil.Process(pid).memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0  # it has just ended
+    except (psutil.Error, OSError):
+        return 0  # it has just ended, or no file descriptor is left

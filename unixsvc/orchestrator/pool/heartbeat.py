@@ -1,14 +1,14 @@
-"""Requests reports from workers at an interval, and detects stalls of this process."""
+"""The timers of a pool: requests reports at an interval, detects stalls, and wakes the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 
-__all__ = ["Heartbeat"]
+__all__ = ["Heartbeat", "PolicyTimer"]
 
 # Maximum interval, in seconds. Requests that a killed worker has counted since its last report are lost.
 _MAX_INTERVAL: Final = 1.0
@@ -67,3 +67,23 @@ class Heartbeat:
         self.check_stall()
         self._expected = self._reactor.seconds() + self._interval
         self._beat()
+
+
+class PolicyTimer:
+    """Calls a function at a time that may change.
+
+    :param call: is called without arguments.
+    """
+
+    def __init__(self, reactor: IReactorTime, call: Callable[[], object]) -> None:
+        self._reactor = reactor
+        self._call = call
+        self._delayed: IDelayedCall | None = None
+
+    def set(self, at: float | None) -> None:
+        """Call it at a time, in seconds, instead of the time that was set before; None for never."""
+        if self._delayed is not None and self._delayed.active():
+            self._delayed.cancel()
+        self._delayed = None
+        if at is not None:
+            self._delayed = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -113,7 +114,7 @@ class PoolView(Struct, frozen=True):
 
     wanted: int
     workers: tuple[WorkerView, ...] = ()
-    histories: dict[int, SlotHistory] = {}
+    histories: Mapping[int, SlotHistory] = {}
     stopping: bool = False
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from unixsvc.orchestrator.pool.model import (
     Action,
@@ -27,12 +28,14 @@ from unixsvc.orchestrator.pool.model import (
     WorkerView,
 )
 
-__all__ = ["after_exit", "decide", "died_early"]
+__all__ = ["after_exit", "after_refusal", "decide", "died_early"]
 
 # The exponent of the back-off is bounded so that a service that fails for weeks does not overflow a float.
 _MAX_DOUBLINGS: Final = 32
 # The back-off is up to this share shorter or longer, so that slots and services do not start in step.
 _JITTER: Final = 0.25
+# The pause after a start that the kernel has refused for lack of resources, in seconds.
+_REFUSAL_PAUSE: Final = 1.0
 
 _LIVE: Final = (WorkerPhase.STARTING, WorkerPhase.READY)
 _NO_HISTORY: Final = SlotHistory()
@@ -126,6 +129,16 @@ def after_exit(history: SlotHistory, worker: WorkerView, now: float, jitter: flo
     delay = policy.max_delay if limit_hit else _back_off(policy, failures)
     factor = 1 - _JITTER + 2 * _JITTER * jitter
     return SlotHistory(failures, recent, now + delay * factor, limit_hit)
+
+
+def after_refusal(history: SlotHistory, now: float) -> SlotHistory:
+    """The history of a slot after the kernel has refused to start a process for it.
+
+    No worker has died, so it is no failure: it is tried again for as long as it takes.
+
+    :param now: in seconds.
+    """
+    return replace(history, next_start=max(history.next_start, now + _REFUSAL_PAUSE))
 
 
 def _back_off(policy: SupervisionPolicy, failures: int) -> float:

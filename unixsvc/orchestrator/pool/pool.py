@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.connection_counts import ConnectionCounts
-from unixsvc.orchestrator.pool.heartbeat import Heartbeat
+from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.orchestrator.pool.heartbeat import Heartbeat, PolicyTimer
+from unixsvc.orchestrator.pool.histories import SlotHistories
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.model import PoolView, SlotHistory, Spawn, WorkerPhase
-from unixsvc.orchestrator.pool.policy import after_exit, decide, died_early
+from unixsvc.orchestrator.pool.policy import decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
@@ -40,6 +40,7 @@ class Pool(Service):
     :param on_failed: called with the reason when every slot has hit the start limit. It is not called when
         the first workers cannot start: :meth:`when_ready` fails then.
     :param make_counts: makes the shared page on which the workers count their connections.
+    :param reserve: is released for the start of a worker; none if None.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Pool(Service):
         listener: IListener,
         on_failed: Callable[[str], object],
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
+        reserve: DescriptorReserve | None = None,
     ) -> None:
         self.setName(name)
         self._reactor = reactor
@@ -57,11 +59,11 @@ class Pool(Service):
         self._on_failed = on_failed
         self._log = Logger(namespace=name)
         self._rollout = Rollout(f"services.{name}", spec)
-        self._workers = WorkerSet(reactor, self, self._log, make_counts)
+        self._workers = WorkerSet(reactor, self, self._log, make_counts, reserve)
         self._heartbeat = Heartbeat(reactor, self._workers.beat, self._extend_deadlines)
-        self._histories: dict[int, SlotHistory] = {}
+        self._histories = SlotHistories()
         self._ended = MetricsSnapshot()
-        self._timer: IDelayedCall | None = None
+        self._timer = PolicyTimer(reactor, self._woken)
         self._all_ended: SharedResult[None] | None = None
         self._failed = False
         self._problem = ""
@@ -216,13 +218,18 @@ class Pool(Service):
 
     def _update_history(self, record: WorkerRecord, reason: str, now: float) -> SlotHistory:
         """Add the end of a worker to the history of its slot."""
-        slot, view = record.process.slot, record.view(self._rollout.spec)
-        jitter = random.random()  # noqa: S311  # no secret
-        history = after_exit(self._histories.get(slot, SlotHistory()), view, now, jitter)
-        self._histories[slot] = history
+        view = record.view(self._rollout.spec)
         if died_early(view, now):
             self._problem = reason
-        return history
+        return self._histories.worker_ended(view, now)
+
+    def _spawn(self, slot: int) -> None:
+        error = self._workers.spawn(slot, self._rollout.spec, self._listener.descriptors())
+        if error is None:
+            return
+        self._problem = f"a worker cannot be started: {error.strerror}"
+        if self._histories.start_refused(slot, self._reactor.seconds()):
+            self._log.error("{problem}; trying again", problem=self._problem)
 
     def _apply_policy(self) -> None:
         self._rollout.update(self._workers.records)
@@ -230,17 +237,17 @@ class Pool(Service):
         view = PoolView(
             self._rollout.wanted,
             tuple(record.view(self._rollout.spec) for record in self._workers.records),
-            self._histories,
+            self._histories.by_slot,
             stopping=not keeps_running,
         )
         plan = decide(view, self._reactor.seconds())
         for action in plan.actions:
             if isinstance(action, Spawn):
-                self._workers.spawn(action.number, self._rollout.spec, self._listener.descriptors())
+                self._spawn(action.number)
             else:
                 self._workers.execute(action, wait_for_idle=keeps_running)
         # The actions have deadlines of their own, so the policy decides again.
-        self._wake(self._reactor.seconds() if plan.actions else plan.wake_at)
+        self._timer.set(self._reactor.seconds() if plan.actions else plan.wake_at)
         if plan.failed:
             self._fail(self._problem, f"it has failed: {self._problem}")
             self._log.error("has failed and is not restarted: {reason}", reason=self._problem)
@@ -248,20 +255,12 @@ class Pool(Service):
         if (view.stopping or self._failed) and not self._workers.records:
             self._heartbeat.stop()
             if self._all_ended is not None:
-                self._wake(None)
+                self._timer.set(None)
                 self._all_ended.succeed(None)
 
     def _keeps_running(self) -> bool:
         """Whether workers that end are replaced."""
         return bool(self.running) and self._all_ended is None and not self._failed
-
-    def _wake(self, at: float | None) -> None:
-        """Apply the policy again at a time, in seconds."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-        if at is not None:
-            self._timer = self._reactor.callLater(max(at - self._reactor.seconds(), 0.0), self._woken)
 
     def _woken(self) -> None:
         # After a stall of this process, reports of the workers are read before their deadlines are checked.
@@ -270,7 +269,7 @@ class Pool(Service):
 
     def _extend_deadlines(self, seconds: float) -> None:
         self._workers.extend_deadlines(seconds)
-        self._wake(self._reactor.seconds())
+        self._timer.set(self._reactor.seconds())
 
     def _fail(self, problem: str, reason: str) -> None:
         self._failed, self._problem = True, problem

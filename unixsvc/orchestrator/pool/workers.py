@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import random
 from collections.abc import Callable, Collection
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from unixsvc.listen.connection_counts import ConnectionCounts
+from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.spec import WorkerSpec
@@ -24,6 +26,8 @@ __all__ = ["WorkerSet"]
 _SERVING: Final = (WorkerPhase.READY, WorkerPhase.DRAINING)
 # How long to wait for the reports of workers when the status is requested, in seconds.
 _STATS_TIMEOUT: Final = 1.0
+# The errors of a start for which the kernel lacks the resources at present, see fork(2) and pipe(2).
+_LACK_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 
 class WorkerSet:
@@ -31,6 +35,7 @@ class WorkerSet:
 
     :param owner: is called for each change of their state.
     :param make_counts: makes the shared page on which they count their connections.
+    :param reserve: is released for the start of a worker.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class WorkerSet:
         owner: WorkerOwner,
         log: Logger,
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
+        reserve: DescriptorReserve | None = None,
     ) -> None:
         self._reactor = reactor
         self._owner = owner
@@ -47,6 +53,8 @@ class WorkerSet:
         self._started = 0
         self._make_counts = make_counts
         self._counts: ConnectionCounts | None = None
+        self._pages: dict[int, ConnectionCounts] = {}  # by the number of the worker
+        self._reserve = reserve or DescriptorReserve(0)
 
     @property
     def records(self) -> Collection[WorkerRecord]:
@@ -60,32 +68,41 @@ class WorkerSet:
     def remove(self, record: WorkerRecord) -> None:
         """Remove a worker that has ended."""
         del self._records[record.number]
-        if self._counts is not None:
-            self._counts.free(record.process.fds.counts_slot)
-            if not self._records:
-                self._counts.close()
+        page = self._pages.pop(record.number)
+        page.free(record.process.fds.counts_slot)
+        if page not in self._pages.values():
+            page.close()
+            if page is self._counts:
                 self._counts = None
 
-    def spawn(self, slot: int, spec: WorkerSpec, listening: tuple[int, ...]) -> None:
+    def spawn(self, slot: int, spec: WorkerSpec, listening: tuple[int, ...]) -> OSError | None:
         """Start a worker.
 
         :param listening: the descriptors of the listening sockets.
+        :returns: the error of the kernel if it lacks the resources at present; then there is no worker.
         """
+        with self._reserve.released():
+            try:
+                if self._counts is None:
+                    self._counts = self._make_counts()
+            except OSError as error:
+                return error
+            fds = InheritedFds(listening, self._counts.fileno(), self._counts.take())
+            process = spec.make(slot, fds, self._owner)
+            try:
+                process.start()
+            except OSError as error:
+                if error.errno in _LACK_OF_RESOURCES:
+                    self._counts.free(fds.counts_slot)
+                    return error
+                end = WorkerExit("was not started", f"the process cannot be started: {error.strerror}")
+                # In the next turn of the event loop, as a plan is being executed.
+                self._reactor.callLater(0, self._owner.worker_ended, process, end)
         self._started += 1
-        if self._counts is None:
-            self._counts = self._make_counts()
-        fds = InheritedFds(listening, self._counts.fileno(), self._counts.take())
-        process = spec.make(slot, fds, self._owner)
         jitter = random.random()  # noqa: S311  # no secret
-        self._records[self._started] = WorkerRecord(
-            self._started, process, spec, self._reactor.seconds(), jitter
-        )
-        try:
-            process.start()
-        except OSError as error:  # too many processes, or no memory: it may succeed later
-            end = WorkerExit("was not started", f"the process cannot be started: {error.strerror}")
-            # In the next turn of the event loop, as a plan is being executed.
-            self._reactor.callLater(0, self._owner.worker_ended, process, end)
+        record = WorkerRecord(self._started, process, spec, self._reactor.seconds(), jitter)
+        self._records[self._started], self._pages[self._started] = record, self._counts
+        return None
 
     def execute(self, action: Action, *, wait_for_idle: bool) -> None:
         """Execute an action of the supervision policy on a worker.

@@ -68,13 +68,14 @@ def main() -> None:
     asyncioreactor.install(loop)
     from twisted.internet import reactor  # not before it is installed
 
+    from unixsvc.listen.fd_limits import raise_limit
     from unixsvc.orchestrator.reactor import IWorkerReactor
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
     # After the imports: the user that the worker switches to may not be able to read these modules.
     if config.settings.handler.startswith("unixsvc."):
         import_module(config.settings.handler.partition(":")[0])
-    _raise_open_files()
+    raise_limit()
     tls = _or_fail(_load_tls, config)
     _or_fail(_drop_privileges, config)
     writer.start()  # after all threads must have the privileges of this one
@@ -111,14 +112,6 @@ def _close_on_exec(config: WorkerConfig) -> None:
     sockets = len(config.http.listen) if config.http else 1
     for descriptor in (REPORTS_FD, COMMANDS_FD, COUNTS_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
         os.set_inheritable(descriptor, False)
-
-
-def _raise_open_files() -> None:
-    """Raise the limit of file descriptors to its maximum: the usual limit is for programs with select(2)."""
-    import resource
-
-    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _load_tls(config: WorkerConfig) -> list[TlsContext | None]:

@@ -143,7 +143,7 @@ class PoolTestCase(SynchronousTestCase):
             self.spec(1, wanted, policy, recycling),
             cast(Any, self.listener),
             self.note,
-            cast(Any, self.make_counts),
+            cast(Any, lambda: self.make_counts()),
         )
 
     def make_counts(self) -> MemoryCounts:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.orchestrator.pool.model import SlotHistory, SupervisionPolicy, WorkerPhase, WorkerView
-from unixsvc.orchestrator.pool.policy import after_exit, died_early
+from unixsvc.orchestrator.pool.policy import after_exit, after_refusal, died_early
 
 POLICY = SupervisionPolicy(boot_timeout=10, drain_timeout=30, kill_timeout=5)
 NEW = SlotHistory()
@@ -44,6 +44,22 @@ class DiedEarlyTests(SynchronousTestCase):
         """A worker that was asked to exit has not died early, in any phase."""
         for phase in WorkerPhase.DRAINING, WorkerPhase.TERMINATING, WorkerPhase.KILLED:
             self.assertFalse(died_early(worker(phase, retiring=True), 1))
+
+
+class AfterRefusalTests(SynchronousTestCase):
+    """The kernel lacks the resources for a process."""
+
+    def test_pause(self) -> None:
+        """The slot stays empty for a second; no failure is counted, however often it happens."""
+        history = NEW
+        for now in range(100, 200):
+            history = after_refusal(history, now)
+            self.assertEqual(history, SlotHistory(next_start=now + 1))
+
+    def test_back_off(self) -> None:
+        """A longer back-off stays."""
+        history = deaths(100, 100, 100, 100)
+        self.assertEqual(after_refusal(history, 100.5), history)
 
 
 class AfterExitTests(SynchronousTestCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -49,16 +50,56 @@ class DeathTests(PoolTestCase):
             self.assertIsNot(self.last(), successor)
 
     def test_cannot_be_started(self) -> None:
-        """If the kernel refuses a process, the start is tried again, with a back-off."""
+        """If a process cannot be started, the start is tried again, with a back-off."""
         first, second = self.run_pool()
         self.live(2)
-        self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.reactor.refuse = OSError(errno.ENOENT, "No such file or directory")
         first.end(by=9)
         self.reactor.advance(0)
         self.reactor.refuse = None
         self.live(0.75)
         self.assertEqual(len(self.reactor.running), 2)
         self.assertIsNot(self.last(), second)
+
+    def test_lack_of_resources(self) -> None:
+        """Starts for which the kernel lacks the resources are no early deaths, and are tried each second."""
+        for number in errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN:
+            self.make_pool(policy=replace(POLICY, start_limit=2, start_interval=60))
+            first, second = self.run_pool()
+            self.live(2)
+            self.reactor.refuse = OSError(number, "there is not enough")
+            with capturedLogs() as events:
+                first.end(by=9)
+                second.end(by=9)
+                self.live(29)
+            logged = [each for each in events if "trying again" in each.get("log_format", "")]
+            self.assertEqual(len(logged), 3)  # at most once in ten seconds
+            stats = self.pool.stats()
+            self.assertEqual(
+                (stats.state, stats.problem), ("", "a worker cannot be started: there is not enough")
+            )
+            self.assertEqual((self.failures, self.counts_pages[-1].taken), ([], set()))
+            self.reactor.refuse = None
+            self.live(1)
+            self.assertEqual(sorted(each.worker_config.slot for each in self.reactor.running), [1, 2])
+            for each in self.reactor.running:
+                each.report(WorkerReady())
+            self.assertEqual(self.pool.stats().problem, "")
+
+    def test_no_page(self) -> None:
+        """The same holds if the kernel lacks the resources for the page of connection counts."""
+        real, self.make_counts = self.make_counts, self.refuse_counts  # type: ignore[method-assign]
+        self.make_pool()
+        self.pool.startService()
+        self.live(5)
+        self.assertEqual((self.reactor.started, self.pool.stats().state), ([], ""))
+        self.make_counts = real  # type: ignore[method-assign]
+        self.live(1)
+        self.assertEqual(len(self.reactor.started), 2)
+
+    def refuse_counts(self) -> Any:
+        """Fail to make a page."""
+        raise OSError(errno.EMFILE, "too many open files")
 
     def test_one_cannot_be_started(self) -> None:
         """A start that fails while others succeed leaves one process in each slot."""

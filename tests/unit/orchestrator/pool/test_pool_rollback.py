@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
@@ -53,11 +55,22 @@ class RollbackTests(ReloadTestCase):
 
     def test_cannot_be_started(self) -> None:
         """The reload fails if the kernel refuses a new process."""
-        self.reactor.refuse = OSError(12, "Cannot allocate memory")
+        self.reactor.refuse = OSError(errno.ENOENT, "No such file or directory")
         done = self.pool.reload(self.spec(2))
         self.reactor.advance(0)
         self.reactor.refuse = None
-        self.assert_rolled_back(done, "Cannot allocate memory")
+        self.assert_rolled_back(done, "No such file or directory")
+
+    def test_lack_of_resources(self) -> None:
+        """While the kernel lacks the resources for a new process the reload waits."""
+        self.reactor.refuse = OSError(errno.ENOMEM, "Cannot allocate memory")
+        done = self.pool.reload(self.spec(2))
+        self.live(3)
+        self.assertNoResult(done)
+        self.assertIn("Cannot allocate memory", self.pool.stats().problem)
+        self.reactor.refuse = None
+        self.live(1)
+        self.assertEqual(generation_of(self.last()), 2)
 
     def test_longer_watchdog(self) -> None:
         """After the roll-back the heartbeat is as fast as the old workers need it."""

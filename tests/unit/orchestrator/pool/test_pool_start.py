@@ -125,11 +125,35 @@ class CannotStartTests(PoolTestCase):
 
     def test_no_process(self) -> None:
         """The error of the kernel is the reason if it refuses a process."""
-        self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.reactor.refuse = OSError(errno.ENOENT, "No such file or directory")
         self.pool.startService()
         self.reactor.advance(0)
         error = str(self.failureResultOf(self.pool.when_ready(), ConfigError).value)
-        self.assertIn("temporarily unavailable", error)
+        self.assertIn("No such file or directory", error)
+
+    def test_lack_of_resources(self) -> None:
+        """The start waits while the kernel lacks the resources for a process."""
+        self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.pool.startService()
+        self.live(20)
+        when_ready = self.pool.when_ready()
+        self.assertNoResult(when_ready)
+        self.reactor.refuse = None
+        self.live(1)
+        for each in self.reactor.started:
+            each.report(WorkerReady())
+        self.successResultOf(when_ready)
+
+    def test_stopped_meanwhile(self) -> None:
+        """While it waits for that, it can be stopped."""
+        self.reactor.refuse = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.pool.startService()
+        when_ready = self.pool.when_ready()
+        self.live(2)
+        self.successResultOf(self.pool.stopService())
+        self.failureResultOf(when_ready, ConfigError)
+        self.live(2)
+        self.assertEqual((self.reactor.started, self.reactor.getDelayedCalls()), ([], []))
 
     def test_dies_after_it_was_ready(self) -> None:
         """A worker that dies after it was ready is replaced, even while others still start."""
