@@ -73,14 +73,15 @@ class UnderLoadTests(ReloadTestCase):
 class RollbackTests(ReloadTestCase):
     """New versions that cannot serve."""
 
-    config = _TWO + "boot_timeout = 3.0\n"
+    config = _TWO
 
-    def assertRolledBack(self, mode: str, *words: str) -> None:
+    def assertRolledBack(self, mode: str, *words: str, settings: str = "") -> None:
         """A new version is rolled back: the command and the status say why, the old workers stay."""
         running = self.start()
         before = self.worker_pids()
         load = self.load()
         self.set_mode(mode)
+        self.configure(self.config + settings)
         self.assertRefuses(4, ["reload"], "services.codes", "the old ones stay", *words)
         self.assert_no_call_lost(load)
         self.assertEqual(self.worker_pids(), before)
@@ -89,6 +90,7 @@ class RollbackTests(ReloadTestCase):
             self.assertIn(word, self.status()["problem"])
         running.until("the reload has failed", *words)
         self.set_mode("2")
+        self.configure(self.config)
         self.assertDone("reload", "codes")
         self.assertEqual((self.versions(), self.status()["problem"]), ({"2"}, ""))
 
@@ -98,7 +100,7 @@ class RollbackTests(ReloadTestCase):
 
     def test_hangs(self) -> None:
         """The new version hangs when it is imported."""
-        self.assertRolledBack("hang", "not ready within 3 s (boot_timeout)")
+        self.assertRolledBack("hang", "not ready within 3 s (boot_timeout)", settings="boot_timeout = 3.0\n")
 
     def test_dies(self) -> None:
         """The new version exits the process."""
