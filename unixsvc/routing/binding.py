@@ -12,8 +12,9 @@ from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError, field_error
 from unixsvc.domain.validation.formats import ENCODED, QUERY, InputFormat
+from unixsvc.domain.validation.numbers import NOT_FINITE
 from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of
-from unixsvc.domain.validation.validator import NOT_FINITE, Validator, holds_numbers
+from unixsvc.domain.validation.validator import Validator, holds_numbers
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
 from unixsvc.routing.query import QueryParser
@@ -98,10 +99,9 @@ class _DataReader:
         self._check = checker_for(type_form)
         self.names = tuple(each.name for each in fields_of(bare(type_form)) or ())
         self._parse_query = QueryParser(type_form).parse
-        self._numbers = {form.name: holds_numbers(type_form, form) for form in (ENCODED, QUERY)}
         # For most types a value that has been decoded is valid.
-        self._needs_look = self._check is not None or self._numbers[ENCODED.name]
-        self._needs_look_at_query = self._check is not None or self._numbers[QUERY.name]
+        self._needs_look = self._check is not None or holds_numbers(type_form, ENCODED)
+        self._needs_look_at_query = self._check is not None or holds_numbers(type_form, QUERY)
 
     def read(self, request: Request, errors: list[FieldError]) -> object:
         value: Json = request.data
@@ -125,7 +125,7 @@ class _DataReader:
 
     def _look(self, value: Json, form: InputFormat, result: object) -> list[FieldError]:
         """Return the problems of a value that fits the type."""
-        if self._numbers[form.name] and Validator(form).has_odd_number(self._type, value):
+        if Validator(form).has_odd_number(self._type, value):
             return self._explain(value, form)
         return [] if self._check is None else [*islice(self._check(result, ""), MAX_FIELD_ERRORS)]
 

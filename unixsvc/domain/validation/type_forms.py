@@ -84,8 +84,6 @@ def is_object(type_form: TypeForm) -> bool:
     return fields_of(bare(type_form)) is not None
 
 
-# Annotations are compiled anew each time, which takes 0.2 ms.
-@lru_cache(_CACHED)
 def fields_of(type_form: TypeForm) -> tuple[Field, ...] | None:
     """Return the fields of a struct, a dataclass, an attrs class or a TypedDict; None for other types."""
     struct = as_struct(type_form)
@@ -100,7 +98,6 @@ def fields_of(type_form: TypeForm) -> tuple[Field, ...] | None:
     return None
 
 
-@lru_cache(_CACHED)
 def items_of(type_form: TypeForm) -> tuple[tuple[TypeForm, ...], TypeForm | None] | None:
     """Return the types of the first items of a list, and of all others; None for types that are no lists.
 
@@ -152,8 +149,8 @@ def _holds(type_form: TypeForm, classes: tuple[type, ...], untyped: bool, seen: 
         if isinstance(member, TypeVar) or member in _UNTYPED:
             if untyped:
                 return True
-        elif member not in seen:
-            seen.add(member)
+        elif fields_of(member) is None or member not in seen:
+            seen |= set() if fields_of(member) is None else {member}
             found += _parts_of(member)
     return any(_holds(each, classes, untyped, seen) for each in found)
 
@@ -173,11 +170,14 @@ def _aliased(type_form: TypeForm) -> TypeForm | None:
     return getattr(type_form, "__value__", None) if type(type_form).__name__ == "TypeAliasType" else None
 
 
+# Annotations are compiled anew each time, which takes 0.2 ms.
+@lru_cache(_CACHED)
 def _struct_fields(type_form: Any) -> tuple[Field, ...]:
     fields = msgspec.structs.fields(type_form)
     return tuple(Field(each.name, each.encode_name, each.type, each.required) for each in fields)
 
 
+@lru_cache(_CACHED)
 def _class_fields(type_form: Any) -> tuple[Field, ...]:
     origin = get_origin(type_form) or type_form
     variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(type_form), strict=False))

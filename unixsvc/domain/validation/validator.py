@@ -6,17 +6,15 @@ need a closer look, so that valid requests do not pay for the search.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, islice, repeat
+from itertools import islice
 from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
-from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.json import Json
 from unixsvc.domain.validation.field_errors import (
     MAX_FIELD_ERRORS,
     FieldError,
@@ -26,6 +24,8 @@ from unixsvc.domain.validation.field_errors import (
     shortened,
 )
 from unixsvc.domain.validation.formats import InputFormat
+from unixsvc.domain.validation.keys import key_problems
+from unixsvc.domain.validation.numbers import NOT_FINITE, is_odd
 from unixsvc.domain.validation.type_forms import (
     Field,
     TypeForm,
@@ -38,19 +38,24 @@ from unixsvc.domain.validation.type_forms import (
     values_of,
 )
 
-__all__ = ["NOT_FINITE", "Checker", "Validator", "find_field_errors", "holds_numbers", "is_number"]
+__all__ = ["Checker", "Validator", "find_field_errors", "holds_numbers"]
 
-NOT_FINITE: Final = "Expected a finite number"
 # Each level of a value is scanned again, so that the depth limits the cost. Below it, the first problem is
 # found.
 _MAX_DEPTH: Final = 32
-# Decimal() also accepts underscores, spaces and the digits of other scripts.
-_NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
 
 # Yields the errors of a value. An iterator, so that a megabyte of invalid items costs no more than the errors
 # that are reported.
 Checker: TypeAlias = Callable[[Json, str], Iterator[FieldError]]
-_Child: TypeAlias = tuple[TypeForm, Json, str]
+
+
+class _Part(Struct, frozen=True):
+    """Values of one type inside of a value, with their names."""
+
+    type: TypeForm
+    values: Sequence[Json]
+    name: Callable[[int], str]
 
 
 def find_field_errors(
@@ -114,57 +119,84 @@ class Validator:
         limits = self._limits_error(type_form, value, field)
         if limits is not None:
             yield limits
-        for child in self._children(type_form, value, field):
-            if isinstance(child, FieldError):
-                yield child
+        for part in self._parts(type_form, value, field):
+            if isinstance(part, FieldError):
+                yield part
             else:
-                yield from self._errors(*child, depth)
+                yield from self._errors_of_part(part, 0, len(part.values), depth)
+
+    def _errors_of_part(self, part: _Part, start: int, end: int, depth: int) -> Iterator[FieldError]:
+        """Search by halves: of half a million items that are valid but for one, only a few are looked at."""
+        if end - start == 1:
+            yield from self._errors(part.type, part.values[start], part.name(start), depth)
+        elif (results := self._valid_items(part.type, part.values[start:end])) is None:
+            middle = (start + end) // 2
+            yield from self._errors_of_part(part, start, middle, depth)
+            yield from self._errors_of_part(part, middle, end, depth)
+        elif (checker := self._checker(part.type)) is not None:
+            for at, each in enumerate(results, start):
+                yield from checker(each, part.name(at))
+
+    def _valid_items(self, type_form: TypeForm, values: Sequence[Json]) -> list[Json] | None:
+        """Convert several values; return None if one of them is invalid, or may have an odd number."""
+        joined = self._form.join(values)
+        if holds_numbers(type_form, self._form) and self._form.may_be_odd(joined):
+            return None
+        try:
+            results: list[Json] = self._form.convert(joined, list[type_form])  # type: ignore[valid-type]
+        except msgspec.ValidationError:
+            return None
+        return results
 
     def _odd_numbers(self, type_form: TypeForm, value: Json, field: str, depth: int) -> Iterator[FieldError]:
-        if not holds_numbers(type_form, self._form):
+        if not holds_numbers(type_form, self._form) or not self._form.may_be_odd(value):
             return
         if depth > _MAX_DEPTH:
             yield field_error(field, "is nested too deeply")
             return
         text = self._form.text(value)
         if text is None:
-            for child in self._children(type_form, value, field):
-                if isinstance(child, FieldError):
-                    yield child
-                else:
-                    yield from self._odd_numbers(*child, depth + 1)
-        elif _is_odd(text, self._form.convert(value, type_form)):
+            for part in self._parts(type_form, value, field):
+                if isinstance(part, FieldError):
+                    yield part
+                elif holds_numbers(part.type, self._form):
+                    for at, each in enumerate(part.values):
+                        yield from self._odd_numbers(part.type, each, part.name(at), depth + 1)
+        elif is_odd(text, self._form.convert(value, type_form)):
             yield field_error(field, NOT_FINITE)
 
-    def _children(self, type_form: TypeForm, value: Json, field: str) -> Iterator[_Child | FieldError]:
+    def _parts(self, type_form: TypeForm, value: Json, field: str) -> Iterator[_Part | FieldError]:
         """Yield the parts of a value with their types and names, and the problems of other parts."""
-        kind = self._form.kind(value)
-        member = self._member(type_form, value, kind)
+        member = self._member(type_form, value)
         if member is None:
             return
-        if kind == "array":
-            first, others = items_of(member) or ((), None)
-            types = chain(first, repeat(others))
-            for at, (each, item) in enumerate(zip(types, self._items(value), strict=False)):
-                if each is not None:
-                    yield each, item, shortened(f"{field}[{at}]")
+        if (items := items_of(member)) is not None:
+            yield from self._parts_of_list(*items, self._form.items(value), field)
         elif (values := values_of(member)) is not None:
-            for key, item in self._fields(value).items():
-                problem = _key_problem(values[0], key)
-                name = join(field, key)
-                yield (values[1], item, name) if problem is None else field_error(name, problem)
+            fields = self._form.fields(value)
+            problems = {} if values[0] is str else key_problems(values[0], [*fields])
+            yield from (field_error(join(field, key), problem) for key, problem in problems.items())
+            keys = [key for key in fields if key not in problems]
+            yield _Part(values[1], [fields[key] for key in keys], lambda at: join(field, keys[at]))
         else:
-            yield from self._fields_of_object(member, fields_of(member) or (), self._fields(value), field)
+            yield from self._parts_of_object(member, fields_of(member) or (), self._form.fields(value), field)
 
-    def _fields_of_object(
+    def _parts_of_list(
+        self, first: Sequence[TypeForm], others: TypeForm | None, values: list[Json], field: str
+    ) -> Iterator[_Part]:
+        for at, (each, value) in enumerate(zip(first, values, strict=False)):
+            yield _Part(each, [value], lambda _, at=at: shortened(f"{field}[{at}]"))  # type: ignore[misc]
+        if others is not None and len(values) > len(first):
+            yield _Part(others, values[len(first) :], lambda at: shortened(f"{field}[{len(first) + at}]"))
+
+    def _parts_of_object(
         self, member: TypeForm, known: tuple[Field, ...], values: Mapping[str, Json], field: str
-    ) -> Iterator[_Child | FieldError]:
+    ) -> Iterator[_Part | FieldError]:
         for each in known:
-            name = join(field, each.encoded)
             if each.encoded in values:
-                yield each.type, values[each.encoded], name
+                yield _Part(each.type, [values[each.encoded]], lambda _, each=each: join(field, each.encoded))  # type: ignore[misc]
             elif each.required:
-                yield field_error(name, "is required")
+                yield field_error(join(field, each.encoded), "is required")
         struct = as_struct(member)
         if struct is None:
             return
@@ -178,21 +210,17 @@ class Validator:
             names = {each.encoded for each in known} | {tag_field}
             yield from (field_error(join(field, name), "is unknown") for name in values if name not in names)
 
-    def _member(self, type_form: TypeForm, value: Json, kind: str) -> TypeForm | None:
+    def _member(self, type_form: TypeForm, value: Json) -> TypeForm | None:
         """Return the member of a union that a list or an object belongs to; None if there is none."""
-        members = members_of(type_form)
-        if kind == "array":
-            found = [each for each in members if items_of(each) is not None]
-        elif kind == "object":
-            found = [each for each in members if fields_of(each) is not None or values_of(each) is not None]
-        else:
-            return None
-        if len(found) < 2:
-            return found[0] if found else None
-        structs = {_config(each).tag: each for each in found if as_struct(each)}
-        tag = self._fields(value).get(str(_config(found[0]).tag_field)) if kind == "object" else None
+        kind = self._form.kind(value)
+        is_candidate = _IS_CANDIDATE.get(kind)
+        found = [] if is_candidate is None else [*filter(is_candidate, members_of(type_form))]
+        if len(found) < 2 or kind == "array":
+            return found[0] if len(found) == 1 else None
+        tag = self._form.fields(value).get(str(_config(found[0]).tag_field))
+        tagged = {_config(each).tag: each for each in found if as_struct(each)}
         return next(
-            (each for wanted, each in structs.items() if tag and not self._tag_problem(wanted, tag)), None
+            (each for wanted, each in tagged.items() if tag and not self._tag_problem(wanted, tag)), None
         )
 
     def _tag_problem(self, wanted: Json, tag: Json) -> str:
@@ -205,25 +233,17 @@ class Validator:
     def _limits_error(self, type_form: TypeForm, value: Json, field: str) -> FieldError | None:
         """Return the problem with the length of a list or an object, whose items may have others."""
         lengths = [_lengths(each) for each in _metadata(type_form) if isinstance(each, msgspec.Meta)]
-        kind = self._form.kind(value)
         is_set = get_origin(bare(type_form)) in (set, frozenset)  # equal items count once there
-        if not any(lengths) or is_set or self._member(type_form, value, kind) is None:
+        if not any(lengths) or is_set or self._member(type_form, value) is None:
             return None
-        shape: Any = list[self._form.opaque] if kind == "array" else dict[str, self._form.opaque]  # type: ignore[name-defined]
+        is_list = self._form.kind(value) == "array"
+        shape: Any = list[self._form.opaque] if is_list else dict[str, self._form.opaque]  # type: ignore[name-defined]
         try:
             for each in lengths:
                 self._form.convert(value, Annotated[shape, msgspec.Meta(**each)])
         except msgspec.ValidationError as error:
             return field_error(field, str(error))
         return None
-
-    def _fields(self, value: Json) -> JsonObject:
-        found: JsonObject = self._form.convert(value, dict[str, self._form.opaque])  # type: ignore[name-defined]
-        return found
-
-    def _items(self, value: Json) -> list[Json]:
-        found: list[Json] = self._form.convert(value, list[self._form.opaque])  # type: ignore[name-defined]
-        return found
 
     def _checker(self, type_form: TypeForm) -> Checker | None:
         if self._checker_for is None:
@@ -233,21 +253,10 @@ class Validator:
         return self._checkers[type_form]
 
 
-def is_number(text: str) -> bool:
-    """Return whether a text is a finite decimal number, without spaces and underscores."""
-    return _NUMBER.fullmatch(text) is not None
-
-
 @lru_cache(4096)
 def holds_numbers(type_form: TypeForm, form: InputFormat) -> bool:
     """Return whether values of a type can have numbers that JSON has not, in this representation."""
     return holds(type_form, form.numbers)
-
-
-def _is_odd(text: str, value: Json) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return isinstance(value, Decimal) and not is_number(text)
 
 
 def _config(type_form: TypeForm) -> Any:
@@ -263,12 +272,7 @@ def _metadata(type_form: TypeForm) -> tuple[object, ...]:
     return get_args(type_form)[1:] if get_origin(type_form) is Annotated else ()
 
 
-def _key_problem(key: TypeForm, name: str) -> str | None:
-    """Return the problem with a key of an object, None if it has the type."""
-    if key is str:
-        return None
-    try:
-        found = msgspec.json.decode(msgspec.json.encode({name: None}), type=dict[key, None])  # type: ignore[valid-type]
-    except msgspec.ValidationError as error:
-        return located(error, "").message
-    return NOT_FINITE if any(_is_odd(name, each) for each in found) else None
+_IS_CANDIDATE: Final[dict[str, Callable[[TypeForm], bool]]] = {
+    "array": lambda each: items_of(each) is not None,
+    "object": lambda each: fields_of(each) is not None or values_of(each) is not None,
+}

@@ -193,6 +193,16 @@ class AllProblemsTests(SynchronousTestCase):
         self.assertTrue(found[0].field.startswith("friends[0].friends[0]."))
         self.assertTrue(found[0].field.endswith(".friends[0].lives"))
 
+    def test_few_of_many(self) -> None:
+        """The problems of a long list and of a large object are found without a look at each valid item."""
+        items: list[Any] = list(range(100_000))
+        items[7] = items[50_000] = items[-1] = "x"
+        self.assert_problems(list[int], items, "[7]", "[50000]", "[99999]")
+        fields = {str(at): item for at, item in enumerate(items)}
+        self.assert_problems(dict[str, int], fields, "7", "50000", "99999")
+        found = find_field_errors(dict[int, Any], msgspec.json.encode({**fields, "x": 1, "y": 2}), ENCODED)
+        self.assertEqual([each.field for each in found], ["x", "y"])
+
     def test_literal(self) -> None:
         """Values that are not listed are quoted."""
         [problem] = find_field_errors(list[Literal["a"]], ["a", "b"], DECODED)

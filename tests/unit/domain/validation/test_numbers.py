@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.validation.formats import DECODED, ENCODED, QUERY, InputFormat
-from unixsvc.domain.validation.validator import NOT_FINITE, Validator, find_field_errors, holds_numbers
+from unixsvc.domain.validation.numbers import NOT_FINITE
+from unixsvc.domain.validation.validator import Validator, find_field_errors, holds_numbers
 
 ODD = (
     "NaN", "nan", "sNaN", "-NaN7", "Infinity", "-Infinity", "inf", "+inf", "1_0", "1_000.5", " 1", "1 ",
@@ -93,12 +94,19 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(find_field_errors(float | str, "nanny", QUERY), [])
 
     def test_too_deep(self) -> None:
-        """The depth of types that contain themselves is limited, as each level is scanned again."""
-        value: Any = {"price": "1"}
-        for _ in range(40):
-            value = {"lines": [value]}
-        [problem] = find_field_errors(Line, msgspec.json.encode(value), ENCODED)
-        self.assertEqual(problem.message, "is nested too deeply")
+        """Odd numbers are searched to a limited depth, as each level is scanned again."""
+        for price, problems in (("1", []), ("_1", ["is nested too deeply"])):
+            value: Any = {"price": price}
+            for _ in range(40):
+                value = {"lines": [value]}
+            found = find_field_errors(Line, msgspec.json.encode(value), ENCODED)
+            self.assertEqual([each.message for each in found], problems)
+
+    def test_texts_beside(self) -> None:
+        """Other texts may be anything."""
+        for text in (*ODD, "a_b", "\\", "日本", "e_mail", " "):
+            self.assert_odd(dict[str, Decimal | dict[str, str]], {"a": {text: text}, "b": "1"})
+            self.assert_odd(tuple[str, Decimal], [text, "1"])
 
     def test_other_types(self) -> None:
         """Types without such numbers need no search."""
