@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import sys
+from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, TextIO, cast
 
 from msgspec import Struct
 from twisted.application.service import IService, MultiService
@@ -37,19 +40,36 @@ from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
 from unixsvc.telemetry.log_record import FORMATS
 from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+from unixsvc.telemetry.streams import use_utf8
 
 __all__ = ["Options", "makeService"]
 
 
 # How long the end of the process may wait for the log, in seconds.
 _LAST_LINES: Final = 1.0
+# Characters of one byte that a pipe takes if it takes any, see pipe(7).
+_PIPE_SPACE: Final = 4096
 
 
 def _print_error(problem: object) -> None:
     """Write to the terminal: once the log has begun, ``sys.stderr`` leads into it."""
-    if sys.__stderr__ is not None:
-        sys.__stderr__.write(f"unixsvc: {problem}\n")
-        sys.__stderr__.flush()
+    if sys.__stderr__ is None:
+        return
+    with suppress(OSError):  # its reader has exited
+        if _can_write(sys.__stderr__):
+            sys.__stderr__.write(f"unixsvc: {problem}\n"[:_PIPE_SPACE])
+            sys.__stderr__.flush()
+
+
+def _can_write(stream: TextIO) -> bool:
+    """False if writing would block: a pipe is full, and is not read within a second."""
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(_LAST_LINES * 1000))
 
 
 def _exit_with(problem: object) -> NoReturn:
@@ -73,6 +93,7 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
+        use_utf8()
         self._http: list[str] = []
         self._folder = os.getcwd()  # a daemon changes the current directory before a reload
 

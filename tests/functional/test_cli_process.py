@@ -41,6 +41,27 @@ class ProcessTests(CommandLineTestCase):
         _, err = process.communicate(timeout=20)
         self.assertEqual((process.returncode, err), (1, ""))
 
+    def test_any_locale(self) -> None:
+        """Results and errors are UTF-8, also if the locale has another encoding."""
+        os.environ["PYTHONIOENCODING"] = "ascii"
+        self.addCleanup(os.environ.pop, "PYTHONIOENCODING")
+        self.listen(reply_with_bytes('{"id": 1, "code": 200, "data": "a → b"}\n'.encode()), "home")
+        self.listen(
+            reply_with_bytes(
+                '{"id": 1, "status": "error", "code": 409, "message": "x", "detail": "a → b"}\n'.encode()
+            ),
+            "user",
+        )
+        self.assertEqual(self.run_command("call", "home", "/").out, '"a → b"\n')
+        self.assertError(self.run_command("call", "user", "/"), 4, "a → b")
+
+    def test_not_utf8(self) -> None:
+        """Arguments that are not UTF-8 are an error of one line."""
+        self.listen(reply_with_bytes(HELLO))
+        for arguments in (["/\udcff"], ["POST", "/", "--idempotency-key", "\udcff"], ["/", "a=\udcff"]):
+            outcome = self.run_command("call", "home", *arguments)
+            self.assertError(outcome, 2, r"\udcff' is not valid UTF-8")
+
     def test_full_disk(self) -> None:
         """Output that cannot be written is an error."""
         self.listen(reply_with_bytes(HELLO))

@@ -10,6 +10,23 @@ from tests.functional.orchestrator_process import OrchestratorTestCase
 _LINES = 6_000  # of 1,000 characters, which are more than the queue and all pipes take
 
 
+class EncodingTests(OrchestratorTestCase):
+    """Characters that the locale lacks."""
+
+    config = '[services.flooding]\napp = "flooding:app"\n'
+
+    def test_any_locale(self) -> None:
+        """With an encoding that lacks a character, printing and logging it works in workers."""
+        for encoding in ("ascii", "latin-1"):
+            running = self.start(environment={"PYTHONIOENCODING": encoding})
+            with self.talk("flooding") as talk:
+                self.assertEqual(talk.ask(id=1, path="/arrow")["code"], 500)
+            running.until("printed →")
+            running.until("/arrow failed", "raised →")
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(), 0)
+
+
 class StuckLogTests(OrchestratorTestCase):
     """A pipe for the log that no process reads."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import io
+import os
 import sys
 from typing import Any, cast
 
@@ -23,7 +25,7 @@ from unixsvc.orchestrator.reactor import IDaemonReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.systemd.activation import Activation
-from unixsvc.tap import _Log, _Root
+from unixsvc.tap import _Log, _print_error, _Root
 
 
 class _Reactor(Clock):
@@ -170,6 +172,22 @@ class RootTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual((self.reactor.done, self.root._exit.code), (["stop"], 0))
         self.assertEqual((self.orchestrator.done, self.errors.getvalue()), ([], ""))
+
+    def test_stuck_terminal(self) -> None:
+        """An error that cannot be printed, to a full pipe or without a reader, does not prevent the stop."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        with contextlib.suppress(BrokenPipeError), open(writing, "w") as stream:
+            self.patch(sys, "__stderr__", stream)
+            self.orchestrator.boot.errback(ConfigError("services.home", "cannot start"))
+            self.reactor.advance(0)
+            os.close(reading)
+            _print_error("no reader")
+        self.assertEqual(self.reactor.done, ["stop"])
 
     def test_essential_failed(self) -> None:
         """When an essential service has failed, the error is printed, and the exit code is 4."""

@@ -12,7 +12,9 @@ def main() -> int:
     try:
         # Imported here, so that Ctrl-C during the import prints no traceback.
         from unixsvc.cli.command import run
+        from unixsvc.telemetry.streams import use_utf8
 
+        use_utf8()
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as in shells

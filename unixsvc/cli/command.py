@@ -70,6 +70,9 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     except ServiceError as error:
         print_error(*describe_error(error))
         return error.code // 100
+    except UnicodeEncodeError as error:  # an argument that the operating system has passed as bytes
+        part = error.object[max(error.start - 20, 0) : error.end + 20]
+        print_error(f"{part!a} is not valid UTF-8")
     except OSError as error:
         if error.filename is None:
             _discard_output()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 import click
 import msgspec
 
 from unixsvc.domain.json import Json
 from unixsvc.errors import ServiceError
+from unixsvc.telemetry.escapes import escape_json, escape_line
 
 __all__ = ["describe_error", "print_error", "print_json", "print_line", "print_table"]
-
-# JSON may contain these unescaped, and a terminal would interpret them.
-_CONTROL_CHARACTERS: Final = re.compile("[\x7f-\x9f]")
 
 
 def print_json(value: bytes, *, terminal: bool) -> None:
     """Print JSON: on one line for programs, indented and highlighted for people."""
-    text = msgspec.json.format(bytes(value), indent=2 if terminal else 0).decode()
-    text = _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    formatted = msgspec.json.format(bytes(value), indent=2 if terminal else 0)
+    text = escape_json(formatted.decode("utf-8", "replace"))  # the formatter does not check strings
     if not terminal:
         click.echo(text.encode())
         return
@@ -33,6 +29,7 @@ def print_json(value: bytes, *, terminal: bool) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, terminal: bool) -> None:
     """Print a table: aligned columns for programs; for people in colour, fitted to the terminal."""
+    rows = [[escape_line(cell) for cell in row] for row in rows]
     if not terminal:
         lines = [headers, *rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
@@ -90,4 +87,4 @@ def _to_text(detail: Json) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return escape_line(" ".join(text.split()))

@@ -81,7 +81,7 @@ def read_file(path: Path) -> ConfigFile:
     import tomllib  # here, and difflib below: few workers read a file, all of them have this module
 
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise ConfigError(str(path), "no such file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -18,7 +18,7 @@ from unixsvc.execution.shared_result import SharedResult
 
 __all__ = ["HealthCheck"]
 
-# The pings are application code that may be expensive, and anybody may send the request.
+# The pings are application code that may be expensive, and any client may send the request.
 _MIN_INTERVAL: Final = 1.0  # seconds
 
 

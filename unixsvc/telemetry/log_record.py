@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-__all__ = ["FORMATS", "LogRecord", "lost_events"]
+from unixsvc.telemetry.escapes import escape_json, escape_line
 
-# Texts of peers and applications must not look like another event, hide a part of the line, or control a
-# terminal: controls, format characters such as U+202E, separators of lines and paragraphs, surrogates.
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+__all__ = ["FORMATS", "LogRecord", "lost_events"]
 
 
 class LogRecord(Struct, frozen=True, omit_defaults=True):
@@ -47,30 +44,12 @@ def _as_text(record: LogRecord) -> bytes:
     text = f"{when} {record.level} {record.namespace}{about}: {record.message}"
     if record.traceback:
         text += "\n" + record.traceback.rstrip()
-    return "\n    ".join(_escaped(line, _python_escape) for line in text.split("\n")).encode() + b"\n"
+    # Texts of peers and applications must not look like another event.
+    return "\n    ".join(escape_line(line) for line in text.split("\n")).encode() + b"\n"
 
 
 def _as_json(record: LogRecord) -> bytes:
-    return _escaped(msgspec.json.encode(record).decode(), _json_escape).encode() + b"\n"
+    return escape_json(msgspec.json.encode(record).decode()).encode() + b"\n"
 
 
 FORMATS: Final[dict[str, Callable[[LogRecord], bytes]]] = {"text": _as_text, "json": _as_json}
-
-
-def _escaped(line: str, escape: Callable[[str], str]) -> str:
-    if line.isprintable():
-        return line
-    return "".join(escape(char) if _is_unsafe(char) else char for char in line)
-
-
-def _is_unsafe(char: str) -> bool:
-    return char != "\t" and unicodedata.category(char) in _UNSAFE
-
-
-def _python_escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
-
-
-def _json_escape(char: str) -> str:
-    units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -17,9 +17,15 @@ def flood(lines: int) -> int:
     return lines
 
 
+def arrow() -> None:
+    """Print and log a character that many encodings lack."""
+    print("printed →")  # noqa: T201
+    raise ValueError("raised →")
+
+
 async def never() -> None:
     """Wait for ever."""
     await Deferred()
 
 
-app = App([GET("/flood", flood), GET("/never", never, public=True)])
+app = App([GET("/flood", flood), GET("/arrow", arrow), GET("/never", never, public=True)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase, failure, success
 from unixsvc.cli.call import Words, parse_words
@@ -172,9 +174,16 @@ class OutputTests(CommandTestCase):
 
     def test_letters(self) -> None:
         """Letters of any script are not escaped; control characters are."""
-        self.answer = success(["Žofie 李 🙂", "a\x9b31mb\x7f"])
+        self.answer = success(["Žofie 李 🙂", "a\x9b31mb\x7f", "\u202e\u2028\U000e0041"])
         outcome = self.run_command("call", "home", "/")
-        self.assertEqual(outcome.out, '["Žofie 李 🙂", "a\\u009b31mb\\u007f"]\n')
+        expected = r'["Žofie 李 🙂", "a\u009b31mb\u007f", "\u202e\u2028\udb40\udc41"]'
+        self.assertEqual(outcome.out, expected + "\n")
+        self.assertEqual(json.loads(outcome.out)[2], "\u202e\u2028\U000e0041")
+
+    def test_not_utf8(self) -> None:
+        """A result that is not UTF-8 is printed with replacement characters."""
+        self.answer = Raw(b'"a\xffb"')
+        self.assertEqual(self.run_command("call", "home", "/").out, '"a\N{REPLACEMENT CHARACTER}b"\n')
 
     def test_error(self) -> None:
         """An error is one line on standard error; the exit code is the first digit of its code."""
@@ -215,11 +224,19 @@ class OutputTests(CommandTestCase):
 
     def test_odd_details(self) -> None:
         """The error is one line without control characters, whatever its detail is."""
-        for detail in [{"a": [1, {"b": "c"}]}, "two\nlines \x9b31m", 7, [], [1, 2], [{"field": "x"}], ""]:
+        for detail in [
+            {"a": [1, {"b": "c"}]},
+            "two\nlines \x9b31m\u202e",
+            7,
+            [],
+            [1, 2],
+            [{"field": "x"}],
+            "",
+        ]:
             self.answer = failure(409, detail)
             outcome = self.run_command("call", "home", "/")
             self.assertError(outcome, 4, "409 Conflict")
-            self.assertNotIn("\x9b", outcome.err)
+            self.assertNotRegex(outcome.err, "[\x9b\u202e]")
 
     def test_unknown_code(self) -> None:
         """An error with an unknown code is printed."""
@@ -287,6 +304,16 @@ class UsageTests(CommandTestCase):
             "home", "/", "--data", "-", stdin=b'{"a": "\xff"}', says="standard input: not valid JSON"
         )
         self.assertUsage("home", "/", "--data", "[" * 100_000, says="--data: not valid JSON")
+
+    def test_not_utf8(self) -> None:
+        """Arguments that are not UTF-8 are an error of one line."""
+        self.assertUsage("home", "/", "name=a\udcff", says=r"'a\udcff' is not valid UTF-8")
+        self.assertUsage("home", "/", "\udcff=1", says=r"'\udcff' is not valid UTF-8")
+        self.assertUsage("home", "/", "name:=\udcff", says="name: not valid JSON")
+        self.assertUsage("home", "/", "--data", '{"a": "\udcff"}', says="--data: not valid JSON")
+        long = "x" * 1_000 + "\udcff" + "x" * 1_000
+        outcome = self.run_command("call", "home", "/", f"name={long}")
+        self.assertLess(len(outcome.err), 100)
 
     def test_data_from_nowhere(self) -> None:
         """A missing file, or a closed standard input, is an error."""

@@ -51,6 +51,7 @@ def main() -> None:
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.log_file import OutputDescriptor
     from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+    from unixsvc.telemetry.streams import use_utf8
 
     config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
@@ -58,6 +59,7 @@ def main() -> None:
     _close_on_exec(config)
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     sys.path.insert(0, config.folder)
+    use_utf8()
     level = LogLevelFilter(config.log.level)
     writer = log_writer("json", OutputDescriptor(2))
     flush_log = partial(writer.flush, _LAST_LINES)

@@ -1,0 +1,32 @@
+"""The bytes of ``unixsvc.toml``."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.config.file import read_file
+from unixsvc.errors import ConfigError
+
+
+class EncodingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Make a folder for the file."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = Path(folder, "unixsvc.toml")
+
+    def test_byte_order_mark(self) -> None:
+        """A byte order mark at the beginning, as some editors write it, is skipped."""
+        self.path.write_bytes(b'\xef\xbb\xbfsocket_dir = "r\xc3\xbcn"\n')
+        self.assertEqual(read_file(self.path).socket_dir, "rün")
+
+    def test_other_encodings(self) -> None:
+        """Another encoding is an error of one line."""
+        for encoding in ("utf-16", "latin-1"):
+            self.path.write_text('socket_dir = "rün"\n', encoding)
+            error = self.assertRaises(ConfigError, read_file, self.path)
+            self.assertIn("cannot be read: 'utf-8' codec", str(error))
