@@ -28,6 +28,7 @@ __all__ = [
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "WrongToken",
     "error_from",
 ]
 
@@ -73,6 +74,10 @@ class NotJSON(Malformed):
 
 class Unauthorized(ServiceError, code=401, message="Unauthorized"):
     """The token is missing or wrong."""
+
+
+class WrongToken(Unauthorized):
+    """The token is wrong."""
 
 
 class Forbidden(ServiceError, code=403, message="Forbidden"):

@@ -16,7 +16,7 @@ from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetr
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.request_context import RequestContext, current_request, detach, set_current_request
 from unixsvc.domain.stream import ReplyStream
-from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable
+from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable, WrongToken
 
 __all__ = ["HandleMessage", "error_to_reply"]
 
@@ -60,6 +60,7 @@ class HandleMessage:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
         self._count = metrics.count
+        self._count_wrong_token = metrics.count_wrong_token
         self._failures = failures
         self._max_inflight = max_inflight
         self._request_timeout = request_timeout
@@ -153,6 +154,9 @@ class HandleMessage:
         except Exception as encode_error:  # the detail is the application's and may be of any type
             self._failures.failed(request, encode_error)
             return error_to_reply(Internal())
+        if isinstance(error, WrongToken):
+            self._count_wrong_token()
+            self._failures.wrong_token(request)
         # A request whose time was over on arrival has not started: there is nothing to log.
         if error.code in _ABORTED and (request.timeout is None or request.timeout > 0):
             self._failures.aborted(request, error.code)

@@ -87,6 +87,9 @@ class IMetrics(Interface):
         :param seconds: the time from the request to the reply.
         """
 
+    def count_wrong_token() -> None:
+        """Count a wrong token; the reply is counted too."""
+
 
 class IFailureLog(Interface):
     """Logs the failures whose details peers must not see."""
@@ -99,6 +102,9 @@ class IFailureLog(Interface):
 
         :param code: 499 or 504.
         """
+
+    def wrong_token(request: Request) -> None:
+        """Log that a request had a wrong token."""
 
 
 class IBlockingRunner(Interface):

@@ -76,6 +76,7 @@ class ServiceStatus(Struct, frozen=True):
     The keys are those of the PHP original, which scripts read.
 
     :ivar services: the clients that its workers have of other services, by name.
+    :ivar wrong_tokens: the number of wrong tokens that clients have sent.
     """
 
     pid: int | None
@@ -89,6 +90,7 @@ class ServiceStatus(Struct, frozen=True):
     latency: Latency
     problem: str
     services: dict[str, ClientStats]
+    wrong_tokens: int
 
 
 def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -112,6 +114,7 @@ def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
         problem=stats.problem,
         services=total.services or {},
+        wrong_tokens=total.wrong_tokens,
     )
 
 

@@ -17,6 +17,7 @@ from unixsvc.server.context import HandlerContext
 from unixsvc.server.graceful_port import GracefulPort
 from unixsvc.server.handler import close_and_drain
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.telemetry.connection_log import ConnectionLog
 
 __all__ = ["HttpRequestHandler"]
 
@@ -37,7 +38,8 @@ class HttpRequestHandler(Service):
     ) -> None:
         self._context = context
         self._gateway = make_gateway(context)
-        self._connections = HttpConnections(context.http.settings, context.limits, context.reactor)
+        log = ConnectionLog(context.service)
+        self._connections = HttpConnections(context.http.settings, context.limits, context.reactor, log)
         self._site = HttpSite(self._gateway, self._connections)
         self._port = GracefulPort(context.endpoint, context.reactor)
 

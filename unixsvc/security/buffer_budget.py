@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -56,9 +57,11 @@ class BufferBudget:
     paused; a peer that exceeds it is refused at once.
 
     :param limits: the budget is ``max_buffered_bytes``, or four messages if that is more.
+    :param on_refused: called for each peer that is to be refused.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, on_refused: Callable[[], object] = bool) -> None:
+        self._on_refused = on_refused
         self._unit = max(limits.max_message_bytes, _READ)
         self._limit = max(limits.max_buffered_bytes, 4 * self._unit)
         self._refuse_above = self._limit - self._unit
@@ -91,6 +94,7 @@ class BufferBudget:
             self._resume(self._pause_above)
             return Room.ENOUGH
         if self._used > (self._limit if was_resumed else self._refuse_above):
+            self._on_refused()
             return Room.NONE
         if self._used > self._pause_above and len(self._held) - len(self._waiting) > 1:
             self._waiting[holder] = None
@@ -104,6 +108,7 @@ class BufferBudget:
         """
         for holder in list(self._held) if self._waiting else ():
             if self._waiting and self._is_stalled(holder, now):
+                self._on_refused()
                 holder.expire()
         if not self._waiting:
             self._marks.clear()

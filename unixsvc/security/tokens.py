@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IGuard
 from unixsvc.domain.message import Grant, Request
-from unixsvc.errors import ConfigError, Unauthorized
+from unixsvc.errors import ConfigError, Unauthorized, WrongToken
 
 __all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard", "load_or_create_token", "read_token"]
 
@@ -57,7 +57,7 @@ class TokenGuard:
             caller.grant = _SHARED
         else:
             caller.wrong_tokens += 1
-            raise Unauthorized(WRONG)
+            raise WrongToken(WRONG)
 
     def _is_valid(self, token: str) -> bool:
         encoded = token.encode("utf-8", "surrogatepass")

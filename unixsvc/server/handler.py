@@ -16,6 +16,7 @@ from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
+from unixsvc.telemetry.connection_log import ConnectionLog
 
 __all__ = ["SocketRequestHandler", "close_and_drain"]
 
@@ -61,6 +62,7 @@ class SocketRequestHandler(Service):
             context.reactor,
             context.admission,
             owner=context.owner,
+            log=ConnectionLog(context.service),
         )
         self._port = GracefulPort(context.endpoint, context.reactor)
         timeouts = limits.message_timeout, limits.idle_timeout, limits.authentication_timeout

@@ -18,6 +18,7 @@ from unixsvc.security.buffer_budget import BufferBudget
 from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.security.peer_rules import PeerRules
 from unixsvc.server.context import Admission
+from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
 
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
@@ -55,6 +56,7 @@ class ConnectionRegistry:
     :param security: which processes may connect, and which of them must show a token.
     :param admission: decides that instead; None for the rules of ``security``.
     :param owner: the uid of the orchestrator.
+    :param log: logs refused connections.
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
@@ -70,11 +72,13 @@ class ConnectionRegistry:
         admission: Admission | None = None,
         *,
         owner: int = 0,
+        log: ConnectionLog | None = None,
     ) -> None:
         self.handle = handle
         self.limits = limits
         self.reactor = reactor
-        self.budget = BufferBudget(limits)
+        self._log = log or ConnectionLog("")
+        self.budget = BufferBudget(limits, self._log.buffer_exhausted)
         idle_timeout = min(limits.authentication_timeout, limits.idle_timeout)
         self._unauthenticated_limits = replace(limits, idle_timeout=idle_timeout)
         self._token = security.token
@@ -112,6 +116,7 @@ class ConnectionRegistry:
         if count >= self._quota.unlimited and not self._quota.allows(
             caller.peer, self._peers(connection), count
         ):
+            self._log.too_many_connections(caller.peer, count)
             return self._refuse(connection, Unavailable())
         return None
 

@@ -47,3 +47,14 @@ class FailureLog:
             outcome=outcome,
             request_id=request.request_id,
         )
+
+    def wrong_token(self, request: Request) -> None:
+        """Log who has sent a wrong token."""
+        peer = request.peer
+        self._log.emit(
+            "warn",
+            "a wrong token",
+            "a wrong token {sender}",
+            sender="over HTTP" if peer.uid is None else f"from user {peer.uid} (process {peer.pid})",
+            request_id=request.request_id,
+        )

@@ -53,6 +53,7 @@ class MetricsSnapshot(Struct, frozen=True):
     :ivar seconds: the sum of the latencies.
     :ivar codes: the number of replies by code.
     :ivar buckets: the histogram of latencies, for :meth:`quantile`.
+    :ivar wrong_tokens: the number of wrong tokens.
     :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
     """
 
@@ -62,6 +63,7 @@ class MetricsSnapshot(Struct, frozen=True):
     codes: dict[int, int] = {}
     buckets: dict[int, int] = {}
     services: dict[str, ClientStats] | UnsetType = UNSET
+    wrong_tokens: int = 0
 
     def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
         return MetricsSnapshot(
@@ -71,6 +73,7 @@ class MetricsSnapshot(Struct, frozen=True):
             dict(Counter(self.codes) + Counter(other.codes)),
             dict(Counter(self.buckets) + Counter(other.buckets)),
             _sum_clients(self.services, other.services),
+            self.wrong_tokens + other.wrong_tokens,
         )
 
     def past(self) -> MetricsSnapshot:
@@ -111,8 +114,13 @@ class ServiceMetrics:
         micros = int(seconds * 1e6)
         self._buckets[_BUCKETS[micros] if micros < _TABLE_SIZE else _bucket(micros)] += 1
 
+    def count_wrong_token(self) -> None:
+        """Count a wrong token."""
+        self._wrong_tokens += 1
+
     def clear(self) -> None:
         """Reset all counters."""
+        self._wrong_tokens = 0
         self._other_codes: defaultdict[int, int] = defaultdict(int)  # by code, without 200
         self._buckets: defaultdict[int, int] = defaultdict(int)
         self._seconds = 0.0
@@ -123,7 +131,14 @@ class ServiceMetrics:
         succeeded = requests - sum(other_codes.values())
         codes = ({200: succeeded} if succeeded else {}) | other_codes
         errors = sum(count for code, count in codes.items() if code >= 500)
-        return MetricsSnapshot(requests, errors, self._seconds, codes, dict(self._buckets))
+        return MetricsSnapshot(
+            requests,
+            errors,
+            self._seconds,
+            codes,
+            dict(self._buckets),
+            wrong_tokens=self._wrong_tokens,
+        )
 
 
 def _sum_clients(

@@ -23,6 +23,7 @@ from unixsvc.errors import (
     NotFound,
     ServiceError,
     Unauthorized,
+    WrongToken,
 )
 
 SECRET = "the password of the database is sesame"
@@ -58,6 +59,8 @@ class FakeDependencies:
         self.counted: list[tuple[int, float]] = []
         self.failures: list[BaseException] = []
         self.aborted_codes: list[int] = []
+        self.wrong_tokens: list[Request] = []
+        self.wrong_token_count = 0
         self.time = 100.0
         self.later = False
 
@@ -103,6 +106,14 @@ class FakeDependencies:
     def aborted(self, request: Request, code: int) -> None:
         """Record the call."""
         self.aborted_codes.append(code)
+
+    def count_wrong_token(self) -> None:
+        """Record the call."""
+        self.wrong_token_count += 1
+
+    def wrong_token(self, request: Request) -> None:
+        """Record the call."""
+        self.wrong_tokens.append(request)
 
 
 class HandleTests(SynchronousTestCase):
@@ -195,6 +206,14 @@ class HandleTests(SynchronousTestCase):
         self.assertEqual(self.reply(), Reply(401, b"", "Unauthorized", "auth_token is missing"))
         self.assertEqual(self.around.handled, [])
         self.assertEqual(self.around.counted, [(401, 0.0)])
+        self.assertEqual((self.around.wrong_token_count, self.around.wrong_tokens), (0, []))
+
+    def test_wrong_token(self) -> None:
+        """A wrong token is counted and logged; the reply does not differ from another 401."""
+        self.around.refusal = WrongToken("auth_token is wrong")
+        request = Request("GET", "/")
+        self.assertEqual(self.reply(request), Reply(401, b"", "Unauthorized", "auth_token is wrong"))
+        self.assertEqual((self.around.wrong_token_count, self.around.wrong_tokens), (1, [request]))
 
     def test_no_datasource(self) -> None:
         """An error of the repository becomes a reply."""

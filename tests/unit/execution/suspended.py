@@ -61,6 +61,12 @@ class Service:
         """Record the call."""
         self.aborted_codes.append(code)
 
+    def count_wrong_token(self) -> None:
+        """No token is checked."""
+
+    def wrong_token(self, request: Request) -> None:
+        """No token is checked."""
+
     def start(self, seconds: float = 5.0) -> RunningAction:
         """Start the action, which must wait."""
         suspended = self.handle_message(Request("GET", "/"))

@@ -45,7 +45,8 @@ class DescribeTests(SynchronousTestCase):
         found = msgspec.to_builtins(described(worker()))
         self.assertEqual(
             " ".join(found),
-            "pid uptime status class requests errors avgResponseTime workers latency problem services",
+            "pid uptime status class requests errors avgResponseTime workers latency problem services "
+            "wrong_tokens",
         )
         keys = "pid status uptime requests errors connections rss generation services"
         self.assertEqual(" ".join(found["workers"][0]), keys)
@@ -102,6 +103,11 @@ class DescribeTests(SynchronousTestCase):
             stats = PoolSnapshot([worker()], state=state)
             self.assertEqual(describe("home:app", stats, stopping=False).status, state)
             self.assertEqual(describe("home:app", stats, stopping=True).status, "stopping")
+
+    def test_wrong_tokens(self) -> None:
+        """Wrong tokens are added up, also those of workers that have ended."""
+        one = WorkerSnapshot(None, "ready", 1, StatsReport(MetricsSnapshot(wrong_tokens=2)))
+        self.assertEqual(described(one, one, ended=MetricsSnapshot(wrong_tokens=3)).wrong_tokens, 7)
 
     def test_problem(self) -> None:
         """The last problem is in the status."""

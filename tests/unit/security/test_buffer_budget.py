@@ -41,7 +41,11 @@ class BudgetTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """An empty budget."""
-        self.budget = BufferBudget(_LIMITS)
+        self.refused = 0
+        self.budget = BufferBudget(_LIMITS, self._refused)
+
+    def _refused(self) -> None:
+        self.refused += 1
 
     def holders(self, count: int, size: int = 0) -> list[Holder]:
         """Connections that hold so much each, and may read on."""
@@ -109,6 +113,7 @@ class BudgetTests(BudgetTestCase):
         self.assertIs(other.hold(_MIB), Room.LATER)
         self.assertTrue(self.budget.has_room(0))
         self.assertIs(refused.hold(1), Room.NONE)
+        self.assertEqual(self.refused, 1)
         self.assertFalse(self.budget.has_room(1))
         refused.hold(0)
         first.hold(0)
@@ -148,7 +153,7 @@ class StalledTests(BudgetTestCase):
         self.assertEqual([each.events for each in holders], [[]] * 6)
         self.check(1.0)
         self.assertEqual([each.events for each in holders], [["expired"]] + [[]] * 5)
-        self.assertEqual(late.events, ["resumed"])
+        self.assertEqual((late.events, self.refused), (["resumed"], 1))
 
     def test_no_pressure(self) -> None:
         """While no other waits, a peer may take its time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec.structs import replace
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.support.memory_connection import Actions, ServerConnection, connect
@@ -141,6 +142,15 @@ class UserTests(SynchronousTestCase):
         self.assertEqual(self.codes(1, 12), [503, 503])
         self.assertEqual(
             (self.codes(2, 8), self.codes(2, 1), self.codes(0, 1), self.codes(500, 1)), ([], [503], [], [])
+        )
+
+    def test_logged(self) -> None:
+        """A refused connection is logged with its user."""
+        with capturedLogs() as events:
+            self.codes(1, 11)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["a connection of user 1 (process 1) was refused: 10 are open"],
         )
 
     def test_refused_ones(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.message import Request
+from unixsvc.domain.message import Caller, Peer, Request
 from unixsvc.telemetry.failure_log import FailureLog
 
 
@@ -31,3 +31,28 @@ class AbortedTests(SynchronousTestCase):
         self.assertEqual(
             texts, ["GET /slow exceeded its deadline"] * 20 + ["GET /stuck exceeded its deadline"]
         )
+
+
+class WrongTokenTests(SynchronousTestCase):
+    """Wrong tokens in the log."""
+
+    def test_sender(self) -> None:
+        """A wrong token is a warning with the process that has sent it, and never the token."""
+        with capturedLogs() as events:
+            FailureLog("shop").wrong_token(
+                Request("GET", "/", auth_token="secret", caller=Caller(Peer(1001, 100, 4711)))
+            )
+            FailureLog("shop").wrong_token(Request("GET", "/", meta={"request_id": "abc"}))
+        texts = [formatEvent(event) for event in events]
+        self.assertEqual(texts, ["a wrong token from user 1001 (process 4711)", "a wrong token over HTTP"])
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn] * 2)
+        self.assertEqual(events[1]["request_id"], "abc")
+        self.assertNotIn("secret", repr(events))
+
+    def test_limited(self) -> None:
+        """A client that tries many tokens does not fill the log."""
+        log = FailureLog("shop")
+        with capturedLogs() as events:
+            for _ in range(3_000):
+                log.wrong_token(Request("GET", "/"))
+        self.assertEqual(len(events), 20)

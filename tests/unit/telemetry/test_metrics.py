@@ -45,6 +45,18 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(found.codes, {200: 2, 404: 1, 499: 1, 500: 1, 503: 1, 504: 2})
         self.assertEqual((found.requests, found.errors, found.seconds), (8, 4, 2.0))
 
+    def test_wrong_tokens(self) -> None:
+        """Wrong tokens are counted and added up; a reset sets their number to zero."""
+        stats = ServiceMetrics()
+        stats.count_wrong_token()
+        stats.count_wrong_token()
+        found = stats.snapshot()
+        self.assertEqual(
+            (found.wrong_tokens, (found + found).wrong_tokens, found.past().wrong_tokens), (2, 4, 2)
+        )
+        stats.clear()
+        self.assertEqual(stats.snapshot().wrong_tokens, 0)
+
     def test_snapshot_stays(self) -> None:
         """A snapshot does not change with later replies."""
         stats = ServiceMetrics()

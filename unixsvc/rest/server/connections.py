@@ -12,7 +12,7 @@ from twisted.internet.task import LoopingCall
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.domain.message import Request
+from unixsvc.domain.message import Peer, Request
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.rest.decode import decode_meta
 from unixsvc.rest.encode import ResponseBuilder, response_context
@@ -20,6 +20,7 @@ from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.security.buffer_budget import BufferBudget
+from unixsvc.telemetry.connection_log import ConnectionLog
 
 __all__ = ["HttpConnection", "HttpConnections"]
 
@@ -56,15 +57,19 @@ class HttpConnection(Protocol):
 class HttpConnections:
     """The registry of connections, and what they share.
 
+    :param log: logs refused connections.
     :ivar budget: for what is received of requests.
     :ivar draining: whether each connection is closed after its next response.
     """
 
-    def __init__(self, http: Http, limits: Limits, reactor: IReactorTime) -> None:
+    def __init__(
+        self, http: Http, limits: Limits, reactor: IReactorTime, log: ConnectionLog | None = None
+    ) -> None:
         self.http = http
         self.limits = limits
         self.reactor = reactor
-        self.budget = BufferBudget(limits)
+        self._log = log or ConnectionLog("")
+        self.budget = BufferBudget(limits, self._log.buffer_exhausted)
         self._responses = ResponseBuilder(http)
         self.draining = False
         self._open: set[HttpConnection] = set()
@@ -131,6 +136,7 @@ class HttpConnections:
             self._open.add(connection)
             return
         self._refused.add(connection)
+        self._log.too_many_connections(Peer(), len(self._open))
         if len(self._refused) > _MAX_REFUSED:
             connection.abort()
         else:

@@ -1,0 +1,39 @@
+"""The log of connections that were refused because of a limit of the worker."""
+
+from __future__ import annotations
+
+from unixsvc.domain.message import Peer
+from unixsvc.telemetry.limited_logger import LimitedLogger
+
+__all__ = ["ConnectionLog"]
+
+
+class ConnectionLog:
+    """Logs refused connections at a limited rate.
+
+    :param service: the name of the service.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._log = LimitedLogger(service)
+
+    def too_many_connections(self, peer: Peer, count: int) -> None:
+        """Log that a connection was refused because of ``max_connections`` or ``max_connections_per_user``.
+
+        :param count: the number of connections that are served.
+        """
+        self._log.emit(
+            "warn",
+            "a connection was refused",
+            "a connection {origin}was refused: {count} are open",
+            origin="" if peer.uid is None else f"of user {peer.uid} (process {peer.pid}) ",
+            count=count,
+        )
+
+    def buffer_exhausted(self) -> None:
+        """Log that a client was refused because of ``max_buffered_bytes``."""
+        self._log.emit(
+            "warn",
+            "a client was refused because of max_buffered_bytes",
+            "a client was refused: clients without a token use up max_buffered_bytes",
+        )
