@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from typing import Final
 
 from unixsvc.errors import ConfigError
@@ -32,13 +33,15 @@ def socket_path(socket_dir: str, service: str) -> str:
 def prepare_directory(path: str) -> None:
     """Create the directory with mode 0700, or check that an existing one is safe for sockets.
 
-    :raises ConfigError: if it is not a directory, belongs to another user, or other users can write to it.
+    :raises ConfigError: if it is not a directory, belongs to another user, or other users can write to it or
+        could put another one in its place.
     """
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _make_parents(path)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
         state = os.lstat(path)
+        _check_parents(path)
     except OSError as error:
         raise ConfigError(path, f"cannot be made: {error.strerror}", "choose another socket_dir") from None
     if stat.S_ISLNK(state.st_mode):
@@ -50,6 +53,31 @@ def prepare_directory(path: str) -> None:
     if state.st_mode & stat.S_IWOTH:
         mode = f"mode {stat.S_IMODE(state.st_mode):04o}"
         raise ConfigError(path, f"others can write to it ({mode})", f"run: chmod o-w {path}")
+
+
+def _make_parents(path: str) -> None:
+    umask = os.umask(0o022)  # under another one, other users might be able to write to them
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    finally:
+        os.umask(umask)
+
+
+def _check_parents(path: str) -> None:
+    """Check that no other user can rename the directory, or a symbolic link on the way to it.
+
+    In a directory with the sticky bit, as ``/tmp``, only the owners of files can rename them.
+    """
+    for parent in {*_parents(path), *_parents(os.path.realpath(path))}:
+        mode = os.stat(parent).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            problem = f"others can write to its parent {parent} (mode {stat.S_IMODE(mode):04o})"
+            raise ConfigError(path, problem, f"run: chmod o-w {parent}")
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path != (path := os.path.dirname(path)):
+        yield path
 
 
 def is_owned_by(path: str, uid: int) -> bool:

@@ -54,12 +54,15 @@ class PrepareTests(SynchronousTestCase):
             self.assertIn(word, line)
 
     def test_made(self) -> None:
-        """It is created with mode 0700 under any umask, with its parent directories."""
+        """It is created with mode 0700 under any umask, with parents that only their owner can write to."""
         self.path = os.path.join(self.path, "deep", "down")
         previous = os.umask(0o000)
         self.addCleanup(os.umask, previous)
         prepare_directory(self.path)
         self.assertEqual(self.mode(), 0o700)
+        for parent in "run", "run/deep":
+            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.folder, parent)).st_mode), 0o755)
+        self.assertEqual(os.umask(0o000), 0o000)
 
     def test_twice(self) -> None:
         """An existing directory is used as it is."""
@@ -80,6 +83,30 @@ class PrepareTests(SynchronousTestCase):
             os.chmod(self.path, mode)
             self.assert_refused(f"mode {mode:04o}", f"run: chmod o-w {self.path}")
             self.assertEqual(self.mode(), mode)
+
+    def test_parents(self) -> None:
+        """A directory is refused if others can write to a parent: they could put another one in its place."""
+        self.path = os.path.join(self.folder, "parent", "middle", "run")
+        prepare_directory(self.path)
+        for parent in os.path.dirname(self.path), os.path.join(self.folder, "parent"):
+            for mode, safe in ((0o777, False), (0o702, False), (0o1777, True), (0o770, True), (0o755, True)):
+                os.chmod(parent, mode)
+                if safe:
+                    prepare_directory(self.path)
+                else:
+                    self.assert_refused(f"its parent {parent} (mode {mode:04o})", f"run: chmod o-w {parent}")
+
+    def test_linked_parent(self) -> None:
+        """The directory of a symbolic link on the way is checked as well as those behind it."""
+        for link, target in (("open", "closed"), ("closed", "open")):
+            folder = os.path.join(self.folder, link)
+            os.makedirs(os.path.join(folder, "run"))
+            os.makedirs(os.path.join(self.folder, target, link, "run"), 0o700)
+            os.symlink(os.path.join(self.folder, target, link), os.path.join(folder, "link"))
+            for each in "open", "closed":
+                os.chmod(os.path.join(self.folder, each), 0o777 if each == "open" else 0o755)
+            self.path = os.path.join(folder, "link", "run")
+            self.assert_refused(f"its parent {os.path.join(self.folder, 'open')} ")
 
     def test_symbolic_link(self) -> None:
         """A symbolic link is refused, even to a valid directory or to nothing."""

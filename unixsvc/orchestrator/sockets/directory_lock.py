@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from unixsvc.errors import ConfigError
+from unixsvc.lock_file import open_lock_file
 
 __all__ = ["DirectoryLock"]
 
@@ -16,15 +17,11 @@ class DirectoryLock:
     It is a lock of the kernel, flock(2): a file with a process id misleads when the id is reused, or when
     containers share the directory.
 
-    :raises ConfigError: if another process holds it.
+    :raises ConfigError: if another process holds it, or if its file is not ours alone.
     """
 
     def __init__(self, socket_dir: str) -> None:
-        path = os.path.join(socket_dir, ".lock")
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise ConfigError(path, f"cannot be opened: {error.strerror}") from None
+        self._file = open_lock_file(os.path.join(socket_dir, ".lock"))
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

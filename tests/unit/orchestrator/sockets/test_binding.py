@@ -79,13 +79,13 @@ class LockTests(DirectoryTestCase):
         descriptor = int(os.path.basename(link))
         self.assertTrue(fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC)
 
-    def test_link(self) -> None:
-        """A symbolic link is not followed: whatever it leads to would be overwritten."""
-        rollout = Path(self.folder, "precious")
-        rollout.write_text("mine")
-        os.symlink(rollout, os.path.join(self.folder, ".lock"))
+    def test_file_of_another_program(self) -> None:
+        """A file that is not only the lock's own is refused before anything is written to it."""
+        other = Path(self.folder, "other")
+        other.write_text("mine")
+        os.link(other, os.path.join(self.folder, ".lock"))
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
-        self.assertEqual(rollout.read_text(), "mine")
+        self.assertEqual(other.read_text(), "mine")
 
 
 class BindTests(DirectoryTestCase):
