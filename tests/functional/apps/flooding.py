@@ -1,4 +1,4 @@
-"""An application that logs a lot."""
+"""An application that logs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def flood(lines: int) -> int:
     return lines
 
 
+def note(number: int) -> int:
+    """Log a number."""
+    _log.info("note {number}", number=number)
+    return number
+
+
 def arrow() -> None:
     """Print and log a character that many encodings lack."""
     print("printed →")  # noqa: T201
@@ -28,4 +34,4 @@ async def never() -> None:
     await Deferred()
 
 
-app = App([GET("/flood", flood), GET("/arrow", arrow), GET("/never", never, public=True)])
+app = App([GET("/flood", flood), GET("/note", note), GET("/arrow", arrow), GET("/never", never, public=True)])
