@@ -166,16 +166,18 @@ def _error_codes(
     route: RouteContract, location: RouteLocation, *, data: bool, body: bool, secured: bool
 ) -> set[int]:
     """The codes of errors that the framework itself may return."""
-    idempotency_key = route.method not in _SAFE_METHODS
+    changes = route.method not in _SAFE_METHODS  # has an idempotency key, and is not for other origins
     constrained = any(location.rewrite(schema) not in _PLAIN for schema in route.path_arguments.values())
     possible = {
         400: True,  # X-Request-Timeout
         401: secured,
+        403: changes,
         404: bool(location.variables),
-        409: idempotency_key and not route.stream,
+        409: changes and not route.stream,
         413: body,
         415: body,
-        422: data or idempotency_key or constrained,
+        421: True,
+        422: data or changes or constrained,
         500: True,
         502: location.mounted,
         503: True,

@@ -83,6 +83,7 @@ class _Failure(Struct, frozen=True):
 _FAILURES: Final = {
     400: _Failure("BadRequest", "A header, the query or the body cannot be parsed."),
     401: _Failure("Unauthorized", "The token is missing or wrong.", "WWW-Authenticate"),
+    403: _Failure("Forbidden", "A page of another origin, which is not allowed to, sent the request."),
     404: _Failure("NotFound", "There is no resource at this path."),
     409: _Failure(
         "Conflict",
@@ -90,6 +91,7 @@ _FAILURES: Final = {
     ),
     413: _Failure("TooLarge", "The body is larger than `max_message_bytes`."),
     415: _Failure("UnsupportedMediaType", "The media type or the charset of the body is not supported."),
+    421: _Failure("Misdirected", "The server has no such host name."),
     422: _Failure("Invalid", "A value is not valid; `errors` lists all of them."),
     500: _Failure("InternalServerError", "The action failed. The log has details, with the request's id."),
     502: _Failure("BadGateway", "The response of the mounted service is not valid."),

@@ -159,7 +159,7 @@ def late(scene: HttpScene) -> None:
         scene.closed(on=2)
         return
     elif random.random() < 0.5:
-        scene.send(random.choice((b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n")), replies=0)
+        scene.send(random.choice((b"GET", b"GET / HTTP/1.1\r\nHost: localhost\r\n")), replies=0)
     else:
         scene.send(
             head_of("POST", "/address", [*_REST, "Content-Length: 5", "X-Request-Id: late"]) + b"{}",

@@ -155,7 +155,7 @@ def methods(scene: HttpScene) -> None:
 
 
 def cors(scene: HttpScene) -> None:
-    """Requests from other origins, and CORS preflight requests."""
+    """Requests from other origins and for other hosts, and CORS preflight requests."""
     random = scene.random
     origins = (
         "https://shop.example",
@@ -172,6 +172,10 @@ def cors(scene: HttpScene) -> None:
         if random.random() < 0.3:
             names = random.choice(("authorization", "x-own, content-type", ""))
             headers.append(f"Access-Control-Request-Headers: {names}")
+        if random.random() < 0.3:
+            headers.append(f"Sec-Fetch-Site: {random.choice(('same-origin', 'cross-site', 'none'))}")
+        if random.random() < 0.2:
+            headers.append(f"Host: {random.choice(('other.example', '[::1]:80', 'a.localhost', ''))}")
         method = random.choice(("OPTIONS", "OPTIONS", "GET", "HEAD", "DELETE"))
         scene.ask(
             method,
@@ -257,7 +261,13 @@ def expect(scene: HttpScene) -> None:
     random = scene.random
     scene.answered()
     body = b'{"name":"a","price":1}'
-    headers = ["Host: x", JSON, f"Content-Length: {len(body)}", "Expect: 100-continue", "X-Request-Id: e"]
+    headers = [
+        "Host: localhost",
+        JSON,
+        f"Content-Length: {len(body)}",
+        "Expect: 100-continue",
+        "X-Request-Id: e",
+    ]
     head = "\r\n".join(["POST /address HTTP/1.1", *headers, "", ""]).encode()
     if random.random() < 0.5:
         scene.send(head + body, cut=False)

@@ -27,7 +27,7 @@ def _failures(operation: dict[str, Any]) -> set[int]:
 class ErrorTests(SynchronousTestCase):
     """The errors that are described: all that are sent, and no others."""
 
-    always = frozenset({400, 500, 503, 504})
+    always = frozenset({400, 421, 500, 503, 504})
 
     def test_minimum(self) -> None:
         """The errors of a public route without arguments."""
@@ -58,13 +58,13 @@ class ErrorTests(SynchronousTestCase):
         document = document_of(*ROUTES, policy="off")
         self.assertEqual(_failures(document["paths"]["/thing"]["get"]), self.always | {422})
         created = _failures(document["paths"]["/thing/flat"]["post"])
-        self.assertEqual(created, self.always | {409, 413, 415, 422})
+        self.assertEqual(created, self.always | {403, 409, 413, 415, 422})
         self.assertEqual(_failures(document["paths"]["/body"]["get"]), self.always | {413, 415, 422})
 
     def test_idempotency_keys(self) -> None:
-        """Idempotency keys add 409 and 422, and for a stream only 422."""
+        """A method that changes something adds 403, 409 and 422; for a stream not 409."""
         self.assertEqual(
-            _failures(operation_of(DELETE("/", nothing), policy="off")), self.always | {409, 422}
+            _failures(operation_of(DELETE("/", nothing), policy="off")), self.always | {403, 409, 422}
         )
         found = document_of(*ROUTES, policy="off")["paths"]["/thing/{id}/prices"]["post"]
         self.assertNotIn(409, _failures(found))
