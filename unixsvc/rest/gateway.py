@@ -26,6 +26,7 @@ from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.server.client_account import ClientAccount
+from unixsvc.rest.server.twisted_internals import ParsedHeaders
 from unixsvc.rest.server.writer import Responder, send
 from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
@@ -55,6 +56,7 @@ class Gateway(Resource):
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
         self._hosts = HostRules(http.allowed_hosts)
+        self._accepted_hosts = self._hosts.accepted
         self._origins = CrossOriginRules(http.cors)
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
@@ -80,12 +82,19 @@ class Gateway(Resource):
 
     def render(self, request: WebRequest) -> int:
         """Answer a request, at once or later."""
-        headers: RequestHeaders = dict(request.requestHeaders.getAllRawHeaders())
+        found = request.requestHeaders
+        headers: RequestHeaders = (
+            found.fields if type(found) is ParsedHeaders else dict(found.getAllRawHeaders())
+        )
         method = request.method
         meta = decode_meta(headers)
         try:
-            self._hosts.check(headers, request.host)
-            self._origins.check(method, headers)
+            # These conditions spare most requests the calls. Our parser rejects a second host;
+            # twisted.web uses the last one.
+            if (hosts := headers.get(b"Host")) and self._accepted_hosts.get(hosts[-1]) is not request.host:
+                self._hosts.check(hosts[-1], request.host)
+            if b"Origin" in headers or b"Sec-Fetch-Site" in headers:
+                self._origins.check(method, headers)
             if method == b"OPTIONS" and self._builder.cors.is_preflight(headers):
                 send(request, self._builder.preflight(headers))
                 return NOT_DONE_YET

@@ -13,6 +13,7 @@ from unixsvc.config.http import Cors, Http
 from unixsvc.routing.route import GET, POST, Group, Route
 
 LOOPBACK = IPv4Address("TCP", "127.0.0.1", 80)
+PUBLIC = IPv4Address("TCP", "10.0.0.7", 80)
 EVIL = "https://evil.example"
 
 
@@ -69,6 +70,20 @@ class ForeignRequestTests(SynchronousTestCase):
         for host, code in (("localhost", b"200"), ("evil.example", b"421"), ("localhost", b"200")):
             client.channel.dataReceived(b"GET /x HTTP/1.1\r\nHost: %b\r\n\r\n" % host.encode())
             self.assertEqual(client.received().split(b" ")[1], code)
+
+    def test_two_addresses(self) -> None:
+        """A host that was accepted at one address is checked again at another."""
+        site = self.gateway().site
+        for address, code in ((PUBLIC, b"200"), (LOOPBACK, b"421"), (PUBLIC, b"200"), (LOOPBACK, b"421")):
+            client = RawClient(site, address)
+            client.channel.dataReceived(b"GET /x HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+            self.assertEqual(client.received().split(b" ")[1], code)
+
+    def test_no_host(self) -> None:
+        """A request without a host, as HTTP/1.0 allows, is served: no browser sends it."""
+        client = RawClient(self.gateway(allowed_hosts=("api.example.org",)).site, LOOPBACK)
+        client.channel.dataReceived(b"GET /x HTTP/1.0\r\n\r\n")
+        self.assertIn(b" 200 ", client.received())
 
     def test_absolute_target(self) -> None:
         """The host of an absolute target counts, whatever ``Host`` is."""

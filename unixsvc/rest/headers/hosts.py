@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Final
 
 from unixsvc.errors import ServiceError
-from unixsvc.rest.decode import RequestHeaders
 
 __all__ = ["HostRules", "Misdirected"]
 
@@ -36,6 +35,7 @@ class HostRules:
 
     :param allowed: names, addresses, ``*.example.org`` for all names below ``example.org``, ``*`` for any. If
         empty, only the names of the loopback interface are allowed there, and any host elsewhere.
+    :ivar accepted: hosts that were allowed, with the address at which each was last.
     """
 
     def __init__(self, allowed: Sequence[str]) -> None:
@@ -43,26 +43,19 @@ class HostRules:
         self._loopback_only = not allowed
         self._names = frozenset(_normalized(name) for name in allowed if not name.startswith(_WILDCARD))
         self._endings = tuple(name.lower()[1:] for name in allowed if name.startswith(_WILDCARD))
-        self._accepted: dict[bytes, object] = {}  # the address at which each was allowed last
+        self.accepted: dict[bytes, object] = {}
 
-    def check(self, headers: RequestHeaders, address: object) -> None:
+    def check(self, host: bytes, address: object) -> None:
         """Check the ``Host`` of a request.
 
         :param address: on which the server listens, as Twisted has it.
         :raises Misdirected: if the host is not allowed.
         """
-        hosts = headers.get(b"Host")
-        if hosts is None or self._any:
-            return
-        host = hosts[-1]
-        accepted = self._accepted
-        if host in accepted and accepted[host] is address:
-            return
-        if not self._allows(_name_of(host), address):
+        if not (self._any or self._allows(_name_of(host), address)):
             raise Misdirected
-        if len(accepted) >= _MAX_REMEMBERED:
-            accepted.clear()
-        accepted[host] = address
+        if len(self.accepted) >= _MAX_REMEMBERED:
+            self.accepted.clear()
+        self.accepted[host] = address
 
     def _allows(self, name: str, address: object) -> bool:
         if not name:
