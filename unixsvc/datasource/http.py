@@ -17,6 +17,7 @@ from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed, Respon
 from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
+from unixsvc.domain.idempotency_key import META_KEY, with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Reply, Request
@@ -98,8 +99,9 @@ class HttpDatasource:
         headers = {"Accept": "application/json", "X-Request-ID": request.request_id, **self._headers}
         if "traceparent" in request.meta:
             headers["traceparent"] = request.meta["traceparent"]
-        if "idempotency_key" in request.meta:
-            headers["Idempotency-Key"] = request.meta["idempotency_key"]
+        meta = with_own_key(request)
+        if META_KEY in meta:
+            headers["Idempotency-Key"] = meta[META_KEY]
         if request.method not in _WITHOUT_BODY:
             headers["Content-Type"] = "application/json"
         return headers

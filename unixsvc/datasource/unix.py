@@ -18,6 +18,7 @@ from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract
 from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.path_prefix import PathPrefix
@@ -67,13 +68,14 @@ class UnixDatasource:
         :raises NotFound: for the built-in routes of the other service, which are for its own callers.
         :raises Unauthorized: if the caller is not trusted. The call has the token of this service, so it
             would give the caller access to routes of the other service that are not public.
+        :raises Invalid: for an idempotency key of a wrong length.
         """
         path = self._remote_path(request.path)
         if not request.caller.trusted:
             raise Unauthorized
         if request.query:
             path = f"{path}?{request.query}"
-        meta = {**request.meta, "request_id": request.request_id}
+        meta = {**with_own_key(request), "request_id": request.request_id}
         result: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )

@@ -16,6 +16,7 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
 from unixsvc.datasource.http import HttpDatasource
+from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import EMPTY, Reply, Request
 from unixsvc.errors import BadGateway, DeadlineExceeded, Invalid, NotFound, TooLarge, Unavailable
@@ -76,7 +77,7 @@ class HttpDatasourceTests(SynchronousTestCase):
         self.assertNotIn(b"Content-Type", headers)
 
     def test_post(self) -> None:
-        """Data is the body; the request id and the trace are headers."""
+        """Data is the body; the request id, the trace and the caller's own key are headers."""
         meta = {"request_id": "r1", "traceparent": "00-ab-cd-01", "idempotency_key": "k", "own": "x"}
         data = msgspec.Raw(b'{"name": "Pen"}')
         self.successResultOf(self.ask(method="POST", data=data, meta=meta, auth_token="secret"))
@@ -86,7 +87,8 @@ class HttpDatasourceTests(SynchronousTestCase):
         lowered = {name.lower(): value for name, value in headers.items()}
         self.assertEqual(lowered[b"x-request-id"], [b"r1"])
         self.assertEqual(lowered[b"traceparent"], [b"00-ab-cd-01"])
-        self.assertEqual(lowered[b"idempotency-key"], [b"k"])
+        own = with_own_key(Request("POST", "/items/7", data, meta=meta))["idempotency_key"]
+        self.assertEqual(lowered[b"idempotency-key"], [own.encode()])
         self.assertNotIn("secret", repr(headers))
 
     def test_nothing(self) -> None:

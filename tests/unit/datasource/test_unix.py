@@ -20,14 +20,16 @@ from unixsvc.contract.model import Contract, RouteContract
 from unixsvc.datasource.http import HttpDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.unix import UnixDatasource, mounted
+from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource
-from unixsvc.domain.message import Caller, Created, Reply, Request
+from unixsvc.domain.message import Caller, Created, Grant, Reply, Request
 from unixsvc.errors import (
     BadGateway,
     Cancelled,
     ConfigError,
     DeadlineExceeded,
     Internal,
+    Invalid,
     NotFound,
     Unauthorized,
     Unavailable,
@@ -89,6 +91,20 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual((service, method, path), ("user", "POST", "/users/%2F?b=1&c"))
         self.assertIs(sent, data)
         self.assertEqual(options, {"limit": None, "meta": {"own": "x", "request_id": request.request_id}})
+
+    def test_idempotency_key(self) -> None:
+        """The key of each caller is another one for the service, which sees this process as the caller."""
+        callers = [Caller(trusted=True, grant=Grant(name)) for name in ("alice", "bob")]
+        requests = [Request("POST", "/users", caller=each, meta={"idempotency_key": "k"}) for each in callers]
+        for request in requests:
+            self.ask(request)
+        sent = [options["meta"] for *_, options in self.services.calls]
+        expected = [with_own_key(request) | {"request_id": request.request_id} for request in requests]
+        self.assertEqual(sent, expected)
+        self.assertNotEqual(*(meta["idempotency_key"] for meta in sent))
+        self.assertRaises(
+            Invalid, self.ask, Request("POST", "/", caller=TRUSTED, meta={"idempotency_key": ""})
+        )
 
     def test_answer(self) -> None:
         """The body of the reply is forwarded byte for byte."""

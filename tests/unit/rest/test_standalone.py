@@ -31,7 +31,23 @@ def make(name: str) -> str:
     return name
 
 
-APP = App([GET("/thing/{id:int}", show, public=True), POST("/thing", make)], title="Things")
+_counted: list[str] = []
+
+
+def count(name: str) -> int:
+    """Returns the number of calls."""
+    _counted.append(name)
+    return len(_counted)
+
+
+APP = App(
+    [
+        GET("/thing/{id:int}", show, public=True),
+        POST("/thing", make),
+        POST("/count", count, public=True),
+    ],
+    title="Things",
+)
 
 
 class ResourceTests(SynchronousTestCase):
@@ -40,7 +56,10 @@ class ResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Create the root of a site."""
         self.reactor = MemoryReactorClock()
-        self.resource = resource(APP, token=TOKEN, socket_dir=self.mktemp(), reactor=self.reactor)
+        folder = self.mktemp()
+        os.mkdir(folder)
+        self.addCleanup(_counted.clear)
+        self.resource = resource(APP, token=TOKEN, socket_dir=folder, reactor=self.reactor)
         self.client: Any = StubTreq(self.resource)
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
@@ -56,11 +75,28 @@ class ResourceTests(SynchronousTestCase):
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"}, headers=headers), (200, "x"))
 
+    def test_idempotency_keys(self) -> None:
+        """A key belongs to the token; without one, where none is required, to the request."""
+        headers = {"Idempotency-Key": "k"}
+        known = headers | {"Authorization": f"Bearer {TOKEN}"}
+
+        def count(name: str, headers: dict[str, str]) -> Any:
+            return self.request("POST", "/count", json={"name": name}, headers=headers)
+
+        self.assertEqual([count("a", known), count("a", known)], [(200, 1), (200, 1)])
+        self.assertEqual(count("b", known)[0], 422)
+        self.assertEqual([count("a", headers), count("b", headers)], [(200, 2), (200, 3)])
+        self.assertEqual([count("a", headers), count("b", headers)], [(200, 2), (200, 3)])
+        thing: Any = {"json": {"name": "x"}, "headers": known | {"Idempotency-Key": "l"}}
+        self.assertEqual(self.request("POST", "/thing", **thing), (200, "x"))
+        del thing["headers"]["Authorization"]
+        self.assertEqual(self.request("POST", "/thing", **thing)[0], 401)
+
     def test_document(self) -> None:
         """The OpenAPI document has the routes."""
         code, document = self.request("GET", "/openapi.json")
         self.assertEqual((code, document["info"]["title"]), (200, "Things"))
-        self.assertEqual(set(document["paths"]), {"/thing", "/thing/{id}"})
+        self.assertEqual(set(document["paths"]), {"/count", "/thing", "/thing/{id}"})
 
     def test_prefix(self) -> None:
         """The resource may be below a path of a site."""

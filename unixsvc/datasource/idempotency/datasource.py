@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,22 +14,19 @@ from zope.interface import implementer
 
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
 from unixsvc.domain.handle_message import error_to_reply
+from unixsvc.domain.idempotency_key import META_KEY, SAFE_METHODS, fingerprint_of, invalid_key, own_key
 from unixsvc.domain.interfaces import IIdempotencyStore, IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import (
     Cancelled,
     DeadlineExceeded,
     Internal,
-    Invalid,
     ServiceError,
     Unavailable,
 )
 
 __all__ = ["IdempotentDatasource"]
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_META_KEY: Final = "idempotency_key"
-_MAX_KEY: Final = 255  # characters; a message could contain a key of a megabyte
 # The interval of polling for the reply of another worker grows from the first to the second, in seconds.
 _MIN_INTERVAL: Final = 0.005
 _MAX_INTERVAL: Final = 0.25
@@ -45,7 +41,7 @@ class IdempotentDatasource:
     :param inner: replies to new requests.
     :param check: returns whether the reply would be a stream, which cannot be stored. It raises the errors
         before the action, such as 401 or 422. They are not stored, and a caller that may not run an action
-        does not get its stored reply.
+        does not get its stored reply. Keys belong to their callers, see :func:`own_key`.
     :param store: stores the replies.
     :param reactor: schedules the polling.
     """
@@ -66,19 +62,20 @@ class IdempotentDatasource:
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
         """Return the stored reply to the request, or run the action."""
-        if _META_KEY in request.meta and request.method not in _SAFE:
+        if META_KEY in request.meta and request.method not in SAFE_METHODS:
             return self._handle_keyed(request)
         return self._handle(request)
 
     async def _handle_keyed(self, request: Request) -> Reply:
         if self._check(request):
-            raise _invalid("cannot be used for a stream")
-        key, fingerprint = _key_of(request), _fingerprint_of(request)
+            raise invalid_key("cannot be used for a stream")
+        fingerprint = fingerprint_of(request)
+        key = own_key(request, fingerprint)
         interval = _MIN_INTERVAL
         while (record := self._store.begin(key, fingerprint)) is not None:
             first_fingerprint, reply = record
             if first_fingerprint != fingerprint:
-                raise _invalid("was used for another request")
+                raise invalid_key("was used for another request")
             if reply is not None:
                 return reply
             # Deadline and cancellation are raised at these awaits, as in an action that waits.
@@ -119,21 +116,6 @@ class IdempotentDatasource:
             deferred.callback(reply)  # ignored if it was cancelled
 
 
-def _key_of(request: Request) -> bytes:
-    key = request.meta[_META_KEY]
-    if not 1 <= len(key) <= _MAX_KEY:
-        raise _invalid(f"has 1 to {_MAX_KEY} characters")
-    return key.encode("utf-8", "surrogatepass")
-
-
-def _fingerprint_of(request: Request) -> bytes:
-    """Return a digest that differs for requests of different users: no user gets the reply of another."""
-    head = msgspec.json.encode([request.method, request.path, request.query, request.peer.uid])
-    digest = hashlib.blake2b(head, digest_size=16)
-    digest.update(memoryview(request.data))
-    return digest.digest()
-
-
 def _storable(error: ServiceError) -> Reply:
     reply = error_to_reply(error)
     try:
@@ -141,7 +123,3 @@ def _storable(error: ServiceError) -> Reply:
     except Exception:  # the detail may be of any type; the caller gets the same 500
         return error_to_reply(Internal())
     return reply
-
-
-def _invalid(problem: str) -> Invalid:
-    return Invalid([{"field": f"meta.{_META_KEY}", "message": f"the idempotency_key {problem}"}])

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +18,7 @@ from unixsvc.config.settings import Security
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
 from unixsvc.domain.interfaces import IRouterDatasource
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.message import Caller, Grant, Peer, Reply, Request
 from unixsvc.errors import (
     Cancelled,
     Conflict,
@@ -71,21 +72,31 @@ class OnceTests(StoreTestCase):
         self.assertEqual(len(self.actions.runs), 2)
 
     def test_another_request(self) -> None:
-        """A key of a request with another method, path, query, data or user is refused."""
+        """A key of a request with another method, path, query or data is refused."""
         self.reply(self.here, keyed(uid=7))
         others: list[dict[str, Any]] = [
             {"method": "PUT"},
             {"path": "/items/"},
             {"query": "a=1"},
             {"data": '{"x":2}'},
-            {"uid": 8},
-            {"uid": None},
         ]
         for other in others:
             error = self.failureResultOf(self.start(self.there, keyed(**({"uid": 7} | other))), Invalid)
             self.assertEqual(error.value.detail[0]["field"], "meta.idempotency_key")
         self.assertEqual(self.reply(self.there, keyed(uid=7)), FIRST)
         self.assertEqual(len(self.actions.runs), 1)
+
+    def test_another_caller(self) -> None:
+        """The same key of another caller is another key: neither gets the reply of the other."""
+        alice, bob = Caller(grant=Grant("alice")), Caller(grant=Grant("bob"))
+        callers = [Caller(Peer(7)), Caller(Peer(8)), alice, bob, Caller()]
+        requests = [msgspec.structs.replace(keyed(), caller=caller) for caller in callers]
+        replies = [self.reply(self.here, request) for request in requests]
+        self.assertEqual(self.actions.runs, requests)
+        self.assertEqual([self.reply(self.there, request) for request in requests], replies)
+        self.assertEqual(len(self.actions.runs), len(callers))
+        other = msgspec.structs.replace(keyed(data="{}"), caller=Caller())
+        self.assertEqual(self.reply(self.there, other), Reply(200, b'"run 6"'))
 
     def test_keys(self) -> None:
         """A key has 1 to 255 characters of any kind."""
