@@ -6,8 +6,10 @@ So one place decides the format, for events of all processes.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from traceback import format_exception
 from typing import Final
 
 import msgspec
@@ -24,14 +26,17 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_file import LogOutput
 from unixsvc.telemetry.log_record import FORMATS, LogRecord, lost_events
 from unixsvc.telemetry.log_writer import LogWriter
 
-__all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
+__all__ = ["AsyncioHandler", "LogLevelFilter", "LogObserver", "log_writer", "relay"]
 
 # An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
 _MAX_TEXT: Final = 16_000  # characters
+_MAX_KIND: Final = 80  # characters
+_LEVELS: Final = ("debug", "debug", "info", "warn", "error", "critical")  # by the tens of Python's levels
 _LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
 
@@ -79,6 +84,31 @@ def log_writer(form: str, output: LogOutput) -> LogWriter:
     """
     to_line = FORMATS[form]
     return LogWriter(output, lambda number, reason: to_line(lost_events(number, reason)))
+
+
+class AsyncioHandler(logging.Handler):
+    """Passes the messages of asyncio and its event loops on to Twisted's log, at a limited rate.
+
+    Peers can cause many of them: uvloop logs each write to a TLS connection that the peer has closed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = LimitedLogger("asyncio")
+
+    def install(self) -> None:
+        """Handle the messages of asyncio, which standard error would get otherwise."""
+        logger = logging.getLogger("asyncio")
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a message."""
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        traceback = "" if error is None else "".join(format_exception(error))
+        kind = str(record.msg).partition("\n")[0][:_MAX_KIND]
+        self._log.emit(_LEVELS[record.levelno // 10], kind, "{text}", text=text, traceback=traceback)
 
 
 def relay(log: Logger, text: bytes, level: str) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
+from tests.unit.telemetry.test_logs import failing
+from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller, Peer, Request
 from unixsvc.telemetry.failure_log import FailureLog
+from unixsvc.telemetry.logs import LogObserver
 
 
 class AbortedTests(SynchronousTestCase):
@@ -56,3 +62,28 @@ class WrongTokenTests(SynchronousTestCase):
             for _ in range(3_000):
                 log.wrong_token(Request("GET", "/"))
         self.assertEqual(len(events), 20)
+
+
+class FailureLogTests(SynchronousTestCase):
+    """The log of details that peers must not see."""
+
+    def test_interface(self) -> None:
+        """It provides IFailureLog."""
+        verifyObject(IFailureLog, FailureLog("shop"))
+
+    def test_failed(self) -> None:
+        """A failed request is logged with the service, the request and the traceback."""
+        found = failing(self)
+        self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))
+        self.assertEqual((found["method"], found["path"]), ("GET", "/broken"))
+        self.assertEqual(found["log_level"], LogLevel.error)
+        self.assertEqual(found["log_failure"].getErrorMessage(), "the disk is full")
+
+    def test_token(self) -> None:
+        """The token of the caller is not logged."""
+        failed = failing(self)
+        for form in "text", "json":
+            file = io.BytesIO()
+            LogObserver(form, file.write)(failed)
+            self.assertIn("/broken", file.getvalue().decode())
+            self.assertNotIn("secret", file.getvalue().decode())

@@ -18,7 +18,6 @@ from twisted.logger import (
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, relay
@@ -213,31 +212,6 @@ class LevelTests(SynchronousTestCase):
         self.assertRaises(InvalidLogLevelError, LogLevelFilter, "loud")
         self.assertRaises(InvalidLogLevelError, self.level.set, "loud")
         self.assertEqual((self.passed()[0], self.level.name), ("warn", "warn"))
-
-
-class FailureLogTests(SynchronousTestCase):
-    """The log of details that peers must not see."""
-
-    def test_interface(self) -> None:
-        """It provides IFailureLog."""
-        verifyObject(IFailureLog, FailureLog("shop"))
-
-    def test_failed(self) -> None:
-        """A failed request is logged with the service, the request and the traceback."""
-        found = failing(self)
-        self.assertEqual((found["request_id"], found["log_namespace"]), ("abc", "shop"))
-        self.assertEqual((found["method"], found["path"]), ("GET", "/broken"))
-        self.assertEqual(found["log_level"], LogLevel.error)
-        self.assertEqual(found["log_failure"].getErrorMessage(), "the disk is full")
-
-    def test_token(self) -> None:
-        """The token of the caller is not logged."""
-        failed = failing(self)
-        for form in "text", "json":
-            file = io.BytesIO()
-            LogObserver(form, file.write)(failed)
-            self.assertIn("/broken", file.getvalue().decode())
-            self.assertNotIn("secret", file.getvalue().decode())
 
 
 def _collector(events: list[LogEvent]) -> ILogObserver:

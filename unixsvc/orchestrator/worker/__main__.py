@@ -50,7 +50,7 @@ def main() -> None:
     from unixsvc.orchestrator.worker.messages import COMMANDS_FD
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.log_file import OutputDescriptor
-    from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+    from unixsvc.telemetry.logs import AsyncioHandler, LogLevelFilter, LogObserver, log_writer
     from unixsvc.telemetry.streams import use_utf8
 
     config = _read_config()
@@ -66,6 +66,7 @@ def main() -> None:
     atexit.register(flush_log)
     observer = level.filter(LogObserver("json", writer.write))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+    AsyncioHandler().install()
     loop = uvloop.new_event_loop()
     asyncioreactor.install(loop)
     from twisted.internet import reactor  # not before it is installed
