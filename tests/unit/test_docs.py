@@ -17,7 +17,15 @@ from unixsvc import errors
 from unixsvc.cli.command import unixsvc
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
-from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
+from unixsvc.config.settings import (
+    Limits,
+    Log,
+    NamedToken,
+    ResourceLimits,
+    Security,
+    ServiceSettings,
+    Settings,
+)
 from unixsvc.tap import Options
 from unixsvc.wire.messages import ClientMessage, ServerMessage
 
@@ -84,6 +92,12 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[security]`` is described, with its default."""
         self.assertDescribed("``[security]``", defaults_of(Security))
 
+    def test_tokens(self) -> None:
+        """Each key of a named token is described."""
+        keys = {"sha256": "required", "services": "required", "routes": []}
+        self.assertEqual(list(keys), list(NamedToken.__struct_fields__))
+        self.assertDescribed("``[tokens.NAME]``", keys)
+
     def test_log(self) -> None:
         """Each key of ``[log]`` is described, with its default."""
         self.assertDescribed("``[log]``", defaults_of(Log))
@@ -114,7 +128,7 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""
-        tables = {"limits", "security", "services", "http", "log", "control"}
+        tables = {"limits", "security", "services", "http", "log", "control", "tokens"}
         derived = {"source", "folder"}  # not written, but known from where the file is
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 

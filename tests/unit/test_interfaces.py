@@ -51,7 +51,7 @@ from unixsvc.security.tokens import TokenGuard
 from unixsvc.server import interfaces as server
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
-from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 
@@ -84,9 +84,11 @@ class ProviderTests(SynchronousTestCase):
 
     def test_socket(self) -> None:
         """The guard, the endpoints and the listeners."""
-        self.assert_provides(TokenGuard("required", ["x"]), IGuard)
+        self.assert_provides(TokenGuard("required", "shop", "x"), IGuard)
         handler_context: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
-        self.assert_provides(SocketRequestHandler(handler_context), IRequestHandler, IService)
+        self.assert_provides(
+            SocketRequestHandler(handler_context), IRequestHandler, IReviewsCallers, IService
+        )
         owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)

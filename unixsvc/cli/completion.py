@@ -24,7 +24,7 @@ def complete_service(
 ) -> list[CompletionItem]:
     """Complete the name of a service that has a socket."""
     with suppress(ConfigError):
-        names = service_names(context.ensure_object(Session).settings.socket_dir)
+        names = service_names(context.ensure_object(Session).directory)
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return []
 

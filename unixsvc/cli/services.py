@@ -25,14 +25,16 @@ __all__ = ["ls", "routes"]
 @click.pass_obj
 def ls(session: Session) -> None:
     """List the running services, one per line."""
-    directory = session.settings.socket_dir
+    directory = session.directory
     if not os.path.isdir(directory):
+        session.check_configuration()
         remedy = "start services with 'twistd -n unixsvc', or give another --config or --socket-dir"
         raise ConfigError(directory, "the directory does not exist", remedy)
     running = [name for name in service_names(directory) if is_listening(socket_path(directory, name))]
     for name in running:
         click.echo(name)
     if not running:
+        session.check_configuration()
         click.echo(f"unixsvc: {directory}: no service runs here; start it with: twistd -n unixsvc", err=True)
 
 

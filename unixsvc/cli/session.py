@@ -5,20 +5,27 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 import click
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from unixsvc.client.connection import Call
-from unixsvc.client.discovery.location import ServiceLocation, token_for
+from unixsvc.client.discovery.location import (
+    Credentials,
+    ServiceLocation,
+    external_credentials,
+    token_for,
+)
 from unixsvc.client.errors import BacklogFull, ServiceUnreachable
-from unixsvc.config.loader import load_settings
-from unixsvc.config.settings import Settings
+from unixsvc.config.loader import find_socket_dir, load_settings
+from unixsvc.config.settings import CONTROL_SERVICE, Limits, Settings
 from unixsvc.domain.message import EMPTY
-from unixsvc.errors import DeadlineExceeded, Internal, error_from
+from unixsvc.errors import ConfigError, DeadlineExceeded, Internal, ServiceError, error_from
 from unixsvc.socket_directory import service_names
 
 __all__ = ["RequestClient", "Session", "blocking_client", "location_options"]
@@ -39,6 +46,17 @@ class RequestClient(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the client."""
+
+
+# Time for the orchestrator to send the token, in seconds.
+_PATIENCE: Final = 2.0
+
+
+class _ServiceAccess(Struct, frozen=True):
+    """The orchestrator's reply."""
+
+    token: str
+    request_timeout: float
 
 
 ClientFactory = Callable[[str, ServiceLocation, bool], RequestClient]
@@ -81,6 +99,30 @@ class Session:
         """
         return load_settings(self.config, socket_dir=self.socket_dir)
 
+    @cached_property
+    def directory(self) -> str:
+        """The socket directory, also if the rest of the configuration is wrong.
+
+        :raises ConfigError: if it cannot be found.
+        """
+        return find_socket_dir(self.config, socket_dir=self.socket_dir)
+
+    def check_configuration(self) -> None:
+        """Check the configuration that has named the socket directory, if nothing runs there.
+
+        :raises ConfigError: if it is wrong.
+        """
+        if self.socket_dir is None:
+            load_settings(self.config)
+
+    def credentials(self) -> Credentials:
+        """The token for calls.
+
+        :raises ConfigError: if there is none, or it cannot be read.
+        """
+        running = None if (external := external_credentials()) else self._ask_orchestrator("")
+        return external or self._credentials(running)
+
     def request(
         self,
         service: str,
@@ -101,9 +143,10 @@ class Session:
         :raises ServiceError: the error of the service; also if it cannot be reached.
         :raises ConfigError: if the configuration or the token is wrong.
         """
-        directory = self.settings.socket_dir
+        directory = self.directory
         names = service_names(directory)
         if not names:
+            self.check_configuration()
             remedy = "start it with 'twistd -n unixsvc', or give another --config or --socket-dir"
             raise ServiceUnreachable(directory, "no service runs here", remedy)
         if service not in names:
@@ -113,8 +156,8 @@ class Session:
         meta = {"request_id": secrets.token_hex(8)}
         if key is not None:
             meta["idempotency_key"] = key
-        location = ServiceLocation(directory, token_for(self.settings))
-        seconds = timeout or self._request_timeout(service)
+        credentials, seconds = self._access(service, timeout)
+        location = ServiceLocation(directory, credentials)
         try:
             with self._client(service, location, key is not None) as client:
                 return client.request(Call(method, path, data, meta), seconds, on_item)
@@ -126,10 +169,42 @@ class Session:
             reason = f"the log has the reason, under the request id {meta['request_id']}"
             raise error_from(Internal.code, reason) from None
 
-    def _request_timeout(self, service: str) -> float:
-        limits = self.settings.limits
-        own = self.settings.services.get(service)
-        return (own.limits(limits) if own else limits).request_timeout
+    def _access(self, service: str, timeout: float | None) -> tuple[Credentials, float]:
+        """The token for a service, and the timeout of the request.
+
+        The running orchestrator knows them, but does not tell every user. Then the configuration and the
+        token file have them.
+        """
+        if service == CONTROL_SERVICE:  # it needs no token
+            return Credentials(None), timeout or Limits().request_timeout
+        external = external_credentials()
+        running = self._ask_orchestrator(service) if external is None or timeout is None else None
+        seconds = timeout or (running.request_timeout if running else self._configured_timeout(service))
+        return external or self._credentials(running), seconds
+
+    def _credentials(self, running: _ServiceAccess | None) -> Credentials:
+        if running is None:
+            return token_for(self.settings)
+        return Credentials(running.token, "the token is that of the running orchestrator")
+
+    def _ask_orchestrator(self, service: str) -> _ServiceAccess | None:
+        """Ask the orchestrator for the token; None if it does not run or does not tell this user."""
+        if CONTROL_SERVICE not in service_names(self.directory):
+            return None
+        location = ServiceLocation(self.directory, Credentials(None))
+        call = Call("POST", "/tokens/access", Raw(msgspec.json.encode({"service": service})))
+        with (
+            suppress(ServiceError, msgspec.DecodeError),
+            self._client(CONTROL_SERVICE, location, False) as client,
+        ):
+            return msgspec.json.decode(client.request(call, _PATIENCE), type=_ServiceAccess)
+        return None
+
+    def _configured_timeout(self, service: str) -> float:
+        with suppress(ConfigError):
+            own = self.settings.services.get(service)
+            return (own.limits(self.settings.limits) if own else self.settings.limits).request_timeout
+        return Limits().request_timeout
 
 
 def location_options(command: F) -> F:

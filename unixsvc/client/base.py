@@ -140,6 +140,12 @@ class ClientBase(Generic[R, S]):
         """Make a call with the method DELETE."""
         return self._start(make_call("DELETE", path, data), self._timeout, Result)
 
+    def use_token(self, token: str) -> None:
+        """Use another token for new connections; a connection that is open stays authenticated."""
+        self._token = token
+        if self._location is not None:
+            self._location = ServiceLocation(self._location.socket_dir, Credentials(token))
+
     def stats(self) -> Stats:
         """The state of the circuit breaker, and the number of connections."""
         is_open = self.breaker.is_open(self._policy.clock())
@@ -148,7 +154,10 @@ class ClientBase(Generic[R, S]):
     def _connect(self) -> tuple[socket.socket, Credentials]:
         """Connect to the service, see :func:`connect`; the credentials for it."""
         location = self._known_location()
-        return connect(location.socket_dir, self._service), location.credentials
+        credentials = location.credentials.refreshed()
+        if credentials is not location.credentials:
+            self._location = ServiceLocation(location.socket_dir, credentials)
+        return connect(location.socket_dir, self._service), credentials
 
     def _known_location(self) -> ServiceLocation:
         if self._location is None:

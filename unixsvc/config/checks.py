@@ -8,17 +8,18 @@ from ipaddress import ip_address
 
 from unixsvc.config.file import ConfigFile
 from unixsvc.config.http import Cors, Http, parse_listen
-from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
 
-__all__ = ["check_file", "check_http"]
+__all__ = ["check_file", "check_http", "check_tokens"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check_file(file: ConfigFile, source: str) -> None:
@@ -38,6 +39,35 @@ def check_file(file: ConfigFile, source: str) -> None:
             remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
             raise ConfigError(where, "is not a valid service name", remedy)
         _check_environment(service.environment, f"{where}.environment")
+
+
+def check_tokens(file: ConfigFile, source: str) -> None:
+    """Check the tables ``[tokens.NAME]``, except for their routes.
+
+    :param source: the file, for messages.
+    :raises ConfigError: naming the first key that is wrong.
+    """
+    services = [*file.services, *([HTTP_SERVICE] if file.http else [])]
+    names_of: dict[str, str] = {}
+    for name, token in file.tokens.items():
+        where = f"{source}: tokens.{name}"
+        if name == SHARED_TOKEN or not _SERVICE_NAME.fullmatch(name):
+            remedy = f"use lower-case letters, digits, '-' and '_', and not {SHARED_TOKEN!r}"
+            raise ConfigError(where, "is not a valid name for a token", remedy)
+        for digest in token.digests:
+            if not _SHA256.fullmatch(digest):
+                remedy = "write its 64 hexadecimal digits, as 'unixsvc token create' prints them"
+                raise ConfigError(f"{where}.sha256", "is not a SHA-256 digest", remedy)
+            if names_of.setdefault(digest, name) != name:
+                raise ConfigError(
+                    f"{where}.sha256", f"is that of tokens.{names_of[digest]}", "make a new token"
+                )
+        for service in token.services:
+            if service not in services and service != "*":
+                known = ", ".join(services)
+                raise ConfigError(
+                    f"{where}.services", f"there is no service {service!r}", f"there are: {known}"
+                )
 
 
 def check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:

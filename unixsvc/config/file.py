@@ -10,7 +10,15 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
-from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceOptions, ServiceSettings
+from unixsvc.config.settings import (
+    Limits,
+    Log,
+    NamedToken,
+    ResourceLimits,
+    Security,
+    ServiceOptions,
+    ServiceSettings,
+)
 from unixsvc.config.types import Seconds
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.formats import DECODED
@@ -65,6 +73,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpTable | None = None
     log: Log = Log()
     control: ControlAccess = ControlAccess()
+    tokens: dict[str, NamedToken] = {}
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
@@ -118,6 +127,8 @@ def _describe(error: FieldError) -> str:
 
 def _keys_of(table: str) -> list[str]:
     kind = _TABLES.get(table, ConfigFile)
+    if table.startswith("tokens."):
+        kind = NamedToken
     if table.startswith("services."):
         is_subtable = table.count(".") > 1  # a service may be called "rlimits"
         kind = ResourceLimits if is_subtable else ServiceSettings

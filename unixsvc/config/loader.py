@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from unixsvc.config.checks import check_file, check_http
+from unixsvc.config.checks import check_file, check_http, check_tokens
 from unixsvc.config.file import NO_APP, ConfigFile, parse_table, read_file
 from unixsvc.config.http import Http
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings, start_order
 from unixsvc.errors import ConfigError
 
-__all__ = ["FILE_NAME", "default_socket_dir", "load_settings"]
+__all__ = ["FILE_NAME", "default_socket_dir", "find_socket_dir", "load_settings"]
 
 FILE_NAME: Final = "unixsvc.toml"
 
@@ -66,10 +68,55 @@ def load_settings(
     return _resolve(file, str(source_path), base, directory, http)
 
 
+def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None, cwd: str | None = None) -> str:
+    """Find the socket directory as :func:`load_settings` does, also if the rest of the file is wrong.
+
+    A system that runs can be looked at and managed while its configuration is being changed.
+
+    :raises ConfigError: if it cannot be found.
+    """
+    folder = Path(cwd or os.getcwd())
+    if socket_dir is not None:
+        return os.path.normpath(folder / socket_dir)
+    fallback = default_socket_dir(os.environ, os.getuid())
+    source = folder / (path or FILE_NAME)
+    if path is None and not source.exists():
+        return os.path.normpath(fallback)
+    found = _socket_dir_of(source)
+    return os.path.normpath(source.parent.resolve() / found if found else fallback)
+
+
+def _socket_dir_of(source: Path) -> str | None:
+    """The key ``socket_dir`` of a file; None if it has none."""
+    remedy = "correct it, or give --socket-dir"
+    try:
+        text = source.read_text("utf-8-sig", "replace")
+    except FileNotFoundError:
+        raise ConfigError(str(source), "no such file", remedy) from None
+    except OSError as error:
+        raise ConfigError(str(source), f"cannot be read: {error}", remedy) from None
+    try:
+        value = tomllib.loads(text).get("socket_dir")
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        # The key is at the top. A file without it, as it seems, has the default directory.
+        top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
+        line = re.search(r"^\s*socket_dir\b(.*)", top, re.MULTILINE)
+        if line is None:
+            return None
+        match = re.match(r"\s*=\s*(?:\"([^\"\\]+)\"|'([^']+)')", line[1])
+        if match is None:
+            raise ConfigError(str(source), f"not valid TOML: {error}", remedy) from None
+        return match[1] or match[2]
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{source}: socket_dir", "is not a string", remedy)
+    return value
+
+
 def _resolve(
     file: ConfigFile, source: str, folder: Path, socket_dir: str, listen: tuple[str, ...] | None
 ) -> Settings:
     check_file(file, source)
+    check_tokens(file, source)
     service, http = _http_service(file, source, str(folder), listen)
     services = file.services if service is None else {**file.services, HTTP_SERVICE: service}
     start_order(services, source)
@@ -85,6 +132,7 @@ def _resolve(
         log=replace(file.log, file=str(folder / file.log.file)) if file.log.file else file.log,
         http=http,
         control=file.control,
+        tokens=file.tokens,
     )
 
 

@@ -17,8 +17,10 @@ from unixsvc.errors import ConfigError
 __all__ = [
     "CONTROL_SERVICE",
     "HTTP_SERVICE",
+    "SHARED_TOKEN",
     "Limits",
     "Log",
+    "NamedToken",
     "ResourceLimits",
     "Security",
     "ServiceOptions",
@@ -29,6 +31,8 @@ __all__ = [
 
 CONTROL_SERVICE: Final = "orchestrator"
 HTTP_SERVICE: Final = "http"
+SHARED_TOKEN: Final = "default"
+"""The name of the token that has no table."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +80,24 @@ class Security(Struct, frozen=True, forbid_unknown_fields=True):
     token: Literal["required", "private", "off"] = "required"
     allow_uids: tuple[int, ...] = ()
     allow_gids: tuple[int, ...] = ()
+
+
+class NamedToken(Struct, frozen=True, forbid_unknown_fields=True):
+    """One token besides the shared one: a table ``[tokens.NAME]``.
+
+    :ivar sha256: the SHA-256 digest of the token, in hexadecimal; several while it is being replaced.
+    :ivar services: the services that it may call; ``*`` is any.
+    :ivar routes: the routes that it may call there, such as ``GET /user/{id}``; empty for all.
+    """
+
+    sha256: str | tuple[str, ...]
+    services: tuple[str, ...]
+    routes: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """All digests."""
+        return (self.sha256,) if isinstance(self.sha256, str) else self.sha256
 
 
 class ResourceLimits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,6 +217,7 @@ class Settings(Struct, frozen=True):
     :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
     :ivar http: the keys of ``[http]`` that no other service has.
     :ivar control: who may use the control API.
+    :ivar tokens: the tables ``[tokens.NAME]``.
     """
 
     source: str
@@ -208,6 +231,7 @@ class Settings(Struct, frozen=True):
     log: Log
     http: Http | None = None
     control: ControlAccess = ControlAccess()
+    tokens: dict[str, NamedToken] = {}
 
 
 def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:

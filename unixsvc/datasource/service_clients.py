@@ -126,6 +126,12 @@ class ServiceClients(_ServiceVerbs):
         named = ((name, client) for name, client in self._clients.items() if _NAME.fullmatch(name))
         return {name: _to_client_stats(_stats_of(client)) for name, client in islice(named, _MAX_REPORTED)}
 
+    def use_token(self, token: str) -> None:
+        """Use another token for new connections."""
+        self._token = token
+        for client in self._clients.values():
+            client.use_token(token)
+
     def close(self) -> None:
         """Close all clients; pending calls fail with Unavailable."""
         self._closed = True

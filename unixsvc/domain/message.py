@@ -33,9 +33,11 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     """What a valid token stands for.
 
     :ivar name: the name of the token.
+    :ivar digest: identifies the token itself: during a rotation, two have the same name.
     """
 
     name: str
+    digest: str = ""
 
 
 # A Struct is constructed without a Python function: a service may get a connection for each request.

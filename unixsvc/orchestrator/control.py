@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable
 from typing import Annotated, Final, Literal
 
@@ -10,9 +11,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
-from unixsvc.errors import ConfigError, Conflict
+from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError, Conflict, Forbidden
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
+from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import GET, POST, PUT, Group
@@ -27,6 +30,8 @@ _REQUEST_TIMEOUT: Final = 86_400.0
 # connection that sends no request for some seconds is closed.
 _MAX_CONNECTIONS: Final = 16
 _SILENCE: Final = 5.0
+# Maximum time for which a replaced token stays valid, in seconds: a year.
+_MAX_OVERLAP: Final = 31_536_000
 
 
 class ServiceEntry(Struct, frozen=True):
@@ -80,6 +85,34 @@ class Control:
         self._orchestrator.set_log_level(level)
 
 
+class TokenControl:
+    """The routes of the tokens."""
+
+    def __init__(self, tokens: ITokens) -> None:
+        self._tokens = tokens
+
+    def index(self) -> list[TokenEntry]:
+        """The shared token and the configured ones, without their text."""
+        return self._tokens.entries()
+
+    def access(self, request: Request, service: str = "") -> ServiceAccess:
+        """The shared token and the request timeout of a service, for a client that calls it.
+
+        It is for the users who could read the token file too.
+        """
+        if request.peer.uid not in (os.geteuid(), 0):
+            raise Forbidden("only the orchestrator's own user and root get the token")
+        return self._tokens.access(service)
+
+    async def rotate(self, overlap: Annotated[float, Meta(ge=0, le=_MAX_OVERLAP)]) -> None:
+        """Replace the shared token; the old one stays valid for the overlap, in seconds."""
+        await self._tokens.rotate(overlap)
+
+    async def revoke(self, name: str) -> None:
+        """Make a token with a name invalid; the reply is sent when no worker accepts it."""
+        await self._tokens.revoke(name)
+
+
 async def _or_conflict(operation: Awaitable[None]) -> None:
     try:
         await operation
@@ -102,7 +135,17 @@ _ROUTES = [
             POST("/scale", Control.scale, title="Set the number of workers"),
             PUT("/log/level", Control.set_log_level, title="Set the log level"),
         ],
-    )
+    ),
+    Group(
+        "/tokens",
+        TokenControl,
+        [
+            GET("", TokenControl.index, title="Tokens"),
+            POST("/access", TokenControl.access, title="Token and timeout for calls to a service"),
+            POST("/rotate", TokenControl.rotate, title="Replace the shared token"),
+            POST("/revoke", TokenControl.revoke, title="Make a named token invalid"),
+        ],
+    ),
 ]
 
 
@@ -111,6 +154,7 @@ def control_app(orchestrator: IOrchestrator) -> App:
 
     def container(registry: svcs.Registry, context: ServiceContext) -> None:
         registry.register_value(IOrchestrator, orchestrator)
+        registry.register_value(ITokens, orchestrator.tokens)
 
     return App(_ROUTES, container, title="Orchestrator", version="1")
 

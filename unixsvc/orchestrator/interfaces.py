@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.status import ServiceStatus
@@ -14,6 +14,8 @@ __all__ = ["IOrchestrator", "IOrchestratorWatcher"]
 
 class IOrchestrator(Interface):
     """Runs services."""
+
+    tokens = Attribute("Its tokens, see :class:`unixsvc.orchestrator.tokens.interfaces.ITokens`.")
 
     def register(name: str, settings: ServiceSettings) -> None:
         """Add a service, or change its settings; a running orchestrator applies this at its next reload."""

@@ -30,9 +30,9 @@ from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
 from unixsvc.orchestrator.service_manager import ServiceManager
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 from unixsvc.orchestrator.status import ServiceStatus
+from unixsvc.orchestrator.tokens.keeper import TokenKeeper
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import ControlGuard, ControlRules, find_rules
-from unixsvc.security.tokens import load_or_create_token
 from unixsvc.socket_directory import prepare_directory, socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.peer import groups_of
@@ -53,6 +53,7 @@ class Orchestrator(MultiService):
     :param level: the log level, which reloads and the control API change.
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param watcher: observes this orchestrator.
+    :ivar tokens: the tokens of the services.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Orchestrator(MultiService):
         self._control_guard = ControlGuard(ControlRules(), groups_of)
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(_RESERVED_FDS)
+        self.tokens = TokenKeeper(reactor)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
@@ -99,8 +101,10 @@ class Orchestrator(MultiService):
         prepare_directory(settings.socket_dir)
         self._lock = DirectoryLock(settings.socket_dir)
         try:
-            token = load_or_create_token(settings.token_file)
-            factory = PoolFactory(self._reactor, token, self._level, self._passed_sockets, self._reserve)
+            self.tokens.load(settings)
+            factory = PoolFactory(
+                self._reactor, self.tokens.current, self._level, self._passed_sockets, self._reserve
+            )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
             for name in start_order(settings.services):
@@ -122,6 +126,7 @@ class Orchestrator(MultiService):
         else:
             self._lock.write_pid()
         Service.startService(self)
+        self.tokens.start(self._running().send_and_wait)
         self._control_pool().startService()
         Deferred.fromCoroutine(self._start()).addErrback(self._boot_failed)
 
@@ -194,8 +199,10 @@ class Orchestrator(MultiService):
     async def _start(self) -> None:
         await self._control_pool().when_ready()
         await self._running().start_all()
-        names = ", ".join(self._settings.services)
-        self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
+        settings = self._settings
+        self._log.info(
+            "ready: {names}, in {dir}", names=", ".join(settings.services), dir=settings.socket_dir
+        )
         self._boot.succeed(None)
 
     def _boot_failed(self, failure: Failure) -> None:
@@ -230,6 +237,7 @@ class Orchestrator(MultiService):
             raise NotFound(f"there is no service {shortened(only)!r}; there are: {', '.join(new.services)}")
         self._check_order(only, new)
         control_rules = find_rules(new.control, new.source)
+        await self.tokens.reload(new)
         for name in start_order(new.services):
             if only in ("", name):
                 await manager.reconfigure(name, new)
@@ -254,6 +262,7 @@ class Orchestrator(MultiService):
 
     async def _stop(self) -> None:
         self._log.info("stopping")
+        self.tokens.stop()
         self._boot.fail(ConfigError("the orchestrator", "was stopped"))
         try:
             await self._running().shut_down()

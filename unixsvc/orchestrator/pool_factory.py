@@ -29,6 +29,7 @@ from unixsvc.orchestrator.sockets.binding import remove_stale_socket
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
+from unixsvc.orchestrator.worker.messages import SetTokens
 from unixsvc.orchestrator.worker.privileges import find_privileges
 from unixsvc.routing.app import App, load_app
 from unixsvc.security.control_guard import ControlGuard
@@ -46,7 +47,7 @@ S = TypeVar("S", bound=Struct)
 class PoolFactory:
     """Makes pools, and the specs of their workers.
 
-    :param token: the token that clients present.
+    :param tokens: returns the valid tokens, for a worker that starts.
     :param level: the log level, read when a worker starts.
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param reserve: is released for the start of a worker.
@@ -55,13 +56,13 @@ class PoolFactory:
     def __init__(
         self,
         reactor: IPoolReactor,
-        token: str,
+        tokens: Callable[[], SetTokens],
         level: LogLevelFilter,
         passed_sockets: Mapping[str, socket.socket],
         reserve: DescriptorReserve | None = None,
     ) -> None:
         self._reactor = reactor
-        self._token = token
+        self._tokens = tokens
         self._level = level
         self._passed_sockets = passed_sockets
         self._reserve = reserve
@@ -130,7 +131,7 @@ class PoolFactory:
         self, config: WorkerConfig, slot: int, fds: InheritedFds, owner: WorkerOwner
     ) -> WorkerProcess:
         log = msgspec.structs.replace(config.log, level=self._level.name)
-        config = msgspec.structs.replace(config, slot=slot, log=log, counts_slot=fds.counts_slot)
+        config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot)
         return WorkerProcess(self._reactor, config, fds, owner)
 
     def _make_host(
@@ -144,13 +145,18 @@ class PoolFactory:
         remove_stale_socket(path)
         endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
         return make_service_host(
-            config,
+            self._with_tokens(config),
             app or load_app(config.settings.app),
             endpoint,
             self._reactor,
             guard=guard,
             admission=None if guard is None else guard.connect,
         )
+
+    def _with_tokens(self, config: WorkerConfig, **changes: object) -> WorkerConfig:
+        """The configuration with the tokens that are valid now."""
+        current = self._tokens()
+        return msgspec.structs.replace(config, token=current.token, tokens=current.tokens, **changes)
 
     def _worker_config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:
         return WorkerConfig(
@@ -161,7 +167,7 @@ class PoolFactory:
             limits=service.limits(settings.limits),
             security=settings.security,
             log=settings.log,
-            token=self._token,
+            token="",
             privileges=find_privileges(service, f"services.{name}", os.geteuid()),
             owner=os.geteuid(),
             socket_dir=settings.socket_dir,

@@ -118,6 +118,11 @@ class ServiceManager:
         for pool in self._pools.values():
             pool.send(command)
 
+    async def send_and_wait(self, command: Command) -> None:
+        """Send a command to every worker; done when all have executed it, or after about a second."""
+        self.send(command)
+        await self._refresh()  # a report that is requested after a command comes after its execution
+
     # Operations on one service.
 
     async def start(self, name: str) -> None:
@@ -189,7 +194,7 @@ class ServiceManager:
 
     async def status(self, *, stopping: bool) -> dict[str, ServiceStatus]:
         """The status of every service, with reports that are at most about a second old."""
-        await gatherResults([pool.refresh() for pool in self._pools.values()], consumeErrors=True)
+        await self._refresh()
         return {
             name: describe(self._settings[name].app, pool.stats(), stopping=stopping)
             for name, pool in self._pools.items()
@@ -240,6 +245,9 @@ class ServiceManager:
         self._settings[name] = service
         if scaled is None:
             self._scaled.pop(name, None)
+
+    async def _refresh(self) -> None:
+        await gatherResults([pool.refresh() for pool in self._pools.values()], consumeErrors=True)
 
     @asynccontextmanager
     async def _locked(self, name: str) -> AsyncIterator[IServicePool]:

@@ -1,31 +1,43 @@
-"""The shared token: its file, and the authentication of requests."""
+"""The authentication of requests by tokens."""
 
 from __future__ import annotations
 
 import hmac
-import os
-import re
-import secrets
-import stat
-from collections.abc import Sequence
+from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
+from msgspec import Struct
 from zope.interface import implementer
 
+from unixsvc.config.settings import SHARED_TOKEN
 from unixsvc.domain.interfaces import IGuard
-from unixsvc.domain.message import Grant, Request
-from unixsvc.errors import ConfigError, Unauthorized, WrongToken
+from unixsvc.domain.message import Caller, Grant, Request
+from unixsvc.errors import Forbidden, Unauthorized, WrongToken
+from unixsvc.security.access import AcceptedToken, RouteRules, digest_of
 
-__all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard", "load_or_create_token", "read_token"]
+__all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard"]
 
 MAX_WRONG_TOKENS: Final = 5
 # The details of 401 by which a client recognizes that its token is the reason.
 MISSING: Final = "auth_token is missing"
 WRONG: Final = "auth_token is wrong"
 
-_SHARED: Final = Grant("default")
-_TOKEN_BYTES: Final = 32
-_TOKEN = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
+_MAX_LENGTH: Final = 1024  # bytes; the digest of a message of a megabyte would take a millisecond
+
+
+class _Access(Struct, frozen=True):
+    """What a token allows in this service.
+
+    :ivar service: true if it may call the service at all.
+    :ivar rules: the routes that it may call; None for all.
+    :ivar unlimited: true if it may call all of them.
+    """
+
+    grant: Grant
+    service: bool
+    rules: RouteRules | None
+    unlimited: bool
 
 
 @implementer(IGuard)
@@ -33,99 +45,102 @@ class TokenGuard:
     """Authenticates requests by their token; a connection that has sent a valid one stays authenticated.
 
     :param policy: ``required``, ``private`` or ``off``, as in the configuration.
-    :param tokens: the valid ones: the current token, and the previous one during a rotation.
+    :param service: the name of this service.
+    :param token: the shared token; empty if there is none.
+    :param others: other valid tokens: the previous shared ones during a rotation, and those with names.
     """
 
-    def __init__(self, policy: str, tokens: Sequence[str]) -> None:
+    def __init__(self, policy: str, service: str, token: str, others: Iterable[AcceptedToken] = ()) -> None:
         self._off = policy == "off"
         self._required = policy == "required"
-        self._tokens = [token.encode() for token in tokens]
+        self._service = service
+        self.replace(token, others)
+
+    def replace(self, token: str, others: Iterable[AcceptedToken]) -> None:
+        """Set the valid tokens, as in the constructor.
+
+        Callers that other tokens have authenticated stay trusted until :meth:`review` is called for them.
+        """
+        self._shared = digest_of(token)
+        accepted = [AcceptedToken(SHARED_TOKEN, self._shared), *others] if token else list(others)
+        accesses = [self._access(each) for each in accepted]
+        self._by_digest = {bytes.fromhex(access.grant.digest): access for access in accesses}
+        self._last, self._last_access = token.encode(), accesses[0] if token else None
+
+    def review(self, caller: Caller) -> bool:
+        """After :meth:`replace`: take the trust of a caller away if its token does not give it any more.
+
+        :returns: true if the client should reconnect: its token is not valid, or was replaced and will not be
+            valid for long.
+        """
+        grant = caller.grant
+        if grant is None:
+            return False
+        access = self._access_of(grant)
+        if access is None or not access.unlimited:
+            caller.trusted = caller.admitted = False
+        if access is None:
+            caller.grant = None
+            return True
+        return grant.name == SHARED_TOKEN and grant.digest != self._shared
 
     def admit(self, request: Request) -> None:
         """Authenticate a request. Under ``private``, a route that is not public refuses it later.
 
         :raises Unauthorized: if the token is wrong, or required and missing.
+        :raises Forbidden: if the token does not allow the request.
         """
-        caller = request.caller
+        caller, token = request.caller, request.auth_token
         if self._off:
             caller.trusted = caller.admitted = True
-        elif request.auth_token is None:
-            if self._required:
-                raise Unauthorized(MISSING)
-        elif self._is_valid(request.auth_token):
-            caller.trusted = caller.admitted = True
-            caller.grant = _SHARED
+            return
+        if token is not None:
+            # Most requests have the token of the one before, and this comparison, in constant time, costs
+            # less than a digest.
+            encoded = token.encode("utf-8", "surrogatepass")
+            access = self._last_access if hmac.compare_digest(encoded, self._last) else self._find(encoded)
+            if access is None:
+                caller.wrong_tokens += 1
+                raise WrongToken(WRONG)
         else:
-            caller.wrong_tokens += 1
-            raise WrongToken(WRONG)
+            access = self._access_before(caller)
+            if access is None:
+                if self._required:
+                    raise Unauthorized(MISSING)
+                return
+        caller.grant = access.grant
+        if access.unlimited:
+            caller.trusted = caller.admitted = True
+        else:
+            _check_limits(request, access)
 
-    def _is_valid(self, token: str) -> bool:
-        encoded = token.encode("utf-8", "surrogatepass")
-        # All valid tokens are compared, each in constant time: the total time reveals nothing.
-        matches = 0
-        for valid in self._tokens:
-            matches += hmac.compare_digest(encoded, valid)
-        return matches > 0
+    def _find(self, token: bytes) -> _Access | None:
+        if len(token) > _MAX_LENGTH:
+            return None
+        # The time of the lookup reveals nothing: a caller does not choose the digest, only its input.
+        access = self._by_digest.get(sha256(token).digest())
+        if access is not None:
+            self._last, self._last_access = token, access
+        return access
 
+    def _access_before(self, caller: Caller) -> _Access | None:
+        """What the token of earlier messages of the caller allows; None without a valid one."""
+        self.review(caller)
+        return None if caller.grant is None else self._access_of(caller.grant)
 
-def load_or_create_token(path: str) -> str:
-    """Read the token file; create it if there is none.
+    def _access(self, token: AcceptedToken) -> _Access:
+        rules = RouteRules(token.routes) if token.routes else None
+        service = token.allows_service(self._service)
+        return _Access(Grant(token.name, token.sha256), service, rules, unlimited=service and rules is None)
 
-    The file appears whole or not at all, with mode 0600, also if several processes start at once.
-
-    :raises ConfigError: if it cannot be created, or must not be trusted.
-    """
-    if not os.path.lexists(path):
-        _create(path)
-    return read_token(path)
-
-
-def read_token(path: str) -> str:
-    """Read the token file.
-
-    :raises ConfigError: if there is none, if other users can read it, or if it is damaged.
-    """
-    try:
-        # O_NONBLOCK: opening a named pipe would wait for its other end.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        with open(os.open(path, flags), encoding="ascii") as file:
-            state = os.fstat(file.fileno())
-            text = file.read(1024).strip()
-    except FileNotFoundError:
-        raise ConfigError(
-            path,
-            "there is no token",
-            "it is made when the orchestrator first starts; be in its directory, or name its configuration",
-        ) from None
-    except PermissionError:
-        raise ConfigError(path, "the token may not be read", "run as the user of the orchestrator") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(path, f"the token cannot be read: {error}") from None
-    if not stat.S_ISREG(state.st_mode):
-        raise ConfigError(path, "is no regular file", "remove it; a new token is made at the next start")
-    if state.st_uid not in (os.geteuid(), 0):
-        raise ConfigError(
-            path, f"belongs to another user (uid {state.st_uid})", "remove it, or use another file"
-        )
-    if state.st_mode & 0o077:
-        mode = f"mode {stat.S_IMODE(state.st_mode):04o}"
-        raise ConfigError(path, f"others can read or change the token ({mode})", f"run: chmod 600 {path}")
-    if not _TOKEN.fullmatch(text):
-        raise ConfigError(path, "holds no token", "remove it; a new one is made at the next start")
-    return text
+    def _access_of(self, grant: Grant) -> _Access | None:
+        return self._by_digest.get(bytes.fromhex(grant.digest))
 
 
-def _create(path: str) -> None:
-    draft = f"{path}.{secrets.token_hex(8)}"
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(_TOKEN_BYTES) + "\n")
-            os.link(draft, path)  # unlike rename(), it keeps the token of a process that was faster
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(draft)
-    except OSError as error:
-        raise ConfigError(path, f"the token cannot be made: {error.strerror}") from None
+def _check_limits(request: Request, access: _Access) -> None:
+    """Trust the caller of a request that a limited token allows; the next one is checked again."""
+    if not access.service:
+        raise Forbidden(f"the token {access.grant.name!r} may not call this service")
+    if access.rules is not None and not access.rules.allow(request.method, request.path):
+        raise Forbidden(f"the token {access.grant.name!r} may not call this route")
+    request.caller.trusted = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.application.service import Service
@@ -10,9 +11,10 @@ from twisted.internet.interfaces import IAddress, ILoggingContext, IProtocolFact
 from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
+from unixsvc.domain.message import Caller
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.graceful_port import GracefulPort
-from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
@@ -45,7 +47,7 @@ class _ConnectionFactory:
         return ServerProtocol(self._registry)
 
 
-@implementer(IRequestHandler)
+@implementer(IRequestHandler, IReviewsCallers)
 class SocketRequestHandler(Service):
     """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
@@ -105,6 +107,10 @@ class SocketRequestHandler(Service):
     def abort(self) -> None:
         """Answer pending requests with 503, and close every connection."""
         self._registry.abort()
+
+    def review_callers(self, review: Callable[[Caller], bool]) -> None:
+        """Review the caller of each connection; see :class:`IReviewsCallers`."""
+        self._registry.review_callers(review)
 
     def connections(self) -> int:
         """The number of connected clients."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from twisted.application.service import IService
+from zope.interface import Interface
 
-__all__ = ["IRequestHandler"]
+from unixsvc.domain.message import Caller
+
+__all__ = ["IRequestHandler", "IReviewsCallers"]
 
 
 class IRequestHandler(IService):
@@ -44,3 +47,17 @@ class IRequestHandler(IService):
 
     def connections() -> int:
         """The number of connected clients."""
+
+
+class IReviewsCallers(Interface):
+    """A request handler that keeps one :class:`unixsvc.domain.message.Caller` for several requests.
+
+    A handler that makes one for each request need not provide it.
+    """
+
+    def review_callers(review: Callable[[Caller], bool]) -> None:
+        """Call a function with the caller of each connection, as the valid tokens have changed.
+
+        :param review: takes the trust of a caller away if its token is not valid any more. It returns true
+            if the client should reconnect, and present its token again.
+        """

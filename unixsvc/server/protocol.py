@@ -153,6 +153,11 @@ class ServerProtocol:
         """Answer pending requests with 503, and close."""
         self._handle(ConnectionEvent.ABORT)
 
+    def review_caller(self, review: Callable[[Caller], bool]) -> None:
+        """Review the caller; if the client should reconnect, send goaway."""
+        if review(self._caller):
+            self.drain()
+
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Act on time-outs.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -48,6 +48,9 @@ class RegisteredConnection(Protocol):
 
     def abort(self) -> None:
         """Answer pending requests with 503, and close."""
+
+    def review_caller(self, review: Callable[[Caller], bool]) -> None:
+        """Call a function with the caller; if it returns true, the client is asked to reconnect."""
 
 
 class ConnectionRegistry:
@@ -162,6 +165,11 @@ class ConnectionRegistry:
         if self._drained is None:
             self._drained = Deferred()
         return self._drained
+
+    def review_callers(self, review: Callable[[Caller], bool]) -> None:
+        """Review the caller of each connection, see :class:`unixsvc.server.interfaces.IReviewsCallers`."""
+        for connection in list(self._connections):
+            connection.review_caller(review)
 
     def abort(self) -> None:
         """Answer pending requests with 503, and close every connection."""

@@ -8,6 +8,7 @@ from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.interfaces import IGuard
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
 from unixsvc.service.contracts import ServiceContracts
@@ -26,6 +27,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar handle: turns each request into a reply.
     :ivar store: keeps replies by idempotency key.
     :ivar clients: the clients of other services.
+    :ivar guard: authenticates callers.
     :ivar threads: run blocking actions; None if something else runs them.
     """
 
@@ -38,6 +40,7 @@ class ServiceCore(Struct, frozen=True):
     health: HealthCheck
     statistics: ServiceStatistics
     contracts: ServiceContracts
+    guard: IGuard
     threads: ThreadRunner | None = None
 
     def has_path(self, path: str) -> bool:

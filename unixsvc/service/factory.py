@@ -109,9 +109,11 @@ def make_core(
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
     library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
     repository = RouterRepository(library, mounts)
+    policy = http.token if config.http else config.security.token
+    guard = guard or TokenGuard(policy, config.service, config.token, config.tokens)
     handle = HandleMessage(
         repository,
-        guard or TokenGuard(http.token if config.http else config.security.token, [config.token]),
+        guard,
         metrics,
         FailureLog(config.service),
         max_inflight=config.limits.max_inflight,
@@ -121,7 +123,7 @@ def make_core(
     )
     contracts = ServiceContracts(config.service, router, mounts)
     return ServiceCore(
-        config, router, repository, handle, store, clients, health, statistics, contracts, threads
+        config, router, repository, handle, store, clients, health, statistics, contracts, guard, threads
     )
 
 

@@ -13,7 +13,9 @@ from twisted.internet.task import deferLater
 
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.builtin_routes import HEALTH
-from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.security.access import AcceptedToken
+from unixsvc.security.tokens import TokenGuard
+from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.spec import StatsReport
 
@@ -39,6 +41,8 @@ class ServiceHost(MultiService):
         self._reactor = reactor
         self._draining = False
         self._aborted = False
+        self._listening = False
+        self._new_tokens: tuple[str, tuple[AcceptedToken, ...]] | None = None
         core.statistics.observe(core.handle, handler)
         if core.threads is not None:
             core.threads.setServiceParent(self)
@@ -71,6 +75,22 @@ class ServiceHost(MultiService):
         self._aborted = True
         self._handler.abort()
 
+    def set_tokens(self, token: str, tokens: tuple[AcceptedToken, ...]) -> None:
+        """Set the valid tokens; callers whose token is not valid any more lose their trust.
+
+        :param token: the shared token, which is also sent to other services.
+        :param tokens: the other tokens that clients may present.
+        """
+        if not self._listening:
+            self._new_tokens = (token, tokens)  # the health check has the token of the start
+            return
+        guard = self._core.guard
+        self._core.clients.use_token(token)
+        if isinstance(guard, TokenGuard):
+            guard.replace(token, tokens)
+            if IReviewsCallers.providedBy(self._handler):
+                IReviewsCallers(self._handler).review_callers(guard.review)
+
     def stats(self) -> StatsReport:
         """The current statistics."""
         return self._core.statistics.report()
@@ -80,6 +100,9 @@ class ServiceHost(MultiService):
             await self._probe()
         if not self._draining:  # a drain may have begun during the probe
             await self._handler.listen()
+        self._listening = True
+        if self._new_tokens is not None:
+            self.set_tokens(*self._new_tokens)
 
     async def _probe(self) -> None:
         try:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.security.access import AcceptedToken
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 __all__ = ["Privileges", "StatsReport", "WorkerConfig"]
@@ -38,7 +39,8 @@ class WorkerConfig(Struct, frozen=True):
     The orchestrator sends it through a pipe, as other processes can read arguments and environments.
 
     :ivar folder: the folder of the configuration, first on the import path.
-    :ivar token: the token that clients present; empty if none is required.
+    :ivar token: the shared token; empty if none is required.
+    :ivar tokens: the other tokens that clients may present.
     :ivar privileges: the user and the resource limits that the worker switches to.
     :ivar socket_dir: the socket directory; empty if there is none.
     :ivar counts_slot: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
@@ -59,6 +61,7 @@ class WorkerConfig(Struct, frozen=True):
     counts_slot: int = 0
     http: Http | None = None
     owner: int = 0
+    tokens: tuple[AcceptedToken, ...] = ()
 
     def __repr__(self) -> str:
         # The default one would show the token in logs.

@@ -68,6 +68,7 @@ class CommandTestCase(SynchronousTestCase):
 
     :ivar items: stream items before it.
     :ivar answer: the result, as JSON, or the error of the service.
+    :ivar access: what the orchestrator replies to the request for the token.
     """
 
     terminal = False
@@ -83,6 +84,7 @@ class CommandTestCase(SynchronousTestCase):
         self.calls: list[RecordedCall] = []
         self.items: list[Any] = []
         self.answer: Raw | ServiceError = success(None)
+        self.access: Raw | ServiceError = success({"token": TOKEN, "request_timeout": 30.0})
 
     def write(self, name: str, content: str = "") -> str:
         """Write a file in the folder that only its owner can read; its path."""
@@ -105,8 +107,9 @@ class CommandTestCase(SynchronousTestCase):
         before = sys.stdin
         sys.stdin = None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin))
         try:
+            location = ["--config", self.config] if self.config else []
             with redirect_stdout(out), redirect_stderr(err):
-                code = run(["--config", self.config, *arguments], session)
+                code = run([*location, *arguments], session)
         finally:
             sys.stdin = before
         texts = (stream.buffer.getvalue().decode() for stream in (out, err))
@@ -147,6 +150,7 @@ class FakeClient:
             if on_item is None:
                 raise unexpected_stream()
             on_item(Raw(msgspec.json.encode(item)))
-        if isinstance(case.answer, ServiceError):
-            raise self._credentials.annotate(case.answer)
-        return case.answer
+        answer = case.access if call.path == "/tokens/access" else case.answer
+        if isinstance(answer, ServiceError):
+            raise self._credentials.annotate(answer)
+        return answer

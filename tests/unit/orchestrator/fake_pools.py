@@ -18,7 +18,7 @@ from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.service_manager import ServiceManager
-from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
+from unixsvc.orchestrator.worker.messages import SetTokens, WorkerDraining, WorkerReady
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.logs import LogLevelFilter
 
@@ -98,7 +98,7 @@ class ManagerTestCase(ServicesTestCase):
         super().setUp()
         self.failures: list[tuple[str, str]] = []
         self.parent = MultiService()
-        self.factory = PoolFactory(self.reactor, TOKEN, LogLevelFilter("info"), {})
+        self.factory = PoolFactory(self.reactor, lambda: SetTokens(TOKEN, ()), LogLevelFilter("info"), {})
         self.manager = ServiceManager(self.factory, self.parent, lambda *failed: self.failures.append(failed))
         self._done: list[Deferred[Any]] = []
         self.addCleanup(self.end)

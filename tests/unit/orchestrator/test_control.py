@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -18,6 +19,7 @@ from unixsvc.orchestrator.control import control_app, control_settings
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
+from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
 from unixsvc.security.control_guard import ControlGuard, ControlRules
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import StatsReport, WorkerConfig
@@ -27,13 +29,46 @@ from unixsvc.testing.memory import ImmediateRunner
 
 _READS = (
     ("GET", "/status"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"), ("GET", "/-/routes"),
-    ("GET", "/-/stats"),
+    ("GET", "/-/stats"), ("GET", "/tokens"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
-    ("PUT", "/log/level"),
+    ("PUT", "/log/level"), ("POST", "/tokens/access"), ("POST", "/tokens/rotate"),
+    ("POST", "/tokens/revoke"),
 )  # fmt: skip
 SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
+
+
+@implementer(ITokens)
+class FakeTokens:
+    """Has one named token and records its calls.
+
+    :ivar calls: the calls, in order.
+    :ivar answer: the result of each change.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.answer: Deferred[None] = succeed(None)
+
+    def access(self, service: str) -> ServiceAccess:
+        """A token."""
+        self.calls.append(("access", service))
+        return ServiceAccess("ab" * 32, 7.0)
+
+    def entries(self) -> list[TokenEntry]:
+        """One token."""
+        return [TokenEntry("billing", ("shop",), (), "revoked")]
+
+    def rotate(self, overlap: float) -> Deferred[None]:
+        """Record it."""
+        self.calls.append(("rotate", overlap))
+        return self.answer
+
+    def revoke(self, name: str) -> Deferred[None]:
+        """Record it."""
+        self.calls.append(("revoke", name))
+        return self.answer
 
 
 @implementer(IOrchestrator)
@@ -47,6 +82,7 @@ class FakeOrchestrator:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.answer: Deferred[None] = succeed(None)
+        self.tokens = FakeTokens()
 
     def register(self, name: str, settings: Any) -> None:
         """Not used."""
@@ -101,6 +137,7 @@ class ControlTests(SynchronousTestCase):
         """The orchestrator and the fake provide the interface."""
         verifyClass(IOrchestrator, Orchestrator)
         verifyObject(IOrchestrator, self.orchestrator)
+        verifyObject(ITokens, self.orchestrator.tokens)
 
     def test_status(self) -> None:
         """The status of every service has the keys that scripts read."""
@@ -138,6 +175,29 @@ class ControlTests(SynchronousTestCase):
         self.successResultOf(self.service.put("/log/level", level="debug"))
         self.failureResultOf(self.service.put("/log/level", level="loud"), Invalid)
         self.assertEqual(self.orchestrator.calls, [("level", "debug")])
+
+    def test_tokens(self) -> None:
+        """Tokens are listed without their text; the token for calls is another request."""
+        entries = self.successResultOf(self.service.get("/tokens"))
+        self.assertEqual(
+            entries, [{"name": "billing", "services": ["shop"], "routes": [], "state": "revoked"}]
+        )
+        refused = self.service.post("/tokens/access", service="shop")  # the peer is not known
+        self.failureResultOf(refused, Forbidden)
+        self.assertEqual(self.orchestrator.tokens.calls, [])
+
+    def test_change_tokens(self) -> None:
+        """The reply to a change is sent when it is done; the overlap is validated."""
+        tokens = self.orchestrator.tokens
+        for path, data in (("rotate", {"overlap": 60}), ("revoke", {"name": "billing"})):
+            tokens.answer = Deferred()
+            done = self.service.post(f"/tokens/{path}", **data)
+            self.assertNoResult(done)
+            tokens.answer.callback(None)
+            self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(tokens.calls, [("rotate", 60.0), ("revoke", "billing")])
+        for wrong in (-1, 1e9, "1h"):
+            self.failureResultOf(self.service.post("/tokens/rotate", overlap=wrong), Invalid)
 
     def test_conflict(self) -> None:
         """An operation that cannot succeed is a conflict, with the whole error."""
@@ -183,6 +243,7 @@ class AccessTests(SynchronousTestCase):
         """Serve the control API to a caller that the test chooses."""
         self.orchestrator = FakeOrchestrator()
         self.guard = ControlGuard(ControlRules(), lambda transport: (), uid=lambda: 1000)
+        self.patch(os, "geteuid", lambda: 1000)
 
     def codes(self, uid: int, *, policy: Any = "off") -> dict[str, int]:
         """The code of each route for a user."""
@@ -207,7 +268,7 @@ class AccessTests(SynchronousTestCase):
         found = {}
         for method, path in [*_READS, *_CHANGES]:
             connection, transport = endpoint.connect()
-            data = {"level": "info", "service": "home", "workers": 2}
+            data = {"level": "info", "service": "home", "workers": 2, "overlap": 0, "name": "x"}
             connection.dataReceived(
                 json.dumps(
                     {"id": 1, "method": method, "path": path, "data": data, "auth_token": "x"}
@@ -229,6 +290,13 @@ class AccessTests(SynchronousTestCase):
         for policy in "off", "required", "private":
             self.assertNotIn(403, self.codes(1000, policy=policy).values())
             self.assertNotIn(401, self.codes(1000, policy=policy).values())
+
+    def test_token(self) -> None:
+        """The token is for the orchestrator's own user and root, not for others who may control it."""
+        self.guard.rules = ControlRules(frozenset({5}))
+        codes = {uid: self.codes(uid)["/tokens/access"] for uid in (0, 5, 1000)}
+        self.assertEqual(codes, {0: 200, 5: 403, 1000: 200})
+        self.assertEqual(self.orchestrator.tokens.calls.count(("access", "home")), 2)
 
     def test_other_user(self) -> None:
         """Another user may use no route, whatever the policy for tokens is."""

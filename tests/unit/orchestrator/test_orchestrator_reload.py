@@ -7,8 +7,9 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import capturedLogs
 
 from tests.unit.orchestrator.fake_pools import OrchestratorTestCase, service
-from unixsvc.config.settings import Log
+from unixsvc.config.settings import Log, NamedToken
 from unixsvc.errors import ConfigError, NotFound
+from unixsvc.service.spec import StatsReport
 
 
 class ReloadTests(OrchestratorTestCase):
@@ -37,6 +38,28 @@ class ReloadTests(OrchestratorTestCase):
         self.successResultOf(done)
         self.assertIn(self.before[0], self.processes())
         self.assertNotIn(self.before[1], self.processes())
+
+    def test_tokens(self) -> None:
+        """A token that was removed is not valid any more before the first worker is replaced."""
+        token = NamedToken("ab" * 32, ("*",))
+        self.loaded = replace(self.settings(home=service(), user=service()), tokens={"billing": token})
+        done = self.orchestrator.reload()
+        for process in self.before:
+            [command] = [each for each in process.sent_commands if each["type"] == "tokens"]
+            self.assertEqual([each["name"] for each in command["tokens"]], ["billing"])
+            process.report(StatsReport())
+        self.settle()
+        self.successResultOf(done)
+        [config] = {each.worker_config.tokens for each in self.processes()}
+        self.assertEqual([each.name for each in config], ["billing"])
+
+    def test_wrong_token(self) -> None:
+        """A table of a token that is wrong fails the reload, and changes nothing."""
+        token = NamedToken("ab" * 32, ("*",), ("no path",))
+        self.loaded = replace(self.settings(home=service(), user=service()), tokens={"billing": token})
+        error = self.failureResultOf(self.orchestrator.reload(), ConfigError)
+        self.assertIn("tokens.billing.routes", str(error.value))
+        self.assertEqual([each.commands for each in self.before], [[], []])
 
     def test_added_removed_changed(self) -> None:
         """New services are started, removed ones stopped last, changed ones replaced."""

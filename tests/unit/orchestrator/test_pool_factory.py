@@ -20,6 +20,8 @@ from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds
 from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
+from unixsvc.orchestrator.worker.messages import SetTokens
+from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 
@@ -32,7 +34,8 @@ class FactoryTestCase(ServicesTestCase):
         super().setUp()
         self.level = LogLevelFilter("info")
         self.handed: dict[str, socket.socket] = {}
-        self.factory = PoolFactory(self.reactor, TOKEN, self.level, self.handed)
+        self.tokens = SetTokens(TOKEN, ())
+        self.factory = PoolFactory(self.reactor, lambda: self.tokens, self.level, self.handed)
 
     def listening(self, name: str) -> socket.socket:
         """A socket that systemd has passed."""
@@ -101,6 +104,14 @@ class SpecTests(FactoryTestCase):
         self.level.set("debug")
         spec.make(1, InheritedFds((7,), 8, 1), Owner()).start()
         self.assertEqual(self.reactor.started[-1].worker_config.log.level, "debug")
+
+    def test_tokens(self) -> None:
+        """A worker gets the tokens that are valid at the time of its start, not at that of its spec."""
+        spec = self.factory.make_spec("home", self.settings(home=service()))
+        self.tokens = SetTokens("cd" * 32, (AcceptedToken("billing", "ef" * 32),))
+        spec.make(1, InheritedFds((7,), 8, 1), Owner()).start()
+        config = self.reactor.started[-1].worker_config
+        self.assertEqual((config.token, config.tokens), (self.tokens.token, self.tokens.tokens))
 
     def test_privileges(self) -> None:
         """Privileges are resolved when the spec is made, and refused if they do not exist."""

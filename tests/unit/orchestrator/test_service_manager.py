@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.unit.orchestrator.fake_pools import ManagerTestCase, service
 from unixsvc.errors import ConfigError, Conflict
 from unixsvc.orchestrator.worker.messages import SetLogLevel, WorkerReady
+from unixsvc.service.spec import StatsReport
 
 
 class AllServicesTests(ManagerTestCase):
@@ -119,6 +120,20 @@ class AllServicesTests(ManagerTestCase):
         self.start(a=service(), b=service())
         self.manager.send(SetLogLevel("debug"))
         self.assertEqual([each.commands for each in self.processes()], [["log"]] * 2)
+
+    def test_send_and_wait(self) -> None:
+        """It is done when each worker has reported after the command, or after a second."""
+        self.start(a=service(), b=service())
+        for answers in (True, False):
+            done = self.do(self.manager.send_and_wait(SetLogLevel("debug")))
+            self.assertNoResult(done)
+            for process in self.processes():
+                self.assertEqual(process.commands[-2:], ["log", "stats"])
+                if answers:
+                    process.report(StatsReport())
+            if not answers:
+                self.reactor.advance(1.0)
+            self.successResultOf(done)
 
 
 class HealthTests(ManagerTestCase):

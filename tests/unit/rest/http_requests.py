@@ -82,7 +82,7 @@ class GatewayHarness:
         self.serving = Serving(*routes, values={IReactorTime: self.clock})
         self.handle = handle or HandleMessage(
             RouterRepository(LibraryDatasource(self.serving.router)),
-            TokenGuard(policy, [TOKEN]),
+            TokenGuard(policy, "shop", TOKEN),
             self.stats,
             FailureLog("shop"),
             max_inflight=max_inflight,

@@ -156,7 +156,7 @@ class MessageTests(LinearCostTestCase):
         router = Serving(*app.routes, container=app.container).router
         handle_message = HandleMessage(
             RouterRepository(LibraryDatasource(router)),
-            TokenGuard("off", ["0" * 64]),
+            TokenGuard("off", "shop", "0" * 64),
             ServiceMetrics(),
             FailureLog("shop"),
             max_inflight=100,

@@ -1,35 +1,48 @@
-"""The token file and the authentication of requests."""
+"""The authentication of requests by tokens."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import os
-import stat
-import threading
-from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.message import Caller, Request
-from unixsvc.errors import ConfigError, Unauthorized
+from unixsvc.errors import Forbidden, Unauthorized
 from unixsvc.security import tokens
-from unixsvc.security.tokens import TokenGuard, load_or_create_token, read_token
+from unixsvc.security.access import AcceptedToken, digest_of
+from unixsvc.security.tokens import TokenGuard
 
-TOKEN, OLD = "ab" * 32, "cd" * 32
+TOKEN, OLD, BILLING = "ab" * 32, "cd" * 32, "ef" * 32
+PREVIOUS = AcceptedToken("default", digest_of(OLD))
 
 
-class GuardTests(SynchronousTestCase):
-    """Which requests are authenticated."""
+def named(services: tuple[str, ...] = ("*",), routes: tuple[str, ...] = ()) -> AcceptedToken:
+    """The token ``billing``."""
+    return AcceptedToken("billing", digest_of(BILLING), services, routes)
 
-    def admit(self, guard: TokenGuard, token: str | None, caller: Caller | None = None) -> str:
+
+class GuardTestCase(SynchronousTestCase):
+    """Has a way to send requests to a guard."""
+
+    def guard(self, policy: str = "required", token: str = TOKEN, *others: AcceptedToken) -> TokenGuard:
+        """A guard of the service ``shop``."""
+        return TokenGuard(policy, "shop", token, others)
+
+    def admit(
+        self, guard: TokenGuard, token: str | None, caller: Caller | None = None, path: str = "/"
+    ) -> str:
         """The reason of a refusal, or whether the caller is trusted afterwards."""
-        request = Request("GET", "/", auth_token=token, caller=caller or Caller())
+        request = Request("GET", path, auth_token=token, caller=caller or Caller())
         try:
             guard.admit(request)
-        except Unauthorized as error:
-            self.assertFalse(request.caller.trusted)
+        except (Unauthorized, Forbidden) as error:
             return str(error.detail)
         return "trusted" if request.caller.trusted else "not trusted"
+
+
+class GuardTests(GuardTestCase):
+    """Which requests are authenticated."""
 
     def test_policies(self) -> None:
         """Each policy with no token, the current, the previous and a wrong one."""
@@ -43,7 +56,7 @@ class GuardTests(SynchronousTestCase):
             ("private", TOKEN.upper(), wrong), ("required", " " + TOKEN, wrong),
             ("required", TOKEN + "\n", wrong), ("required", TOKEN + OLD, wrong),
         ):  # fmt: skip
-            self.assertEqual(self.admit(TokenGuard(policy, [TOKEN, OLD]), token), outcome, (policy, token))
+            self.assertEqual(self.admit(self.guard(policy, TOKEN, PREVIOUS), token), outcome, (policy, token))
 
     def test_identity(self) -> None:
         """A caller that presents the shared token is ``default``; with a wrong one it stays anonymous."""
@@ -53,24 +66,24 @@ class GuardTests(SynchronousTestCase):
             ("off", TOKEN, None), ("off", None, None),
         ):  # fmt: skip
             caller = Caller()
-            self.admit(TokenGuard(policy, [TOKEN, OLD]), token, caller)
+            self.admit(self.guard(policy, TOKEN, PREVIOUS), token, caller)
             self.assertEqual(caller.token, name, (policy, token))
 
     def test_tokens_that_are_no_ascii(self) -> None:
         """Any text is a wrong token, not an internal error."""
-        guard = TokenGuard("required", [TOKEN])
+        guard = self.guard()
         for token in ("é", "ab" * 31 + "é", "\0", "\ud800", "٣" * 64, "🔑"):
             self.assertEqual(self.admit(guard, token), "auth_token is wrong")
 
     def test_no_tokens(self) -> None:
         """Without a valid token, every token is wrong."""
         for token in ("", TOKEN, None):
-            self.assertNotEqual(self.admit(TokenGuard("required", []), token), "trusted")
+            self.assertNotEqual(self.admit(self.guard(token=""), token), "trusted")
 
     def test_wrong_tokens_are_counted(self) -> None:
         """Each wrong token is counted for its caller; a missing one is not."""
         for policy in ("required", "private"):
-            guard, caller, other = TokenGuard(policy, [TOKEN]), Caller(), Caller()
+            guard, caller, other = self.guard(policy), Caller(), Caller()
             for token in ("wrong", None, "", "wrong", None):
                 self.admit(guard, token, caller)
             self.assertEqual((caller.wrong_tokens, other.wrong_tokens), (3, 0))
@@ -78,175 +91,125 @@ class GuardTests(SynchronousTestCase):
             self.assertEqual(caller.wrong_tokens, 3)
 
     def test_constant_time(self) -> None:
-        """Each valid token is compared by the constant-time function, whichever is right."""
+        """Tokens are compared in constant time, or by digests, of which a caller cannot choose the start."""
         compared: list[tuple[bytes, bytes]] = []
-        real = hmac.compare_digest
+        digested: list[bytes] = []
 
-        def watched(a: bytes, b: bytes) -> bool:
+        def compare(a: bytes, b: bytes) -> bool:
             compared.append((a, b))
-            return real(a, b)
+            return a == b
 
-        self.patch(hmac, "compare_digest", watched)
-        guard = TokenGuard("required", [TOKEN, OLD])
-        for token in (TOKEN, OLD, "x"):
+        def digest(data: bytes) -> object:
+            digested.append(data)
+            return hashlib.sha256(data)
+
+        self.patch(hmac, "compare_digest", compare)
+        guard = self.guard("required", TOKEN, PREVIOUS)
+        self.patch(tokens, "sha256", digest)
+        for token, before in ((TOKEN, TOKEN), (OLD, TOKEN), (OLD, OLD), ("x", OLD), (OLD, OLD), (TOKEN, OLD)):
             compared.clear()
+            digested.clear()
             self.admit(guard, token)
-            self.assertEqual(compared, [(token.encode(), TOKEN.encode()), (token.encode(), OLD.encode())])
+            self.assertEqual(compared, [(token.encode(), before.encode())])
+            self.assertEqual(digested, [] if token == before else [token.encode()])
+
+    def test_long(self) -> None:
+        """No digest is made of a text that is much longer than a token."""
+        self.patch(tokens, "sha256", lambda data: self.fail("it costs time"))
+        self.assertEqual(self.admit(self.guard(), "a" * 1025), "auth_token is wrong")
 
 
-class TokenFileTests(SynchronousTestCase):
-    """The token file."""
+class NamedTokenTests(GuardTestCase):
+    """Tokens with names, and their limits."""
 
-    def setUp(self) -> None:
-        """An empty folder."""
-        self.folder = self.mktemp()
-        os.makedirs(self.folder)
-        self.path = os.path.join(self.folder, ".auth_token")
+    def test_name(self) -> None:
+        """A token is known by its name, whichever was presented before."""
+        guard = self.guard("required", TOKEN, named())
+        for token, name in ((BILLING, "billing"), (TOKEN, "default"), (BILLING, "billing")):
+            caller = Caller()
+            self.assertEqual(self.admit(guard, token, caller), "trusted")
+            self.assertEqual((caller.token, caller.admitted), (name, True))
 
-    def write(self, text: str, mode: int = 0o600) -> None:
-        """Write the file."""
-        with open(self.path, "w") as file:
-            file.write(text)
-        os.chmod(self.path, mode)
+    def test_services(self) -> None:
+        """A token opens the services that it names, and every service with ``*``."""
+        no = "the token 'billing' may not call this service"
+        for services, outcome in (
+            (("shop",), "trusted"), (("user", "shop"), "trusted"), (("*",), "trusted"),
+            (("user",), no), ((), no),
+        ):  # fmt: skip
+            for policy in ("required", "private"):
+                caller = Caller()
+                guard = self.guard(policy, TOKEN, named(services))
+                self.assertEqual(self.admit(guard, BILLING, caller), outcome, services)
+                self.assertEqual(self.admit(guard, None, caller), outcome, services)
+                self.assertEqual(caller.trusted, outcome == "trusted")
 
-    def assert_refused(self, *words: str, by: Callable[[str], str] | None = None) -> None:
-        """The file is refused with one line that names it, and is not changed."""
-        before = os.lstat(self.path) if os.path.lexists(self.path) else None
-        for use in (by,) if by else (read_token, load_or_create_token):
-            with self.assertRaises(ConfigError) as caught:
-                use(self.path)
-            line = str(caught.exception)
-            self.assertEqual(len(line.splitlines()), 1)
-            for word in (self.path, *words):
-                self.assertIn(word, line)
-            self.assertNotIn(TOKEN, line)
-        after = os.lstat(self.path) if os.path.lexists(self.path) else None
-        self.assertEqual(before and (before.st_ino, before.st_mode), after and (after.st_ino, after.st_mode))
+    def test_routes(self) -> None:
+        """A token with routes opens these, request by request; the connection need not repeat it."""
+        guard, caller = self.guard("private", TOKEN, named(("shop",), ("GET /items/{id}",))), Caller()
+        no = "the token 'billing' may not call this route"
+        for token, path, outcome in (
+            (BILLING, "/items/7", "trusted"), (None, "/items/8", "trusted"), (None, "/orders", no),
+            (None, "/items/7", "trusted"), (BILLING, "/orders", no), (TOKEN, "/orders", "trusted"),
+        ):  # fmt: skip
+            self.assertEqual(self.admit(guard, token, caller, path), outcome, path)
+        self.assertEqual((caller.token, caller.admitted), ("default", True))
 
-    def test_made(self) -> None:
-        """The first start creates the token: 32 random bytes in hex, mode 0600, no other file."""
-        for umask in (0o000, 0o022, 0o077):
-            previous = os.umask(umask)
-            self.addCleanup(os.umask, previous)
-            token = load_or_create_token(self.path)
-            self.assertRegex(token, r"\A[0-9a-f]{64}\Z")
-            self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
-            self.assertEqual(os.listdir(self.folder), [".auth_token"])
-            os.umask(previous)
-            os.unlink(self.path)
+    def test_routes_of_the_first_request(self) -> None:
+        """A request that the token does not allow leaves its caller without trust."""
+        guard, caller = self.guard("private", TOKEN, named(("shop",), ("/items",))), Caller()
+        self.assertIn("this route", self.admit(guard, BILLING, caller, "/orders"))
+        self.assertEqual((caller.trusted, caller.admitted), (False, False))
 
-    def test_random(self) -> None:
-        """Two tokens differ."""
-        tokens = set()
-        for _ in range(5):
-            tokens.add(load_or_create_token(self.path))
-            os.unlink(self.path)
-        self.assertEqual(len(tokens), 5)
 
-    def test_kept(self) -> None:
-        """An existing token is read, not replaced."""
-        token = load_or_create_token(self.path)
-        self.assertEqual(load_or_create_token(self.path), token)
-        self.assertEqual(read_token(self.path), token)
+class ReplaceTests(GuardTestCase):
+    """Changes of the valid tokens while connections are open."""
 
-    def test_written_by_hand(self) -> None:
-        """A token may be written by hand, with or without a line end; mode 0400 is accepted."""
-        for text, mode in ((TOKEN, 0o600), (TOKEN + "\n", 0o400), (f" {TOKEN}\r\n", 0o600)):
-            self.write(text, mode)
-            self.assertEqual(read_token(self.path), TOKEN)
-            os.unlink(self.path)
+    def trusted(self, guard: TokenGuard, token: str) -> Caller:
+        """A caller that has presented a token."""
+        caller = Caller()
+        self.assertEqual(self.admit(guard, token, caller), "trusted")
+        return caller
 
-    def test_race(self) -> None:
-        """Processes that create it at once all get the first one's token; no draft file is left."""
-        start, found = threading.Barrier(8), []
+    def test_revoked(self) -> None:
+        """A caller with a token that is not valid any more loses its trust, and is to reconnect."""
+        for routes in ((), ("/",)):
+            guard = self.guard("required", TOKEN, named(routes=routes))
+            caller, other = self.trusted(guard, BILLING), self.trusted(guard, TOKEN)
+            guard.replace(TOKEN, [])
+            self.assertEqual((guard.review(caller), guard.review(other)), (True, False))
+            self.assertEqual((caller.trusted, caller.admitted, caller.token), (False, False, None))
+            self.assertTrue(other.trusted and other.admitted)
+            self.assertEqual(self.admit(guard, None, caller), "auth_token is missing")
+            self.assertEqual(self.admit(guard, BILLING, caller), "auth_token is wrong")
+            self.assertEqual(self.admit(guard, TOKEN, caller), "trusted")
 
-        def make() -> None:
-            start.wait(10)
-            found.append(load_or_create_token(self.path))
+    def test_revoked_without_review(self) -> None:
+        """A caller whose requests are checked one by one loses its trust at the next one."""
+        guard = self.guard("private", TOKEN, named(routes=("/",)))
+        caller = self.trusted(guard, BILLING)
+        guard.replace(TOKEN, [])
+        self.assertEqual(self.admit(guard, None, caller), "not trusted")
 
-        threads = [threading.Thread(target=make) for _ in range(8)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join(10)
-        self.assertEqual((len(found), set(found)), (8, {read_token(self.path)}))
-        self.assertEqual(os.listdir(self.folder), [".auth_token"])
+    def test_rotated(self) -> None:
+        """During the overlap, callers with the previous token keep their trust, but are to reconnect."""
+        guard = self.guard(token=OLD)
+        caller = self.trusted(guard, OLD)
+        guard.replace(TOKEN, [PREVIOUS])
+        self.assertTrue(guard.review(caller))
+        self.assertTrue(caller.trusted and caller.admitted)
+        self.assertEqual(self.admit(guard, OLD), "trusted")
+        self.assertFalse(guard.review(self.trusted(guard, TOKEN)))
+        guard.replace(TOKEN, [])
+        self.assertTrue(guard.review(caller))
+        self.assertFalse(caller.trusted or caller.admitted)
+        self.assertEqual(self.admit(guard, OLD), "auth_token is wrong")
 
-    def test_second_of_two(self) -> None:
-        """A process that finds no file, but is not the first to create it, uses the other's."""
-        self.write(TOKEN)
-        tokens._create(self.path)
-        self.assertEqual(read_token(self.path), TOKEN)
-        self.assertEqual(os.listdir(self.folder), [".auth_token"])
-
-    def test_missing(self) -> None:
-        """A missing file's error says when it is created."""
-        self.assert_refused("there is no token", "when the orchestrator first starts; be in", by=read_token)
-
-    def test_modes(self) -> None:
-        """A file that other users can read or change is refused, with the command that repairs it."""
-        for mode in (0o640, 0o604, 0o660, 0o606, 0o610, 0o644, 0o601, 0o777):
-            self.write(TOKEN, mode)
-            self.assert_refused(f"mode {mode:04o}", f"run: chmod 600 {self.path}")
-            os.unlink(self.path)
-
-    def test_foreign_content(self) -> None:
-        """Other content is neither used nor replaced."""
-        for text in (
-            "",
-            "\n",
-            TOKEN[:-1],
-            TOKEN + "0",
-            TOKEN.upper(),
-            "password",
-            f"{TOKEN}\n{TOKEN}",
-            "x" * 9999,
-        ):
-            self.write(text)
-            self.assert_refused("holds no token")
-        self.write("é" * 32)
-        self.assert_refused("cannot be read")
-
-    def test_symbolic_link(self) -> None:
-        """A symbolic link is not followed, even to a valid token or to nothing."""
-        target = os.path.join(self.folder, "other")
-        load_or_create_token(target)
-        for name in ("other", "nothing"):
-            os.symlink(name, self.path)
-            self.assert_refused("cannot be read")
-            os.unlink(self.path)
-        self.assertFalse(os.path.exists(os.path.join(self.folder, "nothing")))
-
-    def test_no_file(self) -> None:
-        """A directory is refused, and a named pipe without waiting for its other end."""
-        os.mkdir(self.path, 0o700)
-        self.assert_refused("Is a directory")
-        os.rmdir(self.path)
-        os.mkfifo(self.path, 0o600)
-        self.assert_refused("is no regular file")
-
-    def test_another_user(self) -> None:
-        """A file of another user is refused, unless that user is root."""
-        self.write(TOKEN)
-        owner = os.stat(self.path).st_uid
-        self.patch(os, "geteuid", lambda: owner + 1)
-        if owner == 0:
-            self.assertEqual(read_token(self.path), TOKEN)
-            os.chown(self.path, 4242, -1)
-            owner = 4242
-        self.assert_refused(f"belongs to another user (uid {owner})")
-
-    def test_not_for_us(self) -> None:
-        """An unreadable file's error says which user to run as."""
-
-        def no_permission(path: str, flags: int) -> int:
-            raise PermissionError
-
-        self.write(TOKEN)
-        self.patch(os, "open", no_permission)
-        self.assert_refused("may not be read", "run as the user of the orchestrator")
-
-    def test_no_folder(self) -> None:
-        """A failure to create it is reported."""
-        self.path = os.path.join(self.folder, "no", "folder")
-        self.assert_refused("the token cannot be made: No such file", by=load_or_create_token)
+    def test_anonymous(self) -> None:
+        """A caller without a token is not changed."""
+        guard, caller = self.guard("private"), Caller()
+        guard.replace(OLD, [])
+        self.assertFalse(guard.review(caller))
+        other = Caller(trusted=True, admitted=True)
+        self.assertFalse(guard.review(other))
+        self.assertTrue(other.trusted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -171,6 +171,7 @@ class PeerRulesTests(SynchronousTestCase):
             def check_time(self, now: float, *, wait_for_idle: bool) -> None: ...
             def drain(self) -> None: ...
             def abort(self) -> None: ...
+            def review_caller(self, review: Callable[[Caller], bool]) -> None: ...
 
         return isinstance(registry.opened(Anyone(), Caller(peer)), Forbidden)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from msgspec import Struct
 
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
-from unixsvc.errors import ServiceError, Unauthorized, error_from
-from unixsvc.security.tokens import MISSING, WRONG, read_token
+from unixsvc.errors import ConfigError, ServiceError, Unauthorized, error_from
+from unixsvc.security.token_file import external_token, file_version, read_token
+from unixsvc.security.tokens import MISSING, WRONG
 
 __all__ = ["Credentials", "ServiceLocation", "find_location", "token_for"]
 
@@ -19,14 +21,28 @@ class Credentials(Struct, frozen=True):
 
     :ivar token: None to send none.
     :ivar origin: where the token was found, for error messages; empty if the program gave it.
+    :ivar file: the file with the token; empty if it is from elsewhere.
+    :ivar version: of the file, as :func:`file_version` returns it.
     """
 
     token: str | None
     origin: str = ""
+    file: str = ""
+    version: tuple[int, ...] | None = None
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.
         return f"<Credentials {self.origin}>"
+
+    def refreshed(self) -> Credentials:
+        """These credentials, or those that the file has now.
+
+        A file that is not valid at the moment changes nothing: the token of before may still be.
+        """
+        if self.file and file_version(self.file) != self.version:
+            with suppress(ConfigError):
+                return _from_file(self.file)
+        return self
 
     def annotate(self, error: ServiceError) -> ServiceError:
         """Add the origin of the token to an error, if the service has rejected the token."""
@@ -59,14 +75,27 @@ def find_location(socket_dir: str | None = None, token: str | None = None) -> Se
     :param token: the token, if it is known.
     :raises ConfigError: if the configuration is wrong, or the token cannot be read.
     """
-    if socket_dir is not None and token is not None:
-        return ServiceLocation(socket_dir, Credentials(token))
+    credentials = external_credentials() if token is None else Credentials(token)
+    if socket_dir is not None and credentials is not None:
+        return ServiceLocation(socket_dir, credentials)
     settings = load_settings(socket_dir=socket_dir)
-    return ServiceLocation(settings.socket_dir, token_for(settings) if token is None else Credentials(token))
+    return ServiceLocation(settings.socket_dir, credentials or token_for(settings))
+
+
+def external_credentials() -> Credentials | None:
+    """The token of the environment, or of a credential of systemd; None if there is neither.
+
+    :raises ConfigError: if there is one, and it is no token.
+    """
+    shared = external_token(os.environ)
+    if shared is None:
+        return None
+    version = file_version(shared.file) if shared.file else None
+    return Credentials(shared.token, f"the token was read from {shared.origin}", shared.file, version)
 
 
 def token_for(settings: Settings) -> Credentials:
-    """The token of a configuration. It may be missing under ``private``, as public routes need none.
+    """The token file of a configuration. It may be missing under ``private``, as public routes need none.
 
     :raises ConfigError: if a token is required and cannot be read.
     """
@@ -77,4 +106,9 @@ def token_for(settings: Settings) -> Credentials:
         return Credentials(
             None, f"none was sent, as {file} does not exist; use the configuration of the orchestrator"
         )
-    return Credentials(read_token(file), f"the token was read from {file}")
+    return _from_file(file)
+
+
+def _from_file(path: str) -> Credentials:
+    version = file_version(path)  # before the content: a change in between is noticed later
+    return Credentials(read_token(path), f"the token was read from {path}", path, version)

@@ -16,7 +16,7 @@ from unixsvc.execution.shared_result import SharedResult
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
-from unixsvc.orchestrator.worker.messages import Command
+from unixsvc.orchestrator.worker.messages import Command, SetTokens
 from unixsvc.service.host import ServiceHost
 
 __all__ = ["InlinePool"]
@@ -110,7 +110,9 @@ class InlinePool(Service):
             raise ConfigError(f"services.{self.name}", "is inline, and so has no workers")
 
     def send(self, command: Command) -> None:
-        """Do nothing: the orchestrator applies commands to its own process itself."""
+        """Set the valid tokens; the orchestrator applies other commands to its own process itself."""
+        if isinstance(command, SetTokens) and self._service_host is not None:
+            self._service_host.set_tokens(command.token, command.tokens)
 
     def abort(self) -> None:
         """Close every connection now."""

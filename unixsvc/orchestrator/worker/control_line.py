@@ -15,6 +15,7 @@ from unixsvc.orchestrator.worker.messages import (
     Report,
     ReportStats,
     SetLogLevel,
+    SetTokens,
     decode_command,
     encode_line,
 )
@@ -33,6 +34,9 @@ class CommandHandler(Protocol):
 
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the log level."""
+
+    def set_tokens(self, command: SetTokens) -> None:
+        """Set the valid tokens."""
 
     def disconnected(self) -> None:
         """The pipes are closed."""
@@ -73,4 +77,5 @@ _COMMANDS: Final[dict[type[Command], Callable[[CommandHandler, Any], None]]] = {
     DrainCommand: lambda handler, command: handler.drain(command),
     ReportStats: lambda handler, command: handler.report_stats(command),
     SetLogLevel: lambda handler, command: handler.set_log_level(command),
+    SetTokens: lambda handler, command: handler.set_tokens(command),
 }

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import StatsReport, WorkerConfig
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Report",
     "ReportStats",
     "SetLogLevel",
+    "SetTokens",
     "WorkerDraining",
     "WorkerFailed",
     "WorkerReady",
@@ -58,6 +60,21 @@ class SetLogLevel(Struct, frozen=True, tag="log"):
     level: str
 
 
+class SetTokens(Struct, frozen=True, tag="tokens"):
+    """Set the valid tokens.
+
+    :ivar token: the shared token, which is also sent to other services.
+    :ivar tokens: the other tokens that clients may present.
+    """
+
+    token: str
+    tokens: tuple[AcceptedToken, ...]
+
+    def __repr__(self) -> str:
+        # The default one would show the token in logs.
+        return f"<SetTokens {len(self.tokens)}>"
+
+
 class WorkerDraining(Struct, frozen=True, tag="draining"):
     """The worker was asked to exit, by a command or a signal, and accepts no connections any more."""
 
@@ -72,7 +89,7 @@ class WorkerFailed(Struct, frozen=True, tag="failed"):
     reason: str
 
 
-Command = DrainCommand | ReportStats | SetLogLevel
+Command = DrainCommand | ReportStats | SetLogLevel | SetTokens
 Report = WorkerReady | WorkerDraining | WorkerFailed | StatsReport
 
 decode_command = msgspec.json.Decoder(Command).decode

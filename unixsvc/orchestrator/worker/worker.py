@@ -34,6 +34,7 @@ from unixsvc.orchestrator.worker.messages import (
     DrainCommand,
     ReportStats,
     SetLogLevel,
+    SetTokens,
     WorkerDraining,
     WorkerFailed,
     WorkerReady,
@@ -121,6 +122,11 @@ class Worker:
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the lowest level that is logged."""
         self._runtime.level.set(command.level)
+
+    def set_tokens(self, command: SetTokens) -> None:
+        """Set the valid tokens."""
+        if self._host is not None:
+            self._host.set_tokens(command.token, command.tokens)
 
     def drain(self, command: DrainCommand) -> None:
         """Serve the clients until they have disconnected, and exit."""

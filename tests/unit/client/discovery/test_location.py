@@ -15,6 +15,7 @@ from unixsvc.client.calls import make_call, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials, find_location
 from unixsvc.errors import BadGateway, ConfigError, Forbidden, Unauthorized
+from unixsvc.security.token_file import write_private
 
 TOKEN = "ab" * 32
 _SERVICE = '[services.home]\napp = "unix_app.home:app"\n'
@@ -54,6 +55,41 @@ class LocationTests(SynchronousTestCase):
         self.assertEqual((location.socket_dir, location.token), (os.path.join(self.folder, "run"), TOKEN))
         self.assertEqual(find_location(token="t").token, "t")
         self.assertEqual(find_location("/somewhere").socket_dir, "/somewhere")
+
+    def test_environment(self) -> None:
+        """A token of the environment comes before the file; with a directory, no configuration is read."""
+        self.write_token()
+        other = "cd" * 32
+        self.patch(os, "environ", os.environ | {"UNIXSVC_TOKEN": other})
+        self.assertEqual(find_location().token, other)
+        self.assertEqual(find_location(token="t").token, "t")
+        Path("unixsvc.toml").write_text("nonsense")
+        location = find_location("/somewhere")
+        self.assertEqual((location.socket_dir, location.token), ("/somewhere", other))
+        self.assertIn("read from the environment variable UNIXSVC_TOKEN", self.message(location.credentials))
+
+    def test_credential(self) -> None:
+        """So does a credential of systemd, which is read again when it has changed."""
+        path = os.path.join(self.folder, "unixsvc-token")
+        write_private(path, TOKEN)
+        self.patch(os, "environ", os.environ | {"CREDENTIALS_DIRECTORY": self.folder})
+        credentials = find_location("/somewhere").credentials
+        self.assertEqual((credentials.token, credentials.file), (TOKEN, path))
+        write_private(path, "cd" * 32)
+        self.assertEqual(credentials.refreshed().token, "cd" * 32)
+
+    def test_refreshed(self) -> None:
+        """Credentials follow their file; while that is missing or damaged, they stay as they were."""
+        self.write_token()
+        path, credentials = os.path.join(self.folder, "token"), find_location().credentials
+        self.assertIs(credentials.refreshed(), credentials)
+        os.unlink(path)
+        self.assertIs(credentials.refreshed(), credentials)
+        write_private(path, "nonsense")
+        self.assertIs(credentials.refreshed(), credentials)
+        write_private(path, "cd" * 32)
+        self.assertEqual(credentials.refreshed().token, "cd" * 32)
+        self.assertIs(Credentials("t").refreshed().token, "t")
 
     def test_policies(self) -> None:
         """A missing token file is an error under ``required`` only; under ``off`` no token is read."""

@@ -22,7 +22,7 @@ from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
-from unixsvc.orchestrator.worker.messages import SetLogLevel
+from unixsvc.orchestrator.worker.messages import SetLogLevel, SetTokens
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.testing import ImmediateRunner
@@ -184,6 +184,14 @@ class InlineTests(InlineTestCase):
     def test_send(self) -> None:
         """Commands to workers change nothing: the orchestrator applies them to its process itself."""
         self.inline.send(SetLogLevel("debug"))
+
+    def test_set_tokens(self) -> None:
+        """But the valid tokens of its service are set; before the start there is no service."""
+        self.inline.send(SetTokens("cd" * 32, ()))
+        self.start()
+        _, transport = self.ask()
+        self.inline.send(SetTokens("cd" * 32, ()))
+        self.assertEqual(transport.lines(), [{"goaway": True}])
 
 
 class CannotStartTests(InlineTestCase):
