@@ -206,7 +206,7 @@ class ThreadTests(SynchronousTestCase):
         def child() -> bool:
             self.writer._output = OutputDescriptor(ours)
             self.writer.write(b"child\n")
-            self.writer.flush(0)
+            self.writer.flush(_TIMEOUT)
             return True
 
         theirs, ours = os.pipe()
