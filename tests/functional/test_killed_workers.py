@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import time
+from collections import Counter
 
 import psutil
 
+from tests.functional.cli_process import outcome_of, start_command
 from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase, full
 
 _FOUR = '[services.codes]\napp = "codes:app"\nworkers = 4\n'
@@ -36,6 +39,36 @@ class KillsTests(OrchestratorTestCase):
         self.assertLess(slowest, self.on_busy_machine(1.0))
         self.assertGreater(outcome.retried, 0)
         self.assertEqual(len(running.logged("signal 9")), 30 if full() else 4)
+
+    def test_while_reloading(self) -> None:
+        """During reloads with workers killed at random, also new ones, no call that may be retried fails."""
+        self.configure(_FOUR + "stable_after = 0.001\n")  # or the service would be given up
+        reloads, outcomes = 20 if full() else 4, Counter[int]()
+        orchestrator = psutil.Process(self.start().process.pid)
+        load = self.load(retry=True, rate=4000)
+        killed = 0
+        for _ in range(reloads):
+            command = start_command(self.folder, "reload")
+            while command.poll() is None:
+                killed += self.kill_any(orchestrator)
+                time.sleep(random.uniform(0.3, 1.0))  # noqa: S311
+            outcomes[outcome_of(command).code] += 1
+        outcome = self.assert_no_call_lost(load)
+        self.eventually(lambda: len(self.worker_pids()) == 4)
+        # A reload whose new worker was killed fails; the old ones stay.
+        self.assertLessEqual(set(outcomes), {0, 4})
+        self.assertGreaterEqual(killed, reloads)
+        self.record_value(f"{reloads} reloads, exit codes {dict(outcomes)}, {killed} killed; {outcome}")
+
+    def kill_any(self, orchestrator: psutil.Process) -> int:
+        """Kill a worker, old or new, ready or not, unless no other is ready; returns the number killed."""
+        workers = orchestrator.children()
+        if sum(each["status"] == "ready" for each in self.status()["workers"]) < 2:
+            return 0  # a busy machine would not have another one before the time-out of the calls
+        with contextlib.suppress(psutil.NoSuchProcess):  # it exited by itself
+            random.choice(workers).kill()  # noqa: S311
+            return 1
+        return 0
 
     def random_worker(self) -> int:
         """A worker at random; the more clients it has, the more likely it is chosen."""
