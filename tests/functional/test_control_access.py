@@ -67,7 +67,7 @@ class OtherUserTests(OrchestratorTestCase):
         os.mkdir(os.path.join(self.folder, "run"), 0o755)
 
     def code(self, method: str, path: str, **data: Any) -> int:
-        """The code of the reply to the user nobody; 0 if the connection is refused."""
+        """The code of the reply to the user ``nobody``; 0 if the connection is refused."""
         message = json.dumps({"id": 1, "method": method, "path": path, "data": data})
         # Not with the parameter user: it may not be able to execute the interpreter.
         output = subprocess.check_output([sys.executable, "-Ic", _CLIENT, self.path("orchestrator"), message])

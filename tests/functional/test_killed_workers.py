@@ -42,7 +42,7 @@ class KillsTests(OrchestratorTestCase):
 
     def test_while_reloading(self) -> None:
         """During reloads with workers killed at random, also new ones, no call that may be retried fails."""
-        self.configure(_FOUR + "stable_after = 0.001\n")  # or the service would be given up
+        self.configure(_FOUR + "stable_after = 0.001\n")  # or the service would be failed
         reloads, outcomes = 20 if full() else 4, Counter[int]()
         orchestrator = psutil.Process(self.start().process.pid)
         load = self.load(retry=True, rate=4000)

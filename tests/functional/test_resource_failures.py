@@ -66,7 +66,7 @@ class OpenFilesTests(OrchestratorTestCase):
         psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE, (max(descriptors) + 1 + spare, hard))
 
     def test_no_worker(self) -> None:
-        """A worker that cannot be started is no early death; it is started when the cause is gone."""
+        """A worker that cannot be started is no early death; it starts when there are descriptors."""
         running = self.start()
         process = psutil.Process(running.process.pid)
         limits = process.rlimit(psutil.RLIMIT_NOFILE)

@@ -106,7 +106,7 @@ class UserTests(OrchestratorTestCase):
     )
 
     def connect_silently(self, times: int) -> None:
-        """Connect as nobody."""
+        """Connect as the user ``nobody``."""
         arguments = [sys.executable, "-c", _SILENT, self.path(), str(times), str(_NOBODY)]
         process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.wait)

@@ -28,7 +28,7 @@ def fingerprint_of(request: Request) -> bytes:
 def own_key(request: Request, fingerprint: bytes) -> bytes:
     """Return a digest of the key of a request and of its caller, so that no other caller has the same one.
 
-    An anonymous caller cannot be told from others. Its keys are kept apart by the requests instead.
+    An anonymous caller cannot be distinguished from others. Its keys are kept apart by the requests instead.
 
     :param fingerprint: as :func:`fingerprint_of` returns it.
     :raises Invalid: if the key is too short or too long.

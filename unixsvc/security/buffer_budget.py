@@ -12,8 +12,8 @@ from unixsvc.config.settings import Limits
 
 __all__ = ["BufferBudget", "BufferHolder", "Room"]
 
-# The most bytes that the event loop delivers at once: a connection can still get so many after it was told to
-# read.
+# The most bytes that the event loop delivers at once: a connection can still get so many after reading was
+# resumed.
 _READ: Final = 262_144
 # A peer that sends less than this in the time below, while others wait, makes no progress. In bytes, seconds.
 _PROGRESS: Final = 1024

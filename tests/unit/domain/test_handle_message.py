@@ -256,7 +256,7 @@ class HandleTests(SynchronousTestCase):
             self.assertEqual(self.handle.inflight, 0)
 
     def test_admitted_once(self) -> None:
-        """The guard is not called for callers that it has admitted for good."""
+        """The guard is not called for callers that it has admitted permanently."""
         self.around.refusal = Unauthorized("no")
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller(admitted=True))).code, 200)
         self.assertEqual(self.reply(Request("GET", "/", caller=Caller(trusted=True))).code, 401)

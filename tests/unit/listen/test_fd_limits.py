@@ -65,7 +65,7 @@ class ReserveTests(LimitTestCase):
         self.assertEqual(self.left(), 0)
 
     def test_partly_used(self) -> None:
-        """What was opened meanwhile is missing afterwards, and is taken back when it is closed."""
+        """What was opened meanwhile is missing afterwards, and opened again when it is closed."""
         self.reserve.fill()
         self.use_up()
         with self.reserve.released():

@@ -14,7 +14,7 @@ _LIMITS = Limits(max_message_bytes=_MIB, max_buffered_bytes=9 * _MIB)  # paused 
 class Holder:
     """A connection.
 
-    :ivar events: what the budget has told it.
+    :ivar events: the calls of the budget.
     """
 
     def __init__(self, budget: BufferBudget) -> None:
@@ -162,7 +162,7 @@ class StalledTests(BudgetTestCase):
         self.assertEqual([each.events for each in holders], [[]] * 6)
 
     def test_new_pressure(self) -> None:
-        """The second is counted anew when others wait again."""
+        """The second starts again when others wait again."""
         first, *_ = self.holders(6, _MIB)
         late = Holder(self.budget)
         late.hold(1)

@@ -78,7 +78,7 @@ class QuotaTests(SynchronousTestCase):
         self.assertEqual((self.connect(1, 200), self.connect(2)), (3, 1))
 
     def test_counted_again(self) -> None:
-        """Users are counted anew after there were few connections for a while."""
+        """Users are counted again after there were few connections for a while."""
         self.connect(1, 64)
         self.connect(2)
         self.disconnect(1, 40)

@@ -38,8 +38,8 @@ class AccountedConnection(Protocol):
 class ClientAccount:
     """Counts wrong tokens, and the bytes that the worker holds for one connection (a BufferHolder).
 
-    Each request shows its token anew, and a body is received before the token is checked: so the bytes of all
-    connections are counted.
+    Each request shows its token again, and a body is received before the token is checked: so the bytes of
+    all connections are counted.
 
     :param parser: holds what was received.
     :ivar authenticated: a request has shown a valid token.
