@@ -114,8 +114,11 @@ class Gateway(Resource):
         tokenless = self._expects_token and message.auth_token is None
         context = response_context(method, headers, message, tokenless=tokenless)
         answer = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
-        if message.auth_token is not None and (client := _client_of(request)) is not None:
-            client.token_shown(message.caller)
+        if message.auth_token is not None:
+            client: ClientAccount | None = getattr(request.channel, "client", None)
+            # None on a site of twisted.web's own. A client that has shown a valid token mostly does so again.
+            if client is not None and not (client.authenticated and message.caller.trusted):
+                client.token_shown(message.caller)
         if isinstance(answer, Reply):
             send(request, self._builder.from_reply(answer, context))
         else:
@@ -134,12 +137,6 @@ class Gateway(Resource):
             pending.respond(answer)
         else:
             pending.wait_for(answer, seconds)
-
-
-def _client_of(request: WebRequest) -> ClientAccount | None:
-    """The account of the client; None on a site of twisted.web's own, whose connections have none."""
-    client: ClientAccount | None = getattr(request.channel, "client", None)
-    return client
 
 
 async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:

@@ -170,7 +170,7 @@ class ServerProtocol:
             receiver.served + pending.item_batches,
             bool(pending.requests),
             pending.held,
-            framer.partial,
+            bool(framer.begun),
             framer.framed,
             self._writer.blocked,
             not receiver.reading

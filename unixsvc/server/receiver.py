@@ -151,7 +151,7 @@ class RequestReceiver:
             else:
                 self._serve_turn(messages)
         state = self._lifecycle.state
-        if state is not _LOST and (self.counted or self.framer.pending):
+        if (self.counted or self.framer.begun or self.framer.unsplit) and state is not _LOST:
             self._owner.account()
             state = self._lifecycle.state
         if state or self.scheduled or not self.reading or self._writer.blocked or self._pending.crowded:
@@ -204,7 +204,7 @@ class RequestReceiver:
                 self.framer.put_back(messages[index:])
                 return False
             self._serve_message(message)
-        if self.framer.has_more:
+        if self.framer.unsplit:
             self.schedule()
             return False
         return True

@@ -19,14 +19,16 @@ class MessageFramer:
 
     :param max_bytes: the largest message, without its line end.
     :ivar framed: at least one message with a line end has arrived.
+    :ivar unsplit: whole messages, and what follows them.
+    :ivar begun: a message that has begun and not ended; it has no line end.
     """
 
-    __slots__ = ("_max_bytes", "_partial", "_scanned", "_scanner", "_unsplit", "framed")
+    __slots__ = ("_max_bytes", "_scanned", "_scanner", "begun", "framed", "unsplit")
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._unsplit = b""  # whole messages, and what follows them
-        self._partial = bytearray()  # a message that has begun and not ended; it has no line end
+        self.unsplit = b""
+        self.begun = bytearray()
         self._scanned = 0
         self._scanner: _ObjectScanner | None = None  # not for clients that end lines
         self.framed = False
@@ -34,27 +36,17 @@ class MessageFramer:
     @property
     def pending(self) -> bool:
         """True if there are bytes that were not taken out."""
-        return bool(self._unsplit or self._partial)
+        return bool(self.unsplit or self.begun)
 
     @property
     def size(self) -> int:
         """The number of bytes that were not taken out."""
-        return len(self._unsplit) + len(self._partial)
+        return len(self.unsplit) + len(self.begun)
 
     def clear(self) -> None:
         """Drop all bytes."""
-        self._unsplit = b""
-        self._partial = bytearray()  # releases the memory, which clear() need not do
-
-    @property
-    def has_more(self) -> bool:
-        """True if there are bytes that were not split yet when messages were taken."""
-        return bool(self._unsplit)
-
-    @property
-    def partial(self) -> bool:
-        """True if a message has begun and not ended."""
-        return bool(self._partial)
+        self.unsplit = b""
+        self.begun = bytearray()  # releases the memory, which clear() need not do
 
     def is_message(self, data: bytes) -> bool:
         """True if received bytes are one whole message with its line end, and nothing came before it.
@@ -62,7 +54,7 @@ class MessageFramer:
         The caller then serves it as it is, and does not pass it to :meth:`take`.
         """
         end = data.find(b"\n")
-        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self._unsplit or self._partial):
+        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self.unsplit or self.begun):
             self.framed = True
             return True
         return False
@@ -74,44 +66,44 @@ class MessageFramer:
         :param data: bytes that are received.
         :raises TooLarge: as soon as the next message exceeds the limit, whether it has ended or not.
         """
-        if self._unsplit:
-            data = self._unsplit + data
-        if len(self._partial) + len(data) > self._max_bytes:
-            self._unsplit = data
+        if self.unsplit:
+            data = self.unsplit + data
+        if len(self.begun) + len(data) > self._max_bytes:
+            self.unsplit = data
             limit = self._count_small(limit)
         if len(data) > _LARGE and data.find(b"\n") < 0:
-            self._partial += data  # the code below does the same with one copy more
-            self._unsplit = b""
+            self.begun += data  # the code below does the same with one copy more
+            self.unsplit = b""
             return []
         messages = data.split(b"\n", limit)
         rest = messages.pop()
         if messages:
             self.framed = True
-            if self._partial:
-                self._partial += messages[0]
-                messages[0] = bytes(self._partial)
-                self._partial.clear()
+            if self.begun:
+                self.begun += messages[0]
+                messages[0] = bytes(self.begun)
+                self.begun.clear()
         if rest and len(messages) < limit:
-            self._partial += rest
+            self.begun += rest
             rest = b""
-        self._unsplit = rest
+        self.unsplit = rest
         return messages
 
     def append(self, data: bytes) -> None:
         """Keep received bytes for later."""
-        self._unsplit += data
+        self.unsplit += data
 
     def put_back(self, messages: list[bytes]) -> None:
         """Return the last messages that were taken: they become the next ones again."""
-        self._unsplit = b"\n".join([*messages, bytes(self._partial) + self._unsplit])
-        self._partial.clear()
+        self.unsplit = b"\n".join([*messages, bytes(self.begun) + self.unsplit])
+        self.begun.clear()
 
     def _count_small(self, limit: int) -> int:
         """The number of messages, up to the limit, in front of one that is too large."""
-        start, length = 0, len(self._partial)
+        start, length = 0, len(self.begun)
         for count in range(limit):
-            end = self._unsplit.find(b"\n", start)
-            length += (len(self._unsplit) if end < 0 else end) - start
+            end = self.unsplit.find(b"\n", start)
+            length += (len(self.unsplit) if end < 0 else end) - start
             if length > self._max_bytes:
                 if not count:
                     raise TooLarge(self._max_bytes)
@@ -128,18 +120,18 @@ class MessageFramer:
         """
         # Only bytes that end with a brace can be complete, so a large message is rarely scanned while it
         # arrives. Some spaces may follow the brace, but not any number, as each byte would look at all.
-        if self.framed or not self._partial[-64:].rstrip().endswith(b"}"):
+        if self.framed or not self.begun[-64:].rstrip().endswith(b"}"):
             return None
-        unscanned = bytes(self._partial[self._scanned :])
-        self._scanned = len(self._partial)
+        unscanned = bytes(self.begun[self._scanned :])
+        self._scanned = len(self.begun)
         if self._scanner is None:
             self._scanner = _ObjectScanner()
-        return bytes(self._partial) if self._scanner.feed(unscanned) else None
+        return bytes(self.begun) if self._scanner.feed(unscanned) else None
 
     def take_rest(self) -> bytes:
         """The message that has begun, as the end of the stream ends it."""
-        rest = bytes(self._partial)
-        self._partial.clear()
+        rest = bytes(self.begun)
+        self.begun.clear()
         return rest
 
 

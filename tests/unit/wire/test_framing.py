@@ -97,7 +97,7 @@ class LinesTests(SynchronousTestCase):
         framer.append(b"\n7\n")
         found += _messages(framer, [b""])
         self.assertEqual(found, (stream + b"\n7\n").split(b"\n")[:-1])
-        self.assertFalse(framer.partial)
+        self.assertFalse(framer.begun)
 
     def test_one_message(self) -> None:
         """A single whole message is recognized, but not behind other bytes."""
@@ -116,9 +116,9 @@ class LinesTests(SynchronousTestCase):
         """A message is partial until it ends."""
         framer = MessageFramer(100)
         self.assertEqual(_messages(framer, [b'{"a"']), [])
-        self.assertTrue(framer.partial)
+        self.assertTrue(framer.begun)
         self.assertEqual(_messages(framer, [b":1}\n"]), [b'{"a":1}'])
-        self.assertFalse(framer.partial)
+        self.assertFalse(framer.begun)
 
     def test_unfinished_message(self) -> None:
         """The rest at the end of the stream is taken once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from unixsvc.domain.message import Caller
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
@@ -10,7 +10,10 @@ from unixsvc.rest.server.parser import RequestParser
 from unixsvc.security.buffer_budget import BufferBudget, Room
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
 
-__all__ = ["AccountedConnection", "ClientAccount"]
+__all__ = ["MIN_COUNTED", "AccountedConnection", "ClientAccount"]
+
+MIN_COUNTED: Final = 1024
+"""Smaller bodies are not counted while their requests are processed, as ``max_inflight`` bounds those."""
 
 
 class AccountedConnection(Protocol):
@@ -90,8 +93,7 @@ class ClientAccount:
     def request_done(self) -> None:
         """The body is no longer held."""
         self.body = 0
-        if self.counted:
-            self.update()
+        self.update()
 
     def update(self) -> None:
         """Count what is held now."""

@@ -17,7 +17,7 @@ from twisted.web.server import Request, Site
 
 from unixsvc.errors import Incomplete, ServiceError
 from unixsvc.rest.response import CONTINUE, encode_head
-from unixsvc.rest.server.client_account import ClientAccount
+from unixsvc.rest.server.client_account import MIN_COUNTED, ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import has_close
@@ -76,6 +76,7 @@ class HttpProtocol(HTTPChannel):
         if not (self._processing or self._scheduled or self._write_paused):
             self._serve()
         elif self._control.reading:
+            self.client.update()
             self.update_reading()
 
     def _serve(self) -> None:
@@ -105,9 +106,11 @@ class HttpProtocol(HTTPChannel):
             if head is not None and head.expects_continue and not self._continued and not parser.buffer:
                 self._continued = True
                 self.transport.write(CONTINUE)
+            if head is not None or parser.buffer or self.client.counted:
+                self.client.update()
             return False
         head, body = found
-        if body:
+        if is_large := len(body) >= MIN_COUNTED:
             self.client.body_received(len(body))
         self._continued = False
         self._processing = True
@@ -115,6 +118,8 @@ class HttpProtocol(HTTPChannel):
         request = self.requestFactory(self)
         self.requests.append(request)
         request.start(head, body)
+        if is_large:
+            self.client.update()
         return True
 
     def _serve_scheduled(self) -> None:
@@ -137,14 +142,13 @@ class HttpProtocol(HTTPChannel):
 
         While a request is processed a little is read ahead, which is how a disconnect is noticed.
         """
-        client, parser = self.client, self._parser
-        if client.counted or client.body or parser.buffer or parser.head is not None:
-            client.update()
         if self._control.closing is not None:
             return
-        ahead = self._processing and len(parser.buffer) <= _MAX_AHEAD
-        idle = not (self.busy or self._write_paused)
-        self._control.read((ahead or idle) and client.has_room)
+        if self._processing:
+            wanted = len(self._parser.buffer) <= _MAX_AHEAD
+        else:
+            wanted = not (self._scheduled or self._write_paused)
+        self._control.read(wanted and self.client.has_room)
 
     # Responses out: the methods that requests of twisted.web call.
 
@@ -177,11 +181,12 @@ class HttpProtocol(HTTPChannel):
         self.requests.remove(request)
         self._served += 1
         self._processing = False
-        self.client.request_done()
+        if self.client.body:
+            self.client.request_done()
         if self.persistent:
             self._serve_more()
         else:
-            self._close()
+            self.loseConnection()
 
     def getPeer(self) -> IAddress:
         """The client's address, from a cache: each request asks, and the transport makes a system call."""
@@ -196,8 +201,7 @@ class HttpProtocol(HTTPChannel):
     def connectionMade(self) -> None:
         """Register the connection.
 
-        twisted.web's own starts a timer, and does not pause a transport that does not declare itself a
-        producer, as that of an asyncio loop.
+        twisted.web's own starts a timer, and pauses only transports that declare themselves producers.
         """
         transport = self.transport
         transport.registerProducer(self, True)
@@ -228,7 +232,11 @@ class HttpProtocol(HTTPChannel):
 
     def loseConnection(self) -> None:
         """Close when all is sent."""
-        self._close()
+        if self._control.closing is None:
+            if self._parser.buffer or self._control.has_unread():
+                self._linger()
+            else:
+                self._control.close()
 
     def drain(self, *, close_idle: bool) -> None:
         """Close after the current response; at once if ``close_idle`` is set and there is no request."""
@@ -270,7 +278,7 @@ class HttpProtocol(HTTPChannel):
             return self._control.closing
         if self._write_paused:
             return ConnectionPhase.SENDING
-        if self.busy:
+        if self._processing or self._scheduled:
             return ConnectionPhase.PROCESSING
         if self._parser.head is not None:
             return ConnectionPhase.BODY
@@ -283,15 +291,7 @@ class HttpProtocol(HTTPChannel):
     def _close_idle(self) -> None:
         """Close, unless a request has just arrived that is not read yet."""
         if not has_unread_data(self.transport):
-            self._close()
-
-    def _close(self) -> None:
-        """Close when all is sent."""
-        if self._control.closing is None:
-            if self._parser.buffer or self._control.has_unread():
-                self._linger()
-            else:
-                self._control.close()
+            self.loseConnection()
 
     def _linger(self) -> None:
         """Close the sending side when all is sent, and drop further input."""
