@@ -44,6 +44,12 @@ class HttpConnection(Protocol):
     def drain(self, *, close_idle: bool) -> None:
         """Close after the current response; at once if ``close_idle`` is set and there is no request."""
 
+    def close_if_idle(self, *, authenticated: bool) -> bool:
+        """Close if no request is processed or has begun; true if it does.
+
+        :param authenticated: whether a request must have shown a valid token, or none may have.
+        """
+
     def refuse(self, error: ServiceError) -> None:
         """Send an error response and close."""
 
@@ -72,7 +78,7 @@ class HttpConnections:
         self.budget = BufferBudget(limits, self._log.buffer_exhausted)
         self._responses = ResponseBuilder(http)
         self.draining = False
-        self._open: set[HttpConnection] = set()
+        self._open: dict[HttpConnection, None] = {}  # the oldest first
         self._refused: set[HttpConnection] = set()
         self._drained: list[Deferred[None]] = []
         authentication = math.inf if http.token == "off" else limits.authentication_timeout
@@ -129,11 +135,11 @@ class HttpConnections:
             connection.abort()
 
     def opened(self, connection: HttpConnection) -> None:
-        """Add a connection; one that exceeds the limit is answered with 503."""
+        """Add a connection. One that exceeds the limit takes the place of an idle one, or gets 503."""
         if not self._checks.running:
             self._start_checks()
-        if len(self._open) < self.limits.max_connections:
-            self._open.add(connection)
+        if len(self._open) < self.limits.max_connections or self._make_room():
+            self._open[connection] = None
             return
         self._refused.add(connection)
         self._log.too_many_connections(Peer(), len(self._open))
@@ -144,7 +150,7 @@ class HttpConnections:
 
     def closed(self, connection: HttpConnection) -> None:
         """Remove a connection."""
-        self._open.discard(connection)
+        self._open.pop(connection, None)
         self._refused.discard(connection)
         if self._drained and not len(self):
             drained, self._drained = self._drained, []
@@ -169,6 +175,14 @@ class HttpConnections:
         method, fields = (b"", {}) if head is None else (head.method, head.fields)
         context = response_context(method, fields, Request("", "", meta=decode_meta(fields)))
         return encode_response(self._responses.from_reply(error_to_reply(error), context), close=True)
+
+    def _make_room(self) -> bool:
+        """Close the oldest idle connection, if possible of a client without a token: clients expect that."""
+        return any(
+            connection.close_if_idle(authenticated=authenticated)
+            for authenticated in (False, True)
+            for connection in self._open
+        )
 
     def _start_checks(self) -> None:
         interval = min(_CHECK_INTERVAL, *(seconds / 4 for seconds in self._timeouts.values() if seconds))

@@ -2,7 +2,7 @@
 
 The way in is :meth:`HttpProtocol.dataReceived`, ``_serve``, ``_serve_next``, then
 :meth:`unixsvc.rest.server.request.HttpRequest.start`, then the gateway's ``render``. The way out is
-:func:`unixsvc.rest.server.writer.send`, :meth:`HttpProtocol.write` and :meth:`HttpProtocol.requestDone`.
+:func:`unixsvc.rest.server.writer.send`, :meth:`ResponseChannel.write` and :meth:`HttpProtocol.requestDone`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 from twisted.web.server import Request, Site
 
 from unixsvc.errors import Incomplete, ServiceError
-from unixsvc.rest.response import CONTINUE, encode_head
+from unixsvc.rest.response import CONTINUE
 from unixsvc.rest.server.client_account import MIN_COUNTED, ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.parser import RequestParser
-from unixsvc.rest.server.request_head import has_close
 from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed, unsent_bytes
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.twisted_internals import take_over_reading
+from unixsvc.rest.server.writer import ResponseChannel
 from unixsvc.transport.peer import has_unread_data
 
 __all__ = ["HttpProtocol"]
@@ -34,7 +32,7 @@ _BATCH: Final = 64
 _MAX_AHEAD: Final = 16_384
 
 
-class HttpProtocol(HTTPChannel):
+class HttpProtocol(ResponseChannel):
     """The server's side of one connection.
 
     twisted.web's channel is the base, as its requests write through it: they register producers and ask for
@@ -46,7 +44,6 @@ class HttpProtocol(HTTPChannel):
     :ivar client: what the connection remembers of its client.
     """
 
-    transport: Any  # asyncio's and Twisted's transports have no type in common
     _control: TransportControl
     _peer: IAddress
     _host: IAddress
@@ -63,7 +60,6 @@ class HttpProtocol(HTTPChannel):
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
         self._write_paused = self._serving = False
         self._served = 0
-        self._unsent_head = b""
         self._phase_timer = PhaseTimer()
 
     # Requests in.
@@ -150,31 +146,7 @@ class HttpProtocol(HTTPChannel):
             wanted = not (self._scheduled or self._write_paused)
         self._control.read(wanted and self.client.has_room)
 
-    # Responses out: the methods that requests of twisted.web call.
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Keep the head of a response until its first write, or :meth:`flush`."""
-        close = has_close(headers.getRawHeaders(b"Connection", []))
-        if close:
-            self.persistent = False
-        pairs = headers.getAllRawHeaders()
-        close_header = not (close or self.persistent)
-        self._unsent_head = encode_head(version, code, reason, pairs, close=close_header)
-
-    def write(self, data: bytes) -> None:
-        """Send; in one write with the head, if that is not sent yet."""
-        if self._unsent_head:
-            data, self._unsent_head = self._unsent_head + data, b""
-        self.transport.write(data)
-
-    def writeSequence(self, iovec: list[bytes]) -> None:
-        """Send several pieces in one write."""
-        self.write(b"".join(iovec))
-
-    def flush(self) -> None:
-        """Send the head, if it is not sent yet."""
-        if self._unsent_head:
-            self.write(b"")
+    # Responses out: further methods that requests of twisted.web call.
 
     def requestDone(self, request: Request) -> None:
         """A response is complete: serve the next request, or close."""
@@ -243,6 +215,16 @@ class HttpProtocol(HTTPChannel):
         self.persistent = False
         if close_idle and self._phase() is ConnectionPhase.DRAINING:
             self._close_idle()
+
+    def close_if_idle(self, *, authenticated: bool) -> bool:
+        """Close if no request is processed or has begun; true if it does.
+
+        :param authenticated: whether a request must have shown a valid token, or none may have.
+        """
+        if self.client.authenticated is not authenticated or self._phase() is not ConnectionPhase.IDLE:
+            return False
+        self._close_idle()
+        return self._control.closing is not None
 
     def refuse(self, error: ServiceError) -> None:
         """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""

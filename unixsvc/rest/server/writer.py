@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from msgspec import Struct
-from twisted.web.http import datetimeToString
+from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from unixsvc.domain.message import Reply
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
-from unixsvc.rest.response import REASONS, HeaderPairs, Response, encode_response
+from unixsvc.rest.response import REASONS, HeaderPairs, Response, encode_head, encode_response
+from unixsvc.rest.server.request_head import has_close
 
-__all__ = ["Responder", "send", "set_headers", "set_response", "start_response"]
+__all__ = ["Responder", "ResponseChannel", "send", "set_headers", "set_response", "start_response"]
 
 # Headers that twisted.web sets by itself, and that responses here set or leave out.
 _REPLACED: Final = frozenset({b"Connection", b"Content-Type", b"Date", b"Server"})
@@ -89,3 +91,42 @@ class Responder(Struct, frozen=True):
     def start_stream(self, content_type: bytes, data: bytes) -> None:
         """Send the head of a stream, and its first bytes."""
         start_response(self.request, self.builder.stream(content_type, self.context), data)
+
+
+class ResponseChannel(HTTPChannel):
+    """A channel of twisted.web that sends the head of a response together with its first bytes.
+
+    Its methods are those that requests of twisted.web call.
+
+    :ivar persistent: false if the connection is closed after the response.
+    """
+
+    transport: Any  # asyncio's and Twisted's transports have no type in common
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unsent_head = b""
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Keep the head of a response until its first write, or :meth:`flush`."""
+        close = has_close(headers.getRawHeaders(b"Connection", []))
+        if close:
+            self.persistent = False
+        pairs = headers.getAllRawHeaders()
+        close_header = not (close or self.persistent)
+        self._unsent_head = encode_head(version, code, reason, pairs, close=close_header)
+
+    def write(self, data: bytes) -> None:
+        """Send; in one write with the head, if that is not sent yet."""
+        if self._unsent_head:
+            data, self._unsent_head = self._unsent_head + data, b""
+        self.transport.write(data)
+
+    def writeSequence(self, iovec: list[bytes]) -> None:
+        """Send several pieces in one write."""
+        self.write(b"".join(iovec))
+
+    def flush(self) -> None:
+        """Send the head, if it is not sent yet."""
+        if self._unsent_head:
+            self.write(b"")

@@ -119,6 +119,32 @@ class NumberTests(SynchronousTestCase):
             channel.dataReceived(raw())
             self.assertEqual(len(responses_in(transport.value())), 1)
 
+    def test_idle(self) -> None:
+        """A connection over the limit takes the place of the oldest idle one."""
+        first, second = (self.harness.send(raw()) for _ in range(2))
+        third = self.harness.send(raw())
+        self.assertEqual((first.closed, second.closed, third.closed), ("lose", "", ""))
+        self.assertEqual(responses_in(third.value())[0].code, 200)
+
+    def test_idle_authenticated(self) -> None:
+        """One on which a request has shown a valid token is closed only if there is no other."""
+        (channel, first), (_, second) = (self.harness.connect() for _ in range(2))
+        channel.client.authenticated = True
+        for each in (first, second):
+            each.protocol.dataReceived(raw())
+        third = self.harness.send(raw("GET /wait HTTP/1.1"))
+        self.assertEqual((first.closed, second.closed), ("", "lose"))
+        self.harness.send(raw())
+        self.assertEqual((first.closed, third.closed), ("lose", ""))
+
+    def test_busy(self) -> None:
+        """Connections with a request, or with a part of one, keep their place."""
+        self.harness.send(raw("GET /wait HTTP/1.1"))
+        channel, second = self.harness.connect()
+        channel.dataReceived(raw() + b"GET")
+        refused = self.harness.send(raw())
+        self.assertEqual((responses_in(refused.value())[0].code, second.closed), (503, ""))
+
     def test_free_slot(self) -> None:
         """A connection that closes frees a slot, even while refused ones are open."""
         _, first = self.harness.connect()
