@@ -86,6 +86,7 @@ class ConnectionRegistry:
         self._unauthenticated_limits = replace(limits, idle_timeout=idle_timeout)
         self._token = security.token
         self._quota = ConnectionQuota(limits, owner)
+        self._unlimited = self._quota.unlimited
         rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
         self._admission = rules.connect if rules and admission is None else admission
         self._connections: set[RegisteredConnection] = set()
@@ -115,11 +116,7 @@ class ConnectionRegistry:
             refusal = self._admission(caller, connection.transport)
             if refusal is not None:
                 return self._refuse(connection, refusal)
-        count = len(self._connections) - len(self._refused) - 1
-        if count >= self._quota.unlimited and not self._quota.allows(
-            caller.peer, self._peers(connection), count
-        ):
-            self._log.too_many_connections(caller.peer, count)
+        if len(self._connections) > self._unlimited and not self._has_place(connection, caller.peer):
             return self._refuse(connection, Unavailable())
         return None
 
@@ -176,9 +173,16 @@ class ConnectionRegistry:
         for connection in list(self._connections):
             connection.abort()
 
+    def _has_place(self, new: RegisteredConnection, peer: Peer) -> bool:
+        count = len(self._connections) - len(self._refused) - 1
+        if count < self._unlimited or self._quota.allows(peer, self._peers(new), count):
+            return True
+        self._log.too_many_connections(peer, count)
+        return False
+
     def _peers(self, new: RegisteredConnection) -> Iterator[Peer]:
-        """The peers of all connections that are served, without a new one."""
-        served = self._connections - self._refused
+        """The peers of all connections that are served, without a new one; most often not asked for."""
+        served = (each for each in self._connections if each not in self._refused)
         return (connection.peer for connection in served if connection is not new)
 
     def _refuse(self, connection: RegisteredConnection, error: ServiceError) -> ServiceError:

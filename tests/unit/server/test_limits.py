@@ -163,6 +163,7 @@ class UserTests(SynchronousTestCase):
         """A place becomes free when a connection closes, not when a refused one does."""
         served, _ = self.connect(1)
         self.codes(1, 9)
+        self.codes(2, 2)
         refused, _ = self.connect(1)
         refused.connectionLost()
         self.assertEqual(self.codes(1, 1), [503])

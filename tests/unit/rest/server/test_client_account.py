@@ -173,6 +173,15 @@ class BudgetTests(SynchronousTestCase):
         self.gateway.respond()
         self.assertTrue(late.reading)
 
+    def test_response_not_read(self) -> None:
+        """It is no longer counted after the response, also while the client does not read that."""
+        whole = raw("POST /wait HTTP/1.1", "Content-Length: 700000", body=b"a" * 700_000)
+        first, *_ = [self.harness.send(whole) for _ in range(3)]
+        ((_, late),) = self.clients(1)
+        first.slow = True
+        self.gateway.respond()
+        self.assertTrue(late.reading)
+
     def test_not_processed(self) -> None:
         """A request that arrives as a whole, and for whose body there is no room, gets 503."""
         whole = raw("POST /wait HTTP/1.1", "Content-Length: 700000", body=b"a" * 700_000)
