@@ -136,7 +136,9 @@ class ConnectionRegistry:
 
         :param served: the number of messages that the caller has sent.
         """
-        if caller.trusted or self._token == _OFF or (served and self._token != _REQUIRED):
+        if caller.trusted or caller.grant is not None or self._token == _OFF:
+            return self.limits
+        if served and self._token != _REQUIRED:
             return self.limits
         return self._unauthenticated_limits
 

@@ -74,6 +74,13 @@ class AuthenticationTimeoutTests(SynchronousTestCase):
         client.turn(1)
         self.assertEqual(client.transport.closed, "lose")
 
+    def test_limited_token(self) -> None:
+        """So has a client whose valid token does not allow what it has asked for."""
+        client = server("required")
+        client.connection._caller.grant = Grant("test")
+        client.turn(59)
+        self.assertEqual(client.transport.closed, "")
+
     def test_whole_message(self) -> None:
         """A whole message without a token gives the same time again; the idle time-out if it is allowed."""
         for token, seconds in (("required", 5), ("private", 60)):
