@@ -29,6 +29,7 @@ from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.site import HttpSite
 from unixsvc.routing.route import Group, Route
+from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import HandlerContext, HttpOptions
 from unixsvc.telemetry.failure_log import FailureLog
@@ -66,6 +67,7 @@ class GatewayHarness:
     :param web: adds pages to its Klein application.
     :param handle: replaces the routes.
     :param policy: the policy for tokens.
+    :param tokens: the tokens besides the shared one.
     """
 
     def __init__(
@@ -76,13 +78,14 @@ class GatewayHarness:
         handle: Any = None,
         policy: str = "private",
         max_inflight: int = 100,
+        tokens: tuple[AcceptedToken, ...] = (),
     ) -> None:
         self.clock = Clock()
         self.stats = ServiceMetrics()
         self.serving = Serving(*routes, values={IReactorTime: self.clock})
         self.handle = handle or HandleMessage(
             RouterRepository(LibraryDatasource(self.serving.router)),
-            TokenGuard(policy, "shop", TOKEN),
+            TokenGuard(policy, "shop", TOKEN, tokens),
             self.stats,
             FailureLog("shop"),
             max_inflight=max_inflight,

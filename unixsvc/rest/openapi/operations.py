@@ -171,7 +171,7 @@ def _error_codes(
     possible = {
         400: True,  # X-Request-Timeout
         401: secured,
-        403: changes,
+        403: secured or changes,
         404: bool(location.variables),
         409: changes and not route.stream,
         413: body,

@@ -83,7 +83,9 @@ class _Failure(Struct, frozen=True):
 _FAILURES: Final = {
     400: _Failure("BadRequest", "A header, the query or the body cannot be parsed."),
     401: _Failure("Unauthorized", "The token is missing or wrong.", "WWW-Authenticate"),
-    403: _Failure("Forbidden", "A page of another origin, which is not allowed to, sent the request."),
+    403: _Failure(
+        "Forbidden", "The token does not allow the operation; or a page of another origin sent the request."
+    ),
     404: _Failure("NotFound", "There is no resource at this path."),
     409: _Failure(
         "Conflict",

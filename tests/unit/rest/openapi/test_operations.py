@@ -34,7 +34,7 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(_failures(operation_of(GET("/", nothing, public=True))), self.always)
 
     def test_token(self) -> None:
-        """A route that needs a token has 401 and a security requirement; a mounted one always does."""
+        """A route that needs a token has 401, 403 and a security requirement; a mounted one always does."""
         for policy, public, mounted, needed in (
             ("private", True, False, False), ("private", False, False, True), ("private", True, True, True),
             ("required", True, False, True), ("required", False, True, True),
@@ -42,6 +42,7 @@ class ErrorTests(SynchronousTestCase):
         ):  # fmt: skip
             found = operation_of(GET("/", nothing, public=public), policy, mounted=mounted)
             self.assertEqual(401 in _failures(found), needed, (policy, public, mounted))
+            self.assertEqual(403 in _failures(found), needed, (policy, public, mounted))
             self.assertEqual(found["security"], [{"bearer": []}] if needed else [])
         self.assertIn("bearer", document_of()["components"]["securitySchemes"])
         self.assertNotIn("securitySchemes", document_of(policy="off").get("components", {}))
