@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from unixsvc.contract.model import SCHEMA_REFERENCE, Contract, ErrorContract, RouteContract, referenced_schema
+from unixsvc.contract.model import Contract, ErrorContract, RouteContract, referenced_schema
+from unixsvc.contract.schemas import json_schemas
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import ServiceError
 
@@ -24,6 +25,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar path: the whole path.
     :ivar description: if empty, the docstring of the action is used.
     :ivar errors: the declared errors.
+    :ivar allow_nan_as_null: true if floats of the result may be null.
     :ivar path_arguments: the types of the path variables by name.
     :ivar data: the type of the data; None if the action takes no data.
     :ivar result: the type of the result; of a stream, of each item.
@@ -41,6 +43,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     meta: Mapping[Any, object] = {}
     stream: bool = False
     created: bool = False
+    allow_nan_as_null: bool = False
     path_arguments: Mapping[str, object] = {}
     data: object = None
     result: object
@@ -56,11 +59,12 @@ def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Co
     :param routes: the routes in the order of the contract.
     :raises TypeError: if a type has no JSON Schema.
     """
-    types: list[object] = []
+    types: list[tuple[object, bool]] = []
     for route in routes:
-        types += [*route.path_arguments.values(), route.result]
-        types += [route.data] if route.data is not None else []
-    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REFERENCE + "{name}")
+        types += [(each, False) for each in route.path_arguments.values()]
+        types.append((route.result, route.allow_nan_as_null))
+        types += [(route.data, False)] if route.data is not None else []
+    schemas, components = json_schemas(types)
     for component in components.values():
         _sort_defaults(component, components)
         if "description" in component:

@@ -15,11 +15,12 @@ __all__ = ["PythonType", "bounded", "choice", "lengths", "mapping", "number", "s
 
 _FORMATS: Final = {
     "date": "dt.date",
-    "date-time": "Annotated[dt.datetime, Meta(tz=True)]",
+    "date-time": "dt.datetime",
+    "date-time-local": "Annotated[dt.datetime, Meta(tz=False)]",
     "decimal": "Decimal",
     "duration": "dt.timedelta",
-    "partial-time": "Annotated[dt.time, Meta(tz=False)]",
-    "time": "Annotated[dt.time, Meta(tz=True)]",
+    "time": "dt.time",
+    "time-local": "Annotated[dt.time, Meta(tz=False)]",
     "uuid": "UUID",
 }
 _BOUNDS: Final = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -209,10 +210,18 @@ def _text(name: str, schema: Schema) -> bytes:
 
 
 def _unique_name(name: str, title: str, taken: set[str]) -> str:
+    name = _ascii(name)
     if name not in taken:
         return name
-    stem = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', title).strip('_') or 'service'}.{name}"
+    stem = f"{_ascii(title) or 'service'}.{name}"
     unique, number = stem, 2
     while unique in taken:
         unique, number = f"{stem}.{number}", number + 1
     return unique
+
+
+def _ascii(text: str) -> str:
+    """A text as the name of a component: letters without accents, other alphabets by their code points."""
+    letters = (each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    parts = (f"u{ord(each):X}" if each.isalnum() and not each.isascii() else each for each in letters)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", "".join(parts)).strip("_")

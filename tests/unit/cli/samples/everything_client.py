@@ -42,7 +42,7 @@ class Thing(Struct, kw_only=True):
     colour: Colour
     level: Level
     date: dt.date
-    at: Annotated[dt.datetime, Meta(tz=True)]
+    at: dt.datetime
     lasts: dt.timedelta
     price: Decimal
     raw: bytes

@@ -1,0 +1,120 @@
+"""The JSON Schemas of types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import inspect
+from msgspec.inspect import Type
+
+from unixsvc.contract.model import SCHEMA_REFERENCE
+from unixsvc.contract.msgspec_internals import NamedSchemaGenerator, named_types
+from unixsvc.contract.names import unique_name, unique_names
+from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.validation.type_forms import TypeForm, holds
+
+__all__ = ["UnsupportedType", "json_schemas", "require_json_type"]
+
+_NULLABLE: Final = ".nullable"
+# By whether values have a time zone; None if both are allowed. msgspec says so of those with a zone only. The
+# local ones are in the format registry of the OpenAPI Initiative.
+_TIMES: Final[dict[type[Type], dict[bool | None, str]]] = {
+    inspect.DateTimeType: {None: "date-time", True: "date-time", False: "date-time-local"},
+    inspect.TimeType: {None: "time", True: "time", False: "time-local"},
+}
+_MSGSPEC_TIMES: Final = frozenset({"date-time", "partial-time", "time"})
+
+
+class UnsupportedType(TypeError):
+    """A type has no representation in JSON.
+
+    :param type_form: the type.
+    """
+
+    def __init__(self, type_form: TypeForm) -> None:
+        name = getattr(type_form, "__qualname__", type_form)
+        super().__init__(f"the type {name} has no form in JSON")
+
+
+def json_schemas(types: Sequence[tuple[TypeForm, bool]]) -> tuple[list[Json], JsonObject]:
+    """Return the schemas of types, and the schemas that they refer to by name.
+
+    :param types: each with true if its floats may be null, as infinity and NaN are in JSON.
+    :raises TypeError: if a type has no schema.
+    """
+    infos = inspect.multi_type_info([type_form for type_form, _ in types])
+    nullable = [may_be_null for _, may_be_null in types]
+    names = unique_names(named_types(infos))
+    plain = SchemaGenerator(names)
+    with_null = SchemaGenerator(_nullable_names(names), floats_may_be_null=True)
+    schemas = [
+        (with_null if may_be_null else plain).to_schema(info)
+        for info, may_be_null in zip(infos, nullable, strict=True)
+    ]
+    components: JsonObject = {}
+    for generator, wanted in ((plain, False), (with_null, True)):
+        chosen = [info for info, may_be_null in zip(infos, nullable, strict=True) if may_be_null is wanted]
+        for cls, info in named_types(chosen).items():
+            components.setdefault(generator.names[cls], generator.to_schema(info, check_ref=False))
+    return schemas, components
+
+
+def require_json_type(type_form: TypeForm) -> None:
+    """Require that a type has a schema.
+
+    :raises TypeError: if it has none.
+    """
+    json_schemas([(type_form, False)])
+
+
+def _nullable_names(names: Mapping[Any, str]) -> dict[Any, str]:
+    """Return names for variants of the types whose floats may be null; others keep their names."""
+    found = dict(names)
+    for cls, name in names.items():
+        if holds(cls, (float,)):
+            found[cls] = unique_name(name + _NULLABLE, found.values())
+    return found
+
+
+class SchemaGenerator(NamedSchemaGenerator):
+    """Generates schemas with the formats of dates and times.
+
+    :param names: the names of types by their classes.
+    :param floats_may_be_null: true if infinity and NaN become null.
+    """
+
+    def __init__(self, names: Mapping[Any, str], *, floats_may_be_null: bool = False) -> None:
+        super().__init__(names, SCHEMA_REFERENCE)
+        self.names = names
+        self._floats_may_be_null = floats_may_be_null
+
+    def to_schema(self, type: Type, check_ref: bool = True) -> JsonObject:
+        """Return the schema of a type."""
+        inner: Any = type
+        while isinstance(inner, inspect.Metadata):
+            inner = inner.type
+        if isinstance(inner, inspect.CustomType):
+            raise UnsupportedType(inner.cls)
+        if isinstance(inner, inspect.DictType):
+            self.to_schema(inner.key_type)  # which has no schema of its own, but may be unsupported
+        schema = super().to_schema(type, check_ref)
+        formats = _TIMES.get(inner.__class__)
+        if formats is not None and schema.get("format", "time") in _MSGSPEC_TIMES:
+            schema["format"] = formats[inner.tz]
+        if not self._floats_may_be_null:
+            return schema
+        if isinstance(inner, inspect.FloatType):
+            return {"anyOf": [schema, {"type": "null"}]}
+        return _flattened(schema) if isinstance(inner, inspect.UnionType) else schema
+
+
+def _flattened(union: JsonObject) -> JsonObject:
+    """Return a union whose members are no unions, of which each occurs once."""
+    options: list[Json] = []
+    for each in union["anyOf"]:
+        inner = each["anyOf"] if each.keys() == {"anyOf"} else [each]
+        options += [option for option in inner if option not in options]
+    null = {"type": "null"}
+    ordered = [option for option in options if option != null]
+    return union | {"anyOf": [*ordered, *([null] if null in options else [])]}
