@@ -6,10 +6,14 @@ import math
 import re
 import uuid
 from collections.abc import Callable
-from typing import Final
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, Literal, get_args, get_origin
 
 from msgspec import Struct
 
+from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ConfigError
 
 __all__ = ["PATH_TYPES", "REST", "PathType", "Variable", "parse_pattern", "variables_of"]
@@ -23,11 +27,21 @@ class PathType(Struct, frozen=True):
     """A type of path variables.
 
     :ivar type: the type of the values.
+    :ivar others: the other types to which every value, or some, can be converted.
     :ivar convert: converts a segment; returns None if the segment does not match.
     """
 
     type: type
+    others: tuple[TypeForm, ...]
     convert: Callable[[str], object | None]
+
+    def can_become(self, member: TypeForm) -> bool:
+        """Return whether some values can be converted to a type that is no union."""
+        if get_origin(member) is Literal:
+            return any(type(value) in (self.type, *self.others) for value in get_args(member))
+        if isinstance(member, type) and issubclass(member, Enum):
+            return any(type(each.value) in (self.type, *self.others) for each in member)
+        return member in (self.type, *self.others, Any, object)
 
 
 class Variable(Struct, frozen=True):
@@ -68,13 +82,19 @@ def _convert_uuid(segment: str) -> uuid.UUID | None:
 REST: Final = "path"
 """The type of a variable that matches the rest of the path, including slashes."""
 
+# Types that JSON writes as text; from text numbers are read, too.
+_FROM_TEXT: Final = (
+    bool, bytearray, bytes, date, datetime, Decimal, float, int, memoryview, time, timedelta, type(None),
+    uuid.UUID,
+)  # fmt: skip
+
 # The order is the order of matching, from the narrowest to the widest type.
 PATH_TYPES: Final[dict[str, PathType]] = {
-    "uuid": PathType(uuid.UUID, _convert_uuid),
-    "int": PathType(int, _convert_int),
-    "float": PathType(float, _convert_float),
-    "str": PathType(str, _convert_text),
-    REST: PathType(str, _convert_text),
+    "uuid": PathType(uuid.UUID, (), _convert_uuid),
+    "int": PathType(int, (float, Decimal), _convert_int),
+    "float": PathType(float, (Decimal,), _convert_float),
+    "str": PathType(str, _FROM_TEXT, _convert_text),
+    REST: PathType(str, _FROM_TEXT, _convert_text),
 }
 
 

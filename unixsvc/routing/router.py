@@ -16,6 +16,7 @@ from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.errors import ConfigError, Malformed, Unauthorized
 from unixsvc.routing.app import App
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
@@ -29,6 +30,7 @@ from unixsvc.routing.table import Table
 __all__ = ["Router"]
 
 _T = TypeVar("_T")
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -158,10 +160,18 @@ class Router:
             raise ConfigError(where, f"is under {PREFIX}/", "this prefix is reserved; choose another path")
         action = action_of(route, controller, where)
         signature = read_signature(action, variables_of(path), where)
+        _require_body(route.method, signature, where)
         self._descriptions.append(_describe_route(route, path, signature, where))
         endpoint = self._endpoints.make(route, action, signature, where)
         self._table.add(route.method, path, endpoint)
         return signature
+
+
+def _require_body(method: str, signature: Signature, where: str) -> None:
+    """Require that a method has a body for a parameter that takes all of it; a query can fill a struct."""
+    if method in _WITHOUT_BODY and signature.whole and as_struct(bare(signature.data)) is None:
+        problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
+        raise ConfigError(where, problem, "use POST, or a parameter for each field")
 
 
 def _describe_route(route: Route, path: str, signature: Signature, where: str) -> RouteDescription:
@@ -185,7 +195,7 @@ def _describe_route(route: Route, path: str, signature: Signature, where: str) -
     try:
         _encode(describe("", "", [description]))
     except (TypeError, NameError) as error:
-        raise ConfigError(where, f"the result or the meta cannot become JSON: {error}") from None
+        raise ConfigError(where, f"the meta cannot become JSON: {error}") from None
     return description
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -16,14 +15,15 @@ from collections.abc import (
     Sequence,
     Set,
 )
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 import svcs
 from msgspec import Struct
 
+from unixsvc.contract.schemas import UnsupportedType, require_json_type
 from unixsvc.domain.message import Created, Request
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of
 from unixsvc.errors import ConfigError
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.route import Action
@@ -39,8 +39,8 @@ class Signature(Struct, frozen=True):
 
     :ivar path: the types of the parameters from path variables, by name, in the order of the pattern.
     :ivar refined: the names of those whose type is narrower than the type in the pattern.
-    :ivar data: the struct into which ``data`` is decoded; None if the action takes no data.
-    :ivar whole: the name of the parameter that takes the struct; empty if its fields are parameters.
+    :ivar data: the type into which ``data`` is decoded; None if the action takes no data.
+    :ivar whole: the name of the parameter that takes the data; empty if its fields are parameters.
     :ivar request: the name of the parameter that takes the request; empty if there is none.
     :ivar container: the name of the parameter that takes a container; empty if there is none.
     :ivar returns: the type of the result; of a stream, of each item.
@@ -51,7 +51,7 @@ class Signature(Struct, frozen=True):
 
     path: dict[str, TypeForm]
     refined: tuple[str, ...]
-    data: type[Struct] | None
+    data: TypeForm | None
     whole: str
     request: str
     container: str
@@ -74,18 +74,20 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     others = [name for name in parameters if name not in variables]
     request = _only(others, hints, lambda hint: hint is Request, where)
     container = _only(others, hints, lambda hint: hint is svcs.Container, where)
-    whole = _only(others, hints, _is_data_struct, where)
+    whole = _only(others, hints, _is_body, where)
     fields = [name for name in others if name not in (request, container, whole)]
     if whole and fields:
         raise ConfigError(where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}")
+    for name in [*variables, *fields, *filter(None, [whole])]:
+        _require_json_type(hints[name], f"the parameter {name!r} cannot be decoded from JSON", where)
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
-    refined = tuple(name for name, each in variables.items() if path[name] is not PATH_TYPES[each.kind].type)
-    data = _struct_hint(hints[whole]) if whole else _struct_of(fields, hints, parameters, where)
-    _require_json_type(data, where)
+    refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
+    data = hints[whole] if whole else _struct_of(fields, hints, parameters, where)
     returns, stream = _result_of(action, hints["return"], where)
     created = (get_origin(returns) or returns) is Created
     if created:
         returns = _created_value(returns, stream, where)
+    _require_json_type(returns, "the result cannot become JSON", where)
     return Signature(path, refined, data, whole, request, container, returns, stream, created)
 
 
@@ -116,10 +118,7 @@ def resolve_hints(function: Callable[..., object], where: str) -> dict[str, Type
 
 def is_list(hint: TypeForm) -> bool:
     """Return whether a value of this type can be a list, a tuple or a set."""
-    bare = _bare(hint)
-    if get_origin(bare) in (Union, types.UnionType):
-        return any(map(is_list, get_args(bare)))
-    return (get_origin(bare) or bare) in _LISTS
+    return any((get_origin(each) or each) in _LISTS for each in members_of(hint))
 
 
 def _require_names(
@@ -150,30 +149,23 @@ def _only(
     return found[0] if found else ""
 
 
-def _bare(hint: TypeForm) -> TypeForm:
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
-
-
-def _is_data_struct(hint: TypeForm) -> bool:
-    return _struct_hint(hint) not in (None, Request)
-
-
-def _struct_hint(hint: TypeForm) -> type[Struct] | None:
-    bare = _bare(hint)
-    return bare if isinstance(bare, type) and issubclass(bare, Struct) else None
+def _is_body(hint: TypeForm) -> bool:
+    """Return whether a parameter takes all of the data, as a struct, a dataclass or a TypedDict does."""
+    form = bare(hint)
+    return form not in (Request, svcs.Container) and (as_struct(form) is not None or is_object(form))
 
 
 def _result_of(action: Action, hint: TypeForm, where: str) -> tuple[TypeForm, bool]:
     """Return the type of the result, or of the items of a stream; and whether it is a stream."""
-    bare = _bare(hint)
-    stream = (get_origin(bare) or bare) in _STREAMS
+    form = bare(hint)
+    stream = (get_origin(form) or form) in _STREAMS
     if inspect.isasyncgenfunction(action) and not stream:
         raise ConfigError(where, "an async generator must be annotated as AsyncIterator[...]")
-    if stream and not get_args(bare):
+    if stream and not get_args(form):
         raise ConfigError(where, "the annotation of a stream must name the item type: AsyncIterator[...]")
     if stream and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "a coroutine cannot return a stream", "make the action an async generator")
-    return (get_args(bare)[0] if stream else hint), stream
+    return (get_args(form)[0] if stream else hint), stream
 
 
 def _created_value(hint: TypeForm, stream: bool, where: str) -> TypeForm:
@@ -184,13 +176,18 @@ def _created_value(hint: TypeForm, stream: bool, where: str) -> TypeForm:
 
 
 def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm:
-    declared = PATH_TYPES[variable.kind].type
-    if declared is not str and _bare(hint) is not declared:
+    if not any(map(PATH_TYPES[variable.kind].can_become, members_of(hint))):
         annotated = getattr(hint, "__name__", hint)
         problem = f"{variable.name!r} is {variable.kind} in the path, {annotated} in the action"
         raise ConfigError(where, problem)
-    _require_json_type(hint, where)
     return hint
+
+
+def _is_refined(hint: TypeForm, variable: Variable) -> bool:
+    """Return whether the values of a variable have to be converted or checked."""
+    while (inner := getattr(hint, "__supertype__", None)) is not None:  # of a NewType, which is no class
+        hint = inner
+    return hint is not PATH_TYPES[variable.kind].type
 
 
 def _struct_of(
@@ -216,8 +213,11 @@ def _struct_name(where: str) -> str:
     return escaped.replace("/", ".")
 
 
-def _require_json_type(hint: TypeForm, where: str) -> None:
+def _require_json_type(hint: TypeForm, problem: str, where: str) -> None:
     try:
-        msgspec.json.schema(hint)
+        require_json_type(hint)
+    except UnsupportedType as error:
+        remedy = "use a Struct, a dataclass, a TypedDict, an enum or a built-in type"
+        raise ConfigError(where, f"{problem}: {error}", remedy) from None
     except (TypeError, NameError) as error:
-        raise ConfigError(where, f"the type of a parameter cannot be decoded from JSON: {error}") from None
+        raise ConfigError(where, f"{problem}: {error}") from None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NotRequired, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,8 +20,12 @@ from unixsvc.routing.signature import read_signature
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["Colour", "Even", "Limit", "New", "Odd", "Tree", "Unfinished", "Unit", "binder", "bound", "taking"]
+__all__ = [
+    "Box", "Colour", "Even", "Limit", "New", "Odd", "Record", "Tree", "Unfinished", "Unit", "binder", "bound",
+    "taking",
+]  # fmt: skip
 
+T = TypeVar("T")
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Even = Annotated[int, Check(lambda value: value % 2 == 0, message="{value} is odd")]
 
@@ -42,6 +47,21 @@ class New(Struct, forbid_unknown_fields=True):
         """Check the whole struct."""
         if self.name == "air" and self.price > 1:
             raise ValueError("air is not worth that")
+
+
+@dataclasses.dataclass
+class Box(Generic[T]):
+    """A generic dataclass."""
+
+    content: T
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+class Record(TypedDict):
+    """A TypedDict."""
+
+    id: int
+    name: NotRequired[Annotated[str, Meta(min_length=1)]]
 
 
 class Unit(Struct):

@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import math
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.routing.actions import Colour, Even, Limit, New, Tree, Unit, binder, bound, taking
+from tests.unit.routing.actions import (
+    Box,
+    Colour,
+    Even,
+    Limit,
+    New,
+    Record,
+    Tree,
+    Unit,
+    binder,
+    bound,
+    taking,
+)
 from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS
 from unixsvc.errors import Invalid, Malformed
 from unixsvc.routing.checks import Check
+from unixsvc.routing.pattern import variables_of
+from unixsvc.routing.signature import read_signature
+
+UserId = NewType("UserId", int)
+Share = NewType("Share", float)
+Key = NewType("Key", uuid.UUID)
+
+
+class Size(enum.IntEnum):
+    """An enum of numbers."""
+
+    SMALL = 1
+    LARGE = 2
+
+
+class Amount(enum.Enum):
+    """Another one."""
+
+    TWO = 2
 
 
 class ArgumentTests(SynchronousTestCase):
@@ -53,6 +85,18 @@ class ArgumentTests(SynchronousTestCase):
         first = each(Request("GET", "/"), [])
         first["ids"].append(1)
         self.assertEqual(each(Request("GET", "/"), []), {"ids": []})
+
+    def test_whole_data(self) -> None:
+        """A dataclass, a TypedDict and a generic type take the whole data, as a struct does."""
+        found = bound(taking(box=Box[int]), data=b'{"content":1,"tags":["a"],"x":1}')
+        self.assertEqual(found, {"box": Box(1, ["a"])})
+        record = bound(taking(record=Record), data=b'{"id":7}')
+        self.assertEqual(record, {"record": {"id": 7}})
+        found = bound(taking(box=Annotated[Box[New], "doc"]), data=b'{"content":{"name":"a","price":1}}')
+        self.assertEqual(found["box"].content, New("a", 1.0))
+        self.assertEqual(
+            bound(taking(box=Box[int]), query="content=7&tags=a&tags=b")["box"], Box(7, ["a", "b"])
+        )
 
     def test_encoded_names(self) -> None:
         """The encoded name of a field is used in the data."""
@@ -96,6 +140,40 @@ class PathTests(SynchronousTestCase):
             (str, "/{id:path}", "x/y"), (uuid.UUID, "/{id:uuid}", uuid.UUID(int=7)),
         ):  # fmt: skip
             self.assertEqual(bound(taking(id=kind), pattern, value), {"id": value})
+
+    def test_what_a_variable_can_become(self) -> None:
+        """A value of the pattern's type is converted to the annotated type."""
+        number = uuid.UUID(int=7)
+        for kind, pattern, value, expected in (
+            (Size, "/{id:int}", 2, Size.LARGE), (Amount, "/{id:int}", 2, Amount.TWO),
+            (UserId, "/{id:int}", 7, 7), (Annotated[UserId, Meta(ge=1)], "/{id:int}", 7, 7),
+            (Literal[1, 2], "/{id:int}", 2, 2), (Literal[1, "a"], "/{id:int}", 1, 1),
+            (int | None, "/{id:int}", 7, 7), (int | str, "/{id:int}", 7, 7), (Any, "/{id:int}", 7, 7),
+            (float, "/{id:int}", 7, 7.0), (Decimal, "/{id:int}", 7, Decimal(7)),
+            (Share, "/{id:float}", 0.5, 0.5), (Decimal, "/{id:float}", 0.5, Decimal("0.5")),
+            (Key, "/{id:uuid}", number, number), (Key | None, "/{id:uuid}", number, number),
+            (Annotated[Key, "doc"], "/{id:uuid}", number, number),
+            (UserId, "/{id}", "7", 7), (Size, "/{id}", "2", Size.LARGE), (Literal[1, 2], "/{id}", "2", 2),
+            (Decimal, "/{id}", "1.50", Decimal("1.50")), (Amount, "/{id:path}", "2", Amount.TWO),
+            (date, "/{id}", "2026-01-02", date(2026, 1, 2)), (timedelta, "/{id}", "P1D", timedelta(days=1)),
+            (bytes, "/{id}", "YQ==", b"a"), (bool | None, "/{id}", "null", None),
+        ):  # fmt: skip
+            found = bound(taking(id=kind), pattern, value)
+            self.assertEqual(found, {"id": expected}, f"{kind} {pattern}")
+            self.assertIs(type(found["id"]), type(expected))
+
+    def test_what_it_cannot_become(self) -> None:
+        """A value that does not fit the annotated type is invalid."""
+        self.assert_invalid(Size, "/{id:int}", 7, "Invalid enum value 7")
+        self.assert_invalid(Literal[1, 2], "/{id:int}", 3, "Invalid enum value 3")
+        self.assert_invalid(Annotated[UserId, Meta(ge=1)], "/{id:int}", 0, "Expected `int` >= 1")
+        self.assert_invalid(Literal[1, 2], "/{id}", "3", "Invalid enum value 3")
+
+    def test_new_types_are_not_converted(self) -> None:
+        """A NewType of the pattern's type costs nothing."""
+        for kind, pattern in ((UserId, "/{id:int}"), (Key, "/{id:uuid}"), (NewType("Slug", str), "/{id}")):
+            signature = read_signature(taking(id=kind), variables_of(pattern), "GET /")
+            self.assertEqual(signature.refined, ())
 
     def test_text_to_what_is_wanted(self) -> None:
         """A text is converted to the annotated type."""
@@ -158,6 +236,25 @@ class InvalidTests(BindingTestCase):
             taking(new=New),
             data=b'{"name":"","more":1}',
         )
+
+    def test_whole_of_other_types(self) -> None:
+        """The same for a dataclass and a TypedDict."""
+        self.assert_problems(
+            {"content": "is required", "tags[0]": "Expected `str`, got `int`"},
+            taking(box=Box[int]),
+            data=b'{"tags":[1]}',
+        )
+        self.assert_problems(
+            {"id": "is required", "name": "Expected `str` of length >= 1"},
+            taking(record=Record),
+            data=b'{"name":""}',
+        )
+
+    def test_whole_with_a_check(self) -> None:
+        """A check of the whole data has an empty field name."""
+        kind = Annotated[New, Check(lambda new: new.size, message="it has no size")]
+        data = b'{"name":"a","price":1}'
+        self.assert_problems({"": "it has no size"}, taking(new=kind), data=data)
 
     def test_whole_that_checks_itself(self) -> None:
         """A ValueError of a struct's own check has an empty field name."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import date
+from typing import Annotated, Any, Literal, NewType
 
 import svcs
+from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.routing.actions import Even, New, Odd, Unfinished, Unit, binder, taking
+from tests.unit.routing.actions import Box, Colour, Even, New, Odd, Record, Unfinished, Unit, binder, taking
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
 
@@ -49,10 +52,20 @@ class WrongTableTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """The type of a variable differs between pattern and action."""
-        for kind, wanted in (("int", str), ("int", float), ("float", int), ("uuid", str), ("int", bool)):
+        kinds: list[tuple[str, Any]] = [
+            ("int", str), ("int", bool), ("int", Colour), ("int", uuid.UUID), ("int", date), ("float", int),
+            ("float", str), ("uuid", str), ("uuid", int), ("str", dict), ("path", Unit), ("str", Box),
+        ]  # fmt: skip
+        for kind, wanted in kinds:
             words = f"'id' is {kind} in the path, {wanted.__name__} in the action"
             self.assert_refused(taking(id=wanted), words, pattern=f"/{{id:{kind}}}")
-        self.assert_refused(taking(id=int | None), "int | None in the action", pattern="/{id:int}")
+        for kind, other in (
+            ("int", Literal["a"]),
+            ("int", str | None),
+            ("str", list[int]),
+            ("uuid", NewType("N", str)),
+        ):
+            self.assert_refused(taking(id=other), "in the action", pattern=f"/{{id:{kind}}}")
 
     def test_two_of_a_sort(self) -> None:
         """Two parameters would take the whole data, the request, or the container."""
@@ -61,7 +74,8 @@ class WrongTableTests(SynchronousTestCase):
 
     def test_nothing_left(self) -> None:
         """A parameter remains beside one that takes the whole data."""
-        self.assert_refused(taking(new=New, limit=(int, 3)), "'new' takes the whole data", "'limit'")
+        for kind in (New, Box[int], Record):
+            self.assert_refused(taking(new=kind, limit=(int, 3)), "'new' takes the whole data", "'limit'")
 
     def test_parameters_without_names(self) -> None:
         """A parameter cannot be passed by name."""
@@ -80,9 +94,22 @@ class WrongTableTests(SynchronousTestCase):
 
     def test_types(self) -> None:
         """A type of the path or the data cannot be decoded from JSON, also inside another type."""
-        for kind in (Odd, list[Odd], Odd | None, Request | None, int | New | Unit, Unfinished):
-            self.assert_refused(taking(a=kind), "cannot be decoded from JSON")
+        kinds: list[Any] = [
+            Odd, list[Odd], Odd | None, Request | None, int | New | Unit, Unfinished, complex, dict[Odd, int],
+            Box[Odd], Annotated[Odd, Meta(extra_json_schema={"type": "string"})], type, Callable[[], int],
+        ]  # fmt: skip
+        for kind in kinds:
+            self.assert_refused(taking(a=kind), "the parameter 'a' cannot be decoded from JSON")
             self.assert_refused(taking(id=kind), "cannot be decoded from JSON", pattern="/{id}")
+
+    def test_texts_about_types(self) -> None:
+        """The error names the type, and nothing that only msgspec has."""
+        for kind in (Odd, list[Odd], dict[Odd, int], Box[Odd]):
+            with self.assertRaises(ConfigError) as caught:
+                binder(taking(a=kind))
+            self.assertIn("the type Odd has no form in JSON; use a Struct", str(caught.exception))
+            self.assertNotIn("hook", str(caught.exception))
+            self.assertNotIn("extra_json_schema", str(caught.exception))
 
     def test_default_that_changes(self) -> None:
         """A mutable default could be changed by a call."""

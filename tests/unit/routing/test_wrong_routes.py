@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.routing.actions import Box, New, Record, taking
 from tests.unit.routing.serving import Serving
 from unixsvc.errors import ConfigError
-from unixsvc.routing.route import GET, POST, Group, Route
+from unixsvc.routing.route import DELETE, GET, HEAD, POST, Group, Route
 
 if TYPE_CHECKING:
     from datetime import date
@@ -126,6 +127,14 @@ class WrongRouteTests(SynchronousTestCase):
             (odd_later, "cannot become JSON"),
         ):
             self.assert_refused(GET("/x", each), "GET /x", words)
+
+    def test_body_without_body(self) -> None:
+        """A dataclass or a TypedDict is a body, which GET and HEAD do not have; a struct may be a query."""
+        for method, kind in ((GET, Box[int]), (HEAD, Box[int]), (GET, Record)):
+            words = f"'box' takes the body of a request, and {method.method} has none; use POST"
+            self.assert_refused(method("/x", taking(box=kind)), f"{method.method} /x", words)
+            Serving(POST("/x", taking(box=kind)), DELETE("/x", taking(box=kind)))
+        Serving(GET("/x", taking(new=New)))
 
     def test_async_and_blocking(self) -> None:
         """A coroutine cannot be blocking."""

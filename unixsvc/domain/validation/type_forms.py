@@ -170,7 +170,7 @@ def _aliased(type_form: TypeForm) -> TypeForm | None:
     return getattr(type_form, "__value__", None) if type(type_form).__name__ == "TypeAliasType" else None
 
 
-# Annotations are compiled again each time, which takes 0.2 ms.
+# Without the cache annotations are compiled at each call, which takes 0.2 ms.
 @lru_cache(_CACHED)
 def _struct_fields(type_form: Any) -> tuple[Field, ...]:
     fields = msgspec.structs.fields(type_form)

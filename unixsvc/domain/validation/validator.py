@@ -126,7 +126,7 @@ class Validator:
                 yield from self._errors_of_part(part, 0, len(part.values), depth)
 
     def _errors_of_part(self, part: _Part, start: int, end: int, depth: int) -> Iterator[FieldError]:
-        """Search by halves: of half a million items that are valid except one, only a few are looked at."""
+        """Search by halves: of half a million items of which one is invalid, only a few are looked at."""
         if end - start == 1:
             yield from self._errors(part.type, part.values[start], part.name(start), depth)
         elif (results := self._valid_items(part.type, part.values[start:end])) is None:
