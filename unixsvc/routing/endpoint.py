@@ -16,6 +16,8 @@ from unixsvc.domain.request_context import set_shielded
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
+from unixsvc.routing.results import Encode, encoder_for
+from unixsvc.routing.results import encode as encode_any
 from unixsvc.routing.route import Action, Route
 from unixsvc.routing.signature import Signature, is_plain
 
@@ -28,7 +30,9 @@ class Endpoint(Struct, frozen=True):
     :ivar plain: true if the arguments are the path variables only, in their order.
     :ivar awaited: true if the result must be awaited.
     :ivar stream: true if the result is a stream.
-    :ivar special: true if the result is a stream or a Created.
+    :ivar created: true if the result is a Created.
+    :ivar special: true if the result is a stream or a Created, or has an encoder of its own.
+    :ivar encode: encodes the result; of a stream, each item.
     """
 
     public: bool
@@ -37,7 +41,9 @@ class Endpoint(Struct, frozen=True):
     plain: bool
     awaited: bool
     stream: bool
+    created: bool
     special: bool
+    encode: Encode
     meta: JsonObject
 
 
@@ -74,6 +80,7 @@ class EndpointFactory:
             if signature.stream:
                 raise ConfigError(where, "a stream cannot be shielded", "without a caller it has no reader")
             action, awaited = self._shield(action), True
+        encode = encoder_for(signature.returns, allow_nan_as_null=route.allow_nan_as_null)
         return Endpoint(
             public=route.public,
             bind=Binder(signature, where),
@@ -81,7 +88,9 @@ class EndpointFactory:
             plain=is_plain(signature, action),
             awaited=awaited,
             stream=signature.stream,
-            special=signature.stream or signature.created,
+            created=signature.created,
+            special=signature.stream or signature.created or encode is not encode_any,
+            encode=encode,
             meta=route.meta,
         )
 

@@ -32,6 +32,8 @@ class Route(Struct, frozen=True):
     :ivar errors: the errors that callers must expect, for the contract; the framework does not enforce it.
     :ivar tags: the headings of the route in API documentation.
     :ivar deprecated: true if callers should use another route.
+    :ivar allow_nan_as_null: true if floats of the result may be infinite or NaN, and are null then. Otherwise
+        such a result is a 500.
     """
 
     method: str
@@ -46,6 +48,7 @@ class Route(Struct, frozen=True):
     errors: Sequence[type[ServiceError]] = ()
     tags: Sequence[str] = ()
     deprecated: bool = False
+    allow_nan_as_null: bool = False
 
 
 class Group(Struct, frozen=True):
@@ -79,10 +82,11 @@ class _Method(Struct, frozen=True):
         errors: Sequence[type[ServiceError]] = (),
         tags: Sequence[str] = (),
         deprecated: bool = False,
+        allow_nan_as_null: bool = False,
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
-            tuple(errors), tuple(tags), deprecated,
+            tuple(errors), tuple(tags), deprecated, allow_nan_as_null,
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of, closing
 from unixsvc.routing.pattern import variables_of
+from unixsvc.routing.results import Encode
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.signature import Signature, read_signature
 from unixsvc.routing.table import Table
@@ -188,6 +189,7 @@ def _describe_route(route: Route, path: str, signature: Signature, where: str) -
         meta=route.meta,
         stream=signature.stream,
         created=signature.created,
+        allow_nan_as_null=route.allow_nan_as_null,
         path_arguments=signature.path,
         data=signature.data,
         result=signature.returns,
@@ -208,12 +210,14 @@ async def _wait(endpoint: Endpoint, awaitable: Awaitable[Json]) -> Reply:
 
 def _special_reply(endpoint: Endpoint, result: Json) -> Reply:
     if endpoint.stream:
-        return Reply(items=_encoded(result))
-    return Reply(200, _encode(result.value).replace(b"\n", b" "), location=result.location)
+        return Reply(items=_encoded(result, endpoint.encode))
+    if endpoint.created:
+        return Reply(200, endpoint.encode(result.value), location=result.location)
+    return Reply(200, endpoint.encode(result))
 
 
-async def _encoded(items: AsyncIterable[object]) -> AsyncGenerator[bytes, None]:
+async def _encoded(items: AsyncIterable[object], encode: Encode) -> AsyncGenerator[bytes, None]:
     """Yield each item as JSON; closing this generator closes the items."""
     async with closing(items):
         async for item in items:
-            yield _encode(item).replace(b"\n", b" ")
+            yield encode(item)

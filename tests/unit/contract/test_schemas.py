@@ -66,6 +66,16 @@ def event() -> Event:
     raise NotImplementedError
 
 
+def priced() -> Price:
+    """Return a price."""
+    raise NotImplementedError
+
+
+def half() -> float:
+    """Return a float."""
+    return 0.5
+
+
 class TimeTests(SynchronousTestCase):
     """Dates and times."""
 
@@ -128,6 +138,21 @@ class NullableTests(SynchronousTestCase):
         self.assertEqual(referenced_schema(offer["name"]), "Name")
         mapping = offer["either"]["anyOf"][0]["discriminator"]["mapping"]
         self.assertEqual(mapping, {"Price": "#/schemas/Price.nullable", "Name": "#/schemas/Name"})
+
+    def test_route(self) -> None:
+        """The contract says what the route allows."""
+        routes = (
+            GET("/a", priced),
+            GET("/b", priced, allow_nan_as_null=True),
+            GET("/c", half, allow_nan_as_null=True),
+        )
+        contract = Serving(*routes).router.contract()
+        results = [each.result for each in contract.application_routes]
+        self.assertEqual([*map(referenced_schema, results)], ["Price", "Price.nullable", ""])
+        self.assertEqual(results[2], OR_NULL)
+        text = write_module(contract, "shop", client_name("shop"))
+        self.assertIn("class PriceNullable(", text)
+        self.assertIn("    amount: float | None\n", text)
 
 
 class UnsupportedTests(SynchronousTestCase):
