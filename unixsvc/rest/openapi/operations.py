@@ -167,7 +167,10 @@ def _error_codes(
 ) -> set[int]:
     """The codes of errors that the framework itself may return."""
     changes = route.method not in _SAFE_METHODS  # has an idempotency key, and is not for other origins
-    constrained = any(location.rewrite(schema) not in _PLAIN for schema in route.path_arguments.values())
+    constrained = any(
+        location.rewrite(route.path_arguments.get(name, _PLAIN["str"])) != _PLAIN.get(path_type)
+        for name, path_type in location.variables.values()
+    )
     possible = {
         400: True,  # X-Request-Timeout
         401: secured,
@@ -186,9 +189,11 @@ def _error_codes(
     return {code for code, is_possible in possible.items() if is_possible}
 
 
-_PLAIN: Final = (
-    {"type": "integer"},
-    {"type": "number"},
-    {"type": "string"},
-    {"type": "string", "format": "uuid"},
-)
+# The schemas of path variables by their types; others have values that are not valid.
+_PLAIN: Final[dict[str, JsonObject]] = {
+    "float": {"type": "number"},
+    "int": {"type": "integer"},
+    "path": {"type": "string"},
+    "str": {"type": "string"},
+    "uuid": {"type": "string", "format": "uuid"},
+}

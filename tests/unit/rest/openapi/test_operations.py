@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import enum
+import uuid
+from datetime import date
+from typing import Any, Literal, NewType
 
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,6 +25,12 @@ from unixsvc.routing.route import DELETE, GET, POST
 
 def _failures(operation: dict[str, Any]) -> set[int]:
     return {int(each) for each in operation["responses"] if int(each) >= 400}
+
+
+class Size(enum.IntEnum):
+    """An enum of numbers."""
+
+    SMALL = 1
 
 
 class ErrorTests(SynchronousTestCase):
@@ -53,6 +62,22 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(_failures(found), self.always | {404})
         found = operation_of(GET("/{id:int}/{number:float}", refined), policy="off")
         self.assertEqual(_failures(found), self.always | {404, 422})
+
+    def test_converted_path(self) -> None:
+        """A variable whose values are converted to a narrower type adds 422."""
+        for pattern, kind, invalid in (
+            ("{id:int}", NewType("UserId", int), False), ("{id:int}", Size, True),
+            ("{id:int}", Literal[1, 2], True), ("{id}", str, False), ("{id}", int, True),
+            ("{id}", uuid.UUID, True), ("{id}", date, True), ("{id:path}", str, False),
+            ("{id:uuid}", NewType("Key", uuid.UUID), False),
+        ):  # fmt: skip
+
+            def action(id: Any) -> None:
+                """Does nothing."""
+
+            action.__annotations__["id"] = kind
+            found = operation_of(GET(f"/{pattern}", action), policy="off")
+            self.assertEqual(422 in _failures(found), invalid, (pattern, kind))
 
     def test_data(self) -> None:
         """Arguments add 422; a body adds 413 and 415."""
