@@ -16,11 +16,12 @@ from unixsvc.domain.validation.type_forms import FloatKey, TypeForm
 
 __all__ = ["DECODED", "ENCODED", "QUERY", "InputFormat"]
 
-# A string of JSON that Decimal() may accept although it is no number of JSON: one that has other characters
-# among its digits, or names what is not finite. Possessive, so that no part is matched twice.
+# A string of JSON that Decimal() may accept although it is no number of JSON: it has spaces, underscores,
+# digits of other scripts or escapes, or names what is not finite. Possessive: no part is matched twice.
 _ODD_NUMBER: Final = re.compile(
-    rb'"[-+.0-9eE]*+(?:[ _\\\x80-\xff]|[sS]?[nN][aA][nN]|[iI][nN][fF])[-+.0-9A-Za-z _\\\x80-\xff]*+"'
+    r'"[-+.eE0-9]*+(?:[\s_nNsSiI\\]|(?![0-9])\d)[-+.eE\d\s_nNaAsSiIfFtTyYbBcCdDuUrR\\]*+"'
 )
+_MAX_ODD_NUMBERS: Final = 8  # that are searched one by one
 
 
 class InputFormat(msgspec.Struct, frozen=True):
@@ -34,7 +35,8 @@ class InputFormat(msgspec.Struct, frozen=True):
     :ivar join: makes a list of values.
     :ivar kind: returns ``object``, ``array`` or, for other values, an empty string.
     :ivar text: returns the value if it is a string, else None.
-    :ivar may_be_odd: returns false if a value certainly has no numbers that JSON has not.
+    :ivar odd_parts: returns a function that says which parts of a value may have numbers that JSON has not;
+        None if the value has no such numbers. It may err on the safe side.
     :ivar opaque: a type to which every value can be converted at no cost.
     :ivar numbers: the numeric types for which text stands, or which may be infinite.
     """
@@ -45,7 +47,7 @@ class InputFormat(msgspec.Struct, frozen=True):
     join: Callable[[Sequence[Json]], Json]
     kind: Callable[[Json], str]
     text: Callable[[Json], str | None]
-    may_be_odd: Callable[[Json], bool]
+    odd_parts: Callable[[Json], Callable[[Json], bool] | None]
     opaque: Any
     numbers: tuple[type, ...]
 
@@ -74,6 +76,29 @@ def _text_of_json(value: bytes) -> str | None:
     return _decoder(str)(value) if _first_byte(value) == b'"' else None
 
 
+def _odd_parts_of_json(value: bytes) -> Callable[[Json], bool] | None:
+    found: set[bytes] = set()
+    for match in _ODD_NUMBER.finditer(bytes(value).decode("utf-8", "replace")):
+        token = match[0].encode()
+        if token not in found and _stands_for_number(token):
+            found.add(token)
+            if len(found) > _MAX_ODD_NUMBERS:
+                return _has_odd_number
+    return (lambda part: any(token in bytes(part) for token in found)) if found else None
+
+
+def _has_odd_number(part: bytes) -> bool:
+    return _ODD_NUMBER.search(bytes(part).decode("utf-8", "replace")) is not None
+
+
+def _stands_for_number(token: bytes) -> bool:
+    try:
+        _decoder(Decimal)(token)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 def _text_of_object(value: Json) -> str | None:
     return value if isinstance(value, str) else repr(value) if isinstance(value, float) else None
 
@@ -85,7 +110,7 @@ ENCODED = InputFormat(
     join=lambda values: b"[" + b",".join(values) + b"]",
     kind=_kind_of_json,
     text=_text_of_json,
-    may_be_odd=lambda value: _ODD_NUMBER.search(value) is not None,
+    odd_parts=_odd_parts_of_json,
     opaque=Raw,
     numbers=(Decimal, FloatKey),
 )
@@ -97,7 +122,7 @@ DECODED = InputFormat(
     join=list,
     kind=_kind_of_object,
     text=_text_of_object,
-    may_be_odd=lambda value: True,
+    odd_parts=lambda value: lambda part: True,
     opaque=Any,
     numbers=(Decimal, float, FloatKey),
 )

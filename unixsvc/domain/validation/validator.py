@@ -42,7 +42,7 @@ __all__ = ["Checker", "Validator", "find_field_errors", "holds_numbers"]
 
 # Each level of a value is scanned again, so that the depth limits the cost. Below it, the first problem is
 # found.
-_MAX_DEPTH: Final = 32
+_MAX_DEPTH: Final = 16
 
 
 # Yields the errors of a value. An iterator, so that a megabyte of invalid items costs no more than the errors
@@ -84,14 +84,25 @@ class Validator:
         self._form = form
         self._checker_for = checker_for
         self._checkers: dict[TypeForm, Checker | None] = {}
+        self._is_odd_part: Callable[[Json], bool] | None = None
 
     def errors(self, type_form: TypeForm, value: Json, field: str = "") -> list[FieldError]:
         """List the problems of a value, at most :data:`MAX_FIELD_ERRORS`."""
+        self._look_for_odd_numbers(type_form, value)
         return list(islice(self._errors(type_form, value, field, 0), MAX_FIELD_ERRORS))
 
     def has_odd_number(self, type_form: TypeForm, value: Json) -> bool:
         """Return whether a valid value has a number that is not finite, or not written as a number."""
+        self._look_for_odd_numbers(type_form, value)
         return any(True for _ in self._odd_numbers(type_form, value, "", 0))
+
+    def _look_for_odd_numbers(self, type_form: TypeForm, value: Json) -> None:
+        needed = holds_numbers(type_form, self._form)
+        self._is_odd_part = self._form.odd_parts(value) if needed else None
+
+    def _may_be_odd(self, type_form: TypeForm, value: Json) -> bool:
+        known = self._is_odd_part
+        return known is not None and holds_numbers(type_form, self._form) and known(value)
 
     def _errors(self, type_form: TypeForm, value: Json, field: str, depth: int) -> Iterator[FieldError]:
         try:
@@ -99,12 +110,15 @@ class Validator:
         except msgspec.ValidationError as error:
             problem = located(error, field)
         else:
-            odd = next(self._odd_numbers(type_form, value, field, depth), None)
-            if odd is None:
-                checker = self._checker(type_form)
+            checker = self._checker(type_form)
+            odd = self._odd_numbers(type_form, value, field, depth)
+            first = next(odd, None)
+            if first is None or checker is None:
+                yield from () if first is None else [first]
+                yield from odd
                 yield from () if checker is None else checker(result, field)
                 return
-            problem = odd
+            problem = first  # the checks of other parts are still to be done
         found = False
         if depth < _MAX_DEPTH:
             for each in self._errors_inside(type_form, value, field, depth + 1):
@@ -129,27 +143,27 @@ class Validator:
         """Search by halves: of half a million items of which one is invalid, only a few are looked at."""
         if end - start == 1:
             yield from self._errors(part.type, part.values[start], part.name(start), depth)
-        elif (results := self._valid_items(part.type, part.values[start:end])) is None:
+            return
+        joined = self._form.join(part.values[start:end])
+        try:
+            results = self._form.convert(joined, list[part.type])  # type: ignore[name-defined]
+        except msgspec.ValidationError:
             middle = (start + end) // 2
             yield from self._errors_of_part(part, start, middle, depth)
             yield from self._errors_of_part(part, middle, end, depth)
-        elif (checker := self._checker(part.type)) is not None:
-            for at, each in enumerate(results, start):
-                yield from checker(each, part.name(at))
-
-    def _valid_items(self, type_form: TypeForm, values: Sequence[Json]) -> list[Json] | None:
-        """Convert several values; return None if one of them is invalid, or may have an odd number."""
-        joined = self._form.join(values)
-        if holds_numbers(type_form, self._form) and self._form.may_be_odd(joined):
-            return None
-        try:
-            results: list[Json] = self._form.convert(joined, list[type_form])  # type: ignore[valid-type]
-        except msgspec.ValidationError:
-            return None
-        return results
+            return
+        checker = self._checker(part.type)
+        may_be_odd = self._may_be_odd(part.type, joined)
+        if checker is None and not may_be_odd:
+            return
+        for at, (value, result) in enumerate(zip(part.values[start:end], results, strict=True), start):
+            if may_be_odd and self._may_be_odd(part.type, value):
+                yield from self._errors(part.type, value, part.name(at), depth)
+            elif checker is not None:
+                yield from checker(result, part.name(at))
 
     def _odd_numbers(self, type_form: TypeForm, value: Json, field: str, depth: int) -> Iterator[FieldError]:
-        if not holds_numbers(type_form, self._form) or not self._form.may_be_odd(value):
+        if not self._may_be_odd(type_form, value):
             return
         if depth > _MAX_DEPTH:
             yield field_error(field, "is nested too deeply")
@@ -161,7 +175,8 @@ class Validator:
                     yield part
                 elif holds_numbers(part.type, self._form):
                     for at, each in enumerate(part.values):
-                        yield from self._odd_numbers(part.type, each, part.name(at), depth + 1)
+                        if self._may_be_odd(part.type, each):
+                            yield from self._odd_numbers(part.type, each, part.name(at), depth + 1)
         elif is_odd(text, self._form.convert(value, type_form)):
             yield field_error(field, NOT_FINITE)
 

@@ -28,6 +28,13 @@ class Line(Struct):
     lines: list[Line] = []
 
 
+class Named(Struct):
+    """Has a text beside a number."""
+
+    name: str
+    price: Decimal
+
+
 class NumberTests(SynchronousTestCase):
     """Decimals and floats that are not finite, or not written as JSON writes numbers."""
 
@@ -101,6 +108,13 @@ class NumberTests(SynchronousTestCase):
                 value = {"lines": [value]}
             found = find_field_errors(Line, msgspec.json.encode(value), ENCODED)
             self.assertEqual([each.message for each in found], problems)
+
+    def test_many(self) -> None:
+        """More odd numbers than are searched one by one are found as well."""
+        texts = [f"{number}_0" for number in range(20)]
+        self.assert_odd(dict[str, Decimal], {text: text for text in texts}, *texts)
+        value = {str(number): {"name": text, "price": "1"} for number, text in enumerate(texts)}
+        self.assert_odd(dict[str, Named], value | {"x": {"name": "", "price": "NaN"}}, "x.price")
 
     def test_texts_beside(self) -> None:
         """Other texts may be anything."""
