@@ -10,9 +10,8 @@ import msgspec
 
 from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Request
-from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError, field_error
+from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, NOT_FINITE, FieldError, field_error
 from unixsvc.domain.validation.formats import ENCODED, QUERY, InputFormat
-from unixsvc.domain.validation.numbers import NOT_FINITE
 from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of
 from unixsvc.domain.validation.validator import Validator, holds_numbers
 from unixsvc.errors import ConfigError, Invalid, Malformed

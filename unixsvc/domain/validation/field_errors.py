@@ -6,13 +6,16 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["MAX_FIELD_ERRORS", "FieldError", "field_error", "join", "located", "shortened"]
+__all__ = ["MAX_FIELD_ERRORS", "NOT_FINITE", "FieldError", "field_error", "join", "located", "shortened"]
 
 # Limits the reply to a message of a megabyte of wrong fields, which could otherwise be six times as long.
 MAX_FIELD_ERRORS: Final = 100
 _MAX_TEXT: Final = 300  # characters
 # What msgspec appends to a message: " - at `$.tags[1]`", or " - at `key` in `$.homes`".
 _PLACE: Final = " - at `"
+NOT_FINITE: Final = "Expected a finite number"
+# A number such as 1e400, which is no float.
+_MESSAGES: Final = {"Number out of range": NOT_FINITE}
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -37,8 +40,8 @@ def located(error: msgspec.ValidationError, field: str) -> FieldError:
     message, _, place = text.rpartition(_PLACE)
     path = place.removeprefix("key` in `").removeprefix("$")
     if not message or not path.endswith("`"):
-        return field_error(field, text)
-    return field_error((field + path[:-1]).removeprefix("."), message)
+        return field_error(field, _MESSAGES.get(text, text))
+    return field_error((field + path[:-1]).removeprefix("."), _MESSAGES.get(message, message))
 
 
 def join(field: str, name: str) -> str:

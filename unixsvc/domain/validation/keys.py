@@ -6,9 +6,9 @@ from itertools import islice
 
 import msgspec
 
-from unixsvc.domain.validation.field_errors import located
+from unixsvc.domain.validation.field_errors import NOT_FINITE, located
 from unixsvc.domain.validation.formats import ENCODED
-from unixsvc.domain.validation.numbers import NOT_FINITE, is_odd
+from unixsvc.domain.validation.numbers import is_odd
 from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["key_problems"]

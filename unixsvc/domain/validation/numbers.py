@@ -7,9 +7,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["NOT_FINITE", "is_odd"]
+__all__ = ["is_odd"]
 
-NOT_FINITE: Final = "Expected a finite number"
 # Decimal() also accepts underscores, spaces and the digits of other scripts.
 _NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 

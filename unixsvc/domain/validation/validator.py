@@ -17,6 +17,7 @@ from msgspec import Struct
 from unixsvc.domain.json import Json
 from unixsvc.domain.validation.field_errors import (
     MAX_FIELD_ERRORS,
+    NOT_FINITE,
     FieldError,
     field_error,
     join,
@@ -25,7 +26,7 @@ from unixsvc.domain.validation.field_errors import (
 )
 from unixsvc.domain.validation.formats import InputFormat
 from unixsvc.domain.validation.keys import key_problems
-from unixsvc.domain.validation.numbers import NOT_FINITE, is_odd
+from unixsvc.domain.validation.numbers import is_odd
 from unixsvc.domain.validation.type_forms import (
     Field,
     TypeForm,

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.domain.validation.field_errors import NOT_FINITE
 from unixsvc.domain.validation.formats import DECODED, ENCODED, QUERY, InputFormat
-from unixsvc.domain.validation.numbers import NOT_FINITE
 from unixsvc.domain.validation.validator import Validator, find_field_errors, holds_numbers
 
 ODD = (
@@ -99,6 +99,9 @@ class NumberTests(SynchronousTestCase):
             [problem] = find_field_errors(float, text, QUERY)
             self.assertEqual(problem.message, NOT_FINITE)
         self.assertEqual(find_field_errors(float | str, "nanny", QUERY), [])
+        for data in (b"1e400", b"[1, -1e400]"):
+            [problem] = find_field_errors(float | list[float], data, ENCODED)
+            self.assertEqual(problem.message, NOT_FINITE)
 
     def test_too_deep(self) -> None:
         """Odd numbers are searched to a limited depth, as each level is scanned again."""
