@@ -49,7 +49,7 @@ class LifecycleTests(OrchestratorTestCase):
         """Sockets, their directory and the token have restricted modes."""
         self.start()
         modes = {path: stat.S_IMODE(os.stat(path).st_mode) for path in self.files()}
-        self.assertEqual(modes, dict(zip(self.files(), (0o660, 0o660, 0o700, 0o600), strict=True)))
+        self.assertEqual(modes, dict(zip(self.files(), (0o660, 0o600, 0o700, 0o600), strict=True)))
 
     def files(self) -> list[str]:
         """The files and their modes."""
