@@ -11,7 +11,7 @@ from typing import Final
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["is_owned_by", "prepare_directory", "service_names", "socket_path"]
+__all__ = ["check_directory", "is_owned_by", "prepare_directory", "service_names", "socket_path"]
 
 _MAX_PATH: Final = 107  # bytes; sun_path has 108 with the final zero, unix(7)
 _SOCKET = re.compile(r"service_(?P<name>[a-z][a-z0-9_-]*)\.sock")
@@ -40,10 +40,23 @@ def prepare_directory(path: str) -> None:
         _make_parents(path)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
-        state = os.lstat(path)
-        _check_parents(path)
     except OSError as error:
         raise ConfigError(path, f"cannot be made: {error.strerror}", "choose another socket_dir") from None
+    check_directory(path)
+
+
+def check_directory(path: str) -> None:
+    """Check that a directory exists and is safe for sockets.
+
+    :raises ConfigError: if there is none, or as :func:`prepare_directory` does.
+    """
+    try:
+        state = os.lstat(path)
+        _check_parents(path)
+    except FileNotFoundError:
+        raise ConfigError(path, "was removed", f"run: mkdir -m 700 {path}") from None
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}", "choose another socket_dir") from None
     if stat.S_ISLNK(state.st_mode):
         raise ConfigError(path, "is a symbolic link", "name the directory itself as socket_dir")
     if not stat.S_ISDIR(state.st_mode):

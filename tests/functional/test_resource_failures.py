@@ -104,17 +104,6 @@ class OpenFilesTests(OrchestratorTestCase):
 class PathTests(OrchestratorTestCase):
     """Files are removed by another process."""
 
-    def test_socket_removed(self) -> None:
-        """A reload binds a removed path again."""
-        running = self.start()
-        os.unlink(self.path())
-        self.assertDone("reload")
-        self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
-        running.until("was removed or replaced")
-        running.signal(signal.SIGTERM)
-        self.assertEqual(running.wait(), 0)
-        self.assertFalse(os.path.exists(self.path()))
-
     def test_in_the_way(self) -> None:
         """A file at the path of a socket is named by the command and the status, and can be removed."""
         self.start()
@@ -187,7 +176,7 @@ class StoppingTests(OrchestratorTestCase):
     def test_status_client_disconnects(self) -> None:
         """A client that cancels a request for the status leaves no traceback."""
         running = self.start()
-        for _ in range(20):
+        for _ in range(10):  # of the 16 that the control API serves at a time
             with self.talk("orchestrator") as talk:
                 talk.send(id=1, path="/status")
         self.assertEqual(set(self.ask("orchestrator", "/status")), {"a", "b"})

@@ -38,7 +38,7 @@ from unixsvc.execution.threads import ThreadRunner
 from unixsvc.listen import interfaces as listen
 from unixsvc.listen.adopted import AdoptedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.orchestrator import interfaces as orchestrator
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
@@ -89,7 +89,7 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(
             SocketRequestHandler(handler_context), IRequestHandler, IReviewsCallers, IService
         )
-        owned = OwnedUNIXServerEndpoint(Clock(), "/run/x.sock", 10, 0o660)
+        owned = BoundUNIXServerEndpoint(Clock(), lambda: (-1,))
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(listening.close)
@@ -102,7 +102,7 @@ class ProviderTests(SynchronousTestCase):
         reactor = Processes()
         spec, listener = spec_for(reactor), UnixListener("/run/x.sock", 0o660, 10)
         self.assert_provides(Pool("home", reactor, spec, listener, print), IServicePool, IService)
-        self.assert_provides(InlinePool("home", reactor, spec), IServicePool, IService)
+        self.assert_provides(InlinePool("home", reactor, spec, listener), IServicePool, IService)
         settings = Settings("x", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
         self.assert_provides(Orchestrator(settings, reactor), IOrchestrator, IService)
 

@@ -1,49 +1,132 @@
-"""The endpoint of a Unix socket that this process owns."""
+"""The endpoint of a Unix socket that this process has bound, on Twisted's own transports."""
 
 from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import UNIXServerEndpoint
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet import tcp, unix
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.listen.interfaces import IAdoptingEndpoint
+from unixsvc.transport.private_apis import close_without_shutdown, reserve_descriptor_for_accept
 
-__all__ = ["OwnedUNIXServerEndpoint"]
+__all__ = ["BoundUNIXServerEndpoint"]
+
+# Clients that are accepted in one turn.
+_TURN: Final = 100
+# The most clients that are accepted from a socket that is replaced.
+_LAST: Final = 1024
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
-class OwnedUNIXServerEndpoint:
-    """A :class:`UNIXServerEndpoint` whose path has its mode from the moment when it is bound.
+class BoundUNIXServerEndpoint:
+    """A Unix socket whose path something else owns, and may bind again.
 
-    Twisted sets the mode after it has bound the path (twisted #11389).
-
-    :param reactor: provides ``IReactorUNIX`` and ``IReactorSocket``. ``Any``: no type says both.
-    :param path: where to bind.
-    :param backlog: how many clients may wait to be accepted.
-    :param mode: of the path.
+    :param reactor: provides ``IReactorFDSet`` and ``IReactorSocket``. ``Any``: no type says both.
+    :param descriptors: returns the descriptor of the listening socket, as a sequence of one.
     """
 
-    def __init__(self, reactor: Any, path: str, backlog: int, mode: int) -> None:
+    def __init__(self, reactor: Any, descriptors: Callable[[], Sequence[int]]) -> None:
         self._reactor = reactor
-        self._mode = mode
-        self._endpoint = UNIXServerEndpoint(reactor, path, backlog, mode)
+        self._descriptors = descriptors
+        self._port: _ReplaceablePort | None = None
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Bind the path and begin to accept."""
-        previous = os.umask(0o777 & ~self._mode)
-        try:
-            listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory)
-            return listening
-        finally:
-            os.umask(previous)
+        """Begin to accept."""
+
+        def open_port() -> _Port:
+            (descriptor,) = self._descriptors()
+            listening = socket.socket(fileno=os.dup(descriptor))
+            return _Port(listening, protocolFactory, self._reactor)
+
+        self._port = _ReplaceablePort(open_port)
+        self._port.startListening()
+        return succeed(self._port)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
         """Serve a connection that is already accepted."""
         with connection:  # the reactor duplicates the descriptor
             self._reactor.adoptStreamConnection(connection.fileno(), socket.AF_UNIX, protocolFactory)
         return succeed(None)
+
+    def replace(self) -> None:
+        """Accept from another socket, as the path was bound again. Clients of the old one are accepted."""
+        if self._port is not None:
+            self._port.replace()
+
+
+class _Port(unix.Port):
+    """A port of a socket that listens already.
+
+    Twisted's own ``adoptStreamPort`` would set the mode of the path to 0666, and remove the path at the end
+    (twisted #10261).
+    """
+
+    def __init__(self, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        super().__init__(listening.getsockname(), factory, reactor=reactor)
+        self._listening = listening
+        self._protocol_factory = factory
+
+    def startListening(self) -> None:
+        """Begin to accept."""
+        reserve_descriptor_for_accept()
+        close_without_shutdown(self)
+        self._protocol_factory.doStart()
+        self.socket = self._listening
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]  # as Twisted's own ports do
+        self.connected = True
+        self.numberAccepts = _TURN
+        self.startReading()
+
+    def accept_waiting(self) -> None:
+        """Accept all clients that wait at this moment."""
+        self.numberAccepts = _LAST
+        self.doRead()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The port is closed. The path stays."""
+        tcp.Port.connectionLost(self, reason)
+
+
+@implementer(IListeningPort)
+class _ReplaceablePort:
+    """A port whose socket can be replaced.
+
+    :param open_port: makes a port of the present socket.
+    """
+
+    def __init__(self, open_port: Callable[[], _Port]) -> None:
+        self._open_port = open_port
+        self._port: _Port | None = None
+
+    def startListening(self) -> None:
+        """Begin to accept."""
+        self._port = self._open_port()
+        self._port.startListening()
+
+    def stopListening(self) -> Deferred[None]:
+        """Stop to accept; fires when the socket is closed."""
+        port, self._port = self._port, None
+        return succeed(None) if port is None else maybeDeferred(port.stopListening)
+
+    def getHost(self) -> IAddress:
+        """The address of the socket."""
+        if self._port is None:
+            raise ValueError("the port does not listen")
+        address: IAddress = self._port.getHost()
+        return address
+
+    def replace(self) -> None:
+        """Accept from another socket."""
+        if self._port is None:
+            return
+        old = self._port
+        self.startListening()
+        old.accept_waiting()
+        old.stopListening()

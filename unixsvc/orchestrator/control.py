@@ -172,6 +172,5 @@ def control_settings(settings: Settings, rules: ControlRules) -> Settings:
         message_timeout=_SILENCE,
         idle_timeout=_SILENCE,
         max_connections=_MAX_CONNECTIONS,
-        backlog=_MAX_CONNECTIONS,
     )
     return replace(settings, services={CONTROL_SERVICE: service}, socket_mode=rules.socket_mode)

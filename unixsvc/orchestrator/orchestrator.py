@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -21,21 +18,22 @@ from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.listen.fd_limits import DescriptorReserve
-from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.control_service import ControlService
 from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
+from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets, socket_directories
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable
+from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable, check_start_order
 from unixsvc.orchestrator.service_manager import ServiceManager
-from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
+from unixsvc.orchestrator.sockets.binding import is_served
+from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock, another_orchestrator
+from unixsvc.orchestrator.sockets.path_supervisor import PathSupervisor
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.keeper import TokenKeeper
 from unixsvc.orchestrator.worker.messages import SetLogLevel
-from unixsvc.security.control_guard import ControlGuard, ControlRules, find_rules
+from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
-from unixsvc.transport.peer import groups_of
 
 __all__ = ["Orchestrator"]
 
@@ -74,8 +72,8 @@ class Orchestrator(MultiService):
         self._passed_sockets = passed_sockets or {}
         self.watcher = watcher
         self._manager: ServiceManager | None = None
-        self._control: IServicePool | None = None
-        self._control_guard = ControlGuard(ControlRules(), groups_of)
+        self._control: ControlService | None = None
+        self._paths: PathSupervisor | None = None
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(_RESERVED_FDS)
         self.tokens = TokenKeeper(reactor)
@@ -101,15 +99,30 @@ class Orchestrator(MultiService):
         prepare_directory(settings.socket_dir)
         self._lock = DirectoryLock(settings.socket_dir)
         try:
+            if is_served(socket_path(settings.socket_dir, CONTROL_SERVICE)):
+                raise another_orchestrator(settings.socket_dir)  # whose lock file was removed
             self.tokens.load(settings)
             factory = PoolFactory(
-                self._reactor, self.tokens.current, self._level, self._passed_sockets, self._reserve
+                self._reactor,
+                self.tokens.current,
+                self._level,
+                self._passed_sockets,
+                self._reserve,
+                self._lock.renew,
             )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
             for name in start_order(settings.services):
                 self._manager.bind(name, settings)
-            self._control = self._make_control(factory)
+            self._control = ControlService(self, settings, factory)
+            self._control.pool.bind()
+            self._control.pool.setServiceParent(self)
+            self._paths = PathSupervisor(
+                self._reactor,
+                self._lock,
+                lambda: socket_directories(self._settings),
+                lambda: [*self._running().pools, self._control_pool()],
+            )
         except ConfigError:
             if self._manager is not None:
                 self._manager.unbind()
@@ -128,6 +141,8 @@ class Orchestrator(MultiService):
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
         self._control_pool().startService()
+        if self._paths is not None:
+            self._paths.startService()
         Deferred.fromCoroutine(self._start()).addErrback(self._boot_failed)
 
     def when_ready(self) -> Deferred[None]:
@@ -148,9 +163,7 @@ class Orchestrator(MultiService):
 
     def kill_workers(self) -> None:
         """Send KILL to every worker without the event loop: for when it is blocked."""
-        for pid in self._running().pids():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._running().kill_workers()
 
     # Operations of the control API. A caller that disconnects does not cancel them.
 
@@ -215,6 +228,8 @@ class Orchestrator(MultiService):
         self._log.info("reloading {name}", name=name or "all services")
         if self.watcher is not None:
             self.watcher.reloading()
+        if self._paths is not None:
+            self._paths.check()  # new workers get the present sockets
         try:
             new = self._registered if self._load is None else self._load()
             check_reloadable(self._settings, new)
@@ -235,7 +250,7 @@ class Orchestrator(MultiService):
         manager = self._running()
         if only and only not in {*new.services, *manager.names}:
             raise NotFound(f"there is no service {shortened(only)!r}; there are: {', '.join(new.services)}")
-        self._check_order(only, new)
+        check_start_order(only, manager.settings, new)
         control_rules = find_rules(new.control, new.source)
         await self.tokens.reload(new)
         for name in start_order(new.services):
@@ -244,17 +259,11 @@ class Orchestrator(MultiService):
         for name in reversed(manager.names):
             if name not in new.services and only in ("", name):
                 await manager.remove(name)
-        self._set_control_rules(control_rules)
+        if self._control is not None:
+            self._control.set_rules(control_rules)
         if new.log.level != self._settings.log.level:
             self.set_log_level(new.log.level)
         self._settings = new
-
-    def _check_order(self, only: str, new: Settings) -> None:
-        """Check that the services that run after the reload of one have a start order."""
-        if only:
-            services = {**self._running().settings, only: new.services.get(only)}
-            remaining = {name: service for name, service in services.items() if service is not None}
-            start_order(remaining, f"{new.source}, with the others as they run now")
 
     def _service_failed(self, name: str, reason: str) -> None:
         if self._running().is_essential(name) and self.watcher is not None:
@@ -264,26 +273,13 @@ class Orchestrator(MultiService):
         self._log.info("stopping")
         self.tokens.stop()
         self._boot.fail(ConfigError("the orchestrator", "was stopped"))
+        if self._paths is not None:
+            self._paths.stopService()
         try:
             await self._running().shut_down()
             await self._control_pool().stopService()  # last, so that the status can be requested meanwhile
         finally:
             self._release_lock()
-
-    def _make_control(self, factory: PoolFactory) -> IServicePool:
-        settings = self._settings
-        rules = self._control_guard.rules = find_rules(settings.control, settings.source)
-        control = factory.make_control(
-            control_settings(settings, rules), control_app(self), self._control_guard
-        )
-        control.setServiceParent(self)
-        return control
-
-    def _set_control_rules(self, rules: ControlRules) -> None:
-        """Change who may use the control API, from the next connection on."""
-        self._control_guard.rules = rules
-        with suppress(FileNotFoundError):  # its path may have been removed
-            os.chmod(socket_path(self._settings.socket_dir, CONTROL_SERVICE), rules.socket_mode)
 
     def _running(self) -> ServiceManager:
         if self._manager is None:
@@ -293,7 +289,7 @@ class Orchestrator(MultiService):
     def _control_pool(self) -> IServicePool:
         if self._control is None:
             raise ConfigError("the orchestrator", "is not started")
-        return self._control
+        return self._control.pool
 
     def _release_lock(self) -> None:
         if self._lock is not None:

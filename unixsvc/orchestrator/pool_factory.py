@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -25,7 +25,6 @@ from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerP
 from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.sockets.binding import remove_stale_socket
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
@@ -39,7 +38,7 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["PoolFactory", "check_passed_sockets"]
+__all__ = ["PoolFactory", "check_passed_sockets", "socket_directories"]
 
 S = TypeVar("S", bound=Struct)
 
@@ -51,6 +50,7 @@ class PoolFactory:
     :param level: the log level, read when a worker starts.
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param reserve: is released for the start of a worker.
+    :param claim: raises ConfigError if another orchestrator serves the socket directory.
     """
 
     def __init__(
@@ -60,12 +60,14 @@ class PoolFactory:
         level: LogLevelFilter,
         passed_sockets: Mapping[str, socket.socket],
         reserve: DescriptorReserve | None = None,
+        claim: Callable[[], object] = bool,
     ) -> None:
         self._reactor = reactor
         self._tokens = tokens
         self._level = level
         self._passed_sockets = passed_sockets
         self._reserve = reserve
+        self._claim = claim
         self._specs = 0
 
     def make_pool(
@@ -75,26 +77,30 @@ class PoolFactory:
 
         :param on_failed: as in :class:`~unixsvc.orchestrator.pool.pool.Pool`.
         """
+        listener = self._make_listener(name, settings, spec)
         if spec.settings.isolation == "inline":
             if settings.folder not in sys.path:
                 sys.path.insert(0, settings.folder)
-            return InlinePool(name, self._reactor, spec)
-        listener = self._make_listener(name, settings, spec)
+            return InlinePool(name, self._reactor, spec, listener)
         return Pool(name, self._reactor, spec, listener, on_failed, reserve=self._reserve)
 
-    def make_control(self, settings: Settings, app: App, guard: ControlGuard) -> IServicePool:
+    def make_control(
+        self, settings: Settings, app: App, guard: ControlGuard
+    ) -> tuple[IServicePool, UnixListener]:
         """Make the pool of the control API, in this process; it is not started yet.
 
         :param settings: a configuration with this service only, see
             :func:`~unixsvc.orchestrator.control.control_settings`.
         :param guard: decides who may use it.
+        :returns: the pool and its listening socket.
         """
         [name] = settings.services
         config = self._worker_config(name, settings, settings.services[name])
-        host = partial(self._make_host, config, settings, app, guard)
-        return InlinePool(
-            name, self._reactor, msgspec.structs.replace(self.make_spec(name, settings), host=host)
-        )
+        host = partial(self._make_host, config, app, guard)
+        spec = msgspec.structs.replace(self.make_spec(name, settings), host=host)
+        path, backlog = socket_path(settings.socket_dir, name), spec.limits.backlog
+        listener = UnixListener(path, settings.socket_mode, backlog, claim=self._claim)
+        return InlinePool(name, self._reactor, spec, listener), listener
 
     def make_spec(self, name: str, settings: Settings, *, wanted: int | None = None) -> WorkerSpec:
         """Make the spec of a service.
@@ -113,7 +119,7 @@ class PoolFactory:
             policy=_from_settings(SupervisionPolicy, service),
             recycling=_from_settings(Recycling, service),
             make=partial(self._make_process, config),
-            host=partial(self._make_host, config, settings),
+            host=partial(self._make_host, config, None, None),
             limits=config.limits,
             security=settings.security,
             http=config.http,
@@ -125,7 +131,9 @@ class PoolFactory:
             addresses = [parse_listen(endpoint, settings.folder) for endpoint in settings.http.listen]
             return HttpListener(addresses, backlog)
         path = socket_path(settings.socket_dir, name)
-        return UnixListener(path, settings.socket_mode, backlog, self._passed_sockets.get(name))
+        return UnixListener(
+            path, settings.socket_mode, backlog, self._passed_sockets.get(name), claim=self._claim
+        )
 
     def _make_process(
         self, config: WorkerConfig, slot: int, fds: InheritedFds, owner: WorkerOwner
@@ -137,13 +145,10 @@ class PoolFactory:
     def _make_host(
         self,
         config: WorkerConfig,
-        settings: Settings,
-        app: App | None = None,
-        guard: ControlGuard | None = None,
+        app: App | None,
+        guard: ControlGuard | None,
+        endpoint: IStreamServerEndpoint,
     ) -> ServiceHost:
-        path = socket_path(settings.socket_dir, config.service)
-        remove_stale_socket(path)
-        endpoint = OwnedUNIXServerEndpoint(self._reactor, path, config.limits.backlog, settings.socket_mode)
         return make_service_host(
             self._with_tokens(config),
             app or load_app(config.settings.app),
@@ -190,6 +195,13 @@ def check_passed_sockets(passed: Mapping[str, socket.socket], settings: Settings
         path = socket_path(settings.socket_dir, name)
         if listening.getsockname() != path:
             raise ConfigError(where, f"listens on {listening.getsockname()}", f"clients connect to {path}")
+
+
+def socket_directories(settings: Settings) -> set[str]:
+    """The directories that have the paths of listening sockets."""
+    addresses = [] if settings.http is None else settings.http.listen
+    paths = [parse_listen(address, settings.folder).path for address in addresses]
+    return {settings.socket_dir, *(os.path.dirname(path) for path in paths if path)}
 
 
 def _from_settings(kind: type[S], service: ServiceSettings) -> S:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from unixsvc.config.settings import Settings
+from unixsvc.config.settings import ServiceSettings, Settings, start_order
 from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
 
-__all__ = ["ReloadQueue", "check_reloadable"]
+__all__ = ["ReloadQueue", "check_reloadable", "check_start_order"]
 
 # Settings of the socket directory, its lock and the import path, which are used once at the start.
 _FIXED: Final = ("socket_dir", "socket_mode", "token_file", "folder")
@@ -29,6 +29,19 @@ def check_reloadable(running: Settings, new: Settings) -> None:
     before, after = running.http, new.http
     if before is not None and after is not None and before.listen != after.listen:
         raise ConfigError(f"{new.source}: http.listen", "cannot change while it runs", _REMEDY)
+
+
+def check_start_order(only: str, running: Mapping[str, ServiceSettings], new: Settings) -> None:
+    """Check that the services that run after the reload of one have a start order.
+
+    :param only: the service that is reloaded; empty for all, whose order is checked already.
+    :param running: the services that run now.
+    :raises ConfigError: if a dependency does not exist or the dependencies form a cycle.
+    """
+    if only:
+        services = {**running, only: new.services.get(only)}
+        remaining = {name: service for name, service in services.items() if service is not None}
+        start_order(remaining, f"{new.source}, with the others as they run now")
 
 
 class ReloadQueue:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 from twisted.application.service import MultiService
@@ -47,6 +48,11 @@ class ServiceManager:
     def names(self) -> list[str]:
         """The names of all services."""
         return list(self._pools)
+
+    @property
+    def pools(self) -> list[IServicePool]:
+        """The pools of all services."""
+        return list(self._pools.values())
 
     @property
     def settings(self) -> dict[str, ServiceSettings]:
@@ -112,6 +118,12 @@ class ServiceManager:
         """Stop every service now."""
         for pool in self._pools.values():
             pool.abort()
+
+    def kill_workers(self) -> None:
+        """Send KILL to every worker, without the event loop."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def send(self, command: Command) -> None:
         """Send a command to every worker."""

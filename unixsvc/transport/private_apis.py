@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IReactorFDSet
     from twisted.internet.protocol import Protocol
+    from twisted.internet.tcp import Port
 
 __all__ = [
     "accept_function",
     "asyncio_loop_of",
+    "close_without_shutdown",
     "connect_descriptors",
     "mark_awaited",
     "mocks_when_needed",
+    "reserve_descriptor_for_accept",
     "run_without_waiting",
     "tls_when_needed",
 ]
@@ -73,6 +76,25 @@ def run_without_waiting(coroutine: Coroutine[object, None, _T]) -> _T:
         return cast(_T, done.value)
     coroutine.close()
     raise RuntimeError("a coroutine waits that must not")
+
+
+def reserve_descriptor_for_accept() -> None:
+    """``twisted.internet.tcp._reservedFD.reserve()``, which each listening port of Twisted calls.
+
+    With it, a port that finds no file descriptor left accepts a client and closes it. Otherwise the client
+    would keep the port readable, and the reactor busy.
+    """
+    from twisted.internet.tcp import _reservedFD
+
+    _reservedFD.reserve()
+
+
+def close_without_shutdown(port: Port) -> None:
+    """``twisted.internet.tcp.Port._shouldShutdown``: let a port close its socket without shutdown(2).
+
+    A shutdown would also end the listening of other descriptors of the same socket.
+    """
+    port._shouldShutdown = False
 
 
 def asyncio_loop_of(reactor: object) -> asyncio.AbstractEventLoop | None:

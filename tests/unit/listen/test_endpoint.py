@@ -26,7 +26,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.listen.adopted import AdoptedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.transport.loop_transport import LoopTransport
 
@@ -109,7 +109,7 @@ class LoopTransportTests(SynchronousTestCase):
         transport = self.connect(_Plain())
         for interface in (ITransport, IConsumer, ISystemHandle):
             verifyObject(interface, transport)
-        for kind in (AdoptedServerEndpoint, OwnedUNIXServerEndpoint):
+        for kind in (AdoptedServerEndpoint, BoundUNIXServerEndpoint):
             verifyClass(IStreamServerEndpoint, kind)
             verifyClass(IAdoptingEndpoint, kind)
 
@@ -212,7 +212,7 @@ class AdoptTests(SynchronousTestCase):
     def test_owned(self) -> None:
         """The reactor serves it with a duplicated descriptor; the endpoint closes its own."""
         reactor = _Sockets()
-        endpoint = OwnedUNIXServerEndpoint(reactor, "/nowhere/x.sock", 1, 0o600)
+        endpoint = BoundUNIXServerEndpoint(reactor, lambda: (-1,))
         self.ours.send(b"hello")
         self.assertIsNone(self.successResultOf(endpoint.adopt(self.factory, self.shared)))
         self.assertEqual(reactor.adopted, [(b"hello", self.factory)])

@@ -6,6 +6,7 @@ import os
 import socket
 from typing import Any
 
+from twisted.internet import unix
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, ISystemHandle
@@ -87,17 +88,32 @@ class Sockets:
     """A mix-in for a reactor that has a clock.
 
     :ivar ports: the ports that were opened, by path.
+    :ivar readers: the other readers.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.ports: dict[str, Port] = {}
+        self._open: dict[Any, Port] = {}
+        self.readers: list[Any] = []
         self._adopted: _Joined | None = None
 
-    def listenUNIX(self, address: str, factory: Any, **arguments: Any) -> Port:
-        """Open a port."""
-        port = self.ports[address] = Port(factory)
-        return port
+    def addReader(self, reader: Any) -> None:
+        """Note a listening port or another reader; none is ever readable."""
+        if isinstance(reader, unix.Port):
+            self.ports[reader.socket.getsockname()] = self._open[reader] = Port(reader.factory)
+        else:
+            self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """Close the port."""
+        if reader in self._open:
+            self._open.pop(reader).open = False
+        if reader in self.readers:
+            self.readers.remove(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """Do nothing: nothing is ever written by the reactor."""
 
     def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
         """Adopt one side of a socket pair; the next call adopts the other side."""

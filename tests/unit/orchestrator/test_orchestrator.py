@@ -31,7 +31,7 @@ class BindTests(OrchestratorTestCase):
     def test_bind(self) -> None:
         """The directory is locked, each service has its socket, and there is a token; nothing is started."""
         self.orchestrator.bind()
-        self.assertEqual(self.sockets(), ["home", "user"])
+        self.assertEqual(self.sockets(), ["home", "orchestrator", "user"])
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
         self.assertEqual(len(Path(self.folder, ".token").read_text().strip()), 64)
         self.assertEqual(self.reactor.started, [])
@@ -64,7 +64,17 @@ class BindTests(OrchestratorTestCase):
         """If another orchestrator runs, nothing is touched."""
         self.orchestrator.bind()
         self.assertIn("another", str(self.assertRaises(ConfigError, self.make().bind)))
-        self.assertEqual(self.sockets(), ["home", "user"])
+        self.assertEqual(self.sockets(), ["home", "orchestrator", "user"])
+        self.orchestrator.stopService()
+        self.pass_time()
+
+    def test_served(self) -> None:
+        """A directory whose lock file was removed is not taken from the orchestrator that serves it."""
+        self.orchestrator.bind()
+        os.unlink(os.path.join(self.folder, ".lock"))
+        before = os.lstat(os.path.join(self.folder, "service_home.sock"))
+        self.assertIn("another", str(self.assertRaises(ConfigError, self.make().bind)))
+        self.assertEqual(os.lstat(os.path.join(self.folder, "service_home.sock")).st_ino, before.st_ino)
         self.orchestrator.stopService()
         self.pass_time()
 

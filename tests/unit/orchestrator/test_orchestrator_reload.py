@@ -70,7 +70,7 @@ class ReloadTests(OrchestratorTestCase):
         self.successResultOf(done)
         self.assertEqual(sorted(self.names()), ["shop", "user"])
         self.assertEqual(self.processes("user")[0].worker_config.settings.threads, 3)
-        self.assertEqual(self.sockets(), ["shop", "user"])
+        self.assertEqual(self.sockets(), ["orchestrator", "shop", "user"])
 
     def test_only_one_of_them(self) -> None:
         """A reload of one service applies no other change."""

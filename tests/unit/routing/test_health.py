@@ -11,7 +11,8 @@ from contextvars import copy_context
 from typing import Any
 
 import svcs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -20,13 +21,13 @@ from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.domain.message import Request
 from unixsvc.domain.request_context import current_request, set_current_request
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.routing.container import ServiceContext
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
-from unixsvc.testing import ImmediateRunner, MemoryService
+from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService
 
 Ping = Callable[[Any], Awaitable[None] | None]
 
@@ -214,6 +215,23 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(DeadlineExceeded)), 1)
 
 
+class _Endpoint(BoundUNIXServerEndpoint):
+    """Adopts the connection of the probe, and records whether it listens.
+
+    :param listened: gets the factories.
+    """
+
+    def __init__(self, reactor: Any, listened: list[IProtocolFactory]) -> None:
+        super().__init__(reactor, tuple)
+        self._listened = listened
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Record it."""
+        self._listened.append(protocolFactory)
+        port: Any = MemoryEndpoint()
+        return succeed(port)
+
+
 class ListenTests(TestCase):
     """A service listens after a successful probe; over real sockets, as the probe uses one."""
 
@@ -224,7 +242,7 @@ class ListenTests(TestCase):
         self.reactor: Any = reactor
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
-        self.path = os.path.join(self.folder, "x.sock")
+        self.listened: list[IProtocolFactory] = []
 
     def host(self, app: App, security: Security | None = None) -> ServiceHost:
         """A service that does not listen yet; it is stopped after the test."""
@@ -232,7 +250,7 @@ class ListenTests(TestCase):
         worker_config = WorkerConfig(
             "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
         )
-        endpoint = OwnedUNIXServerEndpoint(self.reactor, self.path, 10, 0o600)
+        endpoint = _Endpoint(self.reactor, self.listened)
         service_host = make_service_host(
             worker_config, app, endpoint, self.reactor, blocking=ImmediateRunner()
         )
@@ -243,7 +261,7 @@ class ListenTests(TestCase):
         """A healthy service listens, and the probe is not part of its metrics."""
         service_host = self.host(app_with(fine, fine_later))
         await service_host.listen()
-        self.assertTrue(os.path.exists(self.path))
+        self.assertEqual(len(self.listened), 1)
         status = service_host.stats()
         self.assertEqual((status.snapshot.requests, status.snapshot.codes, status.inflight), (0, {}, 0))
 
@@ -259,15 +277,15 @@ class ListenTests(TestCase):
             line = str(caught.exception)
             self.assertTrue(line.startswith("/-/health: answers 503"), line)
             self.assertIn(words, line)
-            self.assertFalse(os.path.exists(self.path))
+            self.assertEqual(self.listened, [])
 
     async def test_excluded(self) -> None:
         """The probe has the token, and works even if no user may connect."""
         other_id = os.getuid() + os.getgid() + 1
         await self.host(app_with(), Security("required", (other_id,), (other_id,))).listen()
-        self.assertTrue(os.path.exists(self.path))
+        self.assertEqual(len(self.listened), 1)
 
     async def test_unasked(self) -> None:
         """Without the probe, an unhealthy service listens."""
         await self.host(app_with(broken)).listen(probe=False)
-        self.assertTrue(os.path.exists(self.path))
+        self.assertEqual(len(self.listened), 1)

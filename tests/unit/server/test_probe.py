@@ -15,7 +15,7 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import BadGateway, ServiceError, Unavailable
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.probe import probe
@@ -65,7 +65,7 @@ class ProbeTestCase(TestCase):
         from twisted.internet import reactor  # here: to import it is to choose it
 
         self.reactor: Any = reactor
-        self.endpoint = OwnedUNIXServerEndpoint(reactor, "/nowhere/x.sock", 1, 0o600)
+        self.endpoint = BoundUNIXServerEndpoint(reactor, lambda: (-1,))
 
 
 class HandlerTests(ProbeTestCase):

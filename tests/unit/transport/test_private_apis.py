@@ -12,19 +12,22 @@ from importlib import import_module
 from typing import Any, cast
 
 import uvloop
+from twisted.internet import tcp
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc.transport.private_apis import (
     accept_function,
     asyncio_loop_of,
+    close_without_shutdown,
     connect_descriptors,
     mark_awaited,
     mocks_when_needed,
+    reserve_descriptor_for_accept,
     run_without_waiting,
     tls_when_needed,
 )
@@ -153,6 +156,34 @@ class ConnectDescriptorsTests(TestCase):
         self.assertEqual(os.read(from_protocol, 9), b"hello")
         for descriptor in (to_protocol, from_protocol, reader, writer):
             os.close(descriptor)
+
+
+class AcceptReserveTests(SynchronousTestCase):
+    """``twisted.internet.tcp._reservedFD``."""
+
+    def test_reserve(self) -> None:
+        """It is available after the call, also the second time."""
+        for _ in range(2):
+            reserve_descriptor_for_accept()
+            self.assertTrue(tcp._reservedFD.available())
+
+
+class CloseTests(SynchronousTestCase):
+    """``twisted.internet.tcp.Port._shouldShutdown``."""
+
+    def test_close(self) -> None:
+        """Another descriptor of the socket listens on after the port has closed its own."""
+        for without in True, False:
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                listening.setblocking(False)
+                reactor: Any = SelectReactor()
+                port = reactor.adoptStreamPort(listening.fileno(), socket.AF_INET, Factory())
+                port._shouldShutdown = True
+                if without:
+                    close_without_shutdown(port)
+                port.connectionLost(None)
+                with socket.socket() as client:
+                    self.assertEqual(client.connect_ex(listening.getsockname()) == 0, without)
 
 
 class TlsWhenNeededTests(SynchronousTestCase):

@@ -13,8 +13,10 @@ from zope.interface import implementer
 
 from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import Command, SetTokens
 from unixsvc.service.host import ServiceHost
@@ -27,12 +29,15 @@ class InlinePool(Service):
     """A pool without workers: it runs one service in this process.
 
     :param spec: its ``host`` makes the service.
+    :param listener: the listening socket.
     """
 
-    def __init__(self, name: str, reactor: IReactorTime, spec: WorkerSpec) -> None:
+    def __init__(self, name: str, reactor: IReactorTime, spec: WorkerSpec, listener: IListener) -> None:
         self.setName(name)
         self._reactor = reactor
         self._spec = spec
+        self._listener = listener
+        self._endpoint = BoundUNIXServerEndpoint(reactor, listener.descriptors)
         self._service_host: ServiceHost | None = None
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: SharedResult[None] | None = None
@@ -42,15 +47,24 @@ class InlinePool(Service):
         self._log = Logger(namespace=name)
 
     def bind(self) -> None:
-        """Do nothing: the socket is bound at the start, as the lock of its directory is held."""
+        """Open the listening socket."""
+        self._listener.open()
 
     def startService(self) -> None:
-        """Begin to serve."""
+        """Begin to serve.
+
+        :raises ConfigError: if the listening socket cannot be opened.
+        """
+        try:
+            self._listener.open()
+        except ConfigError as error:
+            self._problem = str(error)
+            raise
         super().startService()
         self._stopped, self._problem = None, ""
         self._started = self._reactor.seconds()
         self._boot = SharedResult()
-        listening = maybeDeferred(self._spec.host).addCallback(self._listen)
+        listening = maybeDeferred(self._spec.host, self._endpoint).addCallback(self._listen)
         listening.addErrback(self._start_failed).addCallback(self._boot_done)
 
     def when_ready(self) -> Deferred[None]:
@@ -58,8 +72,12 @@ class InlinePool(Service):
         return self._boot.wait()
 
     def stopService(self) -> Deferred[None]:
-        """Drain."""
+        """Close the listening socket, and drain."""
         super().stopService()
+        self._listener.close()
+        return self._drain()
+
+    def _drain(self) -> Deferred[None]:
         if self._stopped is not None:
             return self._stopped.wait()
         stopped: SharedResult[None] = SharedResult()
@@ -74,13 +92,14 @@ class InlinePool(Service):
         return stopped.wait()
 
     async def restart(self) -> None:
-        """Drain, and serve again.
+        """Drain, and serve again; clients that connect meanwhile wait in the backlog.
 
         :raises ConfigError: if it cannot start.
         """
-        await self.stopService()
-        self.startService()
-        await self.when_ready()
+        await self._drain()
+        if self.running:  # it may have been stopped meanwhile
+            self.startService()
+            await self.when_ready()
 
     async def reload(self, spec: WorkerSpec) -> None:
         """Restart if the settings have changed. The code stays as this process has imported it.
@@ -119,6 +138,11 @@ class InlinePool(Service):
         if self._service_host is not None:
             self._service_host.abort()
 
+    def check_paths(self) -> None:
+        """Bind the path again if it was removed; connected clients are not affected."""
+        if self._listener.rebind():
+            self._endpoint.replace()
+
     def stats(self) -> PoolSnapshot:
         """The current state."""
         if self._service_host is None:
@@ -154,6 +178,7 @@ class InlinePool(Service):
             self._boot.fail(error)
 
     def _start_failed(self, failure: Failure) -> ConfigError:
+        self._listener.close()
         service_host, self._service_host = self._service_host, None
         if service_host is not None:
             service_host.drain()

@@ -56,6 +56,12 @@ class IServicePool(IService):
     def send(command: Command) -> None:
         """Send a command to every worker."""
 
+    def check_paths() -> None:
+        """Bind the paths again that were removed, and have the workers replaced that listen elsewhere.
+
+        :raises unixsvc.errors.ConfigError: if a path cannot be bound; the workers stay.
+        """
+
     def stats() -> PoolSnapshot:
         """The state of the workers, as of their last reports."""
 

@@ -111,7 +111,6 @@ class Pool(Service):
 
     def reload(self, spec: WorkerSpec) -> Deferred[None]:
         """Replace the workers one by one by workers of another spec; see :class:`IServicePool`."""
-        self._listener.open()  # binds again if the path was removed
         return self._begin_change(spec, spec.wanted)
 
     def scale(self, workers: int) -> Deferred[None]:
@@ -132,10 +131,16 @@ class Pool(Service):
         """Send a command to every worker."""
         self._workers.send(command)
 
+    def check_paths(self) -> None:
+        """Bind removed paths again, for workers that replace the present ones; see :class:`IServicePool`."""
+        if self._listener.rebind():
+            self._workers.replace_all("its socket was bound again")
+            self._apply_policy()
+
     def stats(self) -> PoolSnapshot:
         """The state of the workers, as of their last reports."""
         now = self._reactor.seconds()
-        records = sorted(self._workers.records, key=_by_slot)
+        records = sorted(self._workers.records, key=lambda each: (each.process.slot, each.number))
         problem = self._rollout.problem or self._problem
         return PoolSnapshot([record.stats(now) for record in records], self._ended, self._state(), problem)
 
@@ -293,7 +298,3 @@ class Pool(Service):
         if self._all_ended is not None:
             return "stopping" if self._workers.records else "stopped"
         return "" if self.running else "waiting"
-
-
-def _by_slot(record: WorkerRecord) -> tuple[int, int]:
-    return record.process.slot, record.number

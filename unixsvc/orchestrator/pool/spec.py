@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import Struct
+from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security, ServiceSettings
@@ -22,7 +23,8 @@ class WorkerSpec(Struct, frozen=True):
     :ivar number: the generation; later specs have higher numbers.
     :ivar wanted: the number of workers.
     :ivar make: makes the process for a slot, not started yet.
-    :ivar host: makes the service itself, for a service in the orchestrator's own process.
+    :ivar host: makes the service itself, for a service in the orchestrator's own process, which listens on an
+        endpoint.
     :ivar limits: the limits of the service, with the general ones where it has none of its own.
     :ivar http: the HTTP settings of the gateway; None for other services.
     """
@@ -33,7 +35,7 @@ class WorkerSpec(Struct, frozen=True):
     policy: SupervisionPolicy
     recycling: Recycling
     make: Callable[[int, InheritedFds, WorkerOwner], WorkerProcess]
-    host: Callable[[], ServiceHost]
+    host: Callable[[IStreamServerEndpoint], ServiceHost]
     limits: Limits = Limits()
     security: Security = Security()
     http: Http | None = None

@@ -124,6 +124,18 @@ class WorkerSet:
             record.retiring = True
             self.enter(record, WorkerPhase.KILLED).signal("KILL")
 
+    def replace_all(self, reason: str) -> None:
+        """Have all workers replaced that were not asked to exit, one at a time, as if they were recycled.
+
+        Workers with other listening sockets do not share clients, so they get another page of counts.
+        """
+        if self._counts is not None and self._counts not in self._pages.values():
+            self._counts.close()
+        self._counts = None
+        for record in self.records:
+            if not record.retiring:
+                record.recycle_reason = reason
+
     def enter(self, record: WorkerRecord, phase: WorkerPhase) -> WorkerProcess:
         """Change the phase of a worker.
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["BoundSocket", "bind", "remove_stale_socket"]
+__all__ = ["BoundSocket", "bind", "bind_again", "identity_of", "is_served"]
 
 _log = Logger()
 
@@ -24,18 +24,18 @@ class BoundSocket:
 
     def __init__(self, listening: socket.socket, path: str) -> None:
         self.socket = listening
-        self._path = path
-        self._identity = _identity(path)
+        self.path = path
+        self._identity = identity_of(path)
 
     def owns_path(self) -> bool:
         """Whether the path still leads to this socket."""
-        return _identity(self._path) == self._identity
+        return identity_of(self.path) == self._identity
 
     def close(self) -> None:
         """Close the socket, and remove its path if it still leads to it."""
         self.socket.close()
         if self.owns_path():
-            os.unlink(self._path)
+            os.unlink(self.path)
 
 
 def bind(path: str, mode: int, backlog: int) -> BoundSocket:
@@ -44,7 +44,7 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
     :param mode: of the path, from the moment of its creation.
     :raises ConfigError: if the path cannot be bound, or is something else than a socket.
     """
-    remove_stale_socket(path)
+    _remove_stale_socket(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o777 & ~mode)
     try:
@@ -59,7 +59,42 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
     return BoundSocket(listening, path)
 
 
-def remove_stale_socket(path: str) -> None:
+def bind_again(bound: BoundSocket, mode: int, backlog: int) -> BoundSocket:
+    """Bind the path of a socket again, as it was removed or replaced. The old socket is closed.
+
+    :raises ConfigError: if another process listens at the path, or it cannot be bound; then the old socket
+        stays open.
+    """
+    path = bound.path
+    try:
+        if is_served(path):
+            remedy = "stop it, or remove the path; it is bound again then"
+            raise ConfigError(path, "now leads to the socket of another process", remedy)
+        again = bind(path, mode, backlog)
+    except OSError as error:
+        raise ConfigError(path, f"cannot be bound: {error.strerror}") from None
+    _log.warn("{path} was removed or replaced; it is bound again", path=path)
+    bound.socket.close()
+    return again
+
+
+def is_served(path: str) -> bool:
+    """Whether a process listens at a path."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) in (0, errno.EAGAIN)  # EAGAIN: its backlog is full
+
+
+def identity_of(path: str) -> tuple[int, int] | None:
+    """What distinguishes a file from others that have the same path later; None if there is none."""
+    try:
+        state = os.lstat(path)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _remove_stale_socket(path: str) -> None:
     """Remove the socket of an orchestrator that has died. The caller holds the lock of the directory.
 
     :raises ConfigError: if it is not a socket.
@@ -70,21 +105,7 @@ def remove_stale_socket(path: str) -> None:
         return
     if not stat.S_ISSOCK(state.st_mode):
         raise ConfigError(path, "is in the way, and is not a socket", "remove it")
-    if _accepts(path):
+    if is_served(path):
         # Workers of an orchestrator that was killed. They send their pending replies without the path.
         _log.warn("{path}: another process still listens there; taking over the path", path=path)
     os.unlink(path)
-
-
-def _accepts(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        return probe.connect_ex(path) in (0, errno.EAGAIN)  # EAGAIN: its backlog is full
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        state = os.lstat(path)
-    except FileNotFoundError:
-        return None
-    return state.st_dev, state.st_ino

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import BoundSocket, bind
+from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["HttpListener"]
@@ -33,32 +33,44 @@ class HttpListener:
         self._addresses = addresses
         self._backlog = backlog
         self._sockets: list[socket.socket] = []
-        self._bound: list[BoundSocket] = []
+        self._bound: dict[int, BoundSocket] = {}  # those of paths, by their index
 
     def open(self) -> None:
         """Bind and listen, unless that is done.
 
         :raises ConfigError: if an address cannot be bound; then none is.
         """
-        if self._sockets and all(bound.owns_path() for bound in self._bound):
+        if self._sockets:
             return
-        self.close()
         try:
-            for address in self._addresses:
-                self._sockets.append(self._open(address))
+            for index, address in enumerate(self._addresses):
+                self._sockets.append(self._open(index, address))
         except ConfigError:
             self.close()
             raise
         where = [_bound_to(*pair) for pair in zip(self._addresses, self._sockets, strict=True)]
         _log.info("listens on {where}", where=", ".join(where))
 
+    def rebind(self) -> bool:
+        """Bind the paths again that were removed.
+
+        :returns: whether there are other sockets now.
+        :raises ConfigError: if a path cannot be bound; then the socket that it had stays.
+        """
+        lost = [index for index, bound in self._bound.items() if not bound.owns_path()]
+        for index in lost:
+            address = self._addresses[index]
+            bound = bind_again(self._bound[index], address.mode, address.backlog or self._backlog)
+            self._bound[index], self._sockets[index] = bound, bound.socket
+        return bool(lost)
+
     def close(self) -> None:
         """Close all sockets, so that clients are refused."""
-        for bound in self._bound:
+        for bound in self._bound.values():
             bound.close()
         for listening in self._sockets:
             listening.close()
-        self._bound, self._sockets = [], []
+        self._bound, self._sockets = {}, []
 
     def descriptors(self) -> tuple[int, ...]:
         """The descriptors of the sockets, in the order of the addresses."""
@@ -66,11 +78,10 @@ class HttpListener:
             raise ValueError("the listener is not open")
         return tuple(listening.fileno() for listening in self._sockets)
 
-    def _open(self, address: Listen) -> socket.socket:
+    def _open(self, index: int, address: Listen) -> socket.socket:
         backlog = address.backlog or self._backlog
         if address.kind == "unix":
-            bound = bind(address.path, address.mode, backlog)
-            self._bound.append(bound)
+            bound = self._bound[index] = bind(address.path, address.mode, backlog)
             return bound.socket
         family = socket.AF_INET6 if ":" in address.interface else _FAMILIES[address.kind]
         listening = socket.socket(family, socket.SOCK_STREAM)

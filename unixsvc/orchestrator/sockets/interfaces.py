@@ -11,9 +11,16 @@ class IListener(Interface):
     """The listening sockets of one service; they can be opened, closed and opened again."""
 
     def open() -> None:
-        """Bind and listen, unless that is done and the addresses are still ours.
+        """Bind and listen, unless that is done.
 
         :raises unixsvc.errors.ConfigError: if an address cannot be bound; then none is.
+        """
+
+    def rebind() -> bool:
+        """Bind the paths again that were removed; the other sockets stay as they are.
+
+        :returns: whether there are other sockets now.
+        :raises unixsvc.errors.ConfigError: if a path cannot be bound; then the socket that it had stays.
         """
 
     def close() -> None:

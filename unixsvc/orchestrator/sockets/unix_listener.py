@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Callable
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.orchestrator.sockets.binding import BoundSocket, bind
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again, identity_of
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["UnixListener"]
-
-_log = Logger()
 
 
 @implementer(IListener)
@@ -22,27 +22,57 @@ class UnixListener:
     :param mode: of the path.
     :param passed: a listening socket that systemd has passed: it is used instead and never closed, and
         systemd owns its path.
+    :param claim: called before the path is bound; raises ConfigError if its directory is not ours.
     """
 
-    def __init__(self, path: str, mode: int, backlog: int, passed: socket.socket | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        mode: int,
+        backlog: int,
+        passed: socket.socket | None = None,
+        claim: Callable[[], object] = bool,
+    ) -> None:
         self._path = path
         self._mode = mode
         self._backlog = backlog
         self._passed = passed
+        self._passed_path = identity_of(path) if passed is not None else None
+        self._claim = claim
         self._bound: BoundSocket | None = None
 
     def open(self) -> None:
-        """Bind the path and listen, unless that is done and the path still leads to this socket.
+        """Bind the path and listen, unless that is done.
 
         :raises ConfigError: if the path cannot be bound.
         """
-        if self._passed is not None:
-            return
-        if self._bound is not None and not self._bound.owns_path():
-            _log.warn("{path} was removed or replaced; binding it again", path=self._path)
-            self.close()
-        if self._bound is None:
+        if self._passed is None and self._bound is None:
+            self._claim()
             self._bound = bind(self._path, self._mode, self._backlog)
+
+    def rebind(self) -> bool:
+        """Bind the path again if it was removed.
+
+        :returns: whether there is another socket now.
+        :raises ConfigError: if it cannot be bound; then the old socket stays.
+        """
+        if self._passed is not None and identity_of(self._path) != self._passed_path:
+            raise ConfigError(
+                self._path,
+                "was removed, and belongs to systemd",
+                "restart the socket unit and the orchestrator",
+            )
+        if self._bound is None or self._bound.owns_path():
+            return False
+        self._claim()
+        self._bound = bind_again(self._bound, self._mode, self._backlog)
+        return True
+
+    def set_mode(self, mode: int) -> None:
+        """Change the mode of the path."""
+        self._mode = mode
+        if self._bound is not None and self._bound.owns_path():
+            os.chmod(self._path, mode)
 
     def close(self) -> None:
         """Close the socket, so that clients are refused at once instead of waiting in the backlog."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, cast
 
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
@@ -36,6 +37,8 @@ class MemoryListener:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.problem = ""
+        self._removed = False
+        self._descriptor = 7
 
     @property
     def is_open(self) -> bool:
@@ -56,13 +59,23 @@ class MemoryListener:
 
     def remove(self) -> None:
         """Remove its path, as another process may."""
-        self.done.append("removed")
+        self._removed = True
+
+    def rebind(self) -> bool:
+        """Bind it again if the path was removed; then it has another descriptor."""
+        if not (self._removed and self.is_open):
+            return False
+        if self.problem:
+            raise ConfigError("the door", self.problem)
+        self._removed = False
+        self._descriptor += 1
+        return True
 
     def descriptors(self) -> tuple[int, ...]:
         """One descriptor."""
         if not self.is_open:
             raise ValueError("it is not open")
-        return (7,)
+        return (self._descriptor,)
 
 
 class MemoryCounts:
@@ -107,7 +120,7 @@ def spec_for(
     def make(slot: int, fds: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
         return WorkerProcess(reactor, config_for(slot, settings), fds, owner)
 
-    def host() -> ServiceHost:
+    def host(endpoint: IStreamServerEndpoint) -> ServiceHost:
         raise AssertionError("it runs in workers")
 
     return WorkerSpec(number, settings, wanted, policy, recycling, make, host)

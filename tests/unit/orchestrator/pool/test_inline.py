@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,17 +21,16 @@ from tests.unit.orchestrator.pool.pool_harness import spec_for
 from unixsvc import GET, App, Unavailable
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.sockets.binding import is_served
+from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel, SetTokens
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.testing import ImmediateRunner
-
-PATH = "service_home.sock"
 
 
 def hello() -> str:
@@ -35,12 +38,12 @@ def hello() -> str:
     return "hello"
 
 
-def broken() -> ServiceHost:
+def broken(endpoint: Any) -> ServiceHost:
     """An application that raises an unexpected error."""
     raise RuntimeError("no disk")
 
 
-def wrong() -> ServiceHost:
+def wrong(endpoint: Any) -> ServiceHost:
     """An application that is configured wrongly."""
     raise ConfigError("home:app", "is no App")
 
@@ -52,18 +55,26 @@ class InlineTestCase(SynchronousTestCase):
         """Make the pool."""
         self.reactor = Processes()
         self.service_host: list[ServiceHost] = []
-        self.inline = InlinePool("home", self.reactor, self.spec())
+        folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = os.path.join(folder, "service_home.sock")
+        self.inline = self.pool(self.spec())
 
-    def spec(self, host: Callable[[], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
+    def pool(self, spec: WorkerSpec) -> InlinePool:
+        """Make a pool."""
+        listener = UnixListener(self.path, 0o660, 10)
+        self.addCleanup(listener.close)
+        return InlinePool("home", self.reactor, spec, listener)
+
+    def spec(self, host: Callable[[Any], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
         """Its spec."""
         spec = spec_for(self.reactor)
         policy = replace(spec.policy, drain_timeout=5)
         changed = ServiceSettings(**{"app": "home:app", **settings})
         return replace(spec, host=host or self.make, policy=policy, settings=changed)
 
-    def make(self) -> ServiceHost:
+    def make(self, endpoint: Any) -> ServiceHost:
         """Make the service."""
-        endpoint = OwnedUNIXServerEndpoint(self.reactor, PATH, 10, 0o660)
         app = App([GET("/", hello)])
         self.service_host.append(
             make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
@@ -84,7 +95,7 @@ class InlineTestCase(SynchronousTestCase):
 
     def ask(self) -> tuple[Any, Any]:
         """Connect and send a request; the connection and its transport."""
-        connection, transport = self.reactor.ports[PATH].connect()
+        connection, transport = self.reactor.ports[self.path].connect()
         token = config_for().token
         connection.dataReceived(json.dumps({"id": 1, "auth_token": token}).encode() + b"\n")
         self.assertEqual(transport.lines()[0]["data"], "hello")
@@ -99,8 +110,9 @@ class InlineTests(InlineTestCase):
         verifyObject(IServicePool, self.inline)
 
     def test_waits(self) -> None:
-        """Before its start it has the state "waiting"; binding changes nothing."""
+        """Before its start it has the state "waiting"; when it is bound, clients wait in the backlog."""
         self.inline.bind()
+        self.assertTrue(is_served(self.path))
         self.assertEqual(self.inline.stats(), PoolSnapshot([], state="waiting"))
         self.assertEqual(self.reactor.ports, {})
 
@@ -122,7 +134,7 @@ class InlineTests(InlineTestCase):
         connection, transport = self.ask()
         stopped = self.inline.stopService()
         self.reactor.pump([0.1] * 3)
-        self.assertFalse(self.reactor.ports[PATH].open)
+        self.assertFalse(self.reactor.ports[self.path].open)
         self.assertEqual(transport.lines(), [{"goaway": True}])
         self.assertEqual(self.inline.stats().workers[0].phase, "draining")
         self.assertNoResult(stopped)
@@ -165,6 +177,43 @@ class InlineTests(InlineTestCase):
         self.ask()
         self.assertEqual(len(self.service_host), 2)
 
+    def test_waits_during_restart(self) -> None:
+        """During a restart clients wait in the backlog."""
+        self.start()
+        connection, _ = self.ask()
+        restarted = Deferred.fromCoroutine(self.inline.restart())
+        self.reactor.pump([0.1] * 3)
+        self.assertNoResult(restarted)
+        self.assertTrue(is_served(self.path))
+        connection.connectionLost()
+        self.successResultOf(restarted)
+
+    def test_path_removed(self) -> None:
+        """A removed path is bound again; connected clients stay, and waiting ones are accepted."""
+        self.start()
+        connection, transport = self.ask()
+        port = self.reactor.ports[self.path]
+        with socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(self.path)
+            os.unlink(self.path)
+            self.inline.check_paths()
+            self.assertEqual(self.inline.stats().workers[0].status.connections, 2)
+        self.assertTrue(is_served(self.path))
+        self.assertEqual((port.open, transport.closed), (False, ""))
+        again, _ = self.ask()
+        self.inline.check_paths()
+        self.reactor.advance(0)
+        for each in connection, again:
+            each.connectionLost()
+
+    def test_stopped_without_path(self) -> None:
+        """It can be stopped without its path; what is there instead is not removed."""
+        self.start()
+        os.unlink(self.path)
+        Path(self.path).write_text("mine")
+        self.stop()
+        self.assertEqual(Path(self.path).read_text(), "mine")
+
     def test_abort(self) -> None:
         """Aborting closes every connection; before the start there is none."""
         self.inline.abort()
@@ -200,7 +249,7 @@ class CannotStartTests(InlineTestCase):
     def test_says_why(self) -> None:
         """The error names the service and the cause; an unexpected error is logged with its traceback."""
         for host, words, logged in ((broken, "RuntimeError: no disk", 1), (wrong, "is no App", 0)):
-            inline = InlinePool("home", self.reactor, self.spec(host))
+            inline = self.pool(self.spec(host))
             inline.startService()
             error = self.failureResultOf(inline.when_ready(), ConfigError).value
             self.assertIn("services.home", str(error))
@@ -210,9 +259,9 @@ class CannotStartTests(InlineTestCase):
             self.assertIn(words, inline.stats().problem)
             self.successResultOf(inline.stopService())
 
-    def unwell(self) -> ServiceHost:
+    def unwell(self, endpoint: Any) -> ServiceHost:
         """A service whose health check fails."""
-        service_host = self.make()
+        service_host = self.make(endpoint)
 
         async def probe() -> None:
             raise Unavailable()

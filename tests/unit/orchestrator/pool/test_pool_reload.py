@@ -92,13 +92,6 @@ class ReloadTests(ReloadTestCase):
         self.fresh().report(WorkerReady())
         self.assertEqual(self.listener.done, ["open"])
 
-    def test_path_is_removed(self) -> None:
-        """If the path of the socket was removed, a reload binds it again."""
-        self.listener.remove()
-        self.pool.reload(self.spec(2))
-        self.assertTrue(self.listener.is_open)
-        self.assertEqual(self.fresh().arguments["childFDs"][6], self.listener.descriptors()[0])
-
     def test_dead_meanwhile(self) -> None:
         """An old worker that dies during the reload is replaced by one of the new spec at once."""
         done = self.pool.reload(self.spec(2))

@@ -153,22 +153,13 @@ class RestartTests(PoolTestCase):
         self.successResultOf(stopped)
         self.assertEqual((len(self.reactor.started), self.listener.is_open), (2, False))
 
-    def test_path_is_removed(self) -> None:
-        """A restart binds the path again if it was removed."""
-        workers = self.run_pool()
-        Deferred.fromCoroutine(self.pool.restart())
-        self.listener.remove()
-        self.drain(*workers)
-        self.assertTrue(self.listener.is_open)
-
     def test_listener_cannot_open(self) -> None:
-        """If the listener cannot be opened, the error says so, and the restart can be repeated."""
+        """If the listener cannot be opened, the error says so, and the start can be repeated."""
         workers = self.run_pool()
-        restarted = Deferred.fromCoroutine(self.pool.restart())
-        self.listener.remove()
-        self.listener.problem = "is in the way"
+        self.pool.stopService()
         self.drain(*workers)
-        self.assertIn("is in the way", str(self.failureResultOf(restarted, ConfigError).value))
+        self.listener.problem = "is in the way"
+        self.assertIn("is in the way", str(self.assertRaises(ConfigError, self.pool.startService)))
         self.assertEqual(len(self.reactor.running), 0)
         self.assertIn("is in the way", self.pool.stats().problem)
         self.listener.problem = ""

@@ -10,10 +10,11 @@ import stat
 import tempfile
 from pathlib import Path
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, remove_stale_socket
+from unixsvc.orchestrator.sockets.binding import BoundSocket, _remove_stale_socket, bind
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 
@@ -86,6 +87,60 @@ class LockTests(DirectoryTestCase):
         os.link(other, os.path.join(self.folder, ".lock"))
         self.assertRaises(ConfigError, DirectoryLock, self.folder)
         self.assertEqual(other.read_text(), "mine")
+
+
+class RenewTests(DirectoryTestCase):
+    """The lock file, or the directory, is removed while the lock is held."""
+
+    def setUp(self) -> None:
+        """Lock the directory."""
+        super().setUp()
+        self.lock = DirectoryLock(self.folder)
+        self.addCleanup(self.lock.release)
+        self.file = os.path.join(self.folder, ".lock")
+
+    def assert_lost(self, *words: str) -> None:
+        """The lock cannot be renewed."""
+        error = self.assertRaises(ConfigError, self.lock.renew)
+        for word in (self.folder, *words):
+            self.assertIn(word, str(error))
+
+    def test_held(self) -> None:
+        """With its file the lock stays as it is."""
+        before = os.lstat(self.file)
+        self.lock.renew()
+        self.assertEqual(os.lstat(self.file), before)
+
+    def test_removed(self) -> None:
+        """If the file was removed or replaced, the directory is locked again, with our pid in the file."""
+        for replace in False, True:
+            os.unlink(self.file)
+            if replace:
+                Path(self.file).write_text("1\n")
+            self.lock.renew()
+            self.assertRaises(ConfigError, DirectoryLock, self.folder)
+            self.assertEqual(Path(self.file).read_text(), f"{os.getpid()}\n")
+
+    def test_taken(self) -> None:
+        """If another orchestrator has locked the directory meanwhile, it is lost, until that has ended."""
+        os.unlink(self.file)
+        other = DirectoryLock(self.folder)
+        self.assert_lost("another orchestrator runs here")
+        other.release()
+        self.lock.renew()
+        self.assertRaises(ConfigError, DirectoryLock, self.folder)
+
+    def test_directory(self) -> None:
+        """If the directory was removed, it is not made again; one that is made again is locked."""
+        shutil.rmtree(self.folder)
+        self.assert_lost("was removed", f"mkdir -m 700 {self.folder}")
+        self.assertFalse(os.path.exists(self.folder))
+        os.mkdir(self.folder, 0o777)
+        os.chmod(self.folder, 0o777)
+        self.assert_lost("others can write to it")
+        os.chmod(self.folder, 0o700)
+        self.lock.renew()
+        self.assertRaises(ConfigError, DirectoryLock, self.folder)
 
 
 class BindTests(DirectoryTestCase):
@@ -162,16 +217,88 @@ class UnixListenerTests(DirectoryTestCase):
         self.assertEqual((self.listener.descriptors(), os.lstat(self.path).st_ino), before)
 
     def test_removed(self) -> None:
-        """If its path was removed or replaced, opening binds it again."""
+        """If its path was removed, or replaced by a socket without a process, it can be bound again."""
         self.listener.open()
-        os.unlink(self.path)
+        for replace in False, True:
+            before = self.listener.descriptors()
+            with socket.socket(fileno=os.dup(before[0])) as old:
+                os.unlink(self.path)
+                if replace:
+                    with socket.socket(socket.AF_UNIX) as other:
+                        other.bind(self.path)
+                with capturedLogs() as events:
+                    self.assertTrue(self.listener.rebind())
+                self.assertTrue(self.connects())
+                # Workers may still have it.
+                self.assertTrue(old.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+            self.assertIn("{path} was removed or replaced", events[0]["log_format"])
+            self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
+
+    def test_not_removed(self) -> None:
+        """With its path nothing changes; neither does it for a closed listener."""
+        self.assertFalse(self.listener.rebind())
+        self.assertFalse(os.path.lexists(self.path))
         self.listener.open()
-        self.assertTrue(self.connects())
+        before = self.listener.descriptors()
+        self.assertFalse(self.listener.rebind())
+        self.assertEqual(self.listener.descriptors(), before)
+
+    def test_taken(self) -> None:
+        """A path that leads to the socket of another process, or to a file, is not touched."""
+        self.listener.open()
+        before = self.listener.descriptors()
         os.unlink(self.path)
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(self.path)
+            other.listen()
+            error = self.assertRaises(ConfigError, self.listener.rebind)
+            self.assertIn("the socket of another process", str(error))
+            self.assertTrue(self.connects())
+        os.unlink(self.path)
+        Path(self.path).write_text("mine")
+        self.assertIn("is not a socket", str(self.assertRaises(ConfigError, self.listener.rebind)))
+        self.assertEqual((Path(self.path).read_text(), self.listener.descriptors()), ("mine", before))
+        os.unlink(self.path)
+        self.assertTrue(self.listener.rebind())
+
+    def test_no_directory(self) -> None:
+        """Without the directory it stays open, and is bound when the directory is back."""
         self.listener.open()
+        shutil.rmtree(self.folder)
+        self.assertIn("cannot be bound", str(self.assertRaises(ConfigError, self.listener.rebind)))
+        self.assertEqual(len(self.listener.descriptors()), 1)
+        os.mkdir(self.folder)
+        self.assertTrue(self.listener.rebind())
         self.assertTrue(self.connects())
+
+    def test_claim(self) -> None:
+        """Nothing is bound in a directory that is not ours."""
+        problems: list[ConfigError] = []
+
+        def claim() -> None:
+            if problems:
+                raise problems[0]
+
+        listener = UnixListener(self.path, 0o600, 10, claim=claim)
+        self.addCleanup(listener.close)
+        listener.open()
+        os.unlink(self.path)
+        problems.append(ConfigError(self.folder, "is taken"))
+        self.assertRaises(ConfigError, listener.rebind)
+        listener.close()
+        self.assertRaises(ConfigError, listener.open)
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_mode(self) -> None:
+        """The mode can be changed, also for the next time that the path is bound."""
+        self.listener.set_mode(0o640)
+        self.listener.open()
+        self.listener.set_mode(0o666)
+        self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o666)
+        os.unlink(self.path)
+        self.listener.set_mode(0o600)
+        self.listener.rebind()
+        self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
 
     def test_close(self) -> None:
         """A closed listener refuses clients and has no path; closing twice is no error."""
@@ -220,7 +347,7 @@ class StaleSocketTests(DirectoryTestCase):
 
     def test_nothing(self) -> None:
         """Without a path there is nothing to remove."""
-        remove_stale_socket(self.path)
+        _remove_stale_socket(self.path)
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
@@ -239,7 +366,7 @@ class StaleSocketTests(DirectoryTestCase):
                 self.addCleanup(each.close)
                 each.setblocking(False)
                 each.connect_ex(self.path)
-            remove_stale_socket(self.path)
+            _remove_stale_socket(self.path)
             self.assertFalse(os.path.lexists(self.path))
 
     def test_file(self) -> None:

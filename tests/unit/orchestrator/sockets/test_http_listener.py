@@ -56,15 +56,30 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertRegex(events[0]["where"], r"^http://127\.0\.0\.1:[0-9]+$")
 
     def test_open_again(self) -> None:
-        """Opening again changes nothing, unless a path was removed."""
+        """Opening again changes nothing."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
         listener.open()
         before = self.name_of(listener.descriptors()[0])
         listener.open()
         self.assertEqual(self.name_of(listener.descriptors()[0]), before)
-        os.unlink(self.path)
+
+    def test_rebind(self) -> None:
+        """Only a path that was removed is bound again; the other sockets stay, and the order too."""
+        other = f"{self.path}2"
+        listener = self.listener(f"unix:{other}", "tcp:0:interface=127.0.0.1", f"unix:{self.path}:mode=600")
+        self.assertFalse(listener.rebind())
         listener.open()
-        self.assertTrue(os.path.exists(self.path))
+        self.assertFalse(listener.rebind())
+        before = listener.descriptors()
+        sockets = [os.fstat(each).st_ino for each in before]
+        os.unlink(self.path)
+        self.assertTrue(listener.rebind())
+        after = [os.fstat(each).st_ino for each in listener.descriptors()]
+        self.assertEqual((after[:2], after[2] != sockets[2]), (sockets[:2], True))
+        self.assertEqual(self.name_of(listener.descriptors()[2]), self.path)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        listener.close()
+        self.assertFalse(os.path.exists(self.path) or os.path.exists(other))
 
     def test_close(self) -> None:
         """A closed listener has no descriptors and no path."""

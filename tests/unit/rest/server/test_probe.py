@@ -13,7 +13,7 @@ from tests.unit.server.test_probe import FixedReply
 from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Security
 from unixsvc.errors import BadGateway, Unavailable
-from unixsvc.listen.endpoint import OwnedUNIXServerEndpoint
+from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
 from unixsvc.server.context import HandlerContext
@@ -47,7 +47,7 @@ class ProbeTests(TestCase):
         from twisted.internet import reactor  # late: the import installs the reactor
 
         self.reactor: Any = reactor
-        self.endpoint = OwnedUNIXServerEndpoint(self.reactor, "/nowhere/x.sock", 1, 0o600)
+        self.endpoint = BoundUNIXServerEndpoint(self.reactor, lambda: (-1,))
 
     def handler(self, gateway: Health, token: str = "") -> HttpRequestHandler:
         """A request handler."""
