@@ -22,10 +22,16 @@ def check(session: Session, file: str | None) -> int:
     No service is started, but applications are imported and controllers are created, as in a worker.
     """
     from unixsvc.cli.application_check import check_service  # late: the other commands load no applications
+    from unixsvc.security.control_guard import find_rules
 
     session.config = file or session.config
     settings = session.settings
     problems = 0
+    try:
+        find_rules(settings.control, settings.source)
+    except ConfigError as error:
+        print_error(str(error))
+        problems += 1
     for name, service in settings.services.items():
         try:
             count = check_service(settings, name, service)

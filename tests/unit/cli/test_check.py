@@ -40,6 +40,19 @@ class Check(CommandTestCase):
         self.assertEqual(outcome.out, "home: fine, 1 route\nuser: fine, 6 routes\n")
         self.assertEqual((outcome.code, outcome.err), (0, ""))
 
+    def test_unknown_user(self) -> None:
+        """An unknown user of the control API is a problem; the services are checked nevertheless."""
+        self.configure(
+            "[control]",
+            'read_uids = ["root", "no-such-user"]',
+            "[services.home]",
+            'app = "unix_app.home:app"',
+        )
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.out), (2, "home: fine, 1 route\n"))
+        self.assertIn("control.read_uids: there is no user 'no-such-user'", outcome.err)
+        self.assertEqual(outcome.err.count("\n"), 1)
+
     def test_asks_others(self) -> None:
         """A controller can depend on ``IServices``, as in a worker."""
         self.app(

@@ -40,6 +40,12 @@ class AncestryTests(SynchronousTestCase):
         found = {pid: self.descends(pid) for pid in (101, 102, 60, 50, 1, ORCHESTRATOR)}
         self.assertEqual(found, {101: True, 102: True, 60: False, 50: False, 1: False, ORCHESTRATOR: False})
 
+    def test_first_process(self) -> None:
+        """An orchestrator may be process 1 of a container; a process that was put there has no parent."""
+        self.run_process(70, 0)
+        self.assertFalse(is_descendant(70, 1, self.proc))
+        self.assertTrue(is_descendant(102, 1, self.proc))
+
     def test_names(self) -> None:
         """The name of a program cannot pretend to be another parent."""
         self.run_process(102, 101, ") S 1 1")
