@@ -24,9 +24,11 @@ socket_dir = "run"
 
 [services.user]
 app = "unix_app.user:app"
+boot_timeout = 120
 
 [http]
 app = "tests.browser.order_app:app"
+boot_timeout = 120
 listen = ["unix:web.sock", "tcp:0:interface=127.0.0.1"]
 mounts = { "/my files" = "user:/user" }
 """
