@@ -17,14 +17,11 @@ class EncodingTests(OrchestratorTestCase):
 
     def test_any_locale(self) -> None:
         """With an encoding that lacks a character, printing and logging it works in workers."""
-        for encoding in ("ascii", "latin-1"):
-            running = self.start(environment={"PYTHONIOENCODING": encoding})
-            with self.talk("flooding") as talk:
-                self.assertEqual(talk.ask(id=1, path="/arrow")["code"], 500)
-            running.until("printed →")
-            running.until("/arrow failed", "raised →")
-            running.signal(signal.SIGTERM)
-            self.assertEqual(running.wait(), 0)
+        running = self.start(environment={"PYTHONIOENCODING": "latin-1"})
+        with self.talk("flooding") as talk:
+            self.assertEqual(talk.ask(id=1, path="/arrow")["code"], 500)
+        running.until("printed →")
+        running.until("/arrow failed", "raised →")
 
 
 class StuckLogTests(OrchestratorTestCase):
