@@ -39,8 +39,8 @@ class MemoryTests(OrchestratorTestCase):
 
     config = (
         "[limits]\nmax_buffered_bytes = 16777216\nauthentication_timeout = 60\n"
-        '[services.codes]\napp = "codes:app"\n'
-        '[http]\napp = "codes:app"\nlisten = ["unix:run/http.sock"]\ntoken = "private"\n'
+        '[services.codes]\napp = "codes:app"\nboot_timeout = 60\n'
+        '[http]\napp = "codes:app"\nlisten = ["unix:run/http.sock"]\ntoken = "private"\nboot_timeout = 60\n'
     )
 
     def assert_bounded(self, service: str, connect: Callable[[], socket.socket], start: bytes) -> None:

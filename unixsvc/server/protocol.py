@@ -184,6 +184,8 @@ class ServerProtocol:
             self._handle(ConnectionEvent.FINISH)
         elif timeout is Timeout.INCOMPLETE:
             self.refuse(Incomplete())
+            if not snapshot.partial:  # a client that sends nothing need not be lingered for
+                self.transport.loseConnection()
         elif timeout is Timeout.STALLED:
             self.transport.abortConnection()
 

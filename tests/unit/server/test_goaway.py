@@ -179,7 +179,7 @@ class SilentTests(SynchronousTestCase):
         client = self.silent(Limits(idle_timeout=10))
         client.turn(6)
         self.assertEqual(
-            ([each["code"] for each in client.received()], client.transport.closed), ([408], "half")
+            ([each["code"] for each in client.received()], client.transport.closed), ([408], "lose")
         )
 
 

@@ -54,7 +54,7 @@ class HandlerTests(SynchronousTestCase):
         """Time-outs are checked periodically."""
         _, transport = self.endpoint.connect()
         self.clock.pump([1] * 10)
-        self.assertEqual(transport.closed, "half")
+        self.assertEqual(transport.closed, "lose")
 
     def test_close(self) -> None:
         """It accepts for a last moment before it stops; connected clients stay."""
@@ -101,7 +101,7 @@ class HandlerTests(SynchronousTestCase):
         self.clock.pump([1] * 7)
         self.assertEqual(transport.closed, "")
         self.clock.pump([1] * 2)
-        self.assertEqual(transport.closed, "half")
+        self.assertEqual(transport.closed, "lose")
         self.assertNoResult(done)
 
     def test_reported_late(self) -> None:

@@ -54,7 +54,7 @@ class AuthenticationTimeoutTests(SynchronousTestCase):
             self.assertEqual(client.transport.closed, "")
             client.turn(1)
             self.assertEqual([each["code"] for each in client.received()], [408])
-            self.assertEqual(client.transport.closed, "half")
+            self.assertEqual(client.transport.closed, "lose")
 
     def test_partial(self) -> None:
         """Bytes that are no whole message do not help."""
@@ -102,7 +102,7 @@ class AuthenticationTimeoutTests(SynchronousTestCase):
         """A shorter idle time-out holds for all clients."""
         client = server("required", idle_timeout=2)
         client.turn(3)
-        self.assertEqual(client.transport.closed, "half")
+        self.assertEqual(client.transport.closed, "lose")
 
 
 class UserConnection(ServerProtocol):
