@@ -30,16 +30,15 @@ def socket_path(socket_dir: str, service: str) -> str:
     return path
 
 
-def prepare_directory(path: str) -> None:
-    """Create the directory with mode 0700, or check that an existing one is safe for sockets.
+def prepare_directory(path: str, mode: int = 0o700) -> None:
+    """Create the directory, or check that an existing one is safe for sockets.
 
+    :param mode: of a new directory, under any umask.
     :raises ConfigError: if it is not a directory, belongs to another user, or other users can write to it or
         could put another one in its place.
     """
     try:
-        _make_parents(path)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
+        _make(path, mode)
     except OSError as error:
         raise ConfigError(path, f"cannot be made: {error.strerror}", "choose another socket_dir") from None
     check_directory(path)
@@ -64,14 +63,16 @@ def check_directory(path: str) -> None:
     if state.st_uid not in (os.geteuid(), 0):
         raise ConfigError(path, f"belongs to another user (uid {state.st_uid})", "choose another socket_dir")
     if state.st_mode & stat.S_IWOTH:
-        mode = f"mode {stat.S_IMODE(state.st_mode):04o}"
-        raise ConfigError(path, f"others can write to it ({mode})", f"run: chmod o-w {path}")
+        problem = f"others can write to it (mode {stat.S_IMODE(state.st_mode):04o})"
+        raise ConfigError(path, problem, f"run: chmod o-w {path}")
 
 
-def _make_parents(path: str) -> None:
-    umask = os.umask(0o022)  # under another one, other users might be able to write to them
+def _make(path: str, mode: int) -> None:
+    umask = os.umask(0o022)  # under another one, other users might be able to write to the parents
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
     finally:
         os.umask(umask)
 

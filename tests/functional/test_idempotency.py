@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import random
 import signal
+import sqlite3
 import stat
 import threading
 import time
@@ -25,12 +27,12 @@ _THREADS = 8
 class IdempotencyTests(OrchestratorTestCase):
     """Four workers."""
 
-    config = '[services.counting]\napp = "counting:app"\nworkers = 4\n'
+    config = '[services.counting]\napp = "counting:app"\nworkers = 4\nboot_timeout = 60\n'
 
     @property
     def file(self) -> Path:
         """The path of the database."""
-        return Path(self.folder, "run", ".answers_counting.sqlite3")
+        return Path(self.folder, "run", ".answers_counting", "answers.sqlite3")
 
     def runs(self) -> Counter[str]:
         """The number of runs by name."""
@@ -117,19 +119,47 @@ class IdempotencyTests(OrchestratorTestCase):
         self.assertEqual(self.runs()["x"], 1)
 
     def test_no_file_without_keys(self) -> None:
-        """The file is created for the first key, for its user only."""
+        """The file and its directory are created for the first key, for their user only."""
         self.start()
         with self.talk("counting") as talk:
             talk.ask(id=1, method="POST", path="/run", data={"name": "x"})
-        self.assertFalse(self.file.exists())
+        self.assertFalse(self.file.parent.exists())
         self.post("a", name="x")
-        for each in self.file.parent.glob(".answers*"):
+        self.assertEqual(stat.S_IMODE(self.file.parent.stat().st_mode), 0o700)
+        for each in self.file.parent.iterdir():
             self.assertEqual(stat.S_IMODE(each.stat().st_mode), 0o600, each)
         self.assertTrue(self.file.exists())
 
+    def test_lock_of_another_program(self) -> None:
+        """A program that holds a lock on the socket directory does not hold up the service."""
+        self.start()
+        folder = os.open(self.file.parent.parent, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        self.assertEqual(self.post("a", name="x")["code"], 200)
+
+    def test_stopped_worker(self) -> None:
+        """A worker that is stopped while it has the lock holds up keys until it goes on, and no worker."""
+        self.start()
+        self.post("a", name="x")
+        holder = sqlite3.connect(self.file, isolation_level=None)
+        self.addCleanup(holder.close)
+        holder.execute("BEGIN IMMEDIATE")
+        data = {"name": "y"}
+        with self.talk("counting") as keyed, self.talk("counting") as plain:
+            keyed.send(id=1, method="POST", path="/run", data=data, meta={"idempotency_key": "b"})
+            for number in range(2, 12):
+                reply = plain.ask(id=number, method="POST", path="/run", data={"name": "z"})
+                self.assertEqual(reply["code"], 200)
+            holder.execute("ROLLBACK")
+            self.assertIn(keyed.receive()["code"], (200, 503))
+        self.assertEqual(self.post("b", name="y")["code"], 200)
+        self.assertEqual(self.runs()["y"], 1)
+
     def test_damaged(self) -> None:
         """A damaged file prevents the start and is named in the error."""
-        os.mkdir(os.path.join(self.folder, "run"), 0o700)
+        for each in self.file.parent.parent, self.file.parent:
+            os.mkdir(each, 0o700)
         self.file.write_bytes(b"nonsense" * 1000)
         self.file.chmod(0o600)
         running = self.start(ready=False)
@@ -137,20 +167,24 @@ class IdempotencyTests(OrchestratorTestCase):
 
     @skipIf(os.geteuid() != 0, "only root can run workers as another user")
     def test_other_user(self) -> None:
-        """Workers of another user serve requests without keys; with keys, if they may create the file."""
+        """Workers of another user have a directory of their own; only they can write to it, and root."""
         os.chmod(self.folder, 0o755)
         self.configure(self.config + 'user = "nobody"\n')
         Path(self.folder, "runs").touch()
         os.chmod(Path(self.folder, "runs"), 0o666)
         running = self.start()
-        with self.talk("counting") as talk:
-            self.assertEqual(talk.ask(id=1, method="POST", path="/run", data={"name": "x"})["code"], 200)
-        self.assertEqual(self.post("a", name="y")["code"], 503)
-        running.until(str(self.file), "cannot be stored")
-        os.chown(self.file.parent, 0, pwd.getpwnam("nobody").pw_gid)
-        self.file.parent.chmod(0o770)
         self.assertEqual([self.post("a", name="y")["code"] for _ in range(5)], [200] * 5)
-        self.assertEqual(self.runs(), {"x": 1, "y": 1})
+        self.assertEqual(self.runs(), {"y": 1})
+        run, nobody = self.file.parent.parent, pwd.getpwnam("nobody")
+        self.assertEqual((run.stat().st_uid, stat.S_IMODE(run.stat().st_mode)), (0, 0o711))
+        for each in self.file.parent, *self.file.parent.iterdir():
+            state = each.stat()
+            self.assertEqual((state.st_uid, state.st_gid), (nobody.pw_uid, nobody.pw_gid), each)
+        running.signal(signal.SIGTERM)
+        running.wait()
+        self.configure(self.config)
+        running = self.start(ready=False)
+        running.until(str(self.file.parent), f"belongs to uid {nobody.pw_uid}, and the workers run as uid 0")
 
     def test_killed_at_random(self) -> None:
         """While workers are killed, each key with a result runs once, all others at most once."""

@@ -54,10 +54,14 @@ class PrepareTests(SynchronousTestCase):
             self.assertIn(word, line)
 
     def test_made(self) -> None:
-        """It is created with mode 0700 under any umask, with parents that only their owner can write to."""
+        """It is created under any umask, by default with mode 0700; only their owner can write to parents."""
         self.path = os.path.join(self.path, "deep", "down")
-        previous = os.umask(0o000)
+        previous = os.umask(0o077)
         self.addCleanup(os.umask, previous)
+        prepare_directory(self.path, 0o711)
+        self.assertEqual(self.mode(), 0o711)
+        os.rmdir(self.path)
+        os.umask(0o000)
         prepare_directory(self.path)
         self.assertEqual(self.mode(), 0o700)
         for parent in "run", "run/deep":

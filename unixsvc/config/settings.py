@@ -137,6 +137,7 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     :ivar options: passed to the container of the application.
     :ivar answer_ttl: how long a reply is kept for its idempotency key, in seconds.
     :ivar max_answers: maximum number of replies kept.
+    :ivar max_answer_bytes: maximum size of all replies kept.
 
     The last ten override the keys of :class:`Limits` for this service.
     """
@@ -163,6 +164,7 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     options: dict[str, Any] = {}  # TOML values of any shape: the application knows which
     answer_ttl: Seconds = 600.0
     max_answers: Count = 10_000
+    max_answer_bytes: Count = 67_108_864
     request_timeout: Seconds | None = None
     message_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
@@ -232,6 +234,11 @@ class Settings(Struct, frozen=True):
     http: Http | None = None
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
+
+    @property
+    def directory_mode(self) -> int:
+        """The mode of a new socket directory. Workers that run as other users must be able to enter it."""
+        return 0o711 if any(service.user for service in self.services.values()) else 0o700
 
 
 def start_order(services: dict[str, ServiceSettings], source: str = "services") -> list[str]:

@@ -124,13 +124,18 @@ class IIdempotencyStore(Interface):
         :returns: None if the action is to run now; the caller then calls :meth:`finish`. Otherwise the
             fingerprint of the first request, and its reply, or None while the action runs.
         :raises unixsvc.errors.Unavailable: if the start cannot be recorded; the action must not run then.
+        :raises unixsvc.datasource.idempotency.database.LockHeld: if it can be tried again soon.
         """
 
     def finish(key: bytes, reply: Reply) -> None:
         """Store the reply of an action that :meth:`begin` has recorded.
 
-        :raises unixsvc.errors.Unavailable: if it cannot be stored.
+        :raises unixsvc.errors.Unavailable: if it cannot be stored; the outcome of the action is unknown then.
+        :raises unixsvc.datasource.idempotency.database.LockHeld: if it can be tried again soon.
         """
+
+    def abandon(key: bytes) -> None:
+        """Do not try again to store the reply of an action: its outcome is unknown then."""
 
 
 class IServices(Interface):

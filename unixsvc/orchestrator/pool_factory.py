@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.datasource.idempotency.directory import directory_path, make_directory
 from unixsvc.errors import ConfigError
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.inline import InlinePool
@@ -111,6 +112,7 @@ class PoolFactory:
         """
         service = settings.services[name]
         config = self._worker_config(name, settings, service)
+        _make_answers_directory(config)
         self._specs += 1
         return WorkerSpec(
             number=self._specs,
@@ -178,6 +180,15 @@ class PoolFactory:
             socket_dir=settings.socket_dir,
             http=settings.http if name == HTTP_SERVICE else None,
         )
+
+
+def _make_answers_directory(config: WorkerConfig) -> None:
+    """Make the directory of idempotency keys for workers of another user, who may not make it."""
+    uid, gid = config.privileges.uid, config.privileges.gid
+    if config.settings.isolation == "inline" or uid is None or gid is None:
+        return
+    if uid != os.geteuid():
+        make_directory(directory_path(config.socket_dir, config.service), uid, gid)
 
 
 def check_passed_sockets(passed: Mapping[str, socket.socket], settings: Settings) -> None:

@@ -12,7 +12,8 @@ from zope.interface.verify import verifyObject
 
 from unixsvc.config.http import Http
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
-from unixsvc.datasource.idempotency.store import IdempotencyStore, store_path
+from unixsvc.datasource.idempotency.directory import directory_path
+from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
@@ -157,9 +158,10 @@ def handler_context(
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:
     store = IdempotencyStore(
-        store_path(config.socket_dir, config.service),
+        directory_path(config.socket_dir, config.service),
         ttl=config.settings.answer_ttl,
         max_replies=config.settings.max_answers,
+        max_bytes=config.settings.max_answer_bytes,
     )
     store.check()
     return store

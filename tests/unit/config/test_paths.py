@@ -50,6 +50,12 @@ class LocationTests(ConfigTestCase):
             self.assertEqual(settings.socket_dir, found)
             self.assertEqual(settings.token_file, f"{self.folder}/etc/.auth_token")
 
+    def test_mode_of_directory(self) -> None:
+        """Others can enter a new socket directory only if workers run as other users."""
+        self.assertEqual(self.load().directory_mode, 0o700)
+        self.write(SERVICE + 'user = "nobody"\n')
+        self.assertEqual(load_settings(cwd=self.folder).directory_mode, 0o711)
+
     def test_fallback(self) -> None:
         """Without a configured socket directory, the environment decides."""
         self.set_environment("RUNTIME_DIRECTORY", "/run/shop")

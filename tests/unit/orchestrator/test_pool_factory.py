@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from typing import Any
+from unittest import skipIf
 
 from msgspec.structs import replace
 
@@ -119,6 +120,21 @@ class SpecTests(FactoryTestCase):
         wrong = self.settings(home=service(user="no-such-user"))
         error = self.assertRaises(ConfigError, self.factory.make_spec, "home", wrong)
         self.assertIn("services.home.user", str(error))
+
+    @skipIf(os.geteuid() != 0, "only root can run workers as another user")
+    def test_directory_of_keys(self) -> None:
+        """Workers of another user get a directory for idempotency keys; others make theirs later."""
+        other, group = service(user="nobody"), service(group="nogroup")
+        inline = service(user="nobody", isolation="inline")
+        settings = self.settings(other=other, group=group, inline=inline, home=service())
+        for name in settings.services:
+            self.factory.make_spec(name, settings)
+        self.assertEqual(os.listdir(self.folder), [".answers_other"])
+        state = os.stat(os.path.join(self.folder, ".answers_other"))
+        self.assertEqual((state.st_uid, state.st_gid), (65534, 65534))
+        wrong = self.settings(other=service(user="daemon"))
+        error = self.assertRaises(ConfigError, self.factory.make_spec, "other", wrong)
+        self.assertIn("belongs to uid 65534, and the workers run as uid 1; remove it", str(error))
 
 
 class PoolTests(FactoryTestCase):

@@ -10,64 +10,84 @@ import stat
 import time
 from typing import Final, TypeAlias
 
-__all__ = ["LOCK_TIMEOUT", "Values", "execute", "inode_of", "open_database"]
+from unixsvc.datasource.idempotency.directory import make_directory
+from unixsvc.lock_file import open_lock_file
+
+__all__ = ["LockHeld", "Values", "database_path", "execute", "inode_of", "open_database"]
 
 Values: TypeAlias = tuple[bytes | str | int | float | None, ...]
 
-# Other workers hold the lock of the file for microseconds, and the kernel releases the locks of killed
-# processes. This is the time that the reactor may block if a worker was stopped while it wrote, in seconds.
-LOCK_TIMEOUT: Final = 1.0
 # SQLite's own retries start at 1 ms and slow down: with four busy workers, one waited for half a second.
 _RETRY_INTERVAL: Final = 0.000_05
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 # synchronous=OFF: the kernel has the data that a process wrote, even if the process is killed. NORMAL would
 # wait for the disk now and then, and helps only after a loss of power.
-_SETUP: Final = f"""
+_SETTINGS: Final = "PRAGMA synchronous = OFF"
+# The index has all columns that pruning reads.
+_SCHEMA: Final = f"""
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS answers (
     key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL, owner TEXT NOT NULL, begun REAL NOT NULL,
-    answered REAL, code INTEGER, body BLOB, message TEXT, detail BLOB,
+    answered REAL, size INTEGER, code INTEGER, body BLOB, message TEXT, detail BLOB,
     location TEXT
 );
-CREATE INDEX IF NOT EXISTS by_answered ON answers (answered);
+CREATE INDEX IF NOT EXISTS by_answered ON answers (answered, size);
 PRAGMA user_version = {_VERSION};
-PRAGMA busy_timeout = 0;
 """
 
 
-def open_database(path: str) -> sqlite3.Connection:
-    """Open the file and create it if it does not exist.
+class LockHeld(Exception):
+    """Another process holds the lock of the file. The call has changed nothing and can be repeated."""
 
-    :param path: empty for a database in memory.
-    :raises OSError: if the file cannot be created, or if other users may access it.
+
+def database_path(directory: str) -> str:
+    """Return the path of the file in the directory of a service."""
+    return os.path.join(directory, "answers.sqlite3")
+
+
+def open_database(directory: str) -> sqlite3.Connection:
+    """Open the file in a directory, and create both if they do not exist.
+
+    :param directory: empty for a database in memory.
+    :raises LockHeld: if another process opens it.
+    :raises unixsvc.errors.ConfigError: if the directory or a file cannot be created, or is not only ours.
+    :raises OSError: as well.
     :raises sqlite3.Error: if the file is not a database of this version.
     """
-    if not path:
+    if not directory:
         return _set_up(sqlite3.connect(":memory:", isolation_level=None))
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    make_directory(directory, os.geteuid())
+    lock_path = os.path.join(directory, "lock")
+    lock = open_lock_file(lock_path)
     try:
         # One process at a time: SQLite does not wait if two processes switch a file to WAL.
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        _acquire(lock, lock_path)
+        path = database_path(directory)
         _create(path)
-        return _set_up(sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None))
+        return _set_up(sqlite3.connect(path, timeout=0.0, isolation_level=None))
     finally:
-        os.close(folder)
+        os.close(lock)
 
 
-def execute(database: sqlite3.Connection, statement: str, values: Values) -> sqlite3.Cursor:
-    """Execute a statement, with retries while another process holds the lock.
+def execute(
+    database: sqlite3.Connection, statement: str, values: Values, patience: float = 0.0
+) -> sqlite3.Cursor:
+    """Execute a statement.
 
-    :raises sqlite3.Error: if the statement fails, or after :data:`LOCK_TIMEOUT`.
+    :param patience: the time for which it is tried again while another process holds the lock, in seconds.
+    :raises LockHeld: if another process holds it still.
+    :raises sqlite3.Error: if the statement fails.
     """
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    deadline = time.monotonic() + patience
     while True:
         try:
             return database.execute(statement, values)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the other bits are the reason
                 raise
+            if time.monotonic() >= deadline:
+                raise LockHeld from error
         time.sleep(_RETRY_INTERVAL)
 
 
@@ -91,13 +111,24 @@ def _create(path: str) -> None:
         raise PermissionError("it is not a regular file of this user with the mode 0600")
 
 
+def _acquire(lock: int, path: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LockHeld from error
+    if os.fstat(lock).st_ino != inode_of(path):
+        raise LockHeld  # it was removed meanwhile, and another process may have the new one
+
+
 def _set_up(database: sqlite3.Connection) -> sqlite3.Connection:
     try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
+        (version,) = execute(database, "PRAGMA user_version", ()).fetchone()
+        if version == 0:
+            database.executescript(_SCHEMA)
+        elif version != _VERSION:
             raise sqlite3.DatabaseError(f"it was written by another version of unixsvc (format {version})")
-        database.executescript(_SETUP)
-    except sqlite3.Error:
+        execute(database, _SETTINGS, ())
+    except (sqlite3.Error, LockHeld):
         database.close()
         raise
     return database

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from unixsvc.datasource.idempotency.database import LockHeld
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.idempotency_key import META_KEY, SAFE_METHODS, fingerprint_of, invalid_key, own_key
@@ -24,12 +25,18 @@ from unixsvc.errors import (
     ServiceError,
     Unavailable,
 )
+from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["IdempotentDatasource"]
 
-# The interval of polling for the reply of another worker grows from the first to the second, in seconds.
+# The interval of polling for the reply or the lock of another worker grows from the first to the second, in
+# seconds.
 _MIN_INTERVAL: Final = 0.005
 _MAX_INTERVAL: Final = 0.25
+# Deadlines for the lock that a stopped worker can hold, in seconds. A key that cannot be recorded is refused
+# soon. A reply waits until the watchdog has killed such a worker.
+_BEGIN_TIMEOUT: Final = 1.0
+_STORE_TIMEOUT: Final = 30.0
 # The codes of aborted actions: cancelled by the caller, by the end of the worker, or at the deadline.
 _ABORTED: Final = frozenset({Cancelled.code, Unavailable.code, DeadlineExceeded.code})
 
@@ -57,6 +64,7 @@ class IdempotentDatasource:
         self._check = check
         self._store = store
         self._reactor = reactor
+        self._log = LimitedLogger(__name__)
         # The actions that run in this worker by key, with the requests that wait for their replies.
         self._running: dict[bytes, list[Deferred[Reply]]] = {}
 
@@ -72,7 +80,7 @@ class IdempotentDatasource:
         fingerprint = fingerprint_of(request)
         key = own_key(request, fingerprint)
         interval = _MIN_INTERVAL
-        while (record := self._store.begin(key, fingerprint)) is not None:
+        while (record := await self._begin(key, fingerprint)) is not None:
             first_fingerprint, reply = record
             if first_fingerprint != fingerprint:
                 raise invalid_key("was used for another request")
@@ -85,6 +93,19 @@ class IdempotentDatasource:
             await deferLater(self._reactor, interval)
             interval = min(2 * interval, _MAX_INTERVAL)
         return await self._run(key, request)
+
+    async def _begin(self, key: bytes, fingerprint: bytes) -> tuple[bytes, Reply | None] | None:
+        """Record the start of an action, as soon as the lock of the store is free."""
+        deadline, interval = self._reactor.seconds() + _BEGIN_TIMEOUT, _MIN_INTERVAL
+        while True:
+            try:
+                return self._store.begin(key, fingerprint)
+            except LockHeld as error:
+                if self._reactor.seconds() >= deadline:
+                    self._log.failure("a key was not recorded, as another process holds the lock", error)
+                    raise Unavailable from error
+            await deferLater(self._reactor, interval)
+            interval = min(2 * interval, _MAX_INTERVAL)
 
     async def _run(self, key: bytes, request: Request) -> Reply:
         self._running[key] = []
@@ -109,11 +130,25 @@ class IdempotentDatasource:
 
     def _finish(self, key: bytes, reply: Reply) -> None:
         waiting = self._running.pop(key)
-        # The store logs its failures. The action has run, so its caller gets the reply in any case.
-        with contextlib.suppress(Unavailable):
-            self._store.finish(key, reply)
+        self._store_reply(key, reply, self._reactor.seconds() + _STORE_TIMEOUT)
         for deferred in waiting:
             deferred.callback(reply)  # ignored if it was cancelled
+
+    def _store_reply(
+        self, key: bytes, reply: Reply, deadline: float, interval: float = _MIN_INTERVAL
+    ) -> None:
+        """Store a reply, as soon as the lock of the store is free. The caller has got it by then."""
+        try:
+            # The store logs its failures. The action has run, so its caller gets the reply in any case.
+            with contextlib.suppress(Unavailable):
+                self._store.finish(key, reply)
+        except LockHeld as error:
+            if self._reactor.seconds() >= deadline:
+                self._log.failure("a reply was not stored, as another process holds the lock", error)
+                self._store.abandon(key)
+                return
+            again = min(2 * interval, _MAX_INTERVAL)
+            self._reactor.callLater(interval, self._store_reply, key, reply, deadline, again)
 
 
 def _storable(error: ServiceError) -> Reply:

@@ -11,8 +11,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from unixsvc.datasource.idempotency.database import database_path
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
-from unixsvc.datasource.idempotency.store import IdempotencyStore, store_path
+from unixsvc.datasource.idempotency.directory import directory_path
+from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Peer, Reply, Request
 from unixsvc.errors import ServiceError
@@ -68,23 +70,26 @@ class StoreTestCase(SynchronousTestCase):
 
     ttl = 100.0
     max_replies = 10
+    max_bytes = 10_000
 
     def setUp(self) -> None:
-        """Create a directory without a file."""
+        """Create a socket directory without a file."""
         self.clock = Clock()
         self.clock.advance(1_000_000.0)
-        self.folder = self.mktemp()
+        self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
-        self.path = store_path(os.path.abspath(self.folder), "items")
+        self.directory = directory_path(self.folder, "items")
+        self.path = database_path(self.directory)
         self.alive = {"A", "B"}
         self.a, self.b = self.store("A"), self.store("B")
 
-    def store(self, owner: str, path: str | None = None) -> IdempotencyStore:
+    def store(self, owner: str, directory: str | None = None) -> IdempotencyStore:
         """The store of a worker."""
         store = IdempotencyStore(
-            self.path if path is None else path,
+            self.directory if directory is None else directory,
             ttl=self.ttl,
             max_replies=self.max_replies,
+            max_bytes=self.max_bytes,
             owner=owner,
             is_alive=lambda owner: owner in self.alive,
             now=self.clock.seconds,

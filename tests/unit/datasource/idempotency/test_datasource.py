@@ -21,6 +21,7 @@ from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Grant, Peer, Reply, Request
 from unixsvc.errors import (
     Cancelled,
+    ConfigError,
     Conflict,
     DeadlineExceeded,
     Invalid,
@@ -213,17 +214,17 @@ class OnceTests(StoreTestCase):
         datasource = self.datasource(self.store("A", "/proc/none"), self.actions)
         self.failureResultOf(self.start(datasource, keyed()), Unavailable)
         self.assertEqual(self.actions.runs, [])
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ConfigError)), 1)
 
     def test_result_not_stored(self) -> None:
         """If the reply cannot be stored, its caller and waiting requests get it all the same."""
         self.actions.waits = Deferred()
         first, second = self.start(self.here, keyed()), self.start(self.here, keyed())
         self.a.close()
-        self.patch(self.a, "_path", "/proc/none")
+        self.patch(self.a, "_directory", "/proc/none")
         self.actions.waits.callback(None)
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (FIRST, FIRST))
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ConfigError)), 1)
 
 
 class RealRouterTests(SynchronousTestCase):

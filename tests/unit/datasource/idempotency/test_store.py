@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import StoreTestCase
-from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, IdempotencyStore, store_path
+from unixsvc.datasource.idempotency.directory import directory_path
+from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, TOO_LARGE, IdempotencyStore
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
-from unixsvc.errors import ConfigError, Unavailable
 
 FAILURE = Reply(418, b"", "I'm a teapot", {"lid": [None, "open", 1.5]})
 
@@ -67,9 +65,10 @@ class AnswersTests(StoreTestCase):
             return False
 
         looks = IdempotencyStore(
-            self.path,
+            self.directory,
             ttl=self.ttl,
             max_replies=self.max_replies,
+            max_bytes=self.max_bytes,
             owner="B",
             is_alive=ends,
             now=self.clock.seconds,
@@ -125,6 +124,39 @@ class AnswersTests(StoreTestCase):
             self.keys(), {b"runs"} | {b"%d" % number for number in range(3, self.max_replies + 3)}
         )
 
+    def test_most_bytes(self) -> None:
+        """Above the limit in bytes, the oldest replies are removed."""
+        for number in range(40):
+            self.clock.advance(1.0)
+            self.a.begin(b"%d" % number, b"f")
+            self.a.finish(b"%d" % number, Reply(200, b"x" * 1200))
+        kept = {b"%d" % number for number in range(40 - self.max_bytes // 1206, 40)}
+        self.assertEqual(self.keys(), kept)
+
+    def test_size(self) -> None:
+        """All parts of a reply count."""
+        for key, reply in (
+            (b"a", Reply(200, b"x" * 6000)),
+            (b"b", Reply(409, b"", "Conflict", "x" * 6000)),
+            (b"c", Reply(200, b"1", location="/" + "x" * 6000)),
+        ):
+            self.clock.advance(1.0)
+            self.a.begin(key, b"f")
+            self.a.finish(key, reply)
+            self.assertEqual(self.keys(), {key})
+
+    def test_large_reply(self) -> None:
+        """A reply above the limit is not stored, and other ones stay: its action is not run again."""
+        self.a.begin(b"k", b"f")
+        self.a.finish(b"k", FAILURE)
+        self.a.begin(b"large", b"f")
+        self.a.finish(b"large", Reply(200, b"x" * (self.max_bytes + 1)))
+        for each in self.a, self.b:
+            self.assertEqual(each.begin(b"large", b"f"), (b"f", TOO_LARGE))
+            self.assertEqual(each.begin(b"k", b"f"), (b"f", FAILURE))
+        self.assertEqual(TOO_LARGE.code, 409)
+        self.assertIn("too large", TOO_LARGE.detail)
+
     def keys(self) -> set[bytes]:
         """The keys in the file."""
         base = sqlite3.connect(self.path)
@@ -135,7 +167,7 @@ class AnswersTests(StoreTestCase):
 
     def test_in_memory(self) -> None:
         """Without a directory, the store is in memory and not shared."""
-        self.assertEqual(store_path("", "items"), "")
+        self.assertEqual(directory_path("", "items"), "")
         memory = self.store("A", "")
         memory.check()
         self.assertIsNone(memory.begin(b"k", b"f"))
@@ -144,103 +176,18 @@ class AnswersTests(StoreTestCase):
         self.assertIsNone(self.store("B", "").begin(b"k", b"f"))
 
 
-class FileTests(StoreTestCase):
-    """The database file."""
+class FewLargeRepliesTests(StoreTestCase):
+    """A store whose limit of replies is not reached."""
 
-    def test_made_late(self) -> None:
-        """The file is created for the first key, with the mode 0600, as the files of SQLite beside it."""
-        self.a.check()
-        self.assertEqual(os.listdir(self.folder), [])
-        before = os.umask(0)
-        self.addCleanup(os.umask, before)
-        self.a.begin(b"k", b"f")
-        found = sorted(os.listdir(self.folder))
-        self.assertEqual(found, [".answers_items.sqlite3" + each for each in ("", "-shm", "-wal")])
-        for each in found:
-            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.folder, each)).st_mode), 0o600)
+    max_replies = 1_000_000
 
-    def assert_unusable(self, *words: str) -> None:
-        """The start of a worker fails, naming the file; a request with a key gets 503, which is logged."""
-        error = self.assertRaises(ConfigError, self.a.check)
-        self.assertEqual(error.where, self.path)
-        for word in words:
-            self.assertIn(word, str(error))
-        self.assert_unavailable()
-
-    def assert_unavailable(self) -> None:
-        """A request with a key gets 503, and the reason is logged."""
-        self.assertRaises(Unavailable, self.a.begin, b"k", b"f")
-        self.assertEqual(len(self.flushLoggedErrors(OSError, sqlite3.Error)), 1)
-
-    def test_damaged(self) -> None:
-        """The file is not a database."""
-        with open(self.path, "wb") as file:
-            file.write(b"nonsense" * 1000)
-        os.chmod(self.path, 0o600)
-        self.assert_unusable("not a database", "remove it")
-
-    def test_other_version(self) -> None:
-        """The file has another format version."""
-        self.a.begin(b"k", b"f")
-        self.a.close()
-        with sqlite3.connect(self.path) as base:
-            base.execute("PRAGMA user_version = 7")
-        base.close()
-        self.assert_unusable("another version of unixsvc (format 7)")
-
-    def test_readable_by_others(self) -> None:
-        """A file that other users can read is not used."""
-        self.a.begin(b"k", b"f")
-        self.a.close()
-        os.chmod(self.path, 0o640)
-        self.assert_unusable("0600")
-
-    def test_link(self) -> None:
-        """A symbolic link is not followed."""
-        os.symlink(os.path.join(self.folder, "elsewhere"), self.path)
-        self.assert_unusable("0600")
-        self.assertFalse(os.path.exists(os.path.join(self.folder, "elsewhere")))
-
-    def test_directory(self) -> None:
-        """A path that is not a regular file is not used."""
-        os.mkdir(self.path, 0o700)
-        self.assert_unusable("0600")
-
-    def test_no_folder(self) -> None:
-        """A missing directory does not prevent the start; the first key gets 503."""
-        os.rmdir(self.folder)
-        self.a.check()
-        self.assert_unavailable()
-        os.mkdir(self.folder)
-        self.assertIsNone(self.a.begin(b"k", b"f"))
-
-    def test_result_not_stored(self) -> None:
-        """A failure to store a reply is raised and logged; the outcome of the key is unknown then."""
-        self.a.begin(b"k", b"f")
-        self.a.close()
-        os.rename(self.path, self.path + ".away")
-        os.mkdir(self.path)
-        self.assertRaises(Unavailable, self.a.finish, b"k", FAILURE)
-        self.assertEqual(len(self.flushLoggedErrors(OSError, sqlite3.Error)), 1)
-        os.rmdir(self.path)
-        os.rename(self.path + ".away", self.path)
-        self.assertEqual(self.a.begin(b"k", b"f"), (b"f", OUTCOME_UNKNOWN))
-
-    def test_removed(self) -> None:
-        """If the file is removed, all workers use one new file; running actions store their replies there."""
-        self.a.begin(b"k", b"f")
-        self.b.begin(b"l", b"f")
-        for each in os.listdir(self.folder):
-            os.unlink(os.path.join(self.folder, each))
-        self.a.finish(b"k", FAILURE)
-        for each in (self.b, self.store("C")):
-            self.assertEqual(each.begin(b"k", b"f"), (b"f", FAILURE))
-
-    def test_checked(self) -> None:
-        """Checking a file changes nothing and leaves no descriptor open."""
-        self.a.begin(b"k", b"f")
-        self.a.finish(b"k", FAILURE)
-        self.a.close()
-        self.b.check()
-        self.assertEqual(os.listdir(self.folder), [".answers_items.sqlite3"])
-        self.assertEqual(self.b.begin(b"k", b"f"), (b"f", FAILURE))
+    def test_most_bytes(self) -> None:
+        """The bytes of all replies exceed their limit by at most a 16th, and one reply."""
+        for number in range(100):
+            self.clock.advance(1.0)
+            self.a.begin(b"%d" % number, b"f")
+            self.a.finish(b"%d" % number, Reply(200, b"x" * 296))
+            base = sqlite3.connect(self.path)
+            ((size,),) = base.execute("SELECT sum(length(body) + 4) FROM answers").fetchall()
+            base.close()
+            self.assertLessEqual(size, self.max_bytes * 17 / 16 + 300)
