@@ -183,7 +183,6 @@ class TokenKeeper:
             raise Conflict(
                 f"the token cannot be replaced: {error.filename or file}: {error.strerror}"
             ) from None
-        self._watch.has_changed()  # by ourselves
         self._shared = new
         await self._accept_also()
         self._log.info(

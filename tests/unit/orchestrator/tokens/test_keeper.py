@@ -259,6 +259,15 @@ class FileTests(KeeperTestCase):
         self.do(self.keeper.rotate(0.0))
         self.assertEqual(self.shared(), [digest_of(read_token(self.file))])
 
+    def test_in_several_steps(self) -> None:
+        """A file that changes between two looks is being written: it is read when it has stayed the same."""
+        for text in ("", "nonsense", TOKEN[:10], OTHER):
+            write_private(self.file, text)
+            self.assertEqual((self.sent, self.lines("error")), ([], []))
+            self.wait(2)
+        self.wait(2)
+        self.assertEqual((self.shared(), self.lines("error")), ([digest_of(OTHER)], []))
+
     def test_reload(self) -> None:
         """A reload reads the file at once."""
         write_private(self.file, OTHER)
