@@ -3,7 +3,6 @@
 # Annotations are not postponed: msgspec would compile the text of each when a worker starts.
 
 import graphlib
-import os
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -114,7 +113,7 @@ class ResourceLimits(Struct, frozen=True, forbid_unknown_fields=True):
 class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The keys that ``[services.NAME]`` and ``[http]`` have in common.
 
-    :ivar workers: number of processes; ``auto`` is one for each CPU core.
+    :ivar workers: number of processes; ``auto`` is one for each CPU that the orchestrator may use.
     :ivar threads: number of blocking actions that run at the same time in each worker.
     :ivar depends_on: services that must be ready before this one starts and that stop after it.
     :ivar essential: whether the orchestrator exits with code 4 when this service has failed.
@@ -179,7 +178,11 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     @property
     def worker_count(self) -> int:
         """The number of processes on this machine."""
-        return (os.cpu_count() or 1) if self.workers == "auto" else self.workers
+        if self.workers != "auto":
+            return self.workers
+        from unixsvc.config.cpus import available_cpus  # late: only the orchestrator counts them
+
+        return available_cpus()
 
     def limits(self, general: Limits) -> Limits:
         """The limits of this service: its own, else the general ones."""

@@ -8,6 +8,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.control import ControlAccess
+from unixsvc.config.cpus import available_cpus
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Limits, Log, ResourceLimits, Security, ServiceSettings, Settings
 from unixsvc.errors import ConfigError
@@ -139,7 +140,7 @@ class LoadTests(ConfigTestCase):
             max_inflight=60, environment={"LANG": "C"}, options={"deep": {"list": [1, "x"]}},
         )  # fmt: skip
         self.assertEqual(home, expected)
-        self.assertEqual(home.worker_count, os.cpu_count())
+        self.assertEqual(home.worker_count, available_cpus())
 
     def test_defaults(self) -> None:
         """The defaults are as documented."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.unit.orchestrator.fake_pools import ServicesTestCase, service
 from tests.unit.orchestrator.pool.fake_processes import TOKEN
 from tests.unit.orchestrator.pool.test_process import Owner
+from unixsvc.config.cpus import available_cpus
 from unixsvc.config.settings import Limits, Log, Security
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
@@ -75,7 +76,7 @@ class SpecTests(FactoryTestCase):
 
     def test_workers(self) -> None:
         """The number of workers is the configured one, unless another is given."""
-        for workers, wanted, found in (3, None, 3), (3, 5, 5), ("auto", None, os.cpu_count() or 1):
+        for workers, wanted, found in (3, None, 3), (3, 5, 5), ("auto", None, available_cpus()):
             settings = self.settings(home=service(workers=workers))
             self.assertEqual(self.factory.make_spec("home", settings, wanted=wanted).wanted, found)
 
