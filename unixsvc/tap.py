@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from unixsvc.standard_descriptors import open_standard_descriptors
+
+open_standard_descriptors()  # before the other imports, as these open files
+
 import io
 import os
 import select

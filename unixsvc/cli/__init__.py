@@ -11,6 +11,9 @@ def main() -> int:
     """Run the command of ``sys.argv``; the exit code."""
     try:
         # Imported here, so that Ctrl-C during the import prints no traceback.
+        from unixsvc.standard_descriptors import open_standard_descriptors
+
+        open_standard_descriptors()
         from unixsvc.cli.command import run
         from unixsvc.telemetry.streams import use_utf8
 
