@@ -6,6 +6,9 @@ import contextlib
 import os
 import resource
 import stat
+import subprocess
+import sys
+from pathlib import Path
 from unittest import skipIf
 
 import psutil
@@ -80,3 +83,127 @@ class PrivilegeTests(OrchestratorTestCase):
         self.assertEqual(running.wait(), 2)
         self.assertIn("services.codes.user", running.errors)
         self.assertEqual(running.errors.count("\n"), 1)
+
+
+# What the framework, its dependencies and the standard library import at the start of a worker, or later.
+_HOSTILE = ("svcs", "sqlite3", "uvloop", "token", "queue", "calendar", "msgspec", "twisted", "ctypes")
+_FRAMEWORK = {
+    "unixsvc",
+    "twisted",
+    "zope",
+    "msgspec",
+    "svcs",
+    "uvloop",
+    "klein",
+    "werkzeug",
+    "psutil",
+    "attr",
+}
+
+
+@skipIf(os.geteuid() != 0, "only root can run workers as another user")
+class HostileFolderTests(OrchestratorTestCase):
+    """Workers of another user, who has put hostile modules into the folder of the configuration."""
+
+    config = """
+        socket_mode = "666"
+        [services.late]
+        app = "late_imports:app"
+        user = "nobody"
+        environment = { X = "y" }
+        [services.other]
+        app = "late_imports:app"
+        user = "nobody"
+    """
+
+    def setUp(self) -> None:
+        """Fill the folder, and start the services there."""
+        super().setUp()
+        log = os.path.join(self.folder, "imported")
+        for name in _HOSTILE:
+            Path(self.folder, f"{name}.py").write_text(
+                f"import os\nwith open({log!r}, 'a') as file: print({name!r}, os.geteuid(), file=file)\n"
+            )
+        Path(self.folder, "twisted/plugins").mkdir(parents=True)
+        os.chmod(self.folder, 0o755)
+        os.mkdir(os.path.join(self.folder, "run"), 0o755)
+        for folder, _, files in os.walk(self.folder):
+            for each in folder, *(os.path.join(folder, file) for file in files):
+                os.chown(each, _NOBODY, _NOBODY)
+        os.chown(os.path.join(self.folder, "run"), 0, 0)
+
+    def assert_nothing_imported(self) -> None:
+        """No hostile module was imported, by any user."""
+        log = Path(self.folder, "imported")
+        self.assertFalse(log.exists() and log.read_text())
+
+    def test_worker(self) -> None:
+        """It has no privileges, a small environment, and imports no module of the framework late."""
+        running = self.start(environment={"SECRET": "of the orchestrator", "TZ": "UTC"})
+        self.assertTrue(running.logged("unixsvc.toml", "who could replace it and become root"))
+        threads = self.ask("late", "/status")
+        self.assertGreater(len(threads), 1)
+        for status in threads:
+            capabilities = [status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")]
+            self.assertEqual((capabilities, status["NoNewPrivs"]), (["0" * 16] * 5, "1"))
+        environment = self.ask("late", "/environment")
+        self.assertEqual((environment["USER"], environment["X"], environment["TZ"]), ("nobody", "y", "UTC"))
+        self.assertNotIn("SECRET", environment)
+        with self.talk("late") as talk:
+            self.assertEqual(talk.ask(id=1, path="/ask")["data"], [7, 1, 2])
+            for path, method, data in (
+                ("/blocking", "POST", {"number": 7}), ("/blocking", "POST", {}), ("/fails", "GET", {}),
+                ("/broken", "GET", {}), ("/absent", "GET", {}), ("/fails", "POST", {}),
+            ):  # fmt: skip
+                talk.ask(id=2, path=path, method=method, data=data)
+        self.assertDone("reload", "late")
+        self.assertDone("call", "late", "/stream")
+        late = self.ask("late", "/imported")
+        self.assertEqual([name for name in late if name.partition(".")[0] in _FRAMEWORK], [])
+        self.assert_nothing_imported()
+
+    def test_check(self) -> None:
+        """``unixsvc check`` imports no application as root; it warns of the folder and of hidden modules."""
+        Path(self.folder, "shop.py").write_text(
+            "import os\nfrom unixsvc import App\napp = App([], title=str(os.geteuid()))\n"
+            f"assert os.geteuid() == {_NOBODY}\n"
+        )
+        self.configure('[services.shop]\napp = "shop:app"\nuser = "nobody"\n')
+        done = self.command("check")
+        self.assertEqual((done.code, done.out), (0, "shop: fine, 0 routes\n"), done.err)
+        self.assertIn("who could replace it and become root", done.err)
+        self.assertIn("token.py: the module 'token' of Python's standard library is imported", done.err)
+        self.assert_nothing_imported()
+
+
+class ShadowingTests(OrchestratorTestCase):
+    """A folder with modules that have names of the standard library, without root."""
+
+    def test_names(self) -> None:
+        """They change nothing: workers, ``twistd`` and the command line import those of Python."""
+        for name in _HOSTILE:
+            Path(self.folder, f"{name}.py").write_text(f"raise ImportError('{name} of the application')\n")
+        self.start()
+        self.assertDone("call", "codes", "/item/3")
+        self.assertDone("reload")
+
+
+class ClosedDescriptorTests(OrchestratorTestCase):
+    """An orchestrator that is started without standard input, output and error."""
+
+    def test_closed(self) -> None:
+        """It has /dev/null instead, serves, and logs to the file of --logfile."""
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", twistd, "-n", "--logfile=log", "unixsvc"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        log = Path(self.folder, "log")
+        self.eventually(lambda: log.exists() and "ready: codes" in log.read_text())
+        standard = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+        self.assertEqual(standard, ["/dev/null"] * 3)
+        self.assertDone("call", "codes", "/item/3")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
+import msgspec
 import svcs
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
@@ -21,10 +22,13 @@ from unixsvc.datasource.unix import mounted
 from unixsvc.domain.interfaces import IBlockingRunner, IServices
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.worker.environment import import_path, initial_environment
+from unixsvc.orchestrator.worker.privileges import drop, find_privileges
 from unixsvc.routing.app import load_app, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.spec import Privileges
 from unixsvc.socket_directory import socket_path
 
 __all__ = ["check_service"]
@@ -33,11 +37,20 @@ T = TypeVar("T")
 
 
 def check_service(settings: Settings, name: str, service: ServiceSettings) -> int:
-    """Build the routes of a service as a worker would, without running it.
+    """Build the routes of a service as a worker would, without running it, and as the user of its workers.
 
     :returns: the number of routes of its application.
     :raises ConfigError: if it cannot work.
     """
+    if os.geteuid() == 0:
+        privileges = find_privileges(service, f"services.{name}", 0)
+        if privileges.is_other_user:
+            environment = initial_environment(os.environ, service, privileges)
+            return _run_as(privileges, environment, lambda: _count_routes(settings, name, service))
+    return _count_routes(settings, name, service)
+
+
+def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> int:
     socket_path(settings.socket_dir, name)
     with _worker_environment(settings.folder, service):
         _check_handler(service.handler, load_object(service.handler))
@@ -69,7 +82,7 @@ def _check_handler(spec: str, handler: object) -> None:
 def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]:
     """Set the import path and the environment of a worker; turn what an application raises into one line."""
     path, environ = list(sys.path), dict(os.environ)
-    sys.path.insert(0, folder)
+    sys.path += [*import_path(service.environment), folder]
     os.environ.update(service.environment)
     try:
         yield
@@ -81,6 +94,39 @@ def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]
         sys.path[:] = path
         os.environ.clear()
         os.environ.update(environ)
+
+
+def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Callable[[], int]) -> int:
+    """Run a check in a child process that drops its privileges, as it executes code of an application."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.environ.clear()
+            os.environ.update(environment)
+            os.write(writing, msgspec.json.encode(_outcome_as(privileges, check)))
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        reply = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if not reply:
+        raise ConfigError("the check", f"ended early, with status {status}")
+    outcome = msgspec.json.decode(reply, type=int | tuple[str, str, str])
+    if isinstance(outcome, tuple):
+        raise ConfigError(*outcome)
+    return outcome
+
+
+def _outcome_as(privileges: Privileges, check: Callable[[], int]) -> int | tuple[str, str, str]:
+    try:
+        drop(privileges)
+        return check()
+    except ConfigError as error:
+        return error.where, error.problem, error.remedy
 
 
 def _config_error(error: BaseException) -> ConfigError:

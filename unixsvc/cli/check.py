@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from unixsvc.cli.output import print_error
@@ -21,7 +24,9 @@ def check(session: Session, file: str | None) -> int:
 
     No service is started, but applications are imported and controllers are created, as in a worker.
     """
-    from unixsvc.cli.application_check import check_service  # late: the other commands load no applications
+    # Late: the other commands load no applications.
+    from unixsvc.cli.application_check import check_service
+    from unixsvc.orchestrator.worker.import_path import hidden_modules, unsafe_places
     from unixsvc.security.control_guard import find_rules
 
     session.config = file or session.config
@@ -41,4 +46,8 @@ def check(session: Session, file: str | None) -> int:
             problems += 1
         else:
             click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")
+    for place, other in hidden_modules(settings.folder, sys.path).items():
+        print_error(f"warning: {place}: {other} is imported instead; rename it, or move it into a package")
+    for warning in unsafe_places(settings, sys.path, os.geteuid()):
+        print_error(f"warning: {warning}")
     return 2 if problems else 0

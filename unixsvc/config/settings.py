@@ -218,7 +218,7 @@ class Settings(Struct, frozen=True):
     """A checked configuration; every path in it is absolute.
 
     :ivar source: the file, for messages.
-    :ivar folder: the base of relative paths in the file; workers have it first on their import path.
+    :ivar folder: the base of relative paths in the file; workers have it last on their import path.
     :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
     :ivar http: the keys of ``[http]`` that no other service has.
     :ivar control: who may use the control API.

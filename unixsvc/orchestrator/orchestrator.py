@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -30,6 +31,7 @@ from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock, another_o
 from unixsvc.orchestrator.sockets.path_supervisor import PathSupervisor
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.keeper import TokenKeeper
+from unixsvc.orchestrator.worker.import_path import unsafe_places
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
@@ -140,6 +142,7 @@ class Orchestrator(MultiService):
             self._lock.write_pid()
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
+        self._log_warnings(self._settings)
         self._control_pool().startService()
         if self._paths is not None:
             self._paths.startService()
@@ -264,6 +267,11 @@ class Orchestrator(MultiService):
         if new.log.level != self._settings.log.level:
             self.set_log_level(new.log.level)
         self._settings = new
+        self._log_warnings(new)
+
+    def _log_warnings(self, settings: Settings) -> None:
+        for place in unsafe_places(settings, sys.path, os.geteuid()):
+            self._log.warn("{place}", place=place)
 
     def _service_failed(self, name: str, reason: str) -> None:
         if self._running().is_essential(name) and self.watcher is not None:

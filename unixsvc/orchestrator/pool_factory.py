@@ -81,7 +81,7 @@ class PoolFactory:
         listener = self._make_listener(name, settings, spec)
         if spec.settings.isolation == "inline":
             if settings.folder not in sys.path:
-                sys.path.insert(0, settings.folder)
+                sys.path.append(settings.folder)  # last, as in a worker
             return InlinePool(name, self._reactor, spec, listener)
         return Pool(name, self._reactor, spec, listener, on_failed, reserve=self._reserve)
 

@@ -81,4 +81,5 @@ def load_object(spec: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        raise ConfigError(spec, f"{module_name} has no {name!r}") from None
+        origin = getattr(module, "__file__", None) or "part of Python"
+        raise ConfigError(spec, f"{module_name} has no {name!r}", f"the module is {origin}") from None

@@ -32,13 +32,18 @@ class Privileges(Struct, frozen=True):
     home: str = ""
     name: str = ""
 
+    @property
+    def is_other_user(self) -> bool:
+        """Whether the worker becomes another user than root, the one that it starts as."""
+        return bool(self.uid)
+
 
 class WorkerConfig(Struct, frozen=True):
     """The configuration of one worker.
 
     The orchestrator sends it through a pipe, as other processes can read arguments and environments.
 
-    :ivar folder: the folder of the configuration, first on the import path.
+    :ivar folder: the folder of the configuration, last on the import path.
     :ivar token: the shared token; empty if none is required.
     :ivar tokens: the other tokens that clients may present.
     :ivar privileges: the user and the resource limits that the worker switches to.

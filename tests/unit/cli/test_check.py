@@ -85,6 +85,30 @@ class Check(CommandTestCase):
         self.assertEqual(self.run_command("check").out, "env: fine, 0 routes\n")
         self.assertNotIn("CHECKED", os.environ)
 
+    def test_import_path(self) -> None:
+        """What ``environment`` says of the import path counts, as in a worker."""
+        os.mkdir(os.path.join(self.folder, "lib"))
+        self.write("lib/checked_elsewhere.py", "from unixsvc import App\napp = App([])")
+        path = os.path.join(self.folder, "lib")
+        self.configure(
+            "[services.env]", 'app = "checked_elsewhere:app"', f'environment = {{ PYTHONPATH = "{path}" }}'
+        )
+        self.assertEqual(self.run_command("check").out, "env: fine, 0 routes\n")
+
+    def test_hidden_modules(self) -> None:
+        """A module with the name of one of Python's is a warning."""
+        self.app("good", "app = App([])")
+        self.write("calendar.py", "app = None")
+        self.check("good")
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.out), (0, "good: fine, 0 routes\n"))
+        warning = "calendar.py: the module 'calendar' of Python's standard library is imported instead"
+        self.assertIn(warning, outcome.err)
+        self.configure("[services.shop]", 'app = "calendar:app"')
+        outcome = self.run_command("check")
+        self.assertEqual(outcome.code, 2)
+        self.assertIn("calendar has no 'app'; the module is /", outcome.err)
+
     def test_all_problems(self) -> None:
         """An invalid service does not prevent the check of the others."""
         self.app("good", "app = App(routes=[])")

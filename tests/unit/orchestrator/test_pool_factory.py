@@ -166,11 +166,12 @@ class PoolTests(FactoryTestCase):
         self.assertEqual(process.arguments["childFDs"][6], self.handed["home"].fileno())
 
     def test_inline(self) -> None:
-        """An inline pool can import from the folder of the configuration."""
+        """An inline pool can import from the folder of the configuration, last on the import path."""
+        before = list(sys.path)
         self.patch(sys, "path", list(sys.path))
         for _ in range(2):
             self.assertIsInstance(self.pool(isolation="inline"), InlinePool)
-        self.assertEqual(sys.path.count(self.folder), 1)
+        self.assertEqual(sys.path, [*before, self.folder])
 
     def test_long_path(self) -> None:
         """A path that is too long for a socket is refused."""

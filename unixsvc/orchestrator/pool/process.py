@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from unixsvc.orchestrator.reactor import IPoolReactor
+from unixsvc.orchestrator.worker.environment import initial_environment
 from unixsvc.orchestrator.worker.lines import LineSplitter
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
@@ -141,8 +142,9 @@ class WorkerProcess(ProcessProtocol):
 
         :raises OSError: if the kernel refuses it.
         """
-        command = [sys.executable, "-u", "-m", "unixsvc.orchestrator.worker.__main__"]
-        environment = os.environ | self._config.settings.environment
+        # -P: modules in the current directory are not imported.
+        command = [sys.executable, "-u", "-P", "-m", "unixsvc.orchestrator.worker.__main__"]
+        environment = initial_environment(os.environ, self._config.settings, self._config.privileges)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors: dict[int, int | str] = {
             0: null, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w", COUNTS_FD: self.fds.counts,

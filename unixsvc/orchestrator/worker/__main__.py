@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -55,10 +56,8 @@ def main() -> None:
 
     config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
-    orphan_watch.start()
     _close_on_exec(config)
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
-    sys.path.insert(0, config.folder)
     use_utf8()
     level = LogLevelFilter(config.log.level)
     writer = log_writer("json", OutputDescriptor(2))
@@ -81,7 +80,10 @@ def main() -> None:
     raise_limit()
     tls = _or_fail(_load_tls, config)
     _or_fail(_drop_privileges, config)
-    writer.start()  # after all threads must have the privileges of this one
+    # All threads must have the privileges of this one: setresuid(2) changes them all, but not prctl(2).
+    orphan_watch.start()
+    writer.start()
+    _extend_import_path(config)
     running = cast(IWorkerReactor, reactor)
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
     running.callWhenRunning(worker.start)
@@ -135,6 +137,20 @@ def _drop_privileges(config: WorkerConfig) -> None:
 
     drop(config.privileges)
     os.environ.update(config.settings.environment)  # last, so that it may override HOME and USER
+    time.tzset()
+
+
+def _extend_import_path(config: WorkerConfig) -> None:
+    """Let the application be imported, now that the privileges are dropped.
+
+    Its folder is last: a module ``token`` there must not take the place of the standard library's, which
+    other modules import.
+    """
+    from unixsvc.orchestrator.worker.environment import import_path
+
+    if config.privileges.is_other_user:  # else the interpreter has read it
+        sys.path += import_path(config.settings.environment)
+    sys.path.append(config.folder)
 
 
 def _or_fail(step: Callable[[WorkerConfig], T], config: WorkerConfig) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from typing import Final
@@ -17,6 +18,9 @@ __all__ = ["drop", "find_privileges"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
 _MIN_OPEN_FILES: Final = 64
+# Options of prctl(2).
+_DROP_BOUNDING_CAPABILITY: Final = 24
+_SET_NO_NEW_PRIVS: Final = 38
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:
@@ -26,6 +30,9 @@ def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privile
     :param euid: the effective user id of the orchestrator.
     :raises ConfigError: if a user or group does not exist, or if the orchestrator may not switch to it.
     """
+    if settings.isolation == "inline" and (settings.user or settings.group):
+        remedy = "remove user and group, or isolation"
+        raise ConfigError(where, "an inline service runs as the user of the orchestrator", remedy)
     limits = settings.rlimits
     _check_limit(resource.RLIMIT_NOFILE, limits.open_files, f"{where}.rlimits.open_files", euid)
     _check_limit(resource.RLIMIT_AS, limits.memory, f"{where}.rlimits.memory", euid)
@@ -49,6 +56,9 @@ def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privile
 def drop(privileges: Privileges) -> None:
     """Apply the privileges to this process, irrevocably, before the application is imported.
 
+    A user other than root cannot get new ones either, as by set-user-id programs: see capabilities(7) and
+    ``PR_SET_NO_NEW_PRIVS`` of prctl(2).
+
     :raises ConfigError: if the kernel refuses; the process must exit then.
     """
     try:
@@ -57,9 +67,13 @@ def drop(privileges: Privileges) -> None:
         if privileges.gid is not None:
             os.setgroups(privileges.groups)
             os.setresgid(privileges.gid, privileges.gid, privileges.gid)
+        if privileges.is_other_user:
+            _empty_bounding_set()
         if privileges.uid is not None:
             # Last: without root, the groups cannot be changed.
             os.setresuid(privileges.uid, privileges.uid, privileges.uid)
+        if privileges.is_other_user:
+            _prctl(_SET_NO_NEW_PRIVS, 1)
     except (OSError, ValueError) as error:
         raise ConfigError("user, group or rlimits", f"cannot be set: {error}") from None
     if privileges.uid is not None:
@@ -100,6 +114,28 @@ def _set_user_variables(privileges: Privileges) -> None:
         os.environ.pop(variable, None)  # for a user without a name, they would name the orchestrator's user
         if privileges.name:
             os.environ[variable] = privileges.name
+
+
+def _empty_bounding_set() -> None:
+    """Give up all capabilities for every program that this process and its children will execute."""
+    capability = 0
+    while True:
+        try:
+            _prctl(_DROP_BOUNDING_CAPABILITY, capability)
+        except OSError as error:
+            # EINVAL: the kernel has no more of them. EPERM: a sandbox keeps CAP_SETPCAP from root.
+            if error.errno in (errno.EINVAL, errno.EPERM):
+                return
+            raise
+        capability += 1
+
+
+def _prctl(option: int, value: int) -> None:
+    import ctypes  # late: few workers change their user
+
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _check_dropped(uid: int) -> None:

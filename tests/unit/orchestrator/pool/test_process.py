@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.error import ProcessDone
 from twisted.logger import LogEvent, capturedLogs
 from twisted.python.failure import Failure
@@ -21,7 +22,7 @@ from unixsvc.orchestrator.worker.messages import (
     WorkerFailed,
     WorkerReady,
 )
-from unixsvc.service.spec import StatsReport
+from unixsvc.service.spec import Privileges, StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
@@ -71,9 +72,19 @@ class WorkerProcessTests(SynchronousTestCase):
     def test_command(self) -> None:
         """It runs our interpreter, with the environment variables of its service in addition to ours."""
         self.assertEqual(self.process.arguments["executable"], sys.executable)
-        self.assertEqual(self.process.arguments["args"][-2:], ["-m", "unixsvc.orchestrator.worker.__main__"])
+        module = "unixsvc.orchestrator.worker.__main__"
+        self.assertEqual(self.process.arguments["args"][-3:], ["-P", "-m", module])
         self.assertEqual(self.process.arguments["env"]["COLOUR"], "red")
         self.assertIn("PATH", self.process.arguments["env"])
+
+    def test_other_user(self) -> None:
+        """A worker that becomes another user does not get all our variables, nor yet those of its service."""
+        config = config_for(settings=ServiceSettings("home:app", environment={"X": "y"}))
+        config = replace(config, privileges=Privileges(uid=7, gid=7))
+        WorkerProcess(self.reactor, config, InheritedFds((7,), 8, 1), self.owner).start()
+        environment = self.reactor.started[-1].arguments["env"]
+        self.assertIn("PATH", environment)
+        self.assertFalse({"X", "HOME"} & set(environment))
 
     def test_descriptors(self) -> None:
         """It gets two pipes, the page of counts, the listening socket, and no standard input."""

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.settings import ResourceLimits, ServiceSettings
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.worker import privileges
 from unixsvc.orchestrator.worker.privileges import drop, find_privileges
 from unixsvc.service.spec import Privileges
 
@@ -108,6 +109,12 @@ class FindTests(FindTestCase):
         found = find(rlimits=ResourceLimits(open_files=64, memory=2**40))
         self.assertEqual(found, Privileges(open_files=64, memory=2**40))
 
+    def test_inline(self) -> None:
+        """A service in the process of the orchestrator cannot have another user."""
+        for changes in {"user": OTHER.pw_name}, {"group": GROUP.gr_name}:
+            error = self.assertRaises(ConfigError, find, isolation="inline", **changes)
+            self.assertIn("an inline service runs as the user of the orchestrator", str(error))
+
     def test_sent(self) -> None:
         """They can be sent to a worker."""
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(ALONE), type=Privileges), ALONE)
@@ -188,22 +195,29 @@ def state() -> dict[str, Any]:
     }
 
 
-def after(privileges: Privileges) -> Any:
+def after(given: Privileges) -> Any:
     """The state of a process with these privileges."""
 
     def give_up() -> Any:
-        drop(privileges)
+        drop(given)
         return state()
 
     return in_child(give_up)
 
 
+def look_at_privileges() -> list[str]:
+    """The capabilities of a process that has become another user."""
+    drop(ALONE)
+    with open("/proc/thread-self/status") as file:
+        return [line.strip() for line in file if line.startswith(("Cap", "NoNewPrivs"))]
+
+
 class DropTests(SynchronousTestCase):
     """Privileges are applied."""
 
-    def assertChanged(self, privileges: Privileges, **changes: Any) -> None:
+    def assertChanged(self, given: Privileges, **changes: Any) -> None:
         """Assert the changes of a process with these privileges."""
-        self.assertEqual(after(privileges), in_child(state) | changes)
+        self.assertEqual(after(given), in_child(state) | changes)
 
     def test_nothing(self) -> None:
         """Empty privileges change nothing."""
@@ -242,8 +256,30 @@ class DropTests(SynchronousTestCase):
         found = after(replace(ALONE, umask=0, open_files=99, memory=2**40))
         self.assertEqual((found["uids"], found["umask"], found["open_files"]), ([NOBODY] * 3, 0, [99, 99]))
 
+    @only_root
+    def test_no_new_privileges(self) -> None:
+        """Another user has no capabilities, and cannot get any from programs that it executes."""
+        self.assertEqual(
+            in_child(look_at_privileges),
+            [*(f"Cap{kind}:\t{0:016x}" for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")), "NoNewPrivs:\t1"],
+        )
+
+    @only_root
+    def test_bounding_set_kept(self) -> None:
+        """A sandbox that keeps root from changing the bounding set is no error."""
+
+        def look() -> str:
+            libc = ctypes.CDLL(None, use_errno=True)
+            header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+            assert libc.capget(header, data) == 0
+            data[0] &= ~(1 << 8)  # CAP_SETPCAP, effective
+            assert libc.capset(header, data) == 0
+            return " ".join(look_at_privileges())
+
+        self.assertIn("NoNewPrivs:\t1", in_child(look))
+
     def test_order(self) -> None:
-        """Limits and groups are set before the user."""
+        """Limits, groups and the bounding set are changed before the user."""
         called = []
 
         def no_root(uid: int) -> None:
@@ -256,8 +292,11 @@ class DropTests(SynchronousTestCase):
             self.patch(module, name, lambda *_, name=name: called.append(name))
         self.patch(os, "setuid", no_root)
         self.patch(os, "environ", {})
+        self.patch(privileges, "_empty_bounding_set", lambda: called.append("bounding set"))
+        self.patch(privileges, "_prctl", lambda *_: called.append("prctl"))
         drop(replace(ALONE, open_files=99))
-        self.assertEqual(called, ["setrlimit", "setgroups", "setresgid", "setresuid", "setuid"])
+        expected = ["setrlimit", "setgroups", "setresgid", "bounding set", "setresuid", "prctl", "setuid"]
+        self.assertEqual(called, expected)
 
     @only_root
     def test_root_not_regained(self) -> None:
