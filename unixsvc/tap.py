@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any, Final, NoReturn, TextIO, cast
 
 from msgspec import Struct
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
@@ -26,6 +27,7 @@ from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
 from unixsvc.listen.fd_limits import raise_limit
+from unixsvc.orchestrator.descendants.adopted import AdoptedProcesses
 from unixsvc.orchestrator.interfaces import IOrchestratorWatcher
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.reactor import IDaemonReactor
@@ -177,7 +179,12 @@ class _Root(MultiService):
     """The root of the tree: connects the orchestrator to signals, exit code, log and systemd."""
 
     def __init__(
-        self, orchestrator: Orchestrator, reactor: IDaemonReactor, log: _Log, activation: Activation
+        self,
+        orchestrator: Orchestrator,
+        reactor: IDaemonReactor,
+        log: _Log,
+        activation: Activation,
+        adopted: Service,
     ) -> None:
         super().__init__()
         self._orchestrator = orchestrator
@@ -195,6 +202,7 @@ class _Root(MultiService):
             ),
         )
         self._systemd = SystemdService(activation, orchestrator, reactor)
+        self._adopted = adopted
         orchestrator.watcher = self
         orchestrator.setServiceParent(self)
         self._systemd.setServiceParent(self)
@@ -206,10 +214,17 @@ class _Root(MultiService):
 
     def startService(self) -> None:
         """Start the services, and install the signal handlers."""
-        self._log.writer.start()  # not before: a daemon has forked since
+        # Not before: a daemon has forked since.
+        self._log.writer.start()
+        self._adopted.startService()
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
         self._orchestrator.when_ready().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
+
+    def stopService(self) -> Deferred[object]:
+        """Stop the services, and then end what their workers have left behind."""
+        stopped: Deferred[object] = super().stopService()
+        return stopped.addCallback(lambda _: self._adopted.stopService())
 
     # IOrchestratorWatcher.
 
@@ -269,4 +284,4 @@ def makeService(options: Options) -> IService:
         orchestrator.bind()
     except ConfigError as error:
         _exit_with(error)
-    return _Root(orchestrator, running, log, activation)
+    return _Root(orchestrator, running, log, activation, AdoptedProcesses(running, orchestrator.worker_pids))

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,20 +131,24 @@ class OrchestratorProcess:
     def left(self) -> list[str]:
         """The names of the processes of its session that still run."""
         found = []
-        for process in psutil.process_iter(["status"]):
-            try:
-                if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
-                    found.append(" ".join(process.cmdline()).strip() or str(process.pid))
-            except (ProcessLookupError, psutil.NoSuchProcess):
-                continue
+        for process in self._others():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(" ".join(process.cmdline()).strip() or str(process.pid))
         return found
+
+    def _others(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter(["status"]):
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
+                    yield process
 
     def end(self) -> None:
         """Kill it and all processes of its session."""
         if self.process.poll() is None:
             self.process.kill()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for process in self._others():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.wait()
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:

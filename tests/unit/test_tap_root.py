@@ -116,9 +116,10 @@ class RootTests(SynchronousTestCase):
         orchestrator: Any = self.orchestrator
         observer: Any = "where the log goes"
         writer: Any = _Writer(self.orchestrator.done)
+        self.adopted = Service()
         self.writer, log = writer, _Log(observer, writer)
         self.root = _Root(
-            orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {})
+            orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {}), self.adopted
         )
         self.root.startService()
 
@@ -141,6 +142,17 @@ class RootTests(SynchronousTestCase):
     def test_writer(self) -> None:
         """The thread that writes the log is started with the services: a daemon has forked by then."""
         self.assertTrue(self.writer.started)
+
+    def test_adopted(self) -> None:
+        """Adopted processes are reaped until the orchestrator has stopped."""
+        stopping: Deferred[None] = Deferred()
+        self.orchestrator.stopService = lambda: stopping  # type: ignore[method-assign]
+        self.assertTrue(self.adopted.running)
+        stopped = self.root.stopService()
+        self.assertTrue(self.adopted.running)
+        stopping.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(self.adopted.running)
 
     def test_flush(self) -> None:
         """The rest of the log is written at the end of the process."""

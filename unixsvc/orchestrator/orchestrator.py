@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -167,6 +168,10 @@ class Orchestrator(MultiService):
     def kill_workers(self) -> None:
         """Send KILL to every worker without the event loop: for when it is blocked."""
         self._running().kill_workers()
+
+    def worker_pids(self) -> list[int]:
+        """The process ids of all workers."""
+        return self._running().pids()
 
     # Operations of the control API. A caller that disconnects does not cancel them.
 

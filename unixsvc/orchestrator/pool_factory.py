@@ -185,7 +185,7 @@ class PoolFactory:
 def _make_answers_directory(config: WorkerConfig) -> None:
     """Make the directory of idempotency keys for workers of another user, who may not make it."""
     uid, gid = config.privileges.uid, config.privileges.gid
-    if config.settings.isolation == "inline" or uid is None or gid is None:
+    if uid is None or gid is None:
         return
     if uid != os.geteuid():
         make_directory(directory_path(config.socket_dir, config.service), uid, gid)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import msgspec
 from twisted.application.service import MultiService
@@ -14,6 +13,7 @@ from twisted.internet.defer import DeferredLock, gatherResults
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, Conflict, NotFound
+from unixsvc.orchestrator.descendants.group import kill_worker
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.start_order import reversed_order, run_in_order
@@ -120,10 +120,9 @@ class ServiceManager:
             pool.abort()
 
     def kill_workers(self) -> None:
-        """Send KILL to every worker, without the event loop."""
+        """Send KILL to every worker and its process group, without the event loop."""
         for pid in self.pids():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill_worker(pid)
 
     def send(self, command: Command) -> None:
         """Send a command to every worker."""

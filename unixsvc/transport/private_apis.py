@@ -31,7 +31,9 @@ __all__ = [
     "connect_descriptors",
     "mark_awaited",
     "mocks_when_needed",
+    "poll_descriptor",
     "reserve_descriptor_for_accept",
+    "run_exit_handlers",
     "run_without_waiting",
     "tls_when_needed",
 ]
@@ -103,6 +105,26 @@ def asyncio_loop_of(reactor: object) -> asyncio.AbstractEventLoop | None:
     ``asyncio.get_running_loop()`` does not do, as it finds a loop only while that runs.
     """
     return cast("asyncio.AbstractEventLoop | None", getattr(reactor, "_asyncioEventloop", None))
+
+
+def poll_descriptor(loop: asyncio.AbstractEventLoop) -> int:
+    """``uvloop.Loop._get_backend_id``: the descriptor with which a loop waits for events."""
+    descriptor: int = loop._get_backend_id()  # type: ignore[attr-defined]
+    return descriptor
+
+
+def run_exit_handlers() -> None:
+    """``threading._shutdown`` and ``atexit._run_exitfuncs``: what the interpreter does first at its end.
+
+    The first waits for threads that are no daemons, and lets executors of ``concurrent.futures`` end; the
+    second calls what is registered with :mod:`atexit`. The rest of the interpreter's end is skipped, as it
+    would destroy objects that daemon threads still use.
+    """
+    import atexit
+    import threading
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
 
 
 def connect_descriptors(protocol: Protocol, reader: int, writer: int, reactor: IReactorFDSet) -> None:

@@ -171,7 +171,7 @@ class LifecycleTests(OrchestratorTestCase):
         self.assertEqual(len(self.reactor.started), 2)
 
     def test_kill_workers(self) -> None:
-        """Workers are killed by their pids; one that has exited is no error."""
+        """Workers and their groups are killed by their pids; one that has exited is no error."""
         self.boot()
         killed: list[tuple[int, int]] = []
 
@@ -180,9 +180,11 @@ class LifecycleTests(OrchestratorTestCase):
             raise ProcessLookupError
 
         self.patch(os, "kill", kill)
+        self.patch(os, "killpg", kill)
         self.processes("home")[0].end(by=9)
         self.orchestrator.kill_workers()
-        self.assertEqual(sorted(killed), [(each.pid, signal.SIGKILL) for each in self.processes()])
+        expected = [(each.pid, signal.SIGKILL) for each in self.processes() for _ in ("process", "group")]
+        self.assertEqual(sorted(killed), expected)
         self.assertNotIn(os.getpid(), dict(killed))
 
     def test_not_started(self) -> None:

@@ -126,7 +126,7 @@ class SpecTests(FactoryTestCase):
     def test_directory_of_keys(self) -> None:
         """Workers of another user get a directory for idempotency keys; others make theirs later."""
         other, group = service(user="nobody"), service(group="nogroup")
-        inline = service(user="nobody", isolation="inline")
+        inline = service(isolation="inline")
         settings = self.settings(other=other, group=group, inline=inline, home=service())
         for name in settings.services:
             self.factory.make_spec(name, settings)

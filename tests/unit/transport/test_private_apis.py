@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any, cast
@@ -20,6 +23,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.unit.orchestrator.worker.test_privileges import in_child
 from unixsvc.transport.private_apis import (
     accept_function,
     asyncio_loop_of,
@@ -27,7 +31,9 @@ from unixsvc.transport.private_apis import (
     connect_descriptors,
     mark_awaited,
     mocks_when_needed,
+    poll_descriptor,
     reserve_descriptor_for_accept,
+    run_exit_handlers,
     run_without_waiting,
     tls_when_needed,
 )
@@ -249,3 +255,40 @@ class MocksWhenNeededTests(SynchronousTestCase):
         loaded = import_module("unittest.mock")
         with mocks_when_needed():
             self.assertIs(sys.modules["unittest.mock"], loaded)
+
+
+class PollTests(SynchronousTestCase):
+    """``uvloop.Loop._get_backend_id``."""
+
+    def test_poll(self) -> None:
+        """It is the descriptor of the loop's epoll."""
+        loop = uvloop.new_event_loop()
+        self.addCleanup(loop.close)
+        self.assertEqual(os.readlink(f"/proc/self/fd/{poll_descriptor(loop)}"), "anon_inode:[eventpoll]")
+
+
+class ExitTests(SynchronousTestCase):
+    """``threading._shutdown`` and ``atexit._run_exitfuncs``."""
+
+    def test_handlers(self) -> None:
+        """Threads are waited for, executors are shut down, and then the handlers of atexit are called."""
+        reading, writing = os.pipe()
+
+        def end() -> int:
+            atexit._clear()  # those of this test run
+            atexit.register(os.write, writing, b"handler ")
+            executor = ThreadPoolExecutor(1)
+            executor.submit(os.write, writing, b"executor ").result()
+            release = threading.Event()
+
+            def write_late() -> None:
+                release.wait()
+                os.write(writing, b"thread ")
+
+            threading.Thread(target=write_late).start()
+            threading.Timer(0.01, release.set).start()
+            run_exit_handlers()
+            return threading.active_count()
+
+        self.assertEqual(in_child(end), 1)
+        self.assertEqual(os.read(reading, 100), b"executor thread handler ")

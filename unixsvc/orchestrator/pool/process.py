@@ -15,6 +15,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.orchestrator.descendants.group import DescendantGroup
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker.environment import initial_environment
 from unixsvc.orchestrator.worker.lines import LineSplitter
@@ -29,6 +30,7 @@ from unixsvc.orchestrator.worker.messages import (
     ReportStats,
     WorkerDraining,
     WorkerFailed,
+    WorkerLeadsGroup,
     WorkerReady,
     encode_line,
 )
@@ -40,6 +42,8 @@ __all__ = ["InheritedFds", "WorkerExit", "WorkerOwner", "WorkerProcess"]
 # How long to read the pipes of a worker that has exited, in seconds. They may still hold output; and a child
 # process of the worker may keep them open as long as it lives.
 _READ_AFTER_EXIT: Final = 0.5
+# How long processes that a worker has left behind may take to end after TERM, in seconds.
+_LAST_DESCENDANTS: Final = 0.5
 
 _decode_report = msgspec.json.Decoder(Report).decode
 
@@ -97,6 +101,7 @@ class WorkerProcess(ProcessProtocol):
 
     :param config: the first line that it reads.
     :param owner: is called for each change of its state.
+    :param make_group: makes the group of a worker and its descendants from the pid of the worker.
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
     """
@@ -104,7 +109,12 @@ class WorkerProcess(ProcessProtocol):
     transport: Any  # IProcessTransport lacks closeChildFD, which every Twisted reactor on Unix has
 
     def __init__(
-        self, reactor: IPoolReactor, config: WorkerConfig, fds: InheritedFds, owner: WorkerOwner
+        self,
+        reactor: IPoolReactor,
+        config: WorkerConfig,
+        fds: InheritedFds,
+        owner: WorkerOwner,
+        make_group: Callable[[int], DescendantGroup] = DescendantGroup,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -120,6 +130,8 @@ class WorkerProcess(ProcessProtocol):
         self._stats_requests: list[Deferred[None]] = []
         self._commands_closed = False
         self._last_pid: int | None = None
+        self._make_group = make_group
+        self._group: DescendantGroup | None = None
         self.status = StatsReport()
         self.cause = ""
 
@@ -206,6 +218,8 @@ class WorkerProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         """The worker has exited; its pipes may not be empty yet."""
+        if self._group is not None:
+            self._group.terminate()
         self._reactor.callLater(_READ_AFTER_EXIT, self._close_pipes)
 
     def _close_pipes(self) -> None:
@@ -215,6 +229,14 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """The worker has exited and its pipes are closed."""
+        if self._group is not None and self._group.terminate():
+            self._reactor.callLater(_LAST_DESCENDANTS, self._ended, reason)
+        else:
+            self._ended(reason)
+
+    def _ended(self, reason: Failure) -> None:
+        if self._group is not None:
+            self._group.kill()
         for pipe in self._pipes.values():
             pipe.end()
         self._answer_stats_requests()
@@ -227,6 +249,10 @@ class WorkerProcess(ProcessProtocol):
             self._log.error("invalid report: {line!r}", line=line[:200])
             return
         _REPORT_HANDLERS[type(report)](self, report)
+
+    def _leads_group(self, report: WorkerLeadsGroup) -> None:
+        if self.pid is not None:
+            self._group = self._make_group(self.pid)
 
     def _ready(self, report: WorkerReady) -> None:
         self._owner.worker_ready(self)
@@ -257,6 +283,7 @@ def _exit_status(error: BaseException | None) -> str:
 
 # The handlers take the type of their key, which the type of a dict cannot express.
 _REPORT_HANDLERS: Final[dict[type[Report], Callable[[WorkerProcess, Any], None]]] = {
+    WorkerLeadsGroup: WorkerProcess._leads_group,
     WorkerReady: WorkerProcess._ready,
     WorkerDraining: WorkerProcess._draining,
     WorkerFailed: WorkerProcess._failed,

@@ -13,6 +13,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from unixsvc.orchestrator.worker.forks import end_process_group, ignore, isolate_forks, lead_process_group
+
 if TYPE_CHECKING:
     from unixsvc.listen.tls import TlsContext
     from unixsvc.service.spec import WorkerConfig
@@ -32,15 +34,19 @@ def main() -> None:
     # At QUIT the stack of each thread is written to the log, by code in C that a blocked event loop does not
     # prevent.
     faulthandler.register(signal.SIGQUIT, all_threads=True)
-    # Ctrl-C and the closing of a terminal signal every process of it; the orchestrator decides what follows.
-    # These calls precede the imports, which take most of the start time of a worker.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the orchestrator, which writes the log
+    # These calls precede the imports, which take most of the start time of a worker. The signals are for the
+    # orchestrator, which decides what follows.
+    ignore(signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    lead_process_group()
     import uvloop
     from setproctitle import setproctitle
 
-    from unixsvc.transport.private_apis import mocks_when_needed, tls_when_needed
+    from unixsvc.transport.private_apis import (
+        mocks_when_needed,
+        poll_descriptor,
+        run_exit_handlers,
+        tls_when_needed,
+    )
 
     with mocks_when_needed():
         import svcs  # noqa: F401 - the first import of it in this process
@@ -48,7 +54,7 @@ def main() -> None:
         from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
-    from unixsvc.orchestrator.worker.messages import COMMANDS_FD
+    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, WorkerLeadsGroup, encode_line
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.log_file import OutputDescriptor
     from unixsvc.telemetry.logs import AsyncioHandler, LogLevelFilter, LogObserver, log_writer
@@ -56,7 +62,10 @@ def main() -> None:
 
     config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
-    _close_on_exec(config)
+    own, listening = _descriptors(config)
+    for descriptor in own + listening:  # keep programs that the application starts from inheriting them
+        os.set_inheritable(descriptor, False)
+    os.write(REPORTS_FD, encode_line(WorkerLeadsGroup()))
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     use_utf8()
     level = LogLevelFilter(config.log.level)
@@ -67,6 +76,7 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     AsyncioHandler().install()
     loop = uvloop.new_event_loop()
+    isolate_forks(own, listening, poll_descriptor(loop))
     asyncioreactor.install(loop)
     from twisted.internet import reactor  # not before it is installed
 
@@ -88,10 +98,12 @@ def main() -> None:
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
+    run_exit_handlers()
     flush_log()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: it would wait for the thread of a blocking action that has timed out.
+    if worker.orphaned:
+        end_process_group(worker.exit_code)
     os._exit(worker.exit_code)
 
 
@@ -110,13 +122,12 @@ def _read_config() -> WorkerConfig:
     return decode_config(bytes(line))
 
 
-def _close_on_exec(config: WorkerConfig) -> None:
-    """Keep processes that the application starts from inheriting our file descriptors."""
+def _descriptors(config: WorkerConfig) -> tuple[list[int], list[int]]:
+    """Our descriptors, and those of the listening sockets."""
     from unixsvc.orchestrator.worker.messages import COMMANDS_FD, COUNTS_FD, LISTENING_FD, REPORTS_FD
 
     sockets = len(config.http.listen) if config.http else 1
-    for descriptor in (REPORTS_FD, COMMANDS_FD, COUNTS_FD, *range(LISTENING_FD, LISTENING_FD + sockets)):
-        os.set_inheritable(descriptor, False)
+    return [REPORTS_FD, COMMANDS_FD, COUNTS_FD], list(range(LISTENING_FD, LISTENING_FD + sockets))
 
 
 def _load_tls(config: WorkerConfig) -> list[TlsContext | None]:

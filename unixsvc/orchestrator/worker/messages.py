@@ -27,6 +27,7 @@ __all__ = [
     "SetTokens",
     "WorkerDraining",
     "WorkerFailed",
+    "WorkerLeadsGroup",
     "WorkerReady",
     "decode_command",
     "decode_config",
@@ -79,6 +80,10 @@ class WorkerDraining(Struct, frozen=True, tag="draining"):
     """The worker was asked to exit, by a command or a signal, and accepts no connections any more."""
 
 
+class WorkerLeadsGroup(Struct, frozen=True, tag="group"):
+    """The worker leads a process group of its own."""
+
+
 class WorkerReady(Struct, frozen=True, tag="ready"):
     """The worker has passed its health check, and clients can connect."""
 
@@ -90,7 +95,7 @@ class WorkerFailed(Struct, frozen=True, tag="failed"):
 
 
 Command = DrainCommand | ReportStats | SetLogLevel | SetTokens
-Report = WorkerReady | WorkerDraining | WorkerFailed | StatsReport
+Report = WorkerLeadsGroup | WorkerReady | WorkerDraining | WorkerFailed | StatsReport
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_config = msgspec.json.Decoder(WorkerConfig).decode

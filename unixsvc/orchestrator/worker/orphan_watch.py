@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import time
+
+from unixsvc.orchestrator.worker.forks import end_process_group
 
 __all__ = ["OrphanWatch"]
 
@@ -34,4 +35,4 @@ class OrphanWatch:
         while not any(event & select.POLLHUP for _, event in poll.poll()):
             pass
         time.sleep(self.grace_period)
-        os._exit(0)
+        end_process_group(0)

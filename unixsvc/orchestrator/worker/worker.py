@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import resource
 import signal
@@ -54,6 +55,8 @@ _LAST_REPLIES: Final = 0.25
 # File descriptors that are not for clients: those of the worker, of the application, and of clients that are
 # refused.
 _RESERVED_FDS: Final = 48
+# How long before it would be killed a worker exits by itself, in seconds.
+_BEFORE_KILL: Final = 0.1
 # An application may raise anything while it is imported.
 _APPLICATION_ERRORS: Final = (Exception, SystemExit, KeyboardInterrupt)
 
@@ -78,6 +81,7 @@ class WorkerRuntime(Struct, frozen=True):
 class Worker:
     """Executes the commands of the orchestrator, and reports.
 
+    :ivar orphaned: whether the orchestrator has died.
     :ivar exit_code: the exit code of the process.
     """
 
@@ -91,8 +95,10 @@ class Worker:
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._draining = False
         self._ended = False
-        self._orphaned = False
+        self._stopped = False
+        self._exit_limited = False
         self._log = Logger(namespace=f"{config.service}[{config.slot}]")
+        self.orphaned = False
         self.exit_code = 0
 
     def start(self) -> None:
@@ -157,14 +163,14 @@ class Worker:
 
     def disconnected(self) -> None:
         """The pipes are closed: after the last report, or because the orchestrator has died."""
-        self._orphaned = True
+        if self._ended:
+            self._stop()
+            return
+        self.orphaned = True
         # Writes to the pipes of standard output and standard error would fail (broken pipe).
         os.dup2(self._null, 1)
         os.dup2(self._null, 2)
-        if self._ended:
-            self._reactor.stop()
-        else:
-            self.drain(DrainCommand())
+        self.drain(DrainCommand())
 
     def _listening(self, _: None) -> None:
         if self._draining:
@@ -186,7 +192,9 @@ class Worker:
 
     def _abort(self) -> None:
         """Refuse pending requests; a client that does not read the refusal cannot prevent the exit."""
-        self._reactor.callLater(self._config.settings.kill_timeout, os._exit, 0)
+        self._limit_exit()
+        # The other half of the time is for exit handlers of the application.
+        self._reactor.callLater(self._config.settings.kill_timeout / 2, self._stop)
         if self._host is not None:
             self._host.abort()
 
@@ -208,14 +216,30 @@ class Worker:
         self._end()
 
     def _end(self) -> None:
-        if self._orphaned:
-            self._reactor.stop()
+        if self.orphaned:
+            self._stop()
             return
         if self._host is not None:
             self._control.report(self._host.stats())  # the last requests would not be counted otherwise
-        self._runtime.flush_log()  # its pipe is replaced when the orchestrator has the last report
+        self._runtime.flush_log()  # an exit handler of the application may take the rest of the time
         self._ended = True
         self._control.close()
+
+    def _stop(self) -> None:
+        self._limit_exit()
+        if not self._stopped:
+            self._stopped = True
+            self._reactor.stop()
+
+    def _limit_exit(self) -> None:
+        """Exit within ``kill_timeout`` from now on, whatever threads and exit handlers do.
+
+        The stacks are written to the log then, shortly before the orchestrator would kill the process.
+        """
+        if not self._exit_limited:
+            self._exit_limited = True
+            seconds = max(self._config.settings.kill_timeout - _BEFORE_KILL, _BEFORE_KILL)
+            faulthandler.dump_traceback_later(seconds, exit=True, file=2)
 
 
 def _limit_connections(limits: Limits) -> Limits:

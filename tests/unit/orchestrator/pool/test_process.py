@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.pool.fake_processes import TOKEN, Processes, config_for
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.orchestrator.descendants.group import DescendantGroup
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerProcess
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
@@ -20,6 +21,7 @@ from unixsvc.orchestrator.worker.messages import (
     ReportStats,
     WorkerDraining,
     WorkerFailed,
+    WorkerLeadsGroup,
     WorkerReady,
 )
 from unixsvc.service.spec import Privileges, StatsReport
@@ -47,6 +49,72 @@ class Owner:
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
         """Record it."""
         self.events.append(str(end))
+
+
+class FakeGroup(DescendantGroup):
+    """Records the signals that it gets.
+
+    :param lives: how many of them leave a process alive.
+    """
+
+    def __init__(self, lives: int) -> None:
+        super().__init__(0)
+        self.lives = lives
+        self.signals: list[str] = []
+
+    def terminate(self) -> bool:
+        """Record it."""
+        self.signals.append("TERM")
+        self.lives -= 1
+        return self.lives >= 0
+
+    def kill(self) -> None:
+        """Record it."""
+        self.signals.append("KILL")
+
+
+class DescendantTests(SynchronousTestCase):
+    """The end of a worker that has started processes."""
+
+    def end(self, lives: int, *, leads: bool = True) -> FakeGroup:
+        """End a worker.
+
+        :param lives: how many times TERM leaves one of its processes alive.
+        :param leads: whether it has said that it leads a process group.
+        """
+        self.reactor, self.owner, group = Processes(), Owner(), FakeGroup(lives)
+        pids = []
+
+        def make(pid: int) -> FakeGroup:
+            pids.append(pid)
+            return group
+
+        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1), self.owner, make)
+        worker.start()
+        [process] = self.reactor.started
+        if leads:
+            process.report(WorkerLeadsGroup())
+            self.assertEqual(pids, [1000])
+        process.end()
+        return group
+
+    def test_none(self) -> None:
+        """If it has left nothing behind, it has ended at once."""
+        self.assertEqual(self.end(0).signals, ["TERM", "TERM", "KILL"])
+        self.assertEqual(self.owner.events, ["exited with code 0"])
+
+    def test_left(self) -> None:
+        """What it has left behind gets TERM, and KILL half a second later; only then it has ended."""
+        group = self.end(9)
+        self.reactor.advance(0.4)
+        self.assertEqual((group.signals[-1], self.owner.events), ("TERM", []))
+        self.reactor.advance(0.1)
+        self.assertEqual((group.signals[-1], self.owner.events), ("KILL", ["exited with code 0"]))
+
+    def test_no_group(self) -> None:
+        """A worker that has not made its group yet has no descendants."""
+        self.assertEqual(self.end(9, leads=False).signals, [])
+        self.assertEqual(self.owner.events, ["exited with code 0"])
 
 
 class WorkerProcessTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+"""Processes that workers have started."""
