@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import inspect
 from msgspec.inspect import Type
 
@@ -14,7 +15,7 @@ from unixsvc.contract.names import unique_name, unique_names
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.validation.type_forms import TypeForm, holds
 
-__all__ = ["UnsupportedType", "json_schemas", "require_json_type"]
+__all__ = ["UnsupportedType", "json_schemas", "require_json_types"]
 
 _NULLABLE: Final = ".nullable"
 # By whether values have a time zone; None if both are allowed. msgspec says so of those with a zone only. The
@@ -60,12 +61,12 @@ def json_schemas(types: Sequence[tuple[TypeForm, bool]]) -> tuple[list[Json], Js
     return schemas, components
 
 
-def require_json_type(type_form: TypeForm) -> None:
-    """Require that a type has a schema.
+def require_json_types(types: Sequence[TypeForm]) -> None:
+    """Require that types have schemas, and that their defaults can be JSON.
 
-    :raises TypeError: if it has none.
+    :raises TypeError: if one has none.
     """
-    json_schemas([(type_form, False)])
+    msgspec.json.encode(json_schemas([(type_form, False) for type_form in types]))
 
 
 def _nullable_names(names: Mapping[Any, str]) -> dict[Any, str]:

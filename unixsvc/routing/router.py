@@ -176,7 +176,11 @@ def _require_body(method: str, signature: Signature, where: str) -> None:
 
 
 def _describe_route(route: Route, path: str, signature: Signature, where: str) -> RouteDescription:
-    description = RouteDescription(
+    try:
+        _encode(msgspec.to_builtins(route.meta, str_keys=True))
+    except TypeError as error:
+        raise ConfigError(where, f"the meta cannot become JSON: {error}") from None
+    return RouteDescription(
         method=route.method,
         path=path,
         action=route.action,
@@ -194,11 +198,6 @@ def _describe_route(route: Route, path: str, signature: Signature, where: str) -
         data=signature.data,
         result=signature.returns,
     )
-    try:
-        _encode(describe("", "", [description]))
-    except (TypeError, NameError) as error:
-        raise ConfigError(where, f"the meta cannot become JSON: {error}") from None
-    return description
 
 
 async def _wait(endpoint: Endpoint, awaitable: Awaitable[Json]) -> Reply:

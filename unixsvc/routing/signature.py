@@ -21,7 +21,7 @@ import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.contract.schemas import UnsupportedType, require_json_type
+from unixsvc.contract.schemas import UnsupportedType, require_json_types
 from unixsvc.domain.message import Created, Request
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of
 from unixsvc.errors import ConfigError
@@ -78,16 +78,15 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     fields = [name for name in others if name not in (request, container, whole)]
     if whole and fields:
         raise ConfigError(where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}")
-    for name in [*variables, *fields, *filter(None, [whole])]:
-        _require_json_type(hints[name], f"the parameter {name!r} cannot be decoded from JSON", where)
-    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
-    refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
     data = hints[whole] if whole else _struct_of(fields, hints, parameters, where)
     returns, stream = _result_of(action, hints["return"], where)
     created = (get_origin(returns) or returns) is Created
     if created:
         returns = _created_value(returns, stream, where)
-    _require_json_type(returns, "the result cannot become JSON", where)
+    named = {name: hints[name] for name in [*variables, *fields]} | ({whole: data} if whole else {})
+    _require_json_types([*(hints[name] for name in variables), data, returns], named, returns, where)
+    path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
+    refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
     return Signature(path, refined, data, whole, request, container, returns, stream, created)
 
 
@@ -213,9 +212,26 @@ def _struct_name(where: str) -> str:
     return escaped.replace("/", ".")
 
 
+def _require_json_types(
+    types: Sequence[TypeForm], parameters: Mapping[str, TypeForm], returns: TypeForm, where: str
+) -> None:
+    """Require that the types of an action have schemas that are JSON.
+
+    :param types: all of them; None is a type as well.
+    :param parameters: those of the parameters, which are looked at one by one only to name the wrong one.
+    """
+    try:
+        require_json_types(types)
+    except (TypeError, NameError) as error:
+        for name, hint in parameters.items():
+            _require_json_type(hint, f"the parameter {name!r} cannot be decoded from JSON", where)
+        _require_json_type(returns, "the result cannot become JSON", where)
+        raise ConfigError(where, str(error)) from None
+
+
 def _require_json_type(hint: TypeForm, problem: str, where: str) -> None:
     try:
-        require_json_type(hint)
+        require_json_types([hint])
     except UnsupportedType as error:
         remedy = "use a Struct, a dataclass, a TypedDict, an enum or a built-in type"
         raise ConfigError(where, f"{problem}: {error}", remedy) from None

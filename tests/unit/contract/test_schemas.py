@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
 from unixsvc.contract.model import referenced_schema
-from unixsvc.contract.schemas import UnsupportedType, json_schemas, require_json_type
+from unixsvc.contract.schemas import UnsupportedType, json_schemas, require_json_types
 from unixsvc.routing.route import GET
 from unixsvc.stubs.module import client_name, write_module
 
@@ -163,11 +163,11 @@ class UnsupportedTests(SynchronousTestCase):
         kinds: list[Any] = [complex, list[complex], dict[complex, int], Offer[complex]]
         for kind in kinds:
             with self.assertRaises(UnsupportedType) as caught:
-                require_json_type(kind)
+                require_json_types([kind])
             self.assertEqual(str(caught.exception), "the type complex has no form in JSON")
 
     def test_supported(self) -> None:
         """Types with a schema are accepted."""
         kinds: list[Any] = [int, Any, Event, Offer[Price], dict[str, float], dict[int, dict[str, Any]], None]
         for kind in kinds:
-            require_json_type(kind)
+            require_json_types([kind])
