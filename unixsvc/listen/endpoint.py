@@ -18,8 +18,9 @@ from unixsvc.transport.private_apis import close_without_shutdown, reserve_descr
 
 __all__ = ["BoundUNIXServerEndpoint"]
 
-# Clients that are accepted in one turn.
-_TURN: Final = 100
+# Clients that are accepted in one turn. Refused ones are closed in the next turn: with many in one turn, they
+# could take the file descriptors of the others.
+_TURN: Final = 8
 # The most clients that are accepted from a socket that is replaced.
 _LAST: Final = 1024
 
@@ -84,10 +85,15 @@ class _Port(unix.Port):
         self.numberAccepts = _TURN
         self.startReading()
 
+    def doRead(self) -> None:
+        """Accept some clients; Twisted itself would accept more of them each time."""
+        self.numberAccepts = _TURN
+        super().doRead()
+
     def accept_waiting(self) -> None:
         """Accept all clients that wait at this moment."""
         self.numberAccepts = _LAST
-        self.doRead()
+        super().doRead()
 
     def connectionLost(self, reason: Failure) -> None:
         """The port is closed. The path stays."""

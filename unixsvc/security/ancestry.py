@@ -17,8 +17,9 @@ def is_descendant(pid: int, ancestor: int, proc: str = "/proc") -> bool:
     A process whose parent has exited is a child of process 1, or of the nearest subreaper (prctl(2)).
 
     :param proc: where procfs is mounted.
-    :returns: also True if the process has exited meanwhile, as then the answer is not known. False if one of
-        its ancestors is hidden (``hidepid`` in proc(5)), as it belongs to another user then.
+    :returns: also True if the process has exited meanwhile or no file descriptor is left to read about it, as
+        then the answer is not known. False if one of its ancestors is hidden (``hidepid`` in proc(5)), as it
+        belongs to another user then.
     """
     parent = _parent_of(pid, proc)
     if parent is None:
@@ -42,11 +43,11 @@ def is_descendant(pid: int, ancestor: int, proc: str = "/proc") -> bool:
 
 
 def _parent_of(pid: int, proc: str) -> int | None:
-    """The parent of a process; None if the process has exited or is hidden."""
+    """The parent of a process; None if the process has exited or is hidden, or cannot be read about."""
     try:
         with open(os.path.join(proc, str(pid), "stat"), "rb") as file:
             stat = file.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return None
     # The name of the program, in parentheses, may contain spaces and parentheses itself.
     return int(stat.rpartition(b")")[2].split()[1])

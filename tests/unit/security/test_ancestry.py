@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -56,6 +57,13 @@ class AncestryTests(SynchronousTestCase):
     def test_exited(self) -> None:
         """For a process that has exited the answer is not known, and so it is true."""
         self.assertTrue(self.descends(4000))
+
+    def test_no_descriptor(self) -> None:
+        """It is not known either if no file descriptor is left."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        self.assertTrue(self.descends(60))
 
     def test_orphan(self) -> None:
         """A process whose parent has exited is a child of process 1."""
