@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +86,10 @@ def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None, c
 
 def _socket_dir_of(source: Path) -> str | None:
     """The key ``socket_dir`` of a file; None if it has none."""
+    # Here, as every worker loads this module, and only the command line needs these.
+    import re
+    import tomllib
+
     remedy = "correct it, or give --socket-dir"
     try:
         text = source.read_text("utf-8-sig", "replace")
