@@ -12,6 +12,14 @@ import psutil
 from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
 
 
+def _status(pid: int) -> str:
+    """The status of a process; empty if there is none."""
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 class ChildrenTests(OrchestratorTestCase):
     """Workers whose application has a pool of processes."""
 
@@ -33,7 +41,7 @@ class ChildrenTests(OrchestratorTestCase):
 
     def alive(self, *pids: int) -> list[int]:
         """Those of some processes that run."""
-        return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+        return [pid for pid in pids if _status(pid) not in ("", "zombie")]
 
     def test_exit(self) -> None:
         """At a reload and a stop, exit handlers run, and no process, file or listening socket is left."""
@@ -110,7 +118,7 @@ class ChildrenTests(OrchestratorTestCase):
         orchestrator = psutil.Process(running.process.pid)
 
         def reaped() -> bool:
-            return not [child for child in orchestrator.children() if child.status() == "zombie"]
+            return "zombie" not in [_status(child.pid) for child in orchestrator.children()]
 
         self.eventually(reaped)
 
