@@ -22,7 +22,7 @@ from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.testing import MemoryTransport
 
-__all__ = ["SOCKET"]
+__all__ = ["SOCKET", "Connection"]
 
 _LIMITS: Final = Limits(max_message_bytes=8192)
 _LATE: Final = 300.0  # seconds after which nothing may be pending
@@ -101,7 +101,7 @@ _MESSAGES = st.sampled_from("ggggggccwdn").flatmap({
 }.__getitem__)  # fmt: skip
 
 
-class _Connection(Struct, frozen=True):
+class Connection(Struct, frozen=True):
     """What a client sends.
 
     :ivar authenticated: it shows its token first.
@@ -120,7 +120,7 @@ class _Connection(Struct, frozen=True):
 
 
 _CONNECTIONS = st.builds(
-    _Connection,
+    Connection,
     st.lists(_MESSAGES, min_size=1, max_size=8),
     cuts,
     st.sampled_from(["required", "private", "off"]),
@@ -135,7 +135,7 @@ _GREETING = msgspec.json.encode({"id": "hello", "path": "/-/ping", "auth_token":
 class _Server:
     """A server with one connection."""
 
-    def __init__(self, case: _Connection) -> None:
+    def __init__(self, case: Connection) -> None:
         self.clock = Clock()
         handle = make_handle(self.clock, case.policy)
         self.registry = ConnectionRegistry(handle, _LIMITS, Security(token=case.policy), self.clock)
@@ -170,7 +170,7 @@ class _Server:
         self.clock.advance(_LATE)
 
 
-def _run(case: _Connection) -> Mapping[str, int]:
+def _run(case: Connection) -> Mapping[str, int]:
     server = _Server(case)
     first = [_GREETING] if case.authenticated else []
     for piece in [*first, *cut(b"".join(case.messages), case.places)]:
@@ -181,7 +181,7 @@ def _run(case: _Connection) -> Mapping[str, int]:
     return _judge(case, server.transport.value())
 
 
-def _judge(case: _Connection, received: bytes) -> Mapping[str, int]:
+def _judge(case: Connection, received: bytes) -> Mapping[str, int]:
     """The number of each code; anything but complete, documented messages is a crash."""
     codes: Counter[str] = Counter()
     for line in _lines(received):

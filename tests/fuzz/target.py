@@ -35,11 +35,10 @@ class Target(Struct, Generic[Case], frozen=True):
     run: Callable[[Case], Mapping[str, int]]
 
 
-def fuzz(target: Target[Case], number: int, examples: int, *, shrink: bool = True) -> Counter[str]:
+def fuzz(target: Target[Case], number: int, examples: int) -> Counter[str]:
     """Feed a target with the inputs of a seed.
 
     :param number: the seed; the same inputs again.
-    :param shrink: whether to search for the shortest input that crashes.
     :returns: the number of each outcome.
     :raises Exception: at the first crash, with the shortest input that was found to cause it in its notes.
     """
@@ -53,7 +52,7 @@ def fuzz(target: Target[Case], number: int, examples: int, *, shrink: bool = Tru
         max_examples=examples,
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
     seed(number)(limited(given(target.cases)(check)))()
