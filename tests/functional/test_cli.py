@@ -15,7 +15,7 @@ from unixsvc.client.errors import ServiceUnreachable
 
 class ReplyTests(CommandLineTestCase):
     def test_result(self) -> None:
-        """A call prints its result; the request is one line with an id and the timeout."""
+        """A call prints its result; the request is one line with its ids and the timeout."""
         requests: list[bytes] = []
 
         def behave(connection: socket.socket) -> None:
@@ -27,6 +27,7 @@ class ReplyTests(CommandLineTestCase):
         self.assertEqual((outcome.out, outcome.err, outcome.code), ('{"message": "Hello World!"}\n', "", 0))
         message = json.loads(requests[0])
         self.assertTrue(4 < message.pop("timeout") <= 5)
+        self.assertRegex(message.pop("meta")["request_id"], "^[0-9a-f]{16}$")
         expected = {"id": 1, "method": "POST", "path": "/x", "data": {"name": "Žofie"}}
         self.assertEqual(message, expected)
         self.assertEqual(requests[0].count(b"\n"), 1)

@@ -209,6 +209,7 @@ class LifecycleTests(OrchestratorTestCase):
             "latency",
             "problem",
             "services",
+            "wrong_tokens",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))
