@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -32,7 +30,7 @@ from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock, another_o
 from unixsvc.orchestrator.sockets.path_supervisor import PathSupervisor
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.keeper import TokenKeeper
-from unixsvc.orchestrator.worker.import_path import unsafe_places
+from unixsvc.orchestrator.worker.import_path import log_unsafe_places
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
@@ -105,13 +103,9 @@ class Orchestrator(MultiService):
             if is_served(socket_path(settings.socket_dir, CONTROL_SERVICE)):
                 raise another_orchestrator(settings.socket_dir)  # whose lock file was removed
             self.tokens.load(settings)
+            tokens, renew = self.tokens.current, self._lock.renew
             factory = PoolFactory(
-                self._reactor,
-                self.tokens.current,
-                self._level,
-                self._passed_sockets,
-                self._reserve,
-                self._lock.renew,
+                self._reactor, tokens, self._level, self._passed_sockets, self._reserve, renew
             )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
@@ -143,7 +137,7 @@ class Orchestrator(MultiService):
             self._lock.write_pid()
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
-        self._log_warnings(self._settings)
+        log_unsafe_places(self._log, self._settings)
         self._control_pool().startService()
         if self._paths is not None:
             self._paths.startService()
@@ -220,10 +214,8 @@ class Orchestrator(MultiService):
     async def _start(self) -> None:
         await self._control_pool().when_ready()
         await self._running().start_all()
-        settings = self._settings
-        self._log.info(
-            "ready: {names}, in {dir}", names=", ".join(settings.services), dir=settings.socket_dir
-        )
+        names = ", ".join(self._settings.services)
+        self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
         self._boot.succeed(None)
 
     def _boot_failed(self, failure: Failure) -> None:
@@ -272,11 +264,7 @@ class Orchestrator(MultiService):
         if new.log.level != self._settings.log.level:
             self.set_log_level(new.log.level)
         self._settings = new
-        self._log_warnings(new)
-
-    def _log_warnings(self, settings: Settings) -> None:
-        for place in unsafe_places(settings, sys.path, os.geteuid()):
-            self._log.warn("{place}", place=place)
+        log_unsafe_places(self._log, new)
 
     def _service_failed(self, name: str, reason: str) -> None:
         if self._running().is_essential(name) and self.watcher is not None:

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from twisted.logger import Logger
+
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.privileges import find_privileges
 
-__all__ = ["hidden_modules", "unsafe_places"]
+__all__ = ["hidden_modules", "log_unsafe_places", "unsafe_places"]
 
 
 def unsafe_places(settings: Settings, path: Sequence[str], euid: int) -> list[str]:
@@ -43,6 +45,12 @@ def unsafe_places(settings: Settings, path: Sequence[str], euid: int) -> list[st
             problem = "who could change its application; let only its own user write there"
             found.setdefault(reason, f"services.{name}: {reason}, {problem}")
     return list(found.values())
+
+
+def log_unsafe_places(log: Logger, settings: Settings) -> None:
+    """Log a warning for each unsafe place of this process."""
+    for place in unsafe_places(settings, sys.path, os.geteuid()):
+        log.warn("{place}", place=place)
 
 
 def hidden_modules(folder: str, path: Sequence[str]) -> Mapping[str, str]:
