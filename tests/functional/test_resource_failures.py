@@ -6,15 +6,12 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 
 from tests.functional.orchestrator_process import OrchestratorTestCase
-from tests.functional.raw_client import RawConnection
 
 
 class DescriptorTests(OrchestratorTestCase):
@@ -185,37 +182,25 @@ class StoppingTests(OrchestratorTestCase):
         self.assertEqual(running.logged("Unhandled"), [])
 
 
-class BlockedLogTests(OrchestratorTestCase):
-    """The reader of the log pipe blocks."""
+class BlockedLoopTests(OrchestratorTestCase):
+    """The event loop of the orchestrator is blocked, by an inline service."""
+
+    config = OrchestratorTestCase.config + (
+        '[services.blocking]\napp = "blocking:app"\nisolation = "inline"\n'
+    )
 
     def test_third_signal(self) -> None:
         """The third signal ends the orchestrator and all workers."""
-        reading, writing = os.pipe()
-        self.addCleanup(os.close, reading)
-        command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=writing)
-        os.close(writing)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.eventually(lambda: os.path.exists(self.path()))
-        self.eventually(lambda: len(psutil.Process(process.pid).children()) == 1)
-        self.ask("codes", "/item/1")
-        self.block()
-        for _ in range(3):
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-        self.assertEqual(process.wait(10), 1)
+        running = self.start()
+        with self.talk("blocking") as talk:
+            talk.send(id=1, path="/sleep", data={"seconds": 60})
+            time.sleep(0.5)
+            for _ in range(3):
+                self.assertIsNone(running.process.poll())
+                running.signal(signal.SIGTERM)
+                time.sleep(0.3)
+        self.assertEqual(running.process.wait(10), 1)
         self.eventually(self.connection_refused, 5.0)
-
-    def block(self) -> None:
-        """Fill the log pipe until requests are not answered any more."""
-        talk = RawConnection(self.path(), self.token())
-        self.addCleanup(talk.close)
-        talk.socket.settimeout(2.0)
-        with self.assertRaises(TimeoutError):
-            for number in range(2000):
-                talk.ask(id=number, path="/fail")
 
     def connection_refused(self) -> bool:
         """Whether a client is refused."""
