@@ -23,7 +23,7 @@ from unixsvc.domain.interfaces import IBlockingRunner, IServices
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.environment import import_path, initial_environment
-from unixsvc.orchestrator.worker.privileges import drop, find_privileges
+from unixsvc.orchestrator.worker.privileges import drop, find_privileges, import_framework_handler
 from unixsvc.routing.app import load_app, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
@@ -45,6 +45,7 @@ def check_service(settings: Settings, name: str, service: ServiceSettings) -> in
     if os.geteuid() == 0:
         privileges = find_privileges(service, f"services.{name}", 0)
         if privileges.is_other_user:
+            import_framework_handler(service.handler)
             environment = initial_environment(os.environ, service, privileges)
             return _run_as(privileges, environment, lambda: _count_routes(settings, name, service))
     return _count_routes(settings, name, service)

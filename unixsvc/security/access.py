@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from unixsvc.contract.model import BUILTIN_PREFIX
 from unixsvc.errors import ConfigError, Malformed
-from unixsvc.routing.builtin_routes import PREFIX
 from unixsvc.routing.table import Table
 
 __all__ = ["ALL_SERVICES", "AcceptedToken", "RouteRules", "digest_of"]
@@ -55,8 +55,8 @@ class RouteRules:
     """
 
     def __init__(self, routes: Iterable[str]) -> None:
-        self._by_method: Table[bool] = Table(PREFIX.strip("/"))
-        self._by_path: Table[bool] = Table(PREFIX.strip("/"))
+        self._by_method: Table[bool] = Table(BUILTIN_PREFIX.strip("/"))
+        self._by_path: Table[bool] = Table(BUILTIN_PREFIX.strip("/"))
         heads = []
         for route in routes:
             method, _, pattern = route.rpartition(" ")

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from unixsvc.orchestrator.worker.forks import end_process_group, ignore, isolate_forks, lead_process_group
@@ -82,18 +81,18 @@ def main() -> None:
 
     from unixsvc.listen.fd_limits import raise_limit
     from unixsvc.orchestrator.reactor import IWorkerReactor
+    from unixsvc.orchestrator.worker.privileges import import_framework_handler
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
-    # After the imports: the user that the worker switches to may not be able to read these modules.
-    if config.settings.handler.startswith("unixsvc."):
-        import_module(config.settings.handler.partition(":")[0])
+    import_framework_handler(config.settings.handler)
     raise_limit()
     tls = _or_fail(_load_tls, config)
+    application_path = _application_path(config)
     _or_fail(_drop_privileges, config)
     # All threads must have the privileges of this one: setresuid(2) changes them all, but not prctl(2).
     orphan_watch.start()
     writer.start()
-    _extend_import_path(config)
+    sys.path += application_path
     running = cast(IWorkerReactor, reactor)
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
     running.callWhenRunning(worker.start)
@@ -151,17 +150,17 @@ def _drop_privileges(config: WorkerConfig) -> None:
     time.tzset()
 
 
-def _extend_import_path(config: WorkerConfig) -> None:
-    """Let the application be imported, now that the privileges are dropped.
+def _application_path(config: WorkerConfig) -> list[str]:
+    """The places from which the application is imported, once the privileges are dropped.
 
     Its folder is last: a module ``token`` there must not take the place of the standard library's, which
     other modules import.
     """
     from unixsvc.orchestrator.worker.environment import import_path
 
-    if config.privileges.is_other_user:  # else the interpreter has read it
-        sys.path += import_path(config.settings.environment)
-    sys.path.append(config.folder)
+    # The interpreter has read the variable of a worker with the orchestrator's user.
+    configured = import_path(config.settings.environment) if config.privileges.is_other_user else []
+    return [*configured, config.folder]
 
 
 def _or_fail(step: Callable[[WorkerConfig], T], config: WorkerConfig) -> T:

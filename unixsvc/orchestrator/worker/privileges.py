@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from importlib import import_module
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,13 +15,25 @@ from unixsvc.errors import ConfigError
 from unixsvc.security.identity import User, find_group, find_user
 from unixsvc.service.spec import Privileges
 
-__all__ = ["drop", "find_privileges"]
+__all__ = ["drop", "find_privileges", "import_framework_handler"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
 _MIN_OPEN_FILES: Final = 64
 # Options of prctl(2).
 _DROP_BOUNDING_CAPABILITY: Final = 24
 _SET_NO_NEW_PRIVS: Final = 38
+
+
+def import_framework_handler(spec: str) -> None:
+    """Import a request handler of the framework before privileges are dropped.
+
+    The user that a worker switches to may not be able to read the framework's modules. A handler of the
+    application is imported afterwards, as all its code.
+
+    :param spec: the handler, as in the configuration.
+    """
+    if spec.startswith("unixsvc."):
+        import_module(spec.partition(":")[0])
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:
