@@ -28,12 +28,13 @@ class RetryTests(CommandLineTestCase):
         return requests
 
     def test_retried(self) -> None:
-        """A POST with a key is retried after a lost connection, a 503, and an incomplete reply."""
+        """A POST with a key is retried, with one id, after a lost connection, a 503 and half a reply."""
         requests = self.reply_with(b"", _BUSY, b'{"id": 1, "co', HELLO)
         outcome = self.run_command(*_POST, *_KEY)
         self.assertEqual((outcome.code, outcome.out), (0, '{"message": "Hello World!"}\n'))
         metas = [json.loads(each)["meta"] for each in requests]
-        self.assertEqual(metas, [{"idempotency_key": "k"}] * 4)
+        request_id = metas[0]["request_id"]
+        self.assertEqual(metas, [{"request_id": request_id, "idempotency_key": "k"}] * 4)
 
     def test_no_key(self) -> None:
         """Without a key it is sent once."""

@@ -146,6 +146,7 @@ app = "codes:app"
         self.configure(self.config.replace("start_interval", "essential = true\nstart_interval"))
         running = self.start()
         talk = self.talk("other")
+        talk.ask(id=1, path="/-/ping")  # with its token: a silent connection would be closed
         self.doom()
         running.until("has failed")
         self.assertEqual(talk.rest(), b"")
