@@ -23,14 +23,24 @@ class ConnectionQuota:
     Root and the orchestrator's own user have no quota, and a reserve that no other user can use: so they can
     always connect, and find out what happens. A peer without a user, as over TCP, has no quota either.
 
-    Users are counted only while there are enough connections for one of them to exceed a limit.
+    Users are counted only while there are enough connections for one of them to exceed a limit, and then
+    until there are half as many.
 
     :param owner: the uid of the orchestrator.
-    :ivar counts_users: true if closed connections are to be reported.
-    :ivar unlimited: with fewer connections than this, every peer may connect.
+    :ivar counts_users: true if opened and closed connections are to be reported.
+    :ivar unlimited: with fewer connections than this, every peer may connect; 0 while users are counted.
     """
 
-    __slots__ = ("_by_user", "_max", "_per_user", "_privileged", "_unreserved", "counts_users", "unlimited")
+    __slots__ = (
+        "_by_user",
+        "_max",
+        "_per_user",
+        "_privileged",
+        "_threshold",
+        "_unreserved",
+        "counts_users",
+        "unlimited",
+    )
 
     def __init__(self, limits: Limits, owner: int) -> None:
         self._max = limits.max_connections
@@ -39,7 +49,7 @@ class ConnectionQuota:
         self._privileged = (_ROOT, owner)
         self._by_user: Counter[int | None] = Counter()
         self.counts_users = False
-        self.unlimited = min(self._per_user, self._unreserved)
+        self.unlimited = self._threshold = min(self._per_user, self._unreserved)
 
     def allows(self, peer: Peer, connected: Iterable[Peer], count: int) -> bool:
         """True if one more connection may be served. It is to be asked when :attr:`unlimited` is reached.
@@ -49,6 +59,7 @@ class ConnectionQuota:
         """
         if not self.counts_users:
             self.counts_users, self._by_user = True, Counter(each.uid for each in connected)
+            self.unlimited = 0
         if peer.uid in self._privileged:
             allowed = count < self._max
         else:
@@ -64,5 +75,5 @@ class ConnectionQuota:
         :param count: the number of those that are left.
         """
         self._by_user[peer.uid] -= 1
-        if count < self.unlimited // 2:
-            self.counts_users = False
+        if count < self._threshold // 2:
+            self.counts_users, self.unlimited = False, self._threshold

@@ -86,7 +86,7 @@ class ConnectionRegistry:
         self._unauthenticated_limits = replace(limits, idle_timeout=idle_timeout)
         self._token = security.token
         self._quota = ConnectionQuota(limits, owner)
-        self._unlimited = self._quota.unlimited
+        self._unlimited = self._quota.unlimited  # here, as it is compared for each connection
         rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
         self._admission = rules.connect if rules and admission is None else admission
         self._connections: set[RegisteredConnection] = set()
@@ -127,6 +127,7 @@ class ConnectionRegistry:
             self._refused.discard(connection)
         elif self._quota.counts_users:
             self._quota.closed(connection.peer, len(self._connections) - len(self._refused))
+            self._unlimited = self._quota.unlimited
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None
             drained.callback(None)
@@ -177,10 +178,13 @@ class ConnectionRegistry:
 
     def _has_place(self, new: RegisteredConnection, peer: Peer) -> bool:
         count = len(self._connections) - len(self._refused) - 1
-        if count < self._unlimited or self._quota.allows(peer, self._peers(new), count):
+        if count < self._unlimited:
             return True
-        self._log.too_many_connections(peer, count)
-        return False
+        allowed = self._quota.allows(peer, self._peers(new), count)
+        self._unlimited = self._quota.unlimited
+        if not allowed:
+            self._log.too_many_connections(peer, count)
+        return allowed
 
     def _peers(self, new: RegisteredConnection) -> Iterator[Peer]:
         """The peers of all connections that are served, without a new one; most often not asked for."""

@@ -77,6 +77,14 @@ class QuotaTests(SynchronousTestCase):
         self.disconnect(1, 3)
         self.assertEqual((self.connect(1, 200), self.connect(2)), (3, 1))
 
+    def test_reconnected(self) -> None:
+        """A user who closes some connections and opens them again, over and over, gets no more than half."""
+        self.connect(1, 65)
+        for _ in range(20):
+            self.disconnect(1, 10)
+            self.connect(1, 11)
+        self.assertEqual(self.connected.count(Peer(1)), 64)
+
     def test_counted_again(self) -> None:
         """Users are counted again after there were few connections for a while."""
         self.connect(1, 64)
