@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import types
 from collections.abc import Callable, Iterator
 from itertools import islice
 from string import Formatter
-from typing import Annotated, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
 from unixsvc.domain.json import Json
 from unixsvc.domain.validation.field_errors import FieldError, field_error, join
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.validation.type_forms import TypeForm, as_struct, fields_of, items_of, unnamed
 from unixsvc.domain.validation.validator import Checker
 from unixsvc.errors import ConfigError
 
@@ -66,13 +65,14 @@ def checker_for(hint: TypeForm, structs: _Structs | None = None) -> Checker | No
     if not _has_check(hint, frozenset()):
         return None
     structs = {} if structs is None else structs
+    hint = unnamed(hint)
     arguments = get_args(hint)
     origin = get_origin(hint)
     if origin is Annotated:
         own: list[Checker] = [each.errors for each in arguments[1:] if isinstance(each, Check)]
         return _all_of(own, checker_for(arguments[0], structs))
-    if struct := _as_struct(hint):
-        return _of_fields(struct, structs)
+    if as_struct(hint) is not None:
+        return _of_fields(hint, structs)
     if origin in (Union, types.UnionType):
         return _of_union(arguments, structs)
     items = _item_of(origin, arguments)
@@ -83,22 +83,21 @@ def checker_for(hint: TypeForm, structs: _Structs | None = None) -> Checker | No
 
 
 def _has_check(hint: TypeForm, seen: frozenset[TypeForm]) -> bool:
+    """Return whether there is a check in a type.
+
+    :param seen: the enclosing types: a type may contain itself.
+    """
     if isinstance(hint, Check):
         return True
-    inside = get_args(hint)
-    if hint not in seen and (struct := _as_struct(hint)):
-        seen |= {hint}
-        inside = tuple(each.type for each in msgspec.structs.fields(struct))
-    elif dataclasses.is_dataclass(hint) or is_typeddict(hint) or hasattr(hint, "_fields"):
-        inside = tuple(get_type_hints(hint, include_extras=True).values())
-    return any(_has_check(each, seen) for each in inside)
-
-
-def _as_struct(hint: TypeForm) -> type[msgspec.Struct] | None:
-    """Return a struct, also a generic one with its arguments; None for other types."""
-    bare: Json = get_origin(hint) or hint
-    struct: Json = hint
-    return struct if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
+    if hint in seen:
+        return False
+    form = unnamed(hint)
+    inside = get_args(form)
+    if (fields := fields_of(form)) is not None:
+        inside = tuple(each.type for each in fields)
+    elif get_origin(form) is not Annotated and (items := items_of(form)) is not None:
+        inside = (*items[0], items[1])
+    return any(_has_check(each, seen | {hint}) for each in inside)
 
 
 def _item_of(
@@ -124,7 +123,7 @@ def _all_of(own: list[Checker], nested: Checker | None) -> Checker | None:
     return check
 
 
-def _of_fields(struct: type[msgspec.Struct], structs: _Structs) -> Checker:
+def _of_fields(struct: Any, structs: _Structs) -> Checker:  # Any: a class, or a generic one with arguments
     if struct in structs:
         return structs[struct]
     checkers: list[tuple[str, str, Checker]] = []
@@ -158,8 +157,7 @@ def _of_values(item: Checker) -> Checker:
 
 def _of_union(members: tuple[TypeForm, ...], structs: _Structs) -> Checker:
     """Support unions with None only: which member of another union a value belongs to is unknown."""
-    checkers = [found for each in members if (found := checker_for(each, structs)) is not None]
     if len(members) > 2 or type(None) not in members:
         raise TypeError("a Check inside a union is supported only if the other member is None")
-    checker = checkers[0]
+    [checker] = [found for each in members if (found := checker_for(each, structs)) is not None]
     return lambda value, field: iter(()) if value is None else checker(value, field)

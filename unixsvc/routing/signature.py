@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from unixsvc.contract.schemas import UnsupportedType, require_json_types
 from unixsvc.domain.message import Created, Request
-from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of
+from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
 from unixsvc.errors import ConfigError
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.route import Action
@@ -184,9 +184,7 @@ def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm
 
 def _is_refined(hint: TypeForm, variable: Variable) -> bool:
     """Return whether the values of a variable have to be converted or checked."""
-    while (inner := getattr(hint, "__supertype__", None)) is not None:  # of a NewType, which is no class
-        hint = inner
-    return hint is not PATH_TYPES[variable.kind].type
+    return unnamed(hint) is not PATH_TYPES[variable.kind].type
 
 
 def _struct_of(

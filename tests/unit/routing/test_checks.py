@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Optional,
+    TypedDict,
+    TypeVar,
+    get_args,
+)
 
 import msgspec
 from msgspec import Meta, Struct
@@ -60,6 +71,22 @@ class Box(Struct, Generic[Item]):
     item: Item
 
 
+@dataclasses.dataclass
+class Branch:
+    """Contains itself, and has no checks."""
+
+    branches: list[Branch]
+
+
+class Twig(Struct, array_like=True):
+    """The same as an array."""
+
+    twigs: list[Twig]
+
+
+Named = NewType("Named", Code)
+
+
 class Row(NamedTuple):
     """No struct."""
 
@@ -77,6 +104,13 @@ class Record:
     """No struct."""
 
     code: Code
+
+
+@dataclasses.dataclass
+class Crate(Generic[Item]):
+    """No struct, and of anything."""
+
+    item: Item
 
 
 def problems(kind: Any, value: Any, field: str = "") -> dict[str, str]:
@@ -130,7 +164,7 @@ class GatherTests(SynchronousTestCase):
         """Types without checks have no checker."""
         for kind in (
             int, str, list[int], Plain, dict[str, Plain], Literal["a"], Any, Annotated[int, Meta(ge=1)],
-            Box[int], int | None, tuple[int, ...], Sequence[int],
+            Box[int], int | None, tuple[int, ...], Sequence[int], Branch, Twig,
         ):  # fmt: skip
             self.assertIsNone(checker_for(kind), kind)
 
@@ -172,6 +206,11 @@ class GatherTests(SynchronousTestCase):
         """A generic struct is searched with its arguments."""
         self.assertEqual(problems(Box[Code], Box("FR1"), "a"), {"a.item": BAD})
 
+    def test_named(self) -> None:
+        """The check of a NewType is that of its type."""
+        for kind in (Named, list[Named] | None, NewType("Again", Named)):
+            self.assertIn(BAD, problems(kind, ["FR1"] if get_args(kind) else "FR1").values())
+
     def test_none_beside(self) -> None:
         """None is allowed beside a checked type."""
         for kind in (Code | None, Optional[Code], None | Code):  # noqa: UP045  # both forms
@@ -188,7 +227,8 @@ class GatherTests(SynchronousTestCase):
     def test_unsupported_position(self) -> None:
         """A check in an unsupported position is refused."""
         for kind in (Code | int, Sequence[Code], Mapping[str, Code], tuple[Code, int], tuple[int, Code],
-                     dict[Code, int], Row, Table, Record, list[Record], Inner | int | None):  # fmt: skip
+                     dict[Code, int], Row, Table, Record, list[Record], Crate[Code],
+                     Inner | int | None):  # fmt: skip
             self.assertRaises(TypeError, checker_for, kind)
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "is_object",
     "items_of",
     "members_of",
+    "unnamed",
     "values_of",
 ]
 
@@ -64,13 +65,16 @@ class FloatKey:
 
 def bare(type_form: TypeForm) -> TypeForm:
     """Return a type without ``Annotated``, ``NewType`` and names of aliases."""
-    while True:
-        if get_origin(type_form) is Annotated:
-            type_form = get_args(type_form)[0]
-        elif (inner := getattr(type_form, "__supertype__", None) or _aliased(type_form)) is not None:
-            type_form = inner
-        else:
-            return type_form
+    while get_origin(type_form := unnamed(type_form)) is Annotated:
+        type_form = get_args(type_form)[0]
+    return type_form
+
+
+def unnamed(type_form: TypeForm) -> TypeForm:
+    """Return a type without ``NewType`` and names of aliases, but with ``Annotated``."""
+    while (inner := getattr(type_form, "__supertype__", None) or _aliased(type_form)) is not None:
+        type_form = inner
+    return type_form
 
 
 def as_struct(type_form: TypeForm) -> type[msgspec.Struct] | None:
