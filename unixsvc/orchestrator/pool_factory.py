@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -20,10 +21,9 @@ from unixsvc.errors import ConfigError
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.pool.model import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.sockets.http_listener import HttpListener
@@ -44,6 +44,7 @@ __all__ = ["PoolFactory", "check_passed_sockets", "socket_directories"]
 S = TypeVar("S", bound=Struct)
 
 
+@dataclass
 class PoolFactory:
     """Makes pools, and the specs of their workers.
 
@@ -54,22 +55,13 @@ class PoolFactory:
     :param claim: raises ConfigError if another orchestrator serves the socket directory.
     """
 
-    def __init__(
-        self,
-        reactor: IPoolReactor,
-        tokens: Callable[[], SetTokens],
-        level: LogLevelFilter,
-        passed_sockets: Mapping[str, socket.socket],
-        reserve: DescriptorReserve | None = None,
-        claim: Callable[[], object] = bool,
-    ) -> None:
-        self._reactor = reactor
-        self._tokens = tokens
-        self._level = level
-        self._passed_sockets = passed_sockets
-        self._reserve = reserve
-        self._claim = claim
-        self._specs = 0
+    reactor: IPoolReactor
+    tokens: Callable[[], SetTokens]
+    level: LogLevelFilter
+    passed_sockets: Mapping[str, socket.socket]
+    reserve: DescriptorReserve | None = None
+    claim: Callable[[], object] = bool
+    _specs: int = field(default=0, init=False)  # that were made
 
     def make_pool(
         self, name: str, settings: Settings, spec: WorkerSpec, on_failed: Callable[[str], object]
@@ -82,8 +74,8 @@ class PoolFactory:
         if spec.settings.isolation == "inline":
             if settings.folder not in sys.path:
                 sys.path.append(settings.folder)  # last, as in a worker
-            return InlinePool(name, self._reactor, spec, listener)
-        return Pool(name, self._reactor, spec, listener, on_failed, reserve=self._reserve)
+            return InlinePool(name, self.reactor, spec, listener)
+        return Pool(name, self.reactor, spec, listener, on_failed, reserve=self.reserve)
 
     def make_control(
         self, settings: Settings, app: App, guard: ControlGuard
@@ -100,8 +92,8 @@ class PoolFactory:
         host = partial(self._make_host, config, app, guard)
         spec = msgspec.structs.replace(self.make_spec(name, settings), host=host)
         path, backlog = socket_path(settings.socket_dir, name), spec.limits.backlog
-        listener = UnixListener(path, settings.socket_mode, backlog, claim=self._claim)
-        return InlinePool(name, self._reactor, spec, listener), listener
+        listener = UnixListener(path, settings.socket_mode, backlog, claim=self.claim)
+        return InlinePool(name, self.reactor, spec, listener), listener
 
     def make_spec(self, name: str, settings: Settings, *, wanted: int | None = None) -> WorkerSpec:
         """Make the spec of a service.
@@ -134,15 +126,15 @@ class PoolFactory:
             return HttpListener(addresses, backlog)
         path = socket_path(settings.socket_dir, name)
         return UnixListener(
-            path, settings.socket_mode, backlog, self._passed_sockets.get(name), claim=self._claim
+            path, settings.socket_mode, backlog, self.passed_sockets.get(name), claim=self.claim
         )
 
     def _make_process(
         self, config: WorkerConfig, slot: int, fds: InheritedFds, owner: WorkerOwner
     ) -> WorkerProcess:
-        log = msgspec.structs.replace(config.log, level=self._level.name)
+        log = msgspec.structs.replace(config.log, level=self.level.name)
         config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot)
-        return WorkerProcess(self._reactor, config, fds, owner)
+        return WorkerProcess(self.reactor, config, fds, owner)
 
     def _make_host(
         self,
@@ -155,14 +147,14 @@ class PoolFactory:
             self._with_tokens(config),
             app or load_app(config.settings.app),
             endpoint,
-            self._reactor,
+            self.reactor,
             guard=guard,
             admission=None if guard is None else guard.connect,
         )
 
     def _with_tokens(self, config: WorkerConfig, **changes: object) -> WorkerConfig:
         """The configuration with the tokens that are valid now."""
-        current = self._tokens()
+        current = self.tokens()
         return msgspec.structs.replace(config, token=current.token, tokens=current.tokens, **changes)
 
     def _worker_config(self, name: str, settings: Settings, service: ServiceSettings) -> WorkerConfig:

@@ -17,10 +17,9 @@ from unixsvc.config.cpus import available_cpus
 from unixsvc.config.settings import Limits, Log, Security
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
-from unixsvc.orchestrator.pool.model import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds
-from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
 from unixsvc.orchestrator.worker.messages import SetTokens
 from unixsvc.security.access import AcceptedToken

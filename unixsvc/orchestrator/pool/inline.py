@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -15,6 +14,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.orchestrator.pool.interfaces import IServicePool
+from unixsvc.orchestrator.pool.listening import ListeningPool
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
@@ -25,7 +25,7 @@ __all__ = ["InlinePool"]
 
 
 @implementer(IServicePool)
-class InlinePool(Service):
+class InlinePool(ListeningPool):
     """A pool without workers: it runs one service in this process.
 
     :param spec: its ``host`` makes the service.
@@ -33,35 +33,19 @@ class InlinePool(Service):
     """
 
     def __init__(self, name: str, reactor: IReactorTime, spec: WorkerSpec, listener: IListener) -> None:
-        self.setName(name)
+        super().__init__(name, listener)
         self._reactor = reactor
         self._spec = spec
-        self._listener = listener
         self._endpoint = BoundUNIXServerEndpoint(reactor, listener.descriptors)
         self._service_host: ServiceHost | None = None
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: SharedResult[None] | None = None
         self._started = 0.0
         self._ready = False
-        self._problem = ""
         self._log = Logger(namespace=name)
 
-    def bind(self) -> None:
-        """Open the listening socket."""
-        self._listener.open()
-
-    def startService(self) -> None:
-        """Begin to serve.
-
-        :raises ConfigError: if the listening socket cannot be opened.
-        """
-        try:
-            self._listener.open()
-        except ConfigError as error:
-            self._problem = str(error)
-            raise
-        super().startService()
-        self._stopped, self._problem = None, ""
+    def _begin(self) -> None:
+        self._stopped = None
         self._started = self._reactor.seconds()
         self._boot = SharedResult()
         listening = maybeDeferred(self._spec.host, self._endpoint).addCallback(self._listen)
@@ -70,12 +54,6 @@ class InlinePool(Service):
     def when_ready(self) -> Deferred[None]:
         """Fires when clients can connect."""
         return self._boot.wait()
-
-    def stopService(self) -> Deferred[None]:
-        """Close the listening socket, and drain."""
-        super().stopService()
-        self._listener.close()
-        return self._drain()
 
     def _drain(self) -> Deferred[None]:
         if self._stopped is not None:
@@ -90,16 +68,6 @@ class InlinePool(Service):
             deadline = self._reactor.callLater(self._spec.policy.drain_timeout, host.abort)
             host.drain().addBoth(self._drained, deadline, stopped)
         return stopped.wait()
-
-    async def restart(self) -> None:
-        """Drain, and serve again; clients that connect meanwhile wait in the backlog.
-
-        :raises ConfigError: if it cannot start.
-        """
-        await self._drain()
-        if self.running:  # it may have been stopped meanwhile
-            self.startService()
-            await self.when_ready()
 
     async def reload(self, spec: WorkerSpec) -> None:
         """Restart if the settings have changed. The code stays as this process has imported it.

@@ -15,6 +15,7 @@ __all__ = [
     "Kill",
     "Plan",
     "PoolView",
+    "Recycling",
     "SlotHistory",
     "Spawn",
     "SupervisionPolicy",
@@ -63,6 +64,18 @@ class SupervisionPolicy(Struct, frozen=True):
     start_interval: float = 10.0
     first_delay: float = 0.5
     max_delay: float = 30.0
+
+
+class Recycling(Struct, frozen=True):
+    """The limits after which a worker is replaced although it is healthy; 0 is for no limit.
+
+    :ivar max_memory: resident memory, in bytes.
+    :ivar max_age: in seconds.
+    """
+
+    max_requests: int = 0
+    max_memory: int = 0
+    max_age: float = 0.0
 
 
 class WorkerView(Struct, frozen=True):

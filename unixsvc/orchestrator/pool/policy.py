@@ -7,7 +7,8 @@ early death. Like systemd with ``StartLimitBurst``, it stops to restart a servic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from unixsvc.orchestrator.pool.model import (
     Kill,
     Plan,
     PoolView,
+    Recycling,
     SlotHistory,
     Spawn,
     SupervisionPolicy,
@@ -28,7 +30,7 @@ from unixsvc.orchestrator.pool.model import (
     WorkerView,
 )
 
-__all__ = ["after_exit", "after_refusal", "decide", "died_early"]
+__all__ = ["SlotHistories", "after_exit", "after_refusal", "decide", "died_early", "reason_to_recycle"]
 
 # The exponent of the back-off is bounded so that a service that fails for weeks does not overflow a float.
 _MAX_DOUBLINGS: Final = 32
@@ -36,6 +38,11 @@ _MAX_DOUBLINGS: Final = 32
 _JITTER: Final = 0.25
 # The pause after a start that the kernel has refused for lack of resources, in seconds.
 _REFUSAL_PAUSE: Final = 1.0
+# Minimum interval between log messages about such starts, in seconds.
+_LOG_INTERVAL: Final = 10.0
+# The recycling limits of a worker are up to a tenth higher, at random: workers that started together should
+# not all be recycled together.
+_SPREAD: Final = 0.1
 
 _LIVE: Final = (WorkerPhase.STARTING, WorkerPhase.READY)
 _NO_HISTORY: Final = SlotHistory()
@@ -139,6 +146,67 @@ def after_refusal(history: SlotHistory, now: float) -> SlotHistory:
     :param now: in seconds.
     """
     return replace(history, next_start=max(history.next_start, now + _REFUSAL_PAUSE))
+
+
+class SlotHistories:
+    """How the workers of each slot have ended, and when the next one may start."""
+
+    def __init__(self) -> None:
+        self._by_slot: dict[int, SlotHistory] = {}
+        self._refusal_logged = -_LOG_INTERVAL
+
+    @property
+    def by_slot(self) -> Mapping[int, SlotHistory]:
+        """The histories, by slot; a slot without one has lost no worker."""
+        return self._by_slot
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._by_slot.clear()
+
+    def worker_ended(self, worker: WorkerView, now: float) -> SlotHistory:
+        """Add the end of a worker.
+
+        :param worker: the worker before its end.
+        :param now: the time of its end, in seconds.
+        :returns: the history of its slot.
+        """
+        jitter = random.random()  # noqa: S311  # no secret
+        history = after_exit(self._history(worker.slot), worker, now, jitter)
+        self._by_slot[worker.slot] = history
+        return history
+
+    def start_refused(self, slot: int, now: float) -> bool:
+        """Add a start that the kernel has refused for lack of resources.
+
+        :returns: whether to log it.
+        """
+        self._by_slot[slot] = after_refusal(self._history(slot), now)
+        if now - self._refusal_logged < _LOG_INTERVAL:
+            return False
+        self._refusal_logged = now
+        return True
+
+    def _history(self, slot: int) -> SlotHistory:
+        return self._by_slot.get(slot, _NO_HISTORY)
+
+
+def reason_to_recycle(limits: Recycling, requests: int, memory: int, age: float, jitter: float) -> str:
+    """The limit that a worker has reached; empty if it has reached none.
+
+    :param requests: that it has answered.
+    :param memory: its resident memory, in bytes.
+    :param age: in seconds.
+    :param jitter: a random number from 0 to 1, constant for one worker.
+    """
+    for name, limit, used in (
+        ("max_requests", limits.max_requests, requests),
+        ("max_memory", limits.max_memory, memory),
+        ("max_age", limits.max_age, age),
+    ):
+        if limit and used >= limit * (1 + jitter * _SPREAD):
+            return f"{name} is {limit:g}, and it has {used:g}"
+    return ""
 
 
 def _back_off(policy: SupervisionPolicy, failures: int) -> float:

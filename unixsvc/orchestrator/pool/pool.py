@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat, PolicyTimer
-from unixsvc.orchestrator.pool.histories import SlotHistories
 from unixsvc.orchestrator.pool.interfaces import IServicePool
+from unixsvc.orchestrator.pool.listening import ListeningPool
 from unixsvc.orchestrator.pool.model import PoolView, SlotHistory, Spawn, WorkerPhase
-from unixsvc.orchestrator.pool.policy import decide, died_early
+from unixsvc.orchestrator.pool.policy import SlotHistories, decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
@@ -33,7 +31,7 @@ __all__ = ["Pool"]
 
 
 @implementer(IServicePool)
-class Pool(Service):
+class Pool(ListeningPool):
     """Keeps the wanted number of workers running, by the policy of :mod:`unixsvc.orchestrator.pool.policy`.
 
     :param listener: the listening sockets.
@@ -53,9 +51,8 @@ class Pool(Service):
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
         reserve: DescriptorReserve | None = None,
     ) -> None:
-        self.setName(name)
+        super().__init__(name, listener)
         self._reactor = reactor
-        self._listener = listener
         self._on_failed = on_failed
         self._log = Logger(namespace=name)
         self._rollout = Rollout(f"services.{name}", spec)
@@ -66,26 +63,11 @@ class Pool(Service):
         self._timer = PolicyTimer(reactor, self._woken)
         self._all_ended: SharedResult[None] | None = None
         self._failed = False
-        self._problem = ""
 
     # IServicePool.
 
-    def bind(self) -> None:
-        """Open the listening sockets without starting a worker."""
-        self._listener.open()
-
-    def startService(self) -> None:
-        """Start the workers.
-
-        :raises ConfigError: if the listening sockets cannot be opened.
-        """
-        try:
-            self._listener.open()
-        except ConfigError as error:
-            self._problem = str(error)
-            raise
-        super().startService()
-        self._all_ended, self._failed, self._problem = None, False, ""
+    def _begin(self) -> None:
+        self._all_ended, self._failed = None, False
         self._histories.clear()
         self._rollout.begin_start()
         self._heartbeat.start(self._rollout.spec.policy.watchdog)
@@ -97,17 +79,8 @@ class Pool(Service):
 
     def stopService(self) -> Deferred[None]:
         """Close the listening sockets and drain the workers; fires when all have ended."""
-        super().stopService()
         self._failed = False
-        self._listener.close()
-        return self._drain_all()
-
-    async def restart(self) -> None:
-        """Drain the workers, and start new ones when all have ended; see :class:`IServicePool`."""
-        await self._drain_all()
-        if self.running:  # it may have been stopped meanwhile
-            self.startService()
-            await self.when_ready()
+        return super().stopService()
 
     def reload(self, spec: WorkerSpec) -> Deferred[None]:
         """Replace the workers one by one by workers of another spec; see :class:`IServicePool`."""
@@ -281,7 +254,7 @@ class Pool(Service):
         self._listener.close()  # no worker would accept
         self._rollout.cancel(reason)  # last, as its waiters may start the pool again
 
-    def _drain_all(self) -> Deferred[None]:
+    def _drain(self) -> Deferred[None]:
         """Drain every worker; fires when all have ended."""
         if self._all_ended is None:
             self._all_ended = SharedResult()

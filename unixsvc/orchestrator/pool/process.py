@@ -17,23 +17,9 @@ from twisted.python.failure import Failure
 
 from unixsvc.orchestrator.descendants.group import DescendantGroup
 from unixsvc.orchestrator.reactor import IPoolReactor
+from unixsvc.orchestrator.worker import messages
 from unixsvc.orchestrator.worker.environment import initial_environment
 from unixsvc.orchestrator.worker.lines import LineSplitter
-from unixsvc.orchestrator.worker.messages import (
-    COMMANDS_FD,
-    COUNTS_FD,
-    LISTENING_FD,
-    REPORTS_FD,
-    Command,
-    DrainCommand,
-    Report,
-    ReportStats,
-    WorkerDraining,
-    WorkerFailed,
-    WorkerLeadsGroup,
-    WorkerReady,
-    encode_line,
-)
 from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import relay
 
@@ -45,7 +31,7 @@ _READ_AFTER_EXIT: Final = 0.5
 # How long processes that a worker has left behind may take to end after TERM, in seconds.
 _LAST_DESCENDANTS: Final = 0.5
 
-_decode_report = msgspec.json.Decoder(Report).decode
+_decode_report = msgspec.json.Decoder(messages.Report).decode
 
 
 class InheritedFds(msgspec.Struct, frozen=True):
@@ -125,7 +111,7 @@ class WorkerProcess(ProcessProtocol):
             # Only standard error carries log events; standard output is text, whatever it looks like.
             1: LineSplitter(lambda line: self._log.info("{text}", text=line.decode("utf-8", "replace"))),
             2: LineSplitter(lambda line: relay(self._log, line, "error")),
-            REPORTS_FD: LineSplitter(self._report),
+            messages.REPORTS_FD: LineSplitter(self._report),
         }
         self._stats_requests: list[Deferred[None]] = []
         self._commands_closed = False
@@ -158,16 +144,15 @@ class WorkerProcess(ProcessProtocol):
         command = [sys.executable, "-u", "-P", "-m", "unixsvc.orchestrator.worker.__main__"]
         environment = initial_environment(os.environ, self._config.settings, self._config.privileges)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        descriptors: dict[int, int | str] = {
-            0: null, 1: "r", 2: "r", REPORTS_FD: "r", COMMANDS_FD: "w", COUNTS_FD: self.fds.counts,
-        }  # fmt: skip
-        descriptors |= dict(enumerate(self.fds.listening, LISTENING_FD))
+        descriptors: dict[int, int | str] = {0: null, 1: "r", 2: "r", messages.COUNTS_FD: self.fds.counts}
+        descriptors |= {messages.REPORTS_FD: "r", messages.COMMANDS_FD: "w"}
+        descriptors |= dict(enumerate(self.fds.listening, messages.LISTENING_FD))
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)
         finally:
             os.close(null)
         self._last_pid = self.pid
-        self.transport.writeToChild(COMMANDS_FD, encode_line(self._config))
+        self.transport.writeToChild(messages.COMMANDS_FD, messages.encode_line(self._config))
 
     def request_stats(self, seconds: float) -> Deferred[None]:
         """Request a report.
@@ -180,13 +165,13 @@ class WorkerProcess(ProcessProtocol):
         request: Deferred[None] = Deferred()
         self._stats_requests.append(request)
         request.addTimeout(seconds, self._reactor, lambda result, _: None)
-        self.send(ReportStats())
+        self.send(messages.ReportStats())
         return request
 
-    def send(self, command: Command) -> None:
+    def send(self, command: messages.Command) -> None:
         """Send a command; it is dropped if the worker has ended or closed its pipe."""
         if not self._commands_closed and self.pid is not None:
-            self.transport.writeToChild(COMMANDS_FD, encode_line(command))
+            self.transport.writeToChild(messages.COMMANDS_FD, messages.encode_line(command))
 
     def drain(self, *, wait_for_idle: bool) -> None:
         """Make it send its pending replies and exit.
@@ -196,7 +181,7 @@ class WorkerProcess(ProcessProtocol):
         if self._commands_closed:
             self.signal("TERM")  # has the same effect
         else:
-            self.send(DrainCommand(wait_for_idle))
+            self.send(messages.DrainCommand(wait_for_idle))
 
     def signal(self, name: str) -> None:
         """Send a signal, as ``TERM``, unless the worker has ended."""
@@ -213,7 +198,7 @@ class WorkerProcess(ProcessProtocol):
 
     def childConnectionLost(self, childFD: int) -> None:
         """The worker has closed a pipe, usually by its exit."""
-        if childFD == COMMANDS_FD:
+        if childFD == messages.COMMANDS_FD:
             self._commands_closed = True
 
     def processExited(self, reason: Failure) -> None:
@@ -224,7 +209,7 @@ class WorkerProcess(ProcessProtocol):
 
     def _close_pipes(self) -> None:
         self.transport.loseConnection()
-        for descriptor in (REPORTS_FD, COMMANDS_FD):
+        for descriptor in (messages.REPORTS_FD, messages.COMMANDS_FD):
             self.transport.closeChildFD(descriptor)
 
     def processEnded(self, reason: Failure) -> None:
@@ -250,17 +235,17 @@ class WorkerProcess(ProcessProtocol):
             return
         _REPORT_HANDLERS[type(report)](self, report)
 
-    def _leads_group(self, report: WorkerLeadsGroup) -> None:
+    def _leads_group(self, report: messages.WorkerLeadsGroup) -> None:
         if self.pid is not None:
             self._group = self._make_group(self.pid)
 
-    def _ready(self, report: WorkerReady) -> None:
+    def _ready(self, report: messages.WorkerReady) -> None:
         self._owner.worker_ready(self)
 
-    def _draining(self, report: WorkerDraining) -> None:
+    def _draining(self, report: messages.WorkerDraining) -> None:
         self._owner.worker_draining(self)
 
-    def _failed(self, report: WorkerFailed) -> None:
+    def _failed(self, report: messages.WorkerFailed) -> None:
         self.cause = report.reason
 
     def _reported(self, report: StatsReport) -> None:
@@ -282,10 +267,10 @@ def _exit_status(error: BaseException | None) -> str:
 
 
 # The handlers take the type of their key, which the type of a dict cannot express.
-_REPORT_HANDLERS: Final[dict[type[Report], Callable[[WorkerProcess, Any], None]]] = {
-    WorkerLeadsGroup: WorkerProcess._leads_group,
-    WorkerReady: WorkerProcess._ready,
-    WorkerDraining: WorkerProcess._draining,
-    WorkerFailed: WorkerProcess._failed,
+_REPORT_HANDLERS: Final[dict[type[messages.Report], Callable[[WorkerProcess, Any], None]]] = {
+    messages.WorkerLeadsGroup: WorkerProcess._leads_group,
+    messages.WorkerReady: WorkerProcess._ready,
+    messages.WorkerDraining: WorkerProcess._draining,
+    messages.WorkerFailed: WorkerProcess._failed,
     StatsReport: WorkerProcess._reported,
 }

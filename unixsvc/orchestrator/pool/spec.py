@@ -9,9 +9,8 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security, ServiceSettings
-from unixsvc.orchestrator.pool.model import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.service.host import ServiceHost
 
 __all__ = ["WorkerSpec"]

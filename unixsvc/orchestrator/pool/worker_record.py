@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unixsvc.orchestrator.pool.model import WorkerPhase, WorkerView
+from unixsvc.orchestrator.pool.policy import reason_to_recycle
 from unixsvc.orchestrator.pool.process import WorkerProcess
-from unixsvc.orchestrator.pool.recycling import Usage, reason_to_recycle
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import WorkerSnapshot
 
@@ -78,8 +78,9 @@ class WorkerRecord:
         status = self.process.status
         if self.recycle_reason or self.phase is not WorkerPhase.READY:
             return False
-        usage = Usage(status.snapshot.requests, status.memory, now - self._started)
-        self.recycle_reason = reason_to_recycle(self.spec.recycling, usage, self._jitter)
+        self.recycle_reason = reason_to_recycle(
+            self.spec.recycling, status.snapshot.requests, status.memory, now - self._started, self._jitter
+        )
         return bool(self.recycle_reason)
 
     def stats(self, now: float) -> WorkerSnapshot:

@@ -11,10 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.model import SupervisionPolicy
+from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
-from unixsvc.orchestrator.pool.recycling import Recycling
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
 from unixsvc.service.host import ServiceHost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.pool.recycling import Recycling
+from unixsvc.orchestrator.pool.model import Recycling
 from unixsvc.orchestrator.worker.messages import WorkerReady
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot

@@ -7,9 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
 from tests.unit.orchestrator.pool.pool_harness import spec_for
 from tests.unit.orchestrator.pool.test_process import Owner
-from unixsvc.orchestrator.pool.model import SupervisionPolicy, WorkerPhase
+from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy, WorkerPhase
+from unixsvc.orchestrator.pool.policy import reason_to_recycle
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
-from unixsvc.orchestrator.pool.recycling import Recycling, Usage, reason_to_recycle
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
@@ -17,7 +17,7 @@ from unixsvc.telemetry.metrics import MetricsSnapshot
 
 def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, jitter: float = 0.0) -> str:
     """The reason to recycle a worker."""
-    return reason_to_recycle(limits, Usage(requests, memory, age), jitter)
+    return reason_to_recycle(limits, requests, memory, age, jitter)
 
 
 class RecyclingTests(SynchronousTestCase):

@@ -1,0 +1,73 @@
+"""The part that both kinds of pools share: listening sockets that outlive what accepts from them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+
+from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.sockets.interfaces import IListener
+
+__all__ = ["ListeningPool"]
+
+
+class ListeningPool(Service, ABC):
+    """A pool with listening sockets. Clients that connect during a restart wait in the backlog.
+
+    :param name: of the service.
+    :param listener: the listening sockets.
+    """
+
+    def __init__(self, name: str, listener: IListener) -> None:
+        self.setName(name)
+        self._listener = listener
+        self._problem = ""  # why the service does not run; empty if it does
+
+    def bind(self) -> None:
+        """Open the listening sockets, without accepting."""
+        self._listener.open()
+
+    def startService(self) -> None:
+        """Begin to serve.
+
+        :raises ConfigError: if the listening sockets cannot be opened.
+        """
+        try:
+            self._listener.open()
+        except ConfigError as error:
+            self._problem = str(error)
+            raise
+        super().startService()
+        self._problem = ""
+        self._begin()
+
+    def stopService(self) -> Deferred[None]:
+        """Close the listening sockets, and drain; fires when nothing runs any more."""
+        super().stopService()
+        self._listener.close()
+        return self._drain()
+
+    async def restart(self) -> None:
+        """Drain, and serve again.
+
+        :raises ConfigError: if it cannot start.
+        """
+        await self._drain()
+        if self.running:  # it may have been stopped meanwhile
+            self.startService()
+            await self.when_ready()
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begin to accept connections."""
+
+    @abstractmethod
+    def when_ready(self) -> Awaitable[None]:
+        """Done when clients can connect; fails with ConfigError if they never will."""
+
+    @abstractmethod
+    def _drain(self) -> Deferred[None]:
+        """Serve the connected clients, and end; the listening sockets stay as they are."""
