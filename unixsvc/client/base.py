@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Generic, TypedDict, TypeVar, Unpack
 
 from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, Result, make_call, timeout_or_default
 from unixsvc.client.connection import Call
-from unixsvc.client.discovery.connect import connect
-from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
+from unixsvc.client.discovery.location import ServiceLocation
+from unixsvc.client.discovery.service_finder import ServiceFinder
 from unixsvc.client.retry import RetryPolicy
 from unixsvc.domain.call_options import StreamOptions
 from unixsvc.domain.validation.type_forms import TypeForm
@@ -71,12 +70,9 @@ class ClientBase(Generic[R, S]):
         retry: bool = True,
         location: ServiceLocation | None = None,
     ) -> None:
-        self._service = service
-        self._socket_dir = socket_dir
-        self._token = token
+        self._finder = ServiceFinder(service, socket_dir, token, location)
         self._timeout = timeout
         self._connection_limit = connections
-        self._location = location
         self._policy = RetryPolicy(enabled=retry)
         self._budget = self._policy.budget
         self.breaker = self._policy.breaker
@@ -142,27 +138,12 @@ class ClientBase(Generic[R, S]):
 
     def use_token(self, token: str) -> None:
         """Use another token for new connections; a connection that is open stays authenticated."""
-        self._token = token
-        if self._location is not None:
-            self._location = ServiceLocation(self._location.socket_dir, Credentials(token))
+        self._finder.use_token(token)
 
     def stats(self) -> Stats:
         """The state of the circuit breaker, and the number of connections."""
         is_open = self.breaker.is_open(self._policy.clock())
         return {"open": is_open, "refused": self.breaker.refused, "connections": self._connection_count()}
-
-    def _connect(self) -> tuple[socket.socket, Credentials]:
-        """Connect to the service, see :func:`connect`; the credentials for it."""
-        location = self._known_location()
-        credentials = location.credentials.refreshed()
-        if credentials is not location.credentials:
-            self._location = ServiceLocation(location.socket_dir, credentials)
-        return connect(location.socket_dir, self._service), credentials
-
-    def _known_location(self) -> ServiceLocation:
-        if self._location is None:
-            self._location = find_location(self._socket_dir, self._token)
-        return self._location
 
     def _start(self, call: Call, timeout: float, type: TypeForm) -> R:
         """Make a call."""

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from unixsvc.client.discovery.location import Credentials
+from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
 from unixsvc.wire.messages import (
@@ -20,15 +21,7 @@ from unixsvc.wire.messages import (
     encode_client_message,
 )
 
-__all__ = [
-    "WINDOW",
-    "Call",
-    "ClientConnection",
-    "ErrorReceived",
-    "Event",
-    "ItemReceived",
-    "ResponseReceived",
-]
+__all__ = ["WINDOW", "Call", "ClientConnection"]
 
 # How many items of a stream the service may send before its reader has taken any.
 WINDOW: Final = 64
@@ -45,38 +38,6 @@ class Call(Struct, frozen=True, omit_defaults=True):
     path: str
     data: Raw = EMPTY
     meta: dict[str, str] = {}
-
-
-class ResponseReceived(Struct, frozen=True):
-    """A call has succeeded; for a stream, it has ended.
-
-    :ivar data: the result, as JSON.
-    :ivar location: where the created resource is, as the service says; None if none was created.
-    """
-
-    id: int
-    data: Raw
-    location: str | None = None
-
-
-class ErrorReceived(Struct, frozen=True):
-    """A call has failed."""
-
-    id: int
-    error: ServiceError
-
-
-class ItemReceived(Struct, frozen=True):
-    """One item of a stream.
-
-    :ivar data: as JSON.
-    """
-
-    id: int
-    data: Raw
-
-
-Event = ResponseReceived | ErrorReceived | ItemReceived
 
 
 class ClientConnection:

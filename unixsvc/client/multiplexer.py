@@ -12,18 +12,11 @@ from functools import partial
 from typing import Final, Protocol
 
 from unixsvc.client.calls import unexpected_stream
-from unixsvc.client.connection import (
-    WINDOW,
-    Call,
-    ClientConnection,
-    ErrorReceived,
-    Event,
-    ItemReceived,
-    ResponseReceived,
-)
+from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.deadline_timer import CallLater, DeadlineTimer
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
 from unixsvc.wire.messages import encode_cancel, encode_credit

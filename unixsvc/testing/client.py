@@ -59,7 +59,7 @@ class MemoryClient(Client):
         self._endpoint = endpoint
 
     def _open_connection(self) -> Multiplexer:
-        protocol = TwistedClientProtocol(self._known_location().credentials, self._clock, self._pool.discard)
+        protocol = TwistedClientProtocol(self._finder.find().credentials, self._clock, self._pool.discard)
         ours, theirs = _PipeEnd(), _PipeEnd()
         ours.other, theirs.other = theirs, ours
         ours.protocol, theirs.protocol = protocol, self._endpoint.accept(theirs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from unixsvc.client.connection import ResponseReceived
 from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.events import ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import ServiceError
 

@@ -9,14 +9,9 @@ from typing import Any
 from msgspec import UNSET, Raw
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.client.connection import (
-    Call,
-    ClientConnection,
-    ErrorReceived,
-    ItemReceived,
-    ResponseReceived,
-)
+from unixsvc.client.connection import Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
+from unixsvc.client.events import ErrorReceived, ItemReceived, ResponseReceived
 from unixsvc.errors import BadGateway, Cancelled, NotFound, TooLarge, Unauthorized, Unavailable
 from unixsvc.wire.messages import decode_client_message, encode_cancel, encode_credit
 

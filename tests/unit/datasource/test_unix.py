@@ -12,9 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc import App, Conflict
-from unixsvc.client.connection import Call, ClientConnection, ErrorReceived
+from unixsvc.client.connection import Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ServiceUnreachable
+from unixsvc.client.events import ErrorReceived
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract, RouteContract
 from unixsvc.datasource.http import HttpDatasource

@@ -120,7 +120,7 @@ class SetTokensTests(SynchronousTestCase):
         clients = self.host._core.clients
         before = clients._client("till")
         self.host.set_tokens(OTHER, ())
-        self.assertEqual((clients._token, before._token), (OTHER, OTHER))
+        self.assertEqual((clients._token, before._finder.find().token), (OTHER, OTHER))
 
     def test_before_listening(self) -> None:
         """Tokens that arrive during the health check, which has the old one, are set after it."""

@@ -86,7 +86,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
         return super()._connection()
 
     def _open_connection(self) -> Multiplexer:
-        connection, credentials = self._connect()
+        connection, credentials = self._finder.connect()
         protocol = AsyncioClientProtocol(credentials, asyncio.get_running_loop(), self._pool.discard)
         protocol.open(connection)
         return protocol.multiplexer
@@ -98,5 +98,5 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
 
     def _sleep(self, pause: Pause) -> Awaitable[None]:
         if pause.absent:
-            return wait_for_change(self._known_location().socket_dir, pause.seconds)
+            return wait_for_change(self._finder.find().socket_dir, pause.seconds)
         return asyncio.sleep(pause.seconds)

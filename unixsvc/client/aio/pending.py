@@ -7,8 +7,9 @@ import asyncio
 from msgspec import Raw
 
 from unixsvc.client.calls import NO_LIMIT
-from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.events import ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import ServiceError

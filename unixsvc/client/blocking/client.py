@@ -15,9 +15,10 @@ from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.blocking.pool import BlockingConnectionPool
 from unixsvc.client.calls import Result, result_of
-from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.connection import Call
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.events import ResponseReceived
 from unixsvc.client.retry import RetryState
 from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ServiceError
@@ -159,7 +160,7 @@ class Client(_Closing, ClientBase[Result, Stream]):
         with self._own_pool().lock:
             pause = state.failed(problem, final=final)
         if pause.absent:
-            wait_for_change(self._known_location().socket_dir, pause.seconds)
+            wait_for_change(self._finder.find().socket_dir, pause.seconds)
         else:
             time.sleep(pause.seconds)
         state.time_left()  # raises an error if the client was closed meanwhile
@@ -171,6 +172,6 @@ class Client(_Closing, ClientBase[Result, Stream]):
         return self._pool
 
     def _open_connection(self, pool: BlockingConnectionPool) -> BlockingConnection:
-        connection = BlockingConnection(*self._connect())
+        connection = BlockingConnection(*self._finder.connect())
         pool.add(connection)
         return connection

@@ -12,17 +12,10 @@ from typing import Final
 from msgspec import Raw
 
 from unixsvc.client.calls import unexpected_stream
-from unixsvc.client.connection import (
-    WINDOW,
-    Call,
-    ClientConnection,
-    ErrorReceived,
-    Event,
-    ItemReceived,
-    ResponseReceived,
-)
+from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.wire.messages import encode_credit
 

@@ -100,7 +100,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream]):
 
     def _sleep(self, pause: Pause) -> Deferred[None]:
         if pause.absent:
-            return wait_for_change(self._known_location().socket_dir, pause.seconds, self._reactor)
+            return wait_for_change(self._finder.find().socket_dir, pause.seconds, self._reactor)
         return deferLater(self._reactor, pause.seconds)
 
     def _send(
@@ -109,7 +109,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream]):
         return request(multiplexer, call, timeout, buffer)
 
     def _open_connection(self) -> Multiplexer:
-        connection, credentials = self._connect()
+        connection, credentials = self._finder.connect()
         protocol = TwistedClientProtocol(credentials, self._clock, self._pool.discard)
         loop = asyncio_loop_of(self._reactor)
         if loop is not None:

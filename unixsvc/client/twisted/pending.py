@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 
 from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.calls import NO_LIMIT, Result, result_of
-from unixsvc.client.connection import Call, ResponseReceived
+from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost, error_for_caller
+from unixsvc.client.events import ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.stream import Stream
