@@ -60,10 +60,6 @@ def _transitions() -> dict[tuple[ConnectionState, ConnectionEvent], tuple[Connec
         (state.SERVING, event.DRAIN): (state.DRAINING, action.SERVE),
         (state.DRAINING, event.IDENTIFIED): (state.GOAWAY_SENT, action.SEND_GOAWAY),
         (state.DRAINING, event.ANONYMOUS): (state.FINISHING, action.SERVE),
-        (state.SERVING, event.FINISH): (state.FINISHING, action.SERVE),
-        (state.DRAINING, event.FINISH): (state.FINISHING, action.SERVE),
-        (state.GOAWAY_SENT, event.FINISH): (state.FINISHING, action.SERVE),
-        (state.FINISHING, event.FINISH): (state.FINISHING, action.SERVE),
         (state.INPUT_ENDED, event.FINISH): (state.INPUT_ENDED, action.SERVE),
         (state.FINISHING, event.INPUT_SERVED): (state.CLOSING, action.NOTHING),
         (state.INPUT_ENDED, event.INPUT_SERVED): (state.CLOSING, action.NOTHING),
@@ -73,6 +69,7 @@ def _transitions() -> dict[tuple[ConnectionState, ConnectionEvent], tuple[Connec
     }
     for each in state:
         if each < state.INPUT_ENDED:
+            table[each, event.FINISH] = (state.FINISHING, action.SERVE)
             table[each, event.INPUT_ENDED] = (state.INPUT_ENDED, action.SERVE)
         if each < state.CLOSING:
             table[each, event.LAST_MESSAGE] = (state.CLOSING, action.NOTHING)
