@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStreamServerEndpoint
 from zope.interface.verify import verifyObject
@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from unixsvc.config.http import Http
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.directory import directory_path
-from unixsvc.datasource.idempotency.store import IdempotencyStore
+from unixsvc.datasource.idempotency.store import IdempotencyStore, StoreLimits
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
@@ -40,30 +40,38 @@ from unixsvc.telemetry.metrics import ServiceMetrics
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
 
+class CoreParts(TypedDict, total=False):
+    """The parts of a service that tests and embedding programs replace.
+
+    :ivar blocking: runs blocking actions; a thread pool of the service's own if None.
+    :ivar services: calls other services for controllers; the real clients if None.
+    :ivar now: the clock for deadlines and latencies, in seconds.
+    :ivar guard: authenticates callers; None for the token and the policy of the configuration.
+    """
+
+    blocking: IBlockingRunner | None
+    services: IServices | None
+    now: Callable[[], float]
+    guard: IGuard | None
+
+
 def make_service_host(
     config: WorkerConfig,
     app: App,
     endpoint: IStreamServerEndpoint,
     reactor: IReactorTime,
     *,
-    blocking: IBlockingRunner | None = None,
-    services: IServices | None = None,
-    now: Callable[[], float] = time.perf_counter,
-    guard: IGuard | None = None,
     admission: Admission | None = None,
+    **parts: Unpack[CoreParts],
 ) -> ServiceHost:
     """Build a service with the request handler that its settings name.
 
     :param endpoint: where the handler listens.
     :param reactor: provides ``IReactorFromThreads`` as well, unless ``blocking`` is given.
-    :param blocking: runs blocking actions; a thread pool of the service's own if None.
-    :param services: calls other services for controllers; the real clients if None.
-    :param now: the clock for deadlines and latencies, in seconds.
-    :param guard: authenticates callers; None for the token and the policy of the configuration.
     :param admission: decides which processes may connect; None for the rules of the configuration.
     :raises ConfigError: for an application or a request handler that cannot work.
     """
-    core = make_core(config, app, reactor, blocking=blocking, services=services, now=now, guard=guard)
+    core = make_core(config, app, reactor, **parts)
     handler = _load_handler(
         config.settings.handler, handler_context(core, app, endpoint, reactor, admission=admission)
     )
@@ -71,26 +79,19 @@ def make_service_host(
 
 
 def make_core(
-    config: WorkerConfig,
-    app: App,
-    reactor: IReactorTime,
-    *,
-    blocking: IBlockingRunner | None = None,
-    services: IServices | None = None,
-    now: Callable[[], float] = time.perf_counter,
-    guard: IGuard | None = None,
+    config: WorkerConfig, app: App, reactor: IReactorTime, **parts: Unpack[CoreParts]
 ) -> ServiceCore:
     """Build all of a service but its request handler; the parameters are those of :func:`make_service_host`.
 
     :raises ConfigError: for an application that cannot work.
     """
+    blocking, now = parts.get("blocking"), parts.get("now", time.perf_counter)
     threads = None
     if blocking is None:
         # Not an adaption: memory reactors of tests have the methods without the declaration.
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
     clients = ServiceClients(config.socket_dir, config.token, reactor, now)
-    if services is None:
-        services = clients
+    services = parts.get("services") or clients
     metrics = ServiceMetrics()
     health, statistics = (
         HealthCheck(config.service, reactor, config.limits.request_timeout),
@@ -111,7 +112,7 @@ def make_core(
     library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
     repository = RouterRepository(library, mounts)
     policy = http.token if config.http else config.security.token
-    guard = guard or TokenGuard(policy, config.service, config.token, config.tokens)
+    guard = parts.get("guard") or TokenGuard(policy, config.service, config.token, config.tokens)
     handle = HandleMessage(
         repository,
         guard,
@@ -159,9 +160,9 @@ def handler_context(
 def _make_store(config: WorkerConfig) -> IdempotencyStore:
     store = IdempotencyStore(
         directory_path(config.socket_dir, config.service),
-        ttl=config.settings.answer_ttl,
-        max_replies=config.settings.max_answers,
-        max_bytes=config.settings.max_answer_bytes,
+        StoreLimits(
+            config.settings.answer_ttl, config.settings.max_answers, config.settings.max_answer_bytes
+        ),
     )
     store.check()
     return store

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from operator import add
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IMetrics
@@ -36,13 +37,7 @@ class ClientStats(Struct, frozen=True):
     connections: int = 0
 
     def __add__(self, other: ClientStats) -> ClientStats:
-        return ClientStats(
-            self.open + other.open,
-            self.half_open + other.half_open,
-            self.closed + other.closed,
-            self.refused + other.refused,
-            self.connections + other.connections,
-        )
+        return ClientStats(*map(add, astuple(self), astuple(other)))
 
 
 class MetricsSnapshot(Struct, frozen=True):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 from zope.interface import implementer
 
 from unixsvc.datasource.idempotency.database import (
@@ -81,6 +82,20 @@ _FIND_UNFINISHED: Final = "SELECT key, owner FROM answers WHERE answered IS NULL
 _DELETE: Final = "DELETE FROM answers WHERE key = ? AND owner = ? AND answered IS NULL"
 
 
+class StoreLimits(Struct, frozen=True):
+    """How much is stored, and how long.
+
+    :ivar ttl: the time for which a reply is stored, in seconds.
+    :ivar replies: the number of stored replies. Each worker enforces it at every 64th reply, so the number
+        can be higher by that.
+    :ivar bytes: the size of all stored replies. Each worker enforces it after a 16th of that.
+    """
+
+    ttl: float
+    replies: int
+    bytes: int
+
+
 @implementer(IIdempotencyStore)
 class IdempotencyStore:
     """Stores the keys and replies of one service in an SQLite file, for all its workers.
@@ -88,10 +103,7 @@ class IdempotencyStore:
     The file is created for the first key. Each call takes tens of microseconds, in the reactor's thread.
 
     :param directory: of the file; empty for memory, without the other workers.
-    :param ttl: the time for which a reply is stored, in seconds.
-    :param max_replies: the number of stored replies. Each worker enforces it at every 64th reply, so the
-        number can be higher by that.
-    :param max_bytes: the size of all stored replies. Each worker enforces it after a 16th of that.
+    :param limits: of what is stored.
     :param owner: the identity of this process; determined if empty.
     :param is_alive: returns whether the process with an identity is running.
     :param now: a clock in seconds since 1970, which is the same for all processes.
@@ -100,19 +112,15 @@ class IdempotencyStore:
     def __init__(
         self,
         directory: str,
+        limits: StoreLimits,
         *,
-        ttl: float,
-        max_replies: int,
-        max_bytes: int,
         owner: str = "",
         is_alive: Callable[[str], bool] = is_alive,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._path = database_path(directory) if directory else ""
-        self._ttl = ttl
-        self._max_replies = max_replies
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._owner = owner
         self._is_alive = is_alive
         self._now = now
@@ -122,7 +130,7 @@ class IdempotencyStore:
         self._lock_held = False
         self._replies = 0  # that this process has stored since it has pruned
         self._bytes = 0
-        self._prune_interval = max(1, min(_PRUNE_INTERVAL, max_replies // 16))
+        self._prune_interval = max(1, min(_PRUNE_INTERVAL, limits.replies // 16))
         self._log = LimitedLogger(__name__)
 
     def check(self) -> None:
@@ -152,7 +160,7 @@ class IdempotencyStore:
             database = self._open()
             while True:
                 now = self._now()
-                values = key, fingerprint, self._owner, now, now - self._ttl
+                values = key, fingerprint, self._owner, now, now - self._limits.ttl
                 if self._execute(database, _BEGIN, values).rowcount:
                     self._running[key] = fingerprint
                     return None
@@ -165,7 +173,7 @@ class IdempotencyStore:
     def finish(self, key: bytes, reply: Reply) -> None:
         """Store the reply of an action that :meth:`begin` has recorded."""
         columns = _to_columns(reply)
-        if columns[0] > self._max_bytes:
+        if columns[0] > self._limits.bytes:
             columns = _to_columns(TOO_LARGE)
         try:
             database, now = self._open(), self._now()
@@ -202,15 +210,15 @@ class IdempotencyStore:
         """Count a reply, and prune if it is time."""
         self._replies += 1
         self._bytes += size
-        if self._replies >= self._prune_interval or self._bytes >= self._max_bytes * _PRUNE_BYTES:
+        if self._replies >= self._prune_interval or self._bytes >= self._limits.bytes * _PRUNE_BYTES:
             with contextlib.suppress(LockHeld):  # the next reply prunes
                 self._prune(database, now)
                 self._replies = self._bytes = 0
 
     def _prune(self, database: sqlite3.Connection, now: float) -> None:
-        self._execute(database, _DELETE_UNTIL, (now - self._ttl,))
+        self._execute(database, _DELETE_UNTIL, (now - self._limits.ttl,))
         self._execute(database, _DELETE_UNTIL, (self._newest_excess(database),))
-        for key, owner in self._execute(database, _FIND_UNFINISHED, (now - self._ttl,)).fetchall():
+        for key, owner in self._execute(database, _FIND_UNFINISHED, (now - self._limits.ttl,)).fetchall():
             if key not in self._running and not self._is_alive(owner):
                 self._execute(database, _DELETE, (key, owner))
 
@@ -219,7 +227,7 @@ class IdempotencyStore:
         newest, number, size = 0.0, 0, 0
         oldest = self._execute(database, _OLDEST, ())
         for answered, size_of_one, replies, size_of_all in oldest:
-            if replies - number <= self._max_replies and size_of_all - size <= self._max_bytes:
+            if replies - number <= self._limits.replies and size_of_all - size <= self._limits.bytes:
                 break
             newest, number, size = answered, number + 1, size + size_of_one
         oldest.close()

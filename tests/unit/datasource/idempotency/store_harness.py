@@ -14,7 +14,7 @@ from zope.interface import implementer
 from unixsvc.datasource.idempotency.database import database_path
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.directory import directory_path
-from unixsvc.datasource.idempotency.store import IdempotencyStore
+from unixsvc.datasource.idempotency.store import IdempotencyStore, StoreLimits
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Caller, Peer, Reply, Request
 from unixsvc.errors import ServiceError
@@ -87,9 +87,7 @@ class StoreTestCase(SynchronousTestCase):
         """The store of a worker."""
         store = IdempotencyStore(
             self.directory if directory is None else directory,
-            ttl=self.ttl,
-            max_replies=self.max_replies,
-            max_bytes=self.max_bytes,
+            StoreLimits(self.ttl, self.max_replies, self.max_bytes),
             owner=owner,
             is_alive=lambda owner: owner in self.alive,
             now=self.clock.seconds,

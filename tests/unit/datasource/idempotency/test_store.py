@@ -8,7 +8,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import StoreTestCase
 from unixsvc.datasource.idempotency.directory import directory_path
-from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, TOO_LARGE, IdempotencyStore
+from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, TOO_LARGE, IdempotencyStore, StoreLimits
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
 
@@ -66,9 +66,7 @@ class AnswersTests(StoreTestCase):
 
         looks = IdempotencyStore(
             self.directory,
-            ttl=self.ttl,
-            max_replies=self.max_replies,
-            max_bytes=self.max_bytes,
+            StoreLimits(self.ttl, self.max_replies, self.max_bytes),
             owner="B",
             is_alive=ends,
             now=self.clock.seconds,
