@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
-from unixsvc.domain.request_context import set_shielded
+from unixsvc.domain.request_context import remove_shield, set_shield
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
@@ -130,14 +130,15 @@ class EndpointFactory:
         """Return the action with a shield: its caller does not cancel it by disconnecting."""
 
         async def call(**arguments: object) -> object:
-            set_shielded(True)
+            shield = object()
+            set_shield(shield)
             self.shielded += 1
             try:
                 result: object = action(**arguments)
                 return await result if inspect.isawaitable(result) else result
             finally:
                 self.shielded -= 1
-                set_shielded(False)
+                remove_shield(shield)
 
         return call
 

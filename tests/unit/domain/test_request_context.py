@@ -14,7 +14,7 @@ from tests.unit.domain.test_handle_message import FakeDependencies
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.request_context import current_request, set_shielded
+from unixsvc.domain.request_context import current_request, set_shield
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded
 from unixsvc.execution.action_driver import RunningAction
@@ -39,7 +39,7 @@ class Seeing(FakeDependencies):
         if self.items is not None:
             return Reply(items=self.items)
         if self.shield:
-            set_shielded(True)
+            set_shield(self)
         if self.inner is not None:
             Deferred.fromCoroutine(self.aside(self.inner))
         reply = await super()._answer(request)

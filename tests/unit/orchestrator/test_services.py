@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import svcs
@@ -62,6 +63,11 @@ class WaitingController:
         """Wait."""
         return await self.waits
 
+    async def wait_after_collection(self) -> Any:
+        """Wait, after the garbage collector has run."""
+        gc.collect()
+        return await self.waits
+
     async def at_once(self) -> int:
         """Return at once."""
         return 1
@@ -74,6 +80,7 @@ WAITING = App(
             WaitingController,
             [
                 GET("/shielded", WaitingController.wait, shield=True),
+                GET("/shielded-after-collection", WaitingController.wait_after_collection, shield=True),
                 GET("/plain", WaitingController.wait),
                 GET("/at-once", WaitingController.at_once, shield=True),
             ],
@@ -170,6 +177,16 @@ class ShieldTests(SynchronousTestCase):
         plain = self.service.get("/plain")
         self.cancel(2)
         self.failureResultOf(plain, Cancelled)
+
+    def test_abandoned(self) -> None:
+        """A shielded action that the garbage collector closes leaves the shield of a starting one."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        MemoryService(WAITING).get("/shielded")
+        WaitingController.waits = Deferred()
+        shielded = self.service.get("/shielded-after-collection")
+        self.cancel(1)
+        self.assertNoResult(shielded)
 
     def test_deadline(self) -> None:
         """A shield does not protect an action from its deadline."""
