@@ -76,13 +76,13 @@ class ChangeSuite(ClientTestCase):
         futures: list[Future[Any]] = []
         again = self.start(ready=False)
         for number in range(10):
-            futures.append(client.start_call("POST" if number % 2 else "GET", "/item/7"))
+            futures.append(client.start_call("POST" if number % 2 else "GET", "/item/7", timeout=60))
         again.until("ready: ")
         for number, each in enumerate(futures):
             if number % 2:
-                self.assertIsInstance(each.exception(10.0), MethodNotAllowed)
+                self.assertIsInstance(each.exception(60.0), MethodNotAllowed)
             else:
-                self.assertEqual(each.result(10.0), {"id": 7})
+                self.assertEqual(each.result(60.0), {"id": 7})
 
 
 class AbsentServiceSuite(ClientTestCase):

@@ -66,6 +66,12 @@ class Codes:
         await deferLater(self._reactor, seconds)
         return seconds
 
+    async def wait_for_file(self, path: str) -> str:
+        """Wait until a file exists."""
+        while not os.path.exists(path):
+            await deferLater(self._reactor, 0.05)
+        return path
+
     def block(self, seconds: float = 60.0) -> float:
         """Block a thread for a while."""
         time.sleep(seconds)
@@ -107,6 +113,7 @@ app = App(
                 GET("/limited", Codes.limited),
                 GET("/gateway", Codes.gateway),
                 GET("/wait", Codes.wait),
+                GET("/wait-for-file", Codes.wait_for_file),
                 GET("/block", Codes.block, blocking=True),
                 GET("/never", Codes.never),
                 GET("/spawn", Codes.spawn),
