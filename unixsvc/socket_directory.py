@@ -11,7 +11,14 @@ from typing import Final
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["check_directory", "is_owned_by", "prepare_directory", "service_names", "socket_path"]
+__all__ = [
+    "check_directory",
+    "check_socket_path",
+    "is_owned_by",
+    "prepare_directory",
+    "service_names",
+    "socket_path",
+]
 
 _MAX_PATH: Final = 107  # bytes; sun_path has 108 with the final zero, unix(7)
 _SOCKET = re.compile(r"service_(?P<name>[a-z][a-z0-9_-]*)\.sock")
@@ -23,11 +30,20 @@ def socket_path(socket_dir: str, service: str) -> str:
     :raises ConfigError: if the path is too long for a Unix socket.
     """
     path = os.path.join(socket_dir, f"service_{service}.sock")
+    check_socket_path(path, "choose a shorter socket_dir")
+    return path
+
+
+def check_socket_path(path: str, remedy: str = "choose a shorter path") -> None:
+    """Check the length of the path of a Unix socket: a socket reports a longer one without its name.
+
+    :param remedy: for the message.
+    :raises ConfigError: if the path is too long.
+    """
     length = len(os.fsencode(path))
     if length > _MAX_PATH:
         problem = f"is {length} bytes long, and a socket's path has at most {_MAX_PATH}"
-        raise ConfigError(path, problem, "choose a shorter socket_dir")
-    return path
+        raise ConfigError(path, problem, remedy)
 
 
 def prepare_directory(path: str, mode: int = 0o700) -> None:

@@ -19,6 +19,7 @@ from tests.functional.orchestrator_process import OrchestratorTestCase
 from unixsvc.client.connection import WINDOW
 from unixsvc.errors import (
     BadGateway,
+    ConfigError,
     Conflict,
     DeadlineExceeded,
     Internal,
@@ -189,6 +190,13 @@ class CallSuite(ClientTestCase):
         self.assertIsInstance(large.exception(5.0), TooLarge)
         self.assertEqual([each.result(5.0) for each in before], [0.2] * 5)
         self.assertEqual([each.result(5.0) for each in after], [{"id": 7}] * 5)
+
+    def test_long_path(self) -> None:
+        """A socket directory whose path is too long for sockets is an error at once."""
+        client = self.client(socket_dir="/" + "x" * 200, token="0" * 64)
+        error = client.start_call("GET", "/item/7").exception(5.0)
+        self.assertIsInstance(error, ConfigError)
+        self.assertIn("bytes long, and a socket's path has at most 107", str(error))
 
     def test_closed(self) -> None:
         """Closing the client fails pending calls; no further call is possible."""

@@ -29,7 +29,6 @@ from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.spec import Privileges
-from unixsvc.socket_directory import socket_path
 
 __all__ = ["check_service"]
 
@@ -52,7 +51,6 @@ def check_service(settings: Settings, name: str, service: ServiceSettings) -> in
 
 
 def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> int:
-    socket_path(settings.socket_dir, name)
     with _worker_environment(settings.folder, service):
         _check_handler(service.handler, load_object(service.handler))
         app = load_app(service.app)

@@ -9,8 +9,9 @@ import click
 
 from unixsvc.cli.output import print_error
 from unixsvc.cli.session import Session, location_options
-from unixsvc.config.settings import HTTP_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
 from unixsvc.errors import ConfigError
+from unixsvc.socket_directory import socket_path
 
 __all__ = ["check"]
 
@@ -33,6 +34,8 @@ def check(session: Session, file: str | None) -> int:
     settings = session.settings
     problems = 0
     try:
+        for name in (CONTROL_SERVICE, *settings.services):
+            socket_path(settings.socket_dir, name)
         find_rules(settings.control, settings.source)
     except ConfigError as error:
         print_error(str(error))

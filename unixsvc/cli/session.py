@@ -26,7 +26,7 @@ from unixsvc.config.loader import find_socket_dir, load_settings
 from unixsvc.config.settings import CONTROL_SERVICE, Limits, Settings
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import ConfigError, DeadlineExceeded, Internal, ServiceError, error_from
-from unixsvc.socket_directory import service_names
+from unixsvc.socket_directory import service_names, socket_path
 
 __all__ = ["RequestClient", "Session", "blocking_client", "location_options"]
 
@@ -103,9 +103,11 @@ class Session:
     def directory(self) -> str:
         """The socket directory, also if the rest of the configuration is wrong.
 
-        :raises ConfigError: if it cannot be found.
+        :raises ConfigError: if it cannot be found, or its path is too long for sockets.
         """
-        return find_socket_dir(self.config, socket_dir=self.socket_dir)
+        directory = find_socket_dir(self.config, socket_dir=self.socket_dir)
+        socket_path(directory, CONTROL_SERVICE)
+        return directory
 
     def check_configuration(self) -> None:
         """Check the configuration that has named the socket directory, if nothing runs there.

@@ -30,6 +30,7 @@ __all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_table", "read_file"]
 NO_APP: Final = "unixsvc.routing.app:NOTHING"
 """An application without routes, for a gateway that only mounts services."""
 
+_OPTIONS: Final = "options"
 _HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
 
 
@@ -111,7 +112,23 @@ def parse_table(table: dict[str, Any], source: str) -> ConfigFile:
     errors = find_field_errors(ConfigFile, table, DECODED)
     if errors:
         raise ConfigError(source, "; ".join(_describe(error) for error in errors))
+    for key, value in table.items():
+        _refuse_nul(value, f"{source}: {key}")
     return msgspec.convert(table, ConfigFile)
+
+
+def _refuse_nul(value: Any, where: str) -> None:
+    """Refuse NUL characters: no path, name or address can contain one. An application's options may."""
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(where, "contains a NUL character", "remove it")
+    if isinstance(value, list):
+        for each in value:
+            _refuse_nul(each, where)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _refuse_nul(key, where)
+            if key != _OPTIONS:
+                _refuse_nul(each, f"{where}.{key}")
 
 
 def _describe(error: FieldError) -> str:

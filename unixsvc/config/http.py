@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.types import Count, Port, Seconds
 from unixsvc.errors import ConfigError
+from unixsvc.socket_directory import check_socket_path
 
 __all__ = ["Cors", "Http", "Listen", "parse_listen"]
 
@@ -129,7 +130,7 @@ def parse_listen(text: str, folder: str = ".") -> Listen:
     rest of a value with a colon becomes the value of another parameter; here only the first may be unnamed.
 
     :param folder: the base of relative paths.
-    :raises ConfigError: for an invalid endpoint string.
+    :raises ConfigError: for an invalid endpoint string, or a path that is too long for a socket.
     """
     name, *parameters = _split(text)
     if name not in _KINDS:
@@ -144,6 +145,8 @@ def parse_listen(text: str, folder: str = ".") -> Listen:
     for field in _FILE_FIELDS:
         if field in values:
             values[field] = os.path.normpath(os.path.join(folder, values[field]))
+    if "path" in values:
+        check_socket_path(values["path"])
     try:
         mode = int(values.pop("mode", "660"), 8)
         return msgspec.convert({"kind": name, "mode": mode, **values}, Listen, strict=False)

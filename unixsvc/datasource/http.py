@@ -22,6 +22,7 @@ from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Reply, Request
 from unixsvc.errors import BadGateway, DeadlineExceeded, TooLarge, Unavailable, error_from
+from unixsvc.socket_directory import check_socket_path
 
 __all__ = ["HttpDatasource", "client_over_unix"]
 
@@ -127,7 +128,9 @@ def client_over_unix(path: str, reactor: Any = None) -> HTTPClient:
 
     :param path: the path of the socket.
     :param reactor: None for the installed reactor.
+    :raises ConfigError: if the path is too long for a socket.
     """
+    check_socket_path(path)
     if reactor is None:
         from twisted.internet import reactor  # not at module level: importing it installs a reactor
     pool = HTTPConnectionPool(reactor)

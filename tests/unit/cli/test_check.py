@@ -165,6 +165,15 @@ class Check(CommandTestCase):
         self.assertError(self.run_command("check"), 2, "depend on each other: home -> home")
 
     def test_long_path(self) -> None:
-        """A socket path that is too long is an error."""
-        self.configure(f'socket_dir = "{"x" * 100}"', "[services.home]", 'app = "unix_app.home:app"')
-        self.assertError(self.run_command("check"), 2, "at most 107")
+        """A socket path that is too long is an error: of the orchestrator, of a service, or of HTTP."""
+        home = ["[services.home]", 'app = "unix_app.home:app"']
+        for length in 107 - len("/service_orchestrator.sock") + 1, 100:
+            self.configure(f'socket_dir = "/{"x" * (length - 1)}"', *home)
+            outcome = self.run_command("check")
+            self.assertEqual((outcome.code, outcome.err.count("\n")), (2, 1))
+            self.assertIn("x/service_orchestrator.sock: is", outcome.err)
+            self.assertIn("at most 107; choose a shorter socket_dir", outcome.err)
+        self.configure(f'socket_dir = "/{"x" * 50}"', f"[services.{'y' * 60}]", *home[1:])
+        self.assertIn("yyy.sock: is", self.run_command("check").err)
+        self.configure(*home, "[http]", 'app = "rest_app:app"', f'listen = ["unix:/{"x" * 107}"]')
+        self.assertError(self.run_command("check"), 2, "http.listen: /xxx", "is 108 bytes long")

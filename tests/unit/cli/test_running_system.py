@@ -53,6 +53,15 @@ class BrokenFileTests(CommandTestCase):
             self.configure(text)
             self.assert_works()
 
+    def test_long_directory(self) -> None:
+        """A directory whose path is too long for sockets is an error, and not one without services."""
+        folder = os.path.join(self.folder, "x" * 100)
+        os.mkdir(folder)
+        for words in (["call", "home", "/"], ["status"], ["ls"], ["reload"]):
+            outcome = self.run_command(*words, "--socket-dir", folder)
+            self.assertError(outcome, 2, f"{folder}/service_orchestrator.sock: is", "at most 107")
+        self.assertEqual(self.calls, [])
+
     def test_not_found(self) -> None:
         """If the file has no usable socket directory any more, the error says what to do."""
         for text in ("socket_dir = \n", "socket_dir = [\n", 'socket_dir = "a\\"b"\nx', "socket_dir = 7"):

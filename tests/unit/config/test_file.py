@@ -30,3 +30,19 @@ class EncodingTests(SynchronousTestCase):
             self.path.write_text('socket_dir = "rün"\n', encoding)
             error = self.assertRaises(ConfigError, read_file, self.path)
             self.assertIn("cannot be read: 'utf-8' codec", str(error))
+
+    def test_nul(self) -> None:
+        """A NUL character is an error that names the key; only the options of an application may have one."""
+        app = 'services.home.app = "unix_app.home:app"\n'
+        for text, where in (
+            ('socket_dir = "a\\u0000"', "socket_dir"), ('token_file = "\\u0000a"', "token_file"),
+            ('log.file = "a\\u0000b"', "log.file"), ('services.home.user = "\\u0000"', "services.home.user"),
+            ('http.listen = ["unix:a", "unix:b\\u0000"]', "http.listen"),
+            ('services.home.environment = {"A\\u0000" = "x"}', "services.home.environment"),
+            ('services.home.environment = {A = "x\\u0000"}', "services.home.environment.A"),
+        ):  # fmt: skip
+            self.path.write_text(f"{app}{text}\n")
+            error = self.assertRaises(ConfigError, read_file, self.path)
+            self.assertEqual(str(error), f"{self.path}: {where}: contains a NUL character; remove it")
+        self.path.write_text(app + 'services.home.options = { separator = "\\u0000" }\n')
+        self.assertEqual(read_file(self.path).services["home"].options, {"separator": "\0"})

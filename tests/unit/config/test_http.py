@@ -55,7 +55,8 @@ class ListenTests(SynchronousTestCase):
             ("", "endpoint type"), ("http:80", "endpoint type"), ("tcp", "no port"), ("tcp:eighty", "int"),
             ("tcp:65536", "65535"), ("tcp:80:host=x", "'host=x'"), ("tcp:1:2", "'2'"),
             ("ssl:443", "privateKey"), ("unix", "address"),
-            ("unix:/x:mode=9", "base 8"), ("tcp:80:backlog=0", "backlog"),
+            ("unix:/x:mode=9", "base 8"), (f"unix:/{'x' * 107}", "is 108 bytes long"),
+            ("tcp:80:backlog=0", "backlog"),
         ):  # fmt: skip
             self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)), text)
 

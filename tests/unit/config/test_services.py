@@ -150,14 +150,12 @@ class BoundTests(ConfigTestCase):
 
     def test_environment(self) -> None:
         """An invalid environment variable is refused; an unusual name is accepted."""
-        for name in ("", "A=B", "=", "A\\u0000"):
+        for name in ("", "A=B", "="):
             self.assert_refused(
                 SERVICE + f'environment = {{ "{name}" = "x" }}',
                 "services.home.environment: ",
                 "cannot be an environment variable",
             )
-        text = SERVICE + 'environment = { A = "x\\u0000" }'
-        self.assert_refused(text, "services.home.environment: 'A'", "cannot be an environment variable")
         for name in ("lower", "WITH SPACE", "é"):
             text = SERVICE + f'environment = {{ "{name}" = "" }}'
             self.assertEqual(self.load(text).services["home"].environment, {name: ""})

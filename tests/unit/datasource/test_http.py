@@ -8,6 +8,7 @@ import msgspec
 from treq.testing import StubTreq
 from twisted.internet import error as network
 from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseNeverReceived
@@ -15,11 +16,11 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
-from unixsvc.datasource.http import HttpDatasource
+from unixsvc.datasource.http import HttpDatasource, client_over_unix
 from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import EMPTY, Reply, Request
-from unixsvc.errors import BadGateway, DeadlineExceeded, Invalid, NotFound, TooLarge, Unavailable
+from unixsvc.errors import BadGateway, ConfigError, DeadlineExceeded, Invalid, NotFound, TooLarge, Unavailable
 
 
 class Site(Resource):
@@ -150,3 +151,12 @@ class HttpDatasourceTests(SynchronousTestCase):
 
         source = HttpDatasource("http://behind", client=Absent())
         self.failureResultOf(Deferred.fromCoroutine(source.handle(Request("GET", "/"))), Unavailable)
+
+
+class UnixSocketTests(SynchronousTestCase):
+    """The client over a Unix socket."""
+
+    def test_long_path(self) -> None:
+        """A path that is too long for a socket is an error before the first request."""
+        error = self.assertRaises(ConfigError, client_over_unix, "/" + "x" * 107, MemoryReactorClock())
+        self.assertIn("is 108 bytes long", str(error))

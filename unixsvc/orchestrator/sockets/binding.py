@@ -10,6 +10,7 @@ import stat
 from twisted.logger import Logger
 
 from unixsvc.errors import ConfigError
+from unixsvc.socket_directory import check_socket_path
 
 __all__ = ["BoundSocket", "bind", "bind_again", "identity_of", "is_served"]
 
@@ -42,8 +43,9 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
     """Bind a path and listen.
 
     :param mode: of the path, from the moment of its creation.
-    :raises ConfigError: if the path cannot be bound, or is something else than a socket.
+    :raises ConfigError: if the path cannot be bound, is too long, or is something else than a socket.
     """
+    check_socket_path(path)
     _remove_stale_socket(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o777 & ~mode)
@@ -103,6 +105,8 @@ def _remove_stale_socket(path: str) -> None:
         state = os.lstat(path)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise ConfigError(path, f"cannot be bound: {error.strerror}") from None
     if not stat.S_ISSOCK(state.st_mode):
         raise ConfigError(path, "is in the way, and is not a socket", "remove it")
     if is_served(path):

@@ -7,6 +7,9 @@ import time
 
 from twisted.logger import Logger
 
+from unixsvc.errors import ConfigError
+from unixsvc.socket_directory import check_socket_path
+
 __all__ = ["Notifier"]
 
 _log = Logger()
@@ -31,10 +34,12 @@ class Notifier:
         if not self:
             return
         try:
+            if not self._address.startswith("\0"):
+                check_socket_path(self._address)
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 payload = "\n".join(assignments).encode("utf-8", "replace")
                 sender.sendto(payload, socket.MSG_DONTWAIT, self._address)
-        except OSError as error:
+        except (OSError, ConfigError) as error:
             if not self._failed:  # once: watchdog messages would fill the log
                 _log.warn("cannot notify systemd: {error}", error=error)
             self._failed = True

@@ -186,6 +186,21 @@ class BindTests(DirectoryTestCase):
         path = os.path.join(self.folder, "none", "service_home.sock")
         self.assertIn(path, str(self.assertRaises(ConfigError, bind, path, 0o660, 10)))
 
+    def test_parent_is_a_file(self) -> None:
+        """The same if its parent is a file."""
+        parent = os.path.join(self.folder, "file")
+        open(parent, "w").close()
+        error = self.assertRaises(ConfigError, bind, f"{parent}/web.sock", 0o660, 10)
+        self.assertEqual(str(error), f"{parent}/web.sock: cannot be bound: Not a directory")
+
+    def test_long_path(self) -> None:
+        """A path that is too long for a socket is named with its length."""
+        for name in "x" * 107, "x" * 300:  # the latter is too long for a file as well
+            path = f"/{name}"
+            error = self.assertRaises(ConfigError, bind, path, 0o660, 10)
+            problem = f"is {len(path)} bytes long, and a socket's path has at most 107"
+            self.assertEqual(str(error), f"{path}: {problem}; choose a shorter path")
+
 
 class UnixListenerTests(DirectoryTestCase):
     """A listener can be opened and closed repeatedly."""

@@ -110,6 +110,14 @@ class NotifierTests(NotifierTestCase):
         self.assertEqual([each["log_level"] for each in events], [LogLevel.warn])
         self.assertIsInstance(events[0]["error"], FileNotFoundError)
 
+    def test_long_path(self) -> None:
+        """The warning about a path that is too long for a socket says so."""
+        with capturedLogs() as events:
+            Notifier("/" + "x" * 107).alive()
+            Notifier("@" + "x" * 107).alive()  # an abstract name may be as long, and nothing listens there
+        self.assertIn("is 108 bytes long", str(events[0]["error"]))
+        self.assertIsInstance(events[1]["error"], ConnectionRefusedError)
+
     def test_full(self) -> None:
         """If the socket is full, sending does not block."""
 
