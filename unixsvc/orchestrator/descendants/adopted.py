@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -12,18 +11,19 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from unixsvc.orchestrator.worker.prctl import SET_CHILD_SUBREAPER, prctl
 from unixsvc.orchestrator.worker.process_tree import children, kill_tree
 
 __all__ = ["AdoptedProcesses", "become_subreaper"]
 
-_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 # How long a process that has ended may stay in the process table, in seconds.
 _INTERVAL: Final = 1.0
 
 
 def become_subreaper() -> None:
     """Adopt all descendants whose parents end: otherwise process 1 does, and their origin is lost."""
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with suppress(OSError):  # a sandbox refuses it; then process 1 does
+        prctl(SET_CHILD_SUBREAPER, 1)
 
 
 class AdoptedProcesses(Service):

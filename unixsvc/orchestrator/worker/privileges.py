@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.worker.prctl import DROP_BOUNDING_CAPABILITY, SET_NO_NEW_PRIVS, prctl
 from unixsvc.security.identity import User, find_group, find_user
 from unixsvc.service.spec import Privileges
 
@@ -19,9 +20,6 @@ __all__ = ["drop", "find_privileges", "import_framework_handler"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
 _MIN_OPEN_FILES: Final = 64
-# Options of prctl(2).
-_DROP_BOUNDING_CAPABILITY: Final = 24
-_SET_NO_NEW_PRIVS: Final = 38
 
 
 def import_framework_handler(spec: str) -> None:
@@ -86,7 +84,7 @@ def drop(privileges: Privileges) -> None:
             # Last: without root, the groups cannot be changed.
             os.setresuid(privileges.uid, privileges.uid, privileges.uid)
         if privileges.is_other_user:
-            _prctl(_SET_NO_NEW_PRIVS, 1)
+            prctl(SET_NO_NEW_PRIVS, 1)
     except (OSError, ValueError) as error:
         raise ConfigError("user, group or rlimits", f"cannot be set: {error}") from None
     if privileges.uid is not None:
@@ -134,21 +132,13 @@ def _empty_bounding_set() -> None:
     capability = 0
     while True:
         try:
-            _prctl(_DROP_BOUNDING_CAPABILITY, capability)
+            prctl(DROP_BOUNDING_CAPABILITY, capability)
         except OSError as error:
             # EINVAL: the kernel has no more of them. EPERM: a sandbox keeps CAP_SETPCAP from root.
             if error.errno in (errno.EINVAL, errno.EPERM):
                 return
             raise
         capability += 1
-
-
-def _prctl(option: int, value: int) -> None:
-    import ctypes  # late: few workers change their user
-
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def _check_dropped(uid: int) -> None:

@@ -293,7 +293,7 @@ class DropTests(SynchronousTestCase):
         self.patch(os, "setuid", no_root)
         self.patch(os, "environ", {})
         self.patch(privileges, "_empty_bounding_set", lambda: called.append("bounding set"))
-        self.patch(privileges, "_prctl", lambda *_: called.append("prctl"))
+        self.patch(privileges, "prctl", lambda *_: called.append("prctl"))
         drop(replace(ALONE, open_files=99))
         expected = ["setrlimit", "setgroups", "setresgid", "bounding set", "setresuid", "prctl", "setuid"]
         self.assertEqual(called, expected)
