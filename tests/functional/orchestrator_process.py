@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,9 @@ from tests.functional.raw_client import RawConnection
 __all__ = ["OrchestratorProcess", "OrchestratorTestCase", "full"]
 
 _TIMEOUT = 30.0  # seconds; only reached if something is broken
+# Workers of other users have it as well: they keep what begins like this.
+_MARK = "PYTHON_ORCHESTRATOR"
+_numbers = itertools.count()
 _APPS = Path(__file__).with_name("apps")
 
 
@@ -37,7 +41,7 @@ def full() -> bool:
 
 
 class OrchestratorProcess:
-    """One orchestrator, in a session of its own, so that processes that it leaves behind can be found.
+    """One orchestrator, with a mark in its environment, so that processes that it leaves behind can be found.
 
     :param folder: the folder of its configuration.
     :param arguments: for ``twistd unixsvc``.
@@ -60,6 +64,7 @@ class OrchestratorProcess:
         self.log: list[dict[str, Any]] = []
         self.errors = ""
         self._news = threading.Condition()
+        self._mark = {_MARK: f"{os.getpid()}.{next(_numbers)}"}
         self._reads_log = threading.Event()
         self._reads_log.set()
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "unixsvc", "--log-format", "json"]
@@ -76,7 +81,13 @@ class OrchestratorProcess:
         self.process = subprocess.Popen(
             [*command, *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "SPT_NOENV": "1",  # else setproctitle overwrites the mark
+                **self._mark,
+                **(environment or {}),
+            },
             stdin=stdin,
             pass_fds=[each.fileno() for each in passed_sockets],
             stdout=subprocess.PIPE,
@@ -117,7 +128,7 @@ class OrchestratorProcess:
         self.process.send_signal(number)
 
     def interrupt(self) -> None:
-        """Send INT to every process of the session, as Ctrl-C does."""
+        """Send INT to its process group, as Ctrl-C does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def wait(self) -> int:
@@ -129,7 +140,7 @@ class OrchestratorProcess:
         return code
 
     def left(self) -> list[str]:
-        """The names of the processes of its session that still run."""
+        """The names of its workers, and of the programs that they have started, that still run."""
         found = []
         for process in self._others():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,13 +148,13 @@ class OrchestratorProcess:
         return found
 
     def _others(self) -> Iterator[psutil.Process]:
-        for process in psutil.process_iter(["status"]):
-            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid != self.process.pid and self._mark.items() <= process.environ().items():
                     yield process
 
     def end(self) -> None:
-        """Kill it and all processes of its session."""
+        """Kill it, its workers, and the programs that they have started."""
         if self.process.poll() is None:
             self.process.kill()
         for process in self._others():

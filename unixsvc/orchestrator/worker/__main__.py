@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from unixsvc.orchestrator.worker.forks import end_process_group, ignore, isolate_forks, lead_process_group
+from unixsvc.orchestrator.worker.forks import end_process_group, ignore, isolate_forks, lead_session
 
 if TYPE_CHECKING:
     from unixsvc.listen.tls import TlsContext
@@ -36,7 +36,7 @@ def main() -> None:
     # These calls precede the imports, which take most of the start time of a worker. The signals are for the
     # orchestrator, which decides what follows.
     ignore(signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-    lead_process_group()
+    lead_session()
     import uvloop
     from setproctitle import setproctitle
 

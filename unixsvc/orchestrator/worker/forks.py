@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 from unixsvc.orchestrator.worker.process_tree import children, kill_tree
 
-__all__ = ["WORKER_VARIABLE", "end_process_group", "ignore", "isolate_forks", "lead_process_group"]
+__all__ = ["WORKER_VARIABLE", "end_process_group", "ignore", "isolate_forks", "lead_session"]
 
 WORKER_VARIABLE: Final = "UNIXSVC_WORKER"
 """The environment variable with the pid of the worker: shows from which worker a program descends."""
@@ -32,13 +32,15 @@ _DEFAULTS: Final[dict[signal.Signals, Any]] = {  # as signal.signal() takes them
 _Address = tuple[int, object]
 
 
-def lead_process_group() -> None:
-    """Put this process into a group of its own, with all processes that it will start.
+def lead_session() -> None:
+    """Put this process into a session and a group of its own, with all processes that it will start.
 
-    The orchestrator ends the group with the worker. Also, what a terminal sends, as at Ctrl-C, reaches the
-    orchestrator only, which decides what follows.
+    The orchestrator ends the group with the worker. A process may join any group of its session, whatever its
+    user: so one of another service could leave its own group, or make the orchestrator end this one. Also,
+    what a terminal sends, as at Ctrl-C, reaches the orchestrator only, which decides what follows.
     """
-    os.setpgid(0, 0)
+    if os.getpgid(0) != os.getpid():  # else it was started by hand, and the kernel would refuse it
+        os.setsid()
     os.environ[WORKER_VARIABLE] = str(os.getpid())
 
 

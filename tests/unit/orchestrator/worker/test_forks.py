@@ -21,7 +21,7 @@ from unixsvc.orchestrator.worker.forks import (
     end_process_group,
     ignore,
     isolate_forks,
-    lead_process_group,
+    lead_session,
 )
 from unixsvc.orchestrator.worker.process_tree import children, kill_tree
 
@@ -150,7 +150,7 @@ class DescendantTests(SynchronousTestCase):
             become_subreaper()
             pid = os.fork()
             if pid == 0:
-                lead_process_group()
+                lead_session()
                 sleeping()
                 sleeping(start_new_session=True)
                 subprocess.Popen(["sleep", "1000"], start_new_session=True, env={})
@@ -167,6 +167,37 @@ class DescendantTests(SynchronousTestCase):
 
         self.assertEqual(in_child(run), [3, [True, False], [signal.SIGTERM] * 2, 1])
 
+    def test_foreign_group(self) -> None:
+        """A process of a worker can join neither the group of another worker nor that of the orchestrator."""
+
+        def join(group: int) -> str:
+            try:
+                os.setpgid(0, group)
+            except PermissionError:
+                return "refused"
+            return "joined"
+
+        def run() -> Any:
+            orchestrator = os.getpgid(0)
+            reading, writing = os.pipe()
+            other = os.fork()
+            if other == 0:
+                lead_session()
+                os.write(writing, b"x")
+                signal.pause()
+            os.read(reading, 1)
+
+            def worker() -> Any:
+                lead_session()
+                return in_child(lambda: [join(other), join(orchestrator)])
+
+            try:
+                return in_child(worker)
+            finally:
+                kill_tree(other)
+
+        self.assertEqual(in_child(run), ["refused", "refused"])
+
     def test_orphan(self) -> None:
         """A worker without an orchestrator kills all its children and itself."""
 
@@ -174,7 +205,7 @@ class DescendantTests(SynchronousTestCase):
             become_subreaper()
             pid = os.fork()
             if pid == 0:
-                lead_process_group()
+                lead_session()
                 sleeping()
                 sleeping(start_new_session=True)
                 end_process_group(0)
