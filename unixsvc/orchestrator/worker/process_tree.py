@@ -20,9 +20,10 @@ def children(parent: int | str = "self") -> list[int]:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and its descendants."""
-    descendants = children(pid)  # before they have another parent
-    with suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-    for each in descendants:
-        kill_tree(each)
+    """Kill a process and its descendants, however many generations there are."""
+    pids = [pid]
+    while pids:
+        each = pids.pop()
+        pids += children(each)  # before they have another parent
+        with suppress(OSError):
+            os.kill(each, signal.SIGKILL)

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.orchestrator.worker.test_privileges import in_child
 from unixsvc.orchestrator.descendants.adopted import AdoptedProcesses, become_subreaper
 from unixsvc.orchestrator.descendants.group import DescendantGroup
+from unixsvc.orchestrator.worker import process_tree
 from unixsvc.orchestrator.worker.forks import (
     WORKER_VARIABLE,
     end_process_group,
@@ -197,6 +198,14 @@ class DescendantTests(SynchronousTestCase):
                 kill_tree(other)
 
         self.assertEqual(in_child(run), ["refused", "refused"])
+
+    def test_generations(self) -> None:
+        """The descendants of a process are killed, however many generations there are."""
+        killed: list[int] = []
+        self.patch(process_tree, "children", lambda pid: [pid + 1] if pid < 5000 else [])
+        self.patch(os, "kill", lambda pid, number: killed.append(pid))
+        kill_tree(1)
+        self.assertEqual(killed, list(range(1, 5001)))
 
     def test_orphan(self) -> None:
         """A worker without an orchestrator kills all its children and itself."""
