@@ -71,7 +71,7 @@ class ClientBase(Generic[R, S]):
         location: ServiceLocation | None = None,
     ) -> None:
         self._finder = ServiceFinder(service, socket_dir, token, location)
-        self._timeout = timeout
+        self._timeout = timeout_or_default(timeout, DEFAULT_TIMEOUT)
         self._connection_limit = connections
         self._policy = RetryPolicy(enabled=retry)
         self._budget = self._policy.budget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Raw
 from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
 from unixsvc.domain.validation.field_errors import shortened
+from unixsvc.domain.validation.finite_numbers import NotFinite, find_endless_number
 from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import BadGateway
 
@@ -17,6 +19,7 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "NO_LIMIT",
     "Result",
+    "encode_data",
     "make_call",
     "result_of",
     "timeout_or_default",
@@ -27,6 +30,11 @@ Result: TypeAlias = Any  # of the type that the caller names at runtime
 
 DEFAULT_TIMEOUT: Final = 30.0  # seconds, for a unary call
 NO_LIMIT: Final = 1e6  # seconds, for a stream without a limit
+
+_encode: Final = msgspec.json.Encoder().encode
+_N: Final = ord("N")  # of NaN
+_I: Final = ord("I")  # of Infinity
+_LINE_END: Final = ord("\n")
 
 
 def unexpected_stream() -> BadGateway:
@@ -43,31 +51,45 @@ def make_call(
 ) -> Call:
     """Encode the arguments of a call.
 
-    :param data: a dict or a Struct; None for none.
-    :raises TypeError: if it is something else, or cannot be encoded as JSON.
+    :param data: as for :func:`encode_data`, with the same errors; None for none.
     """
-    raw = EMPTY
-    if data is not None and data != {}:
-        encoded = msgspec.json.encode(data)
-        if not encoded.startswith(b"{"):
-            raise TypeError(f"data must be a dict or a Struct, not {type(data).__name__}")
-        raw = Raw(encoded)
+    raw = EMPTY if data is None or data == {} else encode_data(data)
     meta = dict(meta or {})
     if idempotency_key is not None:
         meta["idempotency_key"] = idempotency_key
     return Call(method.upper(), path or "/", raw, meta)
 
 
+def encode_data(data: object) -> Raw:
+    """Encode the data of a call.
+
+    :param data: a dict or a Struct.
+    :raises TypeError: if it is something else, or cannot be encoded as JSON.
+    :raises NotFinite: if it contains infinity or NaN, which would become null; it names the field.
+    """
+    encoded = _encode(data)
+    if not encoded.startswith(b"{"):
+        raise TypeError(f"data must be a dict or a Struct, not {type(data).__name__}")
+    # As for results, a search of the text is cheaper than a look at the values.
+    if encoded.find(b"null") >= 0 or _N in encoded or _I in encoded:
+        found = find_endless_number(data, encoded, floats=True)
+        if found is not None:
+            raise NotFinite(*found, "send None instead")
+    if _LINE_END in encoded:  # of a msgspec.Raw; it would end the message
+        encoded = encoded.replace(b"\n", b" ")
+    return Raw(encoded)
+
+
 def timeout_or_default(timeout: object, default: float) -> float:
     """The timeout of a call, in seconds.
 
-    :raises ValueError: if it is not a number above 0.
+    :raises ValueError: if it is not a finite number above 0.
     """
     if timeout is None:
         return default
-    if not (isinstance(timeout, int | float) and timeout > 0):
-        raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-    return float(timeout)
+    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise ValueError(f"timeout must be a finite number of seconds above 0, not {timeout!r}")
+    return float(min(timeout, NO_LIMIT))  # no event loop waits for years
 
 
 def result_of(data: Raw, type: TypeForm) -> Result:

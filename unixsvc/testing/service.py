@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from unixsvc.client.base import ClientOptions
+from unixsvc.client.calls import encode_data
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
@@ -144,7 +145,7 @@ class MemoryService:
         number = len(self._pending) + 1
         token = {} if self._token is None else {"auth_token": self._token}
         deferred = self._pending[number] = Deferred()
-        self._send(number, **{"method": method, "path": path, "data": data} | token | envelope)
+        self._send(number, **{"method": method, "path": path, "data": encode_data(data)} | token | envelope)
         return deferred
 
     def client(self, **options: Unpack[ClientOptions]) -> Client:

@@ -1,0 +1,98 @@
+"""What all clients send and decode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Raw, Struct
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.blocking import Client as BlockingClient
+from unixsvc.client.aio.client import Client as AioClient
+from unixsvc.client.calls import NO_LIMIT, encode_data, make_call, timeout_or_default
+from unixsvc.client.twisted.client import Client as TwistedClient
+from unixsvc.datasource.service_clients import ServiceClients
+from unixsvc.domain.validation.finite_numbers import NotFinite
+
+TOKEN = "0" * 64
+
+
+class Item(Struct):
+    """The data of a call."""
+
+    price: float
+    name: str | None = None
+
+
+class DataTests(SynchronousTestCase):
+    """The data of a call."""
+
+    def test_not_finite(self) -> None:
+        """Infinity and NaN are an error that names the field."""
+        for data, place in (
+            ({"price": math.nan}, "price"), ({"a": [{"b": 1.5}, {"b": -math.inf}]}, "a[1].b"),
+            (Item(math.inf), "price"), ({"a": None, "b": Decimal("NaN")}, "b"),
+        ):  # fmt: skip
+            error = self.assertRaises(NotFinite, encode_data, data)
+            self.assertIsInstance(error, ValueError)
+            self.assertTrue(str(error).startswith(f"{place} is "), error)
+            self.assertIn("send None instead", str(error))
+
+    def test_finite(self) -> None:
+        """Other data is sent, also if it has null, large numbers, or texts that look like numbers."""
+        for data in ({"a": None, "b": 1e308}, {"a": "NaN", "b": "Infinity", "N": 2**70}, Item(1.5)):
+            self.assertEqual(bytes(encode_data(data))[:1], b"{")
+        self.assertEqual(make_call("get", "").data, Raw(b"{}"))
+
+    def test_line_end(self) -> None:
+        """JSON text with line ends becomes one line: a line end would end the message."""
+        self.assertEqual(encode_data({"a": Raw(b'{\n"b": 1\n}')}), Raw(b'{"a":{ "b": 1 }}'))
+
+    def test_no_object(self) -> None:
+        """Data that is no object is refused."""
+        for data in ([1], "x", 7, math.nan):
+            self.assertRaises(TypeError, encode_data, data)
+
+
+class ClientsTests(SynchronousTestCase):
+    """Infinity and NaN in a call of each client, with a socket directory that does not exist."""
+
+    def assert_refused(self, call: Callable[..., Any], *arguments: str, **data: Any) -> None:
+        """The call fails at once; it would fail otherwise if it connected."""
+        error = self.assertRaises(NotFinite, call, *arguments, **data)
+        self.assertIn("price is nan", str(error))
+
+    def test_clients(self) -> None:
+        """A call, a stream and a short form fail before a connection is made."""
+        options: dict[str, Any] = {"socket_dir": "/nonexistent", "token": TOKEN}
+        for client in (
+            BlockingClient("shop", **options),
+            AioClient("shop", **options),
+            TwistedClient("shop", **options, reactor=Clock()),
+        ):
+            self.assert_refused(client.call, "POST", "/x", data={"price": math.nan})
+            self.assert_refused(client.stream, "GET", "/x", data={"price": math.nan})
+            self.assert_refused(client.post, "/x", price=math.nan)
+        twisted = TwistedClient("shop", **options, reactor=Clock())
+        self.assert_refused(twisted.open, "GET", "/x", data=Item(math.nan))
+
+    def test_services(self) -> None:
+        """The same holds for a call from an action."""
+        services = ServiceClients("/nonexistent", TOKEN, Clock(), Clock().seconds)
+        self.assert_refused(services.call, "shop", "POST", "/x", data={"price": math.nan})
+
+    def test_timeout(self) -> None:
+        """A timeout that is infinite or NaN is refused, of a client as well."""
+        for seconds in (math.inf, math.nan, -math.inf, 0, -1.5, "1"):
+            error = self.assertRaises(ValueError, timeout_or_default, seconds, 1.0)
+            self.assertIn("must be a finite number of seconds above 0", str(error))
+        self.assertRaises(ValueError, BlockingClient, "shop", socket_dir="/x", token=TOKEN, timeout=math.inf)
+
+    def test_long_timeout(self) -> None:
+        """A timeout of years is one that every event loop can wait for."""
+        self.assertEqual(timeout_or_default(1e300, 1.0), NO_LIMIT)
+        self.assertEqual((timeout_or_default(2, 1.0), timeout_or_default(None, 1.0)), (2.0, 1.0))
