@@ -19,6 +19,10 @@ from tests.functional.orchestrator_process import OrchestratorTestCase
 _MIB = 1 << 20
 _CLIENTS = 150
 _NOBODY = 65534
+# Clients that read nothing, the one among them that does, and the size of each reply.
+_UNREAD = 60
+_READER = 15
+_LARGE = 900_000
 _HEAD = b"POST /item HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n"
 
 # Connects so many times as another user, writes a line, and keeps the connections until its standard input
@@ -94,6 +98,64 @@ class MemoryTests(OrchestratorTestCase):
         self.addCleanup(client.close)
         client.request("GET", "/-/ping")
         self.assertEqual(client.getresponse().status, 200)
+
+
+class UnreadReplyTests(OrchestratorTestCase):
+    """A worker whose clients together request far more than the budget, and read nothing of it."""
+
+    config = (
+        "[limits]\nmax_buffered_bytes = 16777216\nauthentication_timeout = 60\n"
+        '[security]\ntoken = "private"\n[services.large]\napp = "large:app"\nboot_timeout = 60\n'
+        '[http]\napp = "large:app"\nlisten = ["unix:run/http.sock"]\nboot_timeout = 60\n'
+    )
+
+    def assert_bounded(self, service: str, path: str, request: bytes) -> None:
+        """Send requests for 900 kB; the memory stays within the budget, and a client that reads is served."""
+        worker = psutil.Process(self.status(service)["workers"][0]["pid"])
+        before = most = worker.memory_info().rss
+        clients = []
+        for _ in range(_UNREAD):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.connect(path)
+            client.sendall(request)
+            clients.append(client)
+        reader = clients[_READER]
+        reader.setblocking(False)
+        received = 0
+        deadline = time.monotonic() + self.on_busy_machine(30.0)
+        while received < _LARGE and time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                received += len(reader.recv(_MIB))
+            most = max(most, worker.memory_info().rss)
+            time.sleep(0.005)
+        grown = most - before
+        self.record_value(f"{_UNREAD * _LARGE / _MIB:.0f} MiB unread, {grown / _MIB:.0f} MiB more memory")
+        self.assertGreaterEqual(received, _LARGE)
+        self.assertLess(grown, 24 * _MIB)
+
+    def test_sockets(self) -> None:
+        """Clients with the token are served at once meanwhile, on old and new connections."""
+        self.start()
+        with self.talk("large") as trusted:
+            trusted.ask(id=1, path="/item/1")
+            self.assert_bounded("large", self.path("large"), b'{"id":1,"path":"/large/900000"}\n')
+            self.assertEqual(len(trusted.ask(id=2, path=f"/large/{_LARGE}")["data"]), _LARGE)
+            self.assertEqual(self.ask("large", "/item/3"), {"id": 3})
+
+    def test_http(self) -> None:
+        """Requests with the token, and for the built-in routes, are served at once meanwhile."""
+        self.start()
+        path = os.path.join(self.folder, "run", "http.sock")
+        self.assert_bounded("http", path, b"GET /large/900000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for target, headers in (("/-/ping", {}), ("/item/1", {"Authorization": f"Bearer {self.token()}"})):
+            client = http.client.HTTPConnection("localhost", timeout=20)
+            self.addCleanup(client.close)
+            client.sock = socket.socket(socket.AF_UNIX)
+            client.sock.settimeout(20)
+            client.sock.connect(path)
+            client.request("GET", target, headers=headers)
+            self.assertEqual(client.getresponse().status, 200)
 
 
 @skipIf(os.geteuid() != 0, "only root can connect as another user")

@@ -20,6 +20,7 @@ from tests.unit.orchestrator.pool.fake_processes import Processes
 from tests.unit.orchestrator.pool.pool_harness import spec_for
 from tests.unit.orchestrator.test_control import FakeOrchestrator
 from tests.unit.routing.serving import Runner, Serving
+from tests.unit.support.memory_connection import Actions
 from unixsvc.config.settings import Limits, Log, Security, Settings
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
@@ -85,7 +86,8 @@ class ProviderTests(SynchronousTestCase):
     def test_socket(self) -> None:
         """The guard, the endpoints and the listeners."""
         self.assert_provides(TokenGuard("required", "shop", "x"), IGuard)
-        handler_context: Any = HandlerContext("home", None, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
+        handle: Any = Actions()
+        handler_context: Any = HandlerContext("home", handle, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
         self.assert_provides(
             SocketRequestHandler(handler_context), IRequestHandler, IReviewsCallers, IService
         )

@@ -12,9 +12,9 @@ from typing import Final
 from msgspec import Struct
 
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 
 __all__ = [
-    "BUILTIN_PREFIX",
     "SCHEMA_REFERENCE",
     "Contract",
     "ErrorContract",
@@ -22,9 +22,6 @@ __all__ = [
     "UnavailableContract",
     "referenced_schema",
 ]
-
-BUILTIN_PREFIX: Final = "/-"
-"""The prefix of the paths that every service has, such as ``/-/ping``."""
 
 SCHEMA_REFERENCE: Final = "#/schemas/"
 """The start of each ``$ref`` in a contract; the name of a schema follows."""

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 from unixsvc.domain.request_context import RequestContext, current_request, detach, set_current_request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable, WrongToken
@@ -62,7 +63,8 @@ class HandleMessage:
         self._count = metrics.count
         self._count_wrong_token = metrics.count_wrong_token
         self._failures = failures
-        self._max_inflight = max_inflight
+        self._max_inflight = self._unchecked_inflight = max_inflight
+        self._wait_for_room: Callable[[], Awaitable[None]] | None = None
         self._request_timeout = request_timeout
         self._now = now
         self._keep_current = keep_current
@@ -74,6 +76,12 @@ class HandleMessage:
             return self._request_timeout
         return min(request.timeout, self._request_timeout)
 
+    def hold_back(self, wait: Callable[[], Awaitable[None]] | None) -> None:
+        """See :class:`unixsvc.domain.interfaces.IHandleMessage`."""
+        self._wait_for_room = wait
+        # The path of a request has one comparison for both limits.
+        self._unchecked_inflight = self._max_inflight if wait is None else 0
+
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request. Every error becomes a reply.
 
@@ -82,13 +90,15 @@ class HandleMessage:
         started = self._now()
         outer = self._enter(request, started) if self._keep_current else None
         try:
-            if self.inflight >= self._max_inflight:
-                raise Unavailable
-            if not request.caller.admitted:
-                self._admit(request)
-            if request.timeout is not None and request.timeout <= 0:
-                raise DeadlineExceeded
-            answer = self._datasource_for(request).handle(request)
+            answer: Reply | Awaitable[Reply]
+            if self.inflight >= self._unchecked_inflight and self._is_held_back(request):
+                answer = self._handle_later(request)
+            else:
+                if not request.caller.admitted:
+                    self._admit(request)
+                if request.timeout is not None and request.timeout <= 0:
+                    raise DeadlineExceeded
+                answer = self._datasource_for(request).handle(request)
         # Error boundary: internal details never reach the peer. BaseException, because asyncio's
         # CancelledError and sys.exit() in an action must not leave the request without a reply.
         except BaseException as error:
@@ -102,6 +112,19 @@ class HandleMessage:
             set_current_request(outer)
         self._count(answer.code, self._now() - started)
         return answer
+
+    def _is_held_back(self, request: Request) -> bool:
+        if self.inflight >= self._max_inflight:
+            raise Unavailable
+        if not request.caller.admitted:
+            self._admit(request)
+        return request.caller.grant is None and not request.path.startswith(f"{BUILTIN_PREFIX}/")
+
+    async def _handle_later(self, request: Request) -> Reply:
+        if self._wait_for_room is not None:
+            await self._wait_for_room()
+        answer = self._datasource_for(request).handle(request)
+        return answer if isinstance(answer, Reply) else await answer
 
     async def _wait(
         self, request: Request, started: float, outer: RequestContext | None, answer: Awaitable[Reply]

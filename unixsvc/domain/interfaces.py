@@ -43,6 +43,15 @@ class IHandleMessage(Interface):
     def seconds_for(request: Request) -> float:
         """Return the time limit for the reply, in seconds: the caller's or the service's, if less."""
 
+    def hold_back(wait: Callable[[], Awaitable[None]] | None) -> None:
+        """Have requests of callers without a valid token wait, as there is no memory for their replies.
+
+        The built-in routes, whose replies are small, are not held back.
+
+        :param wait: called for each request, which is handled when the result has been awaited; None if
+            requests are not held back any more.
+        """
+
 
 class IRouterRepository(Interface):
     """Chooses the datasource of a request."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote
 
 from msgspec import Struct
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["PathPrefix"]
+__all__ = ["BUILTIN_PREFIX", "PathPrefix"]
+
+BUILTIN_PREFIX: Final = "/-"
+"""The prefix of the paths that every service has, such as ``/-/ping``."""
 
 
 class PathPrefix(Struct, frozen=True):

@@ -39,7 +39,9 @@ class HttpRequestHandler(Service):
         self._context = context
         self._gateway = make_gateway(context)
         log = ConnectionLog(context.service)
-        self._connections = HttpConnections(context.http.settings, context.limits, context.reactor, log)
+        self._connections = HttpConnections(
+            context.http.settings, context.limits, context.reactor, log, context.handle.hold_back
+        )
         self._site = HttpSite(self._gateway, self._connections)
         self._port = GracefulPort(context.endpoint, context.reactor)
 

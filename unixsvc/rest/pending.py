@@ -12,8 +12,10 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import RunningAction
+from unixsvc.rest.server.protocol import HttpProtocol
 from unixsvc.rest.server.writer import Responder
 from unixsvc.rest.streaming import ResponseStream, format_for
+from unixsvc.transport.unsent_replies import LARGE_REPLY
 
 __all__ = ["PendingResponse"]
 
@@ -48,7 +50,7 @@ class PendingResponse:
         if isinstance(reply, ReplyStream):
             self._start_stream(reply)
             return
-        if not self._disconnected:
+        if not self._disconnected and self._may_send(reply):
             self._responder.send(reply)
         self._finished(self)
 
@@ -56,6 +58,12 @@ class PendingResponse:
         """Cancel the action; ``reason`` is the response."""
         if self._running is not None:
             self._running.cancel(reason)
+
+    def _may_send(self, reply: Reply) -> bool:
+        if len(reply.body) <= LARGE_REPLY:
+            return True
+        channel = self._responder.request.channel
+        return not isinstance(channel, HttpProtocol) or channel.may_send(len(reply.body))
 
     def _start_stream(self, stream: ReplyStream) -> None:
         if self._disconnected or self._responder.context.method == b"HEAD":

@@ -9,8 +9,9 @@ import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.contract.model import BUILTIN_PREFIX, Contract
+from unixsvc.contract.model import Contract
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 from unixsvc.routing.route import GET, Group
 
 __all__ = ["HEALTH", "PREFIX", "ROUTES", "BuiltinRoutes", "builtin_group"]

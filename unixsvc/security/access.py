@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from unixsvc.contract.model import BUILTIN_PREFIX
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 from unixsvc.errors import ConfigError, Malformed
 from unixsvc.routing.table import Table
 

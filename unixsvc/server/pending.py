@@ -14,6 +14,7 @@ from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.server.writer import ReplyWriter
+from unixsvc.transport.unsent_replies import LARGE_REPLY
 from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
 
 __all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingOwner", "PendingRequest", "PendingRequests"]
@@ -36,6 +37,12 @@ class PendingOwner(Protocol):
 
     def account(self) -> None:
         """Note that this connection holds more or fewer bytes than before."""
+
+    def account_unsent(self) -> None:
+        """Note how many bytes of replies wait for the client."""
+
+    def may_send(self, size: int) -> bool:
+        """True if there is room for a large reply; else abort the connection."""
 
 
 class PendingRequest:
@@ -98,6 +105,11 @@ class PendingRequests:
         self._streams: dict[PendingRequest, None] | None = None
         self._bare: list[PendingRequest] | None = None
         self._waiting = 0  # bytes of bare replies
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of the counted messages, and of replies that wait for earlier ones."""
+        return self.message_bytes + self._waiting
 
     @property
     def held(self) -> bool:
@@ -189,12 +201,16 @@ class PendingRequests:
                 self._run_stream(pending, reply)
                 return
             reply = reply.refuse(refusal)
+        waiting = self._waiting
         ready = self._settle(pending, reply)
         if self._owner is not None:
-            if pending.size:
+            if pending.size or self._waiting != waiting:
                 self.message_bytes -= pending.size
                 self._owner.account()
-            self._writer.write(b"".join(ready))
+            data = b"".join(ready)
+            if len(data) > LARGE_REPLY and not self._owner.may_send(len(data)):
+                return
+            self._writer.write(data)
             self._owner.continue_serving()
 
     def _settle(self, pending: PendingRequest, reply: Reply) -> list[bytes]:
@@ -246,7 +262,11 @@ class PendingRequests:
         """Send items of a stream, and the reply that ends it."""
         if items and self._owner is not None:
             self.item_batches += 1
-            self._writer.write(encode_items(pending.id, items))
+            data = encode_items(pending.id, items)
+            if len(data) <= LARGE_REPLY or self._owner.may_send(len(data)):
+                self._writer.write(data)
+                if self._writer.blocked:
+                    self._owner.account_unsent()
         if reply is not None:
             self._done(pending, reply)
 

@@ -14,12 +14,7 @@ from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
 from unixsvc.security.buffer_budget import Room
 from unixsvc.server.idle_monitor import ConnectionSnapshot, IdleMonitor, Timeout
-from unixsvc.server.lifecycle import (
-    ConnectionAction,
-    ConnectionEvent,
-    ConnectionLifecycle,
-    ConnectionState,
-)
+from unixsvc.server.lifecycle import ConnectionAction, ConnectionEvent, ConnectionLifecycle, ConnectionState
 from unixsvc.server.pending import PendingRequests
 from unixsvc.server.receiver import RequestReceiver
 from unixsvc.server.registry import ConnectionRegistry
@@ -81,10 +76,7 @@ class ServerProtocol:
         return self._receiver.data_received
 
     def makeConnection(self, transport: Any) -> None:
-        """A client has connected.
-
-        :param transport: a :class:`ServerTransport`, for which ``IProtocol`` has no interface.
-        """
+        """A client has connected; ``IProtocol`` has no interface for a :class:`ServerTransport`."""
         self.transport = self._receiver.transport = self._writer.transport = transport
         self._caller.peer = peer_of(transport)
         self.transport.registerProducer(self, True)
@@ -127,10 +119,12 @@ class ServerProtocol:
     def pauseProducing(self) -> None:
         """The transport's buffer is full: the client does not take its replies."""
         self._writer.blocked = True
+        self.account_unsent()
 
     def resumeProducing(self) -> None:
         """The client has taken its replies."""
         self._writer.blocked = False
+        self.account_unsent()
         self._pending.resume_streams()
         self.continue_serving()
 
@@ -165,6 +159,7 @@ class ServerProtocol:
         :param wait_for_idle: false to close draining connections after half a second without a request.
         """
         receiver, pending, framer = self._receiver, self._pending, self._receiver.framer
+        self.account_unsent()
         snapshot = ConnectionSnapshot(
             self._lifecycle.state,
             receiver.served + pending.item_batches,
@@ -192,12 +187,11 @@ class ServerProtocol:
     @property
     def delayed(self) -> bool:
         """True if the server has not answered yet, or not had the time to serve what has arrived."""
-        return self._receiver.scheduled or bool(self._pending.requests)
+        return self._receiver.scheduled or not self._pending.held
 
     def resume_reading(self) -> None:
         """Read on, as the budget has room again."""
-        self._receiver.has_room = True
-        self._receiver.pause_or_resume()
+        self._receiver.set_room(available=True)
 
     def expire(self) -> None:
         """Refuse the client: it keeps others waiting."""
@@ -218,19 +212,25 @@ class ServerProtocol:
     def account(self) -> None:
         """Note how many bytes this connection makes the worker hold, unless the client has shown a token."""
         receiver = self._receiver
-        authenticated = self._caller.grant is not None
-        size = 0 if authenticated else receiver.framer.size + self._pending.message_bytes
+        size = receiver.framer.size + self._pending.held_bytes if self._caller.grant is None else 0
         if size == receiver.counted:
             return
         receiver.counted = size
         room = self._registry.budget.hold(self, size)
         if room is Room.LATER:
-            receiver.has_room = False
-            receiver.pause_or_resume()
+            receiver.set_room(available=False)
         elif room is Room.NONE and self._pending.requests:
             self.abort()
         elif room is Room.NONE:
             self.refuse(Unavailable())
+
+    def account_unsent(self) -> None:
+        """Note how many bytes of replies wait for the client, unless it has shown a token."""
+        self._registry.unsent.update(self.transport, counted=self._caller.grant is None)
+
+    def may_send(self, size: int) -> bool:
+        """True if there is room for a large reply; else abort the connection."""
+        return self._caller.grant is not None or self._registry.unsent.may_send(self.transport, size)
 
     def advance(self) -> None:
         """Carry out what the state demands by now."""
@@ -246,6 +246,8 @@ class ServerProtocol:
 
     def continue_serving(self) -> None:
         """Go on after a reply: something that held up the connection may be over."""
+        if self._writer.blocked:
+            self.account_unsent()
         if self._lifecycle.state >= ConnectionState.CLOSING:
             self.advance()
         elif not self._receiver.reading:

@@ -165,6 +165,11 @@ class RequestReceiver:
             self.scheduled = True
             self._reactor.callLater(0, self._next_turn)
 
+    def set_room(self, *, available: bool) -> None:
+        """Read on, or stop to read, as the budget says."""
+        self.has_room = available
+        self.pause_or_resume()
+
     def pause_or_resume(self) -> None:
         """Read only what can be served."""
         state = self._lifecycle.state

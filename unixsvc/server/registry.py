@@ -20,6 +20,7 @@ from unixsvc.security.peer_rules import PeerRules
 from unixsvc.server.context import Admission
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
+from unixsvc.transport.unsent_replies import UnsentReplies
 
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 
@@ -63,7 +64,8 @@ class ConnectionRegistry:
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
-    :ivar budget: for what is received from clients without a token.
+    :ivar budget: for what is received from clients without a token, and what waits to be sent to them.
+    :ivar unsent: the latter.
     """
 
     def __init__(
@@ -81,7 +83,8 @@ class ConnectionRegistry:
         self.limits = limits
         self.reactor = reactor
         self._log = log or ConnectionLog("")
-        self.budget = BufferBudget(limits, self._log.buffer_exhausted)
+        self.budget = BufferBudget(limits, self._log.buffer_exhausted, handle.hold_back)
+        self.unsent = UnsentReplies(self.budget)
         idle_timeout = min(limits.authentication_timeout, limits.idle_timeout)
         self._unauthenticated_limits = replace(limits, idle_timeout=idle_timeout)
         self._token = security.token
@@ -123,6 +126,9 @@ class ConnectionRegistry:
     def closed(self, connection: RegisteredConnection) -> None:
         """Remove a connection that is lost."""
         self._connections.discard(connection)
+        if connection.transport in self.unsent.peers:
+            # The event loop gives the memory back at the end of this iteration.
+            self.reactor.callLater(0, self.unsent.forget, connection.transport)
         if self._refused and connection in self._refused:
             self._refused.discard(connection)
         elif self._quota.counts_users:

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
+from unixsvc.transport.interfaces import IWriteBuffer
 
 __all__ = ["ImmediateRunner", "MemoryEndpoint", "MemoryTransport"]
 
@@ -29,17 +30,20 @@ class ImmediateRunner:
         return maybeDeferred(function)
 
 
+@implementer(IWriteBuffer)
 class MemoryTransport(StringTransport):
     """Records writes, and how it is closed; can apply back-pressure.
 
     :ivar closed: ``lose`` or ``abort``; ``half`` if only its sending side is closed; empty while it is open.
     :ivar slow: if True, it pauses its producer after each write.
+    :ivar unsent: the number of bytes that the peer does not take.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.closed = ""
         self.slow = False
+        self.unsent = 0
 
     def write(self, data: bytes) -> None:
         """Record bytes."""
@@ -48,6 +52,10 @@ class MemoryTransport(StringTransport):
         super().write(data)
         if self.slow and data and self.producer is not None:
             self.producer.pauseProducing()
+
+    def write_buffer_size(self) -> int:
+        """The number of bytes that the test has set."""
+        return self.unsent
 
     def loseConnection(self) -> None:
         """Record a close after the last write."""

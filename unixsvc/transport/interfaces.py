@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from twisted.internet.interfaces import IPushProducer
+from zope.interface import Interface
 
-__all__ = ["ServerTransport"]
+__all__ = ["IWriteBuffer", "ServerTransport"]
+
+
+class IWriteBuffer(Interface):
+    """A transport that knows how much it has not handed to the kernel yet."""
+
+    def write_buffer_size() -> int:
+        """Return the number of bytes."""
 
 
 class ServerTransport(Protocol):

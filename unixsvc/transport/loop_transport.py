@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.telemetry.limited_logger import LimitedLogger
+from unixsvc.transport.interfaces import IWriteBuffer
 from unixsvc.transport.private_apis import mark_awaited
 
 __all__ = ["ConnectionOpener", "LoopTransport", "SecureLoopTransport", "address_of"]
@@ -38,7 +39,7 @@ _log = LimitedLogger(__name__)
 _HIGH_WATER = 65_536
 
 
-@implementer(ITransport, IConsumer, ISystemHandle)
+@implementer(ITransport, IConsumer, ISystemHandle, IWriteBuffer)
 class LoopTransport(asyncio.Protocol):
     """Connects a Twisted protocol to a transport of an asyncio event loop, in both directions.
 
@@ -120,6 +121,10 @@ class LoopTransport(asyncio.Protocol):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Write several pieces."""
         self._transport.writelines(data)
+
+    def write_buffer_size(self) -> int:
+        """The number of bytes that the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
 
     def loseConnection(self) -> None:
         """Close when all is written."""

@@ -36,6 +36,7 @@ __all__ = [
     "run_exit_handlers",
     "run_without_waiting",
     "tls_when_needed",
+    "twisted_write_buffer_size",
 ]
 
 _T = TypeVar("_T")
@@ -111,6 +112,17 @@ def poll_descriptor(loop: asyncio.AbstractEventLoop) -> int:
     """``uvloop.Loop._get_backend_id``: the descriptor with which a loop waits for events."""
     descriptor: int = loop._get_backend_id()  # type: ignore[attr-defined]
     return descriptor
+
+
+def twisted_write_buffer_size(transport: object) -> int:
+    """``twisted.internet.abstract.FileDescriptor._tempDataLen``: the bytes that were written last.
+
+    The rest is public.
+
+    :returns: the number of bytes that the kernel has not taken yet; 0 for other transports.
+    """
+    unsent = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return unsent + cast(int, getattr(transport, "_tempDataLen", 0))
 
 
 def run_exit_handlers() -> None:

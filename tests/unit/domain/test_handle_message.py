@@ -13,7 +13,7 @@ from zope.interface import implementer
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
-from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.message import Caller, Grant, Reply, Request
 from unixsvc.errors import (
     ConfigError,
     Conflict,
@@ -23,6 +23,7 @@ from unixsvc.errors import (
     NotFound,
     ServiceError,
     Unauthorized,
+    Unavailable,
     WrongToken,
 )
 
@@ -275,6 +276,65 @@ class HandleTests(SynchronousTestCase):
         """The time limit is that of the caller or of the service, whichever is less."""
         for timeout, seconds in ((None, 30.0), (2.5, 2.5), (31.0, 30.0), (-1.0, -1.0)):
             self.assertEqual(self.handle.seconds_for(Request("GET", "/", timeout=timeout)), seconds)
+
+
+class HoldBackTests(HandleTests):
+    """Requests that have to wait for memory, and all others after that."""
+
+    def setUp(self) -> None:
+        """Hold back requests once."""
+        super().setUp()
+        self.rooms: list[Deferred[None]] = []
+        self.handle.hold_back(self._wait)
+        self.handle.hold_back(None)
+
+    async def _wait(self) -> None:
+        room: Deferred[None] = Deferred()
+        self.rooms.append(room)
+        await room
+
+    def test_held_back(self) -> None:
+        """A request without a valid token is handled when there is room, and counted as pending before."""
+        self.handle.hold_back(self._wait)
+        reply = self.start()
+        self.assertNoResult(reply)
+        self.assertEqual((self.around.handled, self.handle.inflight), ([], 1))
+        self.rooms[0].callback(None)
+        self.assertEqual(self.successResultOf(reply), Reply(200, b"true"))
+        self.assertEqual((len(self.around.handled), self.handle.inflight), (1, 0))
+
+    def test_others(self) -> None:
+        """Requests with a token, and those for the built-in routes, are handled at once."""
+        self.handle.hold_back(self._wait)
+        for request in (
+            Request("GET", "/", caller=Caller(grant=Grant("default"))),
+            Request("GET", "/-/ping"),
+        ):
+            self.assertEqual(self.reply(request).code, 200)
+
+    def test_refused(self) -> None:
+        """What the guard refuses does not wait."""
+        self.handle.hold_back(self._wait)
+        self.around.refusal = Unauthorized()
+        self.assertEqual(self.reply().code, 401)
+        self.assertEqual(self.rooms, [])
+
+    def test_inflight_limit(self) -> None:
+        """Requests that wait are pending ones: further ones get 503."""
+        self.handle.hold_back(self._wait)
+        for _ in range(2):
+            self.start()
+        self.assertEqual(self.reply().code, 503)
+
+    def test_no_more(self) -> None:
+        """A request that finds the queue full gets its error."""
+
+        async def full() -> None:
+            raise Unavailable
+
+        self.handle.hold_back(full)
+        self.assertEqual(self.reply().code, 503)
+        self.assertEqual(self.handle.inflight, 0)
 
 
 class LaterTests(HandleTests):

@@ -201,6 +201,9 @@ class FakeHandle:
         self.calls: list[ReceivedCall] = []
         self.reply = reply
 
+    def hold_back(self, wait: object) -> None:
+        """Nothing waits."""
+
     def seconds_for(self, request: Request) -> float:
         """The time-out."""
         return 30.0

@@ -178,6 +178,93 @@ class UserTests(SynchronousTestCase):
         self.assertEqual(self.codes(1, 1), [])
 
 
+class UnsentTests(SynchronousTestCase):
+    """Clients that do not take their replies; the budget has 3 MiB for them."""
+
+    def setUp(self) -> None:
+        """A server without a token policy, with a client."""
+        self.server = server("required", max_buffered_bytes=4 * _MIB, max_message_bytes=_MIB)
+        self.budget = self.server.registry.budget
+
+    def slow_client(self, size: int) -> tuple[MemoryTransport, ServerProtocol]:
+        """A client that does not take so many bytes of a reply."""
+        transport, connection = self.server.connect_another()
+        transport.unsent, transport.slow = size, True
+        connection.dataReceived(b'{"id":1}\n')
+        return transport, connection
+
+    def test_counted(self) -> None:
+        """What the transport cannot send is counted until it is sent."""
+        transport, connection = self.slow_client(2 * _MIB)
+        self.assertFalse(self.budget.has_room(_MIB + 1))
+        transport.unsent = 0
+        connection.resumeProducing()
+        self.assertTrue(self.budget.has_room(3 * _MIB))
+
+    def test_not_paused(self) -> None:
+        """So are fewer bytes than those for which the transport pauses, from the next check on."""
+        self.server.transport.unsent = 2 * _MIB
+        self.server.send({"id": 1})
+        self.server.turn(1)
+        self.assertFalse(self.budget.has_room(_MIB + 1))
+
+    def test_authenticated(self) -> None:
+        """Clients that have shown a valid token are not counted, also if they show it late."""
+        transport, connection = self.slow_client(2 * _MIB)
+        connection.resumeProducing()
+        connection.dataReceived(b'{"id":2,"auth_token":"valid"}\n')
+        self.assertTrue(self.budget.has_room(3 * _MIB))
+        self.assertFalse(transport.closed)
+
+    def test_lost(self) -> None:
+        """The memory of a connection that is lost is free in the next turn of the event loop."""
+        _, connection = self.slow_client(2 * _MIB)
+        connection.connectionLost()
+        self.assertFalse(self.budget.has_room(_MIB + 1))
+        self.server.turn()
+        self.assertTrue(self.budget.has_room(3 * _MIB))
+
+    def test_aborted(self) -> None:
+        """A client that exceeds the budget is disconnected."""
+        clients = [self.slow_client(_MIB)[0] for _ in range(4)]
+        self.assertEqual([each.closed for each in clients], [""] * 3 + ["abort"])
+
+    def test_further_replies(self) -> None:
+        """Further replies to a client that takes none are counted when they are written."""
+        transport, connection = self.server.connect_another()
+        connection.dataReceived(b'{"id":7,"path":"/wait","data":{"n":7}}\n{"id":1}\n')
+        transport.unsent = _MIB
+        connection.pauseProducing()
+        transport.unsent = 2 * _MIB
+        self.server.actions.waiting[7].callback(None)
+        self.assertFalse(self.budget.has_room(_MIB + 1))
+
+    def test_late_large_reply(self) -> None:
+        """A large reply for which there is no room when it is there is not written."""
+        transport, connection = self.server.connect_another()
+        connection.dataReceived(b'{"id":7,"path":"/wait","data":{"n":7}}\n')
+        self.slow_client(3 * _MIB)
+        self.server.actions.waiting[7].callback("a" * 100_000)
+        self.assertEqual((transport.closed, transport.value()), ("abort", b""))
+
+    def test_reply_that_waits_for_another(self) -> None:
+        """Replies without an id that wait for an earlier one are counted too."""
+        client = self.server
+        client.send({"path": "/wait", "data": {"n": 1}}, {"path": "/wait", "data": {"n": 2}})
+        client.actions.waiting[2].callback("a" * 2 * _MIB)
+        self.assertFalse(self.budget.has_room(_MIB))
+        client.actions.waiting[1].callback(None)
+        self.assertTrue(self.budget.has_room(3 * _MIB))
+
+    def test_stalled(self) -> None:
+        """While others wait, a client that takes nothing is disconnected, also if a stream waits for it."""
+        (transport, _), *_ = [self.slow_client(2 * _MIB), self.slow_client(_MIB // 2)]
+        for _ in range(2):
+            self.server.connect_another()[1].dataReceived(b"{")
+        self.server.turn(2)
+        self.assertEqual(transport.closed, "abort")
+
+
 class BudgetTests(SynchronousTestCase):
     """The bytes of clients without a token; with a budget of 4 MiB, they are paused above 2.25 MiB."""
 

@@ -34,6 +34,9 @@ class Health:
         self.requests: list[Request] = []
         self._reply = error_to_reply(error) if error else Reply(200, b'{"status":"ok"}')
 
+    def hold_back(self, wait: object) -> None:
+        """Nothing waits."""
+
     def seconds_for(self, request: Request) -> float:
         """Long enough."""
         return 30.0

@@ -37,6 +37,9 @@ class Actions:
         self.stopped: list[int] = []
         self.seconds = 30.0
 
+    def hold_back(self, wait: object) -> None:
+        """Nothing waits."""
+
     def seconds_for(self, request: Request) -> float:
         """The time-out that the test has set."""
         return self.seconds

@@ -36,9 +36,31 @@ from unixsvc.transport.private_apis import (
     run_exit_handlers,
     run_without_waiting,
     tls_when_needed,
+    twisted_write_buffer_size,
 )
 
 _LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+class WriteBufferTests(SynchronousTestCase):
+    """``twisted.internet.abstract.FileDescriptor._tempDataLen``."""
+
+    def test_size(self) -> None:
+        """It has the bytes that were written last; those before are public."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        ours.setblocking(False)
+        connection = tcp.Connection(ours, Protocol(), SelectReactor())
+        connection.connected = True
+        self.addCleanup(connection.stopWriting)
+        self.addCleanup(ours.close)
+        self.assertEqual(twisted_write_buffer_size(connection), 0)
+        connection.write(b"a" * 10_000_000)
+        self.assertEqual(twisted_write_buffer_size(connection), 10_000_000)
+        connection.doWrite()
+        taken = 10_000_000 - twisted_write_buffer_size(connection)
+        self.assertEqual(len(theirs.recv(10_000_000)), taken)
+        self.assertEqual(twisted_write_buffer_size(object()), 0)
 
 
 class AcceptTests(SynchronousTestCase):

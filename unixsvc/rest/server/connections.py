@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +21,9 @@ from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.security.buffer_budget import BufferBudget
+from unixsvc.security.waiting_requests import Wait
 from unixsvc.telemetry.connection_log import ConnectionLog
+from unixsvc.transport.unsent_replies import UnsentReplies
 
 __all__ = ["HttpConnection", "HttpConnections"]
 
@@ -39,7 +42,9 @@ _CHECK_INTERVAL: Final = 1.0
 
 
 class HttpConnection(Protocol):
-    """The methods of a connection that :class:`HttpConnections` calls."""
+    """The parts of a connection that :class:`HttpConnections` uses."""
+
+    transport: Any  # asyncio's and Twisted's transports have no type in common
 
     def drain(self, *, close_idle: bool) -> None:
         """Close after the current response; at once if ``close_idle`` is set and there is no request."""
@@ -64,18 +69,26 @@ class HttpConnections:
     """The registry of connections, and what they share.
 
     :param log: logs refused connections.
-    :ivar budget: for what is received of requests.
+    :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
+    :ivar budget: for what is received of requests, and what waits to be sent.
+    :ivar unsent: the latter.
     :ivar draining: whether each connection is closed after its next response.
     """
 
     def __init__(
-        self, http: Http, limits: Limits, reactor: IReactorTime, log: ConnectionLog | None = None
+        self,
+        http: Http,
+        limits: Limits,
+        reactor: IReactorTime,
+        log: ConnectionLog | None = None,
+        hold_back: Callable[[Wait | None], object] = bool,
     ) -> None:
         self.http = http
         self.limits = limits
         self.reactor = reactor
         self._log = log or ConnectionLog("")
-        self.budget = BufferBudget(limits, self._log.buffer_exhausted)
+        self.budget = BufferBudget(limits, self._log.buffer_exhausted, hold_back)
+        self.unsent = UnsentReplies(self.budget)
         self._responses = ResponseBuilder(http)
         self.draining = False
         self._open: dict[HttpConnection, None] = {}  # the oldest first
@@ -150,6 +163,9 @@ class HttpConnections:
 
     def closed(self, connection: HttpConnection) -> None:
         """Remove a connection."""
+        if connection.transport in self.unsent.peers:
+            # The event loop gives the memory back at the end of this iteration.
+            self.reactor.callLater(0, self.unsent.forget, connection.transport)
         self._open.pop(connection, None)
         self._refused.discard(connection)
         if self._drained and not len(self):

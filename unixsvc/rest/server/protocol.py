@@ -18,11 +18,12 @@ from unixsvc.rest.response import CONTINUE
 from unixsvc.rest.server.client_account import MIN_COUNTED, ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.parser import RequestParser
-from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed, unsent_bytes
+from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.twisted_internals import take_over_reading
 from unixsvc.rest.server.writer import ResponseChannel
 from unixsvc.transport.peer import has_unread_data
+from unixsvc.transport.unsent_replies import unacknowledged_bytes
 
 __all__ = ["HttpProtocol"]
 
@@ -146,7 +147,13 @@ class HttpProtocol(ResponseChannel):
             wanted = not (self._scheduled or self._write_paused)
         self._control.read(wanted and self.client.has_room)
 
-    # Responses out: further methods that requests of twisted.web call.
+    # Responses out.
+
+    def may_send(self, size: int) -> bool:
+        """True if there is room for a large response; else abort the connection."""
+        return self._connections.unsent.may_send(self.transport, size)
+
+    # Further methods that requests of twisted.web call.
 
     def requestDone(self, request: Request) -> None:
         """A response is complete: serve the next request, or close."""
@@ -193,10 +200,12 @@ class HttpProtocol(ResponseChannel):
         """The transport's write buffer is full."""
         self._write_paused = True
         super().pauseProducing()
+        self._connections.unsent.update(self.transport)
 
     def resumeProducing(self) -> None:
         """The transport's write buffer has drained."""
         self._write_paused = False
+        self._connections.unsent.update(self.transport)
         super().resumeProducing()
         self._serve_more()
 
@@ -241,11 +250,12 @@ class HttpProtocol(ResponseChannel):
         :param now: in seconds.
         """
         control = self._control
+        self._connections.unsent.update(self.transport)
         if not control.reading and control.closing is None and peer_has_closed(self.transport):
             self.abort()
             return
         phase = self._phase()
-        unsent = unsent_bytes(self.transport) if phase.sends else 0
+        unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
         elapsed = self._phase_timer.elapsed(phase, self._served, unsent, now)
         if elapsed >= self._connections.timeout(phase, authenticated=self.client.authenticated):
             if phase.silent:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import select
 from enum import Enum
-from fcntl import ioctl
-from termios import TIOCOUTQ
 from typing import Any, Final
 
 from twisted.internet.interfaces import ISystemHandle
 
-__all__ = ["ConnectionPhase", "PhaseTimer", "peer_has_closed", "unsent_bytes"]
+__all__ = ["ConnectionPhase", "PhaseTimer", "peer_has_closed"]
 
 # A client that takes fewer bytes than this between two checks counts as stalled.
 _PROGRESS: Final = 1024
@@ -64,19 +62,6 @@ class PhaseTimer:
         if mark != self._mark or abs(unsent - self._unsent) >= _PROGRESS:
             self._mark, self._since, self._unsent = mark, now, unsent
         return now - self._since
-
-
-def unsent_bytes(transport: object) -> int:
-    """The number of bytes in the socket's send buffer that the peer has not acknowledged; 0 if unknown."""
-    handle = _handle(transport)
-    if handle is None:
-        return 0
-    found = bytearray(4)
-    try:
-        ioctl(handle.fileno(), TIOCOUTQ, found)
-    except (OSError, ValueError):  # closed meanwhile
-        return 0
-    return int.from_bytes(found, "little")
 
 
 def peer_has_closed(transport: object) -> bool:
