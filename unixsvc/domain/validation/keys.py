@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from types import GenericAlias
 
 import msgspec
 
@@ -33,7 +34,7 @@ def _first_problem(key: TypeForm, names: list[str]) -> dict[str, str]:
     """Return the first problem with the keys of an object."""
     keys = msgspec.json.encode(dict.fromkeys(names))
     try:
-        found = ENCODED.convert(keys, dict[key, None])  # type: ignore[valid-type]
+        found = ENCODED.convert(keys, GenericAlias(dict, (key, None)))
     except msgspec.ValidationError as error:
         return {names[0]: located(error, "").message}
     odd = (name for name, each in zip(names, found, strict=False) if is_odd(name, each))

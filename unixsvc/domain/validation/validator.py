@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from types import GenericAlias
 from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin
 
 import msgspec
@@ -57,6 +58,10 @@ class _Part(Struct, frozen=True):
     type: TypeForm
     values: Sequence[Json]
     name: Callable[[int], str]
+
+
+def _single(type_form: TypeForm, value: Json, name: str) -> _Part:
+    return _Part(type_form, [value], lambda _: name)
 
 
 def find_field_errors(
@@ -147,7 +152,7 @@ class Validator:
             return
         joined = self._form.join(part.values[start:end])
         try:
-            results = self._form.convert(joined, list[part.type])  # type: ignore[name-defined]
+            results = self._form.convert(joined, GenericAlias(list, part.type))
         except msgspec.ValidationError:
             middle = (start + end) // 2
             yield from self._errors_of_part(part, start, middle, depth)
@@ -201,7 +206,7 @@ class Validator:
         self, first: Sequence[TypeForm], others: TypeForm | None, values: list[Json], field: str
     ) -> Iterator[_Part]:
         for at, (each, value) in enumerate(zip(first, values, strict=False)):
-            yield _Part(each, [value], lambda _, at=at: shortened(f"{field}[{at}]"))  # type: ignore[misc]
+            yield _single(each, value, shortened(f"{field}[{at}]"))
         if others is not None and len(values) > len(first):
             yield _Part(others, values[len(first) :], lambda at: shortened(f"{field}[{len(first) + at}]"))
 
@@ -210,7 +215,7 @@ class Validator:
     ) -> Iterator[_Part | FieldError]:
         for each in known:
             if each.encoded in values:
-                yield _Part(each.type, [values[each.encoded]], lambda _, each=each: join(field, each.encoded))  # type: ignore[misc]
+                yield _single(each.type, values[each.encoded], join(field, each.encoded))
             elif each.required:
                 yield field_error(join(field, each.encoded), "is required")
         struct = as_struct(member)
@@ -252,8 +257,8 @@ class Validator:
         is_set = get_origin(bare(type_form)) in (set, frozenset)  # equal items count once there
         if not any(lengths) or is_set or self._member(type_form, value) is None:
             return None
-        is_list = self._form.kind(value) == "array"
-        shape: Any = list[self._form.opaque] if is_list else dict[str, self._form.opaque]  # type: ignore[name-defined]
+        is_list, opaque = self._form.kind(value) == "array", self._form.opaque
+        shape: Any = GenericAlias(list, opaque) if is_list else GenericAlias(dict, (str, opaque))
         try:
             for each in lengths:
                 self._form.convert(value, Annotated[shape, msgspec.Meta(**each)])
