@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 
 from unixsvc.errors import ConfigError
 from unixsvc.lock_file import open_lock_file
@@ -44,8 +45,9 @@ class DirectoryLock:
 
     def write_pid(self) -> None:
         """Write our process id for the error message of another orchestrator; again after daemonizing."""
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # as for a full disk: the lock holds without it
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Release the lock. The file stays: two processes could lock two files of the same name otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -62,6 +63,18 @@ class LockTests(DirectoryTestCase):
         """After its release another process can lock."""
         DirectoryLock(self.folder).release()
         DirectoryLock(self.folder).release()
+
+    def test_full_disk(self) -> None:
+        """The lock holds without a process id, which a full disk has no room for."""
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "pwrite", full)
+        lock = DirectoryLock(self.folder)
+        self.addCleanup(lock.release)
+        lock.renew()
+        self.assertIn("pid unknown", str(self.assertRaises(ConfigError, DirectoryLock, self.folder)))
 
     def test_stale_file(self) -> None:
         """The file of a process that has died does not prevent a lock, whatever it contains."""
