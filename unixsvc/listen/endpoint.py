@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet import tcp, unix
@@ -40,13 +41,8 @@ class BoundUNIXServerEndpoint:
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Begin to accept."""
-
-        def open_port() -> _Port:
-            (descriptor,) = self._descriptors()
-            listening = socket.socket(fileno=os.dup(descriptor))
-            return _Port(listening, protocolFactory, self._reactor)
-
-        self._port = _ReplaceablePort(open_port)
+        make = partial(_Port, factory=protocolFactory, reactor=self._reactor)
+        self._port = _ReplaceablePort(self._descriptors, make)
         self._port.startListening()
         return succeed(self._port)
 
@@ -57,7 +53,10 @@ class BoundUNIXServerEndpoint:
         return succeed(None)
 
     def replace(self) -> None:
-        """Accept from another socket, as the path was bound again. Clients of the old one are accepted."""
+        """Accept from another socket if the path was bound again. Clients of the old one are accepted.
+
+        :raises OSError: if no file descriptor is left; then the old one stays.
+        """
         if self._port is not None:
             self._port.replace()
 
@@ -104,16 +103,21 @@ class _Port(unix.Port):
 class _ReplaceablePort:
     """A port whose socket can be replaced.
 
-    :param open_port: makes a port of the present socket.
+    :param descriptors: as those of the endpoint.
+    :param make: makes a port of a socket.
     """
 
-    def __init__(self, open_port: Callable[[], _Port]) -> None:
-        self._open_port = open_port
+    def __init__(
+        self, descriptors: Callable[[], Sequence[int]], make: Callable[[socket.socket], _Port]
+    ) -> None:
+        self._descriptors = descriptors
+        self._make = make
         self._port: _Port | None = None
 
     def startListening(self) -> None:
         """Begin to accept."""
-        self._port = self._open_port()
+        (descriptor,) = self._descriptors()
+        self._port = self._make(socket.socket(fileno=os.dup(descriptor)))
         self._port.startListening()
 
     def stopListening(self) -> Deferred[None]:
@@ -129,10 +133,10 @@ class _ReplaceablePort:
         return address
 
     def replace(self) -> None:
-        """Accept from another socket."""
-        if self._port is None:
-            return
+        """Accept from another socket, if there is one."""
         old = self._port
+        if old is None or os.path.sameopenfile(old.fileno(), *self._descriptors()):
+            return
         self.startListening()
         old.accept_waiting()
         old.stopListening()

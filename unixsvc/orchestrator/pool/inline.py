@@ -108,8 +108,12 @@ class InlinePool(ListeningPool):
 
     def check_paths(self) -> None:
         """Bind the path again if it was removed; connected clients are not affected."""
-        if self._listener.rebind():
-            self._endpoint.replace()
+        self._listener.rebind()
+        try:
+            self._endpoint.replace()  # also if it could not after an earlier call
+        except OSError as error:
+            problem = f"cannot accept from its new socket: {error.strerror}"
+            raise ConfigError(f"services.{self.name}", problem) from None
 
     def stats(self) -> PoolSnapshot:
         """The current state."""

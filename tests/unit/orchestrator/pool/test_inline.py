@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -205,6 +206,27 @@ class InlineTests(InlineTestCase):
         self.reactor.advance(0)
         for each in connection, again:
             each.connectionLost()
+
+    def test_path_removed_without_descriptors(self) -> None:
+        """If there is no file descriptor for a path that is bound again, the next check tries it again."""
+
+        def refuse(descriptor: int) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        self.start()
+        old, dup = self.reactor.ports[self.path], os.dup
+        os.unlink(self.path)
+        self.patch(os, "dup", refuse)
+        error = self.assertRaises(ConfigError, self.inline.check_paths)
+        self.assertIn("Too many open files", str(error))
+        self.assertTrue(old.open)
+        self.patch(os, "dup", dup)
+        self.inline.check_paths()
+        self.assertFalse(old.open)
+        connection, _ = self.ask()
+        self.inline.check_paths()
+        self.assertTrue(self.reactor.ports[self.path].open)
+        connection.connectionLost()
 
     def test_stopped_without_path(self) -> None:
         """It can be stopped without its path; what is there instead is not removed."""
