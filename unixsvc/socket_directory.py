@@ -60,16 +60,17 @@ def prepare_directory(path: str, mode: int = 0o700) -> None:
     check_directory(path)
 
 
-def check_directory(path: str) -> None:
+def check_directory(path: str, mode: int = 0o700) -> None:
     """Check that a directory exists and is safe for sockets.
 
+    :param mode: of a new one, for the message.
     :raises ConfigError: if there is none, or as :func:`prepare_directory` does.
     """
     try:
         state = os.lstat(path)
         _check_parents(path)
     except FileNotFoundError:
-        raise ConfigError(path, "was removed", f"run: mkdir -m 700 {path}") from None
+        raise ConfigError(path, "was removed", f"run: mkdir -m {mode:o} {path}") from None
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}", "choose another socket_dir") from None
     if stat.S_ISLNK(state.st_mode):

@@ -41,6 +41,7 @@ from unixsvc.orchestrator.signals import (
 )
 from unixsvc.orchestrator.systemd.activation import Activation, restore, take
 from unixsvc.orchestrator.systemd.service import SystemdService
+from unixsvc.planted_files import check_pidfile
 from unixsvc.telemetry.limited_logger import report_suppressed
 from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
 from unixsvc.telemetry.log_record import FORMATS
@@ -144,6 +145,11 @@ class Options(usage.Options):
         if self.parent is not None and self.parent["pidfile"] == "twistd.pid":
             # The lock of the socket directory has the same purpose, and no process leaves it behind.
             self.parent["pidfile"] = ""
+        elif self.parent is not None and self.parent["pidfile"]:
+            try:
+                check_pidfile(self.parent["pidfile"])
+            except ConfigError as error:
+                _exit_with(error)
 
 
 class _Log(Struct, frozen=True):

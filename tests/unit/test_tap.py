@@ -55,11 +55,11 @@ class OptionsTestCase(SynchronousTestCase):
         options.parseOptions([*(["--config", self.config] if config else []), *arguments])
         return options
 
-    def refused(self, *arguments: str, config: bool = True) -> str:
+    def refused(self, *arguments: str, **options: Any) -> str:
         """The error line for wrong arguments; the exit code is 2."""
         errors = io.StringIO()
         self.patch(sys, "__stderr__", errors)
-        ended = self.assertRaises(SystemExit, self.parsed, *arguments, config=config)
+        ended = self.assertRaises(SystemExit, self.parsed, *arguments, **options)
         self.assertEqual(ended.code, 2)
         self.assertEqual(errors.getvalue().count("\n"), 1)
         return errors.getvalue()
@@ -151,6 +151,12 @@ class OptionsTests(OptionsTestCase):
         """The default pidfile of twistd is disabled; one that is requested is kept."""
         self.assertEqual(self.parsed().parent["pidfile"], "")
         self.assertEqual(self.parsed(pidfile="/run/x.pid").parent["pidfile"], "/run/x.pid")
+
+    def test_unsafe_pidfile(self) -> None:
+        """A pidfile that another user can replace is refused."""
+        os.chmod(self.folder, 0o777)
+        line = self.refused(pidfile=os.path.join(self.folder, "x.pid"))
+        self.assertIn("others can write to the directory of the pidfile", line)
 
 
 class ServiceTests(OptionsTestCase):

@@ -98,7 +98,7 @@ class Orchestrator(MultiService):
         settings = self._settings = self._registered
         check_passed_sockets(self._passed_sockets, settings)
         prepare_directory(settings.socket_dir, settings.directory_mode)
-        self._lock = DirectoryLock(settings.socket_dir)
+        self._lock = DirectoryLock(settings.socket_dir, settings.directory_mode)
         try:
             if is_served(socket_path(settings.socket_dir, CONTROL_SERVICE)):
                 raise another_orchestrator(settings.socket_dir)  # whose lock file was removed

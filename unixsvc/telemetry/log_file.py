@@ -7,6 +7,8 @@ import os
 import select
 from typing import Final, Protocol
 
+from unixsvc.planted_files import open_for_writing
+
 __all__ = ["AppendedFile", "LogOutput", "OutputDescriptor"]
 
 _MODE: Final = 0o640
@@ -88,7 +90,7 @@ class AppendedFile:
         # A pipe without a reader would block; with O_NONBLOCK, opening it fails.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
         try:
-            return os.open(self._path, flags, _MODE)
+            return open_for_writing(self._path, flags, _MODE)
         except OSError as error:
             if error.errno != errno.ENXIO:
                 raise

@@ -33,6 +33,13 @@ class AppendedFileTests(SynchronousTestCase):
         again.close()
         self.assertEqual(self.path.read_bytes(), b"one\ntwo\n")
 
+    def test_hard_link(self) -> None:
+        """A file that another user may have put there is not opened."""
+        os.chmod(self.folder, 0o777)
+        os.link(self.path, self.path.with_name("other"))
+        self.assertRaises(PermissionError, AppendedFile, str(self.path))
+        self.assertRaises(PermissionError, self.file.reopen)
+
     def test_truncated(self) -> None:
         """After another program has truncated the file, it starts again without a gap."""
         self.file.write(b"one\n")

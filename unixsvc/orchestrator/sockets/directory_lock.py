@@ -20,11 +20,13 @@ class DirectoryLock:
     It is a lock of the kernel, flock(2): a file with a process id misleads when the id is reused, or when
     containers share the directory.
 
+    :param mode: of the directory, for the message that says how to make it again.
     :raises ConfigError: if another process holds it, or if its file is not ours alone.
     """
 
-    def __init__(self, socket_dir: str) -> None:
+    def __init__(self, socket_dir: str, mode: int = 0o700) -> None:
         self._directory = socket_dir
+        self._mode = mode
         self._file = _lock(socket_dir)
         self.write_pid()
 
@@ -34,7 +36,7 @@ class DirectoryLock:
         :raises ConfigError: if the directory was removed or is not safe any more, or if another orchestrator
             has locked it meanwhile.
         """
-        check_directory(self._directory)
+        check_directory(self._directory, self._mode)
         state = os.fstat(self._file)
         if identity_of(_path_in(self._directory)) == (state.st_dev, state.st_ino):
             return

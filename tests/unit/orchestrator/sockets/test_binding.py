@@ -18,6 +18,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.sockets.binding import BoundSocket, _remove_stale_socket, bind
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
+from unixsvc.socket_directory import check_directory
 
 
 class DirectoryTestCase(SynchronousTestCase):
@@ -148,6 +149,9 @@ class RenewTests(DirectoryTestCase):
         shutil.rmtree(self.folder)
         self.assert_lost("was removed", f"mkdir -m 700 {self.folder}")
         self.assertFalse(os.path.exists(self.folder))
+        with self.assertRaises(ConfigError) as caught:
+            check_directory(self.folder, 0o711)
+        self.assertIn(f"mkdir -m 711 {self.folder}", str(caught.exception))
         os.mkdir(self.folder, 0o777)
         os.chmod(self.folder, 0o777)
         self.assert_lost("others can write to it")
