@@ -191,6 +191,24 @@ class ReplaceTests(GuardTestCase):
         guard.replace(TOKEN, [])
         self.assertEqual(self.admit(guard, None, caller), "not trusted")
 
+    def test_limited(self) -> None:
+        """A caller whose token may call fewer routes than before is checked again with each request."""
+        guard = self.guard("required", TOKEN, named())
+        caller = self.trusted(guard, BILLING)
+        self.assertTrue(caller.admitted)
+        guard.replace(TOKEN, [named(routes=("/other",))])
+        self.assertFalse(guard.review(caller))
+        self.assertFalse(caller.trusted or caller.admitted)
+        self.assertIn("may not call this route", self.admit(guard, None, caller))
+
+    def test_other_token_rotated(self) -> None:
+        """A caller with a named token need not reconnect when the shared one is replaced."""
+        guard = self.guard("required", OLD, named())
+        caller = self.trusted(guard, BILLING)
+        guard.replace(TOKEN, [PREVIOUS, named()])
+        self.assertFalse(guard.review(caller))
+        self.assertTrue(caller.trusted and caller.admitted)
+
     def test_rotated(self) -> None:
         """During the overlap, callers with the previous token keep their trust, but are to reconnect."""
         guard = self.guard(token=OLD)
