@@ -68,12 +68,7 @@ class WorkerSet:
     def remove(self, record: WorkerRecord) -> None:
         """Remove a worker that has ended."""
         del self._records[record.number]
-        page = self._pages.pop(record.number)
-        page.free(record.process.fds.counts_slot)
-        if page not in self._pages.values():
-            page.close()
-            if page is self._counts:
-                self._counts = None
+        self._free(self._pages.pop(record.number), record.process.fds.counts_slot)
 
     def spawn(self, slot: int, spec: WorkerSpec, listening: tuple[int, ...]) -> OSError | None:
         """Start a worker.
@@ -93,7 +88,7 @@ class WorkerSet:
                 process.start()
             except OSError as error:
                 if error.errno in _LACK_OF_RESOURCES:
-                    self._counts.free(fds.counts_slot)
+                    self._free(self._counts, fds.counts_slot)
                     return error
                 end = WorkerExit("was not started", f"the process cannot be started: {error.strerror}")
                 # In the next turn of the event loop, as a plan is being executed.
@@ -129,8 +124,6 @@ class WorkerSet:
 
         Workers with other listening sockets do not share clients, so they get another page of counts.
         """
-        if self._counts is not None and self._counts not in self._pages.values():
-            self._counts.close()
         self._counts = None
         for record in self.records:
             if not record.retiring:
@@ -170,6 +163,14 @@ class WorkerSet:
         # A caller may cancel this; nothing else would consume the errors of the requests then.
         requests = [record.process.request_stats(_STATS_TIMEOUT) for record in self._serving()]
         return gatherResults(requests, consumeErrors=True).addCallback(lambda _: None)
+
+    def _free(self, page: ConnectionCounts, slot: int) -> None:
+        """Free a slot of a page, and close a page without workers."""
+        page.free(slot)
+        if page not in self._pages.values():
+            page.close()
+            if page is self._counts:
+                self._counts = None
 
     def _serving(self) -> list[WorkerRecord]:
         return [record for record in self.records if record.phase in _SERVING]

@@ -79,6 +79,7 @@ class DeathTests(PoolTestCase):
                 (stats.state, stats.problem), ("", "a worker cannot be started: there is not enough")
             )
             self.assertEqual((self.failures, self.counts_pages[-1].taken), ([], set()))
+            self.assertTrue(self.counts_pages[-1].closed)
             self.reactor.refuse = None
             self.live(1)
             self.assertEqual(sorted(each.worker_config.slot for each in self.reactor.running), [1, 2])
