@@ -11,7 +11,10 @@ from msgspec import Struct
 from unixsvc.config.settings import Limits
 from unixsvc.security.waiting_requests import Wait, WaitingRequests
 
-__all__ = ["BufferBudget", "BufferHolder", "Room", "UnsentHolder"]
+__all__ = ["MIN_COUNTED", "BufferBudget", "BufferHolder", "Room", "UnsentHolder"]
+
+MIN_COUNTED: Final = 1024
+"""Shorter messages are not counted while their requests are pending, as ``max_inflight`` bounds those."""
 
 # The most bytes that the event loop delivers at once: a connection can still get so many after reading was
 # resumed.

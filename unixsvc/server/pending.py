@@ -13,6 +13,7 @@ from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
+from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.unsent_replies import LARGE_REPLY
 from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
@@ -24,8 +25,6 @@ MAX_STREAMS: Final = 128
 # Bytes of bare replies that wait for earlier ones, from which on no more requests are read: as many as a
 # transport buffers.
 _MAX_WAITING: Final = 65_536
-# Smaller messages are not counted while their requests are pending, as max_inflight bounds those.
-_MIN_COUNTED: Final = 1024
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
 
 
@@ -179,7 +178,7 @@ class PendingRequests:
         return [pending.running for pending in self.requests.values() if pending.running is not None]
 
     def _add_message(self, message: ClientMessage, size: int) -> PendingRequest:
-        if size < _MIN_COUNTED:
+        if size < MIN_COUNTED:
             size = 0
         self.message_bytes += size
         return self._add(PendingRequest(message.id, oneway=message.oneway, credit=message.credit, size=size))

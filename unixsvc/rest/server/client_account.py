@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from unixsvc.domain.message import Caller
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
@@ -10,10 +10,7 @@ from unixsvc.rest.server.parser import RequestParser
 from unixsvc.security.buffer_budget import BufferBudget, Room
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
 
-__all__ = ["MIN_COUNTED", "AccountedConnection", "ClientAccount"]
-
-MIN_COUNTED: Final = 1024
-"""Smaller bodies are not counted while their requests are processed, as ``max_inflight`` bounds those."""
+__all__ = ["AccountedConnection", "ClientAccount"]
 
 
 class AccountedConnection(Protocol):

@@ -15,13 +15,14 @@ from twisted.web.server import Request, Site
 
 from unixsvc.errors import Incomplete, ServiceError
 from unixsvc.rest.response import CONTINUE
-from unixsvc.rest.server.client_account import MIN_COUNTED, ClientAccount
+from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.twisted_internals import take_over_reading
 from unixsvc.rest.server.writer import ResponseChannel
+from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.transport.peer import has_unread_data
 from unixsvc.transport.unsent_replies import unacknowledged_bytes
 
