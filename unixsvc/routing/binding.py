@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Sequence
 from itertools import islice
-from typing import Annotated, Final, Union, get_args, get_origin
+from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -14,11 +13,11 @@ from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, NOT_FINITE, FieldError, field_error
 from unixsvc.domain.validation.formats import ENCODED, QUERY, InputFormat
-from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of
+from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of, is_list, items_of, members_of
 from unixsvc.domain.validation.validator import Validator, holds_numbers
 from unixsvc.errors import ConfigError, Invalid, Malformed
 from unixsvc.routing.checks import checker_for
-from unixsvc.routing.signature import Signature, is_list
+from unixsvc.routing.signature import Signature
 
 __all__ = ["Binder"]
 
@@ -196,11 +195,6 @@ def _can_be(type_form: TypeForm, text: str) -> bool:
 
 def _item_type(type_form: TypeForm) -> TypeForm:
     """Return the type of the items of a list, also of an optional one; of any text if it is not one type."""
-    origin, arguments = get_origin(type_form), get_args(type_form)
-    if origin is Annotated:
-        return _item_type(arguments[0])
-    if origin in (Union, types.UnionType):
-        return next(_item_type(each) for each in arguments if is_list(each))
-    if origin is tuple and arguments[1:] != (...,):
-        return str  # each position has a type of its own
-    return arguments[0] if arguments else str
+    list_form = next(each for each in members_of(type_form) if is_list(each))
+    _, item_type = items_of(list_form) or ((), None)
+    return item_type or str

@@ -10,10 +10,7 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Mapping,
-    MutableSequence,
-    MutableSet,
     Sequence,
-    Set,
 )
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -28,9 +25,8 @@ from unixsvc.errors import ConfigError
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.route import Action
 
-__all__ = ["Signature", "is_list", "is_plain", "read_signature", "resolve_hints"]
+__all__ = ["Signature", "is_plain", "read_signature", "resolve_hints"]
 
-_LISTS: Final = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, MutableSet)
 _STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
@@ -113,11 +109,6 @@ def resolve_hints(function: Callable[..., object], where: str) -> dict[str, Type
         return get_type_hints(function, include_extras=True)
     except (NameError, AttributeError, SyntaxError, TypeError) as error:
         raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
-
-
-def is_list(hint: TypeForm) -> bool:
-    """Return whether a value of this type can be a list, a tuple or a set."""
-    return any((get_origin(each) or each) in _LISTS for each in members_of(hint))
 
 
 def _require_names(

@@ -31,6 +31,7 @@ __all__ = [
     "bare",
     "fields_of",
     "holds",
+    "is_list",
     "is_object",
     "items_of",
     "members_of",
@@ -100,6 +101,11 @@ def fields_of(type_form: TypeForm) -> tuple[Field, ...] | None:
     ):
         return _class_fields(type_form)
     return None
+
+
+def is_list(type_form: TypeForm) -> bool:
+    """Return whether a value of a type can be a list, a tuple or a set."""
+    return any((get_origin(each) or each) in (*_LISTS, tuple) for each in members_of(type_form))
 
 
 def items_of(type_form: TypeForm) -> tuple[tuple[TypeForm, ...], TypeForm | None] | None:
