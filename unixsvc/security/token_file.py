@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ __all__ = [
     "is_published",
     "is_token",
     "load_or_create_token",
+    "open_itself",
     "read_token",
     "write_private",
 ]
@@ -100,9 +102,7 @@ def read_token(path: str) -> str:
     :raises ConfigError: if there is none, if other users can read it, or if it is damaged.
     """
     try:
-        # O_NONBLOCK: opening a named pipe would wait for its other end.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        with open(os.open(path, flags), encoding="ascii") as file:
+        with open(path, encoding="ascii", opener=open_itself) as file:
             state = os.fstat(file.fileno())
             text = file.read(1024).strip()
     except FileNotFoundError:
@@ -119,6 +119,12 @@ def read_token(path: str) -> str:
     if not is_token(text):
         raise ConfigError(path, "holds no token", f"{TOKEN_LOOKS}; or remove it, and restart")
     return text
+
+
+def open_itself(path: str, flags: int) -> int:
+    """Open a file for reading, as the opener of :func:`open`; fail if it is a symbolic link."""
+    # O_NONBLOCK: opening a named pipe would wait for its other end.
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def file_version(path: str) -> tuple[int, ...] | None:
@@ -191,5 +197,5 @@ def _write_draft(path: str, text: str) -> None:
 
 
 def _remove(path: str) -> None:
-    if os.path.lexists(path):
+    with suppress(FileNotFoundError):
         os.unlink(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
@@ -167,12 +168,15 @@ class TokenFileTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(os.path.join(self.folder, "nothing")))
 
     def test_no_file(self) -> None:
-        """A directory is refused, and a named pipe without waiting for its other end."""
+        """A directory is refused, and a named pipe without waiting for its other end; neither stays open."""
         os.mkdir(self.path, 0o700)
         self.assert_refused("Is a directory")
         os.rmdir(self.path)
         os.mkfifo(self.path, 0o600)
         self.assert_refused("is no regular file")
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):  # that of the list itself
+                self.assertNotIn(self.path, os.readlink(f"/proc/self/fd/{number}"))
 
     def test_another_user(self) -> None:
         """A file of another user is refused, unless that user is root."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.errors import ConfigError
-from unixsvc.security.token_file import write_private
+from unixsvc.security.token_file import open_itself, write_private
 
 __all__ = ["PreviousToken", "RevokedToken", "TokenState", "load_state", "save_state", "state_path"]
 
@@ -58,7 +58,7 @@ def load_state(path: str) -> TokenState:
     """
     remedy = "repair it; or remove it, and revoked tokens are valid again"
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with open(path, "rb", opener=open_itself) as file:
             status = os.fstat(file.fileno())
             content = file.read(_MAX_BYTES)
     except FileNotFoundError:
