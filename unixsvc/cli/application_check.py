@@ -112,9 +112,10 @@ def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Calla
     with open(reading, "rb") as pipe:
         reply = pipe.read()
     _, status = os.waitpid(pid, 0)
-    if not reply:
-        raise ConfigError("the check", f"ended early, with status {status}")
-    outcome = msgspec.json.decode(reply, type=int | tuple[str, str, str])
+    try:
+        outcome = msgspec.json.decode(reply, type=int | tuple[str, str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):  # the application can write to the pipe as well
+        raise ConfigError("the check", f"ended early, with status {status}") from None
     if isinstance(outcome, tuple):
         raise ConfigError(*outcome)
     return outcome
