@@ -34,7 +34,7 @@ def unique_names(classes: Iterable[TypeForm]) -> dict[TypeForm, str]:
             else:
                 for each in same:
                     names[each] = unique_name(name, names.values())
-    return {each: names[each] for each in names}
+    return names
 
 
 def unique_name(name: str, taken: Iterable[str]) -> str:

@@ -120,9 +120,8 @@ class ControlGuard:
     def _is_worker(self, peer: Peer) -> bool:
         """Whether the orchestrator has started the process, directly or not."""
         own = self._pid()
-        if (
-            not peer.pid or peer.pid == own
-        ):  # it is in another pid namespace, and so no descendant; or ourselves
+        # A process of another pid namespace has no pid here, and is no descendant.
+        if not peer.pid or peer.pid == own:
             return False
         # Without root, workers have our user; processes of other users may be hidden from us.
         return self._uid() in (0, peer.uid) and self._descends(peer.pid, own)

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
 
 from twisted.logger import Logger
 
@@ -36,7 +37,8 @@ class BoundSocket:
         """Close the socket, and remove its path if it still leads to it."""
         self.socket.close()
         if self.owns_path():
-            os.unlink(self.path)
+            with suppress(FileNotFoundError):  # it has just been removed
+                os.unlink(self.path)
 
 
 def bind(path: str, mode: int, backlog: int) -> BoundSocket:
