@@ -37,6 +37,21 @@ print("connected", flush=True)
 sys.stdin.read()
 """
 
+# Connects so many times as another user, then sends a request on each connection, and writes the codes of the
+# responses.
+_ASKING = """
+import contextlib, os, socket, sys
+os.setuid(int(sys.argv[3]))
+held = [socket.socket(socket.AF_UNIX) for _ in range(int(sys.argv[2]))]
+for each in held:
+    each.settimeout(60)
+    each.connect(sys.argv[1])
+for each in held:
+    with contextlib.suppress(BrokenPipeError):
+        each.sendall(b"GET /-/ping HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+print(*[each.makefile("rb").readline().split()[1].decode() for each in held])
+"""
+
 
 class MemoryTests(OrchestratorTestCase):
     """A worker whose clients together send far more than the budget, and never a whole message."""
@@ -188,3 +203,28 @@ class UserTests(OrchestratorTestCase):
         for talk in connected:
             self.assertEqual(talk.ask(id=1, path="/item/1")["code"], 200)
         self.eventually(lambda: self.status()["workers"][0]["connections"] == len(connected))
+
+
+@skipIf(os.geteuid() != 0, "only root can connect as other users")
+class HttpUserTests(OrchestratorTestCase):
+    """Other users connect to an HTTP endpoint on a Unix socket as often as they can."""
+
+    config = (
+        '[services.codes]\napp = "codes:app"\n[http]\nmax_connections = 40\nmax_connections_per_user = 10\n'
+        'app = "codes:app"\nlisten = ["unix:run/http.sock:mode=666"]\nboot_timeout = 60\n'
+    )
+
+    def codes(self, uid: int, times: int) -> list[str]:
+        """The codes of the responses that a user gets on so many connections at the same time."""
+        path = os.path.join(self.folder, "run", "http.sock")
+        arguments = [sys.executable, "-c", _ASKING, path, str(times), str(uid)]
+        return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
+
+    def test_quota(self) -> None:
+        """Each gets as many as configured, and then 503; root has no such limit."""
+        self.start()
+        for each in (self.folder, os.path.join(self.folder, "run")):
+            os.chmod(each, 0o755)
+        self.assertEqual(self.codes(_NOBODY, 20), ["200"] * 10 + ["503"] * 10)
+        self.assertEqual(self.codes(1, 20), ["200"] * 10 + ["503"] * 10)
+        self.assertEqual(self.codes(0, 20), ["200"] * 20)

@@ -59,6 +59,9 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
     def service(self) -> ServiceSettings:
         """The service that the table configures."""
         options = {name: getattr(self, name) for name in ServiceOptions.__struct_fields__}
+        if self.max_connections_per_user is None:
+            # That of [limits] is not for HTTP: a reverse proxy has nearly all connections, as one user.
+            options["max_connections_per_user"] = 0
         return ServiceSettings(self.app, handler=_HTTP_HANDLER, **options)
 
 

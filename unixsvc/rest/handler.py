@@ -40,7 +40,12 @@ class HttpRequestHandler(Service):
         self._gateway = make_gateway(context)
         log = ConnectionLog(context.service)
         self._connections = HttpConnections(
-            context.http.settings, context.limits, context.reactor, log, context.handle.hold_back
+            context.http.settings,
+            context.limits,
+            context.reactor,
+            log,
+            context.handle.hold_back,
+            owner=context.owner,
         )
         self._site = HttpSite(self._gateway, self._connections)
         self._port = GracefulPort(context.endpoint, context.reactor)

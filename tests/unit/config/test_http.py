@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -141,6 +142,18 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(service.handler, "unixsvc.rest.handler:HttpRequestHandler")
         assert settings.http is not None
         self.assertEqual((settings.http.mounts, settings.http.token), ({"/u": "user"}, "off"))
+
+    def test_connections_per_user(self) -> None:
+        """The limit for each user is that of the table itself only: 0, which is none, by default."""
+        general = "[limits]\nmax_connections_per_user = 5\nmax_connections = 9\n"
+        for own, expected in (
+            ("", 0),
+            ("max_connections_per_user = 0\n", 0),
+            ("max_connections_per_user = 7", 7),
+        ):
+            settings: Any = self.load(general + HTTP + own)
+            limits = settings.services["http"].limits(settings.limits)
+            self.assertEqual((limits.max_connections_per_user, limits.max_connections), (expected, 9))
 
     def test_allowed_hosts(self) -> None:
         """Names, wildcards and addresses can be listed."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -21,8 +22,10 @@ from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.security.buffer_budget import BufferBudget
+from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.security.waiting_requests import Wait
 from unixsvc.telemetry.connection_log import ConnectionLog
+from unixsvc.transport.peer import peer_of
 from unixsvc.transport.unsent_replies import UnsentReplies
 
 __all__ = ["HttpConnection", "HttpConnections"]
@@ -39,6 +42,7 @@ _IN_TRANSIT: Final = 1.0
 _MAX_REFUSED: Final = 64
 # Time-outs are checked at a fourth of the shortest, but at least so often, in seconds.
 _CHECK_INTERVAL: Final = 1.0
+_NO_PEER: Final = Peer()
 
 
 class HttpConnection(Protocol):
@@ -69,6 +73,7 @@ class HttpConnections:
     """The registry of connections, and what they share.
 
     :param log: logs refused connections.
+    :param owner: the uid of the orchestrator.
     :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
@@ -82,6 +87,8 @@ class HttpConnections:
         reactor: IReactorTime,
         log: ConnectionLog | None = None,
         hold_back: Callable[[Wait | None], object] = bool,
+        *,
+        owner: int = 0,
     ) -> None:
         self.http = http
         self.limits = limits
@@ -91,7 +98,8 @@ class HttpConnections:
         self.unsent = UnsentReplies(self.budget)
         self._responses = ResponseBuilder(http)
         self.draining = False
-        self._open: dict[HttpConnection, None] = {}  # the oldest first
+        self._open: dict[HttpConnection, Peer] = {}  # the oldest first
+        self._quota = ConnectionQuota(limits, owner) if limits.max_connections_per_user else None
         self._refused: set[HttpConnection] = set()
         self._drained: list[Deferred[None]] = []
         authentication = math.inf if http.token == "off" else limits.authentication_timeout
@@ -148,14 +156,20 @@ class HttpConnections:
             connection.abort()
 
     def opened(self, connection: HttpConnection) -> None:
-        """Add a connection. One that exceeds the limit takes the place of an idle one, or gets 503."""
+        """Add a connection. One that exceeds the limit takes the place of an idle one, or gets 503.
+
+        One that exceeds the limit of its user gets 503 in any case.
+        """
         if not self._checks.running:
             self._start_checks()
-        if len(self._open) < self.limits.max_connections or self._make_room():
-            self._open[connection] = None
+        peer = _NO_PEER if self._quota is None else _peer_of(connection.transport)
+        if (self._quota is None or self._quota_allows(self._quota, peer)) and (
+            len(self._open) < self.limits.max_connections or self._make_room()
+        ):
+            self._open[connection] = peer
             return
         self._refused.add(connection)
-        self._log.too_many_connections(Peer(), len(self._open))
+        self._log.too_many_connections(peer, len(self._open))
         if len(self._refused) > _MAX_REFUSED:
             connection.abort()
         else:
@@ -166,7 +180,9 @@ class HttpConnections:
         if connection.transport in self.unsent.peers:
             # The event loop gives the memory back at the end of this iteration.
             self.reactor.callLater(0, self.unsent.forget, connection.transport)
-        self._open.pop(connection, None)
+        peer = self._open.pop(connection, None)
+        if peer is not None and self._quota is not None and self._quota.counts_users:
+            self._quota.closed(peer, len(self._open))
         self._refused.discard(connection)
         if self._drained and not len(self):
             drained, self._drained = self._drained, []
@@ -192,6 +208,11 @@ class HttpConnections:
         context = response_context(method, fields, Request("", "", meta=decode_meta(fields)))
         return encode_response(self._responses.from_reply(error_to_reply(error), context), close=True)
 
+    def _quota_allows(self, quota: ConnectionQuota, peer: Peer) -> bool:
+        count = len(self._open)
+        # Over TCP there are no users.
+        return peer.uid is None or count < quota.unlimited or quota.allows(peer, self._open.values(), count)
+
     def _make_room(self) -> bool:
         """Close the oldest idle connection, if possible of a client without a token: clients expect that."""
         return any(
@@ -216,3 +237,7 @@ class HttpConnections:
         for connection in [*self._open, *self._refused]:
             connection.check_timeout(now)
         self.budget.check(now)
+
+
+def _peer_of(transport: Any) -> Peer:
+    return peer_of(transport) if isinstance(transport.getHost(), UNIXAddress) else _NO_PEER

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-import msgspec
-from twisted.trial.unittest import SynchronousTestCase
+import socket
+import struct
+from typing import Any
 
-from tests.unit.rest.http_connection import LIMITS, ServerHarness, ServerTestCase, raw, responses_in
+from msgspec.structs import replace
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.interfaces import IAddress, ISystemHandle
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.unit.rest.http_connection import (
+    HTTP,
+    LIMITS,
+    ClosingTransport,
+    FakeGateway,
+    ServerHarness,
+    ServerTestCase,
+    raw,
+    responses_in,
+)
+from unixsvc.rest.server.connections import HttpConnections
+from unixsvc.rest.server.site import HttpSite
+from unixsvc.telemetry.connection_log import ConnectionLog
 
 POST = "POST / HTTP/1.1"
 
@@ -106,7 +127,7 @@ class NumberTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Allow two connections."""
-        self.harness = ServerHarness(limits=msgspec.structs.replace(LIMITS, max_connections=2))
+        self.harness = ServerHarness(limits=replace(LIMITS, max_connections=2))
 
     def test_too_many(self) -> None:
         """A connection over the limit gets 503 with Retry-After, and is closed; the others are served."""
@@ -163,3 +184,99 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(len(self.harness.connections), 2 + 64)
         self.harness.wait(4)
         self.assertEqual(len(self.harness.connections), 2)
+
+
+class CredentialsSocket(socket.socket):
+    """A socket whose peer is a process of a certain user.
+
+    :ivar uid: of the user.
+    """
+
+    uid = 0
+
+    def getsockopt(self, *arguments: Any) -> Any:
+        """The credentials."""
+        return struct.pack("3i", 1, self.uid, self.uid)
+
+
+@implementer(ISystemHandle)
+class UserTransport(ClosingTransport):
+    """A transport of a Unix socket.
+
+    :ivar handle: the socket.
+    """
+
+    handle: CredentialsSocket
+
+    def getHandle(self) -> CredentialsSocket:
+        """The socket."""
+        return self.handle
+
+
+class UserTests(SynchronousTestCase):
+    """Connections on Unix sockets by the user that the kernel reports."""
+
+    def start(self, **limits: int) -> None:
+        """Start a server with 20 connections, 2 of them for root and user 500."""
+        self.log = ConnectionLog("http")
+        self.connections = HttpConnections(
+            HTTP, replace(LIMITS, max_connections=20, **limits), Clock(), self.log, owner=500
+        )
+        self.site = HttpSite(FakeGateway(), self.connections)
+
+    def connect(self, uid: int, host: IAddress | None = None) -> tuple[Any, UserTransport]:
+        """Connect a user; the server's protocol and its transport."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        transport = UserTransport()
+        transport.hostAddr = host or UNIXAddress("/run/http.sock")
+        transport.handle = CredentialsSocket(fileno=ours.detach())
+        self.addCleanup(transport.handle.close)
+        transport.handle.uid = uid
+        channel = self.site.buildProtocol(None)
+        transport.protocol = channel
+        channel.makeConnection(transport)
+        return channel, transport
+
+    def refused(self, uid: int, times: int, host: IAddress | None = None) -> int:
+        """How many of so many connections of a user get 503."""
+        transports = [self.connect(uid, host)[1] for _ in range(times)]
+        return sum(responses_in(each.value())[0].code == 503 for each in transports if each.value())
+
+    def test_quota(self) -> None:
+        """A user may have so many; another user, root and the orchestrator's user connect all the same."""
+        self.start(max_connections_per_user=10)
+        self.assertEqual(self.refused(1, 12), 2)
+        self.assertEqual((self.refused(2, 8), self.refused(2, 1)), (0, 1))
+        self.assertEqual((self.refused(0, 1), self.refused(500, 1)), (0, 0))
+
+    def test_logged(self) -> None:
+        """A refused connection is logged with its user."""
+        self.start(max_connections_per_user=10)
+        with capturedLogs() as events:
+            self.refused(1, 11)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["a connection of user 1 (process 1) was refused: 10 are open"],
+        )
+
+    def test_closed(self) -> None:
+        """A place becomes free when a connection closes, not when a refused one does."""
+        self.start(max_connections_per_user=10)
+        _, served = self.connect(1)
+        self.assertEqual(self.refused(1, 9), 0)
+        _, refused = self.connect(1)
+        refused.lose()
+        self.assertEqual(self.refused(1, 1), 1)
+        served.lose()
+        self.assertEqual(self.refused(1, 1), 0)
+
+    def test_not_set(self) -> None:
+        """By default there is no limit: a reverse proxy has nearly all connections, as one user."""
+        self.start()
+        self.assertEqual((self.refused(33, 20), self.refused(33, 1)), (0, 1))
+
+    def test_tcp(self) -> None:
+        """Over TCP there are no users."""
+        self.start(max_connections_per_user=10)
+        self.assertEqual(self.refused(1, 20, IPv4Address("TCP", "127.0.0.1", 80)), 0)
