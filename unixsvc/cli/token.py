@@ -111,7 +111,7 @@ def list_tokens(session: Session) -> None:
 def rotate(session: Session, overlap: float) -> None:
     """Replace the shared token by a new one.
 
-    The new one is written to the token file. Both are valid during the overlap.
+    The new one is written to the token file. Both are valid during the overlap, earlier ones at most as long.
     """
     _post(session, "/tokens/rotate", overlap=overlap)
     validity = f"valid for {_duration(overlap)}" if overlap else "not valid any more"

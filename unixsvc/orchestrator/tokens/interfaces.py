@@ -51,7 +51,7 @@ class ITokens(Interface):
     def rotate(overlap: float) -> Awaitable[None]:
         """Replace the shared token by a new one, also in its file; done when every worker uses it.
 
-        :param overlap: for how long the old one stays valid, in seconds.
+        :param overlap: for how long the old one stays valid, and earlier ones at most, in seconds.
         :raises unixsvc.errors.Conflict: if it is not kept in a file that can be replaced.
         """
 

@@ -169,7 +169,9 @@ class TokenKeeper:
         if file != self._file_of_settings() or is_published(file):
             raise Conflict(f"the token is from {old.origin}: change it there")
         before, until = self._state, self._now() + overlap
-        previous = (*before.previous, PreviousToken(digest_of(old.token), until))
+        # The overlap is for all previous tokens: one that was stolen must not outlive it.
+        earlier = [msgspec.structs.replace(each, until=min(each.until, until)) for each in before.previous]
+        previous = (*earlier, PreviousToken(digest_of(old.token), until))
         new = SharedToken(create_token(), file, file)
         # Every worker knows the new token before any process uses it.
         await self._accept_also(new.token)

@@ -190,13 +190,24 @@ class RotateTests(KeeperTestCase):
 
     def test_twice(self) -> None:
         """Several previous tokens are valid, each for its own time."""
-        self.do(self.keeper.rotate(10.0))
         self.do(self.keeper.rotate(5.0))
+        second = read_token(self.file)
+        self.do(self.keeper.rotate(10.0))
         self.assertEqual(len(self.shared()), 3)
         self.wait(5)
-        self.assertEqual(self.shared(), [digest_of(read_token(self.file)), digest_of(TOKEN)])
+        self.assertEqual(self.shared(), [digest_of(read_token(self.file)), digest_of(second)])
         self.wait(5)
         self.assertEqual(len(self.shared()), 1)
+
+    def test_shorter_overlap(self) -> None:
+        """A shorter overlap is for the earlier tokens as well: without one, only the new token is valid."""
+        self.do(self.keeper.rotate(3600.0))
+        self.do(self.keeper.rotate(60.0))
+        self.wait(60)
+        self.assertEqual(len(self.shared()), 1)
+        self.do(self.keeper.rotate(3600.0))
+        self.do(self.keeper.rotate(0.0))
+        self.assertEqual(self.shared(self.sent[-1][0]), [digest_of(read_token(self.file))])
 
     def test_elsewhere(self) -> None:
         """A token that is not in the token file is not replaced."""
