@@ -77,7 +77,7 @@ class Orchestrator(MultiService):
         self._paths: PathSupervisor | None = None
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(_RESERVED_FDS)
-        self.tokens = TokenKeeper(reactor)
+        self.tokens = TokenKeeper(reactor, self._settings)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.config.settings import SHARED_TOKEN, Limits, NamedToken, Settings
+from unixsvc.config.settings import SHARED_TOKEN, Settings
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.execution.shared_result import run_detached
 from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
@@ -46,6 +46,7 @@ __all__ = ["TokenKeeper"]
 class TokenKeeper:
     """The shared token, and the tokens with names.
 
+    :param settings: the configuration until the next :meth:`load`.
     :param environ: the environment variables.
     :param now: the time in seconds since 1970.
     """
@@ -53,6 +54,7 @@ class TokenKeeper:
     def __init__(
         self,
         reactor: IReactorTime,
+        settings: Settings,
         *,
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], float] = time.time,
@@ -65,7 +67,7 @@ class TokenKeeper:
         self._lock = DeferredLock()
         self._log = log or Logger(namespace="orchestrator")
         self._shared = SharedToken("", "")
-        self._settings: Settings | None = None
+        self._settings = settings
         self._state = TokenState()
         self._state_path = ""
         self._extra: tuple[AcceptedToken, ...] = ()  # valid while the shared token is being replaced
@@ -121,8 +123,7 @@ class TokenKeeper:
 
     def access(self, service: str) -> ServiceAccess:
         """Return what a client needs to call a service."""
-        services = {} if self._settings is None else self._settings.services
-        limits = Limits() if self._settings is None else self._settings.limits
+        services, limits = self._settings.services, self._settings.limits
         if service in services:
             limits = services[service].limits(limits)
         return ServiceAccess(self._shared.token, limits.request_timeout)
@@ -130,7 +131,7 @@ class TokenKeeper:
     def entries(self) -> list[TokenEntry]:
         """Return the shared token and the configured ones."""
         shared = TokenEntry(SHARED_TOKEN, (ALL_SERVICES,), (), "valid")
-        return [shared, *entries(self._tables(), self._state)]
+        return [shared, *entries(self._settings.tokens, self._state)]
 
     def rotate(self, overlap: float) -> Deferred[None]:
         """Replace the shared token by a new one, also in its file."""
@@ -145,7 +146,7 @@ class TokenKeeper:
     async def _revoke(self, name: str) -> None:
         if name == SHARED_TOKEN:
             raise Conflict("the shared token is replaced, not revoked: unixsvc token rotate --overlap 0")
-        named = self._tables()
+        named = self._settings.tokens
         if name not in named:
             known = ", ".join(named) or "none"
             raise NotFound(f"there is no token {name!r}; there are: {known}")
@@ -166,7 +167,7 @@ class TokenKeeper:
 
     async def _replace_shared(self, overlap: float) -> None:
         old, file = self._shared, self._shared.file
-        if file != self._file_of_settings() or is_published(file):
+        if file != self._settings.token_file or is_published(file):
             raise Conflict(f"the token is from {old.origin}: change it there")
         before, until = self._state, self._now() + overlap
         # The overlap is for all previous tokens: one that was stolen must not outlive it.
@@ -251,12 +252,9 @@ class TokenKeeper:
     def _failed(self, failure: Failure) -> None:
         self._log.failure("cannot change the tokens", failure)
 
-    def _tables(self) -> dict[str, NamedToken]:
-        return {} if self._settings is None else self._settings.tokens
-
     def _others(self) -> tuple[AcceptedToken, ...]:
         previous = (AcceptedToken(SHARED_TOKEN, token.sha256) for token in self._state.previous)
-        return (*self._extra, *previous, *accepted(self._tables(), self._state))
+        return (*self._extra, *previous, *accepted(self._settings.tokens, self._state))
 
     def _log_revoked(self, settings: Settings) -> None:
         for name in revoked_names(settings.tokens, self._state):
@@ -276,9 +274,6 @@ class TokenKeeper:
             self._log.error("the state of the tokens is not stored: {problem}", problem=problem)
             return problem
         return ""
-
-    def _file_of_settings(self) -> str:
-        return "" if self._settings is None else self._settings.token_file
 
 
 async def _no_workers(tokens: SetTokens) -> None:

@@ -53,6 +53,7 @@ class KeeperTestCase(SynchronousTestCase):
         """Another keeper, as after a restart of the orchestrator."""
         keeper = TokenKeeper(
             self.clock,
+            self.settings,
             environ=self.environ,
             now=lambda: 1000.0 + self.clock.seconds(),
             log=Logger("orchestrator", observer=cast(ILogObserver, self.logged.append)),
