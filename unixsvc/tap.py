@@ -257,7 +257,7 @@ class _Root(MultiService):
         self._reactor.callWhenRunning(self._signals.stop)
 
     def _stop(self) -> None:
-        report_suppressed(final=True)
+        report_suppressed(final=True)  # twistd removes its log observer before the writer is flushed
         self._systemd.stopping()
         self._reactor.stop()
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, capturedLogs, formatEvent
 from twisted.python.components import Componentized
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -26,6 +26,8 @@ from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.systemd.activation import Activation
 from unixsvc.tap import _Log, _print_error, _Root
+from unixsvc.telemetry.limited_logger import LimitedLogger
+from unixsvc.telemetry.rate_limit import RateLimit
 
 
 class _Reactor(Clock):
@@ -158,6 +160,15 @@ class RootTests(SynchronousTestCase):
         """The rest of the log is written at the end of the process."""
         self.root._exit._exit()
         self.assertEqual(self.orchestrator.done, ["flush"])
+
+    def test_suppressed(self) -> None:
+        """The number of suppressed messages is logged when a stop begins."""
+        limited = LimitedLogger("test", RateLimit(burst=1))
+        with capturedLogs() as events:
+            for _ in range(4):
+                limited.emit("info", "a kind", "a message")
+            self.root._signals.stop()
+        self.assertIn("… 3 more like this in 10 s: a kind", [formatEvent(event) for event in events])
 
     def test_signals(self) -> None:
         """The signal handlers are installed when the reactor runs, as it installs its own before."""
