@@ -53,17 +53,15 @@ def load_settings(
     :raises ConfigError: naming the file, and the key that is wrong.
     """
     folder = Path(cwd or os.getcwd())
-    fallback = default_socket_dir(os.environ, os.getuid())
-    override = None if socket_dir is None else str(folder / socket_dir)
-    if path is None and not (folder / FILE_NAME).exists():
+    source = _find_file(folder, path)
+    if source is None:
         # The demo has no folder of its own, so its token is in the socket directory.
-        source, directory = "the demo", override or fallback
-        return _resolve(parse_table(_DEMO, source), source, Path(directory), directory, http)
-    source_path = folder / (path or FILE_NAME)
-    file = read_file(source_path)
-    base = source_path.parent.resolve()
-    directory = override or (str(base / file.socket_dir) if file.socket_dir else fallback)
-    return _resolve(file, str(source_path), base, directory, http)
+        directory = _choose_socket_dir(folder, socket_dir, None)
+        return _resolve(parse_table(_DEMO, "the demo"), "the demo", Path(directory), directory, http)
+    file = read_file(source)
+    base = source.parent.resolve()
+    directory = _choose_socket_dir(folder, socket_dir, base / file.socket_dir if file.socket_dir else None)
+    return _resolve(file, str(source), base, directory, http)
 
 
 def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None, cwd: str | None = None) -> str:
@@ -74,14 +72,24 @@ def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None, c
     :raises ConfigError: if it cannot be found.
     """
     folder = Path(cwd or os.getcwd())
-    if socket_dir is not None:
-        return os.path.normpath(folder / socket_dir)
+    source = _find_file(folder, path)
+    configured = None
+    if source is not None and socket_dir is None and (found := _socket_dir_of(source)):
+        configured = source.parent.resolve() / found
+    return _choose_socket_dir(folder, socket_dir, configured)
+
+
+def _find_file(folder: Path, path: str | None) -> Path | None:
+    """The named file, else the one in a folder; None for the demo."""
+    if path is None and not (folder / FILE_NAME).exists():
+        return None
+    return folder / (path or FILE_NAME)
+
+
+def _choose_socket_dir(folder: Path, override: str | None, configured: Path | None) -> str:
+    """The socket directory: an override, relative to a folder, else the configured one, else the default."""
     fallback = default_socket_dir(os.environ, os.getuid())
-    source = folder / (path or FILE_NAME)
-    if path is None and not source.exists():
-        return os.path.normpath(fallback)
-    found = _socket_dir_of(source)
-    return os.path.normpath(source.parent.resolve() / found if found else fallback)
+    return os.path.normpath(folder / override if override is not None else configured or fallback)
 
 
 def _socket_dir_of(source: Path) -> str | None:
@@ -125,7 +133,7 @@ def _resolve(
     return Settings(
         source=source,
         folder=str(folder),
-        socket_dir=os.path.normpath(socket_dir),
+        socket_dir=socket_dir,
         socket_mode=int(file.socket_mode, 8),
         token_file=str(folder / file.token_file),
         limits=file.limits,
