@@ -31,7 +31,8 @@ class GuardTestCase(SynchronousTestCase):
         self.guard = ControlGuard(
             found,
             lambda transport: groups,
-            descends=lambda pid, ancestor: (pid, ancestor) == (WORKER_PID, OWN_PID),
+            # The answer is also True for processes that are not known (0), and need not be asked for our own.
+            descends=lambda pid, ancestor: pid in (0, OWN_PID, WORKER_PID) and ancestor == OWN_PID,
             uid=lambda: self.uid,
             pid=lambda: OWN_PID,
         )
