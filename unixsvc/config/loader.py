@@ -64,14 +64,14 @@ def load_settings(
     return _resolve(file, str(source), base, directory, http)
 
 
-def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None, cwd: str | None = None) -> str:
+def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None) -> str:
     """Find the socket directory as :func:`load_settings` does, also if the rest of the file is wrong.
 
     A system that runs can be looked at and managed while its configuration is being changed.
 
     :raises ConfigError: if it cannot be found.
     """
-    folder = Path(cwd or os.getcwd())
+    folder = Path.cwd()
     source = _find_file(folder, path)
     configured = None
     if source is not None and socket_dir is None and (found := _socket_dir_of(source)):
