@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
 from msgspec.structs import replace
 from twisted.web.resource import Resource
@@ -16,12 +17,12 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
-from unixsvc.errors import MethodNotAllowed, ServiceError, Unavailable
+from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, Unavailable
 from unixsvc.rest.decode import RequestHeaders, decode_meta, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_context
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
-from unixsvc.rest.headers.hosts import HostRules
+from unixsvc.rest.headers.hosts import HostRules, Misdirected
 from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
@@ -32,6 +33,9 @@ from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["Gateway"]
+
+# The codes of requests that are refused before they are decoded, and logged.
+_FOREIGN: Final = (Misdirected.code, Forbidden.code)
 
 Handle = Callable[[Request], Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]]
 
@@ -60,8 +64,10 @@ class Gateway(Resource):
         self._origins = CrossOriginRules(http.cors)
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
-        failures = FailureLog(context.service)
-        self._klein = KleinBridge(self._builder, failures, context.reactor, context.limits.request_timeout)
+        self._failures = FailureLog(context.service)
+        self._klein = KleinBridge(
+            self._builder, self._failures, context.reactor, context.limits.request_timeout
+        )
         self.app = self._klein.app
         if http.docs and context.contracts is not None:
             add_pages(self.app, partial(_openapi, context.contracts, http.token))
@@ -108,6 +114,8 @@ class Gateway(Resource):
             message = decode_request(method, path, query, headers, body, meta)
         except ServiceError as error:
             message = Request(method.decode("latin-1"), "/", meta=meta)
+            if error.code in _FOREIGN:
+                self._log_foreign(request, message, error, headers)
             reply = error_to_reply(error)
             send(request, self._builder.from_reply(reply, response_context(method, headers, message)))
             return NOT_DONE_YET
@@ -124,6 +132,16 @@ class Gateway(Resource):
         else:
             self._wait(Responder(request, context, self._builder), answer, self._seconds_for(message))
         return NOT_DONE_YET
+
+    def _log_foreign(
+        self, request: WebRequest, message: Request, error: ServiceError, headers: RequestHeaders
+    ) -> None:
+        """Log a request that pages of other sites may have made a browser send."""
+        names = (b"Host",) if error.code == Misdirected.code else (b"Origin", b"Sec-Fetch-Site")
+        name = next(name for name in names if name in headers)
+        address = request.getClientAddress()
+        client = getattr(address, "host", None) or "a Unix socket"
+        self._failures.foreign_request(message, error, client, name.decode(), headers[name][-1])
 
     def _wait(
         self,

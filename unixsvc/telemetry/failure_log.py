@@ -6,7 +6,8 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
-from unixsvc.errors import Cancelled
+from unixsvc.domain.validation.field_errors import shortened
+from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["FailureLog"]
@@ -56,5 +57,23 @@ class FailureLog:
             "a wrong token",
             "a wrong token {sender}",
             sender="over HTTP" if peer.uid is None else f"from user {peer.uid} (process {peer.pid})",
+            request_id=request.request_id,
+        )
+
+    def foreign_request(
+        self, request: Request, error: ServiceError, client: str, header: str, value: bytes
+    ) -> None:
+        """Log that an HTTP request was refused because of a header that a browser sets.
+
+        :param client: its address.
+        """
+        self._log.emit(
+            "warn",
+            f"a request was refused because of its {header} ({error.code})",
+            "a request from {client} was refused ({code}): its {header} is {value!r}",
+            client=client,
+            code=error.code,
+            header=header,
+            value=shortened(value.decode("latin-1")),
             request_id=request.request_id,
         )

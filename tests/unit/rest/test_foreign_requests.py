@@ -6,6 +6,7 @@ from typing import Any
 
 from klein import Klein
 from twisted.internet.address import IPv4Address
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import TOKEN, GatewayHarness, RawClient
@@ -15,6 +16,7 @@ from unixsvc.routing.route import GET, POST, Group, Route
 LOOPBACK = IPv4Address("TCP", "127.0.0.1", 80)
 PUBLIC = IPv4Address("TCP", "10.0.0.7", 80)
 EVIL = "https://evil.example"
+PEER = "192.168.1.1"  # of MemoryTransport
 
 
 class ForeignRequestTests(SynchronousTestCase):
@@ -109,6 +111,28 @@ class ForeignRequestTests(SynchronousTestCase):
         """A page of the application lets a browser send its forms with an ``Origin``."""
         found = self.gateway().request("POST", "/page")
         self.assertEqual((found.code, found.header("Referrer-Policy")), (200, "same-origin"))
+
+    def test_logged(self) -> None:
+        """Refusals are logged with the client and a bounded part of the header, at a limited rate."""
+        for method, headers, text in (
+            ("GET", "Host: evil.example", "(421): its Host is 'evil.example'"),
+            ("POST", f"Host: localhost\r\nOrigin: {EVIL}", f"(403): its Origin is '{EVIL}'"),
+            (
+                "POST",
+                "Host: localhost\r\nSec-Fetch-Site: cross-site",
+                "(403): its Sec-Fetch-Site is 'cross-site'",
+            ),
+            ("POST", f"Host: localhost\r\nOrigin: {'x' * 4000}", f"(403): its Origin is '{'x' * 299}…'"),
+        ):  # fmt: skip
+            client = RawClient(self.gateway().site, LOOPBACK)
+            for number in range(30):
+                with capturedLogs() as events:
+                    client.channel.dataReceived(f"{method} /x HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+                if number == 0:
+                    [event] = events
+                    self.assertEqual(formatEvent(event), f"a request from {PEER} was refused {text}")
+                    self.assertEqual(event["log_level"], LogLevel.warn)
+            self.assertEqual(list(events), [])
 
     def test_reading(self) -> None:
         """A page of another origin may send requests that change nothing; CORS withholds the response."""
