@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
 
-from twisted.trial.unittest import SkipTest
-
 from tests.examples.blocks import ROOT
+from tests.functional.debian_packages import DebianProgram
 
 __all__ = ["Logrotate"]
 
@@ -28,7 +24,7 @@ class Logrotate:
 
     def __init__(self, folder: str, log: str, pid: int) -> None:
         self._folder = folder
-        self._program = shutil.which("logrotate") or _extract(folder)
+        self._program = DebianProgram("logrotate", _PACKAGES, folder)
         text = Path(ROOT, "deploy", "unixsvc.logrotate").read_text()
         owner = Path(folder)
         for documented, here in (
@@ -44,24 +40,6 @@ class Logrotate:
 
     def run(self) -> None:
         """Rotate."""
-        libraries = os.pathsep.join(map(str, Path(self._folder).glob("usr/lib/*-linux-gnu")))
-        command = [self._program, "--force", "--state", f"{self._folder}/state", str(self._configuration)]
-        done = subprocess.run(
-            command, env={**os.environ, "LD_LIBRARY_PATH": libraries}, capture_output=True, text=True
-        )
+        done = self._program.run("--force", "--state", f"{self._folder}/state", str(self._configuration))
         if done.returncode or done.stderr:
-            raise AssertionError(f"logrotate has failed: {done.stderr}")
-
-
-def _extract(folder: str) -> str:
-    """Take the program from Debian's packages: to install them would need cron."""
-    if shutil.which("apt-get") is None:
-        raise SkipTest("logrotate is not installed")
-    download = ["apt-get", "download", *_PACKAGES]
-    if subprocess.run(download, cwd=folder, capture_output=True).returncode:
-        if os.geteuid() == 0:
-            subprocess.run(["apt-get", "update"], check=True)
-        subprocess.run(download, cwd=folder, check=True)
-    for package in Path(folder).glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
-    return f"{folder}/usr/sbin/logrotate"
+            raise AssertionError(f"logrotate has failed: {done.stderr.decode()}")

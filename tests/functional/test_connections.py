@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
+import tempfile
 import threading
 import time
 from functools import partial
-from unittest import skipUnless
 
 import psutil
 
+from tests.functional.debian_packages import DebianProgram
 from tests.functional.orchestrator_process import OrchestratorTestCase
 
 _MANY = 10_000
@@ -53,11 +53,12 @@ class OneMessageTests(OrchestratorTestCase):
         reply = json.loads(self.exchange(b'{"path":"/item/7"}'))
         self.assertEqual((reply["status"], reply["code"]), ("error", 401))
 
-    @skipUnless(shutil.which("socat"), "socat is not installed")
     def test_socat(self) -> None:
         """What people try first works: socat shuts down its sending side when its input ends."""
-        command = ["socat", "-t", "10", "-", f"UNIX-CONNECT:{self.path()}"]
-        done = subprocess.run(command, input=self.padded(4096), capture_output=True, timeout=20, check=False)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        socat = DebianProgram("socat", ("socat", "libwrap0"), folder)
+        done = socat.run("-t", "10", "-", f"UNIX-CONNECT:{self.path()}", stdin=self.padded(4096))
         self.assertEqual((done.stdout, done.returncode), (b'{"id":7}', 0))
 
 
