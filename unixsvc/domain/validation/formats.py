@@ -33,6 +33,7 @@ class InputFormat(msgspec.Struct, frozen=True):
     :ivar fields: returns the fields of an object.
     :ivar items: returns the items of a list.
     :ivar join: makes a list of values.
+    :ivar size: returns the number of bytes of a value; 0 for objects, which were decoded already.
     :ivar kind: returns ``object``, ``array`` or, for other values, an empty string.
     :ivar text: returns the value if it is a string, else None.
     :ivar odd_parts: returns a function that says which parts of a value may have numbers that JSON has not;
@@ -45,6 +46,7 @@ class InputFormat(msgspec.Struct, frozen=True):
     fields: Callable[[Json], JsonObject]
     items: Callable[[Json], list[Json]]
     join: Callable[[Sequence[Json]], Json]
+    size: Callable[[Json], int]
     kind: Callable[[Json], str]
     text: Callable[[Json], str | None]
     odd_parts: Callable[[Json], Callable[[Json], bool] | None]
@@ -108,6 +110,7 @@ ENCODED = InputFormat(
     fields=msgspec.json.Decoder(dict[str, Raw]).decode,
     items=msgspec.json.Decoder(list[Raw]).decode,
     join=lambda values: b"[" + b",".join(values) + b"]",
+    size=lambda value: memoryview(value).nbytes,
     kind=_kind_of_json,
     text=_text_of_json,
     odd_parts=_odd_parts_of_json,
@@ -120,6 +123,7 @@ DECODED = InputFormat(
     fields=lambda value: msgspec.convert(value, JsonObject),
     items=lambda value: msgspec.convert(value, list[Any]),
     join=list,
+    size=lambda value: 0,
     kind=_kind_of_object,
     text=_text_of_object,
     odd_parts=lambda value: lambda part: True,

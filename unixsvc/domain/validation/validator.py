@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from types import GenericAlias
-from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -27,12 +27,12 @@ from unixsvc.domain.validation.field_errors import (
 )
 from unixsvc.domain.validation.formats import InputFormat
 from unixsvc.domain.validation.keys import key_problems
+from unixsvc.domain.validation.lengths import length_problem
 from unixsvc.domain.validation.numbers import is_odd
 from unixsvc.domain.validation.type_forms import (
     Field,
     TypeForm,
     as_struct,
-    bare,
     fields_of,
     holds,
     items_of,
@@ -42,9 +42,11 @@ from unixsvc.domain.validation.type_forms import (
 
 __all__ = ["Checker", "Validator", "find_field_errors", "holds_numbers"]
 
-# Each level of a value is scanned again, so that the depth limits the cost. Below it, the first problem is
-# found.
+# Each level of a value is decoded again, so the depth is limited; in a value that is not small to four levels
+# and the value itself. Below, the first problem is found.
 _MAX_DEPTH: Final = 16
+_MAX_DECODED: Final = 5
+_SMALL: Final = 65_536  # bytes
 
 
 # Yields the errors of a value. An iterator, so that a megabyte of invalid items costs no more than the errors
@@ -91,10 +93,12 @@ class Validator:
         self._checker_for = checker_for
         self._checkers: dict[TypeForm, Checker | None] = {}
         self._is_odd_part: Callable[[Json], bool] | None = None
+        self._budget = 0  # bytes that may still be decoded
 
     def errors(self, type_form: TypeForm, value: Json, field: str = "") -> list[FieldError]:
         """List the problems of a value, at most :data:`MAX_FIELD_ERRORS`."""
         self._look_for_odd_numbers(type_form, value)
+        self._budget = max(_MAX_DECODED * self._form.size(value), _MAX_DEPTH * _SMALL)
         return list(islice(self._errors(type_form, value, field, 0), MAX_FIELD_ERRORS))
 
     def has_odd_number(self, type_form: TypeForm, value: Json) -> bool:
@@ -112,6 +116,7 @@ class Validator:
 
     def _errors(self, type_form: TypeForm, value: Json, field: str, depth: int) -> Iterator[FieldError]:
         try:
+            self._budget -= self._form.size(value)
             result = self._form.convert(value, type_form)
         except msgspec.ValidationError as error:
             problem = located(error, field)
@@ -126,7 +131,7 @@ class Validator:
                 return
             problem = first  # the checks of other parts are still to be done
         found = False
-        if depth < _MAX_DEPTH:
+        if depth < _MAX_DEPTH and self._budget > 0:
             for each in self._errors_inside(type_form, value, field, depth + 1):
                 found = True
                 yield each
@@ -136,9 +141,9 @@ class Validator:
     def _errors_inside(
         self, type_form: TypeForm, value: Json, field: str, depth: int
     ) -> Iterator[FieldError]:
-        limits = self._limits_error(type_form, value, field)
-        if limits is not None:
-            yield limits
+        problem = length_problem(type_form, value, self._form)
+        if problem and self._member(type_form, value) is not None:
+            yield field_error(field, problem)
         for part in self._parts(type_form, value, field):
             if isinstance(part, FieldError):
                 yield part
@@ -251,21 +256,6 @@ class Validator:
             return str(error)
         return "" if found == wanted else f"Invalid value {found!r}"
 
-    def _limits_error(self, type_form: TypeForm, value: Json, field: str) -> FieldError | None:
-        """Return the problem with the length of a list or an object, whose items may have others."""
-        lengths = [_lengths(each) for each in _metadata(type_form) if isinstance(each, msgspec.Meta)]
-        is_set = get_origin(bare(type_form)) in (set, frozenset)  # equal items count once there
-        if not any(lengths) or is_set or self._member(type_form, value) is None:
-            return None
-        is_list, opaque = self._form.kind(value) == "array", self._form.opaque
-        shape: Any = GenericAlias(list, opaque) if is_list else GenericAlias(dict, (str, opaque))
-        try:
-            for each in lengths:
-                self._form.convert(value, Annotated[shape, msgspec.Meta(**each)])
-        except msgspec.ValidationError as error:
-            return field_error(field, str(error))
-        return None
-
     def _checker(self, type_form: TypeForm) -> Checker | None:
         if self._checker_for is None:
             return None
@@ -282,15 +272,6 @@ def holds_numbers(type_form: TypeForm, form: InputFormat) -> bool:
 
 def _config(type_form: TypeForm) -> Any:
     return getattr(as_struct(type_form), "__struct_config__", None)
-
-
-def _lengths(meta: msgspec.Meta) -> dict[str, Any]:
-    limits = {"min_length": meta.min_length, "max_length": meta.max_length}
-    return {name: limit for name, limit in limits.items() if limit is not None}
-
-
-def _metadata(type_form: TypeForm) -> tuple[object, ...]:
-    return get_args(type_form)[1:] if get_origin(type_form) is Annotated else ()
 
 
 _IS_CANDIDATE: Final[dict[str, Callable[[TypeForm], bool]]] = {

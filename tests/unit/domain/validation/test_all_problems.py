@@ -193,6 +193,26 @@ class AllProblemsTests(SynchronousTestCase):
         self.assertTrue(found[0].field.startswith("friends[0].friends[0]."))
         self.assertTrue(found[0].field.endswith(".friends[0].lives"))
 
+    def test_deep_and_large(self) -> None:
+        """In a large value fewer levels are searched: what is decoded is a small multiple of its size."""
+        decoded = 0
+
+        def convert(value: Any, type_form: Any) -> Any:
+            nonlocal decoded
+            decoded += len(memoryview(value))
+            return ENCODED.convert(value, type_form)
+
+        form = msgspec.structs.replace(ENCODED, convert=convert)
+        wrong = [{"type": "Cat", "lives": "x"}, {"type": "Cat", "lives": "y"}]
+        for friends, levels, problems in ((0, 6, 2), (5_000, 1, 2), (5_000, 6, 1)):
+            value: Any = {"type": "Dog", "friends": [*wrong, *[{"type": "Dog", "friends": []}] * friends]}
+            for _ in range(levels):
+                value = {"type": "Dog", "friends": [value]}
+            encoded, decoded = msgspec.json.encode(value), 0
+            self.assertEqual(len(find_field_errors(Dog, encoded, form)), problems, (friends, levels))
+            if friends:
+                self.assertLess(decoded, 10 * len(encoded))
+
     def test_few_of_many(self) -> None:
         """The problems of a long list and of a large object are found without a look at each valid item."""
         items: list[Any] = list(range(100_000))
