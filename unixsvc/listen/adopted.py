@@ -17,7 +17,8 @@ from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.listen.loop_acceptor import can_use_loop_acceptor
 from unixsvc.listen.port import AdaptivePort
 from unixsvc.listen.tls import TlsContext
-from unixsvc.transport.loop_transport import LoopTransport, SecureLoopTransport, address_of
+from unixsvc.transport.loop_transport import LoopTransport, address_of
+from unixsvc.transport.tls_transport import SecureLoopTransport
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
 

@@ -18,7 +18,6 @@ from twisted.internet.interfaces import (
     IProducer,
     IProtocol,
     IPushProducer,
-    ISSLTransport,
     ISystemHandle,
     ITransport,
 )
@@ -30,13 +29,9 @@ from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.transport.interfaces import IWriteBuffer
 from unixsvc.transport.private_apis import mark_awaited
 
-__all__ = ["ConnectionOpener", "LoopTransport", "SecureLoopTransport", "address_of"]
+__all__ = ["ConnectionOpener", "LoopTransport", "address_of"]
 
 _log = LimitedLogger(__name__)
-
-# Bytes in the write buffer at which a producer is paused: the limit of Twisted's own transports, and of the
-# loops' transports without TLS.
-_HIGH_WATER = 65_536
 
 
 @implementer(ITransport, IConsumer, ISystemHandle, IWriteBuffer)
@@ -177,40 +172,6 @@ class LoopTransport(asyncio.Protocol):
     def getHandle(self) -> Any:
         """The socket."""
         return self.connection or self._transport.get_extra_info("socket")
-
-
-@implementer(ISSLTransport)
-class SecureLoopTransport(LoopTransport):
-    """A LoopTransport with TLS over TCP; the acceptor has set up TLS in the loop's transport."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop has a connection."""
-        cast(asyncio.Transport, transport).set_write_buffer_limits(high=_HIGH_WATER)
-        super().connection_made(transport)
-
-    def getTcpNoDelay(self) -> bool:
-        """TCP_NODELAY."""
-        return bool(self._get_option(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Set TCP_NODELAY."""
-        self.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, bool(enabled))
-
-    def getTcpKeepAlive(self) -> bool:
-        """SO_KEEPALIVE."""
-        return bool(self._get_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Set SO_KEEPALIVE."""
-        self.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
-
-    def _get_option(self, level: int, name: int) -> int:
-        return cast(int, self.getHandle().getsockopt(level, name))
-
-    def getPeerCertificate(self) -> bytes | None:
-        """The peer's certificate in DER, if it has sent one."""
-        ssl_object = self._transport.get_extra_info("ssl_object")
-        return cast("bytes | None", ssl_object.getpeercert(binary_form=True))
 
 
 class ConnectionOpener:

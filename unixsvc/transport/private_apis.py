@@ -9,6 +9,7 @@ Nothing is imported at module level: the orchestrator must not load asyncio, nor
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ __all__ = [
     "run_exit_handlers",
     "run_without_waiting",
     "tls_when_needed",
+    "transport_below_tls",
     "twisted_write_buffer_size",
 ]
 
@@ -112,6 +114,26 @@ def poll_descriptor(loop: asyncio.AbstractEventLoop) -> int:
     """``uvloop.Loop._get_backend_id``: the descriptor with which a loop waits for events."""
     descriptor: int = loop._get_backend_id()  # type: ignore[attr-defined]
     return descriptor
+
+
+def transport_below_tls(transport: asyncio.Transport) -> asyncio.Transport | None:
+    """``_ssl_protocol._transport`` of a TLS transport: the TCP connection that it writes to.
+
+    The TLS transport encrypts every write at once, and says that its own buffer is empty. In uvloop
+    the attributes are those of C, but the garbage collector can follow them. The test that fails when this
+    changes is in ``tests/unit/listen/test_adopted.py``, where there are connections.
+
+    :returns: None if there is none.
+    """
+    protocol = getattr(transport, "_ssl_protocol", None)
+    if protocol is not None:
+        return cast("asyncio.Transport | None", protocol._transport)
+    for protocol in gc.get_referents(transport):
+        if type(protocol).__name__ == "SSLProtocol":
+            for below in gc.get_referents(protocol):
+                if below is not transport and hasattr(below, "get_write_buffer_size"):
+                    return cast("asyncio.Transport", below)
+    return None
 
 
 def twisted_write_buffer_size(transport: object) -> int:

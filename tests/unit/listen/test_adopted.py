@@ -9,9 +9,16 @@ from typing import Any
 
 import uvloop
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IListeningPort, ISSLTransport, IStreamServerEndpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IPushProducer,
+    ISSLTransport,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.support.certificates import write_certificate
@@ -22,6 +29,7 @@ from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.listen.tls import TlsContext, tls_context_for
 from unixsvc.transport.loop_transport import address_of
+from unixsvc.transport.unsent_replies import write_buffer_size
 
 
 class _Echo(Protocol):
@@ -31,6 +39,40 @@ class _Echo(Protocol):
         """Bytes have come."""
         transport: Any = self.transport
         transport.write(data)
+
+
+@implementer(IPushProducer)
+class _Producer(Protocol):
+    """Sends a reply, and notes whether it is taken.
+
+    :ivar size: the bytes that waited when it was paused.
+    :ivar pauses: how often it was.
+    """
+
+    def __init__(self, reply: bytes) -> None:
+        self._reply = reply
+        self.paused: Deferred[None] = Deferred()
+        self.resumed: Deferred[None] = Deferred()
+        self.size = self.pauses = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send it."""
+        transport: Any = self.transport
+        transport.registerProducer(self, True)
+        transport.write(self._reply)
+
+    def pauseProducing(self) -> None:
+        """The client does not take it."""
+        self.pauses += 1
+        self.size = write_buffer_size(self.transport)
+        self.paused.callback(None)
+
+    def resumeProducing(self) -> None:
+        """The client takes it."""
+        self.resumed.callback(None)
+
+    def stopProducing(self) -> None:
+        """The connection is lost."""
 
 
 def tls_context(listen: Listen, seconds: float = 10.0, most: int = 100) -> TlsContext:
@@ -130,6 +172,32 @@ class AdoptedTests(SynchronousTestCase):
         endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls_context(listen))
         self.assertEqual(self.converse(endpoint, listening.getsockname()[1], tls=trusting), [b"hello"])
         self.assertTrue(self.secure)
+
+    def test_tls_client_that_does_not_read(self) -> None:
+        """The producer of a large reply is paused, and knows how much waits; nothing of the reply is lost."""
+        key, certificate = write_certificate(self.mktemp())
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        listening = self.listening()
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls_context(listen))
+        reply = bytes(range(256)) * 65_536  # 16 MiB
+        producer = _Producer(reply)
+        trusting = ssl.create_default_context(cafile=certificate)
+
+        async def converse() -> bytes:
+            await endpoint.listen(Factory.forProtocol(lambda: producer)).asFuture(self.loop)
+            reader, writer = await asyncio.open_connection(*listening.getsockname(), ssl=trusting, limit=1024)
+            writer.write(b"send")
+            await producer.paused.asFuture(self.loop)
+            received = await reader.readexactly(len(reply))
+            await producer.resumed.asFuture(self.loop)
+            writer.close()
+            while self.slot.connections:
+                await asyncio.sleep(0.001)
+            return received
+
+        self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 30)), reply)
+        self.assertGreater(producer.size, 4_000_000)
+        self.assertEqual(producer.pauses, 1)
 
     def test_not_encrypted(self) -> None:
         """A client that does not speak TLS is closed and no longer counted."""
