@@ -8,10 +8,12 @@ import resource
 import stat
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from unittest import skipIf
 
 import psutil
+from twisted.trial.unittest import TestCase
 
 from tests.functional.orchestrator_process import OrchestratorTestCase
 
@@ -207,3 +209,33 @@ class ClosedDescriptorTests(OrchestratorTestCase):
         standard = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
         self.assertEqual(standard, ["/dev/null"] * 3)
         self.assertDone("call", "codes", "/item/3")
+
+
+@skipIf(os.geteuid() != 0, "only root can make all paths unreachable")
+class UnreadableInstallationTests(TestCase):
+    """A worker whose user cannot enter the folder of the installation, as a virtual environment of root."""
+
+    def test_gateway(self) -> None:
+        """What HTTP and the log need is there before the privilege drop. Here, no path exists after it."""
+        folder = os.path.abspath(self.mktemp())
+        os.makedirs(folder)
+        script = f"""
+            import os
+            from klein import Klein
+            from unixsvc.rest import docs_pages, klein_bridge
+            from unixsvc.telemetry.log_record import FORMATS, LogRecord
+            klein = Klein()
+            docs_pages.add_pages(klein, None)
+            os.chroot({folder!r})
+            klein.url_map.bind("localhost").match("/docs")
+            page = docs_pages._page_content({{"info": {{"title": "Shop"}}}})
+            record = LogRecord(0.0, "info", "shop", "\\u202e\\U000e0001")
+            print(b"Shop" in page.body, *(form(record).isascii() for form in FORMATS.values()))
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((done.stdout, done.stderr), ("True True True\n", ""))

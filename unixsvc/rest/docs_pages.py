@@ -7,6 +7,7 @@ relative, so that it works behind any prefix.
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache
 from html import escape
@@ -36,7 +37,8 @@ _log: Final = LimitedLogger(__name__)
 
 DocumentSource = Callable[[], Awaitable[JsonObject]]
 
-_STATIC: Final = Path(__file__).with_name("static")
+# A descriptor: the user of the worker may not be able to enter the folder of the installation.
+_STATIC: Final = os.open(Path(__file__).with_name("static"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 _HTML: Final = b"text/html; charset=utf-8"
 _JSON: Final = b"application/json"
 _SCRIPT: Final = b"text/javascript; charset=utf-8"
@@ -166,14 +168,19 @@ def _page_content(document: JsonObject) -> _Content:
 
 @cache
 def _template() -> Template:
-    return Template((_STATIC / "docs.html").read_text("utf-8"))
+    return Template(_read("docs.html").decode())
 
 
 @cache
 def _file_content(name: str) -> _Content:
     """A file of the page. Processes that never serve it do not load it."""
     path, content_type = _FILES[name]
-    return _Content((_STATIC / path).read_bytes(), content_type)
+    return _Content(_read(path), content_type)
+
+
+def _read(path: str) -> bytes:
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=_STATIC), "rb") as file:
+        return file.read()
 
 
 def _version(content: _Content) -> str:

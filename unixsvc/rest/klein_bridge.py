@@ -6,6 +6,8 @@ becomes a problem response that reveals nothing of it.
 
 from __future__ import annotations
 
+# werkzeug uses it. Not later: the user of a worker may not be able to read it.
+import encodings.idna  # noqa: F401
 from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes, urlsplit

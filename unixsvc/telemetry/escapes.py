@@ -12,6 +12,8 @@ __all__ = ["escape_json", "escape_line"]
 # separators of lines and paragraphs, surrogates.
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 
+_LAST_UNIT: Final = 0xFFFF  # the highest code that UTF-16 has in one unit
+
 
 def escape_line(line: str) -> str:
     r"""Escape unsafe characters of a line as Python does, such as ``\x1b``; tabs are kept."""
@@ -31,10 +33,17 @@ def _escape(text: str, kept: str, escape: Callable[[str], str]) -> str:
     )
 
 
+# No codecs: Python imports their modules at their first use, and the user of a worker may not be able to read
+# them.
+
+
 def _python_escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+    return ascii(char)[1:-1]
 
 
 def _json_escape(char: str) -> str:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    code = ord(char)
+    if code <= _LAST_UNIT:
+        return f"\\u{code:04x}"
+    code -= _LAST_UNIT + 1
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
