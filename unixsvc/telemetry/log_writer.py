@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
 import weakref
 from collections import deque
@@ -99,7 +100,12 @@ class LogWriter:
         :param seconds: the limit.
         """
         report_suppressed(final=True)
-        self.start()
+        if not self._queued:
+            return
+        try:
+            self.start()
+        except RuntimeError:  # from Python 3.12 on, no thread can be started while the interpreter ends
+            self._write_within(seconds)
         with self._changed:
             self._changed.wait_for(lambda: not self._queued, seconds)
 
@@ -114,6 +120,18 @@ class LogWriter:
             if not self._overflow and self._reason == _TOO_SLOW:
                 self._add_loss()
             self._changed.notify_all()
+
+    def _write_within(self, seconds: float) -> None:
+        """Write everything in the main thread, which a signal frees if the output does not accept it."""
+        self._thread = None
+        signal.signal(signal.SIGALRM, _raise_out_of_time)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            with suppress(_OutOfTime):
+                self.write_queued()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._queued = 0
 
     # Under the lock.
 
@@ -174,6 +192,14 @@ class LogWriter:
             self._thread, self._forked = None, True
             self._queue.clear()  # the parent writes them
             self._queued = self._lost = 0
+
+
+class _OutOfTime(Exception):  # no error; and no OSError, which is one of the output
+    """The output has not accepted the log in time."""
+
+
+def _raise_out_of_time(_number: int, _frame: object) -> None:
+    raise _OutOfTime
 
 
 def _joined(queue: deque[_Lines]) -> Iterator[_Lines]:

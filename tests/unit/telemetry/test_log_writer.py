@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -179,6 +181,39 @@ class ThreadTests(SynchronousTestCase):
         self.writer.write(b"one\n")
         self.writer.flush(_TIMEOUT)
         self.assertEqual(os.read(self.reading, 100), b"one\n")
+
+    def flush_at_exit(self, output: str) -> subprocess.CompletedProcess[str]:
+        """Run a program that logs a line, starts no thread, and flushes when its interpreter ends."""
+        program = f"""if True:
+            import atexit, os
+            from unixsvc.telemetry.log_file import OutputDescriptor
+            from unixsvc.telemetry.log_writer import LogWriter
+            {output}
+            writer = LogWriter(OutputDescriptor(descriptor), lambda number, reason: b"lost")
+            writer.write(b"the end")
+            atexit.register(writer.flush, 0.2)
+        """
+        command = [sys.executable, "-c", program]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(
+            command, env=environment, check=False, capture_output=True, text=True, timeout=_TIMEOUT
+        )
+
+    def test_flush_at_exit(self) -> None:
+        """Lines are written when the interpreter ends, though no thread can be started then."""
+        done = self.flush_at_exit("descriptor = 1")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "the end", ""))
+
+    def test_flush_at_exit_blocked(self) -> None:
+        """An output that accepts nothing does not keep the process from ending."""
+        full = """descriptor = os.pipe()[1]
+            os.set_blocking(descriptor, False)
+            try:
+                while os.write(descriptor, bytes(4096)): pass
+            except BlockingIOError:
+                os.set_blocking(descriptor, True)"""
+        done = self.flush_at_exit(full)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
     def test_reports_suppressed(self) -> None:
         """The number of suppressed messages is reported when their interval ends, without a further event."""
