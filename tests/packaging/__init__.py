@@ -1,0 +1,1 @@
+"""Builds and installs the distributions as users do, in environments of their own."""
