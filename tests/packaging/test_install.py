@@ -90,6 +90,19 @@ class InstallTests(InstallTestCase):
             environment=variables)  # fmt: skip
         self.assertRuns(self.folder / "bin")
 
+    def test_shared_files(self) -> None:
+        """Manual pages and completions are where man and the shells look for those of a program."""
+        environment = Environment(self.folder / "environment")
+        environment.install(self.build("wheel"))
+        shared = environment.programs.parent / "share"
+        self.assertIn("unixsvc call", shared.joinpath("man", "man1", "unixsvc-call.1").read_text())
+        script = shared / "bash-completion" / "completions" / "unixsvc"
+        asked = f". {script}; COMP_WORDS=(unixsvc relo); COMP_CWORD=1; _unixsvc_completion {{}}"
+        command = asked.format(environment.programs / "unixsvc") + '; printf "%s" "${COMPREPLY[@]}"'
+        self.assertEqual(run("bash", "-c", command, folder=self.empty).stdout, "reload")
+        for name in ("zsh/site-functions/_unixsvc", "fish/vendor_completions.d/unixsvc.fish"):
+            self.assertIn("unixsvc", shared.joinpath(name).read_text())
+
     def test_sbom(self) -> None:
         """The software bill of materials names each distribution that is installed, with its version."""
         environment = Environment(self.folder / "environment")
