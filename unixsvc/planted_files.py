@@ -11,25 +11,29 @@ from unixsvc.errors import ConfigError
 
 __all__ = ["check_pidfile", "open_for_writing"]
 
+_MAX_LINKS: Final = 40  # as in the kernel, path_resolution(7)
 _OPEN_LINK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_for_writing(path: str, flags: int, mode: int) -> int:
     """Open a file as :func:`os.open`, unless another user has put it there.
 
-    A symbolic link is followed if it belongs to this user or root, as with the kernel's setting
+    Each symbolic link is followed if it belongs to this user or root, as with the kernel's setting
     ``fs.protected_symlinks``, but in every directory. Where others can create files, the file must be one of
     this user or root, and a regular file must have one name only.
 
     :raises OSError: if it cannot be opened, or must not.
     """
-    try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW, mode)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        path = _follow(path)
-        descriptor = os.open(path, flags, mode)
+    for _ in range(_MAX_LINKS):
+        try:
+            descriptor = os.open(path, flags if _is_open_file(path) else flags | os.O_NOFOLLOW, mode)
+            break
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            path = _follow(path)
+    else:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     problem = _problem_with(os.fstat(descriptor)) if _is_open_to_others(path) else ""
     if problem:
         os.close(descriptor)
@@ -51,6 +55,11 @@ def check_pidfile(path: str) -> None:
     if _is_open_to_others(path, sticky=False):
         problem = f"others can write to the directory of the pidfile, {folder}"
         raise ConfigError(path, problem, "choose another --pidfile")
+
+
+def _is_open_file(path: str) -> bool:
+    """Whether a path leads into procfs, as /dev/stdout: a link to an open file has no path as its target."""
+    return os.path.realpath(os.path.dirname(path)).startswith("/proc/")
 
 
 def _follow(path: str) -> str:

@@ -67,6 +67,26 @@ class OpenTests(PlantedFilesTestCase):
         self.write()
         self.assertEqual(os.path.getsize(self.secret), len("precious!"))
 
+    @only_root
+    def test_links(self) -> None:
+        """A symbolic link of this user that leads to one of another user is refused; so is a circle."""
+        self.plant_link()
+        planted, self.path = self.path, os.path.join(self.folder, "link")
+        os.symlink(planted, self.path)
+        self.assert_refused("a symbolic link of another user")
+        os.unlink(planted)
+        os.symlink(self.path, planted)
+        self.assert_refused("Too many levels of symbolic links")
+
+    def test_open_file(self) -> None:
+        """The path of an open file, as /dev/stdout, is that file, also if it is a pipe."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        os.symlink(f"/dev/fd/{writing}", self.path)
+        self.write()
+        self.assertEqual(os.read(reading, 9), b"!")
+
     def test_relative_link(self) -> None:
         """A relative symbolic link is one from its own directory."""
         os.symlink("../secret", self.path)
