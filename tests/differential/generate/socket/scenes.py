@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any, Final
 
 from tests.differential.generate.socket.drafts import Scene
 from tests.differential.generate.socket.simple import simple
 from tests.differential.generate.socket.streams import credit, feed, late_stream, stream
-from tests.differential.generate.values import SampleRequest, any_request, any_text, any_value
+from tests.differential.generate.values import any_request, any_text, any_value
 from tests.differential.steps import NAMESPACE
 
 __all__ = ["SIMPLE", "TRUSTED"]
@@ -96,18 +95,12 @@ def bare_gate(scene: Scene) -> None:
         **({"oneway": True} if random.random() < 0.2 else {}),
     )
     for _ in range(random.choice((1, 3))):
-        scene.ask_for(_without_large_reply(random))
+        scene.ask_for(any_request(random))
     if random.random() < 0.4:
         scene.say(path=f"/gate/{scene.gate}b")
-        scene.ask_for(_without_large_reply(random))
+        scene.ask_for(any_request(random))
         scene.open(f"{scene.gate}b")
     scene.open()
-
-
-def _without_large_reply(random: Random) -> SampleRequest:
-    """A request; behind 64 KiB of replies that wait, the one that opens the gate would not be read."""
-    found = any_request(random)
-    return _without_large_reply(random) if found.path.startswith("/large/") else found
 
 
 def cancel(scene: Scene) -> None:
