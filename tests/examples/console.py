@@ -160,12 +160,12 @@ class Console:
 
     def _start(self, step: Step) -> None:
         self._stop()
+        folder = Path(self._run("pwd")[0])
         command = on_free_port(step.command)
         command = command.replace("PYTHONPATH=.", "PYTHONPATH=.:$PYTHONPATH")  # the source is tested
         if command.startswith("twistd -n unixsvc") and not re.search("--config|--no-http|--http", command):
-            # The demo has a port of its own.
-            command += "" if (self.folder / "unixsvc.toml").exists() else f" --http {_HTTP}"
-        self._server = _Server(command, self.folder, self.environment)
+            command += f" --http {_HTTP}" if _has_port(folder / "unixsvc.toml") else ""
+        self._server = _Server(command, folder, self.folder, self.environment)
         self._port = self._server.port()
         if step.output:
             self._server.expect(step.output)
@@ -176,17 +176,26 @@ class Console:
             server.stop()
 
 
-class _Server:
-    """A program that goes on until it is stopped."""
+def _has_port(configuration: Path) -> bool:
+    """Whether the orchestrator listens on a port of its own: that of the demo, or of a project."""
+    return not configuration.exists() or f"tcp:{_PORTS[0]}" in configuration.read_text()
 
-    def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
+
+class _Server:
+    """A program that goes on until it is stopped.
+
+    :param folder: in which it runs.
+    :param notes: the folder for its log.
+    """
+
+    def __init__(self, command: str, folder: Path, notes: Path, environment: dict[str, str]) -> None:
         self._command = command
         self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        path = folder / "notify"
+        path = notes / "notify"
         path.unlink(missing_ok=True)
         self._notified.bind(str(path))
         self._notified.settimeout(0.05)
-        self._log = folder / "server.log"
+        self._log = notes / "server.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 ["bash", "-c", re.sub("(?=twistd)", "exec ", command, count=1)],

@@ -13,6 +13,7 @@ from unixsvc.cli.call import call
 from unixsvc.cli.check import check
 from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.output import describe_error, print_error
+from unixsvc.cli.scaffold.new import new
 from unixsvc.cli.services import ls, routes
 from unixsvc.cli.session import Session, location_options
 from unixsvc.cli.status import status
@@ -42,7 +43,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, ls, routes, status, stub, token, *COMMANDS):
+for _command in (call, check, ls, new, routes, status, stub, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

@@ -1,0 +1,1 @@
+"""``unixsvc new``: projects from templates."""
