@@ -52,7 +52,7 @@ class RotateTests(TokensTestCase):
         self.assertNotEqual(self.token(), old)
         self.assertEqual(len(self.client(old).get("/items")), 201)
         self.assert_no_call_lost(load)
-        self.assertDone("token", "rotate", "--overlap", "0")
+        self.assertDone("token", "rotate", "--overlap", "1h")
         self.assertEqual(len(self.client(old).get("/items")), 201)
         running.signal(15)
         running.wait()
@@ -78,6 +78,15 @@ class RotateTests(TokensTestCase):
         stale.token = None
         self.assertEqual(stale.ask(id=2, path="/items")["detail"], "auth_token is missing")
         self.assertTrue(stale.goaway_received)
+
+    def test_shorter_overlap(self) -> None:
+        """A rotation without an overlap also ends what an earlier one has left valid."""
+        self.start()
+        old = self.token()
+        self.assertDone("token", "rotate", "--overlap", "1h")
+        self.assertTrue(self.answers(old))
+        self.assertDone("token", "rotate", "--overlap", "0")
+        self.assertEqual(self.refused(old), "auth_token is wrong")
 
     def test_changed_file(self) -> None:
         """A token file that another program has replaced is noticed; the control commands go on meanwhile."""

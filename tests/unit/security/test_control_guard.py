@@ -31,7 +31,7 @@ class GuardTestCase(SynchronousTestCase):
         self.guard = ControlGuard(
             found,
             lambda transport: groups,
-            # The answer is also True for processes that are not known (0), and need not be asked for our own.
+            # It is also True for unknown processes (0); the guard decides about our own without it.
             descends=lambda pid, ancestor: pid in (0, OWN_PID, WORKER_PID) and ancestor == OWN_PID,
             uid=lambda: self.uid,
             pid=lambda: OWN_PID,
