@@ -91,7 +91,6 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = "Runs the services of unixsvc.toml, or the demo if there is none."
     optParameters = [
-        ["config", "c", None, "The configuration; default: unixsvc.toml in the current directory."],
         ["socket-dir", None, None, "The socket directory; overrides the configuration."],
         ["log-format", None, None, f"The log format; overrides the configuration: {' or '.join(FORMATS)}."],
     ]
@@ -101,6 +100,7 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         use_utf8()
+        self["config"] = None
         self._http: list[str] = []
         self._folder = os.getcwd()  # a daemon changes the current directory before a reload
 
@@ -124,6 +124,12 @@ class Options(usage.Options):
         http = () if self["no-http"] else tuple(self._http) or None
         return load_settings(self["config"], socket_dir=self["socket-dir"], cwd=self._folder, http=http)
 
+    def opt_config(self, path: str) -> None:
+        """The configuration; default: unixsvc.toml here. Of several, the later override the earlier."""
+        self["config"] = [*(self["config"] or ()), path]
+
+    opt_c = opt_config
+
     def opt_http(self, endpoint: str) -> None:
         """Where to listen for HTTP, as tcp:8080:interface=127.0.0.1; may be repeated."""
         self._http.append(endpoint)
@@ -140,8 +146,8 @@ class Options(usage.Options):
         if self["log-format"] not in (None, *FORMATS):
             raise usage.UsageError(f"--log-format is {' or '.join(FORMATS)}, not {self['log-format']!r}")
         self["settings"] = settings
-        if os.path.exists(settings.source):
-            self["config"] = settings.source  # a reload reads the same file
+        if settings.files:
+            self["config"] = list(settings.files)  # a reload reads the same files
         if self.parent is not None and self.parent["pidfile"] == "twistd.pid":
             # The lock of the socket directory has the same purpose, and no process leaves it behind.
             self.parent["pidfile"] = ""

@@ -8,6 +8,7 @@ reStructuredText                                       meaning
 ``.. code-block:: python``                             executed in the page's namespace
 ``.. code-block:: python``, ``:caption: items.py``     written to that file of the page's folder
 ``.. code-block:: toml``                               read by the settings loader; with a caption written
+``.. code-block:: toml``, ``:caption: a.toml over b``  written to a.toml, read over b.toml
 ``.. code-block:: console``                            commands after ``$``, and what they print
 ``.. code-block:: console``, ``:class: numbers-vary``  the same, but numbers need not be the same
 ``.. code-block:: json``                               is JSON

@@ -153,7 +153,7 @@ class Page:
                 source += '\n[services.example]\napp = "example:app"\n'
             (self._folder / "fragment.toml").write_text(source)
             block = Block(block.language, source, block.line, "fragment.toml")
-        load_settings(_file_of(block.caption))
+        load_settings(_files_of(block.caption)[::-1] or None)
 
     def _run_console(self, block: Block) -> None:
         console = self._shell()
@@ -189,8 +189,12 @@ class Page:
 
 def _file_of(caption: str) -> str:
     """The name of the file in a caption; empty if it names none."""
-    found = re.search(r"[\w./-]+\.(py|toml|json|tac|txt)\b", caption)
-    return found[0] if found else ""
+    return next(iter(_files_of(caption)), "")
+
+
+def _files_of(caption: str) -> list[str]:
+    """The names of the files in a caption: the file, and those that it overrides."""
+    return re.findall(r"[\w./-]+\.(?:py|toml|json|tac|txt)\b", caption)
 
 
 _EVALUATORS: Final[dict[str, Callable[[Page, Block], None]]] = {

@@ -129,7 +129,7 @@ class ConfigurationPage(SynchronousTestCase):
     def test_top(self) -> None:
         """So is each key outside of the tables."""
         tables = {"limits", "security", "services", "http", "log", "control", "tokens"}
-        derived = {"source", "folder"}  # not written, but known from where the file is
+        derived = {"source", "folder", "files"}  # not written, but known from where the files are
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 
 

@@ -72,6 +72,21 @@ class OptionsTests(OptionsTestCase):
         """The configuration is read from the given path."""
         self.assertEqual(list(self.parsed()["settings"].services), ["shop", "till"])
 
+    def test_overlays(self) -> None:
+        """Of several files, the later override the earlier; a reload reads all of them again."""
+        over = Path(self.folder, "over.toml")
+        over.write_text("services.till.workers = 3\n")
+        options = self.parsed("-c", str(over))
+        self.assertEqual(options["settings"].services["till"].workers, 3)
+        self.assertEqual(options["config"], [self.config, str(over)])
+        over.write_text("services.till.workers = 4\n")
+        Path(self.config).write_text(CONFIG + "threads = 2\n")
+        till = options.load().services["till"]
+        self.assertEqual((till.workers, till.threads), (4, 2))
+        over.unlink()
+        error = self.assertRaises(ConfigError, options.load)
+        self.assertEqual(str(error), f"{over}: no such file")
+
     def test_socket_dir(self) -> None:
         """The socket directory of the configuration can be overridden."""
         self.assertEqual(self.parsed()["settings"].socket_dir, os.path.join(self.folder, "run"))

@@ -9,6 +9,7 @@ import click
 
 from unixsvc.cli.output import print_error
 from unixsvc.cli.session import Session, location_options
+from unixsvc.config.loader import Configuration
 from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
@@ -17,21 +18,29 @@ __all__ = ["check"]
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
 @location_options
 @click.pass_obj
-def check(session: Session, file: str | None) -> int:
+def check(session: Session, files: tuple[str, ...]) -> int:
     """Check the configuration and all routes.
 
     No service is started, but applications are imported and controllers are created, as in a worker.
+    """
+    session.config = files or session.config
+    return _check(session.configuration)
+
+
+def _check(configuration: Configuration) -> int:
+    """Check the services of a configuration.
+
+    :returns: the exit code.
     """
     # Late: the other commands load no applications.
     from unixsvc.cli.application_check import check_service
     from unixsvc.orchestrator.worker.import_path import hidden_modules, unsafe_places
     from unixsvc.security.control_guard import find_rules
 
-    session.config = file or session.config
-    settings = session.settings
+    settings = configuration.settings
     problems = 0
     try:
         for name in (CONTROL_SERVICE, *settings.services):
@@ -45,7 +54,7 @@ def check(session: Session, file: str | None) -> int:
             count = check_service(settings, name, service)
         except ConfigError as error:
             table = name if settings.http and name == HTTP_SERVICE else f"services.{name}"
-            print_error(f"{settings.source}: {table}: {error}")
+            print_error(f"{configuration.layers.source_of(table).name}: {table}: {error}")
             problems += 1
         else:
             click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")

@@ -22,8 +22,13 @@ from unixsvc.client.discovery.location import (
     token_for,
 )
 from unixsvc.client.errors import BacklogFull, ServiceUnreachable
-from unixsvc.config.loader import find_socket_dir, load_settings
-from unixsvc.config.settings import CONTROL_SERVICE, Limits, Settings
+from unixsvc.config.loader import (
+    Configuration,
+    find_socket_dir,
+    load_client_settings,
+    load_configuration,
+)
+from unixsvc.config.settings import CONTROL_SERVICE, Limits
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import ConfigError, DeadlineExceeded, Internal, ServiceError, error_from
 from unixsvc.socket_directory import service_names, socket_path
@@ -74,14 +79,14 @@ class Session:
 
     :param client: makes a client of a service at a location, which retries or not.
     :param terminal: True if the output is for a person; None to find out.
-    :ivar config: the configuration file given by ``--config``.
+    :ivar config: the files given by ``--config``; None for the default.
     :ivar socket_dir: the socket directory given by ``--socket-dir``.
     """
 
     def __init__(self, client: ClientFactory = blocking_client, *, terminal: bool | None = None) -> None:
         self._client = client
         self._terminal = terminal
-        self.config: str | None = None
+        self.config: tuple[str, ...] | None = None
         self.socket_dir: str | None = None
 
     @property
@@ -92,12 +97,12 @@ class Session:
         return sys.stdout is not None and sys.stdout.isatty()
 
     @cached_property
-    def settings(self) -> Settings:
-        """The configuration; read on first use, when all options are known.
+    def configuration(self) -> Configuration:
+        """The configuration with the places of its values; read on first use, when all options are known.
 
         :raises ConfigError: if it is wrong.
         """
-        return load_settings(self.config, socket_dir=self.socket_dir)
+        return load_configuration(self.config, socket_dir=self.socket_dir)
 
     @cached_property
     def directory(self) -> str:
@@ -112,10 +117,15 @@ class Session:
     def check_configuration(self) -> None:
         """Check the configuration that has named the socket directory, if nothing runs there.
 
+        Its references may have a value in the environment of the orchestrator alone.
+
         :raises ConfigError: if it is wrong.
         """
+        from unixsvc.config.sources.references import UnresolvedReference  # late: few commands need it
+
         if self.socket_dir is None:
-            load_settings(self.config)
+            with suppress(UnresolvedReference):
+                load_configuration(self.config)
 
     def credentials(self) -> Credentials:
         """The token for calls.
@@ -186,7 +196,7 @@ class Session:
 
     def _credentials(self, running: _ServiceAccess | None) -> Credentials:
         if running is None:
-            return token_for(self.settings)
+            return token_for(load_client_settings(self.config, socket_dir=self.socket_dir))
         return Credentials(running.token, "the token is that of the running orchestrator")
 
     def _ask_orchestrator(self, service: str) -> _ServiceAccess | None:
@@ -204,24 +214,38 @@ class Session:
 
     def _configured_timeout(self, service: str) -> float:
         with suppress(ConfigError):
-            own = self.settings.services.get(service)
-            return (own.limits(self.settings.limits) if own else self.settings.limits).request_timeout
+            settings = self.configuration.settings
+            own = settings.services.get(service)
+            return (own.limits(settings.limits) if own else settings.limits).request_timeout
         return Limits().request_timeout
 
 
 def location_options(command: F) -> F:
     """Add the options ``--config`` and ``--socket-dir`` to a command; they set the :class:`Session`."""
+    config = (
+        "Configuration file [default: ./unixsvc.toml, or the built-in demo]; several: later ones override."
+    )
     for name, metavar, description in (
         ("--socket-dir", "DIR", "Socket directory [default: from the configuration]."),
-        ("--config", "FILE", "Configuration file [default: ./unixsvc.toml, or the built-in demo]."),
+        ("--config", "FILE", config),
     ):  # the last one is the first in the help
         option = click.option(
-            name, metavar=metavar, help=description, callback=_set_on_session, expose_value=False
+            name,
+            metavar=metavar,
+            help=description,
+            multiple=metavar == "FILE",
+            callback=_set_on_session,
+            expose_value=False,
         )
         command = option(command)
     return command
 
 
-def _set_on_session(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
+def _set_on_session(
+    context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...] | None
+) -> None:
+    if isinstance(value, tuple):  # before the command's name, after it, or both
+        session = context.ensure_object(Session)
+        session.config = (*(session.config or ()), *value) or None
+    elif value is not None:
         setattr(context.ensure_object(Session), parameter.name or "", value)

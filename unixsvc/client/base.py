@@ -9,6 +9,7 @@ from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import ServiceLocation
 from unixsvc.client.discovery.service_finder import ServiceFinder
 from unixsvc.client.retry import RetryPolicy
+from unixsvc.config.loader import Files
 from unixsvc.domain.call_options import StreamOptions
 from unixsvc.domain.validation.type_forms import TypeForm
 
@@ -23,6 +24,8 @@ class ClientOptions(TypedDict, total=False):
 
     socket_dir: str | None
     token: str | None
+    config: Files
+    token_file: str | None
     timeout: float
     connections: int
     retry: bool
@@ -52,6 +55,10 @@ class ClientBase(Generic[R, S]):
     :param service: its name.
     :param socket_dir: the socket directory; if None, that of the configuration in the current directory.
     :param token: the token; if None, that of the same configuration.
+    :param config: the file of the configuration, or several of which the later override the earlier, instead
+        of that in the current directory.
+    :param token_file: a file with the token, in place of ``token``. It is read for the first connection, and
+        again after a change.
     :param timeout: for a call without a timeout of its own, in seconds.
     :param connections: the maximum number of connections.
     :param retry: False to retry only while the backlog of the service is full.
@@ -65,12 +72,16 @@ class ClientBase(Generic[R, S]):
         *,
         socket_dir: str | None = None,
         token: str | None = None,
+        config: Files = None,
+        token_file: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         connections: int = 4,
         retry: bool = True,
         location: ServiceLocation | None = None,
     ) -> None:
-        self._finder = ServiceFinder(service, socket_dir, token, location)
+        self._finder = ServiceFinder(
+            service, location, socket_dir=socket_dir, token=token, config=config, token_file=token_file
+        )
         self._timeout = timeout_or_default(timeout, DEFAULT_TIMEOUT)
         self._connection_limit = connections
         self._policy = RetryPolicy(enabled=retry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Final
 
 from unixsvc.config.file import ConfigFile
 from unixsvc.config.http import Cors, Http, parse_listen
@@ -12,13 +13,16 @@ from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
 
-__all__ = ["check_file", "check_http", "check_tokens"]
+__all__ = ["NAME_PATTERN", "check_file", "check_http", "check_tokens"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
-_SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+NAME_PATTERN: Final = "[a-z][a-z0-9_-]{0,62}"
+"""The names of services and tokens."""
+
+_SERVICE_NAME = re.compile(NAME_PATTERN)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

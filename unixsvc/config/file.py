@@ -19,18 +19,21 @@ from unixsvc.config.settings import (
     ServiceOptions,
     ServiceSettings,
 )
+from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.config.types import Seconds
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.formats import DECODED
 from unixsvc.domain.validation.validator import find_field_errors
 from unixsvc.errors import ConfigError
 
-__all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_table", "read_file"]
+__all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_layers", "read_file"]
 
 NO_APP: Final = "unixsvc.routing.app:NOTHING"
 """An application without routes, for a gateway that only mounts services."""
 
 _OPTIONS: Final = "options"
+# The beginning of a message of msgspec that quotes the value.
+_QUOTES: Final = "Invalid enum value"
 _HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
 
 
@@ -66,7 +69,19 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file, with its values as written."""
+    """The whole file, with its values as written.
+
+    :ivar socket_dir: the directory of the sockets; by default that of the environment.
+    :ivar socket_mode: the file mode of the sockets, in octal.
+    :ivar token_file: the file with the shared token, which is created at the first start.
+    :ivar limits: the limits of one worker.
+    :ivar security: access to the services.
+    :ivar services: the services by their names.
+    :ivar http: the HTTP gateway.
+    :ivar log: the log.
+    :ivar control: who may use the control API.
+    :ivar tokens: tokens besides the shared one, by their names.
+    """
 
     socket_dir: str | None = None
     socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
@@ -86,15 +101,16 @@ _TABLES: Final[dict[str, type[Struct]]] = {
 }  # fmt: skip
 
 
-def read_file(path: Path) -> ConfigFile:
+def read_file(path: Path) -> Layer:
     """Read a file.
 
-    :raises ConfigError: naming the file, and the line or the keys that are wrong.
+    :raises ConfigError: naming the file, and the line that is wrong.
     """
     import tomllib  # here, and difflib below: few workers read a file, all of them have this module
 
     try:
-        table = tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
+        text = path.read_text("utf-8-sig")  # some editors begin a file with a byte order mark
+        return Layer(str(path), tomllib.loads(text), text)
     except FileNotFoundError:
         raise ConfigError(str(path), "no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -103,39 +119,40 @@ def read_file(path: Path) -> ConfigFile:
         raise ConfigError(str(path), f"not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(str(path), "is nested too deeply") from None
-    return parse_table(table, str(path))
 
 
-def parse_table(table: dict[str, Any], source: str) -> ConfigFile:
-    """Convert a decoded TOML document.
+def parse_layers(layers: Layers) -> ConfigFile:
+    """Convert the values of all layers.
 
-    :param source: the file, for messages.
-    :raises ConfigError: naming every key that is unknown or has a wrong value.
+    :raises ConfigError: naming every key that is unknown or has a wrong value, and where it is from.
     """
-    errors = find_field_errors(ConfigFile, table, DECODED)
+    errors = find_field_errors(ConfigFile, layers.table, DECODED)
     if errors:
-        raise ConfigError(source, "; ".join(_describe(error) for error in errors))
-    for key, value in table.items():
-        _refuse_nul(value, f"{source}: {key}")
-    return msgspec.convert(table, ConfigFile)
+        raise layers.error((error.field, _describe(error, layers)) for error in errors)
+    for key, value in layers.table.items():
+        _refuse_nul(value, key, layers)
+    return msgspec.convert(layers.table, ConfigFile)
 
 
-def _refuse_nul(value: Any, where: str) -> None:
+def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
     """Refuse NUL characters: no path, name or address can contain one. An application's options may."""
     if isinstance(value, str) and "\0" in value:
+        where = f"{layers.source_of(field).name}: {field}"
         raise ConfigError(where, "contains a NUL character", "remove it")
     if isinstance(value, list):
         for each in value:
-            _refuse_nul(each, where)
+            _refuse_nul(each, field, layers)
     if isinstance(value, dict):
         for key, each in value.items():
-            _refuse_nul(key, where)
+            _refuse_nul(key, field, layers)
             if key != _OPTIONS:
-                _refuse_nul(each, f"{where}.{key}")
+                _refuse_nul(each, f"{field}.{key}", layers)
 
 
-def _describe(error: FieldError) -> str:
+def _describe(error: FieldError, layers: Layers) -> str:
     suggestion = ""
+    if error.message.startswith(_QUOTES) and layers.source_of(error.field).is_outside(error.field):
+        return f"{error.field} has an invalid value"
     if error.message == "is unknown":
         import difflib
 

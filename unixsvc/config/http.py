@@ -47,6 +47,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
     :ivar token: ``private`` for routes that are not public, ``required`` for every request, or ``off``.
     :ivar docs: whether ``/docs`` and ``/openapi.json`` exist.
+    :ivar cors: which pages of other origins may read responses in a browser.
     :ivar header_timeout: maximum time for a request head, from its first byte or the start of the connection,
         in seconds.
     :ivar send_timeout: a client that reads no byte of a response for this time is disconnected, in seconds.

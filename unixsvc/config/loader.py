@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.config.checks import check_file, check_http, check_tokens
-from unixsvc.config.file import NO_APP, ConfigFile, parse_table, read_file
+from unixsvc.config.file import NO_APP, ConfigFile, parse_layers, read_file
 from unixsvc.config.http import Http
-from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings, start_order
+from unixsvc.config.settings import (
+    HTTP_SERVICE,
+    ClientSettings,
+    ServiceSettings,
+    Settings,
+    start_order,
+)
+from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.errors import ConfigError
 
-__all__ = ["FILE_NAME", "default_socket_dir", "find_socket_dir", "load_settings"]
+__all__ = [
+    "FILE_NAME",
+    "Configuration",
+    "Files",
+    "default_socket_dir",
+    "find_socket_dir",
+    "load_client_settings",
+    "load_configuration",
+    "load_settings",
+]
+
+Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
+"""One file, several of which the later override the earlier, or the default."""
 
 FILE_NAME: Final = "unixsvc.toml"
 
@@ -23,6 +43,16 @@ _DEMO: Final[dict[str, Any]] = {  # as decoded from TOML
     "services": {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}},
     "http": {"app": "rest_app:app", "mounts": {"/users": "user:/user"}, "depends_on": ["user"]},
 }
+_DEMO_NAME: Final = "the demo"
+_CLIENT_KEYS: Final = ("socket_dir", "token_file", "security")
+
+
+class Configuration(Struct, frozen=True):
+    """A configuration with the places that its values are from."""
+
+    settings: Settings
+    file: ConfigFile
+    layers: Layers
 
 
 def default_socket_dir(environ: Mapping[str, str], uid: int) -> str:
@@ -39,87 +69,163 @@ def default_socket_dir(environ: Mapping[str, str], uid: int) -> str:
 
 
 def load_settings(
-    path: str | None = None,
+    config: Files = None,
     *,
     socket_dir: str | None = None,
     cwd: str | None = None,
     http: tuple[str, ...] | None = None,
 ) -> Settings:
-    """Read the configuration: the named file, else the one in the current directory, else the demo.
+    """Read the configuration: the named files, else the one in the current directory, else the demo.
 
-    :param socket_dir: overrides the file; relative to the current directory.
+    Environment variables that stand for keys override the files.
+
+    :param config: a file, or several of which the later override the earlier.
+    :param socket_dir: overrides the configuration; relative to the current directory.
     :param cwd: the current directory, if not that of the process.
-    :param http: the addresses of the HTTP gateway instead of those in the file; empty to disable it.
-    :raises ConfigError: naming the file, and the key that is wrong.
+    :param http: the addresses of the HTTP gateway instead of the configured ones; empty to disable it.
+    :raises ConfigError: naming the file or the variable, and the key that is wrong.
     """
-    folder = Path(cwd or os.getcwd())
-    source = _find_file(folder, path)
-    if source is None:
-        # The demo has no folder of its own, so its token is in the socket directory.
-        directory = _choose_socket_dir(folder, socket_dir, None)
-        return _resolve(parse_table(_DEMO, "the demo"), "the demo", Path(directory), directory, http)
-    file = read_file(source)
-    base = source.parent.resolve()
-    directory = _choose_socket_dir(folder, socket_dir, base / file.socket_dir if file.socket_dir else None)
-    return _resolve(file, str(source), base, directory, http)
+    return _load(config, Path(cwd or os.getcwd()), socket_dir, http).settings
 
 
-def find_socket_dir(path: str | None = None, *, socket_dir: str | None = None) -> str:
-    """Find the socket directory as :func:`load_settings` does, also if the rest of the file is wrong.
+def load_configuration(config: Files = None, *, socket_dir: str | None = None) -> Configuration:
+    """Read the configuration as :func:`load_settings` does, and keep where its values are from."""
+    return _load(config, Path.cwd(), socket_dir, None)
+
+
+def _load(
+    config: Files, current: Path, socket_dir: str | None, http: tuple[str, ...] | None
+) -> Configuration:
+    files = _paths(config, current)
+    layers = _read(files, os.environ)
+    file = parse_layers(layers)
+    base, directory = _folders(file.socket_dir, files, current, socket_dir)
+    try:
+        settings = _resolve(file, layers.source, base, directory, http)
+    except ConfigError as error:
+        raise layers.located(error) from None
+    settings = replace(settings, files=tuple(map(str, files)))
+    return Configuration(settings, file, layers)
+
+
+def load_client_settings(
+    config: Files = None, *, socket_dir: str | None = None, variables: bool = True
+) -> ClientSettings:
+    """Read the part of the configuration that clients need.
+
+    The other keys may refer to environment variables that only the orchestrator has.
+
+    :param variables: False if environment variables do not override the files.
+    :raises ConfigError: as :func:`load_settings`.
+    """
+    current = Path.cwd()
+    files = _paths(config, current)
+    layers = _read(files, os.environ, _CLIENT_KEYS, variables=variables)
+    file = parse_layers(layers)
+    base, directory = _folders(file.socket_dir, files, current, socket_dir)
+    return ClientSettings(
+        layers.source, os.path.normpath(directory), str(base / file.token_file), file.security
+    )
+
+
+def find_socket_dir(config: Files = None, *, socket_dir: str | None = None) -> str:
+    """Find the socket directory as :func:`load_settings` does, also if other keys are wrong.
 
     A system that runs can be looked at and managed while its configuration is being changed.
 
     :raises ConfigError: if it cannot be found.
     """
-    folder = Path.cwd()
-    source = _find_file(folder, path)
-    configured = None
-    if source is not None and socket_dir is None and (found := _socket_dir_of(source)):
-        configured = source.parent.resolve() / found
-    return _choose_socket_dir(folder, socket_dir, configured)
+    current = Path.cwd()
+    files = _paths(config, current)
+    if socket_dir is not None:
+        return os.path.normpath(current / socket_dir)
+    from unixsvc.config.sources.damaged import key_at_top  # late: only the command line needs it
+
+    layers = Layers(_source(files))
+    for path in files:
+        found = key_at_top(path, "socket_dir")
+        layers.add(_with_values(Layer(str(path), {} if found is None else {"socket_dir": found}), files))
+    _add_variables(layers, os.environ, ("socket_dir",))
+    found = layers.table.get("socket_dir")
+    if not (found is None or isinstance(found, str)):
+        where = layers.source_of("socket_dir").name
+        raise ConfigError(f"{where}: socket_dir", "is not a string", "correct it, or give --socket-dir")
+    return os.path.normpath(_folders(found, files, current, None)[1])
 
 
-def _find_file(folder: Path, path: str | None) -> Path | None:
-    """The named file, else the one in a folder; None for the demo."""
-    if path is None and not (folder / FILE_NAME).exists():
-        return None
-    return folder / (path or FILE_NAME)
+def _paths(config: Files, current: Path) -> list[Path]:
+    """The files of a configuration; none for the demo."""
+    if config is None:
+        return [current / FILE_NAME] if (current / FILE_NAME).exists() else []
+    return [current / each for each in ([config] if isinstance(config, str | os.PathLike) else config)]
 
 
-def _choose_socket_dir(folder: Path, override: str | None, configured: Path | None) -> str:
-    """The socket directory: an override, relative to a folder, else the configured one, else the default."""
-    fallback = default_socket_dir(os.environ, os.getuid())
-    return os.path.normpath(folder / override if override is not None else configured or fallback)
+def _source(files: Sequence[Path]) -> str:
+    return ", ".join(map(str, files)) or _DEMO_NAME
 
 
-def _socket_dir_of(source: Path) -> str | None:
-    """The key ``socket_dir`` of a file; None if it has none."""
-    # Here, as every worker loads this module, and only the command line needs these.
-    import re
-    import tomllib
+def _read(
+    files: Sequence[Path],
+    environ: Mapping[str, str],
+    keys: Collection[str] | None = None,
+    *,
+    variables: bool = True,
+) -> Layers:
+    """Read all layers.
 
-    remedy = "correct it, or give --socket-dir"
-    try:
-        text = source.read_text("utf-8-sig", "replace")
-    except FileNotFoundError:
-        raise ConfigError(str(source), "no such file", remedy) from None
-    except OSError as error:
-        raise ConfigError(str(source), f"cannot be read: {error}", remedy) from None
-    try:
-        value = tomllib.loads(text).get("socket_dir")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        # The key is at the top. A file without it, as it seems, has the default directory.
-        top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
-        line = re.search(r"^\s*socket_dir\b(.*)", top, re.MULTILINE)
-        if line is None:
-            return None
-        match = re.match(r"\s*=\s*(?:\"([^\"\\]+)\"|'([^']+)')", line[1])
-        if match is None:
-            raise ConfigError(str(source), f"not valid TOML: {error}", remedy) from None
-        return match[1] or match[2]
-    if value is not None and not isinstance(value, str):
-        raise ConfigError(f"{source}: socket_dir", "is not a string", remedy)
-    return value
+    :param keys: the keys at the top that are read, beside unknown ones; None for all.
+    """
+    ignored = set() if keys is None else {*ConfigFile.__struct_fields__} - {*keys}
+    layers = Layers(_source(files))
+    for layer in [read_file(path) for path in files] or [Layer(_DEMO_NAME, _DEMO)]:
+        table = {key: value for key, value in layer.table.items() if key not in ignored}
+        layers.add(_with_values(replace(layer, table=table), files))
+    if variables:
+        _add_variables(layers, environ, keys)
+    return layers
+
+
+def _with_values(layer: Layer, files: Sequence[Path]) -> Layer:
+    """A layer with the values of its references."""
+    if "$" not in layer.text and not any("$" in str(value) for value in layer.table.values()):
+        return layer
+    from unixsvc.config.sources.references import resolve  # late: few files have references
+    from unixsvc.config.sources.secret_files import read_reference
+
+    folder = _folder(files)
+
+    def read(kind: str, place: str) -> str:
+        return read_reference(kind, place, folder, os.environ)
+
+    resolved = resolve(layer.table, ConfigFile, os.environ, read, layer.name)
+    return replace(layer, table=resolved.table, references=resolved.references)
+
+
+def _add_variables(layers: Layers, environ: Mapping[str, str], keys: Collection[str] | None) -> None:
+    from unixsvc.config.sources.environment import add_variables  # late: workers have these settings already
+
+    add_variables(layers, ConfigFile, environ, keys)
+
+
+def _folder(files: Sequence[Path]) -> Path:
+    """The base of relative paths: the folder of the first file, also for the other files."""
+    return files[0].parent.resolve() if files else Path.cwd()
+
+
+def _folders(
+    configured: str | None, files: Sequence[Path], current: Path, override: str | None
+) -> tuple[Path, str]:
+    """The base of relative paths, and the socket directory.
+
+    :param configured: the key ``socket_dir``.
+    :param override: the socket directory instead of the configured one, relative to the current directory.
+    """
+    base = _folder(files)
+    directory = str(base / configured) if configured else default_socket_dir(os.environ, os.getuid())
+    if override is not None:
+        directory = str(current / override)
+    # The demo has no folder of its own, so its token is in the socket directory.
+    return (base if files else Path(directory)), directory
 
 
 def _resolve(
@@ -133,7 +239,7 @@ def _resolve(
     return Settings(
         source=source,
         folder=str(folder),
-        socket_dir=socket_dir,
+        socket_dir=os.path.normpath(socket_dir),
         socket_mode=int(file.socket_mode, 8),
         token_file=str(folder / file.token_file),
         limits=file.limits,

@@ -17,6 +17,7 @@ __all__ = [
     "CONTROL_SERVICE",
     "HTTP_SERVICE",
     "SHARED_TOKEN",
+    "ClientSettings",
     "Limits",
     "Log",
     "NamedToken",
@@ -122,7 +123,8 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     :ivar kill_timeout: maximum time for it to exit after that before it is killed, in seconds.
     :ivar watchdog: a worker whose event loop is blocked for this time is killed, in seconds.
     :ivar start_limit: the service has failed when this number of workers in a row has died early within
-        ``start_interval`` seconds.
+        ``start_interval``.
+    :ivar start_interval: the time in which these workers have died early, in seconds.
     :ivar stable_after: a worker that was ready for this time has not died early, in seconds.
     :ivar max_requests: a worker is recycled after about this number of requests; 0 for never.
     :ivar max_memory: a worker is recycled when its resident memory exceeds this number of bytes; 0 for never.
@@ -206,6 +208,8 @@ class ServiceSettings(ServiceOptions, frozen=True, forbid_unknown_fields=True):
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """The log: the table ``[log]``.
 
+    :ivar format: ``text``, or ``json`` for one JSON object on each line.
+    :ivar level: the lowest level that is logged.
     :ivar file: the log file; if empty, standard output, or ``twistd.log`` for a daemon.
     """
 
@@ -214,11 +218,24 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
 
 
+class ClientSettings(Struct, frozen=True):
+    """The part of a configuration that clients need; every path in it is absolute.
+
+    :ivar source: the files, for messages.
+    """
+
+    source: str
+    socket_dir: str
+    token_file: str
+    security: Security
+
+
 class Settings(Struct, frozen=True):
     """A checked configuration; every path in it is absolute.
 
-    :ivar source: the file, for messages.
-    :ivar folder: the base of relative paths in the file; workers have it last on their import path.
+    :ivar source: the files, for messages.
+    :ivar files: the files; none for the demo.
+    :ivar folder: the base of relative paths; workers have it last on their import path.
     :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
     :ivar http: the keys of ``[http]`` that no other service has.
     :ivar control: who may use the control API.
@@ -237,6 +254,7 @@ class Settings(Struct, frozen=True):
     http: Http | None = None
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
+    files: tuple[str, ...] = ()
 
     @property
     def directory_mode(self) -> int:

@@ -177,3 +177,22 @@ class Check(CommandTestCase):
         self.assertIn("yyy.sock: is", self.run_command("check").err)
         self.configure(*home, "[http]", 'app = "rest_app:app"', f'listen = ["unix:/{"x" * 107}"]')
         self.assertError(self.run_command("check"), 2, "http.listen: /xxx", "is 108 bytes long")
+
+    def test_overlays(self) -> None:
+        """Several files are checked as one configuration; a problem names the file that has the table."""
+        over = self.write("over.toml", '[services.other]\napp = "checked_absent:app"')
+        outcome = self.run_command("check", self.config, over)
+        self.assertEqual((outcome.code, outcome.out), (2, "home: fine, 1 route\n"))
+        self.assertIn(f"unixsvc: {over}: services.other: checked_absent:app", outcome.err)
+        self.assertEqual(self.run_command("check", "--config", over), outcome)  # after the first --config
+
+    def test_unset_reference(self) -> None:
+        """The check needs the variables of the orchestrator; commands that call services do not."""
+        self.configure(
+            'socket_dir = "."', "[services.home]", 'app = "unix_app.home:app"', "user = '${NONE_SUCH}'"
+        )
+        self.assertError(
+            self.run_command("check"), 2, "services.home.user: the environment variable NONE_SUCH is not set"
+        )
+        self.assertEqual(self.run_command("call", "home", "/").code, 0)
+        self.assertEqual(self.run_command("ls").code, 0)

@@ -201,6 +201,7 @@ class AllCommands(CommandTestCase):
             self.assertError(self.run_command(*words), 2, "unixsvc.toml: ", "servces")
             self.configure("this is no TOML")
             self.assertError(self.run_command(*words), 2, "unixsvc.toml: not valid TOML")
+            self.config = ""
             self.assertError(
                 self.run_command("--config", "nowhere.toml", *words), 2, "nowhere.toml: no such file"
             )

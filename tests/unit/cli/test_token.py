@@ -8,7 +8,8 @@ import tomllib
 import msgspec
 
 from tests.unit.cli.command_runner import CommandTestCase, failure, success
-from unixsvc.config.file import parse_table
+from unixsvc.config.file import parse_layers
+from unixsvc.config.sources.layers import Layer, Layers
 
 
 class CreateTests(CommandTestCase):
@@ -20,7 +21,9 @@ class CreateTests(CommandTestCase):
         )  # fmt: skip
         self.assertEqual(outcome.code, 0)
         self.assertRegex(outcome.out, r"\A[0-9a-f]{64}\n\Z")
-        token = parse_table(tomllib.loads(outcome.err), "x").tokens["billing"]
+        layers = Layers("x")
+        layers.add(Layer("x", tomllib.loads(outcome.err)))
+        token = parse_layers(layers).tokens["billing"]
         self.assertEqual(token.sha256, hashlib.sha256(outcome.out.strip().encode()).hexdigest())
         self.assertEqual(token.services, ("home", "user"))
         self.assertEqual(token.routes, ("GET /user/{id:int}", "/"))

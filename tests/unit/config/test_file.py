@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config.file import read_file
+from unixsvc.config.loader import load_settings
 from unixsvc.errors import ConfigError
 
 
@@ -21,14 +21,14 @@ class EncodingTests(SynchronousTestCase):
 
     def test_byte_order_mark(self) -> None:
         """A byte order mark at the beginning, as some editors write it, is skipped."""
-        self.path.write_bytes(b'\xef\xbb\xbfsocket_dir = "r\xc3\xbcn"\n')
-        self.assertEqual(read_file(self.path).socket_dir, "rün")
+        self.path.write_bytes(b'\xef\xbb\xbfsocket_dir = "r\xc3\xbcn"\nservices.home.app = "home:app"\n')
+        self.assertEqual(load_settings(self.path).socket_dir, str(self.path.resolve().parent / "rün"))
 
     def test_other_encodings(self) -> None:
         """Another encoding is an error of one line."""
         for encoding in ("utf-16", "latin-1"):
             self.path.write_text('socket_dir = "rün"\n', encoding)
-            error = self.assertRaises(ConfigError, read_file, self.path)
+            error = self.assertRaises(ConfigError, load_settings, self.path)
             self.assertIn("cannot be read: 'utf-8' codec", str(error))
 
     def test_nul(self) -> None:
@@ -42,7 +42,7 @@ class EncodingTests(SynchronousTestCase):
             ('services.home.environment = {A = "x\\u0000"}', "services.home.environment.A"),
         ):  # fmt: skip
             self.path.write_text(f"{app}{text}\n")
-            error = self.assertRaises(ConfigError, read_file, self.path)
+            error = self.assertRaises(ConfigError, load_settings, self.path)
             self.assertEqual(str(error), f"{self.path}: {where}: contains a NUL character; remove it")
         self.path.write_text(app + 'services.home.options = { separator = "\\u0000" }\n')
-        self.assertEqual(read_file(self.path).services["home"].options, {"separator": "\0"})
+        self.assertEqual(load_settings(self.path).services["home"].options, {"separator": "\0"})

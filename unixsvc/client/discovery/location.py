@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from unixsvc.config.loader import load_settings
-from unixsvc.config.settings import Settings
+from unixsvc.config.loader import Files, load_client_settings
+from unixsvc.config.settings import ClientSettings
 from unixsvc.errors import ConfigError, ServiceError, Unauthorized, error_from
 from unixsvc.security.token_file import external_token, file_version, read_token
 from unixsvc.security.tokens import MISSING, WRONG
@@ -68,17 +68,30 @@ class ServiceLocation(Struct, frozen=True):
         return f"<ServiceLocation {self.socket_dir}>"
 
 
-def find_location(socket_dir: str | None = None, token: str | None = None) -> ServiceLocation:
+def find_location(
+    socket_dir: str | None = None,
+    token: str | None = None,
+    *,
+    config: Files = None,
+    token_file: str | None = None,
+) -> ServiceLocation:
     """Find services as an orchestrator would that was started in the current directory.
 
     :param socket_dir: the socket directory, if it is known.
     :param token: the token, if it is known.
+    :param config: the files of the configuration, if they are known; variables for keys do not override them.
+    :param token_file: the file with the token, if it is known.
     :raises ConfigError: if the configuration is wrong, or the token cannot be read.
     """
-    credentials = external_credentials() if token is None else Credentials(token)
+    if token is not None:
+        credentials: Credentials | None = Credentials(token)
+    elif token_file is not None:
+        credentials = _from_file(os.path.abspath(token_file))
+    else:
+        credentials = external_credentials()
     if socket_dir is not None and credentials is not None:
         return ServiceLocation(socket_dir, credentials)
-    settings = load_settings(socket_dir=socket_dir)
+    settings = load_client_settings(config, socket_dir=socket_dir, variables=config is None)
     return ServiceLocation(settings.socket_dir, credentials or token_for(settings))
 
 
@@ -94,7 +107,7 @@ def external_credentials() -> Credentials | None:
     return Credentials(shared.token, f"the token was read from {shared.origin}", shared.file, version)
 
 
-def token_for(settings: Settings) -> Credentials:
+def token_for(settings: ClientSettings) -> Credentials:
     """The token file of a configuration. It may be missing under ``private``, as public routes need none.
 
     :raises ConfigError: if a token is required and cannot be read.

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import socket
+from typing import TypedDict, Unpack
 
 from unixsvc.client.discovery.connect import connect
 from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
+from unixsvc.config.loader import Files
 
-__all__ = ["ServiceFinder"]
+__all__ = ["LocationOptions", "ServiceFinder"]
+
+
+class LocationOptions(TypedDict, total=False):
+    """What a program knows of the location of services, see :class:`unixsvc.client.base.ClientBase`."""
+
+    socket_dir: str | None
+    token: str | None
+    config: Files
+    token_file: str | None
 
 
 class ServiceFinder:
     """Connects to one service; the configuration is read for the first connection, if it is needed.
 
     :param service: its name.
-    :param socket_dir: the socket directory; if None, that of the configuration in the current directory.
-    :param token: the token; if None, that of the same configuration.
     :param location: the socket directory and the credentials, if they are known already.
+    :param given: what the program knows of them.
+    :raises ValueError: if both a token and its file are given.
     """
 
     def __init__(
-        self, service: str, socket_dir: str | None, token: str | None, location: ServiceLocation | None
+        self, service: str, location: ServiceLocation | None, **given: Unpack[LocationOptions]
     ) -> None:
+        if given.get("token") is not None and given.get("token_file") is not None:
+            raise ValueError("both token and token_file are given; give one of them")
         self._service = service
-        self._given = socket_dir, token
+        self._given = given
         self._location = location
 
     def use_token(self, token: str) -> None:
         """Use another token for new connections."""
-        self._given = self._given[0], token
+        self._given = {**self._given, "token": token}
         if self._location is not None:
             self._location = ServiceLocation(self._location.socket_dir, Credentials(token))
 
@@ -50,5 +63,5 @@ class ServiceFinder:
         :raises unixsvc.errors.ConfigError: if the configuration is wrong, or the token cannot be read.
         """
         if self._location is None:
-            self._location = find_location(*self._given)
+            self._location = find_location(**self._given)
         return self._location

@@ -22,14 +22,17 @@ def initial_environment(
     """The environment of a new worker.
 
     A worker that becomes another user gets few of our variables, as others may be secrets. It adds those of
-    its service when it has dropped its privileges, as some of them name files that are loaded.
+    its service when it has dropped its privileges, as some of them name files that are loaded. Variables for
+    keys of the configuration may be secrets of other services; the orchestrator has read them.
 
     :param ours: the environment of the orchestrator.
     """
+    from unixsvc.config.sources.environment import is_table_variable  # late: workers load this module, too
+
     if privileges.is_other_user:
         environment = {key: ours[key] for key in ours if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
     else:
-        environment = {**ours, **settings.environment}
+        environment = {key: ours[key] for key in ours if not is_table_variable(key)} | settings.environment
     if "PYTHONPATH" in environment:
         environment["PYTHONPATH"] = os.pathsep.join(import_path(environment))
     return environment

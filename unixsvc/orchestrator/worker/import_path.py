@@ -29,10 +29,10 @@ def unsafe_places(settings: Settings, path: Sequence[str], euid: int) -> list[st
     if euid != 0:
         return []
     found: dict[str, str] = {}  # by the reason, as one place is often unsafe for several purposes
-    if os.path.exists(settings.source):
-        for reason in _changed_by_others(settings.source, {0}):
+    for file in filter(os.path.exists, settings.files):
+        for reason in _changed_by_others(file, {0}):
             problem = "who could replace it and become root at the next start or reload"
-            found[reason] = f"{settings.source}: {reason}, {problem}; let only root write there"
+            found.setdefault(reason, f"{file}: {reason}, {problem}; let only root write there")
     for place in path:
         for reason in _changed_by_others(place, {0}):
             problem = "who could run code as root, as it is on the import path"

@@ -11,9 +11,13 @@ from typing import Annotated
 from msgspec import Meta, Raw, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.client.aio.client import Client as AioClient
+from unixsvc.client.blocking.client import Client as BlockingClient
 from unixsvc.client.calls import make_call, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials, find_location
+from unixsvc.client.discovery.service_finder import ServiceFinder
+from unixsvc.client.twisted.client import Client as TwistedClient
 from unixsvc.errors import BadGateway, ConfigError, Forbidden, Unauthorized
 from unixsvc.security.token_file import write_private
 
@@ -67,6 +71,66 @@ class LocationTests(SynchronousTestCase):
         location = find_location("/somewhere")
         self.assertEqual((location.socket_dir, location.token), ("/somewhere", other))
         self.assertIn("read from the environment variable UNIXSVC_TOKEN", self.message(location.credentials))
+
+    def test_config(self) -> None:
+        """With files that the program names, those of the current directory and variables do not count."""
+        self.write_token()
+        os.makedirs("etc")
+        Path("etc/a.toml").write_text(f'socket_dir = "run"\ntoken_file = "../token"\n{_SERVICE}')
+        Path("etc/b.toml").write_text('services.home.app = "${NONE_SUCH}"\nsocket_dir = "other"\n')
+        Path("unixsvc.toml").write_text("nonsense")
+        self.patch(os, "environ", os.environ | {"UNIXSVC_SOCKET_DIR": "/nowhere"})
+        for config, directory in (
+            ("etc/a.toml", "run"),
+            (Path("etc/a.toml"), "run"),
+            (["etc/a.toml", "etc/b.toml"], "other"),
+        ):
+            location = find_location(config=config)
+            self.assertEqual(location.socket_dir, os.path.join(self.folder, "etc", directory))
+            self.assertEqual(location.token, TOKEN)
+        self.assertEqual(find_location("/somewhere", config="etc/a.toml").socket_dir, "/somewhere")
+
+    def test_variables(self) -> None:
+        """Without them, variables that stand for keys count, as for an orchestrator started here."""
+        self.write_token()
+        self.patch(os, "environ", os.environ | {"UNIXSVC_SOCKET_DIR": "/srv/run"})
+        self.assertEqual(find_location().socket_dir, "/srv/run")
+
+    def test_token_file(self) -> None:
+        """A token file that the program names comes before all other tokens, and is read again."""
+        self.write_token()
+        self.patch(os, "environ", os.environ | {"UNIXSVC_TOKEN": "cd" * 32})
+        location = find_location("/somewhere", token_file="token")
+        path = os.path.join(self.folder, "token")
+        self.assertEqual((location.socket_dir, location.token), ("/somewhere", TOKEN))
+        self.assertEqual(location.credentials.file, path)
+        self.assertEqual(find_location(token_file="token").socket_dir, os.path.join(self.folder, "run"))
+        self.assertIn(f"the token was read from {path}", self.message(location.credentials))
+        write_private(path, "ef" * 32)
+        self.assertEqual(location.credentials.refreshed().token, "ef" * 32)
+        os.unlink(path)
+        error = self.assertRaises(ConfigError, find_location, "/somewhere", token_file="token")
+        self.assertIn(f"{path}: there is no token", str(error))
+
+    def test_two_tokens(self) -> None:
+        """A token and a token file together are a mistake of the program."""
+        self.assertRaises(ValueError, ServiceFinder, "home", None, token="t", token_file="token")
+
+    def test_use_token(self) -> None:
+        """Another token replaces the token file."""
+        finder = ServiceFinder("home", None, socket_dir="/somewhere", token_file="none")
+        finder.use_token("t")
+        self.assertEqual(finder.find().token, "t")
+
+    def test_clients(self) -> None:
+        """All three clients take the configuration and the token file."""
+        self.write_token()
+        Path("other.toml").write_text('socket_dir = "other"\n')
+        for kind in (AioClient, BlockingClient, TwistedClient):
+            client = kind("home", config="other.toml", token_file="token")
+            location = client._finder.find()
+            expected = (os.path.join(self.folder, "other"), TOKEN)
+            self.assertEqual((location.socket_dir, location.token), expected)
 
     def test_credential(self) -> None:
         """So does a credential of systemd, which is read again when it has changed."""

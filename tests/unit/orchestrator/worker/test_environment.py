@@ -28,6 +28,16 @@ class EnvironmentTests(SynchronousTestCase):
         for privileges in Privileges(), Privileges(uid=0, gid=0), Privileges(gid=7):
             self.assertEqual(initial_environment(OURS, SETTINGS, privileges), expected)
 
+    def test_variables_for_keys(self) -> None:
+        """Variables for keys in tables, which may be secrets of other services, are not passed on."""
+        ours = {
+            "UNIXSVC_SERVICES__BANK__OPTIONS__PASSWORD": "x",
+            "UNIXSVC_TOKEN": "y",
+            "UNIXSVC_SOCKET_DIR": "/s",
+        }
+        found = initial_environment(ours, ServiceSettings("home:app"), Privileges())
+        self.assertEqual(found, {"UNIXSVC_TOKEN": "y", "UNIXSVC_SOCKET_DIR": "/s"})
+
     def test_other_user(self) -> None:
         """A worker of another user gets what the interpreter needs, and nothing of its service yet."""
         found = initial_environment(OURS, SETTINGS, Privileges(uid=7, gid=7))
