@@ -27,6 +27,8 @@ REASONS: Final = {
     "cli.token": "the command line; bounded",
     "config.checks": _CONFIGURED,
     "config.http": _CONFIGURED,
+    "config.effective": _CONFIGURED,
+    "config.schema": "the docstrings of this framework",
     "config.sources.damaged": _CONFIGURED,
     "config.sources.layers": _DIGITS,
     "config.sources.references": _CONFIGURED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -14,20 +15,46 @@ from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
-__all__ = ["check"]
+__all__ = ["check", "schema"]
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--show", is_flag=True, help="Print the effective configuration, and where its values are from."
+)
 @location_options
 @click.pass_obj
-def check(session: Session, files: tuple[str, ...]) -> int:
+def check(session: Session, files: tuple[str, ...], show: bool) -> int:
     """Check the configuration and all routes.
 
     No service is started, but applications are imported and controllers are created, as in a worker.
     """
     session.config = files or session.config
+    if show:
+        _show(session)
+        return 0
     return _check(session.configuration)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of unixsvc.toml, for editors."""
+    from unixsvc.config.schema import file_schema  # late: only this command needs it
+
+    click.echo(json.dumps(file_schema(), indent=2, ensure_ascii=False))
+
+
+def _show(session: Session) -> None:
+    from unixsvc.config.effective import effective_toml  # late: only this option needs it
+    from unixsvc.security.token_file import external_token
+
+    overrides = {} if session.socket_dir is None else {"socket_dir": "--socket-dir"}
+    text = effective_toml(session.configuration, os.getcwd(), overrides)
+    shared = external_token(os.environ)
+    if shared is not None:
+        click.echo(f"# The shared token is from {shared.origin}; token_file is not read.")
+    click.echo(text, nl=False)
 
 
 def _check(configuration: Configuration) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tomllib
 
-from tests.unit.cli.command_runner import CommandTestCase
+from tests.unit.cli.command_runner import TOKEN, CommandTestCase
 
 
 class Check(CommandTestCase):
@@ -185,6 +187,37 @@ class Check(CommandTestCase):
         self.assertEqual((outcome.code, outcome.out), (2, "home: fine, 1 route\n"))
         self.assertIn(f"unixsvc: {over}: services.other: checked_absent:app", outcome.err)
         self.assertEqual(self.run_command("check", "--config", over), outcome)  # after the first --config
+
+    def test_show(self) -> None:
+        """``--show`` prints the configuration with the origins of its values, and imports nothing."""
+        self.configure("[services.home]", 'app = "checked_absent:app"', "options = { password = 'hunter2' }")
+        outcome = self.run_command("check", "--show", "--socket-dir", "run")
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+        self.assertRegex(outcome.out, r'\Asocket_dir = "/.*/run"  # --socket-dir\n')
+        self.assertIn(f'app = "checked_absent:app"  # {self.config}:2\n', outcome.out)
+        self.assertIn(f'password = "***"  # {self.config}:3\n', outcome.out)
+        self.assertNotIn("hunter2", outcome.out)
+        tomllib.loads(outcome.out)
+
+    def test_show_token(self) -> None:
+        """It says where the shared token is from if that is not the file."""
+        self.patch(os, "environ", os.environ | {"UNIXSVC_TOKEN": TOKEN})
+        outcome = self.run_command("check", "--show")
+        line = "# The shared token is from the environment variable UNIXSVC_TOKEN; token_file is not read.\n"
+        self.assertTrue(outcome.out.startswith(line), outcome.out)
+        self.assertNotIn(TOKEN, outcome.out)
+
+    def test_show_wrong(self) -> None:
+        """A wrong configuration is the same error as without it."""
+        self.configure("[services.home]", 'app = "a:b"', "worker = 3")
+        self.assertError(self.run_command("check", "--show"), 2, "services.home.worker is unknown")
+
+    def test_schema(self) -> None:
+        """``unixsvc schema`` prints the JSON Schema, without a configuration."""
+        self.config = ""
+        outcome = self.run_command("schema")
+        self.assertEqual((outcome.code, outcome.err), (0, ""))
+        self.assertEqual(json.loads(outcome.out)["title"], "unixsvc.toml")
 
     def test_unset_reference(self) -> None:
         """The check needs the variables of the orchestrator; commands that call services do not."""
