@@ -41,7 +41,7 @@ from unixsvc.orchestrator.signals import (
 )
 from unixsvc.orchestrator.systemd.activation import Activation, restore, take
 from unixsvc.orchestrator.systemd.service import SystemdService
-from unixsvc.planted_files import check_pidfile
+from unixsvc.safe_open import check_pidfile
 from unixsvc.telemetry.limited_logger import report_suppressed
 from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
 from unixsvc.telemetry.log_record import FORMATS

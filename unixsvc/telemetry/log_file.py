@@ -7,7 +7,7 @@ import os
 import select
 from typing import Final, Protocol
 
-from unixsvc.planted_files import open_for_writing
+from unixsvc.safe_open import open_for_writing
 
 __all__ = ["AppendedFile", "LogOutput", "OutputDescriptor"]
 

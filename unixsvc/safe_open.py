@@ -1,4 +1,4 @@
-"""Files that another user may have put where this process writes, to make it write elsewhere."""
+"""Opens files that another user may have put there, to have others overwritten: as Postfix's safe_open(3)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from unittest import skipIf
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
-from unixsvc.planted_files import check_pidfile, open_for_writing
+from unixsvc.safe_open import check_pidfile, open_for_writing
 
 NOBODY = 65534
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
