@@ -46,6 +46,7 @@ class Installed(TestCase):
         self.assertEqual(ours, ["twisted/plugins/unixsvc_plugin.py"])
         for name in [
             "unixsvc/py.typed",
+            "unixsvc/cli/scaffold/templates/http/port.tmpl",
             "unix_app/user/sqlite.py",
             "unixsvc/orchestrator/worker/__main__.py",
         ]:

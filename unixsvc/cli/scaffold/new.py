@@ -19,10 +19,16 @@ def new(name: str, http: bool) -> None:
     It is one service, with a store in an SQLite file, tests, and what it needs to run in production.
     """
     # Late: only this command needs them.
+    from importlib import metadata
+
     from unixsvc.cli.scaffold.names import ProjectName
     from unixsvc.cli.scaffold.project import create_project, project_files
 
     project = ProjectName.parse(name, sys.path)
-    files = project_files(project, http=http)
+    try:
+        version = metadata.version("unixsvc")
+    except metadata.PackageNotFoundError:
+        version = ""
+    files = project_files(project, http=http, version=version)
     create_project(Path(project.folder), files)
     click.echo(f"created {name} with {len(files)} files; {name}/README.md explains them")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -45,16 +45,17 @@ _HTTP_PARTS: Final = ("development", "option", "port", "production", "publish", 
 _IN_USE: Final = (errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY)
 
 
-def project_files(name: ProjectName, *, http: bool) -> dict[str, str]:
+def project_files(name: ProjectName, *, http: bool, version: str) -> dict[str, str]:
     """The texts of all files of a project, by their paths.
 
     :param http: whether it has the HTTP gateway.
+    :param version: the version of unixsvc, which is the oldest that the project accepts; empty if unknown.
     """
     values = {
         "name": name.service,
         "package": name.package,
         "title": name.title,
-        "requirement": _requirement(),
+        "requirement": "unixsvc>=" + ".".join(version.split(".")[:2]) if version else "unixsvc",
     }
     parts = {
         f"http_{part}": _filled(f"http/{part}", values).removesuffix("\n") if http else ""
@@ -100,12 +101,3 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 def _filled(template: str, values: Mapping[str, str]) -> str:
     text = resources.files("unixsvc.cli.scaffold").joinpath(f"templates/{template}.tmpl").read_text("utf-8")
     return Template(text).substitute(values)
-
-
-def _requirement() -> str:
-    """The requirement of this version of unixsvc, or a later one."""
-    try:
-        major, minor, *_ = metadata.version("unixsvc").split(".")
-    except metadata.PackageNotFoundError:
-        return "unixsvc"
-    return f"unixsvc>={major}.{minor}"

@@ -26,6 +26,13 @@ class NewTests(CommandTestCase):
         self.assertTrue(Path("MyStore/my_store/sqlite.py").is_file())
         self.assertNotIn("[http]", Path("MyStore/unixsvc.toml").read_text())
 
+    def test_requirement(self) -> None:
+        """The project needs the installed version of unixsvc, as far as that is known."""
+        self.run_command("new", "store")
+        version = self.run_command("--version").out.strip()
+        needed = f"unixsvc>={'.'.join(version.split('.')[:2])}" if version[0].isdigit() else "unixsvc"
+        self.assertIn(f'"{needed}"', Path("store", "pyproject.toml").read_text())
+
     def test_http(self) -> None:
         """With --http it has the gateway."""
         self.run_command("new", "store", "--http")

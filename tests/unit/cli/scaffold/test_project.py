@@ -32,7 +32,7 @@ class ProjectTestCase(SynchronousTestCase):
         parent = Path(self.mktemp())
         parent.mkdir()
         folder = parent.resolve() / NAME.folder
-        create_project(folder, project_files(NAME, http=http))
+        create_project(folder, project_files(NAME, http=http, version=""))
         sys.path.append(str(folder))
         self.addCleanup(self.forget, str(folder))
         return folder
@@ -48,14 +48,14 @@ class TextsTests(ProjectTestCase):
     def test_placeholders(self) -> None:
         """No placeholder is left, except for variables of the shell, of Docker and of the CI."""
         for http in (False, True):
-            for path, text in project_files(NAME, http=http).items():
+            for path, text in project_files(NAME, http=http, version="").items():
                 left = set(re.findall(r"\$[A-Za-z{(]\w*", path + text))
                 self.assertLessEqual(left, {"$PATH", "${PYTHON", "${", "$(unixsvc"}, path)
 
     def test_every_template(self) -> None:
         """Each template is used by a project with HTTP."""
         folder = Path(str(sys.modules[project_files.__module__].__file__)).with_name("templates")
-        files, parts = project_files(NAME, http=True), list(folder.glob("http/*"))
+        files, parts = project_files(NAME, http=True, version=""), list(folder.glob("http/*"))
         self.assertEqual(len(list(folder.rglob("*.tmpl"))), len(files) + len(parts))
         for part in parts:
             text = Template(part.read_text("utf-8")).substitute(name=NAME.service).strip()
@@ -64,7 +64,7 @@ class TextsTests(ProjectTestCase):
     def test_python(self) -> None:
         """Every module compiles, also under the longest name, and no line is too long for ruff."""
         for name in (NAME, LONGEST):
-            files = project_files(name, http=True)
+            files = project_files(name, http=True, version="")
             width = tomllib.loads(files["pyproject.toml"])["tool"]["ruff"]["line-length"]
             for path, text in files.items():
                 if path.endswith(".py"):
@@ -74,20 +74,22 @@ class TextsTests(ProjectTestCase):
     def test_layout(self) -> None:
         """Each file ends with one line end, and has no blank lines at its ends or at the ends of lines."""
         for http in (False, True):
-            for path, text in project_files(NAME, http=http).items():
+            for path, text in project_files(NAME, http=http, version="").items():
                 if not path.endswith("py.typed"):
                     self.assertEqual(text.strip() + "\n", text, path)
                 self.assertNotRegex(text, r" \n|\n\n\n\n|[^\S\n]\Z", path)
 
     def test_metadata(self) -> None:
-        """The project is a distribution of the service's name, with the version of unixsvc that it needs."""
-        project = tomllib.loads(project_files(NAME, http=False)["pyproject.toml"])["project"]
-        self.assertEqual(project["name"], "scaffold-sample")
-        self.assertTrue(any(each.startswith("unixsvc") for each in project["dependencies"]))
+        """The project is a distribution of the service's name, and needs unixsvc from this version on."""
+        for version, needed in (("1.4.2", "unixsvc>=1.4"), ("0.3.dev1+x", "unixsvc>=0.3"), ("", "unixsvc")):
+            files = project_files(NAME, http=False, version=version)
+            project = tomllib.loads(files["pyproject.toml"])["project"]
+            self.assertEqual(project["name"], "scaffold-sample")
+            self.assertIn(needed, project["dependencies"])
 
     def test_unit(self) -> None:
         """The unit has one value for each key, and the paths of the configuration for production."""
-        files = project_files(NAME, http=False)
+        files = project_files(NAME, http=False, version="")
         unit = configparser.ConfigParser(interpolation=None)
         unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
         unit.read_string(files["deploy/scaffold-sample.service"])
