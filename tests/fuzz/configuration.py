@@ -13,19 +13,29 @@ from hypothesis import strategies as st
 
 from tests.fuzz.strategies import NASTY, TEXT, damaged
 from tests.fuzz.target import Crash, Target
+from unixsvc.config.effective import effective_toml
 from unixsvc.config.file import ConfigFile, HttpTable
-from unixsvc.config.loader import load_settings
+from unixsvc.config.loader import load_configuration, load_settings
 from unixsvc.config.settings import Limits, ServiceSettings
 from unixsvc.errors import ConfigError
 
 __all__ = ["CONFIGURATION"]
 
+_REFERENCES: Final = st.lists(
+    st.sampled_from(
+        ["${", "}", "$", "$$", ":-", "file:", "credential:", "HOME", "NONE_SUCH", "unixsvc.toml", "x", "7"]
+    ),
+    min_size=1,
+    max_size=6,
+).map("".join)
+_STRINGS: Final = TEXT | TEXT | TEXT | _REFERENCES
 _LONGEST_LINE: Final = 2000  # characters of a message about an error
 _VALUES = st.one_of(
     st.booleans(),
     st.integers(-(2**70), 2**70),
     st.floats(),
     TEXT,
+    _REFERENCES,
     st.sampled_from(
         ["off", "required", "auto", "process", "0770", "tcp:80", "unix:/x", "a:b", "items:app", "nobody"]
     ),
@@ -37,8 +47,8 @@ _VALUES = st.one_of(
 
 _PLAUSIBLE: Final[dict[type, st.SearchStrategy[Any]]] = {
     bool: st.booleans(), int: st.integers(0, 200), float: st.integers(0, 200) | st.floats(0, 100),
-    str: TEXT | st.sampled_from(["off", "required", "0770"]), tuple: st.lists(TEXT, max_size=2),
-    dict: st.dictionaries(TEXT, TEXT, max_size=2),
+    str: _STRINGS | st.sampled_from(["off", "required", "0770"]), tuple: st.lists(TEXT, max_size=2),
+    dict: st.dictionaries(TEXT, _STRINGS, max_size=2),
 }  # fmt: skip
 """Values for the type of a key's default."""
 
@@ -99,11 +109,17 @@ def _run(case: bytes) -> Mapping[str, int]:
         path = Path(folder, "unixsvc.toml")
         path.write_bytes(case)
         try:
-            load_settings(str(path))
+            found = load_configuration(str(path))
         except ConfigError as error:
             if "\n" in str(error) or len(str(error)) > _LONGEST_LINE:
                 raise Crash(f"no line for people: {error}") from None
             return {"refused": 1}
+        shown = effective_toml(found)
+        path.write_text(shown)
+        try:
+            load_settings(str(path))
+        except ConfigError as error:
+            raise Crash(f"check --show prints an invalid configuration: {error}\n{shown}") from None
     return {"loaded": 1}
 
 
