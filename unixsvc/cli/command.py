@@ -11,6 +11,7 @@ import click
 
 from unixsvc.cli.call import call
 from unixsvc.cli.check import check, schema
+from unixsvc.cli.health.command import health
 from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.output import describe_error, print_error
 from unixsvc.cli.scaffold.new import new
@@ -43,7 +44,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, ls, new, routes, schema, status, stub, token, *COMMANDS):
+for _command in (call, check, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

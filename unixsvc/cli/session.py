@@ -135,6 +135,10 @@ class Session:
         running = None if (external := external_credentials()) else self._ask_orchestrator("")
         return external or self._credentials(running)
 
+    def client(self, service: str, credentials: Credentials) -> RequestClient:
+        """Make a client of one service, which does not retry."""
+        return self._client(service, ServiceLocation(self.directory, credentials), False)
+
     def request(
         self,
         service: str,

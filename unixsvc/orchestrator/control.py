@@ -38,11 +38,15 @@ class ServiceEntry(Struct, frozen=True):
     """A configured service.
 
     :ivar app: its application, as configured.
+    :ivar handler: its request handler, as configured.
+    :ivar listen: where it listens, as URLs or ``unix:`` and a path; empty while it is stopped.
     """
 
     name: str
     app: str
     status: str
+    handler: str
+    listen: tuple[str, ...]
 
 
 class Control:
@@ -58,7 +62,10 @@ class Control:
     async def services(self) -> list[ServiceEntry]:
         """The configured services."""
         status = await self._orchestrator.status()
-        return [ServiceEntry(name, service.app, service.status) for name, service in status.items()]
+        return [
+            ServiceEntry(name, service.app, service.status, service.handler, service.listen)
+            for name, service in status.items()
+        ]
 
     async def reload(self, service: str = "") -> None:
         """Read the configuration and replace the workers; the reply is sent when the new ones serve."""

@@ -207,7 +207,7 @@ class ServiceManager:
         """The status of every service, with reports that are at most about a second old."""
         await self._refresh()
         return {
-            name: describe(self._settings[name].app, pool.stats(), stopping=stopping)
+            name: describe(self._settings[name], pool.stats(), stopping=stopping)
             for name, pool in self._pools.items()
         }
 

@@ -8,6 +8,7 @@ from operator import add
 import psutil
 from msgspec import Struct, field
 
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot
 
@@ -37,12 +38,14 @@ class PoolSnapshot(Struct, frozen=True):
     :ivar ended: the counters of workers that have ended.
     :ivar state: the state of the service; empty if it follows from its workers.
     :ivar problem: the last failure; empty once all workers are ready again.
+    :ivar listen: where its sockets listen; empty while they are closed.
     """
 
     workers: list[WorkerSnapshot]
     ended: MetricsSnapshot = MetricsSnapshot()
     state: str = ""
     problem: str = ""
+    listen: tuple[str, ...] = ()
 
 
 class Latency(Struct, frozen=True):
@@ -77,6 +80,8 @@ class ServiceStatus(Struct, frozen=True):
 
     :ivar services: the clients that its workers have of other services, by name.
     :ivar wrong_tokens: the number of wrong tokens that clients have sent.
+    :ivar handler: its request handler, as configured.
+    :ivar listen: where it listens.
     """
 
     pid: int | None
@@ -91,12 +96,13 @@ class ServiceStatus(Struct, frozen=True):
     problem: str
     services: dict[str, ClientStats]
     wrong_tokens: int
+    handler: str
+    listen: tuple[str, ...]
 
 
-def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
+def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
     """Add up the statistics of a service.
 
-    :param app: its application, as configured.
     :param stopping: whether the orchestrator stops.
     """
     workers = stats.workers
@@ -106,7 +112,7 @@ def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
         pid=oldest.pid if oldest else None,
         uptime=oldest.uptime if oldest else 0.0,
         status="stopping" if stopping else stats.state or _state_of(workers),
-        app=app,
+        app=settings.app,
         requests=total.requests,
         errors=total.errors,
         average=total.seconds / total.requests if total.requests else 0.0,
@@ -115,6 +121,8 @@ def describe(app: str, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
         problem=stats.problem,
         services=total.services or {},
         wrong_tokens=total.wrong_tokens,
+        handler=settings.handler,
+        listen=stats.listen,
     )
 
 

@@ -90,7 +90,13 @@ class FakeOrchestrator:
     async def status(self) -> dict[str, ServiceStatus]:
         """One service with one worker."""
         worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(MetricsSnapshot(requests=3)), 4)
-        return {"home": describe("home:app", PoolSnapshot([worker], problem="no disk"), stopping=False)}
+        return {
+            "home": describe(
+                ServiceSettings("home:app"),
+                PoolSnapshot([worker], problem="no disk", listen=("unix:/run/s",)),
+                stopping=False,
+            )
+        }
 
     def healthy(self) -> bool:
         """Its worker is ready."""
@@ -147,8 +153,10 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(status["workers"][0]["generation"], 4)
 
     def test_services(self) -> None:
-        """The configured services are listed."""
-        expected = [{"name": "home", "app": "home:app", "status": "ready"}]
+        """The configured services are listed, with where they listen."""
+        handler = "unixsvc.server.handler:SocketRequestHandler"
+        entry = {"name": "home", "app": "home:app", "status": "ready", "handler": handler}
+        expected = [{**entry, "listen": ["unix:/run/s"]}]
         self.assertEqual(self.successResultOf(self.service.get("/services")), expected)
 
     def test_operations(self) -> None:

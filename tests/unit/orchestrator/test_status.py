@@ -7,6 +7,7 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetrics
@@ -34,7 +35,7 @@ def described(
     *workers: WorkerSnapshot, ended: MetricsSnapshot = NOTHING, stopping: bool = False
 ) -> ServiceStatus:
     """The status of a service with these workers."""
-    return describe("home:app", PoolSnapshot(list(workers), ended), stopping=stopping)
+    return describe(ServiceSettings("home:app"), PoolSnapshot(list(workers), ended), stopping=stopping)
 
 
 class DescribeTests(SynchronousTestCase):
@@ -46,7 +47,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens",
+            "wrong_tokens handler listen",
         )
         keys = "pid status uptime requests errors connections rss generation services"
         self.assertEqual(" ".join(found["workers"][0]), keys)
@@ -101,8 +102,8 @@ class DescribeTests(SynchronousTestCase):
         """The state of the pool takes precedence over its workers, but not over a stop."""
         for state in "waiting", "stopping", "stopped", "failed":
             stats = PoolSnapshot([worker()], state=state)
-            self.assertEqual(describe("home:app", stats, stopping=False).status, state)
-            self.assertEqual(describe("home:app", stats, stopping=True).status, "stopping")
+            self.assertEqual(describe(ServiceSettings("home:app"), stats, stopping=False).status, state)
+            self.assertEqual(describe(ServiceSettings("home:app"), stats, stopping=True).status, "stopping")
 
     def test_wrong_tokens(self) -> None:
         """Wrong tokens are added up, also those of workers that have ended."""
@@ -112,7 +113,7 @@ class DescribeTests(SynchronousTestCase):
     def test_problem(self) -> None:
         """The last problem is in the status."""
         stats = PoolSnapshot([worker()], problem="no disk")
-        self.assertEqual(describe("home:app", stats, stopping=False).problem, "no disk")
+        self.assertEqual(describe(ServiceSettings("home:app"), stats, stopping=False).problem, "no disk")
         self.assertEqual(described(worker()).problem, "")
 
     def test_generation(self) -> None:

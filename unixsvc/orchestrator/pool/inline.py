@@ -122,7 +122,8 @@ class InlinePool(ListeningPool):
             return PoolSnapshot([], state=state, problem=self._problem)
         phase = "draining" if self._stopped is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
-        return PoolSnapshot([WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())])
+        worker = WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())
+        return PoolSnapshot([worker], listen=self._listener.addresses())
 
     def refresh(self) -> Deferred[None]:
         """Do nothing: the statistics of this process are always current."""

@@ -115,7 +115,8 @@ class Pool(ListeningPool):
         now = self._reactor.seconds()
         records = sorted(self._workers.records, key=lambda each: (each.process.slot, each.number))
         problem = self._rollout.problem or self._problem
-        return PoolSnapshot([record.stats(now) for record in records], self._ended, self._state(), problem)
+        workers, listen = [record.stats(now) for record in records], self._listener.addresses()
+        return PoolSnapshot(workers, self._ended, self._state(), problem, listen)
 
     def refresh(self) -> Deferred[None]:
         """Request new reports from the workers; fires when all are there, or after a second."""

@@ -48,8 +48,7 @@ class HttpListener:
         except ConfigError:
             self.close()
             raise
-        where = [_bound_to(*pair) for pair in zip(self._addresses, self._sockets, strict=True)]
-        _log.info("listens on {where}", where=", ".join(where))
+        _log.info("listens on {where}", where=", ".join(self.addresses()))
 
     def rebind(self) -> bool:
         """Bind the paths again that were removed.
@@ -77,6 +76,12 @@ class HttpListener:
         if not self._sockets:
             raise ValueError("the listener is not open")
         return tuple(listening.fileno() for listening in self._sockets)
+
+    def addresses(self) -> tuple[str, ...]:
+        """Where the sockets listen, with the ports that the kernel has chosen."""
+        if not self._sockets:
+            return ()
+        return tuple(_bound_to(*pair) for pair in zip(self._addresses, self._sockets, strict=True))
 
     def _open(self, index: int, address: Listen) -> socket.socket:
         backlog = address.backlog or self._backlog

@@ -28,3 +28,6 @@ class IListener(Interface):
 
     def descriptors() -> tuple[int, ...]:
         """The file descriptors of the open sockets, for the workers."""
+
+    def addresses() -> tuple[str, ...]:
+        """Where the open sockets listen, as URLs or ``unix:`` and a path; empty while they are closed."""

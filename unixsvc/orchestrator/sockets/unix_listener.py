@@ -87,3 +87,7 @@ class UnixListener:
         if self._bound is None:
             raise ValueError(f"{self._path} is not open")
         return (self._bound.socket.fileno(),)
+
+    def addresses(self) -> tuple[str, ...]:
+        """The path, while the socket is open."""
+        return () if self._passed is None and self._bound is None else (f"unix:{self._path}",)

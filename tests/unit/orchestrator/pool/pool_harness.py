@@ -76,6 +76,10 @@ class MemoryListener:
             raise ValueError("it is not open")
         return (self._descriptor,)
 
+    def addresses(self) -> tuple[str, ...]:
+        """One address, while it is open."""
+        return ("unix:/door",) if self.is_open else ()
+
 
 class MemoryCounts:
     """The shared page of connection counts, without memory.

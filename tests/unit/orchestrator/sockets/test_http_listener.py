@@ -55,6 +55,17 @@ class HttpListenerTests(SynchronousTestCase):
             self.listener("tcp:0:interface=localhost").open()
         self.assertRegex(events[0]["where"], r"^http://127\.0\.0\.1:[0-9]+$")
 
+    def test_addresses(self) -> None:
+        """The addresses are those of the open sockets, in order."""
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")
+        self.assertEqual(listener.addresses(), ())
+        listener.open()
+        tcp, unix = listener.addresses()
+        self.assertRegex(tcp, r"^http://127\.0\.0\.1:[1-9][0-9]*$")
+        self.assertEqual(unix, f"unix:{self.path}")
+        listener.close()
+        self.assertEqual(listener.addresses(), ())
+
     def test_open_again(self) -> None:
         """Opening again changes nothing."""
         listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}")

@@ -7,6 +7,7 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.orchestrator.systemd.activation import Activation
@@ -19,7 +20,7 @@ def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus
     """A service with workers in these phases."""
     workers = [WorkerSnapshot(None, each, 1.0, StatsReport()) for each in phases]
     stats = PoolSnapshot(workers, MetricsSnapshot(requests=requests), state)
-    return describe("home:app", stats, stopping=False)
+    return describe(ServiceSettings("home:app"), stats, stopping=False)
 
 
 class Notifier:

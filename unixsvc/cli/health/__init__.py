@@ -1,0 +1,1 @@
+"""``unixsvc health``: the health checks of the services and of the HTTP gateway."""

@@ -1,0 +1,125 @@
+"""The command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from threading import Thread
+from typing import Final
+
+import click
+import msgspec
+from msgspec import Struct
+
+from unixsvc.cli.completion import complete_service
+from unixsvc.cli.output import describe_error, print_error
+from unixsvc.cli.session import Session, location_options
+from unixsvc.client.connection import Call
+from unixsvc.client.discovery.location import Credentials
+from unixsvc.config.settings import CONTROL_SERVICE
+from unixsvc.domain.validation.field_errors import shortened
+from unixsvc.errors import BadGateway, ServiceError
+
+__all__ = ["health"]
+
+_UNHEALTHY: Final = 5  # the exit code, as of a call to a service that fails
+_SOCKET_HANDLER: Final = "unixsvc.server.handler:SocketRequestHandler"
+_HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
+
+
+@click.command()
+@click.argument("services", metavar="[SERVICE]...", nargs=-1, shell_complete=complete_service)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    default=5.0,
+    metavar="SECONDS",
+    help="Time for all services together [default: 5].",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each healthy service too.")
+@location_options
+@click.pass_obj
+def health(session: Session, services: tuple[str, ...], timeout: float, verbose: bool) -> int:
+    """Check the health of each SERVICE, or of all services.
+
+    Exits with 0 if each of them is ready and answers its health check in time, the HTTP gateway at each of
+    its addresses. Otherwise prints a line for each that does not, and exits with 5.
+    """
+    deadline = time.monotonic() + timeout
+    entries = _entries(session, timeout)
+    known = [entry.name for entry in entries]
+    for name in services:
+        if name not in known:
+            raise click.BadParameter(f"there is no service {name!r}; there are: {', '.join(known)}")
+    checked = [entry for entry in entries if entry.name in services or not services]
+    check = partial(_problem_of, session, session.credentials(), deadline)
+    problems = _check_all(checked, check, deadline)
+    for entry in checked:
+        problem = problems.get(entry.name, f"no answer within {timeout:g} s")
+        if problem:
+            print_error(f"{entry.name}: {problem}")
+        elif verbose:
+            click.echo(f"{entry.name}: healthy")
+    return _UNHEALTHY if any(problems.get(entry.name, "late") for entry in checked) else 0
+
+
+class _Entry(Struct, frozen=True):
+    name: str
+    status: str
+    handler: str = ""
+    listen: tuple[str, ...] = ()
+
+
+def _entries(session: Session, timeout: float) -> list[_Entry]:
+    raw = session.request(CONTROL_SERVICE, "/services", timeout=timeout)
+    try:
+        return msgspec.json.decode(raw, type=list[_Entry])
+    except msgspec.DecodeError as error:
+        raise BadGateway(f"the list of services cannot be read: {shortened(str(error))}") from None
+
+
+def _check_all(
+    entries: Collection[_Entry], check: Callable[[_Entry], str], deadline: float
+) -> dict[str, str]:
+    """Check services at the same time, so that one that hangs does not take the time of the others.
+
+    :returns: the problem of each, empty for none; without those that were not checked in time.
+    """
+    problems: dict[str, str] = {}
+
+    def run(entry: _Entry) -> None:
+        problems[entry.name] = check(entry)
+
+    threads = [Thread(target=run, args=(entry,), daemon=True) for entry in entries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(problems)
+
+
+def _problem_of(session: Session, credentials: Credentials, deadline: float, entry: _Entry) -> str:
+    """The reason why a service is not healthy; empty if it is.
+
+    If a service has a handler of its own, its protocol is not known here: what the orchestrator says counts.
+    """
+    if entry.status != "ready":
+        return f"is {entry.status}"
+    try:
+        if entry.handler == _SOCKET_HANDLER:
+            with session.client(entry.name, credentials) as client:
+                client.request(Call("GET", "/-/health"), _time_left(deadline))
+        elif entry.handler == _HTTP_HANDLER:
+            # Late, as few systems need it, and http.client and ssl take longer than the checks.
+            from unixsvc.cli.health.gateway import problem_at
+
+            found = [problem_at(each, credentials.token, _time_left(deadline)) for each in entry.listen]
+            return "; ".join(filter(None, found))
+    except ServiceError as error:
+        return describe_error(error)[0]
+    return ""
+
+
+def _time_left(deadline: float) -> float:
+    return max(0.001, deadline - time.monotonic())

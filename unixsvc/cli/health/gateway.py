@@ -1,0 +1,63 @@
+"""The health check of the HTTP gateway at one of its addresses."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = ["problem_at"]
+
+_OK: Final = 200
+_UNAUTHORIZED: Final = 401
+
+
+def problem_at(address: str, token: str | None, timeout: float) -> str:
+    """Request ``/-/health``: the reason why the gateway is not healthy there; empty if it is.
+
+    :param address: as the orchestrator reports it: a URL, or ``unix:`` and a path.
+    :param token: it is only sent if the gateway demands one for every request.
+    :param timeout: for each step, in seconds.
+    """
+    try:
+        status, reason = _request(address, None, timeout)
+        if status == _UNAUTHORIZED and token is not None:
+            status, reason = _request(address, token, timeout)
+    except (OSError, HTTPException) as error:
+        return f"{address}: {error or type(error).__name__}"
+    return "" if status == _OK else f"{address}: {status} {reason}"
+
+
+def _request(address: str, token: str | None, timeout: float) -> tuple[int, str]:
+    """The status code of the response, and its text."""
+    connection = _connection(address, timeout)
+    try:
+        connection.putrequest("GET", "/-/health", skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", "")  # allowed_hosts may have any names
+        connection.putheader("Connection", "close")
+        if token is not None:
+            connection.putheader("Authorization", f"Bearer {token}")
+        connection.endheaders()
+        response = connection.getresponse()
+        return response.status, response.reason
+    finally:
+        connection.close()
+
+
+def _connection(address: str, timeout: float) -> HTTPConnection:
+    if address.startswith("unix:"):
+        connection = HTTPConnection("localhost", timeout=timeout)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout)
+        connection.sock.connect(address.removeprefix("unix:"))
+        return connection
+    url = urlsplit(address)
+    if url.scheme == "http":
+        return HTTPConnection(url.hostname or "", url.port, timeout=timeout)
+    # The certificate has the public name. The orchestrator has bound the address, on this machine.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return HTTPSConnection(url.hostname or "", url.port, timeout=timeout, context=context)
