@@ -33,9 +33,11 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 from sybil.typing import Lexer
 
-__all__ = ["ROOT", "Block", "examples_of", "pages"]
+__all__ = ["DATABASES", "ROOT", "Block", "examples_of", "pages"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+DATABASES: Final = ROOT / "docs" / "how-to" / "databases.rst"
+"""The page with examples for real servers, which ``tests/databases`` starts."""
 
 _REASONS: Final = {
     ".rst": re.compile(r"^[ \t]*\.\. not-run: (?P<reason>[^\n]+(?:\n[ \t]+[^\n]+)*)\n\n\Z", re.MULTILINE),
@@ -66,8 +68,8 @@ class Block(Struct, frozen=True):
 
 
 def pages() -> list[Path]:
-    """The README and every page of the documentation that may have examples."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
+    """The README and every page of the documentation that may have examples, but no database servers."""
+    return [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.rst")} - {DATABASES})]
 
 
 def examples_of(page: Path, evaluate: Callable[[Block], None]) -> list[Example]:

@@ -15,10 +15,12 @@ import sys
 import tempfile
 import tomllib
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from tests.examples.blocks import Block, examples_of
 from tests.examples.console import Console, on_free_port, steps_of
@@ -37,12 +39,13 @@ def is_interactive(page: Path) -> bool:
     return any(each.language == "console" or each.kind == "exchange" for each in found if not each.reason)
 
 
-def check_page(page: Path) -> None:
+def check_page(page: Path, addresses: Mapping[str, str] | None = None) -> None:
     """Execute all that a page shows.
 
+    :param addresses: of servers, by those that the page shows.
     :raises AssertionError: naming the example that does not work, or a file that no other example uses.
     """
-    with Page(page) as state:
+    with Page(page, addresses or {}) as state:
         for each in examples_of(page, state.evaluate):
             try:
                 each.evaluate()
@@ -56,10 +59,12 @@ class Page:
     """The state that the examples of a page share: a folder, names, a shell.
 
     :param path: of the page.
+    :param addresses: of servers, by those that the page shows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, addresses: Mapping[str, str]) -> None:
         self._path = path
+        self._addresses = addresses
         self._folder = Path(tempfile.mkdtemp())  # trial's own have paths too long for a socket
         self._console: Console | None = None
         self._names: dict[str, Any] = {"__name__": "page"}
@@ -101,6 +106,8 @@ class Page:
             return
         kind = "exchange" if block.kind == "exchange" else block.language
         assert kind in _EVALUATORS, f"a block of {kind!r} cannot be executed; say why with not-run"
+        for shown, address in self._addresses.items():
+            block = replace(block, source=block.source.replace(shown, address))
         _EVALUATORS[kind](self, block)
         self._texts.append(block)
 
