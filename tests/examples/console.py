@@ -22,7 +22,7 @@ __all__ = ["Console", "Step", "matches", "on_free_port", "steps_of"]
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
 _MARK: Final = "--end-of-command--"
 _HTTP: Final = "tcp:0:interface=127.0.0.1"
-_SERVER: Final = re.compile(r"(\w+=\S+ )*twistd -n")
+_SERVER: Final = re.compile(r"(\w+=\S+ )*(twistd -n|unixsvc dev)")
 _PORTS: Final = ("8080", "8443")
 
 
@@ -198,7 +198,7 @@ class _Server:
         self._log = notes / "server.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                ["bash", "-c", re.sub("(?=twistd)", "exec ", command, count=1)],
+                ["bash", "-c", re.sub("(?=twistd|unixsvc dev)", "exec ", command, count=1)],
                 cwd=folder,
                 env={**environment, "NOTIFY_SOCKET": str(path)},
                 stdin=subprocess.DEVNULL,

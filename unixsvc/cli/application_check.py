@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,6 +27,7 @@ from unixsvc.routing.app import load_app, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import Privileges
 
 __all__ = ["check_service"]
@@ -88,7 +88,7 @@ def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # an application may raise anything while it is imported
-        raise _config_error(error) from None
+        raise load_failure(error) from None
     finally:
         sys.path[:] = path
         os.environ.clear()
@@ -127,14 +127,6 @@ def _outcome_as(privileges: Privileges, check: Callable[[], int]) -> int | tuple
         return check()
     except ConfigError as error:
         return error.where, error.problem, error.remedy
-
-
-def _config_error(error: BaseException) -> ConfigError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{frame.filename}:{frame.lineno}"
-    if isinstance(error, SyntaxError):
-        where = f"{error.filename}:{error.lineno}"
-    return ConfigError(where, "".join(traceback.format_exception_only(error)[-1:]).strip())
 
 
 async def _no_metrics(container: svcs.Container) -> JsonObject:

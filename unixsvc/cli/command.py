@@ -11,6 +11,7 @@ import click
 
 from unixsvc.cli.call import call
 from unixsvc.cli.check import check, schema
+from unixsvc.cli.dev.command import dev
 from unixsvc.cli.health.command import health
 from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.output import describe_error, print_error
@@ -44,7 +45,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
+for _command in (call, check, dev, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

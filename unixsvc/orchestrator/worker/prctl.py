@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["DROP_BOUNDING_CAPABILITY", "SET_CHILD_SUBREAPER", "SET_NO_NEW_PRIVS", "prctl"]
+__all__ = [
+    "DROP_BOUNDING_CAPABILITY",
+    "SET_CHILD_SUBREAPER",
+    "SET_NO_NEW_PRIVS",
+    "SET_PARENT_DEATH_SIGNAL",
+    "prctl",
+]
 
+SET_PARENT_DEATH_SIGNAL: Final = 1
 DROP_BOUNDING_CAPABILITY: Final = 24
 SET_CHILD_SUBREAPER: Final = 36
 SET_NO_NEW_PRIVS: Final = 38

@@ -44,6 +44,7 @@ from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
 from unixsvc.routing.app import load_app
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
+from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.private_apis import connect_descriptors
@@ -114,7 +115,7 @@ class Worker:
             self._fail(str(error))
         except _APPLICATION_ERRORS as error:
             self._log.failure("cannot load {app}", app=self._config.settings.app)
-            self._fail(f"{self._config.settings.app}: {type(error).__name__}: {error}")
+            self._fail(str(load_failure(error)))
         else:
             self._host.listen().addCallbacks(self._listening, self._listen_failed)
 

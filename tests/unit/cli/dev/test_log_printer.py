@@ -1,0 +1,83 @@
+"""The log on a terminal."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from unixsvc.cli.dev.log_printer import LogPrinter
+from unixsvc.telemetry.log_record import LogRecord
+
+
+class PrinterTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Collect the output."""
+        self.output = ""
+
+    def print_events(self, *events: tuple[str, str, str], colour: bool = False, **fields: str) -> str:
+        """The output for events of a namespace, a level and a message; without the time."""
+        printer = LogPrinter(self._write, ["user", "home"], colour=colour)
+        for namespace, level, message in events:
+            printer.print_line(msgspec.json.encode(LogRecord(1.5, level, namespace, message, **fields)))
+        return self.output
+
+    def _write(self, text: str) -> None:
+        self.output += text
+
+    def assertLines(self, *lines: str) -> None:
+        """Each line of the output has a time, and then this."""
+        found = self.output.splitlines()
+        self.assertEqual([line[9:] for line in found], list(lines))
+        for line in found:
+            self.assertRegex(line, r"^\d\d:\d\d:\d\d ")
+
+    def test_prefix(self) -> None:
+        """Each line begins with the worker, the service, or else the orchestrator."""
+        self.print_events(("user[1]", "info", "m"), ("home", "info", "m"), ("asyncio", "info", "m"))
+        self.assertLines("user[1]      | m", "home         | m", "orchestrator | m")
+
+    def test_level(self) -> None:
+        """A level above info is named; so is the request."""
+        self.print_events(("user[1]", "warn", "m"), request_id="r1")
+        self.assertLines("user[1]      | warn: [r1] m")
+
+    def test_lines(self) -> None:
+        """Each line of a traceback has the prefix, and no text can move the cursor."""
+        self.print_events(("user[1]", "error", "m\x1b[2J"), traceback="Traceback:\n  File\n")
+        self.assertLines(
+            "user[1]      | error: m\\x1b[2J", "user[1]      | Traceback:", "user[1]      |   File"
+        )
+
+    def test_paths(self) -> None:
+        """Paths below the current directory are relative."""
+        self.print_events(("user", "error", f"at {os.getcwd()}/shop.py:8"))
+        self.assertLines("user         | error: at shop.py:8")
+
+    def test_left_out(self) -> None:
+        """Start and stop of Twisted, and the same reason three times, are left out."""
+        self.print_events(
+            ("twisted.internet.base", "info", "Main loop terminated."),
+            ("user[1]", "error", "cannot load shop:app"),
+            ("user", "error", "the new workers cannot start, the old ones stay: why"),
+            ("twisted.internet.base", "error", "trouble"),
+        )
+        self.assertLines("orchestrator | error: trouble")
+
+    def test_text(self) -> None:
+        """Output that is no event of the log is shown too."""
+        printer = LogPrinter(self._write, [], colour=False)
+        self.assertIsNone(printer.print_line(b"plain\xff\n"))
+        self.assertLines("orchestrator | plain�")
+
+    def test_colours(self) -> None:
+        """Each service has a colour, and so have warnings and errors; or there is no escape sequence."""
+        shown = self.print_events(("user[1]", "error", "m"), ("home[1]", "info", "m"), colour=True)
+        first, second = shown.splitlines()
+        self.assertIn("\x1b[36m", first)
+        self.assertIn("\x1b[31merror: m", first)
+        self.assertIn("\x1b[33m", second)
+        self.assertTrue(second.endswith("m"))
+        self.output = ""
+        self.assertNotIn("\x1b", self.print_events(("user[1]", "error", "m")))

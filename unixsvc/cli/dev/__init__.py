@@ -1,0 +1,1 @@
+"""``unixsvc dev``: all services in one terminal, with new code when a file is saved."""

@@ -1,0 +1,125 @@
+"""One run of ``unixsvc dev``: the orchestrator, its log and the watch."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from unixsvc.cli.dev.code_map import CodeMap, make_code_map
+from unixsvc.cli.dev.log_printer import LogPrinter
+from unixsvc.cli.dev.process import DevProcess
+from unixsvc.cli.dev.reloader import Events, Reloader
+from unixsvc.cli.session import Session
+from unixsvc.config.loader import load_settings
+from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, Settings
+from unixsvc.socket_directory import socket_path
+from unixsvc.telemetry.log_record import LogRecord
+
+__all__ = ["DevSession"]
+
+# The timeouts of the services limit how long a reload takes, as for "unixsvc reload".
+_TIMEOUT: Final = 86_400.0
+_LISTENS: Final = "listens on "
+_READY: Final = "ready: "
+
+
+class DevSession:
+    """One run of ``unixsvc dev``.
+
+    :param http: whether HTTP is served.
+    :raises ConfigError: if the configuration is wrong.
+    """
+
+    def __init__(self, session: Session, *, http: bool) -> None:
+        self._session = session
+        self._http: tuple[str, ...] | None = None if http else ()
+        self._settings = self._load()
+        self._events = Events(threading.Event(), threading.Event())
+        self._where = ""
+        colour = session.terminal and not os.environ.get("NO_COLOR")
+        self._printer = LogPrinter(self._write, list(self._settings.services), colour=colour)
+
+    def run(self, *, reload: bool) -> int:
+        """Run until the orchestrator has exited.
+
+        :param reload: whether files are watched.
+        :returns: its exit code.
+        """
+        watcher = self._watcher() if reload else None
+        process = DevProcess(self._arguments(), self._events.stop)
+        process.handle_signals()
+        reader = threading.Thread(target=self._read, args=(process,), name="log", daemon=True)
+        reader.start()
+        if watcher is not None:
+            watcher.start()
+        code = process.wait()
+        self._events.stop.set()
+        self._events.ready.set()
+        reader.join()
+        return code
+
+    def _watcher(self) -> threading.Thread:
+        reloader = Reloader(self._find_code, self._reload, self._printer, self._events)
+        return threading.Thread(target=reloader.run, args=(self._find_code(),), name="watch", daemon=True)
+
+    def _arguments(self) -> list[str]:
+        """The arguments of ``twistd unixsvc``."""
+        found = [word for each in self._session.config or () for word in ("--config", each)]
+        if self._session.socket_dir is not None:
+            found += ["--socket-dir", self._session.socket_dir]
+        return found if self._http is None else [*found, "--no-http"]
+
+    def _load(self) -> Settings:
+        return load_settings(self._session.config, socket_dir=self._session.socket_dir, http=self._http)
+
+    def _find_code(self) -> CodeMap:
+        return make_code_map(self._load(), sys.path)
+
+    def _reload(self, name: str) -> None:
+        data = Raw(msgspec.json.encode({"service": name}))
+        self._session.request(CONTROL_SERVICE, "/reload", method="POST", data=data, timeout=_TIMEOUT)
+
+    def _read(self, process: DevProcess) -> None:
+        """Print the log; runs in a thread."""
+        for line in process.log:
+            try:
+                record = self._printer.print_line(line)
+            except OSError:  # the terminal or the reader of the pipe has gone
+                if not self._events.stop.is_set():
+                    process.stop()
+                continue
+            if record is not None and not self._events.ready.is_set():
+                self._observe(record)
+
+    def _observe(self, record: LogRecord) -> None:
+        if record.namespace == HTTP_SERVICE and record.message.startswith(_LISTENS):
+            self._where = record.message.removeprefix(_LISTENS)
+        elif record.namespace == CONTROL_SERVICE and record.message.startswith(_READY):
+            for line in _addresses(self._settings, self._where):
+                self._printer.say(line)
+            self._events.ready.set()
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _addresses(settings: Settings, where: str) -> Sequence[str]:
+    """Where each service can be reached.
+
+    :param where: the addresses of the gateway; empty if there is none.
+    """
+    lines = []
+    for name in settings.services:
+        if settings.http is None or name != HTTP_SERVICE:
+            lines.append(f"{name}: {socket_path(settings.socket_dir, name)}")
+    for each in where.split(", ") if where else ():
+        docs = settings.http is not None and settings.http.docs and each.startswith("http")
+        lines.append(f"http: {each}" + (f", documentation: {each}/docs" if docs else ""))
+    return lines

@@ -1,0 +1,91 @@
+"""The log of all services on a terminal."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import click
+import msgspec
+
+from unixsvc.telemetry.escapes import escape_line
+from unixsvc.telemetry.log_record import LogRecord
+
+__all__ = ["LogPrinter"]
+
+OWN_NAME: Final = "dev"
+_ORCHESTRATOR: Final = "orchestrator"
+_COLOURS: Final = (
+    "cyan",
+    "yellow",
+    "green",
+    "magenta",
+    "blue",
+    "bright_cyan",
+    "bright_green",
+    "bright_magenta",
+)
+_LEVEL_COLOURS: Final = {"warn": "yellow", "error": "red", "critical": "red"}
+_SLOT: Final = len("[1]")
+# Code that cannot start: two other lines have the reason, with file and line number.
+_REPEATED: Final = ("cannot load ", "the new workers cannot start, the old ones stay: ")
+# Loggers of Twisted, whose lines say nothing about a service.
+_TWISTED: Final = ("twisted.", "log_legacy")
+
+
+class LogPrinter:
+    """Prints each event with the name of its service before it; paths are relative. Any thread may call it.
+
+    :param write: prints one text with its line end.
+    :param colour: whether each service has a colour.
+    """
+
+    def __init__(self, write: Callable[[str], object], services: Sequence[str], *, colour: bool) -> None:
+        self._write = write
+        self._colour = colour
+        self._colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(services)}
+        self._width = max(len(_ORCHESTRATOR), *(len(name) + _SLOT for name in (OWN_NAME, *services)))
+        self._here = os.path.join(os.getcwd(), "")
+        self._lock = threading.Lock()
+
+    def print_line(self, line: bytes) -> LogRecord | None:
+        """Print one line of the JSON log.
+
+        :returns: the event; None for text that is not one.
+        """
+        try:
+            record = msgspec.json.decode(line, type=LogRecord)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._print(_ORCHESTRATOR, time.time(), "info", line.decode("utf-8", "replace").rstrip("\n"))
+            return None
+        if record.message.startswith(_REPEATED):
+            return record
+        if record.level in ("debug", "info") and record.namespace.startswith(_TWISTED):
+            return record
+        text = f"[{record.request_id}] {record.message}" if record.request_id else record.message
+        if record.traceback:
+            text += "\n" + record.traceback.rstrip()
+        self._print(record.namespace, record.time, record.level, text.replace(self._here, ""))
+        return record
+
+    def say(self, text: str, *, level: str = "info") -> None:
+        """Print a message of ``unixsvc dev`` itself."""
+        self._print(OWN_NAME, time.time(), level, text)
+
+    def _print(self, name: str, when: float, level: str, text: str) -> None:
+        service = name.partition("[")[0]
+        shown = name if service in self._colours or name == OWN_NAME else _ORCHESTRATOR
+        clock = time.strftime("%H:%M:%S", time.localtime(when))
+        prefix = self._style(f"{clock} {shown:<{self._width}} |", self._colours.get(service, "bright_black"))
+        if level not in ("info", "debug"):
+            text = f"{level}: {text}"
+        colour = _LEVEL_COLOURS.get(level)
+        lines = [f"{prefix} {self._style(escape_line(line), colour)}" for line in text.split("\n")]
+        with self._lock:
+            self._write("\n".join(lines) + "\n")
+
+    def _style(self, text: str, colour: str | None) -> str:
+        return click.style(text, fg=colour) if self._colour and colour else text
