@@ -242,6 +242,12 @@ class PagesTests(SynchronousTestCase):
         for path in found:
             self.assertTrue((ROOT / path).is_file(), path)
 
+    def test_indexes(self) -> None:
+        """Every page is listed on the index page of its folder."""
+        for page in DOCS.glob("*/*.rst"):
+            listed = page.with_name("index.rst").read_text("utf-8").splitlines()
+            self.assertTrue(page.stem == "index" or f"   {page.stem}" in listed, page)
+
     def test_words(self) -> None:
         """Frequent search terms occur in the pages."""
         text = " ".join(
