@@ -12,6 +12,7 @@ from unixsvc.config.http import Cors, Http, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
+from unixsvc.socket_directory import socket_path
 
 __all__ = ["NAME_PATTERN", "check_file", "check_http", "check_tokens"]
 
@@ -77,13 +78,18 @@ def check_tokens(file: ConfigFile, source: str) -> None:
 def check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:
     """Check the table ``[http]``: mounts, CORS and addresses.
 
+    Which services another orchestrator runs is not known.
+
     :param where: the table, for messages.
     :param folder: the base of relative paths.
     :param services: the names that a mount may lead to.
     :raises ConfigError: naming the first key that is wrong.
     """
     for prefix, target in http.mounts.items():
-        if target.partition(":")[0] not in services:
+        service = target.partition(":")[0]
+        if http.socket_dir:
+            socket_path(http.socket_dir, service)
+        elif service not in services:
             known = ", ".join(services) or "none"
             raise ConfigError(f"{where}.mounts", f"{prefix!r} leads to {target!r}", f"there are: {known}")
         if "{" in prefix:

@@ -45,6 +45,8 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar allowed_hosts: the host names of the server, ``*.example.org`` for all names below that one, ``*``
         for any. If empty, the loopback names are allowed on loopback addresses, and any elsewhere.
     :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
+    :ivar socket_dir: the socket directory of the mounted services, if another orchestrator runs them; empty
+        for that of this one.
     :ivar token: ``private`` for routes that are not public, ``required`` for every request, or ``off``.
     :ivar docs: whether ``/docs`` and ``/openapi.json`` exist.
     :ivar cors: which pages of other origins may read responses in a browser.
@@ -58,6 +60,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     allowed_hosts: tuple[str, ...] = ()
     mounts: dict[str, str] = {}
+    socket_dir: str = ""
     token: Literal["private", "required", "off"] = "private"
     docs: bool = True
     cors: Cors = Cors()

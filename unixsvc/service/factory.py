@@ -90,7 +90,8 @@ def make_core(
     if blocking is None:
         # Not an adaption: memory reactors of tests have the methods without the declaration.
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
-    clients = ServiceClients(config.socket_dir, config.token, reactor, now)
+    http = config.http or Http()
+    clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
     services = parts.get("services") or clients
     metrics = ServiceMetrics()
     health, statistics = (
@@ -107,7 +108,6 @@ def make_core(
         values={IReactorTime: reactor, IServices: services},
     )
     store = _make_store(config)
-    http = config.http or Http()
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
     library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
     repository = RouterRepository(library, mounts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,18 @@ class ListenTests(SynchronousTestCase):
         ):
             found = parse_listen(text, "/etc")
             self.assertEqual((found.private_key, found.certificate, found.chain), expected)
+
+    def test_other_orchestrator(self) -> None:
+        """With a socket directory of its own, the gateway may mount services that are not configured here."""
+        folder = tempfile.mkdtemp(dir="/tmp")  # trial's own have paths too long for a socket
+        self.addCleanup(shutil.rmtree, folder)
+        text = '[http]\nsocket_dir = "../run/../other"\nmounts = {"/u" = "user:/user"}\n'
+        Path(folder, "unixsvc.toml").write_text('socket_dir = "own"\n' + text)
+        settings = load_settings(cwd=folder)
+        assert settings.http is not None
+        self.assertEqual(settings.http.socket_dir, os.path.join(os.path.dirname(folder), "other"))
+        self.assertEqual(settings.socket_dir, os.path.join(folder, "own"))
+        self.assertEqual([*settings.services], ["http"])
 
     def test_wrong(self) -> None:
         """An invalid endpoint string is refused; the error names the part."""
@@ -187,7 +202,8 @@ class TableTests(SynchronousTestCase):
             (HTTP + '[http.cors]\norigins = ["*"]\ncredentials = true', "list the origins"),
             ("[http]\nworkers = 2", "neither an app nor mounts"),
             (HTTP + 'mounts = {"/u" = "uzer:/x"}', "'/u' leads to 'uzer:/x'; there are: user"),
-            (HTTP + 'mounts = {"/u/{id}" = "user"}', "has a variable"),
+            (HTTP + 'socket_dir = "/x"\nmounts = {"/u/{id}" = "user"}', "has a variable"),
+            (HTTP + f'socket_dir = "/{"x" * 99}"\nmounts = {{"/u" = "a"}}', "at most 107"),
             (HTTP + 'mounts = {"/docs" = "user"}', "hides the documentation"),
             (HTTP + '[http.cors]\norigins = ["shop.example"]', "'shop.example' is not an origin"),
             (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is not an origin"),
