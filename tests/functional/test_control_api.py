@@ -120,7 +120,7 @@ app = "codes:app"
         other = self.worker_pids("other")
         self.doom()
         self.eventually(lambda: self.status()["status"] == "failed")
-        reason = "exited with code 3: fails_when_doomed:app: RuntimeError: doomed"
+        reason = f"exited with code 3: {self.folder}/fails_when_doomed.py:11: RuntimeError: doomed"
         self.assertEqual(len(running.logged(reason)), 5)
         running.until("has failed and is not restarted", "RuntimeError: doomed")
         self.assertIn("RuntimeError: doomed", self.status()["problem"])

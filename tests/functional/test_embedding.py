@@ -78,7 +78,7 @@ class EmbeddingTests(OrchestratorTestCase):
             if len(said) == 3:
                 break
         self.assertEqual(said[:2], ["ready", "{'codes': 2, 'second': 1}"])
-        self.assertIn("services.third: cannot start: import_error:app: RuntimeError", said[2])
+        self.assertRegex(said[2], "services.third: cannot start: .*/import_error.py:3: RuntimeError")
         self.assertEqual(self.ask("second", "/item/3"), {"id": 3})
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
