@@ -43,9 +43,9 @@ class ConnectionEvent(IntEnum):
 
 
 class ConnectionAction(IntEnum):
-    """What the connection has to do after a transition."""
+    """What the connection has to do after a transition. The values are indexes."""
 
-    NOTHING = auto()
+    NOTHING = 0
     SERVE = auto()  # serve what has arrived
     SEND_GOAWAY = auto()
     CLOSE = auto()  # after what is still to be sent

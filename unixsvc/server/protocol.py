@@ -26,6 +26,10 @@ from unixsvc.wire.messages import GOAWAY
 
 __all__ = ["ServerProtocol"]
 
+# Each connection compares and passes these; the lookup in the class of an enum takes about as long as a call.
+_CLOSING, _DRAINING, _LINGERING = ConnectionState.CLOSING, ConnectionState.DRAINING, ConnectionState.LINGERING
+_DISCONNECTED, _LOST, _REPLIED = ConnectionEvent.DISCONNECTED, ConnectionEvent.LOST, ConnectionEvent.REPLIED
+
 
 @implementer(IProtocol, IPushProducer, IHalfCloseableProtocol)
 class ServerProtocol:
@@ -93,12 +97,8 @@ class ServerProtocol:
         """The client sends no more; it is disconnected, or waits for its replies."""
         receiver, state = self._receiver, self._lifecycle.state
         waiting = self._writer.blocked or receiver.scheduled or self._pending.requests
-        if (
-            not (waiting or receiver.framer.pending)
-            or state is ConnectionState.LINGERING
-            or is_disconnected(self.transport)
-        ):
-            self._handle(ConnectionEvent.DISCONNECTED)
+        if not (waiting or receiver.framer.pending) or state is _LINGERING or is_disconnected(self.transport):
+            self._handle(_DISCONNECTED)
         else:
             receiver.end_of_input()
             self._handle(ConnectionEvent.INPUT_ENDED)
@@ -108,7 +108,7 @@ class ServerProtocol:
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The client is disconnected: pending requests are cancelled."""
-        self._lifecycle.handle(ConnectionEvent.LOST)
+        self._lifecycle.handle(_LOST)
         self._registry.closed(self)
         self._pending.disconnect()
         if self._receiver.counted:
@@ -236,19 +236,19 @@ class ServerProtocol:
         """Carry out what the state demands by now."""
         self._writer.flush()
         state = self._lifecycle.state
-        if state is ConnectionState.DRAINING:
+        if state is _DRAINING:
             if self._receiver.served:  # the first message of a client is served
                 identified = self._receiver.identified
                 self._handle(ConnectionEvent.IDENTIFIED if identified else ConnectionEvent.ANONYMOUS)
-        elif state >= ConnectionState.CLOSING and not (self._writer.blocked or self._pending.requests):
+        elif state >= _CLOSING and not (self._writer.blocked or self._pending.requests):
             # Twisted's own transports forget to close while the client does not take its replies.
-            self._handle(ConnectionEvent.REPLIED)
+            self._handle(_REPLIED)
 
     def continue_serving(self) -> None:
         """Go on after a reply: something that held up the connection may be over."""
         if self._writer.blocked:
             self.account_unsent()
-        if self._lifecycle.state >= ConnectionState.CLOSING:
+        if self._lifecycle.state >= _CLOSING:
             self.advance()
         elif not self._receiver.reading:
             self._receiver.schedule()
@@ -257,9 +257,6 @@ class ServerProtocol:
 
     def _handle(self, event: ConnectionEvent) -> None:
         _ACTIONS[self._lifecycle.handle(event)](self)
-
-    def _nothing(self) -> None:
-        """The new state demands nothing."""
 
     def _serve(self) -> None:
         self._receiver.serve()
@@ -289,11 +286,13 @@ class ServerProtocol:
             self.transport.abortConnection()
 
 
-_ACTIONS: Final[dict[ConnectionAction, Callable[[ServerProtocol], None]]] = {
-    ConnectionAction.NOTHING: ServerProtocol._nothing,
+_METHODS: Final[dict[ConnectionAction, Callable[[ServerProtocol], None]]] = {
+    ConnectionAction.NOTHING: lambda _: None,
     ConnectionAction.SERVE: ServerProtocol._serve,
     ConnectionAction.SEND_GOAWAY: ServerProtocol._send_goaway,
     ConnectionAction.CLOSE: ServerProtocol._close,
     ConnectionAction.LINGER: ServerProtocol._linger,
     ConnectionAction.CANCEL_PENDING: ServerProtocol._cancel_pending,
 }
+# By number: the hash of an enum is computed by a function in Python.
+_ACTIONS: Final = tuple(_METHODS[each] for each in ConnectionAction)

@@ -29,8 +29,11 @@ _TURN: Final = 64
 _IN_USE: Final = [{"field": "id", "message": "is that of a pending request"}]
 # Compared for each message: module globals are faster than attributes of a class.
 _CLOSING: Final = ConnectionState.CLOSING
+_FINISHING: Final = ConnectionState.FINISHING
 _INPUT_ENDED: Final = ConnectionState.INPUT_ENDED
 _LOST: Final = ConnectionState.LOST
+_INPUT_SERVED: Final = ConnectionEvent.INPUT_SERVED
+_LAST_MESSAGE: Final = ConnectionEvent.LAST_MESSAGE
 _UNAUTHORIZED: Final = Unauthorized.code
 
 
@@ -202,13 +205,14 @@ class RequestReceiver:
 
     def _serve_messages(self, messages: list[bytes]) -> bool:
         """Serve messages; false if there are more, for a later turn or for none."""
+        lifecycle, writer, pending, serve = self._lifecycle, self._writer, self._pending, self._serve_message
         for index, message in enumerate(messages):
-            if self._lifecycle.state >= _CLOSING:
+            if lifecycle.state >= _CLOSING:
                 return False
-            if self._writer.blocked or self._pending.crowded:
+            if writer.blocked or pending.crowded:
                 self.framer.put_back(messages[index:])
                 return False
-            self._serve_message(message)
+            serve(message)
         if self.framer.unsplit:
             self.schedule()
             return False
@@ -220,9 +224,9 @@ class RequestReceiver:
             self._serve_unframed()
         state = self._lifecycle.state
         # Bytes that are still in the kernel were sent before the drain, and are served too.
-        finished = state is ConnectionState.FINISHING and not has_unread_data(self.transport)
+        finished = state is _FINISHING and not has_unread_data(self.transport)
         if finished or state is _INPUT_ENDED:
-            self._lifecycle.handle(ConnectionEvent.INPUT_SERVED)
+            self._lifecycle.handle(_INPUT_SERVED)
 
     def _serve_unframed(self) -> None:
         """The one-message exchange of the original system: no line end, no id, one reply, then the end."""
@@ -230,7 +234,7 @@ class RequestReceiver:
         if message is not None and find_id(message) is None:
             self.framer.take_rest()
             self._writer.line_end = b""
-            self._lifecycle.handle(ConnectionEvent.LAST_MESSAGE)
+            self._lifecycle.handle(_LAST_MESSAGE)
             self._serve_message(message)
 
     def _serve_message(self, message: bytes) -> None:

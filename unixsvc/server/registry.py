@@ -126,7 +126,7 @@ class ConnectionRegistry:
     def closed(self, connection: RegisteredConnection) -> None:
         """Remove a connection that is lost."""
         self._connections.discard(connection)
-        if connection.transport in self.unsent.peers:
+        if self.unsent.peers and connection.transport in self.unsent.peers:
             # The event loop gives the memory back at the end of this iteration.
             self.reactor.callLater(0, self.unsent.forget, connection.transport)
         if self._refused and connection in self._refused:

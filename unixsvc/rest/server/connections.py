@@ -177,7 +177,7 @@ class HttpConnections:
 
     def closed(self, connection: HttpConnection) -> None:
         """Remove a connection."""
-        if connection.transport in self.unsent.peers:
+        if self.unsent.peers and connection.transport in self.unsent.peers:
             # The event loop gives the memory back at the end of this iteration.
             self.reactor.callLater(0, self.unsent.forget, connection.transport)
         peer = self._open.pop(connection, None)
