@@ -150,6 +150,13 @@ class MemoryServiceTests(SynchronousTestCase):
         self.service.clock.advance(3)
         self.assertEqual(self.successResultOf(waiting), "done")
 
+    def test_idle(self) -> None:
+        """Its client may be idle for hours, before its first call and after it."""
+        for _ in range(2):
+            for _ in range(4):
+                self.service.clock.advance(3600)
+            self.assertEqual(self.successResultOf(self.service.get("/thing/3")), 3)
+
     def test_stream(self) -> None:
         """Items of a stream arrive in order, followed by its end."""
         stream = self.service.stream("/thing/tick")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Final, Unpack
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import encode_data
+from unixsvc.client.calls import NO_LIMIT, encode_data
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
@@ -28,6 +28,8 @@ from unixsvc.wire.messages import ServerMessage, decode_server_message
 __all__ = ["MemoryService", "MemoryStream"]
 
 _TOKEN = "0" * 64
+# A test may advance its clock by hours between two requests.
+_LIMITS: Final = Limits(idle_timeout=NO_LIMIT, authentication_timeout=NO_LIMIT)
 
 
 class MemoryStream:
@@ -62,7 +64,7 @@ class MemoryService:
     :param options: the options of the service, for its container.
     :param folder: the folder of the configuration.
     :param token: the token of the client; None to send none.
-    :param limits: the limits of the service.
+    :param limits: the limits of the service; without them, its client may be idle for any time.
     :param security: the security settings of the service.
     :param services: the ``IServices`` of controllers; if None, calls to other services fail.
     :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
@@ -81,7 +83,7 @@ class MemoryService:
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
         worker_config = WorkerConfig(
-            "memory", 1, folder, settings, limits or Limits(), security or Security(), Log(), _TOKEN
+            "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
         )
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
