@@ -212,6 +212,8 @@ class LifecycleTests(OrchestratorTestCase):
             "problem",
             "services",
             "wrong_tokens",
+            "handler",
+            "listen",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

@@ -91,15 +91,23 @@ class EffectiveTests(ConfigTestCase):
         self.write("from-a-file", "store")
         self.set_environment("SHOWN_PASSWORD", "hunter2")
         self.set_environment("UNIXSVC_SERVICES__HOME__OPTIONS__SECRET_KEY", "from-a-variable")
-        options = {
-            "a": "${file:store}", "b": "${SHOWN_PASSWORD}", "db_password": "plain1",
-            "c": {"api_key": ["plain2"]},
-            "d": "postgres://u:plain3@host/x?y=z", "e": ["host=h password=plain4 user=u"],
-            "f": [{"token": "plain5"}], "auth": {"x": 5551212}, "u": "https://u:p@plain6@h/",
-            "none": "${SHOWN_NONE:-plain7}", "pwd": True,
-        }  # fmt: skip
-        encoded = msgspec.toml.encode({"services": {"home": {"app": "a:b", "options": options}}}).decode()
-        text = encoded + '[services.home.environment]\nLANG = "C"\nMY_TOKEN = "plain8"\n'
+        options = """
+            a = "${file:store}"
+            b = "${SHOWN_PASSWORD}"
+            db_password = "plain1"
+            c = { api_key = ["plain2"] }
+            d = "postgres://u:plain3@host/x?y=z"
+            e = ["host=h password=plain4 user=u"]
+            f = [{ token = "plain5" }]
+            auth = { x = 5551212 }
+            u = "https://u:p@plain6@h/"
+            none = "${SHOWN_NONE:-plain7}"
+            pwd = true
+            [services.home.environment]
+            LANG = "C"
+            MY_TOKEN = "plain8"
+        """
+        text = f"{SERVICE}[services.home.options]{options}"
         shown = self.shown(text)
         for secret in ("from-a", "hunter2", "5551212", *(f"plain{n}" for n in (1, 2, 3, 4, 5, 6, 8))):
             self.assertNotIn(secret, shown)
