@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -65,7 +66,8 @@ def _run_schemathesis(
     ]  # fmt: skip
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]
-    done = subprocess.run(command, cwd=folder, timeout=_TIMEOUT, check=False)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}
+    done = subprocess.run(command, cwd=folder, env=environment, timeout=_TIMEOUT, check=False)
     stats: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
     return stats, done.returncode
 
