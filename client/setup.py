@@ -9,11 +9,26 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parents[1]
-# Whatever the clients import is part of the distribution; some of it only for type checkers, which take the
-# missing names for Any.
+# Whatever the clients import is part of the distribution, at once or inside of a function. What they import
+# only for type checkers is not: those take the missing names for Any.
 LIST = """
-import sys, unixsvc.aio, unixsvc.blocking
-print(*(name for name in sys.modules if name.partition(".")[0] == "unixsvc"))
+import ast, importlib, sys
+import unixsvc.aio, unixsvc.blocking
+def ours():
+    return {name for name in sys.modules if name.partition(".")[0] == "unixsvc"}
+def late(name):
+    tree = ast.parse(open(sys.modules[name].__file__, encoding="utf-8").read())
+    functions = (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    inside = (each for function in functions for each in ast.walk(function))
+    found = {each.module for each in inside if isinstance(each, ast.ImportFrom)}
+    return {each for each in found if each.partition(".")[0] == "unixsvc"}
+done = set()
+while ours() - done:
+    for name in ours() - done:
+        for each in late(name):
+            importlib.import_module(each)
+        done.add(name)
+print(*done)
 """
 
 
