@@ -175,8 +175,13 @@ class ConfigError(ServiceError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        line = f"{self.where}: {self.problem}"
-        return " ".join((f"{line}; {self.remedy}" if self.remedy else line).splitlines())
+        line = f"{_cut(self.where, 400)}: {_cut(self.problem, 1000)}"
+        return " ".join((f"{line}; {_cut(self.remedy, 500)}" if self.remedy else line).splitlines())
+
+
+def _cut(text: str, most: int) -> str:
+    """A text that may quote a name or a value of any length, without its middle if it is too long."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"
 
 
 _BY_CODE: dict[int, type[ServiceError]] = {

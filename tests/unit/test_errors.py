@@ -87,6 +87,14 @@ class ConfigErrorTests(SynchronousTestCase):
         text = str(ConfigError("a\nb", "c\r\nd", "e\u2028f"))
         self.assertEqual(text, "a b: c d; e f")
 
+    def test_long_parts(self) -> None:
+        """Names and values of any length leave the line readable: the ends of each part are kept."""
+        long = "x" * 20_000
+        text = str(ConfigError(f"a.toml: {long}", f"{long} is wrong", f"mend {long}"))
+        self.assertLess(len(text), 2000)
+        self.assertTrue(text.startswith("a.toml: xxx"))
+        self.assertIn("xxx is wrong; mend xxx", text)
+
     def test_for_peers(self) -> None:
         """A peer gets it as a 500."""
         self.assertEqual((ConfigError("a", "b").code, ConfigError.message), (500, "Internal Server Error"))
