@@ -97,7 +97,7 @@ class FindTests(FindTestCase):
         """An unknown user or group, or an invalid number, is refused."""
         for text in "no-such", "-1", "1.0", "\0", "\u0661", str(2**32 - 1), "9" * 5000:
             self.assertIn(repr(text)[:100], self.refused("user", user=text))
-            self.assertIn(repr(text), self.refused("group", user=OTHER.pw_name, group=text))
+            self.assertIn(repr(text)[:100], self.refused("group", user=OTHER.pw_name, group=text))
 
     def test_umask(self) -> None:
         """The umask is octal; 0 is valid."""
