@@ -7,7 +7,6 @@ from typing import Any
 import schemathesis
 
 
-@schemathesis.hook
 def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
     """Send no empty values: those of optional fields count as absent, whatever their types.
 
@@ -15,3 +14,6 @@ def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
     ``allowEmptyValue`` would add a checkbox to each optional parameter on the page ``/docs``.
     """
     return "" not in (query or {}).values()
+
+
+schemathesis.hook(filter_query)  # not as a decorator, which has no type where Schemathesis is not installed
