@@ -95,7 +95,10 @@ class Options(usage.Options):
         ["log-format", None, None, f"The log format; overrides the configuration: {' or '.join(FORMATS)}."],
     ]
 
-    optFlags = [["no-http", None, "Do not listen for HTTP; overrides the configuration."]]
+    optFlags = [
+        ["no-http", None, "Do not listen for HTTP; overrides the configuration."],
+        ["dev", None, "Apply the table [dev] of the configuration, as unixsvc dev does."],
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +125,13 @@ class Options(usage.Options):
         :raises ConfigError: if it is wrong.
         """
         http = () if self["no-http"] else tuple(self._http) or None
-        return load_settings(self["config"], socket_dir=self["socket-dir"], cwd=self._folder, http=http)
+        return load_settings(
+            self["config"],
+            socket_dir=self["socket-dir"],
+            cwd=self._folder,
+            http=http,
+            development=bool(self["dev"]),
+        )
 
     def opt_config(self, path: str) -> None:
         """The configuration; default: unixsvc.toml here. Of several, the later override the earlier."""

@@ -27,7 +27,8 @@ app = App([GET("/version", version)])
 class DevTests(OrchestratorTestCase):
     """Starts the command, and reads what it prints."""
 
-    config = '[services.shop]\napp = "shop:app"\n'
+    # Only with the table [dev] there is such an application.
+    config = '[services.shop]\napp = "none:app"\n[dev.services.shop]\napp = "shop:app"\n'
 
     def setUp(self) -> None:
         """Write an application."""

@@ -127,6 +127,14 @@ class OptionsTests(OptionsTestCase):
         nowhere = self.parsed("--no-http", "--http", "tcp:81")["settings"]
         self.assertEqual((nowhere.http, list(nowhere.services)), (None, ["shop", "till"]))
 
+    def test_dev(self) -> None:
+        """``--dev`` applies the table [dev], also at a reload."""
+        Path(self.config).write_text(CONFIG + "[dev.services.till]\nworkers = 3\n")
+        self.assertEqual(self.parsed()["settings"].services["till"].workers, 1)
+        options = self.parsed("--dev")
+        for settings in (options["settings"], options.load()):
+            self.assertEqual(settings.services["till"].workers, 3)
+
     def test_no_http(self) -> None:
         """HTTP addresses without a table [http] are an error."""
         self.assertIn("[http]", self.refused("--http", "tcp:81"))

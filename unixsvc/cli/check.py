@@ -23,17 +23,21 @@ __all__ = ["check", "schema"]
 @click.option(
     "--show", is_flag=True, help="Print the effective configuration, and where its values are from."
 )
+@click.option("--dev", is_flag=True, help="With the table [dev], as for unixsvc dev.")
 @location_options
 @click.pass_obj
-def check(session: Session, files: tuple[str, ...], show: bool) -> int:
+def check(session: Session, files: tuple[str, ...], show: bool, dev: bool) -> int:
     """Check the configuration and all routes.
 
     No service is started, but applications are imported and controllers are created, as in a worker.
     """
     session.config = files or session.config
+    session.development = dev
     if show:
         _show(session)
         return 0
+    if not dev:
+        session.check_development()
     return _check(session.configuration)
 
 
@@ -81,7 +85,7 @@ def _check(configuration: Configuration) -> int:
             count = check_service(settings, name, service)
         except ConfigError as error:
             table = name if settings.http and name == HTTP_SERVICE else f"services.{name}"
-            print_error(f"{configuration.layers.source_of(table).name}: {table}: {error}")
+            print_error(f"{configuration.layers.source_of(table).where(table)}: {error}")
             problems += 1
         else:
             click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")

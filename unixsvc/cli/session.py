@@ -81,6 +81,7 @@ class Session:
     :param terminal: True if the output is for a person; None to find out.
     :ivar config: the files given by ``--config``; None for the default.
     :ivar socket_dir: the socket directory given by ``--socket-dir``.
+    :ivar development: True if the table ``[dev]`` counts.
     """
 
     def __init__(self, client: ClientFactory = blocking_client, *, terminal: bool | None = None) -> None:
@@ -88,6 +89,7 @@ class Session:
         self._terminal = terminal
         self.config: tuple[str, ...] | None = None
         self.socket_dir: str | None = None
+        self.development = False
 
     @property
     def terminal(self) -> bool:
@@ -102,7 +104,7 @@ class Session:
 
         :raises ConfigError: if it is wrong.
         """
-        return load_configuration(self.config, socket_dir=self.socket_dir)
+        return load_configuration(self.config, socket_dir=self.socket_dir, development=self.development)
 
     @cached_property
     def directory(self) -> str:
@@ -126,6 +128,16 @@ class Session:
         if self.socket_dir is None:
             with suppress(UnresolvedReference):
                 load_configuration(self.config)
+
+    def check_development(self) -> None:
+        """Check the configuration with the table ``[dev]``, whose references may have no value here.
+
+        :raises ConfigError: if it is wrong.
+        """
+        from unixsvc.config.sources.references import UnresolvedReference  # late: few commands need it
+
+        with suppress(UnresolvedReference):
+            load_configuration(self.config, socket_dir=self.socket_dir, development=True)
 
     def credentials(self) -> Credentials:
         """The token for calls.

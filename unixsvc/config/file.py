@@ -138,8 +138,7 @@ def parse_layers(layers: Layers) -> ConfigFile:
 def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
     """Refuse NUL characters: no path, name or address can contain one. An application's options may."""
     if isinstance(value, str) and "\0" in value:
-        where = f"{layers.source_of(field).name}: {field}"
-        raise ConfigError(where, "contains a NUL character", "remove it")
+        raise ConfigError(layers.source_of(field).where(field), "contains a NUL character", "remove it")
     if isinstance(value, list):
         for each in value:
             _refuse_nul(each, field, layers)

@@ -24,6 +24,8 @@ from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.errors import ConfigError
 
 __all__ = [
+    "CLIENT_KEYS",
+    "DEVELOPMENT",
     "FILE_NAME",
     "Configuration",
     "Files",
@@ -38,13 +40,16 @@ Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
 """One file, several of which the later override the earlier, or the default."""
 
 FILE_NAME: Final = "unixsvc.toml"
+DEVELOPMENT: Final = "dev"
+"""The table whose keys override the others during development."""
 
 _DEMO: Final[dict[str, Any]] = {  # as decoded from TOML
     "services": {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}},
     "http": {"app": "rest_app:app", "mounts": {"/users": "user:/user"}, "depends_on": ["user"]},
 }
 _DEMO_NAME: Final = "the demo"
-_CLIENT_KEYS: Final = ("socket_dir", "token_file", "security")
+CLIENT_KEYS: Final = ("socket_dir", "token_file", "security")
+"""The keys at the top that clients read."""
 
 
 class Configuration(Struct, frozen=True):
@@ -74,6 +79,7 @@ def load_settings(
     socket_dir: str | None = None,
     cwd: str | None = None,
     http: tuple[str, ...] | None = None,
+    development: bool = False,
 ) -> Settings:
     """Read the configuration: the named files, else the one in the current directory, else the demo.
 
@@ -83,21 +89,28 @@ def load_settings(
     :param socket_dir: overrides the configuration; relative to the current directory.
     :param cwd: the current directory, if not that of the process.
     :param http: the addresses of the HTTP gateway instead of the configured ones; empty to disable it.
+    :param development: True if the tables ``[dev]`` of the files override the others.
     :raises ConfigError: naming the file or the variable, and the key that is wrong.
     """
-    return _load(config, Path(cwd or os.getcwd()), socket_dir, http).settings
+    return _load(config, Path(cwd or os.getcwd()), socket_dir, http, development).settings
 
 
-def load_configuration(config: Files = None, *, socket_dir: str | None = None) -> Configuration:
+def load_configuration(
+    config: Files = None, *, socket_dir: str | None = None, development: bool = False
+) -> Configuration:
     """Read the configuration as :func:`load_settings` does, and keep where its values are from."""
-    return _load(config, Path.cwd(), socket_dir, None)
+    return _load(config, Path.cwd(), socket_dir, None, development)
 
 
 def _load(
-    config: Files, current: Path, socket_dir: str | None, http: tuple[str, ...] | None
+    config: Files,
+    current: Path,
+    socket_dir: str | None,
+    http: tuple[str, ...] | None,
+    development: bool,
 ) -> Configuration:
     files = _paths(config, current)
-    layers = _read(files, os.environ)
+    layers = _read(files, os.environ, development=development)
     file = parse_layers(layers)
     base, directory = _folders(file.socket_dir, files, current, socket_dir)
     try:
@@ -120,7 +133,7 @@ def load_client_settings(
     """
     current = Path.cwd()
     files = _paths(config, current)
-    layers = _read(files, os.environ, _CLIENT_KEYS, variables=variables)
+    layers = _read(files, os.environ, CLIENT_KEYS, variables=variables)
     file = parse_layers(layers)
     base, directory = _folders(file.socket_dir, files, current, socket_dir)
     return ClientSettings(
@@ -170,19 +183,37 @@ def _read(
     keys: Collection[str] | None = None,
     *,
     variables: bool = True,
+    development: bool = False,
 ) -> Layers:
     """Read all layers.
 
     :param keys: the keys at the top that are read, beside unknown ones; None for all.
     """
-    ignored = set() if keys is None else {*ConfigFile.__struct_fields__} - {*keys}
+    ignored = {DEVELOPMENT, *(() if keys is None else {*ConfigFile.__struct_fields__} - {*keys})}
     layers = Layers(_source(files))
-    for layer in [read_file(path) for path in files] or [Layer(_DEMO_NAME, _DEMO)]:
+    found = [read_file(path) for path in files] or [Layer(_DEMO_NAME, _DEMO)]
+    for layer in found:
         table = {key: value for key, value in layer.table.items() if key not in ignored}
         layers.add(_with_values(replace(layer, table=table), files))
+    for layer in found if development else ():
+        if DEVELOPMENT in layer.table:
+            layers.add(_with_values(_development(layer), files))
     if variables:
         _add_variables(layers, environ, keys)
     return layers
+
+
+def _development(layer: Layer) -> Layer:
+    """The table ``[dev]`` of a file as a layer of its own."""
+    table = layer.table[DEVELOPMENT]
+    where = f"{layer.name}: {DEVELOPMENT}"
+    if not isinstance(table, dict):
+        raise ConfigError(where, "is not a table", f"write [{DEVELOPMENT}.log], for example")
+    for key in CLIENT_KEYS:
+        if key in table:
+            problem = "cannot be overridden here, as clients read it without this table"
+            raise ConfigError(f"{where}.{key}", problem, "set it in a second file for --config")
+    return Layer(layer.name, table, layer.text, prefix=f"{DEVELOPMENT}.")
 
 
 def _with_values(layer: Layer, files: Sequence[Path]) -> Layer:
@@ -197,7 +228,7 @@ def _with_values(layer: Layer, files: Sequence[Path]) -> Layer:
     def read(kind: str, place: str) -> str:
         return read_reference(kind, place, folder, os.environ)
 
-    resolved = resolve(layer.table, ConfigFile, os.environ, read, layer.name)
+    resolved = resolve(layer.table, ConfigFile, os.environ, read, layer.where(""))
     return replace(layer, table=resolved.table, references=resolved.references)
 
 

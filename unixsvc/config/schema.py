@@ -13,6 +13,7 @@ from msgspec import Struct
 from unixsvc.config.checks import NAME_PATTERN
 from unixsvc.config.file import ConfigFile, HttpTable
 from unixsvc.config.http import Http
+from unixsvc.config.loader import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.settings import Limits, ServiceOptions, ServiceSettings
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, fields_of, members_of, values_of
 
@@ -28,6 +29,7 @@ _ALSO_DESCRIBED_BY: Final[dict[type[Struct], tuple[type[Struct], ...]]] = {
 _FIELD: Final = re.compile(r"^:ivar (?P<names>[\w, ]+): (?P<text>.*(?:\n    .*)*)", re.MULTILINE)
 _MARKUP: Final = re.compile(r":(?:[a-z]{1,9}:){1,2}`~?([^`]{1,99})`|``([^`]{1,99})``")
 _REFERENCE: Final = "reference"
+_DEVELOPMENT_TEXT: Final = "Keys that override the others in unixsvc dev."
 
 
 def file_schema() -> JsonSchema:
@@ -50,6 +52,10 @@ def file_schema() -> JsonSchema:
         properties[name]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
     definitions[_REFERENCE] = {"type": "string", "pattern": r"\$\{"}
     document = definitions.pop(ConfigFile.__name__)
+    overridden = {key: value for key, value in properties.items() if key not in CLIENT_KEYS}
+    definitions[DEVELOPMENT] = {**document, "description": _DEVELOPMENT_TEXT, "properties": overridden}
+    reference = {"$ref": f"#/definitions/{DEVELOPMENT}"}
+    properties[DEVELOPMENT] = {"description": _DEVELOPMENT_TEXT, "allOf": [reference]}
     # Version 7 is the newest that all editors know.
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "unixsvc.toml"}
     encoded = msgspec.json.encode({**head, **document, "definitions": definitions})

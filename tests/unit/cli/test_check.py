@@ -229,3 +229,16 @@ class Check(CommandTestCase):
         )
         self.assertEqual(self.run_command("call", "home", "/").code, 0)
         self.assertEqual(self.run_command("ls").code, 0)
+
+    def test_development(self) -> None:
+        """A mistake in the table ``[dev]`` is found; with ``--dev`` the table counts."""
+        home = ("[services.home]", 'app = "unix_app.home:app"', "workers = 4")
+        self.configure(*home, "[dev.services.home]", "worker = 1")
+        outcome = self.run_command("check")
+        self.assertEqual(outcome.code, 2)
+        self.assertIn("dev.services.home.worker is unknown (did you mean 'workers'?)", outcome.err)
+        self.configure(*home, "[dev.services.home]", "workers = 1", "[dev.log]", 'file = "${NONE_SUCH}"')
+        self.assertEqual(self.run_command("check").out, "home: fine, 1 route\n")
+        self.configure(*home, "[dev.services.home]", "workers = 1")
+        self.assertIn("/unixsvc.toml:5\n", self.run_command("check", "--dev", "--show").out)
+        self.assertIn("/unixsvc.toml:3\n", self.run_command("check", "--show").out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.unit.config.test_settings import SERVICE, ConfigTestCase
-from unixsvc.config.loader import find_socket_dir, load_client_settings, load_settings
+from unixsvc.config.loader import find_socket_dir, load_client_settings, load_configuration, load_settings
 from unixsvc.config.sources.references import UnresolvedReference
 from unixsvc.errors import ConfigError
 
@@ -164,3 +164,52 @@ class OverlayTests(ConfigTestCase):
         self.write("socket_dir = 3", "b.toml")
         error = self.assertRaises(ConfigError, find_socket_dir, ["a.toml", "b.toml"])
         self.assertIn("b.toml: socket_dir: is not a string; correct it, or give --socket-dir", str(error))
+
+
+class DevelopmentTests(ConfigTestCase):
+    def setUp(self) -> None:
+        """Write a configuration with a table ``[dev]``."""
+        super().setUp()
+        self.first = self.write(
+            'services.home.app = "home:app"\nservices.home.workers = 4\n'
+            'log.level = "warn"\n[dev.services.home]\nworkers = 1\n',
+            "a.toml",
+        )
+
+    def test_overrides(self) -> None:
+        """It overrides all files during development, and environment variables override it."""
+        second = self.write("services.home.workers = 3\ndev.log.level = '${NONE_SUCH:-debug}'", "b.toml")
+        files = (self.first, second)
+        settings = load_settings(files, development=True)
+        self.assertEqual((settings.services["home"].workers, settings.log.level), (1, "debug"))
+        self.set_environment("UNIXSVC_SERVICES__HOME__WORKERS", "7")
+        self.assertEqual(load_settings(files, development=True).services["home"].workers, 7)
+
+    def test_ignored(self) -> None:
+        """It does not count otherwise, with whatever mistakes."""
+        second = self.write("dev.wrong = '${NONE_SUCH}'", "b.toml")
+        settings = load_settings((self.first, second))
+        self.assertEqual((settings.services["home"].workers, settings.log.level), (4, "warn"))
+        load_client_settings((self.first, second))
+
+    def test_place(self) -> None:
+        """A value from it is shown with its line."""
+        found = load_configuration(self.first, development=True)
+        layer = found.layers.source_of("services.home.workers")
+        self.assertEqual(layer.place_of("services.home.workers"), f"{self.first}:5")
+
+    def test_refused(self) -> None:
+        """A mistake in it is an error that names the key with the table."""
+        for text, words in (
+            ("dev = 1", "dev: is not a table; write [dev.log], for example"),
+            ("dev.socket_dir = 'run'", "dev.socket_dir: cannot be overridden here, as clients read it"),
+            ("dev.security.token = 'off'", "dev.security: cannot be overridden here"),
+            ("dev.dev.log = {}", "dev.dev is unknown"),
+            ("dev.limits.backlgo = 1", "dev.limits.backlgo is unknown (did you mean 'backlog'?)"),
+            ("dev.log.level = '${NONE_SUCH}'", "dev.log.level: the environment variable NONE_SUCH"),
+            ("dev.services.home.user = '\\u0000'", "dev.services.home.user: contains a NUL"),
+            ("dev.services.home.depends_on = ['x']", "dev.services.home.depends_on: there is no service"),
+        ):
+            second = self.write(text.replace("'\\u0000'", '"\\u0000"'), "b.toml")
+            error = self.assertRaises(ConfigError, load_settings, (self.first, second), development=True)
+            self.assertTrue(str(error).startswith(f"{second}: {words}"), str(error))

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.config.test_effective import MORE
 from tests.unit.config.test_settings import FULL
 from unixsvc.config.file import ConfigFile, parse_layers
+from unixsvc.config.loader import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.schema import file_schema
 from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of, members_of, values_of
@@ -100,9 +101,17 @@ class SchemaTests(SynchronousTestCase):
         self.assertEqual(len(found), 11)
         for path, struct in found.items():
             schema = schema_of(path)
-            self.assertEqual(sorted(schema["properties"]), sorted(struct.__struct_fields__), path)
+            more = () if path else (DEVELOPMENT,)
+            self.assertEqual(sorted(schema["properties"]), sorted((*struct.__struct_fields__, *more)), path)
             for name, each in schema["properties"].items():
                 self.assertRegex(each["description"], r"\A[^a-z:`][^`\n]{6,}\Z", (*path, name))
+
+    def test_development(self) -> None:
+        """The table ``[dev]`` has the same keys, except those that clients read and itself."""
+        self.assertTrue(is_valid({"dev": {"log": {"level": "debug"}, "services": {"home": {"workers": 1}}}}))
+        for key in (*CLIENT_KEYS, DEVELOPMENT, "wrong"):
+            self.assertFalse(is_valid({"dev": {key: {}}}), key)
+        self.assertFalse(is_valid({"dev": {"services": {"home": {"workers": -1}}}}))
 
     def test_unknown_keys(self) -> None:
         """A key that does not exist is refused by both, in every table."""

@@ -70,13 +70,15 @@ class DevSession:
 
     def _arguments(self) -> list[str]:
         """The arguments of ``twistd unixsvc``."""
-        found = [word for each in self._session.config or () for word in ("--config", each)]
+        found = ["--dev", *(word for each in self._session.config or () for word in ("--config", each))]
         if self._session.socket_dir is not None:
             found += ["--socket-dir", self._session.socket_dir]
         return found if self._http is None else [*found, "--no-http"]
 
     def _load(self) -> Settings:
-        return load_settings(self._session.config, socket_dir=self._session.socket_dir, http=self._http)
+        return load_settings(
+            self._session.config, socket_dir=self._session.socket_dir, http=self._http, development=True
+        )
 
     def _find_code(self) -> CodeMap:
         return make_code_map(self._load(), sys.path)

@@ -23,6 +23,7 @@ class Layer(Struct, frozen=True):
     :ivar text: of the file.
     :ivar references: in the values, by the name of the key.
     :ivar remedy: added to messages about types of its values.
+    :ivar prefix: of its keys in the text, if it is one of the tables there.
     """
 
     name: str
@@ -30,14 +31,19 @@ class Layer(Struct, frozen=True):
     text: str = ""
     references: Mapping[str, tuple[str, ...]] = {}
     remedy: str = ""
+    prefix: str = ""
 
     def is_outside(self, field: str) -> bool:
         """True if the value of a key is not in a file: it may be a secret, and messages do not quote it."""
         return not self.text or _INDEX.sub("", field) in self.references
 
+    def where(self, field: str) -> str:
+        """The name of a key in messages."""
+        return f"{self.name}: {self.prefix}{field}"
+
     def place_of(self, field: str) -> str:
         """Where a key is: the file and the line, or the variable."""
-        line = _lines_of(self.text).get(field) if self.text else None
+        line = _lines_of(self.text).get(self.prefix + field) if self.text else None
         return f"{self.name}:{line}" if line else self.name
 
 
@@ -75,13 +81,13 @@ class Layers:
     def error(self, errors: Iterable[tuple[str, str]]) -> ConfigError:
         """One error for several keys, each with the layer that it is from.
 
-        :param errors: the names of the keys, and their problems.
+        :param errors: the names of the keys, and their problems, which begin with the names.
         """
         problems: dict[str, list[str]] = {}
         remedies: dict[str, None] = {}
         for field, problem in errors:
             layer = self.source_of(field)
-            problems.setdefault(layer.name, []).append(problem)
+            problems.setdefault(layer.name, []).append(f"{layer.prefix}{problem}")
             remedies[layer.remedy if "expected" in problem else ""] = None
         (where, first), *others = ((name, "; ".join(found)) for name, found in problems.items())
         rest = "".join(f"; {name}: {found}" for name, found in others)
@@ -93,8 +99,7 @@ class Layers:
         if len(self._layers) < 2 or not error.where.startswith(prefix):
             return error
         field = error.where.removeprefix(prefix)
-        layer = self.source_of(field)
-        return ConfigError(f"{layer.name}: {field}", error.problem, error.remedy)
+        return ConfigError(self.source_of(field).where(field), error.problem, error.remedy)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

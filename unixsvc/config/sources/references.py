@@ -52,7 +52,7 @@ def resolve(
     :param type_form: of the table: a string with a reference becomes a value of the type of its key.
     :param environ: the environment variables.
     :param read: returns the content of a file or a credential.
-    :param source: the file of the table, for messages.
+    :param source: what precedes the name of a key in messages: the file.
     :raises ConfigError: naming each key with a reference that is not valid or has no value.
     """
     resolver = _Resolver(environ, read)
@@ -61,7 +61,7 @@ def resolve(
         if problems:
             first, *others = problems
             rest = "".join(f"; {each}" for each in others)
-            raise kind(f"{source}: {first.where}", first.problem, f"{first.remedy}{rest}")
+            raise kind(f"{source}{first.where}", first.problem, f"{first.remedy}{rest}")
     return Resolved(resolved, resolver.references)
 
 

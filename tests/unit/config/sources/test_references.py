@@ -25,7 +25,7 @@ def _read(kind: str, place: str) -> str:
 class ReferenceTests(SynchronousTestCase):
     def resolved(self, table: dict[str, Any]) -> dict[str, Any]:
         """A table without its references."""
-        return resolve(table, ConfigFile, ENVIRON, _read, "x.toml").table
+        return resolve(table, ConfigFile, ENVIRON, _read, "x.toml: ").table
 
     def text(self, text: str) -> Any:
         """A text without its references."""
@@ -107,7 +107,7 @@ class ReferenceTests(SynchronousTestCase):
     def test_references(self) -> None:
         """The references of each key are known, without their defaults."""
         table = {"socket_dir": "${NAME}/${A:-secret}", "tokens": {"x": {"services": ["${N}", "${file:b}"]}}}
-        resolved = resolve({**table, "token_file": "$$"}, ConfigFile, ENVIRON, _read, "x.toml")
+        resolved = resolve({**table, "token_file": "$$"}, ConfigFile, ENVIRON, _read, "x.toml: ")
         expected = {"socket_dir": ("${NAME}", "${A}"), "tokens.x.services": ("${N}", "${file:b}")}
         self.assertEqual(resolved.references, expected)
 
