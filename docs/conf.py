@@ -18,10 +18,19 @@ sys.path.insert(0, str(HERE / "_ext"))
 
 project = "unixsvc"
 author = copyright = "unixsvc contributors"  # noqa: A001  # sphinx's name for it
-extensions = ["sphinx.ext.autodoc", "zope_interfaces"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "zope_interfaces"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "unixsvc"
+
+# Diagrams look the same, and can be read on light and dark pages.
+graphviz_output_format = "svg"
+graphviz_dot_args = [
+    *("-Gbgcolor=transparent", "-Gcolor=#808080", "-Gfontcolor=#767676", "-Gstyle=rounded", "-Gnodesep=0.3"),
+    *("-Nshape=box", "-Nstyle=rounded,filled", "-Nfillcolor=#dbe7ff", "-Ncolor=#5b7fb9"),
+    *("-Nmargin=0.12,0.06", "-Ecolor=#767676", "-Efontcolor=#767676"),
+    *(f"-{each}font{key}" for each in "GNE" for key in ("name=sans-serif", "size=11")),
+]
 
 # Every reference in a text has to lead somewhere, but to other projects, as the build uses no network.
 nitpicky = True
