@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 
 project = "unixsvc"
 author = copyright = "unixsvc contributors"  # noqa: A001  # sphinx's name for it
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "zope_interfaces"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "messages", "zope_interfaces"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "unixsvc"

@@ -76,7 +76,7 @@ def check_directory(path: str, mode: int = 0o700) -> None:
     if stat.S_ISLNK(state.st_mode):
         raise ConfigError(path, "is a symbolic link", "name the directory itself as socket_dir")
     if not stat.S_ISDIR(state.st_mode):
-        raise ConfigError(path, "is no directory", "choose another socket_dir")
+        raise ConfigError(path, "is not a directory", "choose another socket_dir")
     if state.st_uid not in (os.geteuid(), 0):
         raise ConfigError(path, f"belongs to another user (uid {state.st_uid})", "choose another socket_dir")
     if state.st_mode & stat.S_IWOTH:

@@ -125,7 +125,7 @@ class PrepareTests(SynchronousTestCase):
         """A file in place of the directory or of a parent is refused."""
         with open(self.path, "w"):
             pass
-        self.assert_refused("is no directory")
+        self.assert_refused("is not a directory")
         self.path = os.path.join(self.path, "below")
         self.assert_refused("cannot be made")
         self.path = os.path.join(self.path, "further")

@@ -150,7 +150,6 @@ def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
 
 
 def _describe(error: FieldError, layers: Layers) -> str:
-    suggestion = ""
     if error.message.startswith(_QUOTES) and layers.source_of(error.field).is_outside(error.field):
         return f"{error.field} has an invalid value"
     if error.message == "is unknown":
@@ -158,8 +157,9 @@ def _describe(error: FieldError, layers: Layers) -> str:
 
         parent, _, key = error.field.rpartition(".")
         matches = difflib.get_close_matches(key, _keys_of(parent), 1)
-        suggestion = f" (did you mean {matches[0]!r}?)" if matches else ""
-    return f"{error.field} {error.message[:1].lower()}{error.message[1:]}{suggestion}"
+        if matches:
+            return f"{error.field} is unknown (did you mean {matches[0]!r}?)"
+    return f"{error.field} {error.message[:1].lower()}{error.message[1:]}"
 
 
 def _keys_of(table: str) -> list[str]:

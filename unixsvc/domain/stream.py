@@ -72,5 +72,5 @@ class ReplyStream:
 def unary_reply(answer: Reply | ReplyStream) -> Reply:
     """Return a reply for a transport without streams: a stream becomes 400."""
     if isinstance(answer, ReplyStream):
-        return answer.refuse(Malformed("a stream cannot be sent this way"))
+        return answer.refuse(Malformed("the action is a stream, which cannot be sent this way"))
     return answer

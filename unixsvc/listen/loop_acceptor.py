@@ -80,7 +80,7 @@ class LoopAcceptor:
             if listening.fileno() < 0:  # uvloop closes the socket if it cannot listen, and raises nothing
                 raise RuntimeError("it cannot listen")
         except (OSError, RuntimeError) as error:
-            _log.warn("clients are accepted by hand: {error}", error=error)
+            _log.warn("connections are accepted in Python, which is slower: {error}", error=error)
             self.usable = False
             listening.close()
             return spare

@@ -135,7 +135,7 @@ def _decode_body(headers: RequestHeaders, body: bytes, query: str) -> tuple[msgs
     if decode is None and media_type.startswith(b"application/") and media_type.endswith(b"+json"):
         decode = _decode_json
     if decode is None:
-        raise UnsupportedMediaType("the Content-Type must be one of " + ", ".join(_CONTENT_TYPES))
+        raise UnsupportedMediaType(f"the Content-Type must be one of {', '.join(_CONTENT_TYPES)}")
     if len(_CHARSET.findall(content_type)) != len(_UTF_8.findall(content_type)):
         raise UnsupportedMediaType("the charset must be utf-8")
     if coding != b"identity":

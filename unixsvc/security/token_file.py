@@ -76,7 +76,7 @@ def external_token(environ: Mapping[str, str]) -> SharedToken | None:
     token = environ.get(TOKEN_VARIABLE)
     if token is not None:
         if not is_token(token):
-            raise ConfigError(f"the environment variable {TOKEN_VARIABLE}", "is no token", TOKEN_LOOKS)
+            raise ConfigError(f"the environment variable {TOKEN_VARIABLE}", "is not a token", TOKEN_LOOKS)
         return SharedToken(token, f"the environment variable {TOKEN_VARIABLE}")
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if directory and os.path.lexists(path := os.path.join(directory, CREDENTIAL)):
@@ -162,7 +162,7 @@ def write_private(path: str, text: str) -> None:
 def _check_access(path: str, state: os.stat_result) -> None:
     """Check that only trusted users can read and change the token."""
     if not stat.S_ISREG(state.st_mode):
-        raise ConfigError(path, "is no regular file", "remove it; a new token is made at the next start")
+        raise ConfigError(path, "is not a regular file", "remove it; a new token is made at the next start")
     if state.st_uid not in (os.geteuid(), 0):
         raise ConfigError(
             path, f"belongs to another user (uid {state.st_uid})", "remove it, or use another file"

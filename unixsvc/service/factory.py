@@ -173,6 +173,6 @@ def _load_handler(spec: str, context: HandlerContext) -> IRequestHandler:
     make: Callable[[HandlerContext], Any] = load_object(spec)  # of an application, so it may be anything
     handler = make(context)
     if not IRequestHandler.providedBy(handler):
-        raise ConfigError(spec, "is no request handler", "declare it with @implementer(IRequestHandler)")
+        raise ConfigError(spec, "is not a request handler", "declare it with @implementer(IRequestHandler)")
     verifyObject(IRequestHandler, handler)
     return IRequestHandler(handler)

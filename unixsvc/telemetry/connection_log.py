@@ -22,13 +22,10 @@ class ConnectionLog:
 
         :param count: the number of connections that are served.
         """
-        self._log.emit(
-            "warn",
-            "a connection was refused",
-            "a connection {origin}was refused: {count} are open",
-            origin="" if peer.uid is None else f"of user {peer.uid} (process {peer.pid}) ",
-            count=count,
-        )
+        message = "a connection was refused: {count} are open"
+        if peer.uid is not None:
+            message = "a connection from user {uid} (process {pid}) was refused: {count} are open"
+        self._log.emit("warn", "a connection was refused", message, uid=peer.uid, pid=peer.pid, count=count)
 
     def buffer_exhausted(self) -> None:
         """Log that a client was refused because of ``max_buffered_bytes``."""

@@ -38,14 +38,15 @@ class FailureLog:
         """Log that an action was cancelled or exceeded its deadline."""
         # Deadlines of callers have a limit of their own: callers choose them, and cannot hide a slow action.
         by_caller = "" if code == Cancelled.code or request.timeout is None else " (set by the caller)"
-        outcome = "was cancelled" if code == Cancelled.code else "exceeded its deadline"
+        message = "{method} {path} exceeded its deadline"
+        if code == Cancelled.code:
+            message = "{method} {path} was cancelled"
         self._log.emit(
             "info",
-            outcome + by_caller,
-            "{method} {path} {outcome}",
+            message.removeprefix("{method} {path} ") + by_caller,
+            message,
             method=request.method,
             path=request.path,
-            outcome=outcome,
             request_id=request.request_id,
         )
 

@@ -80,7 +80,7 @@ def run_without_waiting(coroutine: Coroutine[object, None, _T]) -> _T:
     except StopIteration as done:
         return cast(_T, done.value)
     coroutine.close()
-    raise RuntimeError("a coroutine waits that must not")
+    raise RuntimeError("a coroutine waits, although it must not")
 
 
 def reserve_descriptor_for_accept() -> None:

@@ -122,7 +122,7 @@ _NOT_JSON_DETAIL: Final = [{"field": "", "message": "is not JSON"}]
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ITEM_END: Final = b"}\n"
 _TRACE_KEYS: Final = ("request_id", "traceparent")
-_NO_SERVER_MESSAGE: Final = "what the service sent is no answer"
+_NO_SERVER_MESSAGE: Final = "the reply is not a message of the protocol"
 
 # The encoder itself: a function around it would be one more call for each request of a client.
 encode_client_message: Final[Callable[[ClientMessage], bytes]] = _encode

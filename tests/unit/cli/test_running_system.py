@@ -109,7 +109,7 @@ class TokenSourceTests(CommandTestCase):
         self.assertEqual(self.run_command("token", "show").out, OTHER + "\n")
         os.environ["UNIXSVC_TOKEN"] = "hunter2"
         outcome = self.run_command("call", "home", "/")
-        self.assertError(outcome, 2, "UNIXSVC_TOKEN: is no token; a token is 64 hexadecimal digits")
+        self.assertError(outcome, 2, "UNIXSVC_TOKEN: is not a token; a token is 64 hexadecimal digits")
         self.assertNotIn("hunter2", outcome.err)
 
     def test_environment_alone(self) -> None:

@@ -106,7 +106,7 @@ class OverlayTests(ConfigTestCase):
         self.set_environment("CREDENTIALS_DIRECTORY", None)
         for reference, words in (
             ("file:none", "/none cannot be read: No such file or directory; check the path"),
-            ("file:fifo", "/fifo is no regular file"),
+            ("file:fifo", "/fifo is not a regular file"),
             ("file:/", "/ cannot be read: Is a directory"),
             ("file:large", "/large is larger than 65536 bytes"),
             ("file:bytes", "/bytes is not valid UTF-8"),

@@ -173,7 +173,7 @@ class TokenFileTests(SynchronousTestCase):
         self.assert_refused("Is a directory")
         os.rmdir(self.path)
         os.mkfifo(self.path, 0o600)
-        self.assert_refused("is no regular file")
+        self.assert_refused("is not a regular file")
         for number in os.listdir("/proc/self/fd"):
             with contextlib.suppress(FileNotFoundError):  # that of the list itself
                 self.assertNotIn(self.path, os.readlink(f"/proc/self/fd/{number}"))
@@ -272,6 +272,6 @@ class ExternalTests(SynchronousTestCase):
             error = self.assertRaises(ConfigError, external_token, {"UNIXSVC_TOKEN": wrong})
             self.assertEqual(
                 str(error),
-                "the environment variable UNIXSVC_TOKEN: is no token; "
+                "the environment variable UNIXSVC_TOKEN: is not a token; "
                 "a token is 64 hexadecimal digits (0-9, a-f), as 'openssl rand -hex 32' prints them",
             )

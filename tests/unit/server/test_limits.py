@@ -157,7 +157,7 @@ class UserTests(SynchronousTestCase):
             self.codes(1, 11)
         self.assertEqual(
             [formatEvent(event) for event in events],
-            ["a connection of user 1 (process 1) was refused: 10 are open"],
+            ["a connection from user 1 (process 1) was refused: 10 are open"],
         )
 
     def test_refused_ones(self) -> None:

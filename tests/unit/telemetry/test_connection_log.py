@@ -22,7 +22,7 @@ class ConnectionLogTests(SynchronousTestCase):
         self.assertEqual(
             [formatEvent(event) for event in events],
             [
-                "a connection of user 1001 (process 4711) was refused: 512 are open",
+                "a connection from user 1001 (process 4711) was refused: 512 are open",
                 "a connection was refused: 1024 are open",
                 "a client was refused: clients without a token use up max_buffered_bytes",
             ],

@@ -37,7 +37,7 @@ class Credentials(Struct, frozen=True):
     def refreshed(self) -> Credentials:
         """These credentials, or those that the file has now.
 
-        A file that is not valid at the moment changes nothing: the token of before may still be.
+        A file that is not valid at the moment changes nothing: the earlier token may still be.
         """
         if self.file and file_version(self.file) != self.version:
             with suppress(ConfigError):

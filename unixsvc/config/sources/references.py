@@ -98,7 +98,7 @@ class _Resolver:
         if match["dollar"]:
             return "$"
         if match["invalid"]:
-            self.invalid.append(ConfigError(field, "'${' begins no valid reference", _SYNTAX))
+            self.invalid.append(ConfigError(field, "'${' does not start a valid reference", _SYNTAX))
             return ""
         if match["kind"]:
             try:

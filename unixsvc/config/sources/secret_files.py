@@ -40,7 +40,7 @@ def _read(path: Path, remedy: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError(str(path), f"{path} is no regular file", remedy)
+                raise ConfigError(str(path), f"{path} is not a regular file", remedy)
             content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -192,7 +192,9 @@ class Pool(ListeningPool):
         if history is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
             delay = history.next_start - self._reactor.seconds()
             if not history.start_limit_hit:  # else the service may have failed
-                message += "; restarting in {delay:.1f} s" if delay > 0 else "; restarting"
+                message = "worker {worker} {end}; restarting"
+                if delay > 0:
+                    message = "worker {worker} {end}; restarting in {delay:.1f} s"
         self._log.warn(message, worker=str(record.process), end=str(end), delay=delay)
 
     def _update_history(self, record: WorkerRecord, reason: str, now: float) -> SlotHistory:

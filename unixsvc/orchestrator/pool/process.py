@@ -231,7 +231,7 @@ class WorkerProcess(ProcessProtocol):
         try:
             report = _decode_report(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._log.error("invalid report: {line!r}", line=line[:200])
+            self._log.error("a worker sent an invalid report: {line!r}", line=line[:200])
             return
         _REPORT_HANDLERS[type(report)](self, report)
 

@@ -211,7 +211,7 @@ class TokenKeeper:
                 token = read_token(file)
             except ConfigError as error:
                 message = (
-                    "{where}: {problem}; the token of before stays valid; for a new one: unixsvc token rotate"
+                    "{where}: {problem}; the earlier token stays valid; for a new one: unixsvc token rotate"
                 )
                 self._log.error(message, where=error.where, problem=error.problem)
                 return

@@ -127,7 +127,9 @@ class ReferenceTests(SynchronousTestCase):
             self.assertIn(words, message)
 
     def test_invalid(self) -> None:
-        """A brace after a dollar sign that begins no reference is an error, which says what to write."""
+        """A brace after a dollar sign that starts no reference is an error, which says what to write."""
         for text in ("${", "${}", "${1}", "${A", "${A-b}", "${A:b}", "${A:-${B}}", "${file:}", "${a b}"):
             message = self.refused(ConfigError, {"socket_dir": text})
-            self.assertIn("x.toml: socket_dir: '${' begins no valid reference; write ${NAME}, ", message)
+            self.assertIn(
+                "x.toml: socket_dir: '${' does not start a valid reference; write ${NAME}, ", message
+            )

@@ -266,7 +266,7 @@ class FileTests(KeeperTestCase):
             self.assertEqual(self.shared(), [digest_of(TOKEN)])
             [event] = self.logged
             self.assertEqual(event["log_level"].name, "error")
-            self.assertIn("the token of before stays valid; for a new one: unixsvc tok", event["log_format"])
+            self.assertIn("the earlier token stays valid; for a new one: unixsvc tok", event["log_format"])
             self.assertEqual(event["where"], self.file)
         self.do(self.keeper.rotate(0.0))
         self.assertEqual(self.shared(), [digest_of(read_token(self.file))])

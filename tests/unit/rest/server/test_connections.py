@@ -257,7 +257,7 @@ class UserTests(SynchronousTestCase):
             self.refused(1, 11)
         self.assertEqual(
             [formatEvent(event) for event in events],
-            ["a connection of user 1 (process 1) was refused: 10 are open"],
+            ["a connection from user 1 (process 1) was refused: 10 are open"],
         )
 
     def test_closed(self) -> None:

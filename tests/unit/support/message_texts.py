@@ -1,0 +1,221 @@
+"""Finds the messages of the package: every string of words that is not known to be something else."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+__all__ = ["OTHER_TEXTS", "MessageText", "message_texts"]
+
+
+class MessageText(NamedTuple):
+    """A text in the source.
+
+    :ivar template: the text, with ``{}`` in the place of each value.
+    :ivar place: file and line.
+    """
+
+    template: str
+    place: str
+
+
+# Strings of words that are no messages, by the reason.
+OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
+    "a part of a message: a place, a name or a number": frozenset(
+        {
+            "(set by the caller)",
+            "a Unix socket",
+            "all services",
+            "directory watch",
+            "from user {} (process {})",
+            "in {} ({}:{})",
+            "mode {}",
+            "not valid any more",
+            "over HTTP",
+            "part of Python",
+            "service {}",
+            "standard input",
+            "the demo",
+            "the environment variable {}",
+            "the module {} of Python's standard library",
+            "the parameter {}",
+            "the result",
+            "the return value",
+            "uid {}",
+            "unknown (not installed)",
+            "valid for {}",
+            "{} (uid {})",
+            "{} and {} more",
+            "{} in {}",
+            "{} worker",
+            "{} workers",
+            "{}: http",
+            "{}[{}] (pid {})",
+        }
+    ),
+    "a remedy, which follows a message": frozenset(
+        {
+            "a token is 64 hexadecimal digits (0-9, a-f), as 'openssl rand -hex 32' prints them",
+            "check the path",
+            "choose a shorter path",
+            "return None{}",
+            "show the token as Authorization: Bearer TOKEN",
+            "send None instead",
+            "write ${NAME}, ${NAME:-default}, ${} or ${}, and $$ for a dollar sign",
+            "write ${{}:-default}",
+        }
+    ),
+    "the beginning of a message, which is searched for": frozenset(
+        {
+            "- at `",
+            "Invalid enum value",
+            "Number out of range",
+            "cannot load",
+            "key` in `",
+            "listens on",
+            "the new workers cannot start, the old ones stay",
+        }
+    ),
+    "output and help of commands": frozenset(
+        {
+            "Configuration file [default: ./unixsvc.toml, or the built-in demo]; "
+            "several: later ones override.",
+            "MEAN ms",
+            "P99 ms",
+            "Socket directory [default: from the configuration].",
+            "documentation: {}/docs",
+            "http: {}",
+            "routes = {}",
+            "services = {}",
+            'sha256 = "{}"',
+            "unixsvc: {}",
+            "warning: {}",
+        }
+    ),
+    "the title of a code, which is listed with the errors": frozenset({"Unsupported media type"}),
+    "for programs": frozenset(
+        {
+            "Authorization: Bearer {}",
+            "Date: {}",
+            "GET /-/health HTTP/1.1\r\nHost:\r\nConnection: close\r\n{}",
+            "value = {}",
+        }
+    ),
+    "the description of a phase": frozenset(
+        {
+            "the client to close",
+            "the client to take a response",
+            "the client to take the last response",
+            "the first byte",
+            "the next request",
+            "the next request, which may be on its way, while the worker drains",
+            "the response",
+            "the rest of a request body",
+            "the rest of a request head",
+        }
+    ),
+}
+# These modules generate code, documents and configuration files.
+_GENERATORS: Final = ("stubs/", "rest/openapi/", "config/effective.py", "config/schema.py")
+# Positional arguments that are no messages: where a problem is, remedies, names, kinds of log messages.
+_ARGUMENTS: Final[dict[str, tuple[int, ...]]] = {
+    "Attribute": (0,),
+    "BacklogFull": (2,),
+    "ConfigError": (0, 2),
+    "ServiceUnreachable": (0, 2),
+    "cast": (0,),
+    "check_http": (0,),
+    "_service_command": (2,),
+    "check_socket_path": (1,),
+    "compile": (0,),
+    "emit": (0, 1),
+    "putheader": (0, 1),
+    "setproctitle": (0,),
+    "split": (0,),
+    "start_order": (1,),
+    "unpack": (0,),
+}
+# Keyword arguments, variables and functions whose strings are no messages.
+_NAMES: Final = re.compile(
+    r"\w*remedy|\w*_REMEDY|where|help|metavar|title|name|longdesc|opt\w+|__repr__", re.ASCII
+)
+_WORD: Final = re.compile(r"[A-Za-z]{2}")
+_SQL: Final = re.compile(r"(?:DELETE|INSERT|PRAGMA|SELECT)\b")
+_FIELD: Final = re.compile(r"\{[a-z_]\w*(?:![rsa])?(?::[^{}]*)?\}")
+
+
+def message_texts(package: Path) -> Iterator[MessageText]:
+    """Find the texts.
+
+    :param package: the folder of the package.
+    """
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(_GENERATORS):
+            for node in _strings_below(ast.parse(path.read_text("utf-8"))):
+                template = _template_of(node).strip(" ;,:\r\n")
+                if " " in template and _WORD.search(template) and not _SQL.match(template):
+                    yield MessageText(template, f"{name}:{node.lineno}")
+
+
+def _strings_below(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.expr) and _is_string(node):
+        yield node
+        if not isinstance(node, ast.JoinedStr):
+            return
+    for child in _parts_of(node):
+        yield from _strings_below(child)
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _parts_of(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes directly below, without those whose strings are no messages."""
+    match node:
+        case ast.Expr(value=value) if _is_string(value):  # a docstring
+            return
+        case ast.JoinedStr(values=values):
+            yield from (each.value for each in values if isinstance(each, ast.FormattedValue))
+        case ast.keyword(arg=str(name)) | ast.FunctionDef(name=name) if _NAMES.fullmatch(name):
+            return
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target) if _NAMES.fullmatch(
+            ast.unparse(target)
+        ):
+            return
+        case ast.Call(func=func, args=args, keywords=keywords):
+            name = ast.unparse(func).rpartition(".")[2]
+            left_out = _ARGUMENTS.get(name, ())
+            if name == "emit" and not _is_string(args[0]):  # of Logger, which has no kinds
+                left_out = ()
+            yield func
+            yield from (each for at, each in enumerate(args) if at not in left_out)
+            yield from keywords
+        case ast.ClassDef(body=body, decorator_list=decorators):  # its keywords are texts of codes
+            yield from (*decorators, *body)
+        case ast.Subscript(value=value):
+            yield value
+        case _:
+            skipped = {id(part) for name in ("annotation", "returns") if (part := getattr(node, name, None))}
+            yield from (each for each in ast.iter_child_nodes(node) if id(each) not in skipped)
+
+
+def _template_of(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_template_of_part, node.values))
+    assert isinstance(node, ast.Constant)
+    return _FIELD.sub("{}", str(node.value))
+
+
+def _template_of_part(part: ast.expr) -> str:
+    match part:
+        case ast.Constant(value=text):
+            return str(text)
+        case ast.FormattedValue(value=ast.IfExp(body=ast.Constant(value=""), orelse=ast.Constant(value="s"))):
+            return "s"
+        case _:
+            return "{}"
