@@ -11,7 +11,9 @@ from tests.functional.debian_packages import DebianProgram
 __all__ = ["Logrotate"]
 
 _PACKAGES: Final = ("logrotate", "libpopt0")
-_SIGNAL: Final = "systemctl kill --kill-whom=main --signal=USR1 unixsvc.service"
+_LOGS: Final = "/var/log/unixsvc/*.log /var/log/unixsvc-*/*.log"
+# tests.functional.test_real_systemd executes it.
+_SIGNAL: Final = "systemctl kill --kill-whom=main --signal=USR1 'unixsvc[.@]*service'"
 
 
 class Logrotate:
@@ -28,7 +30,7 @@ class Logrotate:
         text = Path(ROOT, "deploy", "unixsvc.logrotate").read_text()
         owner = Path(folder)
         for documented, here in (
-            ("\n/var/log/unixsvc/unixsvc.log {", f"\n{log} {{"),
+            (f"\n{_LOGS} {{", f"\n{log} {{"),
             ("su unixsvc unixsvc", f"su {owner.owner()} {owner.group()}"),
             (_SIGNAL, f"kill -USR1 {pid}"),
         ):
