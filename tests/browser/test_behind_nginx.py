@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.browser.chromium import run_browser
 from tests.browser.demo_server import TryOut
 from tests.browser.docs_page import DocsPage
-from tests.browser.nginx import run_nginx
+from tests.functional.nginx import Nginx
 from tests.functional.orchestrator_process import OrchestratorProcess
 
 # Names with plain HTTP: browsers send Sec-Fetch-Site to neither.
@@ -51,7 +51,7 @@ class BehindNginxTests(SynchronousTestCase):
         found = re.search(r"http://127\.0\.0\.1:(\d+)", where)
         assert found is not None
         self.own_port = found[1]
-        port = self.enterContext(run_nginx(f"{self.folder}/web.sock"))
+        port = self.enterContext(Nginx(f"{self.folder}/web.sock")).port
         self.api = f"http://{_NAME}:{port}/api"
         self.other_api = f"http://{_OTHER_NAME}:{port}/api"
         self.context = self.enterContext(run_browser(names=(_NAME, _OTHER_NAME)))

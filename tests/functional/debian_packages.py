@@ -28,10 +28,19 @@ class DebianProgram:
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run the program to its end."""
-        libraries = os.pathsep.join(map(str, Path(self._folder).glob("usr/lib/*-linux-gnu")))
-        environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
         command = [self._path, *arguments]
-        return subprocess.run(command, env=environment, input=stdin, capture_output=True, timeout=60)
+        return subprocess.run(command, env=self._environment(), input=stdin, capture_output=True, timeout=60)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the program, with its standard error in a pipe."""
+        command = [self._path, *arguments]
+        return subprocess.Popen(
+            command, env=self._environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+
+    def _environment(self) -> dict[str, str]:
+        libraries = os.pathsep.join(map(str, Path(self._folder).glob("usr/lib/*-linux-gnu")))
+        return {**os.environ, "LD_LIBRARY_PATH": libraries}
 
     def _extract(self, name: str, packages: Sequence[str]) -> str:
         if shutil.which("apt-get") is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from unixsvc.config.file import ConfigFile
-from unixsvc.config.http import Cors, Http, parse_listen
+from unixsvc.config.http import UNIX_PROXIES, Cors, Http, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
@@ -98,6 +98,7 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
             remedy = "choose another prefix, or set docs = false"
             raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
     _check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
+    _check_proxies(http.trusted_proxies, f"{where}.trusted_proxies")
     _check_cors(http.cors, f"{where}.cors")
     if not http.listen:
         remedy = "add an endpoint string, or remove the table [http]"
@@ -122,6 +123,16 @@ def _check_hosts(hosts: Sequence[str], where: str) -> None:
         if host != "*" and not (_HOST_NAME.fullmatch(host) or _is_address(host)):
             remedy = "write it as example.org, *.example.org, 127.0.0.1 or ::1, without a scheme and a port"
             raise ConfigError(where, f"{host!r} is not a host name", remedy)
+
+
+def _check_proxies(proxies: Sequence[str], where: str) -> None:
+    for proxy in proxies:
+        try:
+            if proxy != UNIX_PROXIES:
+                ip_network(proxy)
+        except ValueError:
+            remedy = f"write it as 127.0.0.1, 10.0.0.0/8, ::1 or {UNIX_PROXIES!r}"
+            raise ConfigError(where, f"{proxy!r} is not an address or a network", remedy) from None
 
 
 def _is_address(text: str) -> bool:

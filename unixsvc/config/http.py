@@ -14,7 +14,10 @@ from unixsvc.config.types import Count, Port, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
-__all__ = ["Cors", "Http", "Listen", "parse_listen"]
+__all__ = ["UNIX_PROXIES", "Cors", "Http", "Listen", "parse_listen"]
+
+UNIX_PROXIES: Final = "unix"
+"""Stands for all clients on Unix sockets in ``trusted_proxies``."""
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +47,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar listen: Twisted endpoint strings of the types ``tcp``, ``tcp6``, ``ssl`` and ``unix``.
     :ivar allowed_hosts: the host names of the server, ``*.example.org`` for all names below that one, ``*``
         for any. If empty, the loopback names are allowed on loopback addresses, and any elsewhere.
+    :ivar trusted_proxies: addresses and networks of reverse proxies; ``unix`` for all on Unix sockets.
     :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
     :ivar socket_dir: the socket directory of the mounted services, if another orchestrator runs them; empty
         for that of this one.
@@ -59,6 +63,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     mounts: dict[str, str] = {}
     socket_dir: str = ""
     token: Literal["private", "required", "off"] = "private"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from twisted.web.server import Request as WebRequest
@@ -22,6 +23,7 @@ from unixsvc.rest.decode import RequestHeaders, decode_meta, decode_path, decode
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_context
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
+from unixsvc.rest.headers.forwarded import ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
 from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
@@ -62,6 +64,7 @@ class Gateway(Resource):
         self._hosts = HostRules(http.allowed_hosts)
         self._accepted_hosts = self._hosts.accepted
         self._origins = CrossOriginRules(http.cors)
+        self._proxies = ProxyRules(http.trusted_proxies) if http.trusted_proxies else None
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         self._failures = FailureLog(context.service)
@@ -94,6 +97,7 @@ class Gateway(Resource):
         )
         method = request.method
         meta = decode_meta(headers)
+        tls = self._proxies is not None and _find_client(self._proxies, request, headers, meta)
         try:
             # These conditions spare most requests the calls. Our parser rejects a second host;
             # twisted.web uses the last one.
@@ -107,7 +111,7 @@ class Gateway(Resource):
             path = decode_path(request.path, len(request.prepath) if request.prepath else 0)
             if not self._has_route(path) and self._klein.has_route(method, path.encode()):
                 message = Request(method.decode("latin-1"), path, meta=meta)
-                self._klein.render(request, message, response_context(method, headers, message))
+                self._klein.render(request, message, response_context(method, headers, message), tls=tls)
                 return NOT_DONE_YET
             query = request.uri.partition(b"?")[2]
             body = b"" if request.content is None else request.content.read()
@@ -155,6 +159,18 @@ class Gateway(Resource):
             pending.respond(answer)
         else:
             pending.wait_for(answer, seconds)
+
+
+def _find_client(
+    proxies: ProxyRules, request: WebRequest, headers: RequestHeaders, meta: dict[str, str]
+) -> bool:
+    """Set the address of the client, for actions and for Klein routes; whether it uses TLS."""
+    client = proxies.client(getattr(request.client, "host", ""), headers)
+    if client.host:
+        meta["client_address"] = client.host
+        kind = IPv6Address if ":" in client.host else IPv4Address
+        request.client = kind("TCP", client.host, 0)
+    return client.tls
 
 
 async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:

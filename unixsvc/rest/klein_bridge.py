@@ -175,12 +175,19 @@ class KleinBridge:
             return True
         return True
 
-    def render(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
-        """Have a route answer a request."""
+    def render(
+        self, request: WebRequest, message: Request, context: ResponseContext, *, tls: bool = False
+    ) -> None:
+        """Have a route answer a request.
+
+        :param tls: whether a reverse proxy has received it over TLS.
+        """
         call = self._calls[request] = KleinCall(request, message, context)
         set_headers(request, PAGE.pairs + self._builder.common_headers(context))
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
+        if tls or not hasattr(request.getHost(), "port"):
+            _set_origin(request, tls=tls)
         request.notifyFinish().addBoth(self._finished, call)
         try:
             self._resource.render(request)
@@ -273,3 +280,16 @@ class KleinBridge:
         request.setHeader(b"Location", path.encode() + b"".join(query))
         request.setHeader(b"Content-Length", b"0")
         return b""
+
+
+def _set_origin(request: WebRequest, *, tls: bool) -> None:
+    """Set the scheme and the port that the client has used: routes make URLs of them.
+
+    Those of the connection are not what the client has used, or, on a Unix socket, do not exist.
+    """
+    [host] = request.requestHeaders.getRawHeaders(b"Host", [b""])
+    name, colon, port = host.rpartition(b":")
+    if colon and port.isdigit():
+        request.setHost(name, int(port), tls)
+    else:
+        request.setHost(host, 443 if tls else 80, tls)

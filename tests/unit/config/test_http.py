@@ -175,6 +175,10 @@ class TableTests(SynchronousTestCase):
         hosts = '"a.example", "*.b.example", "*", "10.0.0.1", "::1", "[::1]", "localhost", "a_b.example"'
         self.load(HTTP + f"allowed_hosts = [{hosts}]\n")
 
+    def test_trusted_proxies(self) -> None:
+        """Addresses, networks and Unix sockets can be listed."""
+        self.load(HTTP + 'trusted_proxies = ["unix", "127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]\n')
+
     def test_without_app(self) -> None:
         """A gateway that only mounts services needs no application."""
         folder = self.mktemp()
@@ -196,6 +200,8 @@ class TableTests(SynchronousTestCase):
             (HTTP + 'allowed_hosts = ["*.*.example"]', "is not a host name"),
             (HTTP + 'allowed_hosts = ["a.*"]', "is not a host name"),
             (HTTP + 'allowed_hosts = [""]', "is not a host name"),
+            (HTTP + 'trusted_proxies = ["nginx"]', "http.trusted_proxies: 'nginx' is not an address or a"),
+            (HTTP + 'trusted_proxies = ["10.0.0.1/8"]', "'10.0.0.1/8' is not an address or a network; write"),
             (HTTP + 'handler = "x:y"', "http.handler is unknown"),
             (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
             (HTTP + '[services.http]\napp = "x:y"', "rename it"),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from treq.testing import StubTreq
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
@@ -158,6 +159,8 @@ class RawClient:
         self.transport = MemoryTransport()
         if address is not None:
             self.transport.hostAddr = address
+        if isinstance(address, UNIXAddress):
+            self.transport.peerAddr = UNIXAddress("")
         self.channel = site.buildProtocol(None)
         self.channel.makeConnection(self.transport)
 
