@@ -73,18 +73,23 @@ class BenchTestCase(SynchronousTestCase):
         """A request costs less than five times the floor, and with many routes less than twice as much.
 
         The test compares CPU time, which depends less on the load of the machine than requests per second.
+        Other work on the machine can only make it worse, so the best of three runs counts.
         ``python -m bench compare`` finds smaller changes.
         """
-        self.run_python("-m", "bench", "--smoke", "--json", "result.json")
-        result = json.loads(Path(self.folder, "result.json").read_text())
-        cost = {(each["load"], each["system"]): each["cost"] for each in result["rows"]}
-        ours = cost["50 connections", "unixsvc"]
-        self.assertLess(ours, cost["50 connections", "floor"] * 5)
-        few, many = (cost[f"{number} routes, 50 connections", "unixsvc"] for number in ("10", "10,000"))
-        self.assertLess(many, few * 2)
-        self.assertTrue(all(each["value"] > 0 for each in result["rows"]))
-        self.assertTrue(result["machine"]["cpu"])
-        self.assertNothingLeft()
+        for last in (False, False, True):
+            self.run_python("-m", "bench", "--smoke", "--json", "result.json")
+            result = json.loads(Path(self.folder, "result.json").read_text())
+            self.assertTrue(all(each["value"] > 0 for each in result["rows"]))
+            self.assertTrue(result["machine"]["cpu"])
+            self.assertNothingLeft()
+            cost = {(each["load"], each["system"]): each["cost"] for each in result["rows"]}
+            ours, floor = (cost["50 connections", system] for system in ("unixsvc", "floor"))
+            few, many = (cost[f"{number} routes, 50 connections", "unixsvc"] for number in ("10", "10,000"))
+            if last:
+                self.assertLess(ours, floor * 5)
+                self.assertLess(many, few * 2)
+            elif ours < floor * 5 and many < few * 2:
+                break
 
     def test_interrupted(self) -> None:
         """Ctrl-C ends all child processes and removes all temporary files."""
