@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -44,9 +43,9 @@ def check(session: Session, files: tuple[str, ...], show: bool, dev: bool) -> in
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of unixsvc.toml, for editors."""
-    from unixsvc.config.schema import file_schema  # late: only this command needs it
+    from unixsvc.config.schema import schema_text  # late: only this command needs it
 
-    click.echo(json.dumps(file_schema(), indent=2, ensure_ascii=False))
+    click.echo(schema_text(), nl=False)
 
 
 def _show(session: Session) -> None:

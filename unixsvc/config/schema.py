@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,7 @@ from unixsvc.config.loader import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.settings import Limits, ServiceOptions, ServiceSettings
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, fields_of, members_of, values_of
 
-__all__ = ["file_schema"]
+__all__ = ["file_schema", "schema_text"]
 
 JsonSchema: TypeAlias = dict[str, Any]  # a JSON document
 
@@ -30,6 +31,11 @@ _FIELD: Final = re.compile(r"^:ivar (?P<names>[\w, ]+): (?P<text>.*(?:\n    .*)*
 _MARKUP: Final = re.compile(r":(?:[a-z]{1,9}:){1,2}`~?([^`]{1,99})`|``([^`]{1,99})``")
 _REFERENCE: Final = "reference"
 _DEVELOPMENT_TEXT: Final = "Keys that override the others in unixsvc dev."
+
+
+def schema_text() -> str:
+    """The schema of the whole file, as JSON for people."""
+    return json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def file_schema() -> JsonSchema:

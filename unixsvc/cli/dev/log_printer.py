@@ -68,7 +68,7 @@ class LogPrinter:
         text = f"[{record.request_id}] {record.message}" if record.request_id else record.message
         if record.traceback:
             text += "\n" + record.traceback.rstrip()
-        self._print(record.namespace, record.time, record.level, text.replace(self._here, ""))
+        self._print(record.namespace, record.time, record.level, text)
         return record
 
     def say(self, text: str, *, level: str = "info") -> None:
@@ -83,6 +83,7 @@ class LogPrinter:
         if level not in ("info", "debug"):
             text = f"{level}: {text}"
         colour = _LEVEL_COLOURS.get(level)
+        text = text.replace(self._here, "")
         lines = [f"{prefix} {self._style(escape_line(line), colour)}" for line in text.split("\n")]
         with self._lock:
             self._write("\n".join(lines) + "\n")

@@ -13,6 +13,7 @@ from string import Template
 from typing import Final
 
 from unixsvc.cli.scaffold.names import ProjectName
+from unixsvc.config.schema import schema_text
 from unixsvc.errors import ConfigError
 
 __all__ = ["create_project", "project_files"]
@@ -25,7 +26,7 @@ _FILES: Final = {
     "Dockerfile": "Dockerfile",
     "README.md": "README.md",
     "deploy/$name.service": "unit.service",
-    "deploy/unixsvc.toml": "production.toml",
+    "deploy/production.toml": "production.toml",
     "pyproject.toml": "pyproject.toml",
     "tox.ini": "tox.ini",
     "unixsvc.toml": "unixsvc.toml",
@@ -40,6 +41,8 @@ _FILES: Final = {
     "tests/test_app.py": "tests/test_app.py",
     "tests/test_sqlite.py": "tests/test_sqlite.py",
 }
+# For editors, which the configurations refer to; not a template.
+_SCHEMA: Final = "unixsvc.schema.json"
 # Parts of those files, empty without HTTP. The placeholder of "port" is "$http_port".
 _HTTP_PARTS: Final = ("development", "option", "port", "production", "publish", "readme")
 _IN_USE: Final = (errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY)
@@ -61,10 +64,11 @@ def project_files(name: ProjectName, *, http: bool, version: str) -> dict[str, s
         f"http_{part}": _filled(f"http/{part}", values).removesuffix("\n") if http else ""
         for part in _HTTP_PARTS
     }
-    return {
+    files = {
         Template(path).substitute(values): _filled(template, values | parts)
         for path, template in _FILES.items()
     }
+    return files | {_SCHEMA: schema_text()}
 
 
 def create_project(folder: Path, files: Mapping[str, str]) -> None:

@@ -52,8 +52,11 @@ class PrinterTests(SynchronousTestCase):
 
     def test_paths(self) -> None:
         """Paths below the current directory are relative."""
-        self.print_events(("user", "error", f"at {os.getcwd()}/shop.py:8"))
-        self.assertLines("user         | error: at shop.py:8")
+        printer = LogPrinter(self._write, ["user"], colour=False)
+        event = LogRecord(1.5, "error", "user", f"at {os.getcwd()}/shop.py:8")
+        printer.print_line(msgspec.json.encode(event))
+        printer.say(f"user: {os.getcwd()}/run/user.sock")
+        self.assertLines("user         | error: at shop.py:8", "dev          | user: run/user.sock")
 
     def test_left_out(self) -> None:
         """Start and stop of Twisted, and the same reason three times, are left out."""

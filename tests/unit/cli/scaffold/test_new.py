@@ -21,7 +21,7 @@ class NewTests(CommandTestCase):
         """The project is in a folder of the name as it was given; the output says how to go on."""
         outcome = self.run_command("new", "MyStore")
         self.assertEqual((outcome.code, outcome.err), (0, ""))
-        self.assertEqual(outcome.out, "created MyStore with 20 files; MyStore/README.md explains them\n")
+        self.assertEqual(outcome.out, "created MyStore with 21 files; MyStore/README.md explains them\n")
         self.assertEqual(set(os.listdir()) - self.before, {"MyStore"})
         self.assertTrue(Path("MyStore/my_store/sqlite.py").is_file())
         self.assertNotIn("[http]", Path("MyStore/unixsvc.toml").read_text())
@@ -36,7 +36,7 @@ class NewTests(CommandTestCase):
     def test_http(self) -> None:
         """With --http it has the gateway."""
         self.run_command("new", "store", "--http")
-        for name in ("unixsvc.toml", "deploy/unixsvc.toml"):
+        for name in ("unixsvc.toml", "deploy/production.toml"):
             self.assertIn("[http]", Path("store", name).read_text())
         for name in ("README.md", "Dockerfile"):
             self.assertIn("8080", Path("store", name).read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.cli.scaffold.names import ProjectName
 from unixsvc.cli.scaffold.project import create_project, project_files
 from unixsvc.config.loader import load_settings
+from unixsvc.config.schema import file_schema
 from unixsvc.errors import ConfigError
 from unixsvc.routing.app import load_app
 
@@ -50,13 +52,20 @@ class TextsTests(ProjectTestCase):
         for http in (False, True):
             for path, text in project_files(NAME, http=http, version="").items():
                 left = set(re.findall(r"\$[A-Za-z{(]\w*", path + text))
-                self.assertLessEqual(left, {"$PATH", "${PYTHON", "${", "$(unixsvc"}, path)
+                known = (
+                    {"$schema", "$ref"}
+                    if path.endswith(".json")
+                    else {"$PATH", "${PYTHON", "${", "$(unixsvc"}
+                )
+                self.assertLessEqual(left, known, path)
 
     def test_every_template(self) -> None:
         """Each template is used by a project with HTTP."""
         folder = Path(str(sys.modules[project_files.__module__].__file__)).with_name("templates")
         files, parts = project_files(NAME, http=True, version=""), list(folder.glob("http/*"))
-        self.assertEqual(len(list(folder.rglob("*.tmpl"))), len(files) + len(parts))
+        self.assertEqual(
+            len(list(folder.rglob("*.tmpl"))), len(files) + len(parts) - 1
+        )  # the schema has none
         for part in parts:
             text = Template(part.read_text("utf-8")).substitute(name=NAME.service).strip()
             self.assertTrue(any(text in each for each in files.values()), part)
@@ -97,7 +106,7 @@ class TextsTests(ProjectTestCase):
             "^SystemCallFilter=~.*\n", "", files["deploy/scaffold-sample.service"], flags=re.MULTILINE
         )
         unit.read_string(text)
-        settings = tomllib.loads(files["deploy/unixsvc.toml"])
+        settings = tomllib.loads(files["deploy/production.toml"])
         self.assertEqual("/run/" + unit["Service"]["RuntimeDirectory"], settings["socket_dir"])
         state = "/var/lib/" + unit["Service"]["StateDirectory"]
         database = settings["services"]["scaffold-sample"]["options"]["database"]
@@ -106,15 +115,35 @@ class TextsTests(ProjectTestCase):
 
 class ApplicationTests(ProjectTestCase):
     def test_configuration(self) -> None:
-        """Both configurations are valid and name the application; with HTTP, the gateway mounts it."""
+        """Alone and below that of production it names the application; with HTTP, the gateway mounts it."""
         for http in (False, True):
             folder = self.create(http=http)
-            for name in ("unixsvc.toml", "deploy/unixsvc.toml"):
-                settings = load_settings(str(folder / name))
+            one, other = folder / "unixsvc.toml", folder / "deploy" / "production.toml"
+            for config in ([one], [one, other]):
+                settings = load_settings(config)
                 self.assertEqual(list(settings.services), ["scaffold-sample", *(["http"] if http else [])])
                 load_app(settings.services["scaffold-sample"].app)
                 mounts = settings.http.mounts if settings.http else {}
                 self.assertEqual(mounts, {"/items": "scaffold-sample"} if http else {})
+
+    def test_places(self) -> None:
+        """Sockets, token and data are in the folder of the project, and in production outside of it."""
+        folder = self.create()
+        production = [folder / "unixsvc.toml", folder / "deploy" / "production.toml"]
+        for config, outside in ((production[:1], False), (production, True)):
+            settings = load_settings(config)
+            database = settings.services["scaffold-sample"].options["database"]
+            for place in (settings.socket_dir, settings.token_file, folder / str(database)):
+                self.assertNotEqual(Path(place).is_relative_to(folder), outside, place)
+
+    def test_schema(self) -> None:
+        """The configurations refer to the schema of this version, which editors find by a relative path."""
+        folder = self.create()
+        for name in ("unixsvc.toml", "deploy/production.toml"):
+            path = folder / name
+            first = path.read_text().partition("\n")[0]
+            schema = path.parent / first.removeprefix("#:schema ")
+            self.assertEqual(json.loads(schema.read_text()), json.loads(json.dumps(file_schema())))
 
     def test_tests(self) -> None:
         """The tests of a new project pass."""
