@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client
     from unixsvc.domain.interfaces import IServices
     from unixsvc.domain.message import Created, Peer, Request
+    from unixsvc.domain.service_caller import ServiceCaller
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -38,13 +39,14 @@ __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
     "Forbidden", "Gone", "Group", "IServices", "Invalid", "MethodNotAllowed", "NotFound", "Peer",
-    "RateLimited", "Request", "Route", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable",
-    "from_asyncio",
+    "RateLimited", "Request", "Route", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized",
+    "Unavailable", "from_asyncio",
 ]  # fmt: skip
 
 _MODULES: Final = {
     "unixsvc.domain.interfaces": ("IServices",),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
+    "unixsvc.domain.service_caller": ("ServiceCaller",),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),

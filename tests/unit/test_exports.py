@@ -12,8 +12,8 @@ import unixsvc
 PUBLIC = {
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IServices", "Invalid", "MethodNotAllowed", "NotFound",
-    "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceContext",
-    "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
+    "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceCaller",
+    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

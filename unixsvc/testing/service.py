@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, Unpack
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
 from unixsvc.client.base import ClientOptions
@@ -14,7 +16,7 @@ from unixsvc.client.calls import NO_LIMIT, encode_data
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
-from unixsvc.datasource.service_clients import NoServices
+from unixsvc.datasource.service_clients import NoServices, ServiceClients
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json
 from unixsvc.errors import error_from
@@ -66,7 +68,8 @@ class MemoryService:
     :param token: the token of the client; None to send none.
     :param limits: the limits of the service; without them, its client may be idle for any time.
     :param security: the security settings of the service.
-    :param services: the ``IServices`` of controllers; if None, calls to other services fail.
+    :param services: the other services that controllers call, by their names; or their ``IServices``.
+        Without it, such calls fail.
     :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
     """
 
@@ -79,13 +82,16 @@ class MemoryService:
         token: str | None = _TOKEN,
         limits: Limits | None = None,
         security: Security | None = None,
-        services: IServices | None = None,
+        services: Mapping[str, MemoryService] | IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
         worker_config = WorkerConfig(
             "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
         )
         self.clock = Clock()
+        if isinstance(services, Mapping):
+            clients = partial(_client_of_other, services)
+            services = ServiceClients("", "", self.clock, self.clock.seconds, clients)
         self._endpoint = MemoryEndpoint()
         self._service_host = make_service_host(
             worker_config,
@@ -182,3 +188,16 @@ class MemoryService:
             self._pending[reply.id].errback(error_from(reply.code, reply.detail))
         else:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
+
+
+def _client_of_other(
+    services: Mapping[str, MemoryService], name: str, *, reactor: IReactorTime, **location: str | None
+) -> Client:
+    """A client for the controllers of another service, on the clock of that service.
+
+    :param location: of a socket, which there is not.
+    """
+    if name not in services:
+        raise LookupError(f"{name!r}: pass it to MemoryService(..., services={{{name!r}: ...}})")
+    other = services[name]
+    return MemoryClient(other._endpoint, Credentials(other._token), reactor)

@@ -1,0 +1,38 @@
+"""The calls of one service, in the form that generated clients need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Unpack
+
+from unixsvc.domain.call_options import CallOptions, StreamOptions
+from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.json import Json
+
+__all__ = ["ServiceCaller"]
+
+
+class ServiceCaller:
+    """Calls one service through :class:`IServices`, within the request context.
+
+    A client that ``unixsvc stub`` has generated takes it: ``ShopClient(ServiceCaller(services, "shop"))``.
+
+    :param services: from the container.
+    :param service: the name of the service.
+    """
+
+    def __init__(self, services: IServices, service: str) -> None:
+        self._services = services
+        self._service = service
+
+    def call(
+        self, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
+    ) -> Awaitable[Json]:
+        """Call the service, as :meth:`IServices.call`."""
+        return self._services.call(self._service, method, path, data, **options)
+
+    def stream(
+        self, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
+    ) -> AsyncIterator[Json]:
+        """Call the service for a stream, as :meth:`IServices.stream`."""
+        return self._services.stream(self._service, method, path, data, **options)
