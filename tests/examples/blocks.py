@@ -7,6 +7,7 @@ reStructuredText                                       meaning
 =====================================================  ===================================================
 ``.. code-block:: python``                             executed in the page's namespace
 ``.. code-block:: python``, ``:caption: items.py``     written to that file of the page's folder
+the same, ``:caption: items.py, continued``            appended to that file
 ``.. code-block:: toml``                               read by the settings loader; with a caption written
 ``.. code-block:: toml``, ``:caption: a.toml over b``  written to a.toml, read over b.toml
 ``.. code-block:: console``                            commands after ``$``, and what they print
@@ -33,11 +34,14 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 from sybil.typing import Lexer
 
-__all__ = ["DATABASES", "ROOT", "Block", "examples_of", "pages"]
+__all__ = ["CONTINUED", "DATABASES", "ROOT", "Block", "examples_of", "pages"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DATABASES: Final = ROOT / "docs" / "how-to" / "databases.rst"
 """The page with examples for real servers, which ``tests/databases`` starts."""
+
+CONTINUED: Final = ", continued"
+"""The end of the caption of a block that is appended to a file."""
 
 _REASONS: Final = {
     ".rst": re.compile(r"^[ \t]*\.\. not-run: (?P<reason>[^\n]+(?:\n[ \t]+[^\n]+)*)\n\n\Z", re.MULTILINE),

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from tests.examples.blocks import Block, examples_of
+from tests.examples.blocks import CONTINUED, Block, examples_of
 from tests.examples.console import Console, on_free_port, steps_of
 from tests.examples.exchange import play
 from unixsvc.config.loader import load_settings
@@ -189,7 +189,8 @@ class Page:
             return False
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source)
+        with path.open("a" if block.caption.endswith(CONTINUED) else "w") as file:
+            file.write(source)
         self._files[name] = block
         return True
 

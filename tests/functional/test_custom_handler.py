@@ -1,66 +1,66 @@
-"""A transport of a user's own, named by the configuration."""
+"""A transport of a user's own: the one of the documentation, with real workers."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-from typing import Any
+from pathlib import Path
 
+from tests.examples.blocks import ROOT, Block, examples_of
 from tests.functional.orchestrator_process import OrchestratorTestCase
 
+_PAGE = ROOT / "docs" / "how-to" / "request-handler.rst"
 
-class PrefixedTests(OrchestratorTestCase):
-    """Messages with their length in front, over the same routes, checks, workers and reloads."""
+
+class LinesTests(OrchestratorTestCase):
+    """A line for each request, over the same routes, checks, workers and reloads."""
 
     config = """
 [services.codes]
 app = "codes:app"
-handler = "prefixed:PrefixedRequestHandler"
+handler = "lines:LineRequestHandler"
 """
 
+    def setUp(self) -> None:
+        """Write the handler of the page."""
+        super().setUp()
+        blocks: list[Block] = [each.parsed for each in examples_of(_PAGE, lambda block: None)]
+        source = "".join(each.source for each in blocks if each.caption.startswith("lines.py"))
+        Path(self.folder, "lines.py").write_text(source)
+
     def connect(self) -> socket.socket:
-        """A client."""
+        """A client that has shown the token."""
         client = socket.socket(socket.AF_UNIX)
         self.addCleanup(client.close)
         client.settimeout(20)
         client.connect(self.path())
+        client.sendall(f"TOKEN {self.token()}\n".encode())
         return client
 
-    def send(self, client: socket.socket, **fields: Any) -> None:
-        """Send a message."""
-        text = json.dumps({"auth_token": self.token(), **fields}).encode()
-        client.sendall(len(text).to_bytes(4, "big") + text)
-
-    def receive(self, client: socket.socket) -> Any:
-        """The next reply."""
-        length = int.from_bytes(client.recv(4, socket.MSG_WAITALL), "big")
-        return json.loads(client.recv(length, socket.MSG_WAITALL))
-
     def test_requests(self) -> None:
-        """Requests are answered, failures too, and the figures count both."""
+        """Requests are answered, failures too, and the metrics count both."""
         self.start()
         client = self.connect()
-        for message, reply in (
-            ({"id": 1, "path": "/item/7"}, {"id": 1, "code": 200, "data": {"id": 7}}),
-            ({"id": 2, "path": "/item/x"}, {"id": 2, "status": "error", "code": 404, "message": "Not found"}),
+        for request, reply in (
+            (b"1 GET /item/7\n", b'1 200 {"id":7}\n'),
+            (b"2 GET /item/x\n", b'2 404 ["Not found",null]\n'),
         ):
-            self.send(client, **message)
-            self.assertLessEqual(reply.items(), self.receive(client).items())
+            client.sendall(request)
+            self.assertEqual(client.recv(1000), reply)
         status = self.status()
         self.assertEqual((status["requests"], status["workers"][0]["connections"]), (2, 1))
 
     def test_drains(self) -> None:
-        """A reload replaces the worker, and what was asked of the old one is answered."""
+        """A reload replaces the worker, and requests that the old one has accepted are answered."""
         self.start()
         client = self.connect()
-        self.send(client, id=1, path="/wait", data={"seconds": 0.7})
+        client.sendall(b'1 GET /wait {"seconds": 0.7}\n')
         self.eventually(lambda: self.status()["workers"][0]["connections"] == 1)
         before = self.worker_pids()
         self.assertDone("reload")
         self.assertNotEqual(self.worker_pids(), before)
-        self.assertEqual(self.receive(client), {"id": 1, "code": 200, "data": 0.7})
+        self.assertEqual(client.recv(1000), b"1 200 0.7\n")
         self.assertEqual(client.recv(1), b"")
 
     def test_stops(self) -> None:

@@ -31,7 +31,7 @@ from unixsvc import (
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.errors import Internal
-from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService, MemoryTransport
+from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryHandler, MemoryService, MemoryTransport
 
 
 def _decorated(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,6 +98,45 @@ _APP = App(
         )
     ]
 )
+
+
+class MemoryHandlerTests(SynchronousTestCase):
+    """A request handler in memory, here the built-in one."""
+
+    def start(self, **settings: Any) -> MemoryHandler:
+        """A handler that listens."""
+        service = MemoryHandler(_APP, "unixsvc.server.handler:SocketRequestHandler", **settings)
+        self.assertRaises(ConnectionRefusedError, service.connect)
+        self.successResultOf(service.listen(probe=False))
+        return service
+
+    def test_request(self) -> None:
+        """Bytes are requests, and replies are bytes."""
+        service = self.start()
+        connection, transport = service.connect()
+        token = service.token.encode()
+        connection.dataReceived(b'{"id": 1, "path": "/thing/7", "auth_token": "%b"}\n' % token)
+        self.assertEqual(transport.lines(), [{"id": 1, "code": 200, "data": 7}])
+        connection.connectionLost()
+
+    def test_settings(self) -> None:
+        """Limits and security settings are those of the service."""
+        connection, transport = self.start(security=Security(allow_uids=(1,))).connect()
+        self.assertIn(b"403", transport.value())
+        connection, transport = self.start(limits=Limits(max_message_bytes=64)).connect()
+        connection.dataReceived(b"x" * 65)
+        self.assertIn(b"413", transport.value())
+
+    def test_drain(self) -> None:
+        """It drains as in a worker."""
+        service = self.start()
+        connection, transport = service.connect()
+        drained = service.drain()
+        service.clock.pump([0.1] * 20)
+        self.assertEqual(transport.closed, "lose")
+        connection.connectionLost()
+        service.clock.pump([0.1] * 20)
+        self.successResultOf(drained)
 
 
 class MemoryServiceTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
+from unixsvc.security.peer_rules import PeerRules
 
 __all__ = ["Admission", "HandlerContext", "HttpOptions"]
 
@@ -64,6 +66,14 @@ class HandlerContext(Struct, frozen=True):
     http: HttpOptions = HttpOptions()
     admission: Admission | None = None
     owner: int = 0
+
+    @property
+    def peer_rule(self) -> Admission | None:
+        """Decides about new connections: ``admission``, or the rules of ``security``; None to serve all."""
+        if self.admission is not None:
+            return self.admission
+        rules = PeerRules(self.security.allow_uids, self.security.allow_gids, os.getpid())
+        return rules.connect if rules else None
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.

@@ -62,7 +62,7 @@ class SocketRequestHandler(Service):
             limits,
             context.security,
             context.reactor,
-            context.admission,
+            context.peer_rule,
             owner=context.owner,
             log=ConnectionLog(context.service),
         )

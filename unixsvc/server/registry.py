@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
@@ -16,7 +15,6 @@ from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.security.buffer_budget import BufferBudget
 from unixsvc.security.connection_quota import ConnectionQuota
-from unixsvc.security.peer_rules import PeerRules
 from unixsvc.server.context import Admission
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
@@ -57,8 +55,8 @@ class RegisteredConnection(Protocol):
 class ConnectionRegistry:
     """Counts connections, refuses those over the limits, and drains all of them.
 
-    :param security: which processes may connect, and which of them must show a token.
-    :param admission: decides that instead; None for the rules of ``security``.
+    :param security: which clients must show a token.
+    :param admission: decides which processes may connect; None to serve all.
     :param owner: the uid of the orchestrator.
     :param log: logs refused connections.
     :ivar handle: the use case of all connections.
@@ -90,8 +88,7 @@ class ConnectionRegistry:
         self._token = security.token
         self._quota = ConnectionQuota(limits, owner)
         self._unlimited = self._quota.unlimited  # here, as it is compared for each connection
-        rules = PeerRules(security.allow_uids, security.allow_gids, os.getpid())
-        self._admission = rules.connect if rules and admission is None else admission
+        self._admission = admission
         self._connections: set[RegisteredConnection] = set()
         self._refused: set[RegisteredConnection] = set()
         self._drained: Deferred[None] | None = None

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
-from unixsvc.testing.service import MemoryService, MemoryStream
+from unixsvc.testing.service import MemoryHandler, MemoryService, MemoryStream
 
 __all__ = [
     "ImmediateRunner",
     "MemoryEndpoint",
+    "MemoryHandler",
     "MemoryService",
     "MemoryStream",
     "MemoryTransport",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, Unpack
+from typing import Any, Final, Unpack
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -24,14 +24,64 @@ from unixsvc.routing.app import App
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
-from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
+from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
 from unixsvc.wire.messages import ServerMessage, decode_server_message
 
-__all__ = ["MemoryService", "MemoryStream"]
+__all__ = ["MemoryHandler", "MemoryService", "MemoryStream"]
 
 _TOKEN = "0" * 64
 # A test may advance its clock by hours between two requests.
 _LIMITS: Final = Limits(idle_timeout=NO_LIMIT, authentication_timeout=NO_LIMIT)
+
+
+class MemoryHandler:
+    """An application behind a request handler of its own, in memory: clients send and receive bytes.
+
+    :param handler: as in the configuration: ``package.module:name``.
+    :param limits: the limits of the service.
+    :param security: the security settings of the service.
+    :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
+    :ivar token: the shared token.
+    """
+
+    token: Final = _TOKEN
+
+    def __init__(
+        self, app: App, handler: str, *, limits: Limits | None = None, security: Security | None = None
+    ) -> None:
+        settings = ServiceSettings("unixsvc.testing:MemoryHandler", handler=handler)
+        worker_config = WorkerConfig(
+            "memory", 1, ".", settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
+        )
+        self.clock = Clock()
+        self._endpoint = MemoryEndpoint()
+        self._service_host = make_service_host(
+            worker_config,
+            app,
+            self._endpoint,
+            self.clock,
+            blocking=ImmediateRunner(),
+            services=NoServices(),
+            now=self.clock.seconds,
+        )
+
+    def listen(self, *, probe: bool = True) -> Deferred[None]:
+        """Accept connections; fires when that is so.
+
+        :param probe: whether to do the health check first; that of the built-in handlers needs a real socket.
+        """
+        return self._service_host.listen(probe=probe)
+
+    def connect(self) -> tuple[Any, MemoryTransport]:
+        """Connect a client: the server's protocol, for the requests, and its transport, with the replies.
+
+        :raises ConnectionRefusedError: if the handler does not listen.
+        """
+        return self._endpoint.connect()
+
+    def drain(self) -> Deferred[None]:
+        """Stop as a worker does, which takes time; fires when the handler has served all clients."""
+        return self._service_host.drain()
 
 
 class MemoryStream:

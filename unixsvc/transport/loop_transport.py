@@ -113,6 +113,11 @@ class LoopTransport(asyncio.Protocol):
 
     # What the protocol calls.
 
+    @property
+    def disconnecting(self) -> bool:
+        """Whether the connection is being closed; protocols such as ``LineReceiver`` ask."""
+        return self._transport.is_closing()
+
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Write several pieces."""
         self._transport.writelines(data)

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -173,6 +174,23 @@ class LoopTransportTests(SynchronousTestCase):
         transport.loseConnection()
         transport.abortConnection()
         self.assertEqual(self.loops.done, [("close",), ("abort",)])
+
+    def test_line_receiver(self) -> None:
+        """Protocols that ask whether the connection is being closed can: lines after a close are ignored."""
+        received: list[bytes] = []
+
+        class Lines(LineReceiver):
+            def lineReceived(self, line: bytes) -> None:
+                received.append(line)
+                loops.closing = line == b"end"
+
+        loops, transport = _FromLoop(), LoopTransport(Lines(), UNIXAddress("/run/x.sock"), list)
+        transport.connection_made(loops)  # type: ignore[arg-type]
+        transport.data_received(b"one\r\ntwo\r\n")
+        self.assertFalse(transport.disconnecting)
+        transport.data_received(b"end\r\nlate\r\n")
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(received, [b"one", b"two", b"end"])
 
     def test_addresses(self) -> None:
         """It has the listening address and the socket; the peer's address is empty."""

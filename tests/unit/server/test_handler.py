@@ -162,7 +162,8 @@ class PeerRulesTests(SynchronousTestCase):
 
     def refused(self, security: Security, peer: Peer) -> bool:
         """True if a peer is refused."""
-        registry = ConnectionRegistry(Actions(), Limits(), security, Clock())
+        context = HandlerContext("x", Actions(), MemoryEndpoint(), Limits(), security, Clock())
+        registry = ConnectionRegistry(Actions(), Limits(), security, Clock(), context.peer_rule)
 
         class Anyone:
             transport: Any = None
