@@ -1,5 +1,6 @@
 """How sphinx builds these pages."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "messages", "zope_int
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "unixsvc"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 # Diagrams look the same, and can be read on light and dark pages.
 graphviz_output_format = "svg"
@@ -45,6 +48,9 @@ autodoc_typehints = "signature"
 python_maximum_signature_line_length = 100
 autodoc_default_options = {"members": True}
 
+# Interfaces and defaults that are made for each object.
+_NO_PYTHON = re.compile(r"<InterfaceClass ([\w.]+)>|<factory>")
+
 
 def _is_in_signature(app: Sphinx, domain: Domain, node: Element) -> bool | None:
     """No warning about types in signatures: some are internal, and some sphinx cannot take apart."""
@@ -55,6 +61,22 @@ def _is_in_signature(app: Sphinx, domain: Domain, node: Element) -> bool | None:
     return None
 
 
+def _as_python(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """A signature that sphinx can take apart, so that it shows the names of types without their modules."""
+    if signature is not None:
+        signature = _NO_PYTHON.sub(lambda found: found[1] or "...", signature)
+    return signature, returns
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the handler."""
+    """Connect the handlers."""
     app.connect("warn-missing-reference", _is_in_signature)
+    app.connect("autodoc-process-signature", _as_python)
