@@ -153,6 +153,10 @@ class SystemdMachine:
         path.write_text(text)
         path.chmod(0o644)
 
+    def make_environment(self, path: str) -> None:
+        """Make a virtual environment as ``/opt/unixsvc/.venv``; ``packages`` in it is for modules."""
+        self.run("sh", "-ec", "\n".join(_environment(path, path)))
+
     def run(self, *command: str) -> str:
         """Run a command; its output.
 
@@ -204,23 +208,32 @@ def _files() -> Iterator[str]:
     yield f"mount -t tmpfs -o mode=755 tmpfs .{_UNITS}"
     for target, place in mounts.items():
         yield f"mkdir -p .{target}; mount --bind -o ro {shlex.quote(place)} .{target}"
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = f".{_VENV}/lib/{version}/site-packages"
-    yield f"mkdir -p .{_VENV}/bin {packages}"
-    yield f"printf '%s\\n' /opt/packages /opt/source >{packages}/test.pth"
-    yield f"echo home = {_PYTHON}/bin >.{_VENV}/pyvenv.cfg"
-    yield f"ln -s {_PYTHON}/bin/{version} .{_VENV}/bin/python"
-    for name, module, function in (
-        ("twistd", "twisted.scripts.twistd", "run"),
-        ("unixsvc", "unixsvc.cli", "main"),
-    ):
-        script = f"#!{_VENV}/bin/python\nfrom {module} import {function}\nraise SystemExit({function}())"
-        yield f"echo {shlex.quote(script)} >.{_VENV}/bin/{name}; chmod 755 .{_VENV}/bin/{name}"
+    yield from _environment(_VENV, f".{_VENV}")
     yield f"mkdir -p .{_UNITS}/service.d"
     for target in _TARGETS:
         yield f"printf '[Unit]\\nDefaultDependencies=no\\n' >.{_UNITS}/{target}.target"
     settings = f"[Service]\\nEnvironment={_ENVIRONMENT}\\nStandardOutput=append:/var/log/%N.out\\n"
     yield f"printf '{settings.replace('%', '%%')}' >.{_UNITS}/service.d/test.conf"
+
+
+def _environment(path: str, place: str) -> Iterator[str]:
+    """Shell commands that make a virtual environment.
+
+    :param place: the path by which they reach it.
+    """
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = f"{place}/lib/{version}/site-packages"
+    yield f"mkdir -p {place}/bin {packages}"
+    yield f"ln -s lib/{version}/site-packages {place}/packages"
+    yield f"printf '%s\\n' /opt/packages /opt/source >{packages}/test.pth"
+    yield f"echo home = {_PYTHON}/bin >{place}/pyvenv.cfg"
+    yield f"ln -s {_PYTHON}/bin/{version} {place}/bin/python"
+    for name, module, function in (
+        ("twistd", "twisted.scripts.twistd", "run"),
+        ("unixsvc", "unixsvc.cli", "main"),
+    ):
+        script = f"#!{path}/bin/python\nfrom {module} import {function}\nraise SystemExit({function}())"
+        yield f"echo {shlex.quote(script)} >{place}/bin/{name}; chmod 755 {place}/bin/{name}"
 
 
 def _make_control_group() -> Path:

@@ -10,7 +10,7 @@ import click
 from unixsvc.cli.output import print_error
 from unixsvc.cli.session import Session, location_options
 from unixsvc.config.loader import Configuration
-from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE
+from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
@@ -88,8 +88,26 @@ def _check(configuration: Configuration) -> int:
             problems += 1
         else:
             click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")
+    problems += _check_interpreter(settings)
     for place, other in hidden_modules(settings.folder, sys.path).items():
         print_error(f"warning: {place}: {other} is imported instead; rename it, or move it into a package")
     for warning in unsafe_places(settings, sys.path, os.geteuid()):
         print_error(f"warning: {warning}")
     return 2 if problems else 0
+
+
+def _check_interpreter(settings: Settings) -> int:
+    """Check that the interpreter of the workers exists, and warn if this is another.
+
+    :returns: the number of problems.
+    """
+    from unixsvc.orchestrator.interpreter import find_interpreter, foreign_environment  # late, as above
+
+    try:
+        environment = foreign_environment(find_interpreter(settings), sys.prefix)
+    except ConfigError as error:
+        print_error(str(error))
+        return 1
+    if environment:
+        print_error(f"warning: workers run in {environment}, not here; use {environment}/bin/unixsvc check")
+    return 0

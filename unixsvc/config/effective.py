@@ -30,6 +30,7 @@ _PASSWORD: Final = re.compile(
 _PATHS: Final[dict[tuple[str, ...], Callable[[Settings], str]]] = {
     ("socket_dir",): lambda settings: settings.socket_dir,
     ("token_file",): lambda settings: settings.token_file,
+    ("python",): lambda settings: settings.python,
     ("log", "file"): lambda settings: settings.log.file,
 }
 _USERS_TABLES: Final = ("environment", "options")  # which may have secrets

@@ -76,6 +76,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar socket_dir: the directory of the sockets; by default that of the environment.
     :ivar socket_mode: the file mode of the sockets, in octal.
     :ivar token_file: the file with the shared token, which is created at the first start.
+    :ivar python: the interpreter of the workers; empty for that of the orchestrator.
     :ivar limits: the limits of one worker.
     :ivar security: access to the services.
     :ivar services: the services by their names.
@@ -88,6 +89,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     socket_dir: str | None = None
     socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
     token_file: str = ".auth_token"
+    python: str = ""
     limits: Limits = Limits()
     security: Security = Security()
     services: dict[str, ServiceSettings] = {}

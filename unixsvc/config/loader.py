@@ -280,6 +280,7 @@ def _resolve(
         http=http,
         control=file.control,
         tokens=file.tokens,
+        python=str(folder / file.python) if file.python else "",
     )
 
 

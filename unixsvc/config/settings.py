@@ -240,6 +240,7 @@ class Settings(Struct, frozen=True):
     :ivar http: the keys of ``[http]`` that no other service has.
     :ivar control: who may use the control API.
     :ivar tokens: the tables ``[tokens.NAME]``.
+    :ivar python: the interpreter of the workers; empty for that of the orchestrator.
     """
 
     source: str
@@ -255,6 +256,7 @@ class Settings(Struct, frozen=True):
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
     files: tuple[str, ...] = ()
+    python: str = ""
 
     @property
     def directory_mode(self) -> int:

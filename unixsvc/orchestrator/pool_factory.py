@@ -19,6 +19,7 @@ from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
 from unixsvc.errors import ConfigError
 from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.orchestrator.interpreter import find_interpreter
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
@@ -112,7 +113,7 @@ class PoolFactory:
             wanted=wanted or service.worker_count,
             policy=_from_settings(SupervisionPolicy, service),
             recycling=_from_settings(Recycling, service),
-            make=partial(self._make_process, config),
+            make=partial(self._make_process, config, find_interpreter(settings)),
             host=partial(self._make_host, config, None, None),
             limits=config.limits,
             security=settings.security,
@@ -130,11 +131,11 @@ class PoolFactory:
         )
 
     def _make_process(
-        self, config: WorkerConfig, slot: int, fds: InheritedFds, owner: WorkerOwner
+        self, config: WorkerConfig, interpreter: str, slot: int, fds: InheritedFds, owner: WorkerOwner
     ) -> WorkerProcess:
         log = msgspec.structs.replace(config.log, level=self.level.name)
         config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot)
-        return WorkerProcess(self.reactor, config, fds, owner)
+        return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter)
 
     def _make_host(
         self,

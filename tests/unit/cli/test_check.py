@@ -97,6 +97,21 @@ class Check(CommandTestCase):
         )
         self.assertEqual(self.run_command("check").out, "env: fine, 0 routes\n")
 
+    def test_interpreter(self) -> None:
+        """A warning tells that workers have another environment; one that does not exist is a problem."""
+        os.makedirs(os.path.join(self.folder, "venv", "bin"))
+        os.chmod(self.write("venv/bin/python"), 0o755)
+        home = "[services.home]", 'app = "unix_app.home:app"'
+        self.configure('python = "venv/bin/python"', *home)
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.out), (0, "home: fine, 1 route\n"))
+        environment = os.path.realpath(os.path.join(self.folder, "venv"))
+        self.assertIn(f"warning: workers run in {environment}, not here; use {environment}/bin", outcome.err)
+        self.configure('python = "none/bin/python"', *home)
+        outcome = self.run_command("check")
+        self.assertEqual((outcome.code, outcome.err.count("\n")), (2, 1))
+        self.assertIn("none/bin/python is no program", outcome.err)
+
     def test_hidden_modules(self) -> None:
         """A module with the name of one of Python's is a warning."""
         self.app("good", "app = App([])")

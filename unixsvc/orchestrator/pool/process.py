@@ -88,6 +88,7 @@ class WorkerProcess(ProcessProtocol):
     :param config: the first line that it reads.
     :param owner: is called for each change of its state.
     :param make_group: makes the group of a worker and its descendants from the pid of the worker.
+    :param interpreter: Python; empty for that of this process.
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
     """
@@ -101,6 +102,7 @@ class WorkerProcess(ProcessProtocol):
         fds: InheritedFds,
         owner: WorkerOwner,
         make_group: Callable[[int], DescendantGroup] = DescendantGroup,
+        interpreter: str = "",
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -117,6 +119,7 @@ class WorkerProcess(ProcessProtocol):
         self._commands_closed = False
         self._last_pid: int | None = None
         self._make_group = make_group
+        self._interpreter = interpreter
         self._group: DescendantGroup | None = None
         self.status = StatsReport()
         self.cause = ""
@@ -141,7 +144,10 @@ class WorkerProcess(ProcessProtocol):
         :raises OSError: if the kernel refuses it.
         """
         # -P: modules in the current directory are not imported.
-        command = [sys.executable, "-u", "-P", "-m", "unixsvc.orchestrator.worker.__main__"]
+        python = self._interpreter or sys.executable
+        command = [python, "-u", "-P", "-m", "unixsvc.orchestrator.worker.__main__"]
+        if self._interpreter:
+            command.append(messages.installed_version())
         environment = initial_environment(os.environ, self._config.settings, self._config.privileges)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors: dict[int, int | str] = {0: null, 1: "r", 2: "r", messages.COUNTS_FD: self.fds.counts}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 # TLS handshakes in progress beyond the connection limit: refused clients get their reply encrypted.
@@ -53,12 +54,20 @@ def main() -> None:
         from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
-    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, WorkerLeadsGroup, encode_line
+    from unixsvc.orchestrator.worker.messages import (
+        COMMANDS_FD,
+        REPORTS_FD,
+        WorkerLeadsGroup,
+        check_version,
+        encode_line,
+    )
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.log_file import OutputDescriptor
     from unixsvc.telemetry.logs import AsyncioHandler, LogLevelFilter, LogObserver, log_writer
     from unixsvc.telemetry.streams import use_utf8
 
+    for version in sys.argv[1:]:  # of an orchestrator with another interpreter
+        _or_fail(check_version, version)
     config = _read_config()
     orphan_watch = OrphanWatch(COMMANDS_FD)
     own, listening = _descriptors(config)
@@ -163,7 +172,7 @@ def _application_path(config: WorkerConfig) -> list[str]:
     return [*configured, config.folder]
 
 
-def _or_fail(step: Callable[[WorkerConfig], T], config: WorkerConfig) -> T:
+def _or_fail(step: Callable[[C], T], config: C) -> T:
     """Run a step of the start; report a ConfigError to the orchestrator and exit."""
     from unixsvc.errors import ConfigError
     from unixsvc.orchestrator.signals import BOOT_FAILED

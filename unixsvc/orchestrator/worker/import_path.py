@@ -37,6 +37,10 @@ def unsafe_places(settings: Settings, path: Sequence[str], euid: int) -> list[st
         for reason in _changed_by_others(place, {0}):
             problem = "who could run code as root, as it is on the import path"
             found.setdefault(reason, f"{place}: {reason}, {problem}; let only root write there")
+    for place in _interpreter_places(settings.python):
+        for reason in _changed_by_others(place, {0}):
+            problem = "who could run code as root, as workers start with that Python"
+            found.setdefault(reason, f"{place}: {reason}, {problem}; let only root write there")
     for name, service in settings.services.items():
         user = 0
         with contextlib.suppress(ConfigError):  # there is no such user, which is reported for itself
@@ -107,6 +111,12 @@ def _with_parents(path: str) -> Iterator[str]:
     for each in dict.fromkeys((os.path.abspath(path), os.path.realpath(path))):
         yield each
         yield from map(str, Path(each).parents)
+
+
+def _interpreter_places(python: str) -> list[str]:
+    """An interpreter, and the folders of its packages."""
+    environment = os.path.dirname(os.path.dirname(python))
+    return [python, *map(str, Path(environment).glob("lib/python3*/site-packages"))] if python else []
 
 
 def _user(uid: int) -> str:

@@ -1,16 +1,19 @@
 """The protocol between the orchestrator and a worker: one JSON object a line, through two pipes.
 
 The first line is the :class:`~unixsvc.service.spec.WorkerConfig`. The orchestrator sends commands after it,
-the worker sends reports. Both sides have the same version, so the protocol may change.
+the worker sends reports. Both sides have the same version, so the protocol may change; a worker with another
+interpreter compares the versions first.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from unixsvc.errors import ConfigError
 from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import StatsReport, WorkerConfig
 
@@ -29,9 +32,11 @@ __all__ = [
     "WorkerFailed",
     "WorkerLeadsGroup",
     "WorkerReady",
+    "check_version",
     "decode_command",
     "decode_config",
     "encode_line",
+    "installed_version",
 ]
 
 # The file descriptors of a worker, in addition to the standard three.
@@ -104,3 +109,24 @@ decode_config = msgspec.json.Decoder(WorkerConfig).decode
 def encode_line(message: WorkerConfig | Command | Report) -> bytes:
     """Encode a message with its line end."""
     return msgspec.json.encode(message) + b"\n"
+
+
+def installed_version() -> str:
+    """The version of unixsvc that this interpreter has."""
+    from importlib import metadata  # late: few workers compare versions
+
+    try:
+        return metadata.version("unixsvc")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def check_version(expected: str) -> None:
+    """Check that this interpreter has the version of unixsvc that the orchestrator has.
+
+    :raises ConfigError: if it has another.
+    """
+    found = installed_version()
+    if found != expected:
+        problem = f"has unixsvc {found}, and the orchestrator {expected}"
+        raise ConfigError(sys.executable, problem, "install the same version, or upgrade and restart it")

@@ -23,6 +23,7 @@ from unixsvc.orchestrator.worker.messages import (
     WorkerFailed,
     WorkerLeadsGroup,
     WorkerReady,
+    installed_version,
 )
 from unixsvc.service.spec import Privileges, StatsReport
 from unixsvc.telemetry.metrics import MetricsSnapshot
@@ -144,6 +145,14 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertEqual(self.process.arguments["args"][-3:], ["-P", "-m", module])
         self.assertEqual(self.process.arguments["env"]["COLOUR"], "red")
         self.assertIn("PATH", self.process.arguments["env"])
+
+    def test_other_interpreter(self) -> None:
+        """Another interpreter gets the version that it has to have as an argument."""
+        fds = InheritedFds((7,), 8, 1)
+        WorkerProcess(self.reactor, config_for(), fds, self.owner, interpreter="/srv/bin/python").start()
+        arguments = self.reactor.started[-1].arguments
+        self.assertEqual((arguments["executable"], arguments["args"][0]), ("/srv/bin/python",) * 2)
+        self.assertEqual(arguments["args"][-1], installed_version())
 
     def test_other_user(self) -> None:
         """A worker that becomes another user does not get all our variables, nor yet those of its service."""

@@ -76,6 +76,18 @@ class UnsafeTests(FolderTestCase):
         self.assertFound(lib, "import path", path=(lib,))
         self.assertEqual(self.found(), [])
 
+    def test_interpreter(self) -> None:
+        """The interpreter of the workers and its packages must be root's."""
+        python = self.write("venv/bin/python")
+        packages = os.path.dirname(self.write("venv/lib/python3.11/site-packages/x.py"))
+        text = Path(self.config).read_text()
+        Path(self.config).write_text(f'python = "{python}"\n{text}')
+        self.assertEqual(self.found(), [])
+        for place in python, packages:
+            os.chown(place, NOBODY, -1)
+            self.assertFound(place, "belongs to nobody", "start with that Python")
+            os.chown(place, 0, -1)
+
     def test_folder_of_another(self) -> None:
         """A folder of any other user is unsafe."""
         os.chown(self.app, 4711, -1)
