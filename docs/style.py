@@ -72,6 +72,8 @@ _CHECKS: Final = {**DEFAULT["checks"], "typography": False}
 
 _BLOCK: Final = re.compile(r"^( *)\.\. (code-block|invisible-code-block|literalinclude|not-run)\b")
 _OPTION: Final = re.compile(r"^ +:[a-z-]+:")
+# Entries of docs/reference/messages: several messages may begin with the same words.
+_MESSAGE: Final = re.compile(r"\.\. message:: | {13}\S")
 _LITERAL: Final = re.compile(r"``.+?``|`[^`\n]+`|:[a-z:]+:`[^`]*`", re.DOTALL)
 
 
@@ -129,7 +131,11 @@ def _prose_of_page(text: str, suffix: str) -> str:
         if inside < 0 and (block := _BLOCK.match(line)):
             inside = len(block[1])
         # Columns of a table are no sentence.
-        lines.append("" if inside >= 0 or _OPTION.match(line) else re.sub(r"(?<=\S)  +", " | ", line))
+        lines.append(
+            ""
+            if inside >= 0 or _OPTION.match(line) or _MESSAGE.match(line)
+            else re.sub(r"(?<=\S)  +", " | ", line)
+        )
     return _LITERAL.sub(lambda match: re.sub(r"[^\n]", "@", match[0]), "\n".join(lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Final
@@ -27,8 +28,11 @@ def open_lock_file(path: str) -> int:
     try:
         descriptor = os.open(path, _FLAGS, _MODE)
     except OSError as error:
-        problem = "is a symbolic link" if os.path.islink(path) else f"cannot be opened: {error.strerror}"
-        raise ConfigError(path, problem, "remove it") from None
+        if os.path.islink(path):
+            raise ConfigError(path, "is a symbolic link", "remove it") from None
+        is_there = error.errno in (errno.EISDIR, errno.ENXIO)  # ENXIO: a socket or a named pipe
+        remedy = "remove it" if is_there else "let this user write to it and to its directory"
+        raise ConfigError(path, f"cannot be opened: {error.strerror}", remedy) from None
     state = os.fstat(descriptor)
     problem = _problem_with(state)
     if problem:

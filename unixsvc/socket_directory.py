@@ -144,6 +144,8 @@ def service_names(socket_dir: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ConfigError(socket_dir, f"cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            socket_dir, f"cannot be read: {error.strerror}", "run as the user of the orchestrator"
+        ) from None
     matches = (_SOCKET.fullmatch(entry.name) for entry in entries)
     return sorted(match["name"] for match in matches if match)

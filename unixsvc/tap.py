@@ -192,7 +192,9 @@ def _log_output(options: Options) -> LogOutput:
     try:
         return AppendedFile(os.path.abspath(path))
     except OSError as error:
-        raise ConfigError(path, f"the log file cannot be opened: {error.strerror}") from None
+        raise ConfigError(
+            path, f"the log file cannot be opened: {error.strerror}", "choose another --logfile"
+        ) from None
 
 
 @implementer(IOrchestratorWatcher)

@@ -32,11 +32,11 @@ class LockFileTests(SynchronousTestCase):
         self.addCleanup(os.close, descriptor)
         return descriptor
 
-    def assert_refused(self, problem: str) -> None:
+    def assert_refused(self, problem: str, remedy: str = "remove it") -> None:
         """The file is refused, with a line that names it and says what to do; no descriptor stays open."""
         descriptors = os.listdir("/proc/self/fd")
         line = str(self.assertRaises(ConfigError, open_lock_file, self.path))
-        self.assertEqual(line, f"{self.path}: {problem}; remove it")
+        self.assertEqual(line, f"{self.path}: {problem}; {remedy}")
         self.assertEqual(os.listdir("/proc/self/fd"), descriptors)
 
     def test_created(self) -> None:
@@ -76,6 +76,12 @@ class LockFileTests(SynchronousTestCase):
         with socket.socket(socket.AF_UNIX) as bound:
             bound.bind(self.path)
         self.assert_refused("cannot be opened: No such device or address")
+
+    def test_missing_folder(self) -> None:
+        """A file that is not there cannot be removed: the line says who must be able to write."""
+        self.path = os.path.join(self.folder, "none", "lock")
+        remedy = "let this user write to it and to its directory"
+        self.assert_refused("cannot be opened: No such file or directory", remedy)
 
     def test_symbolic_link(self) -> None:
         """A symbolic link is not followed, to a file or to nothing."""

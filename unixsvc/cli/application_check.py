@@ -115,7 +115,11 @@ def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Calla
     try:
         outcome = msgspec.json.decode(reply, type=int | tuple[str, str, str])
     except (msgspec.DecodeError, UnicodeDecodeError):  # the application can write to the pipe as well
-        raise ConfigError("the check", f"ended early, with status {status}") from None
+        raise ConfigError(
+            "the check",
+            f"ended early, with status {status}",
+            "see what the application does when it is imported",
+        ) from None
     if isinstance(outcome, tuple):
         raise ConfigError(*outcome)
     return outcome

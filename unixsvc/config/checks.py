@@ -151,6 +151,8 @@ def _check_cors(cors: Cors, where: str) -> None:
     for name, values in {"methods": cors.methods, "headers": cors.headers, "expose": cors.expose}.items():
         for value in values:
             if not _HEADER_TOKEN.fullmatch(value):
-                raise ConfigError(f"{where}.{name}", f"{value!r} cannot be in a header")
+                raise ConfigError(
+                    f"{where}.{name}", f"{value!r} cannot be in a header", "use letters, digits and '-'"
+                )
     if cors.credentials and "*" in cors.origins:
         raise ConfigError(where, "credentials are not allowed for every origin", "list the origins")

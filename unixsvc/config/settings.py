@@ -274,10 +274,14 @@ def start_order(services: dict[str, ServiceSettings], source: str = "services") 
         for other in service.depends_on:
             if other not in services:
                 where = f"{source}: services.{name}.depends_on"
-                raise ConfigError(where, f"there is no service {other!r}")
+                raise ConfigError(
+                    where, f"there is no service {other!r}", f"there are: {', '.join(services)}"
+                )
     sorter = graphlib.TopologicalSorter({name: service.depends_on for name, service in services.items()})
     try:
         return list(sorter.static_order())
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
-        raise ConfigError(f"{source}: services", f"depend on each other: {cycle}") from None
+        raise ConfigError(
+            f"{source}: services", f"depend on each other: {cycle}", "remove one of these dependencies"
+        ) from None

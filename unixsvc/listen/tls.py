@@ -46,7 +46,9 @@ def tls_context_for(listen: Listen) -> ssl.SSLContext | None:
             context.load_cert_chain(listen.certificate, listen.private_key)
     except (OSError, ssl.SSLError) as error:
         files = f"{listen.certificate}, {listen.private_key}"
-        raise ConfigError(files, f"cannot be used for {listen}: {error}") from None
+        raise ConfigError(
+            files, f"cannot be used for {listen}: {error}", "check both files with openssl"
+        ) from None
     return context
 
 

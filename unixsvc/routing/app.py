@@ -57,7 +57,9 @@ def load_app(spec: str) -> App:
     """
     app = load_object(spec)
     if not isinstance(app, App):
-        raise ConfigError(spec, f"is not an App but a {type(app).__name__}")
+        raise ConfigError(
+            spec, f"is not an App but a {type(app).__name__}", "name an object of the class App"
+        )
     return app
 
 

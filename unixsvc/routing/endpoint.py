@@ -157,7 +157,9 @@ def action_of(route: Route, controller: object | None, where: str) -> Action:
     if controller is not None:
         name = getattr(action, "__name__", "")
         if not any(action == getattr(base, name, None) for base in type(controller).__mro__):
-            raise ConfigError(where, f"{type(controller).__qualname__} has no action {name!r}")
+            raise ConfigError(
+                where, f"{type(controller).__qualname__} has no action {name!r}", "name one of its methods"
+            )
         action = getattr(controller, name)
     if inspect.isgeneratorfunction(action):
         raise ConfigError(where, "the action is a plain generator", "an async generator makes a stream")
@@ -180,4 +182,6 @@ def _require_errors(route: Route, where: str) -> None:
                 where, f"{name} under errors is not an error", "name subclasses of ServiceError"
             )
         if not 400 <= each.code < 600:
-            raise ConfigError(where, f"{each.__qualname__} under errors has the code {each.code}")
+            raise ConfigError(
+                where, f"{each.__qualname__} under errors has the code {each.code}", "use 400 to 599"
+            )

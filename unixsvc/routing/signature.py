@@ -27,6 +27,7 @@ from unixsvc.routing.route import Action
 
 __all__ = ["Signature", "is_plain", "read_signature", "resolve_hints"]
 
+_STRUCT_REMEDY: Final = "put all fields into one struct"
 _STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
@@ -73,7 +74,9 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     whole = _only(others, hints, _is_body, where)
     fields = [name for name in others if name not in (request, container, whole)]
     if whole and fields:
-        raise ConfigError(where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}")
+        raise ConfigError(
+            where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}", _STRUCT_REMEDY
+        )
     data = hints[whole] if whole else _struct_of(fields, hints, parameters, where)
     returns, stream = _result_of(action, hints["return"], where)
     created = (get_origin(returns) or returns) is Created
@@ -108,7 +111,11 @@ def resolve_hints(function: Callable[..., object], where: str) -> dict[str, Type
     try:
         return get_type_hints(function, include_extras=True)
     except (NameError, AttributeError, SyntaxError, TypeError) as error:
-        raise ConfigError(where, f"an annotation cannot be resolved: {error}") from None
+        raise ConfigError(
+            where,
+            f"an annotation cannot be resolved: {error}",
+            "import it at run time, not for type checkers only",
+        ) from None
 
 
 def _require_names(
@@ -120,7 +127,9 @@ def _require_names(
     """Require that each parameter has an annotation and a name, and each variable a parameter."""
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise ConfigError(where, f"the parameter {name!r} cannot be passed by name")
+            raise ConfigError(
+                where, f"the parameter {name!r} cannot be passed by name", "make it a named parameter"
+            )
     for name in [*parameters, "return"]:
         if name not in hints:
             what = "the return value" if name == "return" else f"the parameter {name!r}"
@@ -135,7 +144,9 @@ def _only(
 ) -> str:
     found = [name for name in names if test(hints[name])]
     if len(found) > 1:
-        raise ConfigError(where, f"the parameters {found[0]!r} and {found[1]!r} would have the same value")
+        raise ConfigError(
+            where, f"the parameters {found[0]!r} and {found[1]!r} would have the same value", _STRUCT_REMEDY
+        )
     return found[0] if found else ""
 
 

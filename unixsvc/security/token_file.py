@@ -185,7 +185,9 @@ def _create(path: str) -> None:
         finally:
             _remove(draft)
     except OSError as error:
-        raise ConfigError(path, f"the token cannot be made: {error.strerror}") from None
+        raise ConfigError(
+            path, f"the token cannot be made: {error.strerror}", "choose another token_file"
+        ) from None
 
 
 def _write_draft(path: str, text: str) -> None:

@@ -89,7 +89,9 @@ def create_project(folder: Path, files: Mapping[str, str]) -> None:
         if error.errno in _IN_USE:
             remedy = "choose another name, or remove it"
             raise ConfigError(str(folder), "exists, and is not an empty folder", remedy) from None
-        raise ConfigError(str(folder), f"cannot be created: {error.strerror}") from None
+        raise ConfigError(
+            str(folder), f"cannot be created: {error.strerror}", "choose another folder"
+        ) from None
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

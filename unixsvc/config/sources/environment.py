@@ -93,7 +93,7 @@ def _has_own_names(type_form: TypeForm) -> bool:
 
 def _nested(path: list[str], text: str, table: Any, type_form: TypeForm, where: str) -> dict[str, Any]:
     if not is_unicode(text):
-        raise ConfigError(where, "is not valid UTF-8")
+        raise ConfigError(where, "is not valid UTF-8", "set it again in UTF-8")
     for key in path:
         type_form = type_of_key(type_form, key)
         table = table.get(key) if isinstance(table, dict) else None

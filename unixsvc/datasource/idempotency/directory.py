@@ -35,13 +35,15 @@ def make_directory(path: str, uid: int, gid: int = -1) -> None:
     try:
         directory, is_new = _open(path)
     except OSError as error:
-        raise ConfigError(path, f"cannot be made: {error.strerror}") from None
+        raise ConfigError(path, f"cannot be made: {error.strerror}", "choose another socket_dir") from None
     try:
         if is_new and uid != os.geteuid() and not os.listdir(directory):
             os.fchown(directory, uid, gid)
         state = os.fstat(directory)
     except OSError as error:
-        raise ConfigError(path, f"cannot be given to uid {uid}: {error.strerror}") from None
+        raise ConfigError(
+            path, f"cannot be given to uid {uid}: {error.strerror}", "the orchestrator needs CAP_CHOWN"
+        ) from None
     finally:
         os.close(directory)
     if state.st_uid != uid:

@@ -94,7 +94,9 @@ class InlinePool(ListeningPool):
         :raises ConfigError: for another number.
         """
         if workers != 1:
-            raise ConfigError(f"services.{self.name}", "is inline, and so has no workers")
+            raise ConfigError(
+                f"services.{self.name}", "is inline, and so has no workers", "remove isolation to scale it"
+            )
 
     def send(self, command: Command) -> None:
         """Set the valid tokens; the orchestrator applies other commands to its own process itself."""

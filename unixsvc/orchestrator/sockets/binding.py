@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from typing import Final
 
 from twisted.logger import Logger
 
@@ -16,6 +17,7 @@ from unixsvc.socket_directory import check_socket_path
 __all__ = ["BoundSocket", "bind", "bind_again", "identity_of", "is_served"]
 
 _log = Logger()
+_REMEDY: Final = "let the orchestrator write to its directory, or choose another"
 
 
 class BoundSocket:
@@ -55,7 +57,7 @@ def bind(path: str, mode: int, backlog: int) -> BoundSocket:
         listening.bind(path)
     except OSError as error:
         listening.close()
-        raise ConfigError(path, f"cannot be bound: {error.strerror}") from None
+        raise ConfigError(path, f"cannot be bound: {error.strerror}", _REMEDY) from None
     finally:
         os.umask(umask)
     listening.listen(backlog)
@@ -76,7 +78,7 @@ def bind_again(bound: BoundSocket, mode: int, backlog: int) -> BoundSocket:
             raise ConfigError(path, "now leads to the socket of another process", remedy)
         again = bind(path, mode, backlog)
     except OSError as error:
-        raise ConfigError(path, f"cannot be bound: {error.strerror}") from None
+        raise ConfigError(path, f"cannot be bound: {error.strerror}", _REMEDY) from None
     _log.warn("{path} was removed or replaced; it is bound again", path=path)
     bound.socket.close()
     return again
@@ -108,7 +110,7 @@ def _remove_stale_socket(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(path, f"cannot be bound: {error.strerror}") from None
+        raise ConfigError(path, f"cannot be bound: {error.strerror}", _REMEDY) from None
     if not stat.S_ISSOCK(state.st_mode):
         raise ConfigError(path, "is in the way, and is not a socket", "remove it")
     if is_served(path):
