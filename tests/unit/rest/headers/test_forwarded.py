@@ -56,7 +56,7 @@ class ProxyRulesTests(SynchronousTestCase):
             self.assertEqual(self.client("", value).host, host, value)
 
     def test_malformed(self) -> None:
-        """Behind what is no address nothing is looked for: the last known address is that of a proxy."""
+        """An entry that is not an address ends the search: the last known address is that of a proxy."""
         for value in ("unknown", "", "_hidden", "1.2.3", "fe80::1%x] forged", "[::1", "999.1.1.1", "\xff"):
             self.assertEqual(self.client("", f"{CLIENT}, {value}, 10.0.0.1").host, "10.0.0.1", value)
             self.assertEqual(self.client("", f"{CLIENT}, {value}").host, "", value)
