@@ -255,9 +255,9 @@ class _Root(MultiService):
         """A reload has begun."""
         self._systemd.reloading()
 
-    def reloaded(self) -> None:
+    def reloaded(self, error: str) -> None:
         """The reload has ended."""
-        self._systemd.reloaded()
+        self._systemd.reloaded(error)
 
     def aborted(self, name: str, reason: str) -> None:
         """An essential service has failed: stop."""

@@ -21,6 +21,7 @@ class ServiceTests(MachineTestCase):
         self.follow("systemd", "Start")
         self.assert_unit("unixsvc", ActiveState="active", SubState="running", UnitFileState="enabled")
         self.assertEqual(self.call("/item/3"), '{"id": 3}')
+        self.assertEqual(self.call_as_member(), '{"id": 3}')
         load = self.load()
         for action in "reload", "restart":
             self.machine.run("systemctl", action, "unixsvc")
@@ -28,6 +29,8 @@ class ServiceTests(MachineTestCase):
         with self.machine.path("/etc/unixsvc/codes.py").open("a") as file:
             file.write("oops =\n")
         self.machine.fails("systemctl", "reload", "unixsvc")
+        status = self.machine.run("systemctl", "show", "--property=StatusText", "unixsvc")
+        self.assertIn("the last reload has failed: services.home: ", status)
         load.further(50)
         self.assert_unit("unixsvc", ActiveState="active", NRestarts="0")
         outcome = load.stop()
@@ -35,6 +38,14 @@ class ServiceTests(MachineTestCase):
         self.machine.run("systemctl", "stop", "unixsvc")
         self.assert_unit("unixsvc", ActiveState="inactive", Result="success")
         self.assert_unit("unixsvc-home.socket", SubState="listening")
+
+    def call_as_member(self) -> str:
+        """Call the service as a member of the group, who has the token."""
+        self.machine.run("useradd", "--system", "--groups", "unixsvc", "member")
+        token = self.machine.path("/var/lib/unixsvc/.auth_token").read_text().strip()
+        user = ["setpriv", "--reuid=member", "--regid=member", "--init-groups"]
+        program = ["unixsvc", "call", "--config", "/etc/unixsvc/unixsvc.toml", "home", "/item/3"]
+        return self.machine.run(*user, "env", f"UNIXSVC_TOKEN={token}", *program)
 
     def test_other_users(self) -> None:
         """With the drop-in, a worker runs as another user; it can be reloaded and stopped."""

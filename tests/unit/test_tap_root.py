@@ -252,7 +252,7 @@ class RootTests(SynchronousTestCase):
         self.root._signals._handle_hup()
         self.assertEqual(self.orchestrator.done, ["reopen", "reload"])
         self.root.reloading()
-        self.root.reloaded()
+        self.root.reloaded("")
         self.assertEqual(self.notified(), ["ready", "reloading", "ready"])
 
     def test_reload_fails(self) -> None:
@@ -265,7 +265,7 @@ class RootTests(SynchronousTestCase):
     def test_reload_during_start(self) -> None:
         """A reload before the first start is complete does not send READY."""
         self.root.reloading()
-        self.root.reloaded()
+        self.root.reloaded("")
         self.assertNotIn("ready", self.notified())
         self.orchestrator.boot.callback(None)
         self.assertEqual(self.notified()[-1], "ready")

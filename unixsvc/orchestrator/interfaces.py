@@ -64,8 +64,11 @@ class IOrchestratorWatcher(Interface):
     def reloading() -> None:
         """A reload has begun."""
 
-    def reloaded() -> None:
-        """The reload has ended, with success or not."""
+    def reloaded(error: str) -> None:
+        """The reload has ended.
+
+        :param error: why it has failed; empty if it has not.
+        """
 
     def aborted(name: str, reason: str) -> None:
         """An essential service has failed."""

@@ -228,18 +228,20 @@ class Orchestrator(MultiService):
         self._log.info("reloading {name}", name=name or "all services")
         if self.watcher is not None:
             self.watcher.reloading()
-        if self._paths is not None:
-            self._paths.check()  # new workers get the present sockets
+        failure = ""
         try:
+            if self._paths is not None:
+                self._paths.check()  # new workers get the present sockets
             new = self._registered if self._load is None else self._load()
             check_reloadable(self._settings, new)
             await self._reconfigure(name, new)
         except Exception as error:
-            self._log.error("the reload has failed: {error}", error=error)
+            failure = str(error)
+            self._log.error("the reload has failed: {error}", error=failure)
             raise
         finally:
             if self.watcher is not None:
-                self.watcher.reloaded()
+                self.watcher.reloaded(failure)
         self._log.info("reloaded {name}", name=name or "all services")
 
     async def _reconfigure(self, only: str, new: Settings) -> None:

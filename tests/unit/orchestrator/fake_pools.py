@@ -153,9 +153,9 @@ class Watcher:
         """Record it."""
         self.events.append("reloading")
 
-    def reloaded(self) -> None:
+    def reloaded(self, error: str) -> None:
         """Record it."""
-        self.events.append("reloaded")
+        self.events.append(f"failed: {error}" if error else "reloaded")
 
     def aborted(self, name: str, reason: str) -> None:
         """Record it."""

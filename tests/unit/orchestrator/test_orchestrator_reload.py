@@ -114,7 +114,9 @@ class ReloadTests(OrchestratorTestCase):
             self.reactor.started[-1].end(code=3)
         self.assertIn("services.home", str(self.failureResultOf(done, ConfigError).value))
         self.assertEqual(self.processes(), self.before)
-        self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
+        reloading, failed = self.watcher.events
+        self.assertEqual((reloading, failed.partition(":")[0]), ("reloading", "failed"))
+        self.assertIn("services.home", failed)
         [said] = [each for each in events if "the reload has failed" in each["log_format"]]
         self.assertEqual(said["log_level"].name, "error")
 
@@ -132,7 +134,7 @@ class ReloadTests(OrchestratorTestCase):
         """The watcher sees the begin and the end: systemd waits for the end."""
         self.loaded = ConfigError("unixsvc.toml", "not valid TOML")
         self.failureResultOf(self.orchestrator.reload(), ConfigError)
-        self.assertEqual(self.watcher.events, ["reloading", "reloaded"])
+        self.assertEqual(self.watcher.events, ["reloading", "failed: unixsvc.toml: not valid TOML"])
 
     def test_after_a_mistake(self) -> None:
         """The next reload can succeed."""

@@ -36,6 +36,7 @@ class SystemdService(Service):
         self._reactor = reactor
         self._status_call: LoopingCall | None = None
         self._is_ready = False
+        self._reload_failure = ""
         self._last: tuple[float, int] | None = None
 
     def ready(self) -> None:
@@ -53,10 +54,14 @@ class SystemdService(Service):
         if self._is_ready:
             self._notifier.reloading()
 
-    def reloaded(self) -> None:
-        """The reload has ended, with success or not."""
+    def reloaded(self, error: str) -> None:
+        """The reload has ended.
+
+        :param error: why it has failed; empty if it has not. The status has it until the next reload.
+        """
+        self._reload_failure = f"the last reload has failed: {error}" if error else ""
         if self._is_ready and self.running:
-            self._notifier.ready("ready")
+            self._notifier.ready(self._reload_failure or "ready")
 
     def stopping(self) -> None:
         """The orchestrator begins to stop."""
@@ -88,7 +93,8 @@ class SystemdService(Service):
         before, self._last = self._last, (now, requests)
         rate = (requests - before[1]) / (now - before[0]) if before and now > before[0] else 0.0
         if self.running:
-            self._notifier.status(summary(services, rate))
+            parts = [self._reload_failure, summary(services, rate)]
+            self._notifier.status("; ".join(filter(None, parts)))
 
 
 def summary(services: dict[str, ServiceStatus], rate: float) -> str:

@@ -32,6 +32,7 @@ class Notifier:
     def __init__(self, listening: bool = True) -> None:
         self._listening = listening
         self.messages: list[str] = []
+        self.statuses: list[str] = []
 
     def __bool__(self) -> bool:
         return self._listening
@@ -39,6 +40,7 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Record it."""
         self.messages.append("ready")
+        self.statuses.append(status)
 
     def reloading(self) -> None:
         """Record it."""
@@ -148,10 +150,26 @@ class SystemdTests(SynchronousTestCase):
         self.systemd.ready()
         self.new_messages()
         self.systemd.reloading()
-        self.systemd.reloaded()
+        self.systemd.reloaded("")
         self.assertEqual(self.new_messages(), ["reloading", "ready"])
         self.clock.pump([0.5] * 12)
         self.assertEqual(self.new_messages().count("alive"), 3)
+
+    def test_failed_reload(self) -> None:
+        """After a failed reload the status tells why, until the next one."""
+        failed = "the last reload has failed: services.home: no"
+        self.systemd.ready()
+        self.systemd.reloading()
+        self.new_messages()
+        self.systemd.reloaded("services.home: no")
+        self.assertEqual(self.notifier.statuses[-1], failed)
+        self.clock.pump([0.5] * 10)
+        self.assertIn(f"{failed}; 1 services, 1 workers ready; 0 requests, 0/s", self.new_messages())
+        self.systemd.reloading()
+        self.systemd.reloaded("")
+        self.assertEqual(self.notifier.statuses[-1], "ready")
+        self.clock.pump([0.5] * 10)
+        self.assertIn("1 services, 1 workers ready; 0 requests, 0/s", self.new_messages())
 
     def test_stop(self) -> None:
         """During a stop, watchdog messages continue, healthy or not; the status is not sent."""
@@ -167,7 +185,7 @@ class SystemdTests(SynchronousTestCase):
     def test_reload_before_all_are_ready(self) -> None:
         """A reload before the first start is complete sends nothing."""
         self.systemd.reloading()
-        self.systemd.reloaded()
+        self.systemd.reloaded("")
         self.assertEqual(self.new_messages(), [])
         self.systemd.ready()
         self.assertEqual(self.new_messages()[0], "ready")
@@ -179,7 +197,7 @@ class SystemdTests(SynchronousTestCase):
         self.systemd.stopping()
         self.systemd.stopService()
         self.new_messages()
-        self.systemd.reloaded()
+        self.systemd.reloaded("")
         self.systemd.ready()
         self.assertEqual(self.new_messages(), [])
 
