@@ -45,15 +45,18 @@ class UnitFileTests(SynchronousTestCase):
         assert found is not None, done.stderr
         return float(found[1])
 
+    def write(self, name: str, unit: str) -> None:
+        """Write a unit, without its programs, which are not installed here."""
+        self.folder.joinpath(name).write_text(re.sub(r"/opt/\S+/bin/\w+", "/bin/true", unit))
+
     def test_verify(self) -> None:
         """All units are valid."""
         for file in UNITS.iterdir():
             if file.suffix in (".service", ".socket"):
-                # Its programs are not installed here.
-                text = re.sub(r"/opt/unixsvc\S*/\.venv/bin/\w+", "/bin/true", file.read_text())
-                self.folder.joinpath(file.name).write_text(text)
+                self.write(file.name, file.read_text())
+        self.write("shop.service", _unit_of_new_project())
         names = [each.name for each in self.folder.iterdir()]
-        self.assertEqual(len(names), 4)
+        self.assertEqual(len(names), 5)
         for name in names:
             done = self.analyze("verify", str(self.folder / name.replace("@", "@blue")))
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), name)
@@ -67,8 +70,7 @@ class UnitFileTests(SynchronousTestCase):
         self.assertLessEqual(self.exposure(unit, drop_ins / "no-network.conf"), _WITHOUT_NETWORK)
         self.assertLessEqual(self.exposure(unit, drop_ins / "other-users.conf"), _OTHER_USERS)
         self.assertLessEqual(self.exposure(UNITS.joinpath("unixsvc@.service").read_text()), _EXPOSURE)
-        files = project_files(ProjectName.parse("shop", []), http=False, version="")
-        self.assertLessEqual(self.exposure(files["deploy/shop.service"]), _EXPOSURE)
+        self.assertLessEqual(self.exposure(_unit_of_new_project()), _EXPOSURE)
         page = ROOT.joinpath("docs", "how-to", "systemd.rst").read_text()
         for documented in (_EXPOSURE, _WITHOUT_NETWORK, _OTHER_USERS):
             self.assertIn(f"{documented}", page)
@@ -95,3 +97,7 @@ class TemplateTests(SynchronousTestCase):
                     line = line.replace(instance, "")
                 settings.append(line)
             self.assertEqual(settings, self.settings(single))
+
+
+def _unit_of_new_project() -> str:
+    return project_files(ProjectName.parse("shop", []), http=False, version="")["deploy/shop.service"]
