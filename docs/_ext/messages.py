@@ -28,5 +28,5 @@ def _parse(env: BuildEnvironment, message: str, signature: addnodes.desc_signatu
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register ``.. message:: TEXT``, which describes one or more messages."""
-    app.add_object_type("message", "message", "pair: %s; message", _parse, objname="message")
+    app.add_object_type("message", "message", "single: %s", _parse, objname="message")
     return {"parallel_read_safe": True}
