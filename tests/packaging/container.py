@@ -1,9 +1,14 @@
-"""The instructions of a Dockerfile, executed without an engine: in namespaces of this machine."""
+"""The instructions of a Dockerfile, executed without an engine: in namespaces of this machine.
+
+The base image is made of the programs of this machine. With the variable ``UNIXSVC_FULL`` it is a new Debian
+system, which debootstrap makes in some minutes.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -17,12 +22,19 @@ from typing import Final
 
 from twisted.trial.unittest import SkipTest
 
+from tests.install_program import install_program
+
 __all__ = ["UID", "Container", "Image", "build_image"]
 
 UID: Final = 10001
 _TIMEOUT: Final = 300.0
-# The base image: programs and libraries of this machine, and its Python.
-_SHARED: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/dev", sys.base_prefix)
+_DEBOOTSTRAP: Final = "/usr/sbin/debootstrap"
+_PACKAGES: Final = "python-is-python3,python3-pip,python3-venv"
+_IS_FULL: Final = bool(os.environ.get("UNIXSVC_FULL"))
+# From this machine: without debootstrap, also programs and libraries, and Python.
+_SHARED: Final = (
+    ("/dev",) if _IS_FULL else ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/dev", sys.base_prefix)
+)
 _FILES: Final = (
     "passwd",
     "group",
@@ -33,7 +45,7 @@ _FILES: Final = (
     "nsswitch.conf",
     "hosts",
 )
-_BUILD_FILES: Final = (*_FILES, "resolv.conf", "pip.conf", "ssl")
+_NETWORK_FILES: Final = ("resolv.conf", "pip.conf", "ssl")
 _PATH: Final = f"{sys.base_prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _USER: Final = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--bounding-set=-all",
                 "--inh-caps=-all", "--no-new-privs")  # fmt: skip
@@ -83,7 +95,9 @@ def build_image(dockerfile: Path, context: Path, folder: Path) -> Image:
         if instruction == "FROM":
             settings = {}
             name = words[2] if len(words) > 2 else "image"
-            root = stages[name] = _base(folder / name, _FILES if name == "image" else _BUILD_FILES)
+            files = () if name == "image" else _NETWORK_FILES
+            make = _make_debian if _IS_FULL else _make_base
+            root = stages[name] = make(folder / name, files)
         elif instruction == "RUN":
             _run(root, settings.get("WORKDIR", "/"), re.sub(r"--mount=\S+", "", argument))
         elif instruction == "COPY" and words[0].startswith("--from="):
@@ -107,20 +121,60 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
             yield instruction, argument
 
 
-def _base(root: Path, files: Sequence[str]) -> Path:
+def _make_debian(root: Path, files: Sequence[str]) -> Path:
+    """A base image of Debian's packages alone.
+
+    :param files: those of /etc that are copied.
+    """
+    debian = root.with_name("debian")
+    if not debian.exists():
+        _bootstrap(debian)
+    # cp, as it keeps owners and links.
+    subprocess.run(["cp", "--archive", debian, root], check=True)
+    _copy_files(root, files)
+    return root
+
+
+def _bootstrap(root: Path) -> None:
+    if problem := install_program(_DEBOOTSTRAP, "debootstrap"):
+        raise SkipTest(problem)
+    listed = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"]
+    sources = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
+    mirror, suite = next(each.split() for each in sources if each.endswith(_codename()))
+    done = subprocess.run(
+        [_DEBOOTSTRAP, "--variant=minbase", f"--include={_PACKAGES}", suite, root, mirror],
+        capture_output=True, text=True, timeout=_TIMEOUT * 3, check=False,
+    )  # fmt: skip
+    assert not done.returncode, done.stdout[-1000:] + done.stderr
+
+
+def _codename() -> str:
+    return f" {platform.freedesktop_os_release()['VERSION_CODENAME']}"
+
+
+def _make_base(root: Path, files: Sequence[str]) -> Path:
+    """A base image whose programs are those of this machine.
+
+    :param files: those of /etc that are copied, beside users and names.
+    """
     for path in (*_SHARED, "/etc", "/proc", "/root", "/run", "/var/lib", "/opt"):
         root.joinpath(path.lstrip("/")).mkdir(parents=True, exist_ok=True)
     root.joinpath("tmp").mkdir()
     root.joinpath("tmp").chmod(0o1777)
+    _copy_files(root, (*_FILES, *files))
+    return root
+
+
+def _copy_files(root: Path, files: Sequence[str]) -> None:
     for name in files:
         source = Path("/etc", name)
         if source.is_dir():
+            shutil.rmtree(root / "etc" / name, ignore_errors=True)  # Debian's, if there is one
             shutil.copytree(
                 source, root / "etc" / name, symlinks=True, ignore=shutil.ignore_patterns("private")
             )
         elif source.exists():
             shutil.copy(source, root / "etc" / name)
-    return root
 
 
 def _copy(context: Path, pattern: str, root: Path, workdir: str, target: str) -> None:
