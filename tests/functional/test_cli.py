@@ -123,7 +123,7 @@ class NoReplyTests(CommandLineTestCase):
     def test_invalid_reply(self) -> None:
         """An invalid reply is an error."""
         self.listen(reply_with_bytes(b"220 mail.example ESMTP\n"))
-        self.assertError(self.run_command("call", "home", "/"), 5, "502 Bad gateway", "no answer")
+        self.assertError(self.run_command("call", "home", "/"), 5, "502 Bad gateway", "is not a message of")
 
     def test_stale_socket(self) -> None:
         """For a stale socket, the error says how to start the service."""

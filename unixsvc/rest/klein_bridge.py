@@ -6,8 +6,7 @@ becomes a problem response that reveals nothing of it.
 
 from __future__ import annotations
 
-# werkzeug uses it. Not later: the user of a worker may not be able to read it.
-import encodings.idna  # noqa: F401
+import codecs
 from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -34,6 +33,9 @@ from unixsvc.rest.server.writer import set_headers, set_response
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["DetachedKlein", "KleinBridge", "KleinCall"]
+
+# werkzeug uses it. It is kept in the registry of codecs, as the user of a worker may not be able to read it.
+codecs.lookup("idna")
 
 _log: Final = LimitedLogger(__name__)
 _encode: Final = msgspec.json.Encoder().encode

@@ -20,7 +20,7 @@ _GARBAGE: Final = (
     b"{'path':'/item/1'}", b'{"path":"/item/1",}', b'{"path":"/ite\xff"}', b"\xef\xbb\xbf{}",
     b"\xff\xfe{\x00}\x00",
     b'{"id":1,"timeout":NaN}', b'{"id":1,"timeout":Infinity}', b"[" * 5000,
-    b'{"data":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b'{"data":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     b'{"path":"/\xed\xa0\x80"}', b'{"path":"\\ud800"}', b'{"path":"/a\x01"}', b"\x00",
     b'{"path":"/item/1"\x00}', b"nul", b"01",
     b'{"path":"/item/1"}{"path":"/item/2"}', b'{"data":{"a":\xc3}}', b'{"id":"\\x"}', b"GET / HTTP/1.1\r",
