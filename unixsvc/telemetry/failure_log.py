@@ -53,11 +53,14 @@ class FailureLog:
     def wrong_token(self, request: Request) -> None:
         """Log who has sent a wrong token."""
         peer = request.peer
+        # Known where reverse proxies are trusted. On a Unix socket the caller could have chosen it.
+        address = request.meta.get("client_address")
+        over_http = "over HTTP" if address is None else f"over HTTP from {address}"
         self._log.emit(
             "warn",
             "a wrong token",
             "a wrong token {sender}",
-            sender="over HTTP" if peer.uid is None else f"from user {peer.uid} (process {peer.pid})",
+            sender=over_http if peer.uid is None else f"from user {peer.uid} (process {peer.pid})",
             request_id=request.request_id,
         )
 

@@ -35,6 +35,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "mode {}",
             "not valid any more",
             "over HTTP",
+            "over HTTP from {}",
             "part of Python",
             "service {}",
             "standard input",

@@ -49,9 +49,17 @@ class WrongTokenTests(SynchronousTestCase):
                 Request("GET", "/", auth_token="secret", caller=Caller(Peer(1001, 100, 4711)))
             )
             FailureLog("shop").wrong_token(Request("GET", "/", meta={"request_id": "abc"}))
+            FailureLog("shop").wrong_token(Request("GET", "/", meta={"client_address": "203.0.113.9"}))
         texts = [formatEvent(event) for event in events]
-        self.assertEqual(texts, ["a wrong token from user 1001 (process 4711)", "a wrong token over HTTP"])
-        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn] * 2)
+        self.assertEqual(
+            texts,
+            [
+                "a wrong token from user 1001 (process 4711)",
+                "a wrong token over HTTP",
+                "a wrong token over HTTP from 203.0.113.9",
+            ],
+        )
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn] * 3)
         self.assertEqual(events[1]["request_id"], "abc")
         self.assertNotIn("secret", repr(events))
 
