@@ -44,6 +44,7 @@ class MachineTestCase(SynchronousTestCase):
         """Run the commands of the first block under a heading of a page."""
         section = _PAGES.joinpath(f"{page}.rst").read_text().partition(f"\n{heading}\n---")[2]
         block = section.partition(".. code-block:: console\n\n")[2].partition("\n\n")[0]
+        self.assertNotEqual(block, "", heading)
         for line in block.splitlines():
             self.machine.run(*_as_root(line.removeprefix("    $ ")))
 
@@ -56,6 +57,10 @@ class MachineTestCase(SynchronousTestCase):
         """
         instance = name.removeprefix("unixsvc-")
         self.machine.write(f"/etc/unixsvc/{instance}.toml", _CONFIG.format(name=name) + more)
+        self.add_drop_ins(name, drop_ins)
+
+    def add_drop_ins(self, name: str, drop_ins: Sequence[str]) -> None:
+        """Install files of the folder of drop-ins for a unit, and make systemd read the units again."""
         folder = f"/etc/systemd/system/{name.replace('-', '@')}.service.d"
         for each in drop_ins:
             self.machine.run(

@@ -26,6 +26,7 @@ class ServiceTests(MachineTestCase):
         for action in "reload", "restart":
             self.machine.run("systemctl", action, "unixsvc")
             load.further(50)
+        self.assertEqual(self.call("/item/3"), '{"id": 3}')  # on a new connection: the path is still there
         with self.machine.path("/etc/unixsvc/codes.py").open("a") as file:
             file.write("oops =\n")
         self.machine.fails("systemctl", "reload", "unixsvc")

@@ -80,8 +80,11 @@ class HostTests(MachineTestCase):
         # It has another version of unixsvc.
         metadata = "Metadata-Version: 2.1\nName: unixsvc\nVersion: 99\n"
         self.machine.write("/opt/shop/releases/other/packages/unixsvc-99.dist-info/METADATA", metadata)
+        self.machine.write("/etc/unixsvc/db-password", "hunter2")
+        self.add_drop_ins("unixsvc", ["credentials"])
         [configuration] = [each for each in _blocks("toml") if each.caption.startswith("/")]
-        self.machine.write(configuration.caption, configuration.source)
+        credential = 'options.password = "${credential:db-password}"\n'
+        self.machine.write(configuration.caption, configuration.source + credential)
         self.follow("releases", "Start with the first one")
         self.assert_serves("1")
         load = self.load()
