@@ -23,6 +23,7 @@ _CLASS = "one repetition of one class of characters"
 REASONS: Final = {
     "cli.call": "the command line; a lazy repetition ends at the first =",
     "cli.output": _CLASS,
+    "cli.dev.log_printer": "the log of the own orchestrator; each of both parts takes what is left once",
     "cli.scaffold.names": "the command line; each word ends at a character that it does not match",
     "cli.token": "the command line; bounded",
     "config.checks": _CONFIGURED,

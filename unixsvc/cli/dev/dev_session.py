@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from unixsvc.cli.dev.reloader import Events, Reloader
 from unixsvc.cli.session import Session
 from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, Settings
+from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.log_record import LogRecord
 
@@ -84,6 +86,8 @@ class DevSession:
         return make_code_map(self._load(), sys.path)
 
     def _reload(self, name: str) -> None:
+        with suppress(ConfigError):  # the reload says so
+            self._printer.add_services(self._load().services)
         data = Raw(msgspec.json.encode({"service": name}))
         self._session.request(CONTROL_SERVICE, "/reload", method="POST", data=data, timeout=_TIMEOUT)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import click
@@ -30,8 +31,9 @@ _COLOURS: Final = (
 )
 _LEVEL_COLOURS: Final = {"warn": "yellow", "error": "red", "critical": "red"}
 _SLOT: Final = len("[1]")
-# Code that cannot start: two other lines have the reason, with file and line number.
+# Code that cannot start: another line has the reason, with file and line number.
 _REPEATED: Final = ("cannot load ", "the new workers cannot start, the old ones stay: ")
+_CANNOT_START: Final = re.compile("(?:worker .+ exited with code 3|cannot start): (?P<reason>.+)", re.DOTALL)
 # Loggers of Twisted, whose lines say nothing about a service.
 _TWISTED: Final = ("twisted.", "log_legacy")
 
@@ -43,13 +45,21 @@ class LogPrinter:
     :param colour: whether each service has a colour.
     """
 
-    def __init__(self, write: Callable[[str], object], services: Sequence[str], *, colour: bool) -> None:
+    def __init__(self, write: Callable[[str], object], services: Iterable[str], *, colour: bool) -> None:
         self._write = write
         self._colour = colour
-        self._colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(services)}
-        self._width = max(len(_ORCHESTRATOR), *(len(name) + _SLOT for name in (OWN_NAME, *services)))
+        self._colours: dict[str, str] = {}
+        self._width = len(_ORCHESTRATOR)
+        self.add_services(services)
         self._here = os.path.join(os.getcwd(), "")
         self._lock = threading.Lock()
+        self._problem = ""  # the last one
+
+    def add_services(self, names: Iterable[str]) -> None:
+        """Show the events of further services under their own names."""
+        for name in names:
+            self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
+            self._width = max(self._width, len(name) + _SLOT)
 
     def print_line(self, line: bytes) -> LogRecord | None:
         """Print one line of the JSON log.
@@ -61,7 +71,7 @@ class LogPrinter:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._print(_ORCHESTRATOR, time.time(), "info", line.decode("utf-8", "replace").rstrip("\n"))
             return None
-        if record.message.startswith(_REPEATED):
+        if self._is_repeated(record):
             return record
         if record.level in ("debug", "info") and record.namespace.startswith(_TWISTED):
             return record
@@ -70,6 +80,18 @@ class LogPrinter:
             text += "\n" + record.traceback.rstrip()
         self._print(record.namespace, record.time, record.level, text)
         return record
+
+    def _is_repeated(self, record: LogRecord) -> bool:
+        """Whether the line before the event has the same reason why code cannot start."""
+        if record.message.startswith(_REPEATED):
+            return True
+        if record.level in ("debug", "info"):
+            return False
+        found = _CANNOT_START.match(record.message)
+        if found is not None and found["reason"] in self._problem:
+            return True
+        self._problem = record.message
+        return False
 
     def say(self, text: str, *, level: str = "info") -> None:
         """Print a message of ``unixsvc dev`` itself."""

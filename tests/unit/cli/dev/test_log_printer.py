@@ -38,6 +38,15 @@ class PrinterTests(SynchronousTestCase):
         self.print_events(("user[1]", "info", "m"), ("home", "info", "m"), ("asyncio", "info", "m"))
         self.assertLines("user[1]      | m", "home         | m", "orchestrator | m")
 
+    def test_added(self) -> None:
+        """Services that a new configuration has added are shown under their names, too."""
+        printer = LogPrinter(self._write, ["user"], colour=False)
+        event = msgspec.json.encode(LogRecord(1.5, "info", "much-longer-name[1]", "m"))
+        printer.print_line(event)
+        printer.add_services(["user", "much-longer-name"])
+        printer.print_line(event)
+        self.assertLines("orchestrator | m", "much-longer-name[1] | m")
+
     def test_level(self) -> None:
         """A level above info is named; so is the request."""
         self.print_events(("user[1]", "warn", "m"), request_id="r1")
@@ -67,6 +76,14 @@ class PrinterTests(SynchronousTestCase):
             ("twisted.internet.base", "error", "trouble"),
         )
         self.assertLines("orchestrator | error: trouble")
+
+    def test_cannot_start(self) -> None:
+        """The reason why code cannot start is shown once, at the start and at each reload."""
+        worker = ("user[1]", "warn", "worker user[1] (pid 7) exited with code 3: a.py:8: NameError: x")
+        self.print_events(worker, ("user", "error", "cannot start: a.py:8: NameError: x"))
+        reload = ("orchestrator", "error", "failed: the new workers cannot start: a.py:8: NameError: x; stay")
+        self.print_events(reload, worker, reload, worker)
+        self.assertEqual(self.output.count("NameError"), 3)
 
     def test_text(self) -> None:
         """Output that is no event of the log is shown too."""
