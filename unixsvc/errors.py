@@ -42,9 +42,11 @@ class ServiceError(Exception):
     :ivar code: the code on the wire, as in ``docs/reference/errors.rst``.
     :ivar message: the standard message of the code.
     :ivar detail: the details of this error, any data that JSON can represent.
+    :ivar internal: true if the details are not for peers, as they name places on this machine.
     """
 
     code: ClassVar[int] = 500
+    internal: ClassVar[bool] = False
     message: str = "Internal Server Error"
     detail: Any = None  # on the class, for subclasses whose __init__ does not call this one
 

@@ -22,6 +22,8 @@ class ServiceUnreachable(Unavailable):
     :param remedy: what to do.
     """
 
+    internal = True
+
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         ServiceError.__init__(self, f"{where}: {problem}; {remedy}")
         self.where = where

@@ -25,8 +25,8 @@ _ABORTED: Final = (Cancelled.code, DeadlineExceeded.code)
 
 
 def error_to_reply(error: ServiceError) -> Reply:
-    """Return the error reply for an error; a 500 has no details."""
-    detail = None if error.code == Internal.code else error.detail
+    """Return the error reply for an error; a 500 has no details, nor has what is internal."""
+    detail = None if error.internal or error.code == Internal.code else error.detail
     return Reply(error.code, b"", error.message, detail)
 
 
@@ -177,6 +177,8 @@ class HandleMessage:
         except Exception as encode_error:  # the detail is the application's and may be of any type
             self._failures.failed(request, encode_error)
             return error_to_reply(Internal())
+        if error.internal:
+            self._failures.internal(request, error)
         if isinstance(error, WrongToken):
             self._count_wrong_token()
             self._failures.wrong_token(request)

@@ -13,6 +13,7 @@ from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.stream import ReplyStream
+from unixsvc.errors import ServiceError
 
 __all__ = [
     "IBlockingRunner",
@@ -105,6 +106,9 @@ class IFailureLog(Interface):
 
     def failed(request: Request, error: BaseException) -> None:
         """Log an exception of an action that is not a :class:`unixsvc.errors.ServiceError`."""
+
+    def internal(request: Request, error: ServiceError) -> None:
+        """Log the details of an error that the peer gets without them."""
 
     def aborted(request: Request, code: int) -> None:
         """Log that an action was cancelled or exceeded its deadline.

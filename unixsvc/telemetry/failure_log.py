@@ -34,6 +34,20 @@ class FailureLog:
             request_id=request.request_id,
         )
 
+    def internal(self, request: Request, error: ServiceError) -> None:
+        """Log the details of an error that the peer gets without them."""
+        self._log.emit(
+            "warn",
+            f"a request failed with {error.code}",
+            "{method} {path} failed: {code} {title}: {detail}",
+            method=request.method,
+            path=request.path,
+            code=error.code,
+            title=error.message,
+            detail=error.detail,
+            request_id=request.request_id,
+        )
+
     def aborted(self, request: Request, code: int) -> None:
         """Log that an action was cancelled or exceeded its deadline."""
         # Deadlines of callers have a limit of their own: callers choose them, and cannot hide a slow action.

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
@@ -101,6 +102,10 @@ class FakeDependencies:
         self.counted.append((code, seconds))
 
     def failed(self, request: Request, error: BaseException) -> None:
+        """Record the call."""
+        self.failures.append(error)
+
+    def internal(self, request: Request, error: ServiceError) -> None:
         """Record the call."""
         self.failures.append(error)
 
@@ -215,6 +220,13 @@ class HandleTests(SynchronousTestCase):
         request = Request("GET", "/")
         self.assertEqual(self.reply(request), Reply(401, b"", "Unauthorized", "auth_token is wrong"))
         self.assertEqual((self.around.wrong_token_count, self.around.wrong_tokens), (1, [request]))
+
+    def test_internal(self) -> None:
+        """Details that name places on this machine are logged, and are not in the reply."""
+        error = ServiceUnreachable("/run/x", "the socket does not exist", "see: unixsvc ls")
+        self.around.error = error
+        self.assertEqual(self.reply(), Reply(503, b"", "Service unavailable", None))
+        self.assertEqual(self.around.failures, [error])
 
     def test_no_datasource(self) -> None:
         """An error of the repository becomes a reply."""

@@ -13,6 +13,7 @@ from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
+from unixsvc.errors import ServiceError
 from unixsvc.execution.action_driver import RunningAction
 
 __all__ = ["Action", "Service"]
@@ -54,6 +55,10 @@ class Service:
         self.codes.append(code)
 
     def failed(self, request: Request, error: BaseException) -> None:
+        """Record the call."""
+        self.failures.append(error)
+
+    def internal(self, request: Request, error: ServiceError) -> None:
         """Record the call."""
         self.failures.append(error)
 

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.unit.telemetry.test_logs import failing
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller, Peer, Request
 from unixsvc.telemetry.failure_log import FailureLog
@@ -37,6 +38,18 @@ class AbortedTests(SynchronousTestCase):
         self.assertEqual(
             texts, ["GET /slow exceeded its deadline"] * 20 + ["GET /stuck exceeded its deadline"]
         )
+
+
+class InternalTests(SynchronousTestCase):
+    def test_details(self) -> None:
+        """The details of an error that its caller does not get are a warning, with the id of the request."""
+        error = ServiceUnreachable("/run/x", "the socket does not exist", "see: unixsvc ls")
+        with capturedLogs() as events:
+            FailureLog("shop").internal(Request("GET", "/{x}", meta={"request_id": "abc"}), error)
+        [found] = events
+        words = "GET /{x} failed: 503 Service unavailable: /run/x: the socket does not exist; see: unixsvc ls"
+        self.assertEqual((formatEvent(found), found["log_level"]), (words, LogLevel.warn))
+        self.assertEqual(found["request_id"], "abc")
 
 
 class WrongTokenTests(SynchronousTestCase):
