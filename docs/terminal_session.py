@@ -32,7 +32,7 @@ _WIDTH: Final = 104  # in characters, borders included
 _HEIGHT: Final = 40
 _TIMEOUT: Final = 60  # seconds; only reached if something is broken
 _PROMPT: Final = "\x1b[1;32m$\x1b[0m "
-_PAUSE: Final = 1.0  # before a command, for those who watch, in seconds
+_PAUSE: Final = 1.0  # before each command, so that a person can follow, in seconds
 _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG")
 
 # What is typed, which shell prints what follows (the log if the first is 0), and what that is.

@@ -25,7 +25,9 @@ from unixsvc.orchestrator.reactor import IDaemonReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED, ESSENTIAL_FAILED
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.systemd.activation import Activation
-from unixsvc.tap import _Log, _print_error, _Root
+from unixsvc.tap.log import ProcessLog
+from unixsvc.tap.root import RootService
+from unixsvc.tap.terminal import print_error
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.rate_limit import RateLimit
 
@@ -119,8 +121,8 @@ class RootTests(SynchronousTestCase):
         observer: Any = "where the log goes"
         writer: Any = _Writer(self.orchestrator.done)
         self.adopted = Service()
-        self.writer, log = writer, _Log(observer, writer)
-        self.root = _Root(
+        self.writer, log = writer, ProcessLog(observer, writer)
+        self.root = RootService(
             orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {}), self.adopted
         )
         self.root.startService()
@@ -209,7 +211,7 @@ class RootTests(SynchronousTestCase):
             self.orchestrator.boot.errback(ConfigError("services.home", "cannot start"))
             self.reactor.advance(0)
             os.close(reading)
-            _print_error("no reader")
+            print_error("no reader")
         self.assertEqual(self.reactor.done, ["stop"])
 
     def test_essential_failed(self) -> None:

@@ -20,12 +20,11 @@ from unixsvc.config.settings import (
     Settings,
     start_order,
 )
+from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT, development_layer
 from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.errors import ConfigError
 
 __all__ = [
-    "CLIENT_KEYS",
-    "DEVELOPMENT",
     "FILE_NAME",
     "Configuration",
     "Files",
@@ -40,16 +39,12 @@ Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
 """One file, several of which the later override the earlier, or the default."""
 
 FILE_NAME: Final = "unixsvc.toml"
-DEVELOPMENT: Final = "dev"
-"""The table whose keys override the others during development."""
 
 _DEMO: Final[dict[str, Any]] = {  # as decoded from TOML
     "services": {"home": {"app": "unix_app.home:app", "workers": 2}, "user": {"app": "unix_app.user:app"}},
     "http": {"app": "rest_app:app", "mounts": {"/users": "user:/user"}, "depends_on": ["user"]},
 }
 _DEMO_NAME: Final = "the demo"
-CLIENT_KEYS: Final = ("socket_dir", "token_file", "security")
-"""The keys at the top that clients read."""
 
 
 class Configuration(Struct, frozen=True):
@@ -197,23 +192,10 @@ def _read(
         layers.add(_with_values(replace(layer, table=table), files))
     for layer in found if development else ():
         if DEVELOPMENT in layer.table:
-            layers.add(_with_values(_development(layer), files))
+            layers.add(_with_values(development_layer(layer), files))
     if variables:
         _add_variables(layers, environ, keys)
     return layers
-
-
-def _development(layer: Layer) -> Layer:
-    """The table ``[dev]`` of a file as a layer of its own."""
-    table = layer.table[DEVELOPMENT]
-    where = f"{layer.name}: {DEVELOPMENT}"
-    if not isinstance(table, dict):
-        raise ConfigError(where, "is not a table", f"write [{DEVELOPMENT}.log], for example")
-    for key in CLIENT_KEYS:
-        if key in table:
-            problem = "cannot be overridden here, as clients read it without this table"
-            raise ConfigError(f"{where}.{key}", problem, "set it in a second file for --config")
-    return Layer(layer.name, table, layer.text, prefix=f"{DEVELOPMENT}.")
 
 
 def _with_values(layer: Layer, files: Sequence[Path]) -> Layer:

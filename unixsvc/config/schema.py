@@ -14,8 +14,8 @@ from msgspec import Struct
 from unixsvc.config.checks import NAME_PATTERN
 from unixsvc.config.file import ConfigFile, HttpTable
 from unixsvc.config.http import Http
-from unixsvc.config.loader import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.settings import Limits, ServiceOptions, ServiceSettings
+from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, fields_of, members_of, values_of
 
 __all__ = ["file_schema", "schema_text"]

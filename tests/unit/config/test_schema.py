@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.config.test_effective import MORE
 from tests.unit.config.test_settings import FULL
 from unixsvc.config.file import ConfigFile, parse_layers
-from unixsvc.config.loader import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.schema import file_schema
+from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT
 from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of, members_of, values_of
 from unixsvc.errors import ConfigError

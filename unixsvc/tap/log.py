@@ -1,0 +1,50 @@
+"""The log of the orchestrator's process."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+from twisted.logger import ILogObserver
+
+from unixsvc.errors import ConfigError
+from unixsvc.tap.options import Options
+from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
+from unixsvc.telemetry.log_writer import LogWriter
+from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+
+__all__ = ["ProcessLog", "make_log"]
+
+
+class ProcessLog(Struct, frozen=True):
+    """The log of this process."""
+
+    observer: ILogObserver
+    writer: LogWriter
+
+
+def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
+    """Open the log that the options and the configuration name.
+
+    :raises ConfigError: if its file cannot be opened.
+    """
+    form = options["log-format"] or options["settings"].log.format
+    writer = log_writer(form, _log_output(options))
+    return ProcessLog(level.filter(LogObserver(form, writer.write)), writer)
+
+
+def _log_output(options: Options) -> LogOutput:
+    """The log file that ``twistd`` or the configuration names, or else standard output.
+
+    :raises ConfigError: if it cannot be opened.
+    """
+    twistd = options.parent or {"nodaemon": True, "logfile": None}
+    path = twistd["logfile"] or options["settings"].log.file or ("-" if twistd["nodaemon"] else "twistd.log")
+    if path == "-":
+        return OutputDescriptor(1)
+    try:
+        return AppendedFile(os.path.abspath(path))
+    except OSError as error:
+        raise ConfigError(
+            path, f"the log file cannot be opened: {error.strerror}", "choose another --logfile"
+        ) from None
