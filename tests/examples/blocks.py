@@ -12,6 +12,9 @@ the same, ``:caption: items.py, continued``            appended to that file
 ``.. code-block:: toml``, ``:caption: a.toml over b``  written to a.toml, read over b.toml
 ``.. code-block:: console``                            commands after ``$``, and what they print
 ``.. code-block:: console``, ``:class: numbers-vary``  the same, but numbers need not be the same
+``.. code-block:: console``, ``:caption: a terminal``  the same in that terminal, as what follows
+``.. code-block:: console`` without ``$``              what the running server prints; ``^C`` is Ctrl-C
+``.. code-block:: diff``, ``:caption: items.py``       a change of that file, see ``apply_diff`` in ``texts``
 ``.. code-block:: json``                               is JSON
 ``.. code-block:: text``, ``:class: exchange``         messages to and from a service
 ``.. invisible-code-block: python``                    the same as a comment: executed, not shown
@@ -34,11 +37,12 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 from sybil.typing import Lexer
 
-__all__ = ["CONTINUED", "DATABASES", "ROOT", "Block", "examples_of", "pages"]
+__all__ = ["CONTINUED", "DATABASES", "ROOT", "Block", "examples_of", "pages", "tutorial_pages"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DATABASES: Final = ROOT / "docs" / "how-to" / "databases.rst"
 """The page with examples for real servers, which ``tests/databases`` starts."""
+_TUTORIAL: Final = ROOT / "docs" / "tutorial"
 
 CONTINUED: Final = ", continued"
 """The end of the caption of a block that is appended to a file."""
@@ -72,8 +76,19 @@ class Block(Struct, frozen=True):
 
 
 def pages() -> list[Path]:
-    """The README and every page of the documentation that may have examples, but no database servers."""
-    return [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.rst")} - {DATABASES})]
+    """The README and every page of the documentation that may have examples, but no database servers.
+
+    The pages of the tutorial belong together, and are left out.
+    """
+    others = {DATABASES, *_TUTORIAL.glob("*.rst")}
+    return [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.rst")} - others)]
+
+
+def tutorial_pages() -> list[Path]:
+    """The pages of the tutorial, in their order."""
+    index = _TUTORIAL / "index.rst"
+    names = re.findall(r"^   ([a-z-]+)$", index.read_text("utf-8"), re.MULTILINE)
+    return [index, *(_TUTORIAL / f"{name}.rst" for name in names)]
 
 
 def examples_of(page: Path, evaluate: Callable[[Block], None]) -> list[Example]:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import tomllib
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -23,11 +23,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from tests.examples.blocks import CONTINUED, Block, examples_of
-from tests.examples.console import Console, on_free_port, steps_of
+from tests.examples.console import Console, on_free_port, source_environment
 from tests.examples.exchange import play
+from tests.examples.server import Server
+from tests.examples.texts import apply_diff, steps_of
 from unixsvc.config.loader import load_settings
 
-__all__ = ["Page", "check_page", "is_interactive"]
+__all__ = ["Page", "check_page", "check_pages", "is_interactive"]
 
 _SERVICE: Final = re.compile(r"service ``(?P<name>\w+)``")
 _SHORTEST_REASON: Final = 15
@@ -45,35 +47,57 @@ def check_page(page: Path, addresses: Mapping[str, str] | None = None) -> None:
     :param addresses: of servers, by those that the page shows.
     :raises AssertionError: naming the example that does not work, or a file that no other example uses.
     """
-    with Page(page, addresses or {}) as state:
-        for each in examples_of(page, state.evaluate):
-            try:
-                each.evaluate()
-            except Exception as error:
-                error.add_note(f"in the example at {page}:{each.parsed.line}")
-                raise
-        state.check_files()
+    with Page(addresses or {}) as state:
+        _evaluate(page, state)
+        state.check_files(page)
+
+
+def check_pages(pages: Sequence[Path], environment: Callable[[Path], Mapping[str, str]]) -> None:
+    """Execute what several pages show, one after the other, in one folder and with the same shells.
+
+    :param environment: makes the environment variables of the commands, given a folder for programs.
+    :raises AssertionError: naming the example that does not work.
+    """
+    with Page({}, environment) as state:
+        for page in pages:
+            _evaluate(page, state)
+
+
+def _evaluate(page: Path, state: Page) -> None:
+    for each in examples_of(page, state.evaluate):
+        try:
+            each.evaluate()
+        except Exception as error:
+            error.add_note(f"in the example at {page}:{each.parsed.line}")
+            raise
 
 
 class Page:
-    """The state that the examples of a page share: a folder, names, a shell.
+    """The state that the examples of a page share: a folder, names, terminals.
 
-    :param path: of the page.
     :param addresses: of servers, by those that the page shows.
+    :param environment: makes the environment variables of the commands, given a folder for programs.
     """
 
-    def __init__(self, path: Path, addresses: Mapping[str, str]) -> None:
-        self._path = path
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        environment: Callable[[Path], Mapping[str, str]] = source_environment,
+    ) -> None:
         self._addresses = addresses
+        self._environment = environment
         self._folder = Path(tempfile.mkdtemp())  # trial's own have paths too long for a socket
-        self._console: Console | None = None
+        self._start = self._folder if environment is source_environment else self._folder / "empty"
+        self._start.mkdir(exist_ok=True)
+        self._terminals: dict[str, Console] = {}
+        self._terminal = ""
         self._names: dict[str, Any] = {"__name__": "page"}
         self._files: dict[str, Block] = {}
         self._texts: list[Block] = []
         self._before = (os.getcwd(), dict(os.environ), list(sys.path), set(sys.modules))
 
     def __enter__(self) -> Page:
-        os.chdir(self._folder)
+        os.chdir(self._start)
         sys.path.insert(0, str(self._folder))
         os.environ["XDG_RUNTIME_DIR"] = str(self._folder / "run")
         os.environ.pop("RUNTIME_DIRECTORY", None)
@@ -91,8 +115,8 @@ class Page:
             if str(self._folder) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
         try:
-            if self._console is not None:
-                self._console.close()
+            for console in self._terminals.values():
+                console.close()
         finally:
             shutil.rmtree(self._folder)
 
@@ -111,9 +135,10 @@ class Page:
         _EVALUATORS[kind](self, block)
         self._texts.append(block)
 
-    def check_files(self) -> None:
+    def check_files(self, path: Path) -> None:
         """Look whether each file is used by another example.
 
+        :param path: of the page.
         :raises AssertionError: if one is not.
         """
         for name, block in self._files.items():
@@ -121,12 +146,12 @@ class Page:
                 continue
             stem = Path(name).stem
             used = any(stem in each.source for each in self._texts if each is not block)
-            assert used, f"{self._path}:{block.line}: no other example uses {name}"
+            assert used, f"{path}:{block.line}: no other example uses {name}"
 
     def _python(self, block: Block) -> None:
         code = compile(
             "\n" * (block.line - 1) + block.source,
-            str(self._path),
+            "the page",
             "exec",
             flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
             dont_inherit=True,
@@ -158,14 +183,37 @@ class Page:
         if not self._write(block, on_free_port(source)):
             if not {"services", "http"} & table.keys():
                 source += '\n[services.example]\napp = "example:app"\n'
-            (self._folder / "fragment.toml").write_text(source)
+            Path("fragment.toml").write_text(source)
             block = Block(block.language, source, block.line, "fragment.toml")
         load_settings(_files_of(block.caption)[::-1] or None)
 
     def _run_console(self, block: Block) -> None:
+        lines = block.source.strip("\n").split("\n")
+        if not lines[0].startswith("$ "):
+            self._see(lines)
+            return
+        self._terminal = block.caption or self._terminal
         console = self._shell()
+        self._note_change()
         for each in steps_of(block.source):
+            console.port = max(other.port for other in self._terminals.values())
             console.run(each, numbers=block.kind != "numbers-vary")
+        os.chdir(console.current_folder)
+
+    def _see(self, lines: Sequence[str]) -> None:
+        """Wait for the output of the server, after Ctrl-C if that is the first line."""
+        [console] = (each for each in self._terminals.values() if each.server is not None)
+        server = console.server
+        assert server is not None
+        if lines[0] == "^C":
+            console.stop()
+            lines = lines[1:]
+        server.expect("\n".join(lines))
+
+    def _diff(self, block: Block) -> None:
+        name = _file_of(block.caption)
+        text = apply_diff(Path(name).read_text(), block.source)
+        assert self._write(block, text), f"a change of no file: {block.caption!r}"
 
     def _exchange(self, block: Block) -> None:
         service = _SERVICE.search(block.caption)
@@ -178,20 +226,33 @@ class Page:
         json.loads(block.source)
 
     def _shell(self) -> Console:
-        if self._console is None:
-            self._console = Console(self._folder)
-        return self._console
+        if not self._terminals:
+            self._variables = self._environment(self._folder)
+        if self._terminal not in self._terminals:
+            self._terminals[self._terminal] = Console(self._start, self._variables, self._folder)
+        return self._terminals[self._terminal]
+
+    def _note_change(self) -> list[Server]:
+        """Have the servers take no line of before for one that the page shows later; the servers."""
+        servers = [each.server for each in self._terminals.values() if each.server is not None]
+        for server in servers:
+            server.note_change()
+        return servers
 
     def _write(self, block: Block, source: str) -> bool:
-        """Write the file that a block is said to be; whether it is one."""
+        """Write the file that a block is said to be, in the folder of the shell; whether it is one."""
         name = _file_of(block.caption)
         if not name:
             return False
-        path = self._folder / name
+        servers = self._note_change()
+        path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a" if block.caption.endswith(CONTINUED) else "w") as file:
             file.write(source)
         self._files[name] = block
+        for server in servers:
+            if server.watches(name):
+                server.wait_for_reload(name)
         return True
 
 
@@ -211,4 +272,5 @@ _EVALUATORS: Final[dict[str, Callable[[Page, Block], None]]] = {
     "console": Page._run_console,
     "exchange": Page._exchange,
     "json": Page._json,
+    "diff": Page._diff,
 }

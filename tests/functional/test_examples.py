@@ -29,6 +29,41 @@ for _page in pages():
         setattr(PagesTests, f"test_{_name}", _test_of(_page))
 
 
+class TerminalsTests(SynchronousTestCase):
+    def test_terminals(self) -> None:
+        """A caption names the terminal; each has a shell of its own, in the folder where the page starts."""
+        text = """
+.. code-block:: console
+   :caption: first terminal
+
+    $ mkdir a && cd a && X=1
+    $ basename $PWD; echo $X
+    a
+    1
+
+.. code-block:: console
+   :caption: second terminal
+
+    $ ls; echo $X
+    a
+    run
+    ...
+
+.. code-block:: console
+
+    $ X=2
+
+.. code-block:: console
+   :caption: first terminal
+
+    $ echo $X
+    1
+"""
+        page = Path(self.mktemp()).with_suffix(".rst")
+        page.write_text(text)
+        check_page(page.resolve())
+
+
 class WrongExamplesTests(SynchronousTestCase):
     """An example that shows something else than what happens fails."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import textwrap
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.examples.blocks import Block, examples_of
-from tests.examples.console import Step, matches, steps_of
+from tests.examples.blocks import Block, examples_of, tutorial_pages
 from tests.examples.page import check_page, is_interactive
+from tests.examples.texts import Step, apply_diff, matches, steps_of
 from unixsvc.errors import ConfigError
 
 
@@ -80,6 +81,52 @@ class BlocksTests(Pages):
         session = ".. code-block:: console\n\n    $ true\n"
         self.assertTrue(is_interactive(self.page(session)))
         self.assertFalse(is_interactive(self.page(f".. not-run: takes an hour\n\n{session}")))
+
+
+class DiffTests(SynchronousTestCase):
+    """Changes of files."""
+
+    def test_lines(self) -> None:
+        """Lines are removed and added where the unchanged ones are."""
+        self.assertEqual(apply_diff("a\nb\n\nc\n", " b\n\n-c\n+d\n+e\n"), "a\nb\n\nd\ne\n")
+
+    def test_parts(self) -> None:
+        """A part is after the line that it names, else after the part before."""
+        text = "one:\n  x\ntwo:\n  x\n  x\n"
+        self.assertEqual(apply_diff(text, "@@ two\n-  x\n+  y\n"), "one:\n  x\ntwo:\n  y\n  x\n")
+        parts = "-  x\n+  y\n@@ two\n   x\n+  z\n"
+        self.assertEqual(apply_diff(text, parts), "one:\n  y\ntwo:\n  x\n  z\n  x\n")
+
+    def test_wrong(self) -> None:
+        """A change that fits nowhere, or after no such line, is an error."""
+        error = self.assertRaises(AssertionError, apply_diff, "a\n", "-b\n+c\n")
+        self.assertIn("does not fit", str(error))
+        self.assertRaises(AssertionError, apply_diff, "a\n", "@@ two\n-a\n")
+
+    def test_tutorial(self) -> None:
+        """The tutorial has all of its pages, and takes at most 30 minutes to type, at 40 words a minute."""
+        pages = tutorial_pages()
+        self.assertEqual({*pages}, {*pages[0].parent.glob("*.rst")})
+        blocks = [each.parsed for page in pages for each in examples_of(page, lambda block: None)]
+        self.assertLess(sum(typed(each) for each in blocks), 30 * 40 * 5)
+
+
+def typed(block: Block) -> int:
+    """The characters that a reader types; of a changed line only those that are new."""
+    if block.language == "console":
+        lines = [line[2:] for line in block.source.splitlines() if line.startswith("$ ")]
+    elif block.language == "diff":
+        removed = [line[1:] for line in block.source.splitlines() if line.startswith("-")]
+        added = [line[1:] for line in block.source.splitlines() if line.startswith("+")]
+        return sum(min(len(line.strip()), *(_new(old, line) for old in ["", *removed])) + 1 for line in added)
+    else:
+        lines = block.source.splitlines() if block.caption else []
+    return sum(len(line.strip()) + 1 for line in lines)
+
+
+def _new(old: str, new: str) -> int:
+    codes = difflib.SequenceMatcher(None, old, new).get_opcodes()
+    return sum(end - start for kind, _, _, start, end in codes if kind != "equal")
 
 
 class CheckTests(Pages):
