@@ -111,8 +111,9 @@ class SystemdMachine:
             "--fork",
             "--kill-child",
         ]
+        dies_with_us = ["setpriv", "--pdeathsig=KILL"]  # also if a test run is killed
         return subprocess.Popen(
-            ["sh", "-ec", enter, "sh", str(self._group), *unshare, "sh", "-c", script],
+            [*dies_with_us, "sh", "-ec", enter, "sh", str(self._group), *unshare, "sh", "-c", script],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
