@@ -37,6 +37,9 @@ _FIRST_PAUSE: Final = 0.005
 _MAX_PAUSE: Final = 0.5
 # How long a client waits for a socket that does not exist: a restart takes less. In seconds.
 _MAX_ABSENCE: Final = 2.0
+# How long a call is retried to which the service replies 503: an overload may pass within that time; a
+# database that is down does not, and the caller should know. In seconds.
+_MAX_REFUSAL: Final = 2.0
 
 
 class Pause(Struct, frozen=True):
@@ -182,15 +185,17 @@ class RetryState:
         now = self._policy.clock()
         sent = not isinstance(problem, ConnectAttemptFailed)
         absent = isinstance(problem, ConnectAttemptFailed) and problem.absent
+        replied = isinstance(problem, ServiceError)
         if sent and not (self._idempotent and self._policy.budget.withdraw()):
             raise error_for_caller(problem)
-        if absent and now - self._started > _MAX_ABSENCE:
+        elapsed = now - self._started
+        if (absent and elapsed > _MAX_ABSENCE) or (replied and elapsed > _MAX_REFUSAL):
             raise error_for_caller(problem)
         longest = min(_FIRST_PAUSE * 2.0 ** min(self._retries, 16), _MAX_PAUSE)
         pause = longest * (0.5 + self._policy.random() / 2)
         self._retries += 1
         if now + pause >= self._deadline:
-            raise self._deadline_exceeded() if sent else error_for_caller(problem)
+            raise self._deadline_exceeded() if sent and not replied else error_for_caller(problem)
         return Pause(pause, absent)
 
     def _deadline_exceeded(self) -> DeadlineExceeded:

@@ -123,6 +123,17 @@ class RetryStateTests(RetryTestCase):
         self.pause_after(self.start(GET), error)
         self.assertIs(self.assertFinal(self.start(POST), error), error)
 
+    def test_stays_unavailable(self) -> None:
+        """A 503 is retried for two seconds, or until the deadline; then the caller gets the last one."""
+        self.policy.budget = RetryBudget()
+        for timeout, last in ((30.0, 2.1), (1.0, 0.999)):
+            state = self.start(GET, timeout=timeout)
+            self.now += last - 0.2
+            self.pause_after(state, Unavailable(3.0))
+            self.now += 0.2
+            error = Unavailable(3.0)
+            self.assertIs(self.assertFinal(state, error), error)
+
     def test_budget(self) -> None:
         """Retries of all calls use one budget."""
         for _ in range(2):
