@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 import svcs
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -30,15 +31,33 @@ from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import Privileges
 
-__all__ = ["check_service"]
+__all__ = ["RouteCounts", "check_service"]
 
 T = TypeVar("T")
 
 
-def check_service(settings: Settings, name: str, service: ServiceSettings) -> int:
+class RouteCounts(Struct, frozen=True):
+    """How much a service serves.
+
+    :ivar routes: the number of routes of its application.
+    :ivar mounts: the number of mounts, of the application and of the configuration.
+    """
+
+    routes: int
+    mounts: int
+
+    def __str__(self) -> str:
+        routes = f"{self.routes} route{'' if self.routes == 1 else 's'}"
+        mounts = f"{self.mounts} mount{'' if self.mounts == 1 else 's'}"
+        if not self.mounts:
+            return routes
+        return f"{routes}, {mounts}" if self.routes else mounts
+
+
+def check_service(settings: Settings, name: str, service: ServiceSettings) -> RouteCounts:
     """Build the routes of a service as a worker would, without running it, and as the user of its workers.
 
-    :returns: the number of routes of its application.
+    :returns: the number of its routes and mounts.
     :raises ConfigError: if it cannot work.
     """
     if os.geteuid() == 0:
@@ -50,7 +69,7 @@ def check_service(settings: Settings, name: str, service: ServiceSettings) -> in
     return _count_routes(settings, name, service)
 
 
-def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> int:
+def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> RouteCounts:
     with _worker_environment(settings.folder, service):
         _check_handler(service.handler, load_object(service.handler))
         app = load_app(service.app)
@@ -65,8 +84,8 @@ def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> in
         )
         http = settings.http if settings.http and name == HTTP_SERVICE else Http()
         try:
-            mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
-            return len(router.contract().application_routes)
+            mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
+            return RouteCounts(len(router.contract().application_routes), len(mounts))
         finally:
             router.close()
 
@@ -95,7 +114,9 @@ def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]
         os.environ.update(environ)
 
 
-def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Callable[[], int]) -> int:
+def _run_as(
+    privileges: Privileges, environment: Mapping[str, str], check: Callable[[], RouteCounts]
+) -> RouteCounts:
     """Run a check in a child process that drops its privileges, as it executes code of an application."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -113,7 +134,7 @@ def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Calla
         reply = pipe.read()
     _, status = os.waitpid(pid, 0)
     try:
-        outcome = msgspec.json.decode(reply, type=int | tuple[str, str, str])
+        outcome = msgspec.json.decode(reply, type=RouteCounts | tuple[str, str, str])
     except (msgspec.DecodeError, UnicodeDecodeError):  # the application can write to the pipe as well
         raise ConfigError(
             "the check",
@@ -125,7 +146,9 @@ def _run_as(privileges: Privileges, environment: Mapping[str, str], check: Calla
     return outcome
 
 
-def _outcome_as(privileges: Privileges, check: Callable[[], int]) -> int | tuple[str, str, str]:
+def _outcome_as(
+    privileges: Privileges, check: Callable[[], RouteCounts]
+) -> RouteCounts | tuple[str, str, str]:
     try:
         drop(privileges)
         return check()

@@ -81,13 +81,13 @@ def _check(configuration: Configuration) -> int:
         problems += 1
     for name, service in settings.services.items():
         try:
-            count = check_service(settings, name, service)
+            counts = check_service(settings, name, service)
         except ConfigError as error:
             table = name if settings.http and name == HTTP_SERVICE else f"services.{name}"
             print_error(f"{configuration.layers.source_of(table).where(table)}: {error}")
             problems += 1
         else:
-            click.echo(f"{name}: fine, {count} route{'' if count == 1 else 's'}")
+            click.echo(f"{name}: fine, {counts}")
     problems += _check_interpreter(settings)
     for place, other in hidden_modules(settings.folder, sys.path).items():
         print_error(f"warning: {place}: {other} is imported instead; rename it, or move it into a package")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect
@@ -15,7 +15,7 @@ from unixsvc.contract.names import unique_name, unique_names
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.validation.type_forms import TypeForm, holds
 
-__all__ = ["UnsupportedType", "json_schemas", "require_json_types"]
+__all__ = ["UnsupportedType", "json_schemas", "require_json_types", "wrong_field"]
 
 _NULLABLE: Final = ".nullable"
 # By whether values have a time zone; None if both are allowed. msgspec says so of those with a zone only. The
@@ -67,6 +67,39 @@ def require_json_types(types: Sequence[TypeForm]) -> None:
     :raises TypeError: if one has none.
     """
     msgspec.json.encode(json_schemas([(type_form, False) for type_form in types]))
+
+
+def wrong_field(type_form: TypeForm) -> str:
+    """Return the innermost field that makes :func:`require_json_types` fail, as ``Item.price``.
+
+    :returns: empty if it is not a field.
+    """
+    return _wrong_field(type_form, set())
+
+
+def _wrong_field(type_form: TypeForm, seen: set[type]) -> str:
+    for each in get_args(type_form):
+        if found := _wrong_field(each, seen):
+            return found
+    if not isinstance(type_form, type) or type_form in seen:
+        return ""
+    seen.add(type_form)
+    try:
+        hints = get_type_hints(type_form, include_extras=True)
+    except (NameError, TypeError):  # which is another problem
+        return ""
+    for name, hint in hints.items():
+        if get_origin(hint) is not ClassVar and not _has_schema(hint):
+            return _wrong_field(hint, seen) or f"{type_form.__qualname__}.{name}"
+    return ""
+
+
+def _has_schema(type_form: TypeForm) -> bool:
+    try:
+        require_json_types([type_form])
+    except (TypeError, NameError):
+        return False
+    return True
 
 
 def _nullable_names(names: Mapping[Any, str]) -> dict[Any, str]:

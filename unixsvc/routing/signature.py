@@ -18,7 +18,7 @@ import msgspec
 import svcs
 from msgspec import Struct
 
-from unixsvc.contract.schemas import UnsupportedType, require_json_types
+from unixsvc.contract.schemas import UnsupportedType, require_json_types, wrong_field
 from unixsvc.domain.message import Created, Request
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
 from unixsvc.errors import ConfigError
@@ -28,6 +28,7 @@ from unixsvc.routing.route import Action
 __all__ = ["Signature", "is_plain", "read_signature", "resolve_hints"]
 
 _STRUCT_REMEDY: Final = "put all fields into one struct"
+_WRONG_META: Final = "Can only set "  # the start of msgspec's text
 _STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
@@ -224,16 +225,20 @@ def _require_json_types(
         require_json_types(types)
     except (TypeError, NameError) as error:
         for name, hint in parameters.items():
-            _require_json_type(hint, f"the parameter {name!r} cannot be decoded from JSON", where)
-        _require_json_type(returns, "the result cannot become JSON", where)
+            _require_json_type(hint, name, f"the parameter {name!r} cannot be decoded from JSON", where)
+        _require_json_type(returns, "the result", "the result cannot become JSON", where)
         raise ConfigError(where, str(error)) from None
 
 
-def _require_json_type(hint: TypeForm, problem: str, where: str) -> None:
+def _require_json_type(hint: TypeForm, name: str, problem: str, where: str) -> None:
     try:
         require_json_types([hint])
     except UnsupportedType as error:
         remedy = "use a Struct, a dataclass, a TypedDict, an enum or a built-in type"
         raise ConfigError(where, f"{problem}: {error}", remedy) from None
     except (TypeError, NameError) as error:
-        raise ConfigError(where, f"{problem}: {error}") from None
+        field = wrong_field(hint)
+        if str(error).startswith(_WRONG_META):
+            meta = f"the Meta of {field or name} does not fit its type: {error}"
+            raise ConfigError(where, meta, "use a Check instead") from None
+        raise ConfigError(where, f"{problem}: {field}: {error}" if field else f"{problem}: {error}") from None

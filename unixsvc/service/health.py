@@ -78,9 +78,9 @@ class HealthCheck:
                 try:
                     await dependency.aping() if dependency.is_async else dependency.ping()
                 except CancelledError:
-                    return self._failed(dependency.name, DeadlineExceeded())
+                    return self._failed(_name_of(dependency), DeadlineExceeded())
                 except Exception as error:  # a check is application code and may raise anything
-                    return self._failed(dependency.name, error)
+                    return self._failed(_name_of(dependency), error)
         return True
 
     def _crashed(self, failure: Failure) -> bool:
@@ -90,3 +90,8 @@ class HealthCheck:
         self.problem = f"{name}: {type(error).__name__}: {error}"
         self._log.failure("health check {name} failed", Failure(error), name=name)
         return False
+
+
+def _name_of(dependency: svcs.ServicePing) -> str:
+    """The name of a type; that of a zope interface is its ``repr``, as svcs knows classes only."""
+    return dependency.name.removeprefix("<InterfaceClass ").removesuffix(">")

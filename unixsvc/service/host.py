@@ -108,7 +108,7 @@ class ServiceHost(MultiService):
         try:
             await self._handler.probe()
         except ServiceError as error:
-            raise ConfigError(HEALTH, f"answers {error}", self._core.health.problem) from None
+            raise ConfigError(HEALTH, f"answers {error.code}", self._core.health.problem) from None
         except (ConnectionError, msgspec.DecodeError) as error:
             raise ConfigError(HEALTH, f"is not answered: {error}") from None
         self._core.statistics.reset()  # the probe is no request of a client

@@ -42,6 +42,20 @@ class Check(CommandTestCase):
         self.assertEqual(outcome.out, "home: fine, 1 route\nuser: fine, 6 routes\n")
         self.assertEqual((outcome.code, outcome.err), (0, ""))
 
+    def test_mounts(self) -> None:
+        """Mounts are counted, of the application and of the gateway; routes only if there are any."""
+        self.app("bare", "app = App([], mounts={'/a': 'home'})")
+        self.app("full", "def show() -> int: return 0", "app = App([GET('/', show)], mounts={'/a': 'home'})")
+        home = ["[services.home]", 'app = "unix_app.home:app"', "[http]", 'listen = ["unix:web.sock"]']
+        for app, mounts, expected in (
+            ("bare", "{}", "1 mount"),
+            ("bare", '{ "/b" = "home" }', "2 mounts"),
+            ("full", "{}", "1 route, 1 mount"),
+        ):
+            self.configure('socket_dir = "."', *home, f'app = "checked_{app}:app"', f"mounts = {mounts}")
+            outcome = self.run_command("check")
+            self.assertEqual(outcome.out, f"home: fine, 1 route\nhttp: fine, {expected}\n", outcome.err)
+
     def test_unknown_user(self) -> None:
         """An unknown user of the control API is a problem; the services are checked nevertheless."""
         self.configure(

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc import App
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
 from unixsvc.domain.request_context import current_request, set_current_request
 from unixsvc.errors import ConfigError, DeadlineExceeded, Unavailable
@@ -275,9 +276,23 @@ class ListenTests(TestCase):
                 await self.host(app).listen()
             self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
             line = str(caught.exception)
-            self.assertTrue(line.startswith("/-/health: answers 503"), line)
+            self.assertTrue(line.startswith("/-/health: answers 503; "), line)
             self.assertIn(words, line)
             self.assertEqual(self.listened, [])
+
+    async def test_interface(self) -> None:
+        """A dependency that is registered under an interface has the name of the interface."""
+
+        def container(registry: svcs.Registry, context: ServiceContext) -> None:
+            registry.register_value(IServices, Database(), ping=broken)
+
+        with self.assertRaises(ConfigError) as caught:
+            await self.host(App([], container)).listen()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        line = str(caught.exception)
+        self.assertTrue(
+            line.endswith("; unixsvc.domain.interfaces.IServices: OSError: the disk of db-7 is full"), line
+        )
 
     async def test_excluded(self) -> None:
         """The probe has the token, and works even if no user may connect."""

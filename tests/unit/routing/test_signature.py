@@ -6,15 +6,32 @@ import functools
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType
 
 import svcs
-from msgspec import Meta
+from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.actions import Box, Colour, Even, New, Odd, Record, Unfinished, Unit, binder, taking
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
+
+Price = Annotated[Decimal, Meta(gt=0)]
+
+
+class Item(Struct):
+    """Its price cannot have that bound."""
+
+    name: str
+    price: Price
+
+
+class Order(Struct):
+    """Has such items."""
+
+    number: int
+    items: list[Item]
 
 
 class WrongTableTests(SynchronousTestCase):
@@ -110,6 +127,20 @@ class WrongTableTests(SynchronousTestCase):
             self.assertIn("the type Odd has no form in JSON; use a Struct", str(caught.exception))
             self.assertNotIn("hook", str(caught.exception))
             self.assertNotIn("extra_json_schema", str(caught.exception))
+
+    def test_meta_of_another_type(self) -> None:
+        """A bound that its type does not allow is named with its field, also inside other types."""
+        kinds: list[tuple[Any, str]] = [
+            (Price, "a"), (Item, "Item.price"), (Order, "Item.price"),
+            (dict[str, Order | None], "Item.price"),
+        ]  # fmt: skip
+        for kind, place in kinds:
+            self.assert_refused(
+                taking(a=kind), f"the Meta of {place} does not fit its type: Can only set `gt`"
+            )
+        with self.assertRaises(ConfigError) as caught:
+            binder(taking(a=Item))
+        self.assertEqual(caught.exception.remedy, "use a Check instead")
 
     def test_default_that_changes(self) -> None:
         """A mutable default could be changed by a call."""

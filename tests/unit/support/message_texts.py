@@ -51,6 +51,8 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "{} (uid {})",
             "{} and {} more",
             "{} in {}",
+            "{} mounts",
+            "{} routes",
             "{} worker",
             "{} workers",
             "{}: http",
@@ -72,6 +74,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "the beginning of a message, which is searched for": frozenset(
         {
             "- at `",
+            "Can only set",
             "Invalid enum value",
             "Number out of range",
             "cannot load",

@@ -47,12 +47,13 @@ def describe(
         reserved routes of mounted services (``/-/``) are not reachable and are left out.
     :param token: the operations that require a token: ``required`` for all, ``private`` for those that are
         not public (those of mounted services never are), or ``off`` for none.
-    :param title: of the API; if empty, that of the first contract.
-    :param version: of the API; if empty, that of the first contract.
+    :param title: of the API; if empty, that of the first contract, or of the only mount if that has none.
+    :param version: of the API; if empty, that of the same contract.
     :param description: in CommonMark; if empty, a text about all operations.
     """
     known = [contract for contract in contracts if isinstance(contract, Contract)]
     first = known[0] if known else Contract(routes=[])
+    named = known[1] if len(contracts) == len(known) == 2 and not (first.title or first.version) else first
     schemas, rewrites = merge(
         [
             ("unixsvc", PROBLEMS),
@@ -72,8 +73,8 @@ def describe(
     document: JsonObject = {
         "openapi": VERSION,
         "info": {
-            "title": title or first.title or "API",
-            "version": version or first.version or "0",
+            "title": title or named.title or "API",
+            "version": version or named.version or "0",
             "description": (description or _DESCRIPTION) + _unavailable_notice(contracts),
         },
         "servers": _SERVERS,

@@ -99,9 +99,17 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(operation_of(GET("/thing/{id:int}", show))["operationId"], "get_thing_by_id")
 
     def test_info(self) -> None:
-        """Title and version are those of the first contract, unless given; they are never empty."""
+        """Title and version are those of the first contract, unless given; they are never empty.
+
+        They are those of the only mount if the service has no title.
+        """
         info = describe([contract_of(), Contract(title="Other", version="2", routes=[])], token="off")["info"]
         self.assertEqual((info["title"], info["version"]), ("Shop", "1.0"))
+        info = describe([Contract(routes=[]), contract_of()], token="off")["info"]
+        self.assertEqual((info["title"], info["version"]), ("Shop", "1.0"))
+        for other in Contract(title="Other", routes=[]), UnavailableContract("/others"):
+            info = describe([Contract(routes=[]), contract_of(), other], token="off")["info"]
+            self.assertEqual((info["title"], info["version"]), ("API", "0"))
         info = describe([contract_of()], token="off", title="T", version="3", description="D")["info"]
         self.assertEqual(info, {"title": "T", "version": "3", "description": "D"})
         info = describe([], token="off")["info"]
