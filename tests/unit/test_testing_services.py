@@ -9,7 +9,17 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc import GET, App, DeadlineExceeded, Group, IServices, NotFound, Request, ServiceCaller
+from unixsvc import (
+    GET,
+    App,
+    DeadlineExceeded,
+    Group,
+    IServices,
+    NotFound,
+    Request,
+    ServiceCaller,
+    Unavailable,
+)
 from unixsvc.errors import Internal
 from unixsvc.testing import MemoryService
 
@@ -94,6 +104,16 @@ class ServicesTests(SynchronousTestCase):
         self.assertNoResult(waiting)
         self.orders.clock.advance(1)
         self.failureResultOf(waiting, DeadlineExceeded)
+
+    def test_closed(self) -> None:
+        """A service that was closed cannot be reached, whether it was called before or not."""
+        for before in 0, 1:
+            shop = MemoryService(_SHOP)
+            orders = MemoryService(_ORDERS, services={"shop": shop})
+            for _ in range(before):
+                self.successResultOf(orders.get("/orders/7"))
+            self.successResultOf(shop.close())
+            self.failureResultOf(orders.get("/orders/7"), Unavailable)
 
     def test_unknown(self) -> None:
         """A service that was not passed is an error of the test, whose message says what to pass."""

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.client.base import ClientOptions
 from unixsvc.client.discovery.location import Credentials, ServiceLocation
+from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.protocol import TwistedClientProtocol
@@ -59,6 +60,9 @@ class MemoryClient(Client):
         self._endpoint = endpoint
 
     def _open_connection(self) -> Multiplexer:
+        if not self._endpoint.listening:
+            remedy = "a MemoryService can be called until it is closed"
+            raise ServiceUnreachable("memory", "no process listens", remedy)
         protocol = TwistedClientProtocol(self._finder.find().credentials, self._clock, self._pool.discard)
         ours, theirs = _PipeEnd(), _PipeEnd()
         ours.other, theirs.other = theirs, ours

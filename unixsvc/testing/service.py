@@ -214,7 +214,10 @@ class MemoryService:
         return MemoryClient(self._endpoint, Credentials(self._token), self.clock, **options)
 
     def close(self) -> Deferred[None]:
-        """Drain the service, and close the connection."""
+        """Drain the service, and close the connection.
+
+        Other services that call it get :class:`~unixsvc.errors.Unavailable` from then on, at once.
+        """
         done = self._service_host.drain()
         self.clock.pump([1, 1])
         self._connection.connectionLost()
