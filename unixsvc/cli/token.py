@@ -60,6 +60,7 @@ def show(session: Session) -> None:
     multiple=True,
     help="A route that it may call there, such as 'GET /user/{id}'; may be repeated [default: all].",
 )
+@location_options
 def create(name: str, services: tuple[str, ...], routes: tuple[str, ...]) -> None:
     """Make a token with a NAME of its own.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import svcs
@@ -83,5 +84,17 @@ def load_object(spec: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        origin = getattr(module, "__file__", None) or "part of Python"
-        raise ConfigError(spec, f"{module_name} has no {name!r}", f"the module is {origin}") from None
+        raise ConfigError(
+            spec, f"{module_name} has no {name!r}", f"the module is {_origin(module)}"
+        ) from None
+
+
+def _origin(module: ModuleType) -> str:
+    """Where a module is from."""
+    if file := getattr(module, "__file__", None):
+        return str(file)
+    folder = next(iter(getattr(module, "__path__", ())), None)
+    if folder is None:
+        return "part of Python"
+    # Python takes a folder that the user cannot read for a namespace package.
+    return f"the folder {folder}, which has no __init__.py that this user can read"

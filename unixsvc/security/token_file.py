@@ -165,7 +165,7 @@ def _check_access(path: str, state: os.stat_result) -> None:
         raise ConfigError(path, "is not a regular file", "remove it; a new token is made at the next start")
     if state.st_uid not in (os.geteuid(), 0):
         raise ConfigError(
-            path, f"belongs to another user (uid {state.st_uid})", "remove it, or use another file"
+            path, f"belongs to another user (uid {state.st_uid})", "run as that user, or name another file"
         )
     # What root has made read-only for everybody is meant to be read: secrets of containers and systemd.
     published = state.st_uid == 0 and not state.st_mode & 0o222

@@ -140,6 +140,14 @@ class Check(CommandTestCase):
         self.assertEqual(outcome.code, 2)
         self.assertIn("calendar has no 'app'; the module is /", outcome.err)
 
+    def test_unreadable_package(self) -> None:
+        """A folder without readable ``__init__.py`` is a module for Python; the error says so."""
+        self.configure('socket_dir = "."', '[services.home]\napp = "checked_folder:app"')
+        folder = os.path.join(self.folder, "checked_folder")
+        os.mkdir(folder)
+        outcome = self.run_command("check")
+        self.assertIn(f"the folder {folder}, which has no __init__.py that", outcome.err)
+
     def test_all_problems(self) -> None:
         """An invalid service does not prevent the check of the others."""
         self.app("good", "app = App(routes=[])")

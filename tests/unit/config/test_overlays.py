@@ -110,7 +110,10 @@ class OverlayTests(ConfigTestCase):
             ("file:/", "/ cannot be read: Is a directory"),
             ("file:large", "/large is larger than 65536 bytes"),
             ("file:bytes", "/bytes is not valid UTF-8"),
-            ("credential:db", "there are no credentials of systemd; add LoadCredential=db:PATH to the unit"),
+            (
+                "credential:db",
+                "there are no credentials of systemd; add LoadCredential=db:PATH to the unit, and",
+            ),
         ):
             path = self.write(f'services.home.app = "${{{reference}}}"')
             message = self.refused(path)

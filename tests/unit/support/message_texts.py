@@ -40,6 +40,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "service {}",
             "standard input",
             "the demo",
+            "the folder {}, which has no __init__.py that this user can read",
             "the environment variable {}",
             "the module {} of Python's standard library",
             "the parameter {}",

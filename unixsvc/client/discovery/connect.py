@@ -75,7 +75,7 @@ def _connect(connection: socket.socket, path: str) -> None:
             ServiceUnreachable(path, "no process listens", "start it with: twistd -n unixsvc")
         ) from None
     except PermissionError:
-        remedy = "run as the user of the orchestrator, or in its group"
+        remedy = "run as the user of the orchestrator; to call services, its group is enough"
         raise ServiceUnreachable(path, "permission to connect is denied", remedy) from None
     except BlockingIOError as error:  # EAGAIN; there is no event when the backlog has room again
         full = BacklogFull(path, f"the backlog is full: {error.strerror}", "see its log")

@@ -25,7 +25,7 @@ def read_reference(kind: str, place: str, folder: Path, environ: Mapping[str, st
     """
     if kind == "file":
         return _read(folder / place, "check the path")
-    remedy = f"add LoadCredential={place}:PATH to the unit"
+    remedy = f"add LoadCredential={place}:PATH to the unit, and restart it"
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise ConfigError(place, "there are no credentials of systemd", remedy)
