@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.examples.blocks import ROOT
+from tests.functional.http_load import HttpLoad
 from tests.functional.systemd_case import MachineTestCase
 
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
+_SOCKET_UNITS: Final = [f"deploy/systemd/unixsvc-{name}.socket" for name in ("home", "http")]
 
 
 class ServiceTests(MachineTestCase):
@@ -39,6 +41,24 @@ class ServiceTests(MachineTestCase):
         self.machine.run("systemctl", "stop", "unixsvc")
         self.assert_unit("unixsvc", ActiveState="inactive", Result="success")
         self.assert_unit("unixsvc-home.socket", SubState="listening")
+
+    def test_gateway(self) -> None:
+        """No HTTP request fails while the orchestrator is restarted, with a socket unit for the gateway."""
+        gateway = '[http]\nlisten = ["unix:/run/unixsvc/web.sock"]\nmounts = { "/codes" = "home:/" }\n'
+        self.configure(more=gateway)
+        self.machine.run("install", "-m", "0644", "-t", "/etc/systemd/system", *_SOCKET_UNITS)
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run(
+            "systemctl", "start", "unixsvc-home.socket", "unixsvc-http.socket", "unixsvc.service"
+        )
+        token = self.machine.path("/var/lib/unixsvc/.auth_token").read_text().strip()
+        load = HttpLoad(str(self.machine.path("/run/unixsvc/web.sock")), "/codes/item/3", token)
+        self.addCleanup(load.stop)
+        load.further(20)
+        for _ in range(2):
+            self.machine.run("systemctl", "restart", "unixsvc")
+            load.further(20)
+        self.assertEqual(load.stop(), [])
 
     def call_as_member(self) -> str:
         """Call the service as a member of the group, who has the token."""

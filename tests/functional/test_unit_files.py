@@ -56,7 +56,7 @@ class UnitFileTests(SynchronousTestCase):
                 self.write(file.name, file.read_text())
         self.write("shop.service", _unit_of_new_project())
         names = [each.name for each in self.folder.iterdir()]
-        self.assertEqual(len(names), 5)
+        self.assertEqual(len(names), 6)
         for name in names:
             done = self.analyze("verify", str(self.folder / name.replace("@", "@blue")))
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -27,7 +27,7 @@ from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.sockets.http_listener import HttpListener
+from unixsvc.orchestrator.sockets.http_listener import HttpListener, index_of
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.worker.messages import SetTokens
@@ -124,7 +124,7 @@ class PoolFactory:
         backlog = spec.limits.backlog
         if settings.http is not None and name == HTTP_SERVICE:
             addresses = [parse_listen(endpoint, settings.folder) for endpoint in settings.http.listen]
-            return HttpListener(addresses, backlog)
+            return HttpListener(addresses, backlog, self.passed_sockets.get(name))
         path = socket_path(settings.socket_dir, name)
         return UnixListener(
             path, settings.socket_mode, backlog, self.passed_sockets.get(name), claim=self.claim
@@ -191,14 +191,24 @@ def check_passed_sockets(passed: Mapping[str, socket.socket], settings: Settings
     """
     for name, listening in passed.items():
         where = f"the socket {name!r} passed by systemd"
+        if settings.http is not None and name == HTTP_SERVICE:
+            _check_passed_http(where, listening, settings.http.listen, settings.folder)
+            continue
         service = settings.services.get(name)
-        if service is None or service.isolation == "inline" or (settings.http and name == HTTP_SERVICE):
+        if service is None or service.isolation == "inline":
             known = ", ".join(other for other in settings.services if other != name)
             remedy = f"name it as one of: {known}"
             raise ConfigError(where, "is for no service that has a Unix socket here", remedy)
         path = socket_path(settings.socket_dir, name)
         if listening.getsockname() != path:
             raise ConfigError(where, f"listens on {listening.getsockname()}", f"clients connect to {path}")
+
+
+def _check_passed_http(where: str, listening: socket.socket, endpoints: Sequence[str], folder: str) -> None:
+    if index_of(listening, [parse_listen(endpoint, folder) for endpoint in endpoints]) is None:
+        address = listening.getsockname()
+        shown = address if isinstance(address, str) else "{}:{}".format(*address[:2])
+        raise ConfigError(where, f"listens on {shown}", f"listen of [http] has {', '.join(endpoints)}")
 
 
 def socket_directories(settings: Settings) -> set[str]:

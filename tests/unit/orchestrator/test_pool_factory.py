@@ -14,6 +14,7 @@ from tests.unit.orchestrator.fake_pools import ServicesTestCase, service
 from tests.unit.orchestrator.pool.fake_processes import TOKEN
 from tests.unit.orchestrator.pool.test_process import Owner
 from unixsvc.config.cpus import available_cpus
+from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
@@ -204,3 +205,16 @@ class PassedSocketTests(FactoryTestCase):
         error = self.assertRaises(ConfigError, check_passed_sockets, {"home": other}, settings)
         for words in other.getsockname(), os.path.join(self.folder, "service_home.sock"):
             self.assertIn(words, str(error))
+
+    def test_gateway(self) -> None:
+        """The socket of the gateway has one of its addresses; the error names them."""
+        web = self.listening("web")
+        for listen, fits in ((web.getsockname(), True), (f"{self.folder}/other.sock", False)):
+            settings = replace(self.settings(http=service()), http=Http(listen=("tcp:1", f"unix:{listen}")))
+            if fits:
+                check_passed_sockets({"http": web}, settings)
+            else:
+                error = self.assertRaises(ConfigError, check_passed_sockets, {"http": web}, settings)
+                self.assertIn(
+                    f"listens on {web.getsockname()}; listen of [http] has tcp:1, unix:", str(error)
+                )

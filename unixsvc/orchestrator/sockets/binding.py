@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
-__all__ = ["BoundSocket", "bind", "bind_again", "identity_of", "is_served"]
+__all__ = ["BoundSocket", "bind", "bind_again", "check_passed_path", "identity_of", "is_served"]
 
 _log = Logger()
 _REMEDY: Final = "let the orchestrator write to its directory, or choose another"
@@ -98,6 +98,16 @@ def identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
+
+
+def check_passed_path(path: str, identity: tuple[int, int] | None) -> None:
+    """Check that the path of a socket that systemd has passed is still there.
+
+    :raises ConfigError: if it is not; only systemd can bind it again.
+    """
+    if identity_of(path) != identity:
+        remedy = "stop the orchestrator, restart the socket unit, and start the orchestrator"
+        raise ConfigError(path, "was removed, and belongs to systemd", remedy)
 
 
 def _remove_stale_socket(path: str) -> None:

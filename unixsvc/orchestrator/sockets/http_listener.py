@@ -12,10 +12,10 @@ from zope.interface import implementer
 
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again
+from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again, check_passed_path, identity_of
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
-__all__ = ["HttpListener"]
+__all__ = ["HttpListener", "index_of"]
 
 _log = Logger(namespace="http")
 
@@ -27,11 +27,18 @@ class HttpListener:
     """A listening socket for each configured address.
 
     :param backlog: for addresses without one of their own.
+    :param passed: a listening socket for one of the addresses that systemd has passed: it is used instead
+        and never closed, and systemd owns its path.
     """
 
-    def __init__(self, addresses: Sequence[Listen], backlog: int) -> None:
+    def __init__(
+        self, addresses: Sequence[Listen], backlog: int, passed: socket.socket | None = None
+    ) -> None:
         self._addresses = addresses
         self._backlog = backlog
+        self._passed = passed
+        self._passed_index = None if passed is None else index_of(passed, addresses)
+        self._passed_path = None if passed is None else _identity(passed)
         self._sockets: list[socket.socket] = []
         self._bound: dict[int, BoundSocket] = {}  # those of paths, by their index
 
@@ -56,6 +63,8 @@ class HttpListener:
         :returns: whether there are other sockets now.
         :raises ConfigError: if a path cannot be bound; then the socket that it had stays.
         """
+        if self._passed is not None and self._passed.family == socket.AF_UNIX:
+            check_passed_path(self._passed.getsockname(), self._passed_path)
         lost = [index for index, bound in self._bound.items() if not bound.owns_path()]
         for index in lost:
             address = self._addresses[index]
@@ -84,6 +93,8 @@ class HttpListener:
         return tuple(_bound_to(*pair) for pair in zip(self._addresses, self._sockets, strict=True))
 
     def _open(self, index: int, address: Listen) -> socket.socket:
+        if self._passed is not None and index == self._passed_index:
+            return self._passed.dup()
         backlog = address.backlog or self._backlog
         if address.kind == "unix":
             bound = self._bound[index] = bind(address.path, address.mode, backlog)
@@ -102,6 +113,25 @@ class HttpListener:
             raise ConfigError(str(address), f"cannot be bound: {error.strerror}", remedy) from None
         listening.setblocking(False)
         return listening
+
+
+def index_of(listening: socket.socket, addresses: Sequence[Listen]) -> int | None:
+    """Which of the addresses a listening socket has; None if it has another one."""
+    name = listening.getsockname()
+    for index, address in enumerate(addresses):
+        if listening.family == socket.AF_UNIX:
+            found = address.kind == "unix" and address.path == name
+        else:
+            every = "::" if listening.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104  # if configured
+            host = address.interface or every
+            found = address.kind != "unix" and (host, address.port) == name[:2]
+        if found:
+            return index
+    return None
+
+
+def _identity(listening: socket.socket) -> tuple[int, int] | None:
+    return identity_of(listening.getsockname()) if listening.family == socket.AF_UNIX else None
 
 
 def _bound_to(address: Listen, listening: socket.socket) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
-from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again, identity_of
+from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again, check_passed_path, identity_of
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["UnixListener"]
@@ -56,12 +55,8 @@ class UnixListener:
         :returns: whether there is another socket now.
         :raises ConfigError: if it cannot be bound; then the old socket stays.
         """
-        if self._passed is not None and identity_of(self._path) != self._passed_path:
-            raise ConfigError(
-                self._path,
-                "was removed, and belongs to systemd",
-                "restart the socket unit and the orchestrator",
-            )
+        if self._passed is not None:
+            check_passed_path(self._path, self._passed_path)
         if self._bound is None or self._bound.owns_path():
             return False
         self._claim()

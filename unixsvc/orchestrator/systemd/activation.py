@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from unixsvc.config.settings import HTTP_SERVICE
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.systemd.notify import Notifier
 
@@ -21,6 +22,7 @@ __all__ = ["Activation", "restore", "take"]
 
 _NUMBER = re.compile("[0-9]{1,18}")
 _FIRST_FD: Final = 3  # SD_LISTEN_FDS_START
+_HTTP_FAMILIES: Final = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 _UNNAMED: Final = ("", "unknown")  # sd_listen_fds_with_names(3) names a socket without a name "unknown"
 
 
@@ -43,8 +45,8 @@ def take(environ: MutableMapping[str, str], pid: int, first: int = _FIRST_FD) ->
 
     :param pid: our process id; variables for another process are only removed.
     :param first: the first descriptor that may have been passed.
-    :raises ConfigError: if a socket has no name of its own, or is not a listening Unix socket. The sockets
-        before it are closed then.
+    :raises ConfigError: if a socket has no name of its own, or is not a listening Unix socket; that of the
+        HTTP gateway may be a TCP socket. The sockets before it are closed then.
     """
     address = environ.pop("NOTIFY_SOCKET", "")
     period = environ.pop("WATCHDOG_USEC", "0")
@@ -94,8 +96,9 @@ def _adopt(descriptor: int, name: str) -> socket.socket:
         adopted = socket.socket(fileno=descriptor)
     except OSError as error:
         raise _unusable(name, f"is not a socket: {error.strerror}") from None
-    is_unix = (adopted.family, adopted.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
-    if not is_unix or not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    families = _HTTP_FAMILIES if name == HTTP_SERVICE else (socket.AF_UNIX,)
+    is_stream = adopted.family in families and adopted.type == socket.SOCK_STREAM
+    if not is_stream or not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         adopted.close()
         raise _unusable(name, "is not a listening Unix stream socket")
     adopted.set_inheritable(False)

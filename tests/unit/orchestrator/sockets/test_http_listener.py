@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.http import parse_listen
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.http_listener import HttpListener
+from unixsvc.orchestrator.sockets.http_listener import HttpListener, index_of
 
 
-class HttpListenerTests(SynchronousTestCase):
-    """All sockets are opened and closed together."""
+class ListenerTestCase(SynchronousTestCase):
+    """A test with a folder for paths."""
 
     def setUp(self) -> None:
         """Make a folder for paths."""
@@ -24,9 +24,9 @@ class HttpListenerTests(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "web.sock")
 
-    def listener(self, *texts: str) -> HttpListener:
+    def listener(self, *texts: str, passed: socket.socket | None = None) -> HttpListener:
         """Make a closed listener."""
-        listener = HttpListener([parse_listen(each) for each in texts], 50)
+        listener = HttpListener([parse_listen(each) for each in texts], 50, passed)
         self.addCleanup(listener.close)
         return listener
 
@@ -35,6 +35,10 @@ class HttpListenerTests(SynchronousTestCase):
         with socket.socket(fileno=os.dup(descriptor)) as listening:
             self.assertTrue(listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
             return listening.getsockname()
+
+
+class HttpListenerTests(ListenerTestCase):
+    """All sockets are opened and closed together."""
 
     def test_open(self) -> None:
         """Each address has a non-blocking listening socket, in the same order."""
@@ -117,3 +121,62 @@ class HttpListenerTests(SynchronousTestCase):
         """An interface that does not exist is an error."""
         error = self.assertRaises(ConfigError, self.listener("tcp:0:interface=256.1.1.1").open)
         self.assertIn("256.1.1.1", str(error))
+
+
+class PassedSocketTests(ListenerTestCase):
+    """A socket that systemd has passed is used for the address that it has."""
+
+    def passed(self, family: socket.AddressFamily, address: object) -> socket.socket:
+        """A listening socket."""
+        listening = socket.socket(family)
+        self.addCleanup(listening.close)
+        listening.bind(address)  # type: ignore[arg-type]  # as the family has it
+        listening.listen()
+        return listening
+
+    def test_path(self) -> None:
+        """It stays open, and its path stays, when the listener is closed; the other addresses are bound."""
+        passed = self.passed(socket.AF_UNIX, self.path)
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}", passed=passed)
+        listener.open()
+        tcp, unix = listener.descriptors()
+        self.assertEqual(os.fstat(unix).st_ino, os.fstat(passed.fileno()).st_ino)
+        self.assertNotEqual(os.fstat(tcp).st_ino, os.fstat(unix).st_ino)
+        self.assertFalse(listener.rebind())
+        listener.close()
+        self.assertEqual(self.name_of(passed.fileno()), self.path)
+        self.assertTrue(os.path.exists(self.path))
+        listener.open()
+        self.assertEqual(len(listener.descriptors()), 2)
+
+    def test_removed(self) -> None:
+        """If its path is removed, the error says what to do: only systemd can bind it again."""
+        listener = self.listener(f"unix:{self.path}", passed=self.passed(socket.AF_UNIX, self.path))
+        listener.open()
+        os.unlink(self.path)
+        error = self.assertRaises(ConfigError, listener.rebind)
+        self.assertIn("was removed, and belongs to systemd; stop the orchestrator, restart", str(error))
+
+    def test_port(self) -> None:
+        """A TCP socket has an interface and a port."""
+        passed = self.passed(socket.AF_INET, ("127.0.0.1", 0))
+        port = passed.getsockname()[1]
+        listener = self.listener(f"tcp:{port}:interface=127.0.0.1", passed=passed)
+        listener.open()
+        [descriptor] = listener.descriptors()
+        self.assertEqual(os.fstat(descriptor).st_ino, os.fstat(passed.fileno()).st_ino)
+
+    def test_index(self) -> None:
+        """No address, an empty one, and that of another family."""
+        every = self.passed(socket.AF_INET, ("0.0.0.0", 0))  # noqa: S104  # not reachable: nothing accepts
+        port = every.getsockname()[1]
+        six = self.passed(socket.AF_INET6, ("::1", 0))
+        for listening, text, expected in (
+            (every, f"tcp:{port}", 0),
+            (every, f"tcp:{port}:interface=127.0.0.1", None),
+            (every, f"unix:{self.path}", None),
+            (every, f"tcp:{port + 1}", None),
+            (six, f"tcp6:{six.getsockname()[1]}:interface=\\:\\:1", 0),
+            (six, f"tcp6:{six.getsockname()[1]}", None),
+        ):
+            self.assertEqual(index_of(listening, [parse_listen(text)]), expected, text)

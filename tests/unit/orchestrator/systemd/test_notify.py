@@ -235,6 +235,13 @@ class SocketTests(SynchronousTestCase):
         found = {name: (each.getsockname()[-1], each.fileno()) for name, each in activation.sockets.items()}
         self.assertEqual(found, {"home": ("h", 200), "user": ("u", 201)})
 
+    def test_gateway(self) -> None:
+        """The socket of the HTTP gateway may be a port."""
+        internet = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(internet.close)
+        taken = self.take("http", internet).sockets["http"]
+        self.assertEqual((taken.fileno(), taken.getsockname()), (200, internet.getsockname()))
+
     def test_accepts(self) -> None:
         """A client that has connected before is accepted."""
         listening = self.listening("h")
