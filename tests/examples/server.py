@@ -20,7 +20,7 @@ from tests.examples.texts import matches
 
 __all__ = ["SERVER", "Server"]
 
-SERVER: Final = re.compile(r"(?P<variables>(\w+=\S+ )*)(?P<program>\S*(twistd -n|unixsvc dev)\b)")
+SERVER: Final = re.compile(r"(?P<variables>(\w+=\S+ )*)(?P<program>\S*(twistd -n\w*|unixsvc dev)\b)")
 """Begins a command that goes on until it is stopped."""
 
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken

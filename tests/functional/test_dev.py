@@ -52,7 +52,7 @@ class DevTests(OrchestratorTestCase):
         reader = threading.Thread(target=self._read)
         reader.start()
         self.addCleanup(self._end, reader)
-        self.until("shop: ", self.path("shop"))
+        self.until("shop: ", "service_shop.sock")
         self.others = psutil.Process(self.process.pid).children(recursive=True)
         self.assertEqual(len(self.others), 2)  # the orchestrator and a worker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from typing import Any, cast
@@ -251,6 +252,7 @@ class AccessTests(SynchronousTestCase):
         """Serve the control API to a caller that the test chooses."""
         self.orchestrator = FakeOrchestrator()
         self.guard = ControlGuard(ControlRules(), lambda transport: (), uid=lambda: 1000)
+        gc.collect()  # what other tests have left behind would take itself for another user's
         self.patch(os, "geteuid", lambda: 1000)
 
     def codes(self, uid: int, *, policy: Any = "off") -> dict[str, int]:

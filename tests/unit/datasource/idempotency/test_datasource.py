@@ -182,6 +182,7 @@ class OnceTests(StoreTestCase):
     def test_worker_exits(self) -> None:
         """If the worker that runs the action dies, waiting and later requests get 409."""
         self.actions.waits = Deferred()
+        self.addCleanup(self.actions.waits.callback, None)  # it ends here, not when it is collected
         self.start(self.here, keyed())
         reply = self.start(self.there, keyed())
         self.alive.remove("A")
