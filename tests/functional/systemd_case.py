@@ -37,12 +37,16 @@ class MachineTestCase(SynchronousTestCase):
         """Start it, and do what the page says of an installation."""
         self.machine = SystemdMachine()
         self.addCleanup(self.machine.close)
-        self.follow("systemd", "Install")
+        self.follow("systemd", "Install", "The user, the directories and the units")
         self.machine.write("/etc/unixsvc/codes.py", CODES.read_text())
 
-    def follow(self, page: str, heading: str) -> None:
-        """Run the commands of the first block under a heading of a page."""
-        section = _PAGES.joinpath(f"{page}.rst").read_text().partition(f"\n{heading}\n---")[2]
+    def follow(self, page: str, heading: str, after: str = "") -> None:
+        """Run the commands of the first block under a heading of a page.
+
+        :param after: a text after the heading, which the block follows.
+        """
+        section = f"\n{_PAGES.joinpath(f'{page}.rst').read_text()}".partition(f"\n{heading}\n")[2]
+        section = section[section.index(after) :]
         block = section.partition(".. code-block:: console\n\n")[2].partition("\n\n")[0]
         self.assertNotEqual(block, "", heading)
         for line in block.splitlines():
@@ -68,9 +72,9 @@ class MachineTestCase(SynchronousTestCase):
             )
         self.machine.run("systemctl", "daemon-reload")
 
-    def call(self, path: str, instance: str = "unixsvc", user: str = "unixsvc") -> str:
+    def call(self, path: str, instance: str = "unixsvc", user: str = "unixsvc", service: str = "home") -> str:
         """Call the service with ``unixsvc call``."""
-        program = ["unixsvc", "call", "--config", f"/etc/unixsvc/{instance}.toml", "home", path]
+        program = ["unixsvc", "call", "--config", f"/etc/unixsvc/{instance}.toml", service, path]
         return self.machine.run(*_as_user(user), *program)
 
     def assert_unit(self, unit: str, **expected: str) -> None:
@@ -78,10 +82,10 @@ class MachineTestCase(SynchronousTestCase):
         found = self.machine.run("systemctl", "show", f"--property={','.join(expected)}", unit)
         self.assertEqual(dict(line.split("=", 1) for line in found.splitlines()), expected)
 
-    def load(self) -> Load:
+    def load(self, service: str = "home") -> Load:
         """Clients that call the service without a pause."""
         token = self.machine.path("/var/lib/unixsvc/.auth_token").read_text().strip()
-        path = str(self.machine.path("/run/unixsvc/service_home.sock"))
+        path = str(self.machine.path(f"/run/unixsvc/service_{service}.sock"))
         load = Load(path, token, connections=4, timeout=_TIMEOUT)
         self.addCleanup(load.end)
         load.started(50)

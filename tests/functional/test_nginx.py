@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from tests.examples.blocks import ROOT
 from tests.functional.http_stack import Response
 from tests.functional.nginx import Nginx
 from tests.functional.orchestrator_process import OrchestratorTestCase
@@ -166,6 +167,21 @@ class NginxTests(NginxTestCase):
                     codes["GET", self.request("GET", "/api/pending", connection=connection).code] += 1
         except Exception as error:
             codes[repr(error)] += 1
+
+
+class LargePathTests(NginxTestCase):
+    config = NginxTestCase.config + f"max_message_bytes = {_LARGE}\n"
+
+    def test_one_path(self) -> None:
+        """With the location of the page, large bodies are allowed below its path only."""
+        self.start()
+        page = ROOT.joinpath("docs", "how-to", "nginx.rst").read_text()
+        location = page.partition("    location /api/things {")
+        recipe = location[1] + location[2].partition("}")[0] + "}\n"
+        self.proxy({"    location /api/ {": recipe + "    location /api/ {"})
+        body = b'{"text": "%b"}' % (b"a" * 2_000_000)
+        self.assertEqual(self.request("POST", "/api/things", body).data, 2_000_000)
+        self.assertEqual(self.request("POST", "/api/other", body).code, 413)
 
 
 class LargeBodyTests(NginxTestCase):

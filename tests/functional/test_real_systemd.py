@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -59,6 +60,35 @@ class ServiceTests(MachineTestCase):
             self.machine.run("systemctl", "restart", "unixsvc")
             load.further(20)
         self.assertEqual(load.stop(), [])
+
+    def test_inactive_socket(self) -> None:
+        """The commands of the page bring back a socket unit, also after too many failures of the service."""
+        self.configure()
+        self.follow("systemd", "Start")
+        page = "The socket unit is inactive"
+        for after in "binds the", "keep this order":
+            self.follow("systemd", page, after)
+            self.assert_both_active()
+        configuration = self.machine.path("/etc/unixsvc/unixsvc.toml")
+        good = configuration.read_text()
+        configuration.write_text(good + "oops = 3\n")
+        self.machine.run("systemctl", "stop", "unixsvc.service")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.machine.path("/run/unixsvc/service_home.sock")))
+            client.settimeout(_TIMEOUT)
+            with self.assertRaises(ConnectionError):  # systemd stops listening
+                client.recv(1)
+        configuration.write_text(good)
+        self.follow("systemd", page, "systemd gives up")
+        self.assert_both_active()
+        self.machine.run("systemctl", "stop", "unixsvc.service", "unixsvc-home.socket")
+        self.machine.run("systemctl", "start", "unixsvc.service")
+        self.assert_both_active()
+
+    def assert_both_active(self) -> None:
+        """The service runs, with its socket."""
+        self.assert_unit("unixsvc.service", ActiveState="active")
+        self.assert_unit("unixsvc-home.socket", ActiveState="active")
 
     def call_as_member(self) -> str:
         """Call the service as a member of the group, who has the token."""

@@ -28,6 +28,8 @@ class Store:
 def ping(store: Store) -> None:
     {ping}
 
+{more}
+
 def version() -> dict:
     return {{"version": "{version}", "environment": sys.prefix}}
 
@@ -40,6 +42,11 @@ app = App(
 )
 """
 
+# Longer than stable_after.
+_DIES: Final = (
+    "import threading\ntimer = threading.Timer(3, os._exit, [9])\ntimer.daemon = True\ntimer.start()\n"
+)
+
 
 def _blocks(language: str) -> list[Block]:
     found: list[Block] = []
@@ -49,9 +56,10 @@ def _blocks(language: str) -> list[Block]:
 
 
 def _application(version: str) -> str:
-    """The module of a release; ``sick`` fails its health check."""
+    """The module of a release; ``sick`` fails its health check, ``dies`` exits after some seconds."""
     ping = 'raise RuntimeError("the store is away")' if version == "sick" else "pass"
-    return _APP.format(version=version, ping=ping)
+    more = _DIES if version == "dies" else ""
+    return _APP.format(version=version, ping=ping, more=more)
 
 
 class HostTests(MachineTestCase):
@@ -70,11 +78,11 @@ class HostTests(MachineTestCase):
     def assert_serves(self, version: str) -> None:
         """The release is served, by its own interpreter."""
         answer = f'{{"version": "{version}", "environment": "/opt/shop/releases/{version}"}}'
-        self.assertEqual(self.call("/version"), answer)
+        self.assertEqual(self.call("/version", service="shop"), answer)
         self.assertEqual(self.machine.run("readlink", "/opt/shop/current"), f"/opt/shop/releases/{version}")
 
     def test_page(self) -> None:
-        """No call is lost by a new release, by faulty ones, and by going back."""
+        """No call is lost by new and faulty releases, and by going back; one that does not last is left."""
         for version in "1", "2", "sick", "other":
             self.release(version)
         # It has another version of unixsvc.
@@ -85,9 +93,10 @@ class HostTests(MachineTestCase):
         [configuration] = [each for each in _blocks("toml") if each.caption.startswith("/")]
         credential = 'options.password = "${credential:db-password}"\n'
         self.machine.write(configuration.caption, configuration.source + credential)
+        self.follow("releases", "Deploy a new version and go back", "The unit is that of")
         self.follow("releases", "Start with the first one")
         self.assert_serves("1")
-        load = self.load()
+        load = self.load("shop")
         self.follow("releases", "Switch")
         self.assert_serves("2")
         for faulty in "sick", "other":
@@ -102,6 +111,11 @@ class HostTests(MachineTestCase):
         load.further(50)
         outcome = load.stop()
         self.assertEqual((outcome.failures, outcome.failed), (0, []))
+        self.release("dies")
+        options = ["-p", "/opt/shop", "-s", "unixsvc.service", "-u", "unixsvc", "-w", "60", "dies"]
+        files = ["--config", configuration.caption] * 2
+        self.assertIn("does not last", self.machine.fails("/opt/shop/switch-release", *options, *files))
+        self.assert_serves("1")
 
 
 class InterpreterTests(OrchestratorTestCase):
