@@ -112,7 +112,7 @@ class HostTests(MachineTestCase):
         outcome = load.stop()
         self.assertEqual((outcome.failures, outcome.failed), (0, []))
         self.release("dies")
-        options = ["-p", "/opt/shop", "-s", "unixsvc.service", "-u", "unixsvc", "-w", "60", "dies"]
+        options = ["-p", "/opt/shop", "-s", "unixsvc.service", "-u", "unixsvc", "-w", "6", "dies"]
         files = ["--config", configuration.caption] * 2
         self.assertIn("does not last", self.machine.fails("/opt/shop/switch-release", *options, *files))
         self.assert_serves("1")
