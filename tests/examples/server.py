@@ -122,13 +122,19 @@ class Server:
         """
         os.killpg(self._process.pid, signal.SIGINT)
         try:
-            code = self._process.wait(_TIMEOUT)
+            code = self._wait_for_end()
             left = [each.pid for each in psutil.process_iter() if _session(each.pid) == self._process.pid]
         finally:
             self._kill()
         # twistd itself ends as its signal says; an orchestrator ends as it was asked to.
         wanted = 0 if "unixsvc" in self._command else -signal.SIGINT
         assert (code, left) == (wanted, []), f"{self._command} ended with {code}: {self._log.read_text()}"
+
+    def _wait_for_end(self) -> int:
+        try:
+            return self._process.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self._command} does not end: {self._log.read_text()}") from None
 
     def _find(self, expected: str) -> bool:
         source, lines = _source_of(expected), self.lines
