@@ -180,11 +180,14 @@ def draw(session: _Session) -> str:
 
 
 def shown(picture: str) -> list[str]:
-    """The lines of a picture, without numbers, in alphabetical order: two shells print at the same time."""
+    """The lines of a picture in alphabetical order, as two shells print at the same time.
+
+    They are without spaces, since columns have the width of their numbers, and without these.
+    """
     lines: dict[str, str] = {}
     for line, text in re.findall(r'-line-(\d+)\)"[^>]*>([^<]*)</text>', picture):
         lines[line] = lines.get(line, "") + unescape(text)
-    return sorted(re.sub(r"\d+", "N", re.sub(r"\s+", " ", each)) for each in lines.values())
+    return sorted(re.sub(r"\d+", "N", re.sub(r"\s+", "", each)) for each in lines.values())
 
 
 def main() -> int:
