@@ -4,3 +4,7 @@
 them in their order, in a folder of the page's own: Python and TOML itself, shell sessions with ``console``,
 protocol exchanges with ``exchange``.
 """
+
+from tests.default_signals import accept_signals
+
+accept_signals()
