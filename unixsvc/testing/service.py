@@ -50,9 +50,7 @@ class MemoryHandler:
         self, app: App, handler: str, *, limits: Limits | None = None, security: Security | None = None
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryHandler", handler=handler)
-        worker_config = WorkerConfig(
-            "memory", 1, ".", settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
-        )
+        worker_config = _make_config(".", settings, limits, security)
         self.clock = Clock()
         self._endpoint = MemoryEndpoint()
         self._service_host = make_service_host(
@@ -135,9 +133,7 @@ class MemoryService:
         services: Mapping[str, MemoryService] | IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
-        worker_config = WorkerConfig(
-            "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
-        )
+        worker_config = _make_config(folder, settings, limits, security)
         self.clock = Clock()
         if isinstance(services, Mapping):
             clients = partial(_client_of_other, services)
@@ -241,6 +237,14 @@ class MemoryService:
             self._pending[reply.id].errback(error_from(reply.code, reply.detail))
         else:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
+
+
+def _make_config(
+    folder: str, settings: ServiceSettings, limits: Limits | None, security: Security | None
+) -> WorkerConfig:
+    return WorkerConfig(
+        "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
+    )
 
 
 def _client_of_other(
