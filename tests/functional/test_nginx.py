@@ -145,6 +145,7 @@ class NginxTests(NginxTestCase):
             for _ in range(2):
                 before = codes.total()
                 self.assertDone("reload")
+                # mypy cannot infer the type of a lambda with a default.
                 self.eventually(lambda before=before: codes.total() > before + 100)  # type: ignore[misc]
         finally:
             stop.set()

@@ -185,7 +185,7 @@ class LoopTransportTests(SynchronousTestCase):
                 loops.closing = line == b"end"
 
         loops, transport = _FromLoop(), LoopTransport(Lines(), UNIXAddress("/run/x.sock"), list)
-        transport.connection_made(loops)  # type: ignore[arg-type]
+        transport.connection_made(loops)  # type: ignore[arg-type]  # has only what the transport calls
         transport.data_received(b"one\r\ntwo\r\n")
         self.assertFalse(transport.disconnecting)
         transport.data_received(b"end\r\nlate\r\n")
