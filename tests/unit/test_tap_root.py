@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import gc
 import io
+import logging
 import os
 import sys
 from typing import Any, cast
@@ -29,7 +30,9 @@ from unixsvc.tap.log import ProcessLog
 from unixsvc.tap.root import RootService
 from unixsvc.tap.terminal import print_error
 from unixsvc.telemetry.limited_logger import LimitedLogger
+from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.telemetry.rate_limit import RateLimit
+from unixsvc.telemetry.stdlib.handlers import PythonLogging
 
 
 class _Reactor(Clock):
@@ -121,11 +124,12 @@ class RootTests(SynchronousTestCase):
         observer: Any = "where the log goes"
         writer: Any = _Writer(self.orchestrator.done)
         self.adopted = Service()
-        self.writer, log = writer, ProcessLog(observer, writer)
+        self.writer, log = writer, ProcessLog(observer, writer, PythonLogging(LogLevelFilter("info")))
         self.root = RootService(
             orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {}), self.adopted
         )
         self.root.startService()
+        self.addCleanup(log.python.remove)
 
     def notified(self) -> list[str]:
         """The messages to systemd, without the status."""
@@ -135,6 +139,15 @@ class RootTests(SynchronousTestCase):
         """The root is the watcher of the orchestrator."""
         verifyObject(IOrchestratorWatcher, self.root)
         self.assertIs(self.orchestrator.watcher, self.root)
+
+    def test_python_logging(self) -> None:
+        """The log has the records of Python's own logging while the root runs."""
+        handlers = [*logging.getLogger().handlers]
+        with capturedLogs() as events:
+            logging.getLogger("shop").info("hello")
+        self.assertEqual([formatEvent(each) for each in events], ["hello"])
+        self.root.stopService()
+        self.assertEqual(logging.getLogger().handlers, handlers[:-1])
 
     def test_log(self) -> None:
         """The root sets the log observer of its parent."""

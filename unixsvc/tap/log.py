@@ -12,15 +12,20 @@ from unixsvc.tap.options import Options
 from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
 from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+from unixsvc.telemetry.stdlib.handlers import PythonLogging
 
 __all__ = ["ProcessLog", "make_log"]
 
 
 class ProcessLog(Struct, frozen=True):
-    """The log of this process."""
+    """The log of this process.
+
+    :ivar python: what Python's own logging adds to it.
+    """
 
     observer: ILogObserver
     writer: LogWriter
+    python: PythonLogging
 
 
 def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
@@ -30,7 +35,8 @@ def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
     """
     form = options["log-format"] or options["settings"].log.format
     writer = log_writer(form, _log_output(options))
-    return ProcessLog(level.filter(LogObserver(form, writer.write)), writer)
+    observer = level.filter(LogObserver(form, writer.write))
+    return ProcessLog(observer, writer, PythonLogging(level))
 
 
 def _log_output(options: Options) -> LogOutput:

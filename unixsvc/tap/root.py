@@ -66,6 +66,7 @@ class RootService(MultiService):
         """Start the services, and install the signal handlers."""
         # Not before: a daemon has forked since.
         self._log.writer.start()
+        self._log.python.install()
         self._adopted.startService()
         super().startService()
         self._reactor.callWhenRunning(self._signals.install)
@@ -74,7 +75,8 @@ class RootService(MultiService):
     def stopService(self) -> Deferred[object]:
         """Stop the services, and then end what their workers have left behind."""
         stopped: Deferred[object] = super().stopService()
-        return stopped.addCallback(lambda _: self._adopted.stopService())
+        stopped.addCallback(lambda _: self._adopted.stopService())
+        return stopped.addBoth(self._stopped)
 
     # IOrchestratorWatcher.
 
@@ -89,6 +91,10 @@ class RootService(MultiService):
     def aborted(self, name: str, reason: str) -> None:
         """An essential service has failed: stop."""
         self._end(ESSENTIAL_FAILED, f"services.{name}: an essential service has failed: {reason}")
+
+    def _stopped(self, result: object) -> object:
+        self._log.python.remove()
+        return result
 
     def _boot_failed(self, failure: Failure) -> None:
         self._end(BOOT_FAILED, failure.getErrorMessage())

@@ -6,10 +6,8 @@ So one place decides the format, for events of all processes.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from traceback import format_exception
 from typing import Final
 
 import msgspec
@@ -26,17 +24,12 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_file import LogOutput
-from unixsvc.telemetry.log_record import FORMATS, LogRecord, lost_events
+from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_text, lost_events
 from unixsvc.telemetry.log_writer import LogWriter
 
-__all__ = ["AsyncioHandler", "LogLevelFilter", "LogObserver", "log_writer", "relay"]
+__all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
 
-# An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
-_MAX_TEXT: Final = 16_000  # characters
-_MAX_KIND: Final = 80  # characters
-_LEVELS: Final = ("debug", "debug", "info", "warn", "error", "critical")  # by the tens of Python's levels
 _LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
 
@@ -48,12 +41,21 @@ class LogLevelFilter:
 
     def __init__(self, name: str) -> None:
         self._predicate = LogLevelFilterPredicate(LogLevel.levelWithName(name))
+        self._observer: Callable[[str], object] | None = None
         self.name = name
 
     def set(self, name: str) -> None:
         """Change the minimum level."""
         self._predicate.setLogLevelForNamespace("", LogLevel.levelWithName(name))
         self.name = name
+        if self._observer is not None:
+            self._observer(name)
+
+    def observe(self, observer: Callable[[str], object] | None) -> None:
+        """Call a function with the level, now and when it changes; None for no function."""
+        self._observer = observer
+        if observer is not None:
+            observer(self.name)
 
     def filter(self, inner: ILogObserver) -> ILogObserver:
         """Wrap an observer: it gets the events of at least the minimum level."""
@@ -86,31 +88,6 @@ def log_writer(form: str, output: LogOutput) -> LogWriter:
     return LogWriter(output, lambda number, reason: to_line(lost_events(number, reason)))
 
 
-class AsyncioHandler(logging.Handler):
-    """Passes the messages of asyncio and its event loops on to Twisted's log, at a limited rate.
-
-    Peers can cause many of them: uvloop logs each write to a TLS connection that the peer has closed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._log = LimitedLogger("asyncio")
-
-    def install(self) -> None:
-        """Handle the messages of asyncio, which standard error would get otherwise."""
-        logger = logging.getLogger("asyncio")
-        logger.addHandler(self)
-        logger.propagate = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a message."""
-        text = record.getMessage()
-        error = record.exc_info[1] if record.exc_info else None
-        traceback = "" if error is None else "".join(format_exception(error))
-        kind = str(record.msg).partition("\n")[0][:_MAX_KIND]
-        self._log.emit(_LEVELS[record.levelno // 10], kind, "{text}", text=text, traceback=traceback)
-
-
 def relay(log: Logger, text: bytes, level: str) -> None:
     """Log a line from a worker's standard error: an event, or any text.
 
@@ -141,11 +118,11 @@ def _to_record(event: LogEvent) -> LogRecord:
     return LogRecord(
         _time_of(event),
         (event.get("log_level") or LogLevel.info).name,
-        _text(event.get("log_namespace") or "-"),
-        _text(formatEvent(event)),
-        _text(event.get("request_id", "")),
-        _text(traceback),
-        _text(event.get("worker_logger", "")),
+        limited_text(event.get("log_namespace") or "-"),
+        limited_text(formatEvent(event)),
+        limited_text(event.get("request_id", "")),
+        limited_text(traceback),
+        limited_text(event.get("worker_logger", "")),
     )
 
 
@@ -155,13 +132,3 @@ def _time_of(event: LogEvent) -> float:
         if isinstance(seconds, int | float) and 0 < seconds <= _LAST_TIME:
             return float(seconds)
     return time.time()
-
-
-def _text(value: object) -> str:
-    """A value as valid UTF-8 of limited length; the beginning is cut off."""
-    try:
-        text = str(value)
-    except Exception as error:  # a value of an application may raise anything
-        text = f"<{type(value).__name__} that has no text: {type(error).__name__}>"
-    cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
-    return cut.encode("utf-8", "backslashreplace").decode()

@@ -58,6 +58,14 @@ class LogRecordTests(SynchronousTestCase):
             self.assertEqual(self.line("text", text).count(text), 3)
             self.assertEqual(json.loads(self.line("json", text))["message"], text)
 
+    def test_logger(self) -> None:
+        """The text format names the logger of a worker's event, unless it has the name of the service."""
+        for logger, shown in (
+            ("", "shop[1]"), ("shop", "shop[1]"), ("shop[1]", "shop[1]"), ("shop.db", "shop[1] shop.db"),
+        ):  # fmt: skip
+            line = FORMATS["text"](LogRecord(1.0, "info", "shop[1]", "hello", "abc", logger=logger))
+            self.assertEqual(line.partition(b" info ")[2], f"{shown} [abc]: hello\n".encode())
+
     def test_lost(self) -> None:
         """The event that stands for lost events has their number and the reason."""
         record = lost_events(2913, "its reader is too slow")

@@ -75,7 +75,9 @@ class LogPrinter:
             return record
         if record.level in ("debug", "info") and record.namespace.startswith(_TWISTED):
             return record
-        text = f"[{record.request_id}] {record.message}" if record.request_id else record.message
+        text = f"{record.origin}: {record.message}" if record.origin else record.message
+        if record.request_id:
+            text = f"[{record.request_id}] {text}"
         if record.traceback:
             text += "\n" + record.traceback.rstrip()
         self._print(record.namespace, record.time, record.level, text)

@@ -63,7 +63,8 @@ def main() -> None:
     )
     from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
     from unixsvc.telemetry.log_file import OutputDescriptor
-    from unixsvc.telemetry.logs import AsyncioHandler, LogLevelFilter, LogObserver, log_writer
+    from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+    from unixsvc.telemetry.stdlib.handlers import PythonLogging
     from unixsvc.telemetry.streams import use_utf8
 
     for version in sys.argv[1:]:  # of an orchestrator with another interpreter
@@ -82,7 +83,7 @@ def main() -> None:
     atexit.register(flush_log)
     observer = level.filter(LogObserver("json", writer.write))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
-    AsyncioHandler().install()
+    PythonLogging(level).install()
     loop = uvloop.new_event_loop()
     isolate_forks(own, listening, poll_descriptor(loop))
     asyncioreactor.install(loop)

@@ -52,6 +52,12 @@ class PrinterTests(SynchronousTestCase):
         self.print_events(("user[1]", "warn", "m"), request_id="r1")
         self.assertLines("user[1]      | warn: [r1] m")
 
+    def test_logger(self) -> None:
+        """The logger is named, unless it has the name of the service."""
+        self.print_events(("user[1]", "warn", "m"), request_id="r1", logger="sqlalchemy.engine")
+        self.print_events(("user[1]", "info", "m"), logger="user")
+        self.assertLines("user[1]      | warn: [r1] sqlalchemy.engine: m", "user[1]      | m")
+
     def test_lines(self) -> None:
         """Each line of a traceback has the prefix, and no text can move the cursor."""
         self.print_events(("user[1]", "error", "m\x1b[2J"), traceback="Traceback:\n  File\n")

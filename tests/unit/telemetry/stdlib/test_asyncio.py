@@ -10,19 +10,19 @@ from functools import partial
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.telemetry.logs import AsyncioHandler
+from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.telemetry.stdlib.handlers import PythonLogging
 
 
 class AsyncioTests(SynchronousTestCase):
     """Messages of asyncio and uvloop."""
 
     def setUp(self) -> None:
-        """Install the handler."""
+        """Install the handlers."""
         self.logger = logging.getLogger("asyncio")
-        self.patch(self.logger, "propagate", True)
-        handler = AsyncioHandler()
-        handler.install()
-        self.addCleanup(self.logger.removeHandler, handler)
+        python = PythonLogging(LogLevelFilter("info"))
+        python.install()
+        self.addCleanup(python.remove)
 
     def logged(self, call: Callable[[], object]) -> list[LogEvent]:
         """The events while a function is called."""

@@ -1,0 +1,1 @@
+"""Python's own :mod:`logging` and warnings, as events of the log."""
