@@ -87,6 +87,12 @@ class OptionsTests(OptionsTestCase):
         error = self.assertRaises(ConfigError, options.load)
         self.assertEqual(str(error), f"{over}: no such file")
 
+    def test_inline_service(self) -> None:
+        """An inline service needs a reactor on asyncio; that of trial is another."""
+        Path(self.config).write_text(CONFIG + 'isolation = "inline"\n')
+        line = self.refused()
+        self.assertIn("services.till.isolation: is inline, and the reactor", line)
+
     def test_socket_dir(self) -> None:
         """The socket directory of the configuration can be overridden."""
         self.assertEqual(self.parsed()["settings"].socket_dir, os.path.join(self.folder, "run"))

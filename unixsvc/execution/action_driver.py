@@ -20,6 +20,7 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.request_context import detach, is_shielded
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, ServiceError
+from unixsvc.execution.interruption import interruption
 
 __all__ = ["ActionDriver", "RunningAction", "from_asyncio"]
 
@@ -42,7 +43,7 @@ class ActionDriver(ABC, Generic[_T]):
     def _interrupt(self, reason: ServiceError) -> None:
         """Cancel the awaited Deferred, and raise ``reason`` in the coroutine."""
         if self._awaited is not None:
-            self._interruption = reason
+            self._interruption = interruption(reason)
             self._awaited.cancel()
 
     def _wait_for(self, awaited: object) -> None:
@@ -52,9 +53,8 @@ class ActionDriver(ABC, Generic[_T]):
         """
         if not isinstance(awaited, Deferred):
             kind = type(awaited).__name__
-            awaited = _failed(
-                TypeError(f"an action awaits Deferreds, not {kind}; wrap it in unixsvc.from_asyncio(...)")
-            )
+            problem = f"there is no asyncio event loop for the {kind}; run twistd with --reactor=asyncio"
+            awaited = _failed(TypeError(problem))
         self._awaited = awaited
         awaited.addBoth(self._resume)
 

@@ -12,7 +12,7 @@ import svcs
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
-from unixsvc.domain.coroutine import SuspendedCoroutine
+from unixsvc.domain.action_runner import ActionRunner, PlainRunner
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply, Request
@@ -45,7 +45,9 @@ class Router:
     :param blocking: runs blocking actions.
     :param builtin: the functions of the built-in routes.
     :param values: values for the containers, by type; the application may replace them.
+    :param runner: runs async actions; None if there is no asyncio event loop.
     :raises ConfigError: naming the route, for a route that can never work.
+    :ivar runner: runs async actions.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Router:
         blocking: IBlockingRunner,
         builtin: BuiltinRoutes,
         values: Mapping[type, object] | None = None,
+        runner: ActionRunner | None = None,
     ) -> None:
         self._app = app
+        self.runner: ActionRunner = PlainRunner() if runner is None else runner
         self._container = ServiceContainer(values or {})
         if app.container is not None:
             app.container(self._container.registry, ServiceContext(name, folder, settings))
@@ -73,7 +77,7 @@ class Router:
             self._opens_containers |= any(signature.container for signature in signatures)
         self._add(builtin_group(builtin, self.contract), builtin=True)
 
-    def dispatch(self, request: Request) -> Reply | Awaitable[Reply]:
+    def dispatch(self, request: Request) -> Reply | Awaitable[Reply]:  # noqa: C901 # calls would cost more
         """Call the action of a request; return the reply, or an awaitable if the action waits.
 
         :raises unixsvc.errors.ServiceError: for each error that the caller may see.
@@ -88,17 +92,27 @@ class Router:
                 request = msgspec.structs.replace(request, route_meta=endpoint.meta)
             result = endpoint.action(**endpoint.bind(request, values))
         if type(result) is CoroutineType:
+            runner = self.runner
+            loop, task = runner.loop, runner.task
+            try:
+                runner.enter(loop, task)
+            except RuntimeError:  # the caller runs in another task
+                task = runner.enter_nested()
             try:  # the body of domain.coroutine.start(), without the cost of its call
                 awaited = result.send(None)
             except StopIteration as stop:
                 result = stop.value
             else:
-                return _wait(endpoint, SuspendedCoroutine(result, awaited))
+                return _wait(endpoint, runner, runner.suspend(task, result, awaited))
+            finally:
+                runner.leave(loop, task)
+                if task.touched:
+                    runner.settle(task)
         # A decorator may hide that an action is async, so the result is checked as well.
         elif endpoint.awaited or hasattr(result, "__await__"):
-            return _wait(endpoint, result)
+            return _wait(endpoint, self.runner, self.runner.run(result))
         if endpoint.special:
-            return _special_reply(endpoint, result)
+            return _special_reply(endpoint, self.runner, result)
         # The encoder writes no line ends, but the msgspec.Raw of an action may contain some; they end a
         # message.
         return Reply(200, _encode(result).replace(b"\n", b" "))
@@ -200,16 +214,16 @@ def _describe_route(route: Route, path: str, signature: Signature, where: str) -
     )
 
 
-async def _wait(endpoint: Endpoint, awaitable: Awaitable[Json]) -> Reply:
+async def _wait(endpoint: Endpoint, runner: ActionRunner, awaitable: Awaitable[Json]) -> Reply:
     result = await awaitable
     if endpoint.special:
-        return _special_reply(endpoint, result)
+        return _special_reply(endpoint, runner, result)
     return Reply(200, _encode(result).replace(b"\n", b" "))
 
 
-def _special_reply(endpoint: Endpoint, result: Json) -> Reply:
+def _special_reply(endpoint: Endpoint, runner: ActionRunner, result: Json) -> Reply:
     if endpoint.stream:
-        return Reply(items=_encoded(result, endpoint.encode))
+        return Reply(items=runner.stream(_encoded(result, endpoint.encode)))
     if endpoint.created:
         return Reply(200, endpoint.encode(result.value), location=result.location)
     return Reply(200, endpoint.encode(result))

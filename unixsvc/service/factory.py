@@ -21,6 +21,7 @@ from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
 from unixsvc.errors import ConfigError
+from unixsvc.execution.loop_runner import runner_for
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
@@ -36,6 +37,7 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.transport.private_apis import asyncio_loop_of
 
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
@@ -106,6 +108,7 @@ def make_core(
         blocking=blocking,
         builtin=BuiltinRoutes(health.check, statistics.as_json),
         values={IReactorTime: reactor, IServices: services},
+        runner=runner_for(asyncio_loop_of(reactor)),
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)

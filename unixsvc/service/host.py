@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from twisted.application.service import MultiService
@@ -12,12 +12,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from unixsvc.errors import ConfigError, ServiceError
+from unixsvc.execution.loop_runner import runner_for
 from unixsvc.routing.builtin_routes import HEALTH
 from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.spec import StatsReport
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 __all__ = ["ServiceHost"]
 
@@ -74,6 +78,12 @@ class ServiceHost(MultiService):
         """Refuse pending requests and close every connection."""
         self._aborted = True
         self._handler.abort()
+
+    def use_loop(self, loop: AbstractEventLoop | None) -> None:
+        """Run later actions on another asyncio event loop, or on none: that of a test in memory."""
+        router = self._core.router
+        if router.runner.loop is not loop:
+            router.runner = runner_for(loop)
 
     def set_tokens(self, token: str, tokens: tuple[AcceptedToken, ...]) -> None:
         """Set the valid tokens; callers whose token is not valid any more lose their trust.

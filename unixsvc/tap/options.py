@@ -11,6 +11,7 @@ from unixsvc.config.loader import load_settings
 from unixsvc.config.settings import Settings
 from unixsvc.errors import ConfigError
 from unixsvc.safe_open import check_pidfile
+from unixsvc.tap.asyncio_reactor import require_asyncio
 from unixsvc.tap.terminal import exit_with
 from unixsvc.telemetry.log_record import FORMATS
 from unixsvc.telemetry.streams import use_utf8
@@ -59,13 +60,15 @@ class Options(usage.Options):
         :raises ConfigError: if it is wrong.
         """
         http = () if self["no-http"] else tuple(self._http) or None
-        return load_settings(
+        settings = load_settings(
             self["config"],
             socket_dir=self["socket-dir"],
             cwd=self._folder,
             http=http,
             development=bool(self["dev"]),
         )
+        require_asyncio(settings)
+        return settings
 
     def opt_config(self, path: str) -> None:
         """The configuration; default: unixsvc.toml here. Of several, the later override the earlier."""

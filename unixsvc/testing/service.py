@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Unpack
@@ -75,6 +77,7 @@ class MemoryHandler:
 
         :raises ConnectionRefusedError: if the handler does not listen.
         """
+        self._service_host.use_loop(_running_loop())
         return self._endpoint.connect()
 
     def drain(self) -> Deferred[None]:
@@ -220,6 +223,7 @@ class MemoryService:
         return done
 
     def _send(self, number: int, **message: object) -> None:
+        self._service_host.use_loop(_running_loop())
         self._connection.dataReceived(msgspec.json.encode({"id": number} | message) + b"\n")
 
     def _received(self, data: bytes) -> None:
@@ -245,6 +249,14 @@ def _make_config(
     return WorkerConfig(
         "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
     )
+
+
+def _running_loop() -> AbstractEventLoop | None:
+    """The asyncio event loop of the test; None for most tests with trial."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _client_of_other(

@@ -166,7 +166,7 @@ class GivingTests(SynchronousTestCase):
 
         reader = Reader(wrong())
         self.assertEqual(reader.codes, [500])
-        self.assertIn("from_asyncio", str(reader.ends[0]))
+        self.assertIn("no asyncio event loop for the int", str(reader.ends[0]))
 
     def test_turns(self) -> None:
         """After 64 items without waiting, other requests have a turn; the items of a turn are one batch."""
