@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client
-    from unixsvc.domain.interfaces import IServices
+    from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.message import Created, Peer, Request
-    from unixsvc.domain.service_caller import ServiceCaller
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -34,25 +33,38 @@ if TYPE_CHECKING:
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
     from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
+    from unixsvc.typing import (
+        IDescribesRoutes,
+        IHandleMessage,
+        IOrchestratorWatcher,
+        IRequestHandler,
+        IReviewsCallers,
+        IRouterDatasource,
+        IServices,
+    )
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
-    "Forbidden", "Gone", "Group", "IServices", "Invalid", "MethodNotAllowed", "NotFound", "Peer",
-    "RateLimited", "Request", "Route", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized",
-    "Unavailable", "from_asyncio",
+    "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "MethodNotAllowed",
+    "NotFound", "Peer", "RateLimited", "Request", "Route", "ServiceCaller", "ServiceContext", "ServiceError",
+    "Unauthorized", "Unavailable", "from_asyncio",
 ]  # fmt: skip
 
 _MODULES: Final = {
-    "unixsvc.domain.interfaces": ("IServices",),
+    "unixsvc.contract.interfaces": ("IDescribesRoutes",),
+    "unixsvc.datasource.service_caller": ("ServiceCaller",),
+    "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
-    "unixsvc.domain.service_caller": ("ServiceCaller",),
+    "unixsvc.orchestrator.interfaces": ("IOrchestratorWatcher",),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),
     "unixsvc.routing.route": (
         "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
     ),
+    "unixsvc.server.interfaces": ("IRequestHandler", "IReviewsCallers"),
     "unixsvc.execution.action_driver": ("from_asyncio",),
     "unixsvc.client.twisted.client": ("Client",),
 }  # fmt: skip

@@ -154,7 +154,7 @@ class BlockingTests(suite.Suite):
         """An idle connection that the service has closed is not used, not even for a POST."""
         self.start()
         client = self.own()
-        pen = {"name": "Pen", "price": 1.5}
+        pen: dict[str, Any] = {"name": "Pen", "price": 1.5}
         for _ in range(3):
             self.assertEqual(client.post("/item", **pen), pen)
             self.assertDone("reload", "codes")

@@ -11,8 +11,9 @@ import unixsvc
 
 PUBLIC = {
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
-    "Forbidden", "GET", "Gone", "Group", "HEAD", "IServices", "Invalid", "MethodNotAllowed", "NotFound",
-    "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceCaller",
+    "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "MethodNotAllowed",
+    "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceCaller",
     "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
 }  # fmt: skip
 

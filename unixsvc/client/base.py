@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Generic, TypedDict, TypeVar, Unpack
 
-from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, Result, make_call, timeout_or_default
+from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, make_call, require_decodable, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import ServiceLocation
 from unixsvc.client.discovery.service_finder import ServiceFinder
 from unixsvc.client.retry import RetryPolicy
 from unixsvc.config.loader import Files
-from unixsvc.domain.call_options import StreamOptions
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import ResultType, StreamOptions
+from unixsvc.domain.json import Json
 
 __all__ = ["ClientBase", "ClientOptions", "Stats"]
 
@@ -49,8 +49,8 @@ class ClientBase(Generic[R, S]):
     """Calls one service. Connections are made when they are needed, and kept for further calls.
 
     ``R`` is what a call returns: a Deferred, a coroutine, or the result itself; ``S`` is the stream. The type
-    of a result cannot be an argument of ``R``, as Python has no type variables of a higher kind: results are
-    ``Any``, and a program annotates them.
+    of a result cannot be an argument of ``R``, as Python has no type variables of a higher kind: each client
+    declares the methods again for type checkers.
 
     :param service: its name.
     :param socket_dir: the socket directory; if None, that of the configuration in the current directory.
@@ -95,7 +95,7 @@ class ClientBase(Generic[R, S]):
         data: object = None,
         *,
         timeout: float | None = None,
-        type: TypeForm = Result,
+        type: ResultType[Json] = Json,
         meta: dict[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> R:
@@ -114,38 +114,49 @@ class ClientBase(Generic[R, S]):
         seconds = timeout_or_default(timeout, self._timeout)
         return self._start(make_call(method, path, data, meta, idempotency_key), seconds, type)
 
-    def stream(self, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]) -> S:
+    def stream(
+        self,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[Json] = Json,
+        **options: Unpack[StreamOptions],
+    ) -> S:
         """Request a stream, and iterate over its items. Leaving the loop cancels it.
 
         It is not retried after the first item.
 
         :param data: a dict or a Struct.
-        :param options: ``timeout``, for the whole stream, in seconds; None for no limit. ``type``, what each
-            item is decoded as. ``meta``, entries of the caller's own.
+        :param type: what each item is decoded as.
+        :param options: ``timeout``, for the whole stream, in seconds; None for no limit. ``meta``, entries of
+            the caller's own.
         """
         seconds = timeout_or_default(options.get("timeout"), NO_LIMIT)
         call = make_call(method, path, data, options.get("meta"))
-        return self._start_stream(call, seconds, options.get("type", Result))
+        if type is not Json:
+            require_decodable(type)
+        return self._start_stream(call, seconds, type)
 
-    def get(self, path: str, /, **data: object) -> R:
+    def get(self, path: str, /, *, type: ResultType[Json] = Json, **data: object) -> R:
         """Make a call with the method GET."""
-        return self._start(make_call("GET", path, data), self._timeout, Result)
+        return self._start(make_call("GET", path, data), self._timeout, type)
 
-    def post(self, path: str, /, **data: object) -> R:
+    def post(self, path: str, /, *, type: ResultType[Json] = Json, **data: object) -> R:
         """Make a call with the method POST."""
-        return self._start(make_call("POST", path, data), self._timeout, Result)
+        return self._start(make_call("POST", path, data), self._timeout, type)
 
-    def put(self, path: str, /, **data: object) -> R:
+    def put(self, path: str, /, *, type: ResultType[Json] = Json, **data: object) -> R:
         """Make a call with the method PUT."""
-        return self._start(make_call("PUT", path, data), self._timeout, Result)
+        return self._start(make_call("PUT", path, data), self._timeout, type)
 
-    def patch(self, path: str, /, **data: object) -> R:
+    def patch(self, path: str, /, *, type: ResultType[Json] = Json, **data: object) -> R:
         """Make a call with the method PATCH."""
-        return self._start(make_call("PATCH", path, data), self._timeout, Result)
+        return self._start(make_call("PATCH", path, data), self._timeout, type)
 
-    def delete(self, path: str, /, **data: object) -> R:
+    def delete(self, path: str, /, *, type: ResultType[Json] = Json, **data: object) -> R:
         """Make a call with the method DELETE."""
-        return self._start(make_call("DELETE", path, data), self._timeout, Result)
+        return self._start(make_call("DELETE", path, data), self._timeout, type)
 
     def use_token(self, token: str) -> None:
         """Use another token for new connections; a connection that is open stays authenticated."""
@@ -156,11 +167,11 @@ class ClientBase(Generic[R, S]):
         is_open = self.breaker.is_open(self._policy.clock())
         return {"open": is_open, "refused": self.breaker.refused, "connections": self._connection_count()}
 
-    def _start(self, call: Call, timeout: float, type: TypeForm) -> R:
+    def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> R:
         """Make a call."""
         raise NotImplementedError
 
-    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> S:
+    def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> S:
         """Request a stream."""
         raise NotImplementedError
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -21,6 +23,7 @@ __all__ = [
     "Result",
     "encode_data",
     "make_call",
+    "require_decodable",
     "result_of",
     "timeout_or_default",
     "unexpected_stream",
@@ -32,9 +35,11 @@ DEFAULT_TIMEOUT: Final = 30.0  # seconds, for a unary call
 NO_LIMIT: Final = 1e6  # seconds, for a stream without a limit
 
 _encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
 _N: Final = ord("N")  # of NaN
 _I: Final = ord("I")  # of Infinity
 _LINE_END: Final = ord("\n")
+_CACHED: Final = 1024  # types
 
 
 def unexpected_stream() -> BadGateway:
@@ -92,6 +97,17 @@ def timeout_or_default(timeout: object, default: float) -> float:
     return float(min(timeout, NO_LIMIT))  # no event loop waits for years
 
 
+def require_decodable(type: TypeForm) -> None:
+    """Check the type of a result, before the call is sent.
+
+    :raises TypeError: if nothing can be decoded as it.
+    """
+    try:
+        _decoder(type)
+    except TypeError as error:
+        raise TypeError(f"type= must be the type of the result: {error}") from None
+
+
 def result_of(data: Raw, type: TypeForm) -> Result:
     """Decode a result.
 
@@ -99,6 +115,18 @@ def result_of(data: Raw, type: TypeForm) -> Result:
     :raises BadGateway: if it does not fit the type.
     """
     try:
-        return msgspec.json.decode(data, type=type)
+        return _decode(data) if type is Result else _decoder(type).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadGateway(f"the result is not of the expected type: {shortened(str(error))}") from None
+
+
+def _decoder(type: TypeForm) -> msgspec.json.Decoder[Result]:
+    try:
+        return _cached_decoder(type)
+    except TypeError:  # not hashable, as Annotated can be
+        return msgspec.json.Decoder(type)
+
+
+@lru_cache(_CACHED)
+def _cached_decoder(type: Hashable) -> msgspec.json.Decoder[Result]:
+    return msgspec.json.Decoder(type)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Generic, Self
 
 from msgspec import Raw
 
-from unixsvc.client.calls import Result, result_of
+from unixsvc.client.calls import result_of
 from unixsvc.client.connection import WINDOW
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import ResultT, ResultType
 
 __all__ = ["BufferedStream", "StreamBuffer"]
 
@@ -76,7 +77,7 @@ class StreamBuffer:
             wake()
 
 
-class BufferedStream:
+class BufferedStream(Generic[ResultT]):
     """The items of a stream, as an asynchronous iterator. The service sends at most a window of items ahead.
 
     Leaving the loop, closing the stream, or dropping it cancels the generator in the service.
@@ -85,14 +86,14 @@ class BufferedStream:
     :param buffer: receives the items.
     """
 
-    def __init__(self, type: TypeForm, buffer: StreamBuffer) -> None:
+    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer) -> None:
         self._type = type
         self._buffer = buffer
 
-    def __aiter__(self) -> BufferedStream:
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Result:
+    async def __anext__(self) -> ResultT:
         """The next item.
 
         :raises ServiceError: if the stream has failed.
@@ -104,9 +105,10 @@ class BufferedStream:
                     raise StopAsyncIteration
                 raise buffer.error
             await self._wait()
-        return result_of(buffer.take(), self._type)
+        item: ResultT = result_of(buffer.take(), self._type)
+        return item
 
-    async def __aenter__(self) -> BufferedStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

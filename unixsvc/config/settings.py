@@ -196,7 +196,7 @@ class ServiceSettings(ServiceOptions, frozen=True, forbid_unknown_fields=True):
     """One service: a table ``[services.NAME]``.
 
     :ivar app: the application, as ``package.module:name``.
-    :ivar handler: the factory of the :class:`~unixsvc.server.interfaces.IRequestHandler`, in the same form.
+    :ivar handler: the factory of the :class:`~unixsvc.IRequestHandler`, in the same form.
     :ivar isolation: ``process`` for worker processes, ``inline`` for the orchestrator's own process.
     """
 

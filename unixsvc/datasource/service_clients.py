@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
 from typing import Any, Final, Unpack
 
@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from unixsvc.client.twisted.client import Client
 from unixsvc.client.twisted.stream import Stream
-from unixsvc.domain.call_options import CallOptions, OpenOptions, StreamOptions
+from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created
@@ -33,27 +33,48 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 class _ServiceVerbs:
     """The short forms of ``call`` for each HTTP method."""
 
-    call: Callable[..., Deferred[Json]]
+    def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[CallOptions],
+    ) -> Awaitable[ResultT]:
+        """Call a service."""
+        raise NotImplementedError
 
-    def get(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+    def get(
+        self, service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method GET."""
-        return self.call(service, "GET", path, data)
+        return self.call(service, "GET", path, data, type=type)
 
-    def post(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+    def post(
+        self, service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method POST."""
-        return self.call(service, "POST", path, data)
+        return self.call(service, "POST", path, data, type=type)
 
-    def put(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+    def put(
+        self, service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method PUT."""
-        return self.call(service, "PUT", path, data)
+        return self.call(service, "PUT", path, data, type=type)
 
-    def patch(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+    def patch(
+        self, service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method PATCH."""
-        return self.call(service, "PATCH", path, data)
+        return self.call(service, "PATCH", path, data, type=type)
 
-    def delete(self, service: str, path: str, /, **data: Json) -> Deferred[Json]:
+    def delete(
+        self, service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method DELETE."""
-        return self.call(service, "DELETE", path, data)
+        return self.call(service, "DELETE", path, data, type=type)
 
 
 @implementer(IServices)
@@ -84,28 +105,42 @@ class ServiceClients(_ServiceVerbs):
         self._thread = threading.get_ident()
 
     def call(
-        self, service: str, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
-    ) -> Deferred[Json]:
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[CallOptions],
+    ) -> Deferred[ResultT]:
         """Call a service, as :meth:`unixsvc.Client.call`, within the request context."""
         try:
             client = self._prepare(service, options)
         except (Unavailable, DeadlineExceeded) as error:
             return fail(error)
-        return client.call(method, path, data, **options)
+        return client.call(method, path, data, type=type, **options)
 
     def stream(
-        self, service: str, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
-    ) -> Stream:
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[StreamOptions],
+    ) -> Stream[ResultT]:
         """Call a service for a stream, as :meth:`unixsvc.Client.stream`, within the request context.
 
         :raises unixsvc.errors.DeadlineExceeded: if the deadline of the action has passed.
         """
         client = self._prepare(service, options)
-        return client.stream(method, path, data, **options)
+        return client.stream(method, path, data, type=type, **options)
 
     def open(
         self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Stream]:
+    ) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
         """Call a service for a result or a stream, as :meth:`unixsvc.Client.open`, within the context."""
         try:
             client = self._prepare(service, options)
@@ -198,25 +233,48 @@ def _to_client_stats(stats: JsonObject) -> ClientStats:
 
 @implementer(IServices)
 class NoServices(_ServiceVerbs):
-    """Raises an error for each call: the services of a test that declares none."""
+    """Raises an error for each call: the services of a test that declares none.
+
+    A fake that derives from it has only the methods that the controllers call.
+    """
 
     def call(
-        self, service: str, method: str, path: str, data: object = None, **options: Json
-    ) -> Deferred[Json]:
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[CallOptions],
+    ) -> Awaitable[ResultT]:
         """Fail.
 
         :raises LookupError: with the remedy.
         """
-        raise LookupError(
-            f"{method} {path} of {service!r}: pass the services to MemoryService(..., services=...)"
-        )
+        raise _not_declared(service, method, path)
 
-    def stream(self, service: str, method: str, path: str, data: object = None, **options: Json) -> Json:
+    def stream(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncIterator[ResultT]:
         """Fail, as :meth:`call`."""
-        return self.call(service, method, path)
+        raise _not_declared(service, method, path)
 
     def open(
-        self, service: str, method: str, path: str, data: object = None, **options: Json
-    ) -> Deferred[Json]:
+        self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
+    ) -> Awaitable[Raw | Created[Raw] | AsyncIterator[Raw]]:
         """Fail, as :meth:`call`."""
-        return self.call(service, method, path)
+        raise _not_declared(service, method, path)
+
+
+def _not_declared(service: str, method: str, path: str) -> LookupError:
+    return LookupError(
+        f"{method} {path} of {service!r}: pass the services to MemoryService(..., services=...)"
+    )

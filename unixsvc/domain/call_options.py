@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+import typing
+from typing import TYPE_CHECKING, TypedDict
 
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.json import Json
 
-__all__ = ["CallOptions", "OpenOptions", "StreamOptions"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm as ResultType
+    from typing_extensions import TypeVar
+
+    ResultT = TypeVar("ResultT", default=Json)
+else:  # type checkers know typing_extensions always; it need not be installed
+    ResultType = type
+    ResultT = typing.TypeVar("ResultT")
+
+__all__ = ["CallOptions", "OpenOptions", "ResultT", "ResultType", "StreamOptions"]
 
 
-class _Options(TypedDict, total=False):
+class StreamOptions(TypedDict, total=False):
     """What every call accepts.
 
     ``timeout`` is in seconds; the remaining time of the action applies if it is less. ``meta`` replaces
@@ -20,14 +30,8 @@ class _Options(TypedDict, total=False):
     meta: dict[str, str] | None
 
 
-class StreamOptions(_Options, total=False):
-    """The options of ``stream``: ``type`` is the type of each item."""
-
-    type: TypeForm
-
-
 class CallOptions(StreamOptions, total=False):
-    """The options of ``call``: ``type`` is the type of the result.
+    """The options of ``call``.
 
     ``idempotency_key`` identifies the call to the service, so that the client can retry it safely.
     """
@@ -35,7 +39,7 @@ class CallOptions(StreamOptions, total=False):
     idempotency_key: str | None
 
 
-class OpenOptions(_Options, total=False):
+class OpenOptions(StreamOptions, total=False):
     """The options of ``open``: ``timeout`` is for the reply or the first item.
 
     ``limit`` is for the whole stream, in seconds; None for no limit.

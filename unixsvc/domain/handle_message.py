@@ -77,7 +77,7 @@ class HandleMessage:
         return min(request.timeout, self._request_timeout)
 
     def hold_back(self, wait: Callable[[], Awaitable[None]] | None) -> None:
-        """See :class:`unixsvc.domain.interfaces.IHandleMessage`."""
+        """See :class:`unixsvc.IHandleMessage`."""
         self._wait_for_room = wait
         # The path of a request has one comparison for both limits.
         self._unchecked_inflight = self._max_inflight if wait is None else 0

@@ -8,7 +8,7 @@ from typing import TypeVar, Unpack
 from msgspec import Raw
 from zope.interface import Interface
 
-from unixsvc.domain.call_options import CallOptions, OpenOptions, StreamOptions
+from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Created, Reply, Request
@@ -156,37 +156,65 @@ class IServices(Interface):
 
     A call inherits the request context: it has at most the remaining time of the action, it carries the
     ``request_id`` and the ``traceparent`` of the request, and it is cancelled with the action.
+
+    The arguments of the short forms are the data, except for ``type``: the result is decoded as this type.
     """
 
-    def get(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+    def get(
+        service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method GET."""
 
-    def post(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+    def post(
+        service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method POST."""
 
-    def put(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+    def put(
+        service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method PUT."""
 
-    def patch(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+    def patch(
+        service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method PATCH."""
 
-    def delete(service: str, path: str, /, **data: Json) -> Awaitable[Json]:
+    def delete(
+        service: str, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+    ) -> Awaitable[ResultT]:
         """Call a service with the method DELETE."""
 
     def call(
-        service: str, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
-    ) -> Awaitable[Json]:
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[CallOptions],
+    ) -> Awaitable[ResultT]:
         """Call a service.
 
         :param data: a dict or a Struct.
+        :param type: what the result is decoded as.
         :raises unixsvc.errors.ServiceError: the error reply; Unavailable if the service cannot be reached,
             DeadlineExceeded after the timeout, BadGateway if the reply is invalid.
         """
 
     def stream(
-        service: str, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
-    ) -> AsyncIterator[Json]:
-        """Call a service for a stream; leaving the loop over the stream cancels the call."""
+        service: str,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncIterator[ResultT]:
+        """Call a service for a stream; leaving the loop over the stream cancels the call.
+
+        :param type: what each item is decoded as.
+        """
 
     def open(
         service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]

@@ -78,7 +78,7 @@ class ActionDriver(ABC, Generic[_T]):
 class RunningAction(ActionDriver[Reply | ReplyStream]):
     """A pending request whose action waits. It calls ``on_reply`` exactly once.
 
-    :param suspended: the result of :class:`~unixsvc.domain.interfaces.IHandleMessage`.
+    :param suspended: the result of :class:`~unixsvc.IHandleMessage`.
     :param seconds: the time limit.
     :param on_reply: called with the reply, or with the stream, whose first item is not requested yet.
     """

@@ -19,7 +19,7 @@ from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.control_service import ControlService
-from unixsvc.orchestrator.interfaces import IOrchestrator, IOrchestratorWatcher
+from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets, socket_directories
 from unixsvc.orchestrator.reactor import IPoolReactor
@@ -35,6 +35,7 @@ from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.typing import IOrchestratorWatcher
 
 __all__ = ["Orchestrator"]
 

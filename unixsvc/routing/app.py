@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import svcs
 from msgspec import Struct
 
-from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
+from unixsvc.typing import IRouterDatasource
 
 if TYPE_CHECKING:
     from klein import Klein
@@ -32,7 +32,7 @@ class App(Struct, frozen=True):
     :ivar version: the version of the contract.
     :ivar mounts: other services by path prefix: the name of a service, as ``user``; a name with the prefix
         that the paths have in that service, as ``user:/people``; or any
-        :class:`~unixsvc.domain.interfaces.IRouterDatasource`.
+        :class:`~unixsvc.IRouterDatasource`.
     :ivar web: adds routes of the application's own to the :class:`klein.Klein` application of an HTTP worker,
         for pages, uploads or redirects. The second argument is a container.
     """

@@ -11,10 +11,10 @@ from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
-from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
 from unixsvc.security.peer_rules import PeerRules
+from unixsvc.typing import IHandleMessage
 
 __all__ = ["Admission", "HandlerContext", "HttpOptions"]
 

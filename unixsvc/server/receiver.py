@@ -9,7 +9,6 @@ from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Malformed, NotJSON, ServiceError, TooLarge, Unauthorized
@@ -19,6 +18,7 @@ from unixsvc.server.pending import PendingRequests
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.peer import has_unread_data
+from unixsvc.typing import IHandleMessage
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
 

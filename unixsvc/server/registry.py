@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.config.settings import Limits, Security
-from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.security.buffer_budget import BufferBudget
@@ -19,6 +18,7 @@ from unixsvc.server.context import Admission
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.unsent_replies import UnsentReplies
+from unixsvc.typing import IHandleMessage
 
 __all__ = ["ConnectionRegistry", "RegisteredConnection"]
 

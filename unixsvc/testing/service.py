@@ -6,7 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Unpack
+from typing import Any, Final, Unpack, cast
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -19,7 +19,7 @@ from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices, ServiceClients
-from unixsvc.domain.interfaces import IServices
+from unixsvc.domain import interfaces
 from unixsvc.domain.json import Json
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
@@ -27,6 +27,7 @@ from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
+from unixsvc.typing import IServices
 from unixsvc.wire.messages import ServerMessage, decode_server_message
 
 __all__ = ["MemoryHandler", "MemoryService", "MemoryStream"]
@@ -148,7 +149,7 @@ class MemoryService:
             self._endpoint,
             self.clock,
             blocking=ImmediateRunner(),
-            services=NoServices() if services is None else services,
+            services=NoServices() if services is None else cast(interfaces.IServices, services),
             now=self.clock.seconds,
         )
         self._service_host.listen(probe=False)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.blocking import Client as BlockingClient
 from unixsvc.client.aio.client import Client as AioClient
-from unixsvc.client.calls import NO_LIMIT, encode_data, make_call, timeout_or_default
+from unixsvc.client.calls import (
+    NO_LIMIT,
+    encode_data,
+    make_call,
+    require_decodable,
+    result_of,
+    timeout_or_default,
+)
 from unixsvc.client.twisted.client import Client as TwistedClient
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.validation.finite_numbers import NotFinite
+from unixsvc.errors import BadGateway
 
 TOKEN = "0" * 64
 
@@ -58,6 +66,21 @@ class DataTests(SynchronousTestCase):
             self.assertRaises(TypeError, encode_data, data)
 
 
+class ResultTests(SynchronousTestCase):
+    """The result of a call."""
+
+    def test_types(self) -> None:
+        """A result is decoded as any type of msgspec, also one that is not hashable."""
+        odd = Annotated[int, Meta(ge=1), []]
+        for data, kind, expected in (
+            (b'{"price": 1.5}', Item, Item(1.5)), (b'[{"price": 1.5}]', list[Item], [Item(1.5)]),
+            (b"null", Item | None, None), (b"1", odd, 1), (b'{"a": 1}', Any, {"a": 1}),
+        ):  # fmt: skip
+            require_decodable(kind)
+            self.assertEqual(result_of(Raw(data), kind), expected)
+            self.assertRaises(BadGateway, result_of, Raw(b"[}"), kind)
+
+
 class ClientsTests(SynchronousTestCase):
     """Infinity and NaN in a call of each client, with a socket directory that does not exist."""
 
@@ -84,6 +107,26 @@ class ClientsTests(SynchronousTestCase):
         """The same holds for a call from an action."""
         services = ServiceClients("/nonexistent", TOKEN, Clock(), Clock().seconds)
         self.assert_refused(services.call, "shop", "POST", "/x", data={"price": math.nan})
+
+    def test_type(self) -> None:
+        """A value that is no type is refused before the call."""
+
+        async def call_aio() -> None:
+            await AioClient("shop", **options).get("/x", type=value)
+
+        options: dict[str, Any] = {"socket_dir": "/nonexistent", "token": TOKEN}
+        value: Any = "pen"
+        blocking = BlockingClient("shop", **options)
+        twisted = TwistedClient("shop", **options, reactor=Clock())
+        for call in (
+            lambda: blocking.get("/x", type=value),
+            lambda: blocking.call("GET", "/x", type=value),
+            lambda: blocking.stream("GET", "/x", type=value),
+            lambda: twisted.post("/x", type=value),
+            lambda: call_aio().send(None),
+        ):
+            error = self.assertRaises(TypeError, call)
+            self.assertIn("type= must be the type of the result: Type ''pen''", str(error))
 
     def test_timeout(self) -> None:
         """A timeout that is infinite or NaN is refused, of a client as well."""

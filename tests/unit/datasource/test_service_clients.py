@@ -135,13 +135,15 @@ class ServicesTests(SynchronousTestCase):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             getattr(self.services, method.lower())("shop", "/x", service=1, path=2)
             self.assertEqual(self.made[0].calls[-1][:3], (method, "/x", {"service": 1, "path": 2}))
+            getattr(self.services, method.lower())("shop", "/x", type=list[int])
+            self.assertEqual(self.made[0].calls[-1][-1]["type"], list[int])
 
     def test_answer(self) -> None:
         """The result of the client is returned; cancellation cancels the client's call."""
-        answer = self.services.get("shop", "/x")
+        answer = self.services.call("shop", "GET", "/x")
         self.made[0].answers[0].callback(7)
         self.assertEqual(self.successResultOf(answer), 7)
-        answer = self.services.get("shop", "/x")
+        answer = self.services.call("shop", "GET", "/x")
         answer.addErrback(lambda _: None)
         answer.cancel()
         self.assertTrue(self.made[0].answers[1].called)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine
 from types import TracebackType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Raw
 
@@ -15,20 +15,24 @@ from unixsvc.client.aio.protocol import AsyncioClientProtocol
 from unixsvc.client.aio.stream import Stream
 from unixsvc.client.async_base import AsyncClientBase
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import Result, result_of
+from unixsvc.client.calls import Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import CallOptions, ResultT, ResultType, StreamOptions
+from unixsvc.domain.json import Json
 from unixsvc.errors import ServiceError
+
+if TYPE_CHECKING:
+    from typing_extensions import override
 
 __all__ = ["Client"]
 
 
-class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
+class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
     """Calls one service. Calls are coroutines; cancelling their task cancels the action in the service.
 
     Connections belong to the event loop that made them; on another loop, the client makes new ones.
@@ -39,6 +43,51 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
     def __init__(self, service: str, **options: Unpack[ClientOptions]) -> None:
         super().__init__(service, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    if TYPE_CHECKING:  # ClientBase cannot express that the result has the type of the argument
+
+        @override
+        async def call(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[CallOptions],
+        ) -> ResultT: ...
+
+        @override
+        def stream(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[StreamOptions],
+        ) -> Stream[ResultT]: ...
+
+        @override
+        async def get(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        async def post(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> ResultT: ...
+
+        @override
+        async def put(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        async def patch(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> ResultT: ...
+
+        @override
+        async def delete(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> ResultT: ...
 
     def close(self) -> None:
         """Close every connection; pending calls fail with Unavailable."""
@@ -52,7 +101,9 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
         self.close()
         await asyncio.sleep(0)  # the event loop closes the sockets in its next turn
 
-    async def _start(self, call: Call, timeout: float, type: TypeForm) -> Result:
+    async def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
+        if type is not Json:
+            require_decodable(type)
         loop = asyncio.get_running_loop()
         multiplexer = None if self.breaker.failures or loop is not self._loop else self._pool.choose()
         if multiplexer is None:  # also if the client is closed
@@ -74,7 +125,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream]):
             return result_of(data, type)
         return await self._resume(call, timeout, type, started, problem)
 
-    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         buffer = StreamBuffer()
         task = asyncio.get_running_loop().create_task(self._request(call, timeout, buffer))
         return Stream(type, buffer, task)

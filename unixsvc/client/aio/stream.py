@@ -9,18 +9,18 @@ from functools import partial
 from msgspec import Raw
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import ResultT, ResultType
 
 __all__ = ["Stream"]
 
 
-class Stream(BufferedStream):
+class Stream(BufferedStream[ResultT]):
     """The items of a stream, see ``BufferedStream``.
 
     :param task: done at the end.
     """
 
-    def __init__(self, type: TypeForm, buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
+    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
         super().__init__(type, buffer)
         self._task = task
 

@@ -7,21 +7,25 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 
 from msgspec import Raw
 
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.blocking.pool import BlockingConnectionPool
-from unixsvc.client.calls import Result, result_of
+from unixsvc.client.calls import Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ResponseReceived
 from unixsvc.client.retry import RetryState
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import CallOptions, ResultT, ResultType, StreamOptions
+from unixsvc.domain.json import Json
 from unixsvc.errors import ServiceError
+
+if TYPE_CHECKING:
+    from typing_extensions import override
 
 __all__ = ["Client", "Stream"]
 
@@ -42,38 +46,39 @@ class _Closing:
         self.close()
 
 
-class Stream(_Closing):
+class Stream(_Closing, Generic[ResultT]):
     """The items of a stream, as an iterator. Leaving the loop, or closing it, cancels the stream.
 
     :param items: as JSON.
     :param type: what each item is decoded as.
     """
 
-    def __init__(self, items: Generator[Raw, None, Raw], type: TypeForm) -> None:
+    def __init__(self, items: Generator[Raw, None, Raw], type: ResultType[ResultT]) -> None:
         self._items = items
         self._type = type
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Result:
+    def __next__(self) -> ResultT:
         """The next item.
 
         :raises ServiceError: if the stream has failed.
         """
         item = next(self._items)
         try:
-            return result_of(item, self._type)
+            result: ResultT = result_of(item, self._type)
         except ServiceError:
             self.close()
             raise
+        return result
 
     def close(self) -> None:
         """Cancel the stream."""
         self._items.close()
 
 
-class Client(_Closing, ClientBase[Result, Stream]):
+class Client(_Closing, ClientBase[Result, Stream[Any]]):
     """Calls one service, from any number of threads. After a fork, the child uses connections of its own.
 
     An exception that a signal handler raises during a call, such as KeyboardInterrupt, cancels the action. A
@@ -86,6 +91,45 @@ class Client(_Closing, ClientBase[Result, Stream]):
     def __init__(self, service: str, **options: Unpack[ClientOptions]) -> None:
         super().__init__(service, **options)
         self._pool = BlockingConnectionPool(self._connection_limit)
+
+    if TYPE_CHECKING:  # ClientBase cannot express that the result has the type of the argument
+
+        @override
+        def call(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[CallOptions],
+        ) -> ResultT: ...
+
+        @override
+        def stream(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[StreamOptions],
+        ) -> Stream[ResultT]: ...
+
+        @override
+        def get(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        def post(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        def put(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        def patch(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
+
+        @override
+        def delete(self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object) -> ResultT: ...
 
     def request(self, call: Call, timeout: float, on_item: Callable[[Raw], object] | None = None) -> Raw:
         """Make a call without decoding its result.
@@ -124,10 +168,12 @@ class Client(_Closing, ClientBase[Result, Stream]):
         self._policy.closed = True
         self._own_pool().close()
 
-    def _start(self, call: Call, timeout: float, type: TypeForm) -> Result:
+    def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
+        if type is not Json:
+            require_decodable(type)
         return result_of(self.request(call, timeout), type)
 
-    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         return Stream(self._items(call, timeout), type)
 
     def _connection_count(self) -> int:

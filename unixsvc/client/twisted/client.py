@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Raw
 from twisted.internet.address import UNIXAddress
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.client.async_base import AsyncClientBase
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import Result, make_call, timeout_or_default
+from unixsvc.client.calls import Result, make_call, require_decodable, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.deadline_timer import CallLater
 from unixsvc.client.multiplexer import Multiplexer
@@ -29,16 +29,19 @@ from unixsvc.client.twisted.directory_watch import wait_for_change
 from unixsvc.client.twisted.pending import FirstAttempt, open_either, request
 from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
-from unixsvc.domain.call_options import OpenOptions
+from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
+from unixsvc.domain.json import Json
 from unixsvc.domain.message import Created
-from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 from unixsvc.transport.private_apis import asyncio_loop_of
+
+if TYPE_CHECKING:
+    from typing_extensions import override
 
 __all__ = ["Client"]
 
 
-class Client(AsyncClientBase[Deferred[Result], Stream]):
+class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
     """Calls one service. Calls return Deferreds; cancelling one cancels the action in the service.
 
     :param options: see :class:`unixsvc.client.base.ClientBase`.
@@ -52,9 +55,58 @@ class Client(AsyncClientBase[Deferred[Result], Stream]):
         self._reactor = reactor
         self._has_clock = False  # until the first call, when the program has installed its reactor
 
+    if TYPE_CHECKING:  # ClientBase cannot express that the result has the type of the argument
+
+        @override
+        def call(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[CallOptions],
+        ) -> Deferred[ResultT]: ...
+
+        @override
+        def stream(
+            self,
+            method: str,
+            path: str,
+            data: object = None,
+            *,
+            type: ResultType[ResultT] = Json,
+            **options: Unpack[StreamOptions],
+        ) -> Stream[ResultT]: ...
+
+        @override
+        def get(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> Deferred[ResultT]: ...
+
+        @override
+        def post(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> Deferred[ResultT]: ...
+
+        @override
+        def put(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> Deferred[ResultT]: ...
+
+        @override
+        def patch(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> Deferred[ResultT]: ...
+
+        @override
+        def delete(
+            self, path: str, /, *, type: ResultType[ResultT] = Json, **data: object
+        ) -> Deferred[ResultT]: ...
+
     def open(
         self, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Stream]:
+    ) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
         """Make a call whose reply may be a stream or not.
 
         :param options: ``timeout``, for the result, or the first item of a stream, retries included; in
@@ -69,18 +121,22 @@ class Client(AsyncClientBase[Deferred[Result], Stream]):
         rest = None if limit is None else max(limit - seconds, 0.0)
         return Deferred.fromCoroutine(self._open(call, seconds, rest))
 
-    def _start(self, call: Call, timeout: float, type: TypeForm) -> Deferred[Result]:
+    def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> Deferred[Result]:
+        if type is not Json:
+            require_decodable(type)
         multiplexer = None if self.breaker.failures else self._pool.choose()
         if multiplexer is None:  # also if the client is closed
             return Deferred.fromCoroutine(self._call(call, timeout, type))
         self._budget.deposit()
         return FirstAttempt(multiplexer, call, timeout, type, self.breaker, self._resume)
 
-    def _start_stream(self, call: Call, timeout: float, type: TypeForm) -> Stream:
+    def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         buffer = StreamBuffer()
         return Stream(type, buffer, Deferred.fromCoroutine(self._request(call, timeout, buffer)))
 
-    async def _open(self, call: Call, timeout: float, limit: float | None) -> Raw | Created[Raw] | Stream:
+    async def _open(
+        self, call: Call, timeout: float, limit: float | None
+    ) -> Raw | Created[Raw] | Stream[Raw]:
         state = self._start_call(call, timeout)
         return await retry(
             state, lambda left: open_either(self._connection(), call, left, limit), self._sleep

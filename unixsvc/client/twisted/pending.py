@@ -108,14 +108,14 @@ def request(
 
 def open_either(
     multiplexer: Multiplexer, call: Call, timeout: float, limit: float | None
-) -> Deferred[Raw | Created[Raw] | Stream]:
+) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
     """Make one attempt of a call whose reply may be a stream.
 
     :param timeout: for the result, or the first item of a stream; in seconds.
     :param limit: for the stream after that, in seconds; None for no limit.
     :returns: as :func:`request`; also fires with the stream, after its first item.
     """
-    deferred: Deferred[Raw | Created[Raw] | Stream] = Deferred(lambda _: multiplexer.cancel(number))
+    deferred: Deferred[Raw | Created[Raw] | Stream[Raw]] = Deferred(lambda _: multiplexer.cancel(number))
     now, stream_limit = multiplexer.clock(), NO_LIMIT if limit is None else limit
     pending = _Either(deferred, now + min(timeout, NO_LIMIT), now + timeout + stream_limit, multiplexer)
     seconds = None if limit is None else timeout + limit

@@ -7,18 +7,18 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
-from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.domain.call_options import ResultT, ResultType
 
 __all__ = ["Stream"]
 
 
-class Stream(BufferedStream):
+class Stream(BufferedStream[ResultT]):
     """The items of a stream, see ``BufferedStream``.
 
     :param call: fires at the end.
     """
 
-    def __init__(self, type: TypeForm, buffer: StreamBuffer, call: Deferred[Raw]) -> None:
+    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, call: Deferred[Raw]) -> None:
         super().__init__(type, buffer)
         self._call = call
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from typing import Unpack
 
-from unixsvc.domain.call_options import CallOptions, StreamOptions
-from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.call_options import CallOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.json import Json
+from unixsvc.typing import IServices
 
 __all__ = ["ServiceCaller"]
 
@@ -26,13 +26,25 @@ class ServiceCaller:
         self._service = service
 
     def call(
-        self, method: str, path: str, data: object = None, **options: Unpack[CallOptions]
-    ) -> Awaitable[Json]:
+        self,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[CallOptions],
+    ) -> Awaitable[ResultT]:
         """Call the service, as :meth:`IServices.call`."""
-        return self._services.call(self._service, method, path, data, **options)
+        return self._services.call(self._service, method, path, data, type=type, **options)
 
     def stream(
-        self, method: str, path: str, data: object = None, **options: Unpack[StreamOptions]
-    ) -> AsyncIterator[Json]:
+        self,
+        method: str,
+        path: str,
+        data: object = None,
+        *,
+        type: ResultType[ResultT] = Json,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncIterator[ResultT]:
         """Call the service for a stream, as :meth:`IServices.stream`."""
-        return self._services.stream(self._service, method, path, data, **options)
+        return self._services.stream(self._service, method, path, data, type=type, **options)
