@@ -21,6 +21,7 @@ from unixsvc.datasource.service_clients import NoServices
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.interfaces import IBlockingRunner, IServices
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.providers import can_implement
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.environment import import_path, initial_environment
 from unixsvc.orchestrator.worker.privileges import drop, find_privileges, import_framework_handler
@@ -92,8 +93,8 @@ def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> Ro
 
 def _check_handler(spec: str, handler: object) -> None:
     # The result of a factory function is not known without calling it.
-    if not callable(handler) or (isinstance(handler, type) and not IRequestHandler.implementedBy(handler)):
-        raise ConfigError(spec, "is not a request handler", "declare it with @implementer(IRequestHandler)")
+    if not callable(handler) or (isinstance(handler, type) and not can_implement(IRequestHandler, handler)):
+        raise ConfigError(spec, "is not a request handler", "give it the methods of unixsvc.IRequestHandler")
 
 
 @contextmanager

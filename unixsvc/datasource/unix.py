@@ -22,6 +22,7 @@ from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.path_prefix import PathPrefix
+from unixsvc.domain.providers import as_provider
 from unixsvc.errors import (
     Cancelled,
     ConfigError,
@@ -151,6 +152,7 @@ def mounted(
     """
     paths = list(paths)
     known: dict[str, str] = {}
+    sources: dict[str, IRouterDatasource] = {}
     for prefix, mount in mounts.items():
         where = f"the mount {prefix!r}"
         plain = _plain_prefix(prefix, where)
@@ -158,15 +160,18 @@ def mounted(
             raise ConfigError(where, f"is the same path as {known[plain]!r}", "remove one of them")
         if isinstance(mount, str):
             _check_target(mount, own, where)
-        elif not IRouterDatasource.providedBy(mount):
-            raise ConfigError(where, f"leads to a {type(mount).__name__}", "name a service, or a datasource")
+        sources[prefix] = _unix(services, prefix, mount) if isinstance(mount, str) else _checked(mount, where)
         hidden = [path for path in paths if f"{path}/".startswith(f"{plain}/")]
         if hidden:
             raise ConfigError(where, f"hides the service's own {hidden[0]}", "move one of them")
-    return {
-        prefix: _unix(services, prefix, mount) if isinstance(mount, str) else mount
-        for prefix, mount in mounts.items()
-    }
+    return sources
+
+
+def _checked(mount: object, where: str) -> IRouterDatasource:
+    source = as_provider(IRouterDatasource, mount)
+    if source is None:
+        raise ConfigError(where, f"leads to a {type(mount).__name__}", "name a service, or a datasource")
+    return source
 
 
 def _plain_prefix(prefix: str, where: str) -> str:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.providers import as_provider
 from unixsvc.errors import BadGateway, DeadlineExceeded, Unavailable
 from unixsvc.routing.router import Router
 from unixsvc.telemetry.limited_logger import LimitedLogger
@@ -43,8 +44,8 @@ class ServiceContracts:
         """The contract of a mount; only its prefix if the mount has no contract or cannot be reached."""
         source = self._mounts[prefix]
         try:
-            if IDescribesRoutes.providedBy(source):
-                return await IDescribesRoutes(source).contract()
+            if (described := as_provider(IDescribesRoutes, source)) is not None:
+                return await described.contract()
         except _TEMPORARY as error:
             message = "the contract of the service mounted at {prefix} is not available: {error}"
             self._log.emit("warn", f"no contract of {prefix}", message, prefix=prefix, error=error)

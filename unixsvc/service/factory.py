@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, TypedDict, Unpack, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStreamServerEndpoint
-from zope.interface.verify import verifyObject
 
 from unixsvc.config.http import Http
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
@@ -20,6 +19,7 @@ from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
+from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.execution.threads import ThreadRunner
@@ -174,8 +174,7 @@ def _make_store(config: WorkerConfig) -> IdempotencyStore:
 def _load_handler(spec: str, context: HandlerContext) -> IRequestHandler:
     """Make the request handler that the settings name as ``package.module:name``."""
     make: Callable[[HandlerContext], Any] = load_object(spec)  # of an application, so it may be anything
-    handler = make(context)
-    if not IRequestHandler.providedBy(handler):
-        raise ConfigError(spec, "is not a request handler", "declare it with @implementer(IRequestHandler)")
-    verifyObject(IRequestHandler, handler)
-    return IRequestHandler(handler)
+    handler = as_provider(IRequestHandler, make(context))
+    if handler is None:
+        raise ConfigError(spec, "is not a request handler", "give it the methods of unixsvc.IRequestHandler")
+    return handler

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.routing.builtin_routes import HEALTH
@@ -64,7 +65,7 @@ class ServiceHost(MultiService):
     def drain(self, *, wait_for_idle: bool = False, on_closed: Callable[[], object] = bool) -> Deferred[None]:
         """Stop to accept connections, serve the clients until they have disconnected, and stop.
 
-        :param wait_for_idle: as in :meth:`unixsvc.server.interfaces.IRequestHandler.drain`.
+        :param wait_for_idle: as in :meth:`unixsvc.IRequestHandler.drain`.
         :param on_closed: called when no client can connect any more.
         :returns: fires when the service has stopped.
         """
@@ -98,8 +99,9 @@ class ServiceHost(MultiService):
         self._core.clients.use_token(token)
         if isinstance(guard, TokenGuard):
             guard.replace(token, tokens)
-            if IReviewsCallers.providedBy(self._handler):
-                IReviewsCallers(self._handler).review_callers(guard.review)
+            reviewer = as_provider(IReviewsCallers, self._handler)
+            if reviewer is not None:
+                reviewer.review_callers(guard.review)
 
     def stats(self) -> StatsReport:
         """The current statistics."""

@@ -357,6 +357,28 @@ class MountTests(SynchronousTestCase):
         self.assertIs(self.mounted({"/old": source})["/old"], source)
         self.assertRaises(ConfigError, self.mounted, {"/old": 7})
 
+    def test_undeclared(self) -> None:
+        """A datasource need not be declared as one, but its methods have the parameters of the interface."""
+
+        class Undeclared:
+            def handle(self, request: Request) -> Reply:
+                return Reply(200, b'"here"')
+
+            async def contract(self) -> Contract:
+                return Contract(routes=[])
+
+        class Wrong:
+            def handle(self) -> None:
+                raise NotImplementedError
+
+        source = Undeclared()
+        self.assertIs(self.mounted({"/old": source})["/old"], source)
+        self.assertEqual(
+            self.successResultOf(MemoryService(App([], mounts={"/a": source})).get("/a")), "here"
+        )
+        for wrong in Wrong(), Undeclared:
+            self.assertRaises(ConfigError, self.mounted, {"/old": wrong})
+
     def test_in_an_application(self) -> None:
         """The mounts of an application are served within the remaining time."""
         services = FakeServices()
