@@ -11,6 +11,7 @@ import click
 
 from unixsvc.cli.call import call
 from unixsvc.cli.check import check, schema
+from unixsvc.cli.debug.command import debug
 from unixsvc.cli.dev.command import dev
 from unixsvc.cli.health.command import health
 from unixsvc.cli.manage import COMMANDS
@@ -45,7 +46,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, dev, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
+for _command in (call, check, debug, dev, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
     unixsvc.add_command(_command)
 
 

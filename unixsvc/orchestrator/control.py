@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
-from typing import Annotated, Final, Literal
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Annotated, Final, Literal, TypeVar
 
 import svcs
 from msgspec import Meta, Struct
@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Conflict, Forbidden
+from unixsvc.orchestrator.debugging.session import DebugEvent
+from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
@@ -21,7 +23,9 @@ from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import GET, POST, PUT, Group
 from unixsvc.security.control_guard import ControlRules
 
-__all__ = ["Control", "ServiceEntry", "control_app", "control_settings"]
+__all__ = ["Control", "ServiceEntry", "WantedSession", "control_app", "control_settings"]
+
+T = TypeVar("T")
 
 # Maximum time for a reply, in seconds. Draining and starting take as long as the timeouts of the services
 # allow, so a day stands for no limit.
@@ -47,6 +51,13 @@ class ServiceEntry(Struct, frozen=True):
     status: str
     handler: str
     listen: tuple[str, ...]
+
+
+class WantedSession(Struct, frozen=True):
+    """The data of a request for a debug session."""
+
+    service: str
+    terminal: LentTerminal
 
 
 class Control:
@@ -87,6 +98,22 @@ class Control:
         """Set the number of workers; the reply is sent when they serve."""
         await _or_conflict(self._orchestrator.scale(service, workers))
 
+    async def debug(self, request: Request, wanted: WantedSession) -> AsyncGenerator[DebugEvent, None]:
+        """Replace the workers of a service by one with a terminal, as long as the caller reads the stream.
+
+        The terminal gives control of the worker, and so it is for the users who could start one themselves.
+        """
+        if request.peer.uid not in (os.geteuid(), 0):
+            raise Forbidden("only the orchestrator's own user and root may debug")
+        session = await _or_conflict(self._orchestrator.debug(wanted.service, wanted.terminal))
+        try:
+            event = None
+            while event is None or event.state != "ended":
+                event = await session.next_event()
+                yield event
+        finally:
+            session.close()
+
     def set_log_level(self, level: Literal["debug", "info", "warn", "error"]) -> None:
         """Set the lowest level that is logged."""
         self._orchestrator.set_log_level(level)
@@ -120,9 +147,9 @@ class TokenControl:
         await self._tokens.revoke(name)
 
 
-async def _or_conflict(operation: Awaitable[None]) -> None:
+async def _or_conflict(operation: Awaitable[T]) -> T:
     try:
-        await operation
+        return await operation
     except ConfigError as error:
         # Its text is for the operator of the orchestrator, and only the operator may do this.
         raise Conflict(str(error)) from None
@@ -140,6 +167,7 @@ _ROUTES = [
             POST("/start", Control.start, title="Start what is stopped or has failed"),
             POST("/stop", Control.stop, title="Drain and stop"),
             POST("/scale", Control.scale, title="Set the number of workers"),
+            POST("/debug", Control.debug, title="Debug a service in a terminal"),
             PUT("/log/level", Control.set_log_level, title="Set the log level"),
         ],
     ),

@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from zope.interface import Attribute, Interface
 
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.orchestrator.debugging.session import DebugSession
+from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.status import ServiceStatus
 
 __all__ = ["IOrchestrator", "IOrchestratorWatcher"]
@@ -52,6 +54,13 @@ class IOrchestrator(Interface):
         """Set the number of workers of a service; done when they are ready.
 
         :raises unixsvc.errors.ConfigError: if they cannot start.
+        """
+
+    def debug(name: str, terminal: LentTerminal) -> Awaitable[DebugSession]:
+        """Replace the workers of a service by one with a terminal, until the session is closed.
+
+        :raises unixsvc.errors.Conflict: if it does not run, or if the terminal cannot be used.
+        :raises unixsvc.errors.ConfigError: if it has no workers.
         """
 
     def set_log_level(level: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import msgspec
 from twisted.application.service import MultiService, Service
@@ -19,9 +18,17 @@ from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.control_service import ControlService
+from unixsvc.orchestrator.debugging.session import DebugSession
+from unixsvc.orchestrator.debugging.start import start_session
+from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets, socket_directories
+from unixsvc.orchestrator.pool_factory import (
+    START_FDS,
+    PoolFactory,
+    check_passed_sockets,
+    socket_directories,
+)
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable, check_start_order
 from unixsvc.orchestrator.service_manager import ServiceManager
@@ -38,10 +45,6 @@ from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.typing import IOrchestratorWatcher
 
 __all__ = ["Orchestrator"]
-
-# File descriptors that the start of a worker needs: the ends of four pipes, /dev/null, the page of connection
-# counts, and the list of the open ones; and some more.
-_RESERVED_FDS: Final = 16
 
 
 @implementer(IOrchestrator)
@@ -77,7 +80,7 @@ class Orchestrator(MultiService):
         self._control: ControlService | None = None
         self._paths: PathSupervisor | None = None
         self._lock: DirectoryLock | None = None
-        self._reserve = DescriptorReserve(_RESERVED_FDS)
+        self._reserve = DescriptorReserve(START_FDS)
         self.tokens = TokenKeeper(reactor, self._settings)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
@@ -196,6 +199,10 @@ class Orchestrator(MultiService):
     def scale(self, name: str, workers: int) -> Deferred[None]:
         """Set the number of workers of a service, until a reload changes the configured number."""
         return run_detached(self._running().scale(name, workers))
+
+    async def debug(self, name: str, terminal: LentTerminal) -> DebugSession:
+        """Replace the workers of a service by one with a terminal, until the session is closed."""
+        return await start_session(self._running(), self._settings, name, terminal)
 
     def set_log_level(self, level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""

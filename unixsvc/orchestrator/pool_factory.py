@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -40,9 +40,13 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["PoolFactory", "check_passed_sockets", "socket_directories"]
+__all__ = ["START_FDS", "PoolFactory", "check_passed_sockets", "socket_directories"]
 
 S = TypeVar("S", bound=Struct)
+
+START_FDS: Final = 16
+"""File descriptors that the start of a worker needs: the ends of four pipes, ``/dev/null``, the page of
+connection counts, and the list of the open ones; and some more."""
 
 
 @dataclass
@@ -96,11 +100,14 @@ class PoolFactory:
         listener = UnixListener(path, settings.socket_mode, backlog, claim=self.claim)
         return InlinePool(name, self.reactor, spec, listener), listener
 
-    def make_spec(self, name: str, settings: Settings, *, wanted: int | None = None) -> WorkerSpec:
+    def make_spec(
+        self, name: str, settings: Settings, *, wanted: int | None = None, terminal: int | None = None
+    ) -> WorkerSpec:
         """Make the spec of a service.
 
         :param settings: the configuration that contains the service.
         :param wanted: the number of workers, if not the configured one.
+        :param terminal: the terminal of the worker, for a debug session.
         :raises ConfigError: if the settings do not fit this machine.
         """
         service = settings.services[name]
@@ -113,7 +120,7 @@ class PoolFactory:
             wanted=wanted or service.worker_count,
             policy=_from_settings(SupervisionPolicy, service),
             recycling=_from_settings(Recycling, service),
-            make=partial(self._make_process, config, find_interpreter(settings)),
+            make=partial(self._make_process, config, find_interpreter(settings), terminal),
             host=partial(self._make_host, config, None, None),
             limits=config.limits,
             security=settings.security,
@@ -131,11 +138,18 @@ class PoolFactory:
         )
 
     def _make_process(
-        self, config: WorkerConfig, interpreter: str, slot: int, fds: InheritedFds, owner: WorkerOwner
+        self,
+        config: WorkerConfig,
+        interpreter: str,
+        terminal: int | None,
+        slot: int,
+        fds: InheritedFds,
+        owner: WorkerOwner,
     ) -> WorkerProcess:
         log = msgspec.structs.replace(config.log, level=self.level.name)
-        config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot)
-        return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter)
+        debugged = terminal is not None
+        config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot, debugged=debugged)
+        return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter, terminal=terminal)
 
     def _make_host(
         self,

@@ -28,6 +28,7 @@ _NOT_RUNNING = ("stopped", "stopping", "waiting")
 class ServiceManager:
     """Starts, stops and changes services. Operations on one service run one after the other.
 
+    :param factory: makes their pools.
     :param parent: the parent service of the pools.
     :param on_failed: called with the name and the reason when a service has failed.
     """
@@ -35,7 +36,7 @@ class ServiceManager:
     def __init__(
         self, factory: PoolFactory, parent: MultiService, on_failed: Callable[[str, str], object]
     ) -> None:
-        self._factory = factory
+        self.factory = factory
         self._parent = parent
         self._on_failed = on_failed
         self._settings: dict[str, ServiceSettings] = {}
@@ -65,12 +66,12 @@ class ServiceManager:
         :param settings: the configuration that contains the service.
         :raises ConfigError: if an address cannot be bound.
         """
-        spec = self._factory.make_spec(name, settings)
+        spec = self.factory.make_spec(name, settings)
 
         def failed(reason: str) -> None:
             self._on_failed(name, reason)
 
-        pool = self._factory.make_pool(name, settings, spec, failed)
+        pool = self.factory.make_pool(name, settings, spec, failed)
         pool.bind()
         self._pools[name] = pool
         self._settings[name] = settings.services[name]
@@ -166,9 +167,7 @@ class ServiceManager:
         :raises ConfigError: if they cannot start.
         :raises Conflict: if the service does not run.
         """
-        async with self._locked(name) as pool:
-            if state := pool.stats().state:
-                raise Conflict(f"{name} is {state}; start it first")
+        async with self.running(name) as pool:
             await pool.scale(workers)
             self._scaled[name] = workers
 
@@ -245,7 +244,7 @@ class ServiceManager:
     async def _reload(self, name: str, pool: IServicePool, settings: Settings) -> None:
         service = settings.services[name]
         scaled = self._scaled.get(name) if service.workers == self._settings[name].workers else None
-        spec = self._factory.make_spec(name, settings, wanted=scaled)
+        spec = self.factory.make_spec(name, settings, wanted=scaled)
         state = pool.stats().state
         if not state:
             await pool.reload(spec)
@@ -266,6 +265,19 @@ class ServiceManager:
         self._pool(name)
         async with self._locks[name]:
             yield self._pool(name)  # it may have been removed meanwhile
+
+    @asynccontextmanager
+    async def running(self, name: str) -> AsyncIterator[IServicePool]:
+        """The pool of a service that runs, once no other operation on it is in progress.
+
+        :raises Conflict: if it does not run, or has a debug session.
+        """
+        async with self._locked(name) as pool:
+            if state := pool.stats().state:
+                if state == "debugging":
+                    raise Conflict(f"{name} is being debugged; end that session first")
+                raise Conflict(f"{name} is {state}; start it first")
+            yield pool
 
     def _pool(self, name: str) -> IServicePool:
         try:

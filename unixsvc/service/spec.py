@@ -51,6 +51,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar counts_slot: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
     :ivar http: the HTTP settings of the gateway; None for other services.
     :ivar owner: the uid of the orchestrator.
+    :ivar debugged: whether it has a terminal as its standard input, output and error.
     """
 
     service: str
@@ -67,6 +68,7 @@ class WorkerConfig(Struct, frozen=True):
     http: Http | None = None
     owner: int = 0
     tokens: tuple[AcceptedToken, ...] = ()
+    debugged: bool = False
 
     def __repr__(self) -> str:
         # The default one would show the token in logs.

@@ -5,18 +5,21 @@ from __future__ import annotations
 import gc
 import json
 import os
+from types import SimpleNamespace
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredQueue, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.config.settings import CONTROL_SERVICE, Limits, Log, Security, ServiceSettings, Settings
-from unixsvc.domain.message import Caller, Peer
+from unixsvc.domain.message import Caller, Peer, Request
 from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, NotFound
-from unixsvc.orchestrator.control import control_app, control_settings
+from unixsvc.orchestrator.control import Control, WantedSession, control_app, control_settings
+from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
+from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
@@ -35,7 +38,7 @@ _READS = (
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
     ("PUT", "/log/level"), ("POST", "/tokens/access"), ("POST", "/tokens/rotate"),
-    ("POST", "/tokens/revoke"),
+    ("POST", "/tokens/revoke"), ("POST", "/debug"),
 )  # fmt: skip
 SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
 
@@ -72,6 +75,25 @@ class FakeTokens:
         return self.answer
 
 
+class FakeSession:
+    """A debug session whose events a test chooses.
+
+    :ivar closed: whether its caller has left it.
+    """
+
+    def __init__(self) -> None:
+        self.events: DeferredQueue[DebugEvent] = DeferredQueue()
+        self.closed = False
+
+    def next_event(self) -> Deferred[DebugEvent]:
+        """Wait for one."""
+        return self.events.get()
+
+    def close(self) -> None:
+        """Record it."""
+        self.closed = True
+
+
 @implementer(IOrchestrator)
 class FakeOrchestrator:
     """Has one service and records its calls.
@@ -84,6 +106,7 @@ class FakeOrchestrator:
         self.calls: list[tuple[Any, ...]] = []
         self.answer: Deferred[None] = succeed(None)
         self.tokens = FakeTokens()
+        self.session = FakeSession()
 
     def register(self, name: str, settings: Any) -> None:
         """Not used."""
@@ -122,6 +145,11 @@ class FakeOrchestrator:
     def scale(self, name: str, workers: int) -> Deferred[None]:
         """Record it."""
         return self._ask("scale", name, workers)
+
+    async def debug(self, name: str, terminal: LentTerminal) -> DebugSession:
+        """Record it."""
+        await self._ask("debug", name, terminal.path)
+        return cast(DebugSession, self.session)
 
     def set_log_level(self, level: str) -> None:
         """Record it."""
@@ -178,6 +206,21 @@ class ControlTests(SynchronousTestCase):
         for wrong in 0, -1, 1025, "many":
             self.failureResultOf(self.service.post("/scale", service="home", workers=wrong), Invalid)
         self.assertEqual(self.orchestrator.calls, [("scale", "home", 3)])
+
+    def test_debug(self) -> None:
+        """The events of a debug session are a stream; the session is closed when the caller leaves it."""
+        session, peer = self.orchestrator.session, Peer(os.geteuid(), 0, 1)
+        request = cast(Request, SimpleNamespace(peer=peer))
+        wanted = WantedSession("home", LentTerminal("/dev/pts/1", 1, 4))
+        stream = Control(self.orchestrator).debug(request, wanted)
+        first = Deferred.fromCoroutine(anext(stream))
+        self.assertNoResult(first)
+        session.events.put(DebugEvent("ready", 7))
+        self.assertEqual(self.successResultOf(first), DebugEvent("ready", 7))
+        self.assertEqual(self.orchestrator.calls, [("debug", "home", "/dev/pts/1")])
+        self.assertFalse(session.closed)
+        self.successResultOf(Deferred.fromCoroutine(stream.aclose()))
+        self.assertTrue(session.closed)
 
     def test_log_level(self) -> None:
         """The log level is validated."""
@@ -276,9 +319,11 @@ class AccessTests(SynchronousTestCase):
             admission=admission,
         ).listen(probe=False)
         found = {}
+        self.orchestrator.session.events.put(DebugEvent("ended"))
         for method, path in [*_READS, *_CHANGES]:
             connection, transport = endpoint.connect()
             data = {"level": "info", "service": "home", "workers": 2, "overlap": 0, "name": "x"}
+            data |= {"terminal": {"path": "/dev/pts/1", "device": 1, "inode": 4}}
             connection.dataReceived(
                 json.dumps(
                     {"id": 1, "method": method, "path": path, "data": data, "auth_token": "x"}
@@ -286,7 +331,7 @@ class AccessTests(SynchronousTestCase):
                 + b"\n"
             )
             clock.advance(1)
-            found[path] = cast(dict[str, int], transport.lines()[0])["code"]
+            found[path] = cast(dict[str, int], transport.lines()[-1])["code"]
         return found
 
     def test_all_routes(self) -> None:
@@ -307,6 +352,13 @@ class AccessTests(SynchronousTestCase):
         codes = {uid: self.codes(uid)["/tokens/access"] for uid in (0, 5, 1000)}
         self.assertEqual(codes, {0: 200, 5: 403, 1000: 200})
         self.assertEqual(self.orchestrator.tokens.calls.count(("access", "home")), 2)
+
+    def test_debug(self) -> None:
+        """A debugger gives control of the process: it is not for others who may control the orchestrator."""
+        self.guard.rules = ControlRules(frozenset({5}))
+        for uid, code in ((0, 200), (5, 403), (1000, 200)):
+            self.assertEqual((uid, self.codes(uid)["/debug"]), (uid, code))
+        self.assertEqual(self.orchestrator.calls.count(("debug", "home", "/dev/pts/1")), 2)
 
     def test_other_user(self) -> None:
         """Another user may use no route, whatever the policy for tokens is."""

@@ -97,6 +97,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "services = {}",
             'sha256 = "{}"',
             "unixsvc: {}",
+            "unixsvc: {}: {}",
             "warning: {}",
         }
     ),

@@ -98,6 +98,17 @@ class InlinePool(ListeningPool):
                 f"services.{self.name}", "is inline, and so has no workers", "remove isolation to scale it"
             )
 
+    def debug(self, spec: WorkerSpec) -> Deferred[None]:
+        """Refuse.
+
+        :raises ConfigError: always.
+        """
+        remedy = "remove isolation to debug it"
+        raise ConfigError(f"services.{self.name}", "is inline, and so has no workers", remedy)
+
+    def end_debug(self) -> None:
+        """Do nothing: there is no debug session."""
+
     def send(self, command: Command) -> None:
         """Set the valid tokens; the orchestrator applies other commands to its own process itself."""
         if isinstance(command, SetTokens) and self._service_host is not None:

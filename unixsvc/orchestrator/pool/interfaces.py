@@ -53,6 +53,18 @@ class IServicePool(IService):
         :raises unixsvc.errors.ConfigError: if a new worker cannot start; the number stays as it was.
         """
 
+    def debug(spec: WorkerSpec) -> Deferred[None]:
+        """Begin a debug session: replace the workers by one of a spec with a terminal.
+
+        Another spec that is set meanwhile is that of the workers after the session.
+
+        :returns: fires when it alone accepts connections; fails with ConfigError if the session ends before.
+        :raises unixsvc.errors.ConfigError: if the service has no workers.
+        """
+
+    def end_debug() -> None:
+        """End the debug session, if there is one: drain its worker, and start the usual ones."""
+
     def send(command: Command) -> None:
         """Send a command to every worker."""
 

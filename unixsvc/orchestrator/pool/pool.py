@@ -14,7 +14,7 @@ from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat, PolicyTimer
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.listening import ListeningPool
-from unixsvc.orchestrator.pool.model import PoolView, SlotHistory, Spawn, WorkerPhase
+from unixsvc.orchestrator.pool.model import Drain, PoolView, SlotHistory, Spawn, WorkerPhase
 from unixsvc.orchestrator.pool.policy import SlotHistories, decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.rollout import Rollout
@@ -94,6 +94,24 @@ class Pool(ListeningPool):
         """Use another spec from the next start on."""
         self._rollout.set_spec(spec)
 
+    def debug(self, spec: WorkerSpec) -> Deferred[None]:
+        """Replace the workers by one with a terminal; see :class:`IServicePool`."""
+        self._histories.clear()
+        done = self._rollout.begin_debug(spec)
+        self._apply_policy()
+        return done
+
+    def end_debug(self) -> None:
+        """Have the usual workers again; see :class:`IServicePool`."""
+        if not self._rollout.is_debugging:
+            return
+        debugged = [each for each in self._workers.records if self._rollout.is_debugged(each)]
+        self._rollout.end_debug()
+        for record in debugged:
+            if record.phase is WorkerPhase.READY:
+                self._workers.execute(Drain(record.number), wait_for_idle=False)
+        self._apply_policy()
+
     def abort(self) -> None:
         """Kill the workers and stop."""
         if self.running:
@@ -108,6 +126,7 @@ class Pool(ListeningPool):
         """Bind removed paths again, for workers that replace the present ones; see :class:`IServicePool`."""
         if self._listener.rebind():
             self._workers.replace_all("its socket was bound again")
+            self.end_debug()
             self._apply_policy()
 
     def stats(self) -> PoolSnapshot:
@@ -261,6 +280,7 @@ class Pool(ListeningPool):
         """Drain every worker; fires when all have ended."""
         if self._all_ended is None:
             self._all_ended = SharedResult()
+            self._rollout.end_debug()
             self._rollout.cancel()
             self._workers.stop_waiting_for_idle()
         all_ended = self._all_ended
@@ -273,4 +293,6 @@ class Pool(ListeningPool):
             return "failed"
         if self._all_ended is not None:
             return "stopping" if self._workers.records else "stopped"
+        if self._rollout.is_debugging:
+            return "debugging"
         return "" if self.running else "waiting"

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -52,10 +52,12 @@ class WorkerExit(msgspec.Struct, frozen=True):
 
     :ivar status: how it has ended, as ``exited with code 1``.
     :ivar cause: why it could not start; empty if that is not known.
+    :ivar failed: whether it has ended in another way than with exit code 0.
     """
 
     status: str
     cause: str = ""
+    failed: bool = True
 
     @property
     def reason(self) -> str:
@@ -89,6 +91,7 @@ class WorkerProcess(ProcessProtocol):
     :param owner: is called for each change of its state.
     :param make_group: makes the group of a worker and its descendants from the pid of the worker.
     :param interpreter: Python; empty for that of this process.
+    :param terminal: the descriptor of its terminal; None for the log and no input.
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
     """
@@ -103,6 +106,7 @@ class WorkerProcess(ProcessProtocol):
         owner: WorkerOwner,
         make_group: Callable[[int], DescendantGroup] = DescendantGroup,
         interpreter: str = "",
+        terminal: int | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -120,6 +124,7 @@ class WorkerProcess(ProcessProtocol):
         self._last_pid: int | None = None
         self._make_group = make_group
         self._interpreter = interpreter
+        self._terminal = terminal
         self._group: DescendantGroup | None = None
         self.status = StatsReport()
         self.cause = ""
@@ -151,6 +156,8 @@ class WorkerProcess(ProcessProtocol):
         environment = initial_environment(os.environ, self._config.settings, self._config.privileges)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         descriptors: dict[int, int | str] = {0: null, 1: "r", 2: "r", messages.COUNTS_FD: self.fds.counts}
+        if self._terminal is not None:
+            descriptors |= dict.fromkeys(range(3), self._terminal)
         descriptors |= {messages.REPORTS_FD: "r", messages.COMMANDS_FD: "w"}
         descriptors |= dict(enumerate(self.fds.listening, messages.LISTENING_FD))
         try:
@@ -231,7 +238,8 @@ class WorkerProcess(ProcessProtocol):
         for pipe in self._pipes.values():
             pipe.end()
         self._answer_stats_requests()
-        self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause))
+        failed = not isinstance(reason.value, ProcessDone)
+        self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause, failed))
 
     def _report(self, line: bytes) -> None:
         try:

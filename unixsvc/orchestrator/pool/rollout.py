@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from unixsvc.errors import ConfigError
@@ -30,6 +31,17 @@ class _Change(Struct, frozen=True):
     before: tuple[WorkerSpec, int] | None = None
 
 
+class _DebugSession(Struct, frozen=True):
+    """A debug session.
+
+    :ivar number: of the spec of its worker.
+    :ivar after: the spec of the workers after it.
+    """
+
+    number: int
+    after: WorkerSpec
+
+
 class Rollout:
     """Carries out one change at a time.
 
@@ -50,6 +62,16 @@ class Rollout:
         self._boot: SharedResult[None] = SharedResult()
         self._change: _Change | None = None
         self._all_ready = False
+        self._debug: _DebugSession | None = None
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether a debug session runs."""
+        return self._debug is not None
+
+    def is_debugged(self, record: WorkerRecord) -> bool:
+        """Whether a worker is that of the debug session."""
+        return self._debug is not None and record.spec.number == self._debug.number
 
     @property
     def is_starting(self) -> bool:
@@ -57,8 +79,31 @@ class Rollout:
         return self._change is not None and self._change.before is None
 
     def set_spec(self, spec: WorkerSpec) -> None:
-        """Use another spec from the next start on."""
-        self.spec, self.wanted = spec, spec.wanted
+        """Use another spec from the next start on, or after the debug session."""
+        if self._debug is not None:
+            self._debug = replace(self._debug, after=spec)
+        else:
+            self.spec, self.wanted = spec, spec.wanted
+
+    def begin_debug(self, spec: WorkerSpec) -> Deferred[None]:
+        """Begin to replace the workers by the one of a debug session.
+
+        The first slot serves until that is ready. The workers of the others drain at once.
+
+        :returns: as :meth:`begin_change`.
+        """
+        self.cancel("a debug session replaces this change")
+        self._debug = _DebugSession(spec.number, replace(self.spec, wanted=self.wanted))
+        done = self.begin_change(spec, 1)
+        self.wanted = 1
+        return done
+
+    def end_debug(self) -> None:
+        """Use the spec and the number of workers of before the debug session, or of the last reload."""
+        debug, self._debug = self._debug, None
+        if debug is not None:
+            self.cancel("the debug session has ended")
+            self.set_spec(debug.after)
 
     def begin_start(self) -> None:
         """Begin the first start."""

@@ -16,6 +16,7 @@ from unixsvc.orchestrator.worker.forks import end_process_group, ignore, isolate
 
 if TYPE_CHECKING:
     from unixsvc.listen.tls import TlsContext
+    from unixsvc.orchestrator.worker.debug.terminal import Terminal
     from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["main"]
@@ -78,12 +79,14 @@ def main() -> None:
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     use_utf8()
     level = LogLevelFilter(config.log.level)
-    writer = log_writer("json", OutputDescriptor(2))
+    form = "text" if config.debugged else "json"  # a person reads it, or the orchestrator
+    writer = log_writer(form, OutputDescriptor(2))
     flush_log = partial(writer.flush, _LAST_LINES)
     atexit.register(flush_log)
-    observer = level.filter(LogObserver("json", writer.write))
+    observer = level.filter(LogObserver(form, writer.write))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     PythonLogging(level).install()
+    terminal = _or_fail(_prepare_breakpoints, config)
     loop = uvloop.new_event_loop()
     isolate_forks(own, listening, poll_descriptor(loop))
     asyncioreactor.install(loop)
@@ -105,6 +108,8 @@ def main() -> None:
     sys.path += application_path
     running = cast(IWorkerReactor, reactor)
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
+    if terminal is not None:
+        terminal.on_end(worker.interrupt)
     running.callWhenRunning(worker.start)
     running.run(installSignalHandlers=False)
     run_exit_handlers()
@@ -137,6 +142,20 @@ def _descriptors(config: WorkerConfig) -> tuple[list[int], list[int]]:
 
     sockets = len(config.http.listen) if config.http else 1
     return [REPORTS_FD, COMMANDS_FD, COUNTS_FD], list(range(LISTENING_FD, LISTENING_FD + sockets))
+
+
+def _prepare_breakpoints(config: WorkerConfig) -> Terminal | None:
+    """Let ``breakpoint()`` open a debugger on the terminal of this worker, if it has one."""
+    if not config.debugged:
+        from unixsvc.orchestrator.worker.debug.breakpoints import SkippedBreakpoints
+
+        SkippedBreakpoints(config.service).install()
+        return None
+    from unixsvc.orchestrator.worker.debug.terminal import Terminal
+
+    terminal = Terminal()
+    terminal.take()
+    return terminal
 
 
 def _load_tls(config: WorkerConfig) -> list[TlsContext | None]:

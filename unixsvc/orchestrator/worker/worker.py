@@ -162,6 +162,12 @@ class Worker:
             return
         self.drain(DrainCommand())
 
+    def interrupt(self) -> None:
+        """At Ctrl-C in a debug session, outside of a debugger: as at TERM; an import is interrupted."""
+        if self._host is None:
+            raise KeyboardInterrupt
+        self._runtime.loop.call_soon_threadsafe(self.terminate)
+
     def disconnected(self) -> None:
         """The pipes are closed: after the last report, or because the orchestrator has died."""
         if self._ended:

@@ -1,0 +1,1 @@
+"""``unixsvc debug``."""

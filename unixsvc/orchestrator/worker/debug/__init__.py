@@ -1,0 +1,1 @@
+"""Breakpoints in workers, and the worker of a debug session."""
