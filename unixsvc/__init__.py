@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
     from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
+    from unixsvc.schedules.spec import JobRun, Schedule, cron, every
     from unixsvc.typing import (
         IDescribesRoutes,
         IHandleMessage,
@@ -47,9 +48,9 @@ __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
     "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
-    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "MethodNotAllowed",
-    "NotFound", "Peer", "RateLimited", "Request", "Route", "ServiceCaller", "ServiceContext", "ServiceError",
-    "Unauthorized", "Unavailable", "from_asyncio",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
+    "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "Schedule", "ServiceCaller",
+    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron", "every", "from_asyncio",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -66,6 +67,7 @@ _MODULES: Final = {
     ),
     "unixsvc.server.interfaces": ("IRequestHandler", "IReviewsCallers"),
     "unixsvc.execution.action_driver": ("from_asyncio",),
+    "unixsvc.schedules.spec": ("JobRun", "Schedule", "cron", "every"),
     "unixsvc.client.twisted.client": ("Client",),
 }  # fmt: skip
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}

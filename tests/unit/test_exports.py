@@ -12,9 +12,10 @@ import unixsvc
 PUBLIC = {
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
-    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "MethodNotAllowed",
-    "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request", "Route", "ServiceCaller",
-    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "from_asyncio",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
+    "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request",
+    "Route", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable",
+    "cron", "every", "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

@@ -51,6 +51,7 @@ REASONS: Final = {
     "routing.checks": _DECLARED,
     "routing.pattern": _DIGITS,
     "routing.signature": _DECLARED,
+    "schedules.duration": "bounded, at one place at a time",
     "security.token_file": "64 characters",
     "security.identity": _CONFIGURED,
     "socket_directory": "a file name",

@@ -29,6 +29,7 @@ from unixsvc.routing.app import load_app, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.router import Router
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.jobs import make_jobs
 from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import Privileges
 
@@ -42,17 +43,17 @@ class RouteCounts(Struct, frozen=True):
 
     :ivar routes: the number of routes of its application.
     :ivar mounts: the number of mounts, of the application and of the configuration.
+    :ivar schedules: the number of its schedules.
     """
 
     routes: int
     mounts: int
+    schedules: int = 0
 
     def __str__(self) -> str:
-        routes = f"{self.routes} route{'' if self.routes == 1 else 's'}"
-        mounts = f"{self.mounts} mount{'' if self.mounts == 1 else 's'}"
-        if not self.mounts:
-            return routes
-        return f"{routes}, {mounts}" if self.routes else mounts
+        counts = {"route": self.routes, "mount": self.mounts, "schedule": self.schedules}
+        texts = [f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count]
+        return ", ".join(texts) or "0 routes"
 
 
 def check_service(settings: Settings, name: str, service: ServiceSettings) -> RouteCounts:
@@ -86,7 +87,8 @@ def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> Ro
         http = settings.http if settings.http and name == HTTP_SERVICE else Http()
         try:
             mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
-            return RouteCounts(len(router.contract().application_routes), len(mounts))
+            schedules = make_jobs(app.schedules, router.container)
+            return RouteCounts(len(router.contract().application_routes), len(mounts), len(schedules))
         finally:
             router.close()
 

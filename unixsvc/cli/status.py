@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 import click
@@ -29,6 +30,17 @@ _HEADERS: Final = [
     "CLIENTS",
     "MiB",
 ]
+_SCHEDULE_HEADERS: Final = [
+    "SERVICE",
+    "SCHEDULE",
+    "TIMES",
+    "NEXT IN",
+    "LAST",
+    "RUNS",
+    "FAILED",
+    "INTERRUPTED",
+    "MISSED",
+]
 
 
 @click.command()
@@ -50,6 +62,11 @@ def status(session: Session, as_json: bool) -> None:
         rows.append(_service_row(name, service))
         rows += [_worker_row(worker) for worker in service.workers]
     print_table(_HEADERS, rows, terminal=session.terminal)
+    schedules = [
+        _schedule_row(name, each) for name, service in services.items() for each in service.schedules
+    ]
+    if schedules:
+        print_table(_SCHEDULE_HEADERS, schedules, terminal=session.terminal)
     for name, service in services.items():
         for line in _problems(name, service):
             print_line(line)
@@ -77,12 +94,29 @@ class _ClientState(Struct, frozen=True):
     half_open: int = 0
 
 
+class _LastRun(Struct, frozen=True):
+    outcome: str = ""
+
+
+class _Schedule(Struct, frozen=True):
+    name: str = ""
+    schedule: str = ""
+    next: datetime | None = None
+    last: _LastRun | None = None
+    running: float | None = None
+    runs: int = 0
+    failures: int = 0
+    interrupted: int = 0
+    missed: int = 0
+
+
 class _Service(_Process, frozen=True):
     average: float | None = msgspec.field(default=None, name="avgResponseTime")
     workers: list[_Worker] = []
     latency: _Latency = _Latency()
     problem: str = ""
     services: dict[str, _ClientState] = {}
+    schedules: list[_Schedule] = []
 
 
 def _problems(name: str, service: _Service) -> Iterator[str]:
@@ -129,6 +163,17 @@ def _worker_row(worker: _Worker) -> list[str]:
         str(worker.connections),
         _mebibytes(worker.rss or 0),
     ]
+
+
+def _schedule_row(service: str, schedule: _Schedule) -> list[str]:
+    last = "" if schedule.last is None else schedule.last.outcome
+    if schedule.running is not None:
+        last = f"running {_duration(schedule.running)}"
+    following = None
+    if schedule.next is not None:
+        following = max((schedule.next - datetime.now(UTC)).total_seconds(), 0.0)
+    counts = schedule.runs, schedule.failures, schedule.interrupted, schedule.missed
+    return [service, schedule.name, schedule.schedule, _duration(following), last, *map(str, counts)]
 
 
 def _duration(seconds: float | None) -> str:

@@ -9,6 +9,7 @@ import psutil
 from msgspec import Struct, field
 
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot
 
@@ -39,6 +40,7 @@ class PoolSnapshot(Struct, frozen=True):
     :ivar state: the state of the service; empty if it follows from its workers.
     :ivar problem: the last failure; empty once all workers are ready again.
     :ivar listen: where its sockets listen; empty while they are closed.
+    :ivar schedules: the schedules of its application.
     """
 
     workers: list[WorkerSnapshot]
@@ -46,6 +48,7 @@ class PoolSnapshot(Struct, frozen=True):
     state: str = ""
     problem: str = ""
     listen: tuple[str, ...] = ()
+    schedules: tuple[ScheduleStatus, ...] = ()
 
 
 class Latency(Struct, frozen=True):
@@ -82,6 +85,7 @@ class ServiceStatus(Struct, frozen=True):
     :ivar wrong_tokens: the number of wrong tokens that clients have sent.
     :ivar handler: its request handler, as configured.
     :ivar listen: where it listens.
+    :ivar schedules: the schedules of its application.
     """
 
     pid: int | None
@@ -98,6 +102,7 @@ class ServiceStatus(Struct, frozen=True):
     wrong_tokens: int
     handler: str
     listen: tuple[str, ...]
+    schedules: tuple[ScheduleStatus, ...]
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -123,6 +128,7 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         wrong_tokens=total.wrong_tokens,
         handler=settings.handler,
         listen=stats.listen,
+        schedules=stats.schedules,
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
+from unixsvc.schedules.spec import Schedule
 from unixsvc.typing import IRouterDatasource
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class App(Struct, frozen=True):
         :class:`~unixsvc.IRouterDatasource`.
     :ivar web: adds routes of the application's own to the :class:`klein.Klein` application of an HTTP worker,
         for pages, uploads or redirects. The second argument is a container.
+    :ivar schedules: periodic work, made by :func:`~unixsvc.every` and :func:`~unixsvc.cron`. Each runs once
+        in the service, in one of the workers.
     """
 
     routes: Sequence[Group | Route]
@@ -43,6 +46,7 @@ class App(Struct, frozen=True):
     version: str = ""
     mounts: dict[str, Mount] = {}
     web: Callable[[Klein, svcs.Container], None] | None = None
+    schedules: Sequence[Schedule] = ()
 
 
 NOTHING: Final = App([])

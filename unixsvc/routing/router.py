@@ -48,6 +48,7 @@ class Router:
     :param runner: runs async actions; None if there is no asyncio event loop.
     :raises ConfigError: naming the route, for a route that can never work.
     :ivar runner: runs async actions.
+    :ivar container: has the dependencies of the application.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class Router:
     ) -> None:
         self._app = app
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
-        self._container = ServiceContainer(values or {})
+        self.container = ServiceContainer(values or {})
         if app.container is not None:
-            app.container(self._container.registry, ServiceContext(name, folder, settings))
-        self._endpoints = EndpointFactory(self._container, blocking)
+            app.container(self.container.registry, ServiceContext(name, folder, settings))
+        self._endpoints = EndpointFactory(self.container, blocking)
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
         self._opens_containers = False
@@ -154,18 +155,18 @@ class Router:
 
     def may_use(self, svc_type: type) -> bool:
         """Return whether an action can have obtained a value of this type from a container."""
-        return self._opens_containers or svc_type in self._container.provided
+        return self._opens_containers or svc_type in self.container.provided
 
     def provide(self, function: Callable[[_T, svcs.Container], None], argument: _T) -> None:
         """Call a function with an argument and with the container of the worker."""
-        function(argument, self._container.container)
+        function(argument, self.container.container)
 
     def close(self) -> None:
         """Close the controllers and their dependencies."""
-        self._container.close()
+        self.container.close()
 
     def _add(self, group: Group, *, builtin: bool) -> list[Signature]:
-        controller = self._container.make(group.controller) if group.controller else None
+        controller = self.container.make(group.controller) if group.controller else None
         return [self._add_route(route, group.prefix, controller, builtin=builtin) for route in group.routes]
 
     def _add_route(self, route: Route, prefix: str, controller: object, *, builtin: bool) -> Signature:

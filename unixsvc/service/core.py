@@ -13,6 +13,7 @@ from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.health import HealthCheck
+from unixsvc.service.jobs import JobRunner
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 
@@ -29,6 +30,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar clients: the clients of other services.
     :ivar guard: authenticates callers.
     :ivar threads: run blocking actions; None if something else runs them.
+    :ivar jobs: run the jobs of schedules; None if there are no schedules.
     """
 
     config: WorkerConfig
@@ -42,6 +44,7 @@ class ServiceCore(Struct, frozen=True):
     contracts: ServiceContracts
     guard: IGuard
     threads: ThreadRunner | None = None
+    jobs: JobRunner | None = None
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""

@@ -33,6 +33,7 @@ from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
+from unixsvc.service.jobs import JobRunner, make_jobs
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
@@ -127,8 +128,23 @@ def make_core(
         keep_current=bool(mounts) or router.may_use(IServices),
     )
     contracts = ServiceContracts(config.service, router, mounts)
+    jobs = None
+    if app.schedules:
+        found = make_jobs(app.schedules, router.container)
+        jobs = JobRunner(found, router.container, blocking, router.runner, reactor, now, config.service)
     return ServiceCore(
-        config, router, repository, handle, store, clients, health, statistics, contracts, guard, threads
+        config,
+        router,
+        repository,
+        handle,
+        store,
+        clients,
+        health,
+        statistics,
+        contracts,
+        guard,
+        threads,
+        jobs,
     )
 
 

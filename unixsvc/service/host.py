@@ -15,6 +15,8 @@ from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.routing.builtin_routes import HEALTH
+from unixsvc.schedules.spec import ScheduleSpec
+from unixsvc.schedules.state import Run
 from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceHost"]
 
-# Interval at which a draining service checks for shielded actions that still run, in seconds. Their clients
-# have gone, so no connection keeps the service open for them.
-_SHIELDED_INTERVAL: Final = 0.05
+# Interval at which a draining service checks for work that no connection keeps the service open for, in
+# seconds.
+_WORK_INTERVAL: Final = 0.05
 
 
 class ServiceHost(MultiService):
@@ -79,6 +81,19 @@ class ServiceHost(MultiService):
         """Refuse pending requests and close every connection."""
         self._aborted = True
         self._handler.abort()
+        if self._core.jobs is not None:
+            self._core.jobs.abort()
+
+    @property
+    def schedules(self) -> tuple[ScheduleSpec, ...]:
+        """The schedules of the application."""
+        return () if self._core.jobs is None else self._core.jobs.specs
+
+    def accept_job(self, run: Run, on_ended: Callable[[str], object]) -> Callable[[], None]:
+        """Accept a run of a job; see :meth:`unixsvc.service.jobs.JobRunner.accept`."""
+        if self._core.jobs is None:
+            raise LookupError(run.schedule)
+        return self._core.jobs.accept(run, on_ended)
 
     def use_loop(self, loop: AbstractEventLoop | None) -> None:
         """Run later actions on another asyncio event loop, or on none: that of a test in memory."""
@@ -128,13 +143,18 @@ class ServiceHost(MultiService):
     async def _close_idle(self) -> None:
         await self._handler.drain(False)
 
+    def _has_work(self) -> bool:
+        """Whether shielded actions, whose clients have gone, or jobs still run."""
+        jobs = self._core.jobs
+        return bool(self._core.router.shielded or (jobs is not None and jobs.running))
+
     async def _drain(self, wait_for_idle: bool, on_closed: Callable[[], object]) -> None:
         self._draining = True
         await self._handler.close()
         on_closed()
         await self._handler.drain(wait_for_idle)
-        while self._core.router.shielded and not self._aborted:
-            await deferLater(self._reactor, _SHIELDED_INTERVAL)
+        while self._has_work() and not self._aborted:
+            await deferLater(self._reactor, _WORK_INTERVAL)
         self._core.clients.close()
         await self.stopService()
         self._core.close()

@@ -23,7 +23,10 @@ from unixsvc.domain import interfaces
 from unixsvc.domain.json import Json
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
+from unixsvc.schedules.moment import Moment
+from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.factory import make_service_host
+from unixsvc.service.local_scheduler import LocalScheduler
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
@@ -153,6 +156,8 @@ class MemoryService:
             now=self.clock.seconds,
         )
         self._service_host.listen(probe=False)
+        self._scheduler = LocalScheduler("memory", self.clock, self._now)
+        self._scheduler.start(self._service_host)
         self._connection, self._transport = self._endpoint.connect()
         self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token
@@ -213,15 +218,27 @@ class MemoryService:
         """
         return MemoryClient(self._endpoint, Credentials(self._token), self.clock, **options)
 
+    def schedules(self) -> tuple[ScheduleStatus, ...]:
+        """The schedules of the application, as ``unixsvc status --json`` shows them.
+
+        Their jobs run when ``clock`` is advanced. Its time 0 is the beginning of 1970, in UTC.
+        """
+        return self._scheduler.status()
+
     def close(self) -> Deferred[None]:
         """Drain the service, and close the connection.
 
         Other services that call it get :class:`~unixsvc.errors.Unavailable` from then on, at once.
         """
+        self._scheduler.stop()
         done = self._service_host.drain()
         self.clock.pump([1, 1])
         self._connection.connectionLost()
         return done
+
+    def _now(self) -> Moment:
+        seconds = self.clock.seconds()
+        return Moment(seconds, seconds)
 
     def _send(self, number: int, **message: object) -> None:
         self._service_host.use_loop(_running_loop())

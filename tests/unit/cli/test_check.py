@@ -56,6 +56,20 @@ class Check(CommandTestCase):
             outcome = self.run_command("check")
             self.assertEqual(outcome.out, f"home: fine, 1 route\nhttp: fine, {expected}\n", outcome.err)
 
+    def test_schedules(self) -> None:
+        """Schedules are counted, and their jobs checked."""
+        job = (
+            "from unixsvc import every",
+            "def job(at: int = 1) -> None: pass",
+            "def wrong(at: int) -> None: pass",
+        )
+        self.app("good", *job, "app = App([], schedules=[every('5m', job)])")
+        self.app("bad", *job, "app = App([], schedules=[every('5m', wrong)])")
+        self.check("good", "bad")
+        outcome = self.run_command("check")
+        self.assertEqual(outcome.out, "good: fine, 1 schedule\n")
+        self.assertIn("services.bad: schedule 'wrong': nothing is registered for 'at'", outcome.err)
+
     def test_unknown_user(self) -> None:
         """An unknown user of the control API is a problem; the services are checked nevertheless."""
         self.configure(

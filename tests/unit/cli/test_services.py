@@ -137,6 +137,26 @@ class Status(CommandTestCase):
         lines = self.run_command("status").out.splitlines()[4:]
         self.assertEqual(lines, ["home: no disk", "home -> shop: circuit open in 2 of 2 workers"])
 
+    def test_schedules(self) -> None:
+        """Schedules have a table of their own, between the services and the problems."""
+        counts = {"runs": 7, "failures": 1, "interrupted": 2, "missed": 3, "waiting": 0}
+        idle = {"name": "clean", "schedule": "every 5m", "next": "2000-01-01T00:00:00Z", "running": None}
+        busy = {"name": "report", "schedule": "0 3 * * * UTC", "next": None, "running": 61.5, "last": None}
+        last = {"started": "2000-01-01T00:00:00Z", "seconds": 1.5, "outcome": "ValueError"}
+        schedules = [idle | counts | {"last": last}, busy | counts]
+        self.answer = success({"home": STATUS["home"] | {"schedules": schedules, "problem": "no disk"}})
+        lines = self.run_command("status").out.splitlines()[4:]
+        headers = ["RUNS", "FAILED", "INTERRUPTED", "MISSED"]
+        self.assertEqual(
+            [line.split() for line in lines],
+            [
+                ["SERVICE", "SCHEDULE", "TIMES", "NEXT", "IN", "LAST", *headers],
+                ["home", "clean", "every", "5m", "0s", "ValueError", "7", "1", "2", "3"],
+                ["home", "report", "0", "3", "*", "*", "*", "UTC", "running", "1m", "1s", "7", "1", "2", "3"],
+                ["home:", "no", "disk"],
+            ],
+        )
+
     def test_nonsense(self) -> None:
         """An invalid status is an error."""
         self.answer = success({"home": {"pid": "x"}})

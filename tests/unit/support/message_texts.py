@@ -27,6 +27,8 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
             "(set by the caller)",
+            "0 routes",
+            "NEXT IN",
             "a Unix socket",
             "all services",
             "directory watch",
@@ -43,6 +45,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "the folder {}, which has no __init__.py that this user can read",
             "the environment variable {}",
             "the module {} of Python's standard library",
+            "running {}",
             "the parameter {}",
             "the result",
             "the return value",
@@ -52,8 +55,9 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "{} (uid {})",
             "{} and {} more",
             "{} in {}",
-            "{} mounts",
-            "{} routes",
+            "every {}",
+            "schedule {}",
+            "timeout of {}",
             "{} worker",
             "{} workers",
             "{}: http",

@@ -112,6 +112,7 @@ class _Observer:
         self._session = session
         self.worker_ready = owner.worker_ready
         self.worker_reported = owner.worker_reported
+        self.job_reported = owner.job_reported
 
     def worker_draining(self, worker: WorkerProcess) -> None:
         """It accepts no connections any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,7 +20,10 @@ from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import Command, SetTokens
+from unixsvc.schedules.moment import Moment
 from unixsvc.service.host import ServiceHost
+from unixsvc.service.local_scheduler import LocalScheduler
+from unixsvc.service.scheduler import current_moment
 
 __all__ = ["InlinePool"]
 
@@ -30,12 +34,21 @@ class InlinePool(ListeningPool):
 
     :param spec: its ``host`` makes the service.
     :param listener: the listening socket.
+    :param now: the clocks for schedules.
     """
 
-    def __init__(self, name: str, reactor: IReactorTime, spec: WorkerSpec, listener: IListener) -> None:
+    def __init__(
+        self,
+        name: str,
+        reactor: IReactorTime,
+        spec: WorkerSpec,
+        listener: IListener,
+        now: Callable[[], Moment] = current_moment,
+    ) -> None:
         super().__init__(name, listener)
         self._reactor = reactor
         self._spec = spec
+        self._scheduler = LocalScheduler(name, reactor, now)
         self._endpoint = BoundUNIXServerEndpoint(reactor, listener.descriptors)
         self._service_host: ServiceHost | None = None
         self._boot: SharedResult[None] = SharedResult()
@@ -61,6 +74,7 @@ class InlinePool(ListeningPool):
         stopped: SharedResult[None] = SharedResult()
         self._stopped = stopped
         self._boot.fail(ConfigError(f"services.{self.name}", "it was stopped"))
+        self._scheduler.stop()
         if self._service_host is None:
             stopped.succeed(None)
         else:
@@ -132,11 +146,13 @@ class InlinePool(ListeningPool):
         """The current state."""
         if self._service_host is None:
             state = "stopped" if self._stopped is not None else "failed" if self._problem else "waiting"
-            return PoolSnapshot([], state=state, problem=self._problem)
+            schedules = self._scheduler.status()
+            return PoolSnapshot([], state=state, problem=self._problem, schedules=schedules)
         phase = "draining" if self._stopped is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
         worker = WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())
-        return PoolSnapshot([worker], listen=self._listener.addresses())
+        listen = self._listener.addresses()
+        return PoolSnapshot([worker], listen=listen, schedules=self._scheduler.status())
 
     def refresh(self) -> Deferred[None]:
         """Do nothing: the statistics of this process are always current."""
@@ -144,6 +160,7 @@ class InlinePool(ListeningPool):
 
     def _drained(self, result: object, deadline: IDelayedCall, stopped: SharedResult[None]) -> None:
         self._service_host, self._ready = None, False
+        self._scheduler.host_ended()
         if deadline.active():
             deadline.cancel()
         if isinstance(result, Failure):
@@ -156,6 +173,8 @@ class InlinePool(ListeningPool):
 
     def _listening(self, _: None) -> None:
         self._ready = True
+        if self._service_host is not None and self._stopped is None:
+            self._scheduler.start(self._service_host)
 
     def _boot_done(self, error: ConfigError | None) -> None:
         if error is None:

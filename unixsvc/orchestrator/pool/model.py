@@ -116,6 +116,10 @@ class SlotHistory(Struct, frozen=True):
     next_start: float = -math.inf
     start_limit_hit: bool = False
 
+    def delay(self, now: float) -> float | None:
+        """The seconds until the next start; None after the start limit, as the service may have failed."""
+        return None if self.start_limit_hit else self.next_start - now
+
 
 class PoolView(Struct, frozen=True):
     """The workers of a service, as the policy sees them.

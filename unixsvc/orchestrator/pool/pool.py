@@ -19,12 +19,14 @@ from unixsvc.orchestrator.pool.policy import SlotHistories, decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
-from unixsvc.orchestrator.pool.worker_record import WorkerRecord
-from unixsvc.orchestrator.pool.workers import WorkerSet
+from unixsvc.orchestrator.pool.worker_record import WorkerRecord, exit_message
+from unixsvc.orchestrator.pool.workers import PoolScheduler, WorkerSet
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
+from unixsvc.schedules.moment import Moment
+from unixsvc.service.scheduler import current_moment
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 __all__ = ["Pool"]
@@ -39,6 +41,7 @@ class Pool(ListeningPool):
         the first workers cannot start: :meth:`when_ready` fails then.
     :param make_counts: makes the shared page on which the workers count their connections.
     :param reserve: is released for the start of a worker; none if None.
+    :param now: the clocks for schedules.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Pool(ListeningPool):
         on_failed: Callable[[str], object],
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
         reserve: DescriptorReserve | None = None,
+        now: Callable[[], Moment] = current_moment,
     ) -> None:
         super().__init__(name, listener)
         self._reactor = reactor
@@ -58,6 +62,8 @@ class Pool(ListeningPool):
         self._rollout = Rollout(f"services.{name}", spec)
         self._workers = WorkerSet(reactor, self, self._log, make_counts, reserve)
         self._heartbeat = Heartbeat(reactor, self._workers.beat, self._extend_deadlines)
+        self._scheduler = PoolScheduler(name, reactor, self._workers, now)
+        self.job_reported = self._scheduler.job_reported
         self._histories = SlotHistories()
         self._ended = MetricsSnapshot()
         self._timer = PolicyTimer(reactor, self._woken)
@@ -135,7 +141,7 @@ class Pool(ListeningPool):
         records = sorted(self._workers.records, key=lambda each: (each.process.slot, each.number))
         problem = self._rollout.problem or self._problem
         workers, listen = [record.stats(now) for record in records], self._listener.addresses()
-        return PoolSnapshot(workers, self._ended, self._state(), problem, listen)
+        return PoolSnapshot(workers, self._ended, self._state(), problem, listen, self._scheduler.status())
 
     def refresh(self) -> Deferred[None]:
         """Request new reports from the workers; fires when all are there, or after a second."""
@@ -151,6 +157,8 @@ class Pool(ListeningPool):
             self._log.info("worker {worker} is ready", worker=str(worker))
             if self._rollout.all_ready(self._workers.records):
                 self._problem = ""
+            if not self._rollout.in_progress:
+                self._scheduler.adopt(worker.schedules)
         self._apply_policy()
 
     def worker_draining(self, worker: WorkerProcess) -> None:
@@ -161,6 +169,7 @@ class Pool(ListeningPool):
             self._log.info("worker {worker} received a signal and drains", worker=str(worker))
             record.retiring = True
             self._workers.enter(record, WorkerPhase.DRAINING)
+        self._scheduler.lost(record.runs, started=False)  # now that it gets no more runs
         self._apply_policy()
 
     def worker_reported(self, worker: WorkerProcess) -> None:
@@ -176,12 +185,19 @@ class Pool(ListeningPool):
         """A worker has exited."""
         record, now = self._workers.record_of(worker), self._reactor.seconds()
         self._workers.remove(record)
+        self._scheduler.lost(record.runs)
         self._ended += worker.status.snapshot
         if self._rollout.worker_ended(record, end.reason, self._workers.records, now):
             self._log_exit(record, end)
-            self._change_failed(end.reason)
+            if self._rollout.is_starting:
+                self._log.error("cannot start: {reason}", reason=end.reason)
+                self._fail(end.reason, f"cannot start: {end.reason}")
+            else:
+                self._log.error("{problem}", problem=self._rollout.problem)
         else:
-            self._log_exit(record, end, self._update_history(record, end.reason, now))
+            if died_early(view := record.view(self._rollout.spec), now):
+                self._problem = end.reason
+            self._log_exit(record, end, self._histories.worker_ended(view, now))
         self._apply_policy()
 
     # Supervision.
@@ -193,13 +209,6 @@ class Pool(ListeningPool):
         self._apply_policy()
         return done
 
-    def _change_failed(self, reason: str) -> None:
-        if self._rollout.is_starting:
-            self._log.error("cannot start: {reason}", reason=reason)
-            self._fail(reason, f"cannot start: {reason}")
-        else:
-            self._log.error("{problem}", problem=self._rollout.problem)
-
     def _log_exit(self, record: WorkerRecord, end: WorkerExit, history: SlotHistory | None = None) -> None:
         """Log the exit of a worker that was not asked to exit.
 
@@ -207,21 +216,10 @@ class Pool(ListeningPool):
         """
         if record.retiring:
             return
-        message, delay = "worker {worker} {end}", 0.0
+        delay = None
         if history is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
-            delay = history.next_start - self._reactor.seconds()
-            if not history.start_limit_hit:  # else the service may have failed
-                message = "worker {worker} {end}; restarting"
-                if delay > 0:
-                    message = "worker {worker} {end}; restarting in {delay:.1f} s"
-        self._log.warn(message, worker=str(record.process), end=str(end), delay=delay)
-
-    def _update_history(self, record: WorkerRecord, reason: str, now: float) -> SlotHistory:
-        """Add the end of a worker to the history of its slot."""
-        view = record.view(self._rollout.spec)
-        if died_early(view, now):
-            self._problem = reason
-        return self._histories.worker_ended(view, now)
+            delay = history.delay(self._reactor.seconds())
+        self._log.warn(exit_message(delay), worker=str(record.process), end=str(end), delay=delay)
 
     def _spawn(self, slot: int) -> None:
         error = self._workers.spawn(slot, self._rollout.spec, self._listener.descriptors())
@@ -232,7 +230,8 @@ class Pool(ListeningPool):
             self._log.error("{problem}; trying again", problem=self._problem)
 
     def _apply_policy(self) -> None:
-        self._rollout.update(self._workers.records)
+        if self._rollout.update(self._workers.records):
+            self._scheduler.adopt_newest()
         keeps_running = self._keeps_running()
         view = PoolView(
             self._rollout.wanted,
@@ -257,6 +256,7 @@ class Pool(ListeningPool):
             if self._all_ended is not None:
                 self._timer.set(None)
                 self._all_ended.succeed(None)
+        self._scheduler.dispatch()
 
     def _keeps_running(self) -> bool:
         """Whether workers that end are replaced."""
@@ -273,6 +273,7 @@ class Pool(ListeningPool):
 
     def _fail(self, problem: str, reason: str) -> None:
         self._failed, self._problem = True, problem
+        self._scheduler.stop()
         self._listener.close()  # no worker would accept
         self._rollout.cancel(reason)  # last, as its waiters may start the pool again
 
@@ -281,6 +282,7 @@ class Pool(ListeningPool):
         if self._all_ended is None:
             self._all_ended = SharedResult()
             self._rollout.end_debug()
+            self._scheduler.stop()
             self._rollout.cancel()
             self._workers.stop_waiting_for_idle()
         all_ended = self._all_ended

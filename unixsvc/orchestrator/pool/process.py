@@ -20,6 +20,7 @@ from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker import messages
 from unixsvc.orchestrator.worker.environment import initial_environment
 from unixsvc.orchestrator.worker.lines import LineSplitter
+from unixsvc.schedules.spec import ScheduleSpec
 from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import relay
 
@@ -83,6 +84,9 @@ class WorkerOwner(Protocol):
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
         """It has exited."""
 
+    def job_reported(self, worker: WorkerProcess, report: messages.JobStarted | messages.JobEnded) -> None:
+        """It has reported about a run of a job."""
+
 
 class WorkerProcess(ProcessProtocol):
     """Starts a worker, reads its reports, and copies its output to the log.
@@ -94,6 +98,7 @@ class WorkerProcess(ProcessProtocol):
     :param terminal: the descriptor of its terminal; None for the log and no input.
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
+    :ivar schedules: those of its application, once it is ready.
     """
 
     transport: Any  # IProcessTransport lacks closeChildFD, which every Twisted reactor on Unix has
@@ -128,6 +133,7 @@ class WorkerProcess(ProcessProtocol):
         self._group: DescendantGroup | None = None
         self.status = StatsReport()
         self.cause = ""
+        self.schedules: tuple[ScheduleSpec, ...] = ()
 
     def __str__(self) -> str:
         return f"{self._config.service}[{self.slot}] (pid {self._last_pid})"
@@ -218,7 +224,8 @@ class WorkerProcess(ProcessProtocol):
         """The worker has exited; its pipes may not be empty yet."""
         if self._group is not None:
             self._group.terminate()
-        self._reactor.callLater(_READ_AFTER_EXIT, self._close_pipes)
+        # One more turn: after a stall, timers fire before what is in the pipes is read.
+        self._reactor.callLater(_READ_AFTER_EXIT, self._reactor.callLater, 0, self._close_pipes)
 
     def _close_pipes(self) -> None:
         self.transport.loseConnection()
@@ -254,6 +261,7 @@ class WorkerProcess(ProcessProtocol):
             self._group = self._make_group(self.pid)
 
     def _ready(self, report: messages.WorkerReady) -> None:
+        self.schedules = report.schedules
         self._owner.worker_ready(self)
 
     def _draining(self, report: messages.WorkerDraining) -> None:
@@ -287,4 +295,6 @@ _REPORT_HANDLERS: Final[dict[type[messages.Report], Callable[[WorkerProcess, Any
     messages.WorkerDraining: WorkerProcess._draining,
     messages.WorkerFailed: WorkerProcess._failed,
     StatsReport: WorkerProcess._reported,
+    messages.JobStarted: lambda worker, report: worker._owner.job_reported(worker, report),
+    messages.JobEnded: lambda worker, report: worker._owner.job_reported(worker, report),
 }

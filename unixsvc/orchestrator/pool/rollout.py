@@ -78,6 +78,11 @@ class Rollout:
         """Whether the first workers are not ready yet."""
         return self._change is not None and self._change.before is None
 
+    @property
+    def in_progress(self) -> bool:
+        """Whether there is a change in progress."""
+        return self._change is not None
+
     def set_spec(self, spec: WorkerSpec) -> None:
         """Use another spec from the next start on, or after the debug session."""
         if self._debug is not None:
@@ -126,17 +131,21 @@ class Rollout:
         self.spec, self.wanted = spec, max(wanted, self.wanted)
         return result.wait()
 
-    def update(self, records: Collection[WorkerRecord]) -> None:
-        """Finish the change if it has succeeded."""
+    def update(self, records: Collection[WorkerRecord]) -> bool:
+        """Finish the change if it has succeeded.
+
+        :returns: whether it has.
+        """
         change = self._change
         if change is None:
-            return
+            return False
         if not self._all_ready and self._ready_slots(records).issuperset(range(1, change.wanted + 1)):
             self._all_ready = True
             self.wanted, self.problem = change.wanted, ""
         # A client that connects after the end of a change must not meet an old worker.
         if self._all_ready and not any(map(self._accepts_unwanted, records)):
             self._finish(None)
+        return self._change is None
 
     def worker_ended(
         self, record: WorkerRecord, reason: str, others: Collection[WorkerRecord], now: float

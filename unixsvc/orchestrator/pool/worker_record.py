@@ -7,8 +7,10 @@ from unixsvc.orchestrator.pool.policy import reason_to_recycle
 from unixsvc.orchestrator.pool.process import WorkerProcess
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import WorkerSnapshot
+from unixsvc.orchestrator.worker.messages import RunJob
+from unixsvc.schedules.state import Run
 
-__all__ = ["WorkerRecord"]
+__all__ = ["WorkerRecord", "exit_message"]
 
 
 class WorkerRecord:
@@ -20,6 +22,8 @@ class WorkerRecord:
     :ivar recycle_reason: the recycling limit that it has reached; empty if none.
     :ivar retiring: whether it was asked to exit.
     :ivar closed: whether it has reported that it accepts no connections any more.
+    :ivar runs: the numbers of the runs of jobs that it was given and that have not ended.
+    :ivar last_run: the number of the last one.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class WorkerRecord:
         self.recycle_reason = ""
         self.retiring = False
         self.closed = False
+        self.runs: set[int] = set()
+        self.last_run = 0
         self._started = now
         self._jitter = jitter
 
@@ -47,6 +53,12 @@ class WorkerRecord:
         if phase is WorkerPhase.READY:
             self.ready_at = self.last_seen = now
         return self.process
+
+    def run_job(self, run: Run) -> None:
+        """Give it a run of a job."""
+        self.runs.add(run.number)
+        self.last_run = run.number
+        self.process.send(RunJob(run))
 
     def extend_deadlines(self, seconds: float) -> None:
         """Postpone its deadlines, after a stall of this process."""
@@ -89,3 +101,15 @@ class WorkerRecord:
         return WorkerSnapshot(
             process.pid, self.phase.value, now - self._started, process.status, self.spec.number
         )
+
+
+def exit_message(delay: float | None) -> str:
+    """The message about the exit of a worker.
+
+    :param delay: until the next one starts, in seconds; None if that is not known.
+    """
+    if delay is None:
+        return "worker {worker} {end}"
+    if delay <= 0:
+        return "worker {worker} {end}; restarting"
+    return "worker {worker} {end}; restarting in {delay:.1f} s"

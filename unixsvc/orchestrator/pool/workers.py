@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from unixsvc.listen.connection_counts import ConnectionCounts
@@ -18,9 +19,12 @@ from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOw
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.worker.messages import Command, ReportStats
+from unixsvc.orchestrator.worker.messages import Command, JobEnded, JobStarted, ReportStats
+from unixsvc.schedules.moment import Moment
+from unixsvc.schedules.state import Run
+from unixsvc.service.scheduler import Scheduler
 
-__all__ = ["WorkerSet"]
+__all__ = ["PoolScheduler", "WorkerSet"]
 
 # The phases in which a worker has statistics to report.
 _SERVING: Final = (WorkerPhase.READY, WorkerPhase.DRAINING)
@@ -197,6 +201,45 @@ class WorkerSet:
             message = "worker {worker} has been {phase} for too long: killing it"
             self._log.warn(message, worker=str(record.process), phase=phase.value)
         self.enter(record, WorkerPhase.KILLED).signal("KILL")
+
+
+class PoolScheduler(Scheduler):
+    """The schedules of a service with workers.
+
+    :param workers: run the jobs.
+    """
+
+    def __init__(
+        self, service: str, reactor: IReactorTime, workers: WorkerSet, now: Callable[[], Moment]
+    ) -> None:
+        super().__init__(service, reactor, self._find_worker, now)
+        self._workers = workers
+
+    def adopt_newest(self) -> None:
+        """Use the schedules of the worker that was ready last."""
+        ready = [record for record in self._workers.records if record.phase is WorkerPhase.READY]
+        newest = max(ready, key=lambda record: (record.ready_at or 0.0, record.number), default=None)
+        if newest is not None:
+            self.adopt(newest.process.schedules)
+
+    def job_reported(self, worker: WorkerProcess, report: JobStarted | JobEnded) -> None:
+        """Note the start or the end of a run."""
+        if isinstance(report, JobStarted):
+            self.started(report.number)
+        else:
+            self._workers.record_of(worker).runs.discard(report.number)
+            self.ended(report.number, report.error)
+
+    def _find_worker(self, schedule: str) -> Callable[[Run], None] | None:
+        """Find the worker that runs the fewest jobs; of several, the one that has waited longest."""
+        able = [
+            record
+            for record in self._workers.records
+            if record.phase is WorkerPhase.READY
+            and any(each.name == schedule for each in record.process.schedules)
+        ]
+        found = min(able, key=lambda record: (len(record.runs), record.last_run), default=None)
+        return None if found is None else found.run_job
 
 
 _ACTIONS: Final[dict[type[Action], Callable[[WorkerSet, WorkerRecord, bool], None]]] = {

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IConsumer, IPullProducer, ITransport
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from unixsvc.orchestrator.worker.messages import (
     Command,
     DrainCommand,
     Report,
     ReportStats,
+    RunJob,
     SetLogLevel,
     SetTokens,
     decode_command,
@@ -32,6 +34,9 @@ class CommandHandler(Protocol):
     def report_stats(self, command: ReportStats) -> None:
         """Report the statistics."""
 
+    def run_job(self, command: RunJob) -> None:
+        """Run a job."""
+
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the log level."""
 
@@ -42,6 +47,11 @@ class CommandHandler(Protocol):
         """The pipes are closed."""
 
 
+class _Pipes(ITransport, IConsumer):
+    """What StandardIO implements."""
+
+
+@implementer(IPullProducer)
 class ControlLine(LineOnlyReceiver):
     """Reads commands and writes reports.
 
@@ -49,14 +59,41 @@ class ControlLine(LineOnlyReceiver):
     """
 
     delimiter = b"\n"
-    transport: ITransport
+    transport: _Pipes
 
     def __init__(self, handler: CommandHandler) -> None:
         self._handler = handler
+        self._when_written: list[Callable[[], object]] = []
+        self._registering = False
 
     def report(self, report: Report) -> None:
         """Send a report."""
         self.transport.write(encode_line(report))
+
+    def report_before(self, report: Report, call: Callable[[], object]) -> None:
+        """Send a report, and call a function once it is in the pipe."""
+        self.report(report)
+        self._when_written.append(call)
+        if len(self._when_written) == 1:
+            # A pull producer is called when everything is written, and once at the beginning.
+            self._registering = True
+            self.transport.registerProducer(self, False)
+            self._registering = False
+
+    def resumeProducing(self) -> None:
+        """All reports are in the pipe."""
+        if not self._registering:
+            self.transport.unregisterProducer()
+            self._call_pending()
+
+    def stopProducing(self) -> None:
+        """The pipe is closed, as the orchestrator has died: no other worker will do the work."""
+        self._call_pending()
+
+    def _call_pending(self) -> None:
+        calls, self._when_written = self._when_written, []
+        for call in calls:
+            call()
 
     def close(self) -> None:
         """Close the pipes once all reports are written."""
@@ -76,6 +113,7 @@ class ControlLine(LineOnlyReceiver):
 _COMMANDS: Final[dict[type[Command], Callable[[CommandHandler, Any], None]]] = {
     DrainCommand: lambda handler, command: handler.drain(command),
     ReportStats: lambda handler, command: handler.report_stats(command),
+    RunJob: lambda handler, command: handler.run_job(command),
     SetLogLevel: lambda handler, command: handler.set_log_level(command),
     SetTokens: lambda handler, command: handler.set_tokens(command),
 }

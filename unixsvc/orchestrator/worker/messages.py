@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.errors import ConfigError
+from unixsvc.schedules.spec import ScheduleSpec
+from unixsvc.schedules.state import Run
 from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import StatsReport, WorkerConfig
 
@@ -24,8 +26,11 @@ __all__ = [
     "REPORTS_FD",
     "Command",
     "DrainCommand",
+    "JobEnded",
+    "JobStarted",
     "Report",
     "ReportStats",
+    "RunJob",
     "SetLogLevel",
     "SetTokens",
     "WorkerDraining",
@@ -90,7 +95,12 @@ class WorkerLeadsGroup(Struct, frozen=True, tag="group"):
 
 
 class WorkerReady(Struct, frozen=True, tag="ready"):
-    """The worker has passed its health check, and clients can connect."""
+    """The worker has passed its health check, and clients can connect.
+
+    :ivar schedules: those of its application.
+    """
+
+    schedules: tuple[ScheduleSpec, ...] = ()
 
 
 class WorkerFailed(Struct, frozen=True, tag="failed"):
@@ -99,8 +109,34 @@ class WorkerFailed(Struct, frozen=True, tag="failed"):
     reason: str
 
 
-Command = DrainCommand | ReportStats | SetLogLevel | SetTokens
-Report = WorkerLeadsGroup | WorkerReady | WorkerDraining | WorkerFailed | StatsReport
+class RunJob(Struct, frozen=True, tag="run"):
+    """Call the job of a schedule. A worker that drains ignores it."""
+
+    run: Run
+
+
+class JobStarted(Struct, frozen=True, tag="job_started"):
+    """The job is called when this report is in the pipe, and so known even if the worker is killed then.
+
+    :ivar number: that of the run.
+    """
+
+    number: int
+
+
+class JobEnded(Struct, frozen=True, tag="job_ended"):
+    """The job has returned.
+
+    :ivar number: that of the run.
+    :ivar error: the type of the exception; empty if there is none.
+    """
+
+    number: int
+    error: str = ""
+
+
+Command = DrainCommand | ReportStats | RunJob | SetLogLevel | SetTokens
+Report = WorkerLeadsGroup | WorkerReady | WorkerDraining | WorkerFailed | StatsReport | JobStarted | JobEnded
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_config = msgspec.json.Decoder(WorkerConfig).decode

@@ -72,6 +72,8 @@ def drop(privileges: Privileges) -> None:
 
     :raises ConfigError: if the kernel refuses; the process must exit then.
     """
+    if privileges.is_other_user:
+        import_module("unixsvc.schedules.cron_ticks")  # the user may not be able to read it later
     try:
         _set_limit(resource.RLIMIT_NOFILE, privileges.open_files)
         _set_limit(resource.RLIMIT_AS, privileges.memory)

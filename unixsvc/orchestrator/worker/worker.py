@@ -33,7 +33,10 @@ from unixsvc.orchestrator.worker.messages import (
     LISTENING_FD,
     REPORTS_FD,
     DrainCommand,
+    JobEnded,
+    JobStarted,
     ReportStats,
+    RunJob,
     SetLogLevel,
     SetTokens,
     WorkerDraining,
@@ -126,6 +129,16 @@ class Worker:
         if self._host is not None:
             self._control.report(self._host.stats())
 
+    def run_job(self, command: RunJob) -> None:
+        """Run a job, unless the worker drains: then the orchestrator gives the run to another one."""
+        if self._draining or self._host is None:
+            return
+        number = command.run.number
+        start = self._host.accept_job(
+            command.run, lambda error: self._control.report(JobEnded(number, error))
+        )
+        self._control.report_before(JobStarted(number), start)
+
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the lowest level that is logged."""
         self._runtime.level.set(command.level)
@@ -183,7 +196,7 @@ class Worker:
         if self._draining:
             return  # it was asked to exit before it was ready
         self._runtime.orphan_watch.grace_period = self._config.settings.drain_timeout + _LAST_REPLIES
-        self._control.report(WorkerReady())
+        self._control.report(WorkerReady(() if self._host is None else self._host.schedules))
 
     def _listen_failed(self, failure: Failure) -> None:
         if self._draining:

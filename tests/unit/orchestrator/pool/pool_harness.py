@@ -16,6 +16,7 @@ from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.worker.messages import WorkerDraining, WorkerReady
+from unixsvc.schedules.moment import Moment
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import StatsReport
 
@@ -160,7 +161,13 @@ class PoolTestCase(SynchronousTestCase):
             cast(Any, self.listener),
             self.note,
             cast(Any, lambda: self.make_counts()),
+            now=self.now,
         )
+
+    def now(self) -> Moment:
+        """The time, for schedules."""
+        seconds = self.reactor.seconds()
+        return Moment(seconds, seconds)
 
     def make_counts(self) -> MemoryCounts:
         """Make a page of connection counts."""

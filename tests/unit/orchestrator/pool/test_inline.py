@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.orchestrator.pool.fake_processes import Processes, config_for
 from tests.unit.orchestrator.pool.pool_harness import spec_for
-from unixsvc import GET, App, Unavailable
+from unixsvc import GET, App, Unavailable, every
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
@@ -29,6 +29,7 @@ from unixsvc.orchestrator.sockets.binding import is_served
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import SetLogLevel, SetTokens
+from unixsvc.schedules.moment import Moment
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.testing import ImmediateRunner
@@ -101,6 +102,79 @@ class InlineTestCase(SynchronousTestCase):
         connection.dataReceived(json.dumps({"id": 1, "auth_token": token}).encode() + b"\n")
         self.assertEqual(transport.lines()[0]["data"], "hello")
         return connection, transport
+
+
+class ScheduleTests(InlineTestCase):
+    """Schedules of an inline service."""
+
+    def setUp(self) -> None:
+        """Make a pool with a job that waits."""
+        super().setUp()
+        self.waiting: list[Deferred[None]] = []
+
+    def pool(self, spec: WorkerSpec) -> InlinePool:
+        """Make a pool on the clock of the reactor."""
+        listener = UnixListener(self.path, 0o660, 10)
+        self.addCleanup(listener.close)
+        now = self.reactor.seconds
+        return InlinePool("home", self.reactor, spec, listener, lambda: Moment(now(), now()))
+
+    def make(self, endpoint: Any) -> ServiceHost:
+        """Make the service."""
+        app = App([], schedules=[every(5, self.job, name="job")])
+        return make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+
+    async def job(self) -> None:
+        """Wait."""
+        self.waiting.append(Deferred())
+        await self.waiting[-1]
+
+    def status(self) -> Any:
+        """The status of the schedule."""
+        return self.inline.stats().schedules[0]
+
+    def test_runs(self) -> None:
+        """The jobs run in this process."""
+        self.start()
+        self.reactor.pump([5, 5])
+        self.assertEqual((len(self.waiting), self.status().missed), (1, 1))
+        self.waiting[0].callback(None)
+        self.reactor.advance(5)
+        self.assertEqual((len(self.waiting), self.status().runs), (2, 2))
+
+    def test_stop(self) -> None:
+        """A stop waits for the run; a stopped service runs nothing, and its counters stay."""
+        self.start()
+        self.reactor.advance(5)
+        stopped = self.inline.stopService()
+        self.reactor.pump([0.1] * 3)
+        self.assertNoResult(stopped)
+        self.waiting[0].callback(None)
+        self.reactor.pump([0.1] * 3)
+        self.successResultOf(stopped)
+        self.reactor.advance(20)
+        self.assertEqual(
+            (self.status().runs, self.status().next, self.status().last.outcome), (1, None, "ok")
+        )
+
+    def test_drain_timeout(self) -> None:
+        """A run that takes longer than the drain is cancelled, and counts as interrupted."""
+        self.start()
+        self.reactor.advance(5)
+        stopped = self.inline.stopService()
+        self.reactor.pump([5, 0.1, 0.1])
+        self.successResultOf(stopped)
+        self.assertEqual((self.status().interrupted, self.status().last.outcome), (1, "interrupted"))
+
+    def test_restart(self) -> None:
+        """A restarted service goes on with the schedules."""
+        self.start()
+        self.reactor.advance(5)
+        self.waiting[0].callback(None)
+        self.stop()
+        self.start()
+        self.reactor.advance(5)
+        self.assertEqual((len(self.waiting), self.status().runs), (2, 2))
 
 
 class InlineTests(InlineTestCase):

@@ -18,6 +18,8 @@ from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerPr
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
     REPORTS_FD,
+    JobEnded,
+    JobStarted,
     ReportStats,
     WorkerDraining,
     WorkerFailed,
@@ -50,6 +52,10 @@ class Owner:
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
         """Record it."""
         self.events.append(str(end))
+
+    def job_reported(self, worker: WorkerProcess, report: JobStarted | JobEnded) -> None:
+        """Record it."""
+        self.events.append(str(report))
 
 
 class FakeGroup(DescendantGroup):

@@ -1,0 +1,1 @@
+"""Periodic work: declarations, ticks, and the state of each schedule."""
