@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["DescriptorReserve", "descriptor_threshold", "has_spare_descriptors", "raise_limit"]
+__all__ = ["START_FDS", "DescriptorReserve", "descriptor_threshold", "has_spare_descriptors", "raise_limit"]
+
+START_FDS: Final = 16
+"""Descriptors that the start of a worker needs: the ends of four pipes, ``/dev/null``, the page of connection
+counts, and the list of the open ones; and some more."""
 
 # File descriptors that must be left; twice as many before a shortage counts as over.
 _RESERVE: Final = 64

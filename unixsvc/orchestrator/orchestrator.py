@@ -16,19 +16,12 @@ from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings, 
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
-from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.listen.fd_limits import START_FDS, DescriptorReserve
 from unixsvc.orchestrator.control_service import ControlService
-from unixsvc.orchestrator.debugging.session import DebugSession
-from unixsvc.orchestrator.debugging.start import start_session
-from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.debugging.start import DebugSession, LentTerminal, start_session
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.pool_factory import (
-    START_FDS,
-    PoolFactory,
-    check_passed_sockets,
-    socket_directories,
-)
+from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets, socket_directories
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable, check_start_order
 from unixsvc.orchestrator.service_manager import ServiceManager

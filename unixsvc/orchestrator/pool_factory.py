@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -40,13 +40,9 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["START_FDS", "PoolFactory", "check_passed_sockets", "socket_directories"]
+__all__ = ["PoolFactory", "check_passed_sockets", "socket_directories"]
 
 S = TypeVar("S", bound=Struct)
-
-START_FDS: Final = 16
-"""File descriptors that the start of a worker needs: the ends of four pipes, ``/dev/null``, the page of
-connection counts, and the list of the open ones; and some more."""
 
 
 @dataclass

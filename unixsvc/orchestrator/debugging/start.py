@@ -13,7 +13,7 @@ from unixsvc.orchestrator.debugging.settings import debug_settings
 from unixsvc.orchestrator.debugging.terminal import LentTerminal, open_terminal
 from unixsvc.orchestrator.service_manager import ServiceManager
 
-__all__ = ["start_session"]
+__all__ = ["DebugSession", "LentTerminal", "start_session"]
 
 _log: Final = Logger(namespace="orchestrator")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import inspect
 import os
 import pdb
 import signal
 import termios
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from unixsvc.errors import ConfigError
 
@@ -44,8 +43,7 @@ class Terminal:
 
         signal.signal(signal.SIGINT, self._on_interrupt)
         signal.signal(signal.SIGHUP, self._on_hangup)
-        # pdb would take Ctrl-C over from the first "continue" on. breakpoint() calls this, too.
-        pdb.set_trace = _set_trace
+        pdb.Pdb = _Debugger  # type: ignore[misc] # for pdb.set_trace(), which breakpoint() calls
 
     def on_end(self, end: Callable[[], object]) -> None:
         """Set the function that Ctrl-C calls; until then, it raises KeyboardInterrupt."""
@@ -68,10 +66,8 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def _set_trace(*, header: str | None = None) -> None:
-    """``pdb.set_trace``, without a handler for SIGINT."""
-    debugger = pdb.Pdb(nosigint=True)
-    if header is not None:
-        debugger.message(header)
-    frame = inspect.currentframe()
-    debugger.set_trace(None if frame is None else frame.f_back)
+class _Debugger(pdb.Pdb):
+    """pdb, without its handler for SIGINT: it would take Ctrl-C over from the first ``continue`` on."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # those of pdb, which differ by version
+        super().__init__(*arguments, **{**options, "nosigint": True})
