@@ -56,8 +56,14 @@ class DebugTests(OrchestratorTestCase):
         self.assertEqual(self.status("shop")["status"], "ready")
 
     def test_actions(self) -> None:
-        """The commands of pdb work in coroutines and threads; Ctrl-C at its prompt discards what is typed."""
-        self.start()
+        """The commands of pdb work in coroutines and threads; Ctrl-C at its prompt discards what is typed.
+
+        Without a session, a breakpoint is skipped, and the log says how to stop at it.
+        """
+        running = self.start()
+        self.assertEqual(self.ask("shop", "/blocking/1"), 2)
+        event = running.until("breakpoint at ", "debugged.py", "unixsvc debug shop")
+        self.assertEqual(event["level"], "warn")
         terminal = self.begin()
         [worker] = self.worker_pids("shop")
         self.assertEqual(self.status("shop")["status"], "debugging")
@@ -117,10 +123,3 @@ class DebugTests(OrchestratorTestCase):
         terminal.process.kill()
         self.assert_back()
         self.assertIn("500", outcome_of(call).err)
-
-    def test_without_session(self) -> None:
-        """In a usual worker, a breakpoint is skipped, and the log says how to stop at it."""
-        running = self.start()
-        self.assertEqual(self.ask("shop", "/blocking/1"), 2)
-        event = running.until("breakpoint at ", "debugged.py", "unixsvc debug shop")
-        self.assertEqual(event["level"], "warn")

@@ -25,7 +25,7 @@ class DebugSettingsTests(SynchronousTestCase):
         self.settings = replace(SETTINGS, services={"shop": usual, "http": usual}, http=Http())
 
     def test_no_limits(self) -> None:
-        """One worker may stand still for days, and is not recycled."""
+        """One worker may be suspended for days, and is not recycled."""
         service = debug_settings("shop", self.settings, {}).services["shop"]
         self.assertEqual(service.worker_count, 1)
         limits = service.limits(self.settings.limits)
