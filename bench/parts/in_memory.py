@@ -66,6 +66,7 @@ def _unixsvc(transport: Any) -> Feed:
 
     from bench.app import app
     from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+    from unixsvc.domain.coroutine import run_without_waiting
     from unixsvc.service.factory import make_service_host
     from unixsvc.service.spec import WorkerConfig
     from unixsvc.testing.memory import MemoryEndpoint
@@ -73,7 +74,7 @@ def _unixsvc(transport: Any) -> Feed:
     endpoint, clock = MemoryEndpoint(), Clock()
     settings = ServiceSettings("bench.app:app")
     worker_config = WorkerConfig("bench", 1, ".", settings, Limits(), Security(), Log(), _TOKEN)
-    make_service_host(worker_config, app, endpoint, clock).listen(probe=False)
+    run_without_waiting(make_service_host(worker_config, app, endpoint, clock)).listen(probe=False)
     feed: Feed = endpoint.accept(transport).dataReceived
     return feed
 

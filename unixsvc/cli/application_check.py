@@ -19,16 +19,20 @@ from unixsvc.config.http import Http
 from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.datasource.unix import mounted
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IBlockingRunner, IServices
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.providers import can_implement
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.environment import import_path, initial_environment
 from unixsvc.orchestrator.worker.privileges import drop, find_privileges, import_framework_handler
-from unixsvc.routing.app import load_app, load_object
+from unixsvc.routing.app import App, load_app, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.container import ServiceContainer, ServiceContext
+from unixsvc.routing.route import Group
 from unixsvc.routing.router import Router
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.application import make_controllers
 from unixsvc.service.jobs import make_jobs
 from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import Privileges
@@ -75,22 +79,39 @@ def _count_routes(settings: Settings, name: str, service: ServiceSettings) -> Ro
     with _worker_environment(settings.folder, service):
         _check_handler(service.handler, load_object(service.handler))
         app = load_app(service.app)
-        router = Router(
-            app,
-            service,
-            folder=settings.folder,
-            name=name,
-            blocking=_NoRunner(),
-            builtin=BuiltinRoutes(_no_metrics, dict),
-            values={IReactorTime: Clock(), IServices: NoServices()},  # as in a worker
-        )
-        http = settings.http if settings.http and name == HTTP_SERVICE else Http()
+        values: dict[type, object] = {IReactorTime: Clock(), IServices: NoServices()}  # as in a worker
+        container = ServiceContainer(values)
         try:
+            router = Router(
+                app,
+                container,
+                _controllers(app, container, ServiceContext(name, settings.folder, service)),
+                blocking=_NoRunner(),
+                builtin=BuiltinRoutes(_no_metrics, dict),
+            )
+            http = settings.http if settings.http and name == HTTP_SERVICE else Http()
             mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, NoServices())
-            schedules = make_jobs(app.schedules, router.container)
+            schedules = () if app.lifespan is not None else make_jobs(app.schedules, container)
             return RouteCounts(len(router.contract().application_routes), len(mounts), len(schedules))
         finally:
-            router.close()
+            start(container.close())  # without an event loop, it cannot wait
+
+
+def _controllers(app: App, container: ServiceContainer, context: ServiceContext) -> Mapping[type, object]:
+    """Make the controllers, but bare ones where that would need the event loop of a worker.
+
+    A check does not enter the lifespan of an application: it may connect to a database. So the values of the
+    lifespan are missing in the container.
+    """
+    if app.lifespan is None:
+        if app.container is not None:
+            app.container(container.registry, context)
+        made = start(make_controllers(app, container))
+        if not isinstance(made, SuspendedCoroutine):
+            return made
+        made.coroutine.close()
+    classes = [entry.controller for entry in app.routes if isinstance(entry, Group) and entry.controller]
+    return {controller: object.__new__(controller) for controller in classes}
 
 
 def _check_handler(spec: str, handler: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar, overload
 
-__all__ = ["SuspendedCoroutine", "await_result", "start"]
+__all__ = ["SuspendedCoroutine", "await_result", "run_without_waiting", "start"]
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -57,6 +57,18 @@ def start(coroutine: Coroutine[object, Any, _T]) -> _T | SuspendedCoroutine[_T]:
         result: _T = stop.value
         return result
     return SuspendedCoroutine(coroutine, awaited)
+
+
+def run_without_waiting(coroutine: Coroutine[object, Any, _T]) -> _T:
+    """Run a coroutine that never waits.
+
+    :raises RuntimeError: if it waits; it is closed then.
+    """
+    result = start(coroutine)
+    if isinstance(result, SuspendedCoroutine):
+        coroutine.close()
+        raise RuntimeError("a coroutine waits, although it must not")
+    return result
 
 
 @overload

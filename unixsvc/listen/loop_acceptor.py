@@ -11,10 +11,10 @@ from typing import cast
 import uvloop
 from twisted.logger import Logger
 
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.listen.backlog import backlog_of
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.transport.credentials import credentials_of
-from unixsvc.transport.private_apis import run_without_waiting
 
 __all__ = ["LoopAcceptor", "can_use_loop_acceptor"]
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import parse_listen
@@ -153,8 +154,8 @@ class PoolFactory:
         app: App | None,
         guard: ControlGuard | None,
         endpoint: IStreamServerEndpoint,
-    ) -> ServiceHost:
-        return make_service_host(
+    ) -> Deferred[ServiceHost]:
+        making = make_service_host(
             self._with_tokens(config),
             app or load_app(config.settings.app),
             endpoint,
@@ -162,6 +163,7 @@ class PoolFactory:
             guard=guard,
             admission=None if guard is None else guard.connect,
         )
+        return Deferred.fromCoroutine(making)
 
     def _with_tokens(self, config: WorkerConfig, **changes: object) -> WorkerConfig:
         """The configuration with the tokens that are valid now."""

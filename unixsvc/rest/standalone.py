@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from twisted.application.service import Service
@@ -14,9 +14,12 @@ from zope.interface import implementer
 from unixsvc.client.discovery.location import find_location
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
+from unixsvc.errors import ConfigError
 from unixsvc.rest.gateway import Gateway
 from unixsvc.routing.app import App
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.core import ServiceCore
 from unixsvc.service.factory import handler_context, make_core
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
@@ -68,12 +71,20 @@ def resource(
         socket_dir=location.socket_dir,
         http=http or Http(),
     )
-    core = make_core(worker_config, app, reactor)
+    core = _started(make_core(worker_config, app, reactor))
     gateway = Gateway(handler_context(core, app, _SiteEndpoint(), reactor))
     service_host = ServiceHost(core, _SiteHandler(gateway), reactor)
     reactor.callWhenRunning(service_host.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service_host.drain)
     return gateway
+
+
+def _started(making: Coroutine[Any, Any, ServiceCore]) -> ServiceCore:
+    core = start(making)
+    if isinstance(core, SuspendedCoroutine):
+        making.close()
+        raise ConfigError("the application", "waits in its lifespan", "serve it with twistd unixsvc")
+    return core
 
 
 @implementer(IStreamServerEndpoint)

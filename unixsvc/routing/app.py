@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,9 +20,10 @@ from unixsvc.typing import IRouterDatasource
 if TYPE_CHECKING:
     from klein import Klein
 
-__all__ = ["NOTHING", "App", "Mount", "load_app", "load_object"]
+__all__ = ["NOTHING", "App", "Lifespan", "Mount", "load_app", "load_object"]
 
 Mount: TypeAlias = str | IRouterDatasource
+Lifespan: TypeAlias = Callable[[ServiceContext], AbstractAsyncContextManager[object] | AsyncIterator[object]]
 
 
 class App(Struct, frozen=True):
@@ -34,6 +36,10 @@ class App(Struct, frozen=True):
     :ivar mounts: other services by path prefix: the name of a service, as ``user``; a name with the prefix
         that the paths have in that service, as ``user:/people``; or any
         :class:`~unixsvc.IRouterDatasource`.
+    :ivar lifespan: an async context manager, or an async generator function, that takes the
+        :class:`~unixsvc.routing.container.ServiceContext`. Each worker enters it before it is ready, and
+        leaves it after the last reply. The container has what it yields: under the declared type, as of
+        ``AsyncIterator[Pool]``, or under each key of a dict whose keys are types.
     :ivar web: adds routes of the application's own to the :class:`klein.Klein` application of an HTTP worker,
         for pages, uploads or redirects. The second argument is a container.
     :ivar schedules: periodic work, made by :func:`~unixsvc.every` and :func:`~unixsvc.cron`. Each runs once
@@ -47,6 +53,7 @@ class App(Struct, frozen=True):
     mounts: dict[str, Mount] = {}
     web: Callable[[Klein, svcs.Container], None] | None = None
     schedules: Sequence[Schedule] = ()
+    lifespan: Lifespan | None = None
 
 
 NOTHING: Final = App([])

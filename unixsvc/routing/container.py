@@ -12,6 +12,7 @@ from msgspec import Struct
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ConfigError
+from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.signature import resolve_hints
 
 __all__ = ["ServiceContainer", "ServiceContext"]
@@ -51,7 +52,7 @@ class ServiceContainer:
             self._register(svc_type, value)
         self.container = svcs.Container(self.registry)
 
-    def make(self, controller: type[_T]) -> _T:
+    async def make(self, controller: type[_T]) -> _T:
         """Instantiate a controller; the annotations of ``__init__`` choose the arguments.
 
         :raises ConfigError: for an argument without an annotation, or of a type that is not registered.
@@ -67,7 +68,7 @@ class ServiceContainer:
             if svc_type not in self.registry and parameter.default is not parameter.empty:
                 continue
             try:
-                arguments[name] = self.container.get(svc_type)
+                arguments[name] = await self.container.aget(svc_type)
             except svcs.exceptions.ServiceNotFoundError as error:
                 [missing] = error.args  # may be a dependency of the argument
                 raise ConfigError(
@@ -84,11 +85,25 @@ class ServiceContainer:
 
         self.registry.register_factory(svc_type, provide, enter=False)
 
-    def open(self) -> svcs.Container:
-        """Return a container for one request; the caller closes it."""
-        return svcs.Container(self.registry)
+    def provide(self, value: object, svc_type: type | None) -> None:
+        """Register what the lifespan of the application has yielded.
 
-    def close(self) -> None:
+        :param value: None for nothing; a dict whose keys are types for several values.
+        :param svc_type: the declared type; None for that of the value.
+        """
+        if value is None:
+            return
+        values: Mapping[type, object] = {svc_type or type(value): value}
+        if isinstance(value, Mapping) and value and all(isinstance(key, type) for key in value):
+            values = value
+        for key, each in values.items():
+            self.registry.register_value(key, each)
+
+    def open(self) -> RequestContainer:
+        """Return a container for one request; the caller closes it."""
+        return RequestContainer(self.registry)
+
+    async def close(self) -> None:
         """Close the container and the registry, and so everything that they have made."""
-        self.container.close()
-        self.registry.close()
+        await self.container.aclose()
+        await self.registry.aclose()

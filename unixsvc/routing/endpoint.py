@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.message import Created
 from unixsvc.domain.request_context import remove_shield, set_shield
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
+from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.results import Encode, encoder_for
 from unixsvc.routing.results import encode as encode_any
 from unixsvc.routing.route import Action, Route
@@ -68,9 +71,11 @@ class EndpointFactory:
         :raises ConfigError: for options that exclude each other.
         """
         awaited = route.blocking or inspect.iscoroutinefunction(action)
-        if signature.container:
-            wrap = self._stream_with_container if signature.stream else self._with_container
-            action = wrap(action, signature.container)
+        encode = encoder_for(signature.returns, allow_nan_as_null=route.allow_nan_as_null)
+        if signature.container and signature.stream:
+            action = self._stream_with_container(action, signature)
+        elif signature.container:
+            action, encode = self._with_container(action, signature, encode), encode_any
         if route.blocking and signature.stream:
             remedy = "an async generator can await Deferreds"
             raise ConfigError(where, "a stream is marked as blocking", remedy)
@@ -80,7 +85,6 @@ class EndpointFactory:
             if signature.stream:
                 raise ConfigError(where, "a stream cannot be shielded", "without a caller it has no reader")
             action, awaited = self._shield(action), True
-        encode = encoder_for(signature.returns, allow_nan_as_null=route.allow_nan_as_null)
         return Endpoint(
             public=route.public,
             bind=Binder(signature, where),
@@ -94,35 +98,50 @@ class EndpointFactory:
             meta=route.meta,
         )
 
-    def _with_container(self, action: Action, parameter: str) -> Action:
+    def _with_container(self, action: Action, signature: Signature, encode: Encode) -> Action:
         """Return the action with a container that is open during the call.
 
+        The result is encoded before the container ends: a result that cannot be encoded is a failure, too.
         The container is opened in the thread of the action, which may outlive the request.
         """
         if inspect.iscoroutinefunction(action):
 
             async def call_async(**arguments: object) -> object:
-                with self._container.open() as container:
-                    result: object = await action(**arguments, **{parameter: container})
-                    return result
+                container = self._container.open()
+                return await _finish(
+                    container, action(**arguments, **{signature.container: container}), encode
+                )
 
             return call_async
 
         def call(**arguments: object) -> object:
-            with self._container.open() as container:
-                result: object = action(**arguments, **{parameter: container})
-                return result
+            container = self._container.open()
+            try:
+                result = action(**arguments, **{signature.container: container})
+                if inspect.isawaitable(result):
+                    return _finish(container, result, encode)
+                encoded = _encoded(result, encode)
+            except BaseException as error:
+                run_without_waiting(container.finish(error))
+                raise
+            run_without_waiting(container.finish(None))
+            return encoded
 
         return call
 
-    def _stream_with_container(self, action: Action, parameter: str) -> Action:
+    def _stream_with_container(self, action: Action, signature: Signature) -> Action:
         """Return the action with a container that is open from before the first to after the last item."""
 
         async def stream(**arguments: object) -> AsyncGenerator[object, None]:
-            with self._container.open() as container:
-                async with closing(action(**arguments, **{parameter: container})) as items:
+            container = self._container.open()
+            try:
+                async with closing(action(**arguments, **{signature.container: container})) as items:
                     async for item in items:
                         yield item
+            except BaseException as error:  # also GeneratorExit, when the caller cancels the stream
+                await container.finish(error)
+                raise
+            await container.finish(None)
 
         return stream
 
@@ -166,6 +185,26 @@ def action_of(route: Route, controller: object | None, where: str) -> Action:
     if route.blocking and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "an async action is marked as blocking", "make it a plain def")
     return action
+
+
+async def _finish(container: RequestContainer, awaitable: Awaitable[object], encode: Encode) -> object:
+    """Return the encoded result of an action when its container has ended."""
+    try:
+        encoded = _encoded(await awaitable, encode)
+    except GeneratorExit:  # the coroutine was closed, and cannot wait
+        container.close()
+        raise
+    except BaseException as error:
+        await container.finish(error)
+        raise
+    await container.finish(None)
+    return encoded
+
+
+def _encoded(result: object, encode: Encode) -> object:
+    if isinstance(result, Created):
+        return Created(Raw(encode(result.value)), result.location)
+    return Raw(encode(result))
 
 
 def closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:

@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 import msgspec
 import svcs
 
-from unixsvc.config.settings import ServiceSettings
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
@@ -20,7 +19,7 @@ from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.errors import ConfigError, Malformed, Unauthorized
 from unixsvc.routing.app import App
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
-from unixsvc.routing.container import ServiceContainer, ServiceContext
+from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of, closing
 from unixsvc.routing.pattern import variables_of
 from unixsvc.routing.results import Encode
@@ -39,36 +38,30 @@ class Router:
     """The routes of one application.
 
     :param app: the application.
-    :param settings: the settings of the service.
-    :param folder: the directory of the configuration.
-    :param name: the name of the service.
+    :param container: the container of the worker.
+    :param controllers: the controllers, by their classes.
     :param blocking: runs blocking actions.
     :param builtin: the functions of the built-in routes.
-    :param values: values for the containers, by type; the application may replace them.
     :param runner: runs async actions; None if there is no asyncio event loop.
     :raises ConfigError: naming the route, for a route that can never work.
     :ivar runner: runs async actions.
-    :ivar container: has the dependencies of the application.
     """
 
     def __init__(
         self,
         app: App,
-        settings: ServiceSettings,
+        container: ServiceContainer,
+        controllers: Mapping[type, object],
         *,
-        folder: str,
-        name: str,
         blocking: IBlockingRunner,
         builtin: BuiltinRoutes,
-        values: Mapping[type, object] | None = None,
         runner: ActionRunner | None = None,
     ) -> None:
         self._app = app
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
-        self.container = ServiceContainer(values or {})
-        if app.container is not None:
-            app.container(self.container.registry, ServiceContext(name, folder, settings))
-        self._endpoints = EndpointFactory(self.container, blocking)
+        self._container = container
+        self._controllers = controllers
+        self._endpoints = EndpointFactory(container, blocking)
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
         self._opens_containers = False
@@ -155,18 +148,14 @@ class Router:
 
     def may_use(self, svc_type: type) -> bool:
         """Return whether an action can have obtained a value of this type from a container."""
-        return self._opens_containers or svc_type in self.container.provided
+        return self._opens_containers or svc_type in self._container.provided
 
     def provide(self, function: Callable[[_T, svcs.Container], None], argument: _T) -> None:
         """Call a function with an argument and with the container of the worker."""
-        function(argument, self.container.container)
-
-    def close(self) -> None:
-        """Close the controllers and their dependencies."""
-        self.container.close()
+        function(argument, self._container.container)
 
     def _add(self, group: Group, *, builtin: bool) -> list[Signature]:
-        controller = self.container.make(group.controller) if group.controller else None
+        controller = self._controllers[group.controller] if group.controller else None
         return [self._add_route(route, group.prefix, controller, builtin=builtin) for route in group.routes]
 
     def _add_route(self, route: Route, prefix: str, controller: object, *, builtin: bool) -> Signature:

@@ -9,8 +9,10 @@ from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IGuard
+from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
+from unixsvc.service.application import RunningApplication
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.jobs import JobRunner
@@ -23,6 +25,8 @@ __all__ = ["ServiceCore"]
 class ServiceCore(Struct, frozen=True):
     """The parts that serve requests, whatever transport the requests come from.
 
+    :ivar application: the application, which has started.
+    :ivar ended: done when the lifespan of the application has ended by itself, which is a failure.
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
@@ -34,6 +38,8 @@ class ServiceCore(Struct, frozen=True):
     """
 
     config: WorkerConfig
+    application: RunningApplication
+    ended: SharedResult[None]
     router: Router
     repository: RouterRepository
     handle: HandleMessage
@@ -50,7 +56,10 @@ class ServiceCore(Struct, frozen=True):
         """Whether a path belongs to the application or to a mount, for any method."""
         return self.repository.is_mounted(path) or self.router.has_path(path)
 
-    def close(self) -> None:
-        """Release the controllers and the store; the clients are closed before, with the transport."""
-        self.router.close()
-        self.store.close()
+    async def close(self) -> None:
+        """End the application, and release the clients that it may need for that, and the store."""
+        try:
+            await self.application.close()
+        finally:
+            self.clients.close()
+            self.store.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from unixsvc.config.http import Http
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
@@ -22,13 +24,16 @@ from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
 from unixsvc.execution.loop_runner import runner_for
+from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.service.application import start_application
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.health import HealthCheck
@@ -40,6 +45,9 @@ from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.transport.private_apis import asyncio_loop_of
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
 
@@ -50,15 +58,17 @@ class CoreParts(TypedDict, total=False):
     :ivar services: calls other services for controllers; the real clients if None.
     :ivar now: the clock for deadlines and latencies, in seconds.
     :ivar guard: authenticates callers; None for the token and the policy of the configuration.
+    :ivar loop: the asyncio event loop of the application; None for that of the reactor.
     """
 
     blocking: IBlockingRunner | None
     services: IServices | None
     now: Callable[[], float]
     guard: IGuard | None
+    loop: AbstractEventLoop | None
 
 
-def make_service_host(
+async def make_service_host(
     config: WorkerConfig,
     app: App,
     endpoint: IStreamServerEndpoint,
@@ -74,14 +84,14 @@ def make_service_host(
     :param admission: decides which processes may connect; None for the rules of the configuration.
     :raises ConfigError: for an application or a request handler that cannot work.
     """
-    core = make_core(config, app, reactor, **parts)
+    core = await make_core(config, app, reactor, **parts)
     handler = _load_handler(
         config.settings.handler, handler_context(core, app, endpoint, reactor, admission=admission)
     )
     return ServiceHost(core, handler, reactor)
 
 
-def make_core(
+async def make_core(
     config: WorkerConfig, app: App, reactor: IReactorTime, **parts: Unpack[CoreParts]
 ) -> ServiceCore:
     """Build all of a service but its request handler; the parameters are those of :func:`make_service_host`.
@@ -101,15 +111,22 @@ def make_core(
         HealthCheck(config.service, reactor, config.limits.request_timeout),
         ServiceStatistics(metrics, clients),
     )
+    ended: SharedResult[None] = SharedResult()
+    runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
+    application = await start_application(
+        app,
+        ServiceContext(config.service, config.folder, config.settings),
+        {IReactorTime: reactor, IServices: services},
+        runner,
+        partial(_lifespan_failed, config.service, ended),
+    )
     router = Router(
         app,
-        config.settings,
-        folder=config.folder,
-        name=config.service,
+        application.container,
+        application.controllers,
         blocking=blocking,
         builtin=BuiltinRoutes(health.check, statistics.as_json),
-        values={IReactorTime: reactor, IServices: services},
-        runner=runner_for(asyncio_loop_of(reactor)),
+        runner=runner,
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
@@ -130,10 +147,12 @@ def make_core(
     contracts = ServiceContracts(config.service, router, mounts)
     jobs = None
     if app.schedules:
-        found = make_jobs(app.schedules, router.container)
-        jobs = JobRunner(found, router.container, blocking, router.runner, reactor, now, config.service)
+        found = make_jobs(app.schedules, application.container)
+        jobs = JobRunner(found, application.container, blocking, router.runner, reactor, now, config.service)
     return ServiceCore(
         config,
+        application,
+        ended,
         router,
         repository,
         handle,
@@ -174,6 +193,11 @@ def handler_context(
         ),
         admission=admission,
     )
+
+
+def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseException) -> None:
+    Logger(namespace=service).failure("the lifespan of the application has ended", Failure(error))
+    ended.succeed(None)
 
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:

@@ -118,6 +118,10 @@ class ServiceHost(MultiService):
             if reviewer is not None:
                 reviewer.review_callers(guard.review)
 
+    def when_ended(self) -> Deferred[None]:
+        """Fires if the lifespan of the application ends by itself: the service cannot go on then."""
+        return self._core.ended.wait()
+
     def stats(self) -> StatsReport:
         """The current statistics."""
         return self._core.statistics.report()
@@ -155,6 +159,7 @@ class ServiceHost(MultiService):
         await self._handler.drain(wait_for_idle)
         while self._has_work() and not self._aborted:
             await deferLater(self._reactor, _WORK_INTERVAL)
-        self._core.clients.close()
-        await self.stopService()
-        self._core.close()
+        try:
+            await self._core.close()
+        finally:
+            await self.stopService()

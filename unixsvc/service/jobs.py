@@ -187,8 +187,13 @@ class JobRunner:
                 result: Any = job.schedule.job(**arguments)
                 if hasattr(result, "__await__"):
                     await result
-        finally:
-            await container.aclose()
+        except GeneratorExit:
+            container.close()
+            raise
+        except BaseException as error:
+            await container.finish(error)
+            raise
+        await container.finish(None)
 
     def _ended(
         self, number: int, run: JobRun, on_ended: Callable[[str], object], failure: Failure | None

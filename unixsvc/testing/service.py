@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Unpack, cast
@@ -12,30 +10,30 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from unixsvc.client.base import ClientOptions
 from unixsvc.client.calls import NO_LIMIT, encode_data
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
-from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
-from unixsvc.datasource.service_clients import NoServices, ServiceClients
+from unixsvc.config.settings import Limits, Security, ServiceSettings
+from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain import interfaces
 from unixsvc.domain.json import Json
 from unixsvc.errors import error_from
 from unixsvc.routing.app import App
 from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.state import ScheduleStatus
-from unixsvc.service.factory import make_service_host
+from unixsvc.service.host import ServiceHost
 from unixsvc.service.local_scheduler import LocalScheduler
-from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.client import MemoryClient
-from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
+from unixsvc.testing.host import TOKEN, MemoryHost
+from unixsvc.testing.memory import MemoryTransport
 from unixsvc.typing import IServices
 from unixsvc.wire.messages import ServerMessage, decode_server_message
 
 __all__ = ["MemoryHandler", "MemoryService", "MemoryStream"]
 
-_TOKEN = "0" * 64
 # A test may advance its clock by hours between two requests.
 _LIMITS: Final = Limits(idle_timeout=NO_LIMIT, authentication_timeout=NO_LIMIT)
 
@@ -50,43 +48,33 @@ class MemoryHandler:
     :ivar token: the shared token.
     """
 
-    token: Final = _TOKEN
+    token: Final = TOKEN
 
     def __init__(
         self, app: App, handler: str, *, limits: Limits | None = None, security: Security | None = None
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryHandler", handler=handler)
-        worker_config = _make_config(".", settings, limits, security)
-        self.clock = Clock()
-        self._endpoint = MemoryEndpoint()
-        self._service_host = make_service_host(
-            worker_config,
-            app,
-            self._endpoint,
-            self.clock,
-            blocking=ImmediateRunner(),
-            services=NoServices(),
-            now=self.clock.seconds,
-        )
+        self._host = MemoryHost(app, settings, limits or _LIMITS, security)
+        self.clock = self._host.clock
 
     def listen(self, *, probe: bool = True) -> Deferred[None]:
         """Accept connections; fires when that is so.
 
         :param probe: whether to do the health check first; that of the built-in handlers needs a real socket.
         """
-        return self._service_host.listen(probe=probe)
+        return self._host.when_started().addCallback(lambda host: host.listen(probe=probe))
 
     def connect(self) -> tuple[Any, MemoryTransport]:
         """Connect a client: the server's protocol, for the requests, and its transport, with the replies.
 
         :raises ConnectionRefusedError: if the handler does not listen.
         """
-        self._service_host.use_loop(_running_loop())
-        return self._endpoint.connect()
+        self._host.run(lambda _: None)
+        return self._host.endpoint.connect()
 
     def drain(self) -> Deferred[None]:
         """Stop as a worker does, which takes time; fires when the handler has served all clients."""
-        return self._service_host.drain()
+        return self._host.when_started().addCallback(lambda host: host.drain())
 
 
 class MemoryStream:
@@ -114,6 +102,8 @@ class MemoryStream:
 class MemoryService:
     """An application as a service, with one client.
 
+    The application starts at once. If its lifespan waits, calls wait for it.
+
     Requests are encoded and replies are decoded, as over a socket. A Deferred that a method returns has fired
     already, unless the action waits: then it fires when ``clock`` is advanced, or when the event happens
     that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
@@ -134,35 +124,30 @@ class MemoryService:
         *,
         options: Mapping[str, object] | None = None,
         folder: str = ".",
-        token: str | None = _TOKEN,
+        token: str | None = TOKEN,
         limits: Limits | None = None,
         security: Security | None = None,
         services: Mapping[str, MemoryService] | IServices | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
-        worker_config = _make_config(folder, settings, limits, security)
         self.clock = Clock()
         if isinstance(services, Mapping):
             clients = partial(_client_of_other, services)
             services = ServiceClients("", "", self.clock, self.clock.seconds, clients)
-        self._endpoint = MemoryEndpoint()
-        self._service_host = make_service_host(
-            worker_config,
-            app,
-            self._endpoint,
-            self.clock,
-            blocking=ImmediateRunner(),
-            services=NoServices() if services is None else cast(interfaces.IServices, services),
-            now=self.clock.seconds,
-        )
-        self._service_host.listen(probe=False)
         self._scheduler = LocalScheduler("memory", self.clock, self._now)
-        self._scheduler.start(self._service_host)
-        self._connection, self._transport = self._endpoint.connect()
-        self._transport.write = self._received  # type: ignore[method-assign]
         self._token = token
         self._pending: dict[int, Deferred[Json]] = {}
         self._streams: dict[int, MemoryStream] = {}
+        self._host = MemoryHost(
+            app,
+            settings,
+            limits or _LIMITS,
+            security,
+            folder=folder,
+            clock=self.clock,
+            services=cast(interfaces.IServices, services),
+        )
+        self._host.when_started().addCallbacks(self._start, self._start_failed)
 
     def get(self, path: str, /, **data: object) -> Deferred[Json]:
         """Make a call with the method GET."""
@@ -216,7 +201,7 @@ class MemoryService:
 
         :param options: of :class:`unixsvc.Client`, except for the location.
         """
-        return MemoryClient(self._endpoint, Credentials(self._token), self.clock, **options)
+        return MemoryClient(self._host.endpoint, Credentials(self._token), self.clock, **options)
 
     def schedules(self) -> tuple[ScheduleStatus, ...]:
         """The schedules of the application, as ``unixsvc status --json`` shows them.
@@ -231,7 +216,7 @@ class MemoryService:
         Other services that call it get :class:`~unixsvc.errors.Unavailable` from then on, at once.
         """
         self._scheduler.stop()
-        done = self._service_host.drain()
+        done = self._host.when_started().addCallback(lambda host: host.drain())
         self.clock.pump([1, 1])
         self._connection.connectionLost()
         return done
@@ -240,9 +225,19 @@ class MemoryService:
         seconds = self.clock.seconds()
         return Moment(seconds, seconds)
 
+    def _start(self, host: ServiceHost) -> None:
+        host.listen(probe=False)
+        self._scheduler.start(host)
+        self._connection, transport = self._host.endpoint.connect()
+        transport.write = self._received  # type: ignore[method-assign] # a transport that only writes back
+
+    def _start_failed(self, failure: Failure) -> None:
+        for deferred in self._pending.values():
+            deferred.errback(failure)
+
     def _send(self, number: int, **message: object) -> None:
-        self._service_host.use_loop(_running_loop())
-        self._connection.dataReceived(msgspec.json.encode({"id": number} | message) + b"\n")
+        data = msgspec.json.encode({"id": number} | message) + b"\n"
+        self._host.run(lambda _: self._connection.dataReceived(data))
 
     def _received(self, data: bytes) -> None:
         for line in data.splitlines():
@@ -261,22 +256,6 @@ class MemoryService:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
 
 
-def _make_config(
-    folder: str, settings: ServiceSettings, limits: Limits | None, security: Security | None
-) -> WorkerConfig:
-    return WorkerConfig(
-        "memory", 1, folder, settings, limits or _LIMITS, security or Security(), Log(), _TOKEN
-    )
-
-
-def _running_loop() -> AbstractEventLoop | None:
-    """The asyncio event loop of the test; None for most tests with trial."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
 def _client_of_other(
     services: Mapping[str, MemoryService], name: str, *, reactor: IReactorTime, **location: str | None
 ) -> Client:
@@ -287,4 +266,4 @@ def _client_of_other(
     if name not in services:
         raise LookupError(f"{name!r}: pass it to MemoryService(..., services={{{name!r}: ...}})")
     other = services[name]
-    return MemoryClient(other._endpoint, Credentials(other._token), reactor)
+    return MemoryClient(other._host.endpoint, Credentials(other._token), reactor)

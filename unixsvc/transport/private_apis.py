@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,13 +35,11 @@ __all__ = [
     "poll_descriptor",
     "reserve_descriptor_for_accept",
     "run_exit_handlers",
-    "run_without_waiting",
     "tls_when_needed",
     "transport_below_tls",
     "twisted_write_buffer_size",
 ]
 
-_T = TypeVar("_T")
 _TLS: Final = "twisted.protocols.tls"
 _SSL: Final = "twisted.internet.ssl"
 _MOCK: Final = "unittest.mock"
@@ -66,21 +64,6 @@ def mark_awaited(future: asyncio.Future[object]) -> None:
     coroutine that awaits the same future gets a RuntimeError.
     """
     future._asyncio_future_blocking = False
-
-
-def run_without_waiting(coroutine: Coroutine[object, None, _T]) -> _T:
-    """Run a coroutine that never waits, as ``create_server`` of uvloop with a socket that is bound.
-
-    ``IListeningPort.startListening`` is synchronous, so the server must exist when it returns.
-
-    :raises RuntimeError: if the coroutine waits.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return cast(_T, done.value)
-    coroutine.close()
-    raise RuntimeError("a coroutine waits, although it must not")
 
 
 def reserve_descriptor_for_accept() -> None:

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.config.settings import CONTROL_SERVICE, Limits, Log, Security, ServiceSettings, Settings
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.message import Caller, Peer, Request
 from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, NotFound
 from unixsvc.orchestrator.control import Control, WantedSession, control_app, control_settings
@@ -309,7 +310,7 @@ class AccessTests(SynchronousTestCase):
             caller.peer = Peer(uid, uid, 0)
             return self.guard.connect(caller, transport)
 
-        make_service_host(
+        making = make_service_host(
             config,
             control_app(self.orchestrator),
             endpoint,
@@ -317,7 +318,8 @@ class AccessTests(SynchronousTestCase):
             blocking=ImmediateRunner(),
             guard=self.guard,
             admission=admission,
-        ).listen(probe=False)
+        )
+        run_without_waiting(making).listen(probe=False)
         found = {}
         self.orchestrator.session.events.put(DebugEvent("ended"))
         for method, path in [*_READS, *_CHANGES]:

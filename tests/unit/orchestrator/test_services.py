@@ -136,7 +136,9 @@ class ServicesTests(SynchronousTestCase):
 
     def test_reported(self) -> None:
         """Which others were asked, and how they do, is in the figures, and takes no room where none was."""
-        service_host = MemoryService(App([GET("/seen", with_container)]))._service_host
+        service_host = self.successResultOf(
+            MemoryService(App([GET("/seen", with_container)]))._host.when_started()
+        )
         self.assertNotIn(b"services", encode_line(service_host.stats()))
         service_host._core.clients._client("shop")
         self.assertEqual(service_host.stats().snapshot.services, {"shop": ClientStats(closed=1)})
@@ -209,12 +211,12 @@ class ShieldTests(SynchronousTestCase):
         self.service.get("/shielded").addErrback(lambda _: None)
         done = self.service.close()
         self.service.clock.pump([0.1] * 5)
-        self.service._service_host.abort()
+        self.successResultOf(self.service._host.when_started()).abort()
         self.service.clock.pump([0.1] * 5)
         self.successResultOf(done)
 
     def test_closed(self) -> None:
         """When the clients have gone, others are asked no more."""
         done = self.service.close()
-        self.assertTrue(self.service._service_host._core.clients._closed)
+        self.assertTrue(self.successResultOf(self.service._host.when_started())._core.clients._closed)
         self.successResultOf(done)

@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.domain.action_runner import PlainRunner
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.routing.app import App
@@ -19,8 +21,9 @@ from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.router import Router
+from unixsvc.service.application import start_application
 
-__all__ = ["Runner", "Serving", "dispatched"]
+__all__ = ["Runner", "Serving", "dispatched", "make_router"]
 
 
 @implementer(IBlockingRunner)
@@ -61,14 +64,14 @@ class Serving:
         values: Mapping[Any, object] | None = None,
     ) -> None:
         self.runner = Runner()
-        self.router = Router(
-            App(routes, container, "Shop", "1.0"),
-            ServiceSettings("shop:app", options={"colour": "red"}),
-            folder="/srv",
-            name="shop",
-            blocking=self.runner,
-            builtin=BuiltinRoutes(_healthy, lambda: {"requests": 7}),
-            values=values,
+        app = App(routes, container, "Shop", "1.0")
+        settings = ServiceSettings("shop:app", options={"colour": "red"})
+        self.router = make_router(
+            app,
+            ServiceContext("shop", "/srv", settings),
+            self.runner,
+            BuiltinRoutes(_healthy, lambda: {"requests": 7}),
+            values,
         )
 
     def start(
@@ -87,6 +90,19 @@ class Serving:
         request = Request(method, path, raw, query, meta=meta or {}, caller=caller)
         deferred: Deferred[Any] = dispatched(self.router.dispatch, request)
         return deferred.addCallback(lambda reply: (reply.code, json.loads(reply.body)))
+
+
+def make_router(
+    app: App,
+    context: ServiceContext,
+    blocking: IBlockingRunner,
+    builtin: BuiltinRoutes,
+    values: Mapping[Any, object] | None = None,
+) -> Router:
+    """The router of an application, without an event loop."""
+    making = start_application(app, context, values or {}, PlainRunner(), lambda error: None)
+    application = run_without_waiting(making)
+    return Router(app, application.container, application.controllers, blocking=blocking, builtin=builtin)
 
 
 def dispatched(dispatch: Callable[[Request], Reply | Awaitable[Reply]], request: Request) -> Deferred[Reply]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import svcs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface
 
 from tests.unit.routing.serving import Serving
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import GET, Group
+
+_T = TypeVar("_T")
 
 
 class IStore(Interface):
@@ -72,6 +75,10 @@ class ServicesTests(SynchronousTestCase):
         """Create an empty registry."""
         self.services = ServiceContainer({})
 
+    def make(self, controller: type[_T]) -> _T:
+        """Make a controller."""
+        return run_without_waiting(self.services.make(controller))
+
     def register_all(self) -> None:
         """Register the dependencies."""
         self.services.registry.register_factory(Store, Store)
@@ -82,7 +89,7 @@ class ServicesTests(SynchronousTestCase):
     def refused(self, controller: type) -> ConfigError:
         """The error for a controller."""
         with self.assertRaises(ConfigError) as caught:
-            self.services.make(controller)
+            self.make(controller)
         error: ConfigError = caught.exception
         self.assertEqual(error.where, f"{controller.__name__}.__init__")
         return error
@@ -90,7 +97,7 @@ class ServicesTests(SynchronousTestCase):
     def test_arguments(self) -> None:
         """Annotations choose the arguments; each dependency is created once."""
         self.register_all()
-        users, again = self.services.make(Users), self.services.make(Users)
+        users, again = self.make(Users), self.make(Users)
         self.assertIsInstance(users.store, Store)
         self.assertIs(users.cache.store, users.store)
         self.assertIs(again.store, users.store)
@@ -99,19 +106,19 @@ class ServicesTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """A default is used if the type is not registered."""
         self.register_all()
-        self.assertEqual(self.services.make(Users).limit, 20)
+        self.assertEqual(self.make(Users).limit, 20)
         self.services.registry.register_value(int, 3)
-        self.assertEqual(self.services.make(Users).limit, 3)
+        self.assertEqual(self.make(Users).limit, 3)
 
     def test_interface(self) -> None:
         """A dependency can be an interface."""
         store = Store()
         self.services.registry.register_value(IStore, store)
-        self.assertIs(self.services.make(ByInterface).store, store)
+        self.assertIs(self.make(ByInterface).store, store)
 
     def test_nothing_wanted(self) -> None:
         """A controller without ``__init__`` is created without arguments."""
-        self.assertIsInstance(self.services.make(Simple), Simple)
+        self.assertIsInstance(self.make(Simple), Simple)
 
     def test_unregistered(self) -> None:
         """The error names the unregistered type."""
@@ -136,7 +143,7 @@ class ServicesTests(SynchronousTestCase):
     def test_a_factory_that_fails(self) -> None:
         """Exceptions of an application's factory propagate."""
         self.services.registry.register_factory(Store, lambda: 1 / 0)
-        self.assertRaises(ZeroDivisionError, self.services.make, Users)
+        self.assertRaises(ZeroDivisionError, self.make, Users)
 
     def test_close(self) -> None:
         """Closing closes the dependencies first and the registry last."""
@@ -150,9 +157,9 @@ class ServicesTests(SynchronousTestCase):
         self.services.registry.register_factory(
             Store, store, on_registry_close=lambda: log.append("registry closed")
         )
-        self.services.make(Users)
+        self.make(Users)
         self.assertEqual(log, [])
-        self.services.close()
+        run_without_waiting(self.services.close())
         self.assertEqual(log, ["store closed", "registry closed"])
 
 
@@ -188,18 +195,6 @@ class ContainerTests(SynchronousTestCase):
         )
         self.assertEqual(seen, [ours])
         self.assertEqual(self.successResultOf(serving.start("GET", "/"))[1], id(own))
-
-    def test_close(self) -> None:
-        """Closing a router closes the registered values of the application."""
-        closed: list[bool] = []
-
-        def register(registry: svcs.Registry, context: ServiceContext) -> None:
-            registry.register_value(Store, Store(), on_registry_close=lambda: closed.append(True))
-
-        serving = Serving(container=register)
-        self.assertEqual(closed, [])
-        serving.router.close()
-        self.assertEqual(closed, [True])
 
 
 def container_action(container: svcs.Container) -> int:

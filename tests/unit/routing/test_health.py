@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc import App
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
 from unixsvc.domain.request_context import current_request, set_current_request
@@ -252,9 +253,8 @@ class ListenTests(TestCase):
             "x", 1, self.folder, settings, Limits(), security or Security(), Log(), "ab" * 32
         )
         endpoint = _Endpoint(self.reactor, self.listened)
-        service_host = make_service_host(
-            worker_config, app, endpoint, self.reactor, blocking=ImmediateRunner()
-        )
+        making = make_service_host(worker_config, app, endpoint, self.reactor, blocking=ImmediateRunner())
+        service_host = run_without_waiting(making)
         self.addCleanup(service_host.drain)
         return service_host
 

@@ -87,8 +87,10 @@ class StreamTests(SynchronousTestCase):
         def register(registry: svcs.Registry, context: ServiceContext) -> None:
             def opened() -> Any:
                 self.log.append("open")
-                yield Log()
-                self.log.append("closed")
+                try:
+                    yield Log()
+                finally:
+                    self.log.append("closed")
 
             registry.register_factory(Log, opened)
 

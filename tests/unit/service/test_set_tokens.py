@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc import GET, App
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.security.access import AcceptedToken, digest_of
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.spec import WorkerConfig
@@ -61,13 +62,9 @@ class SetTokensTests(SynchronousTestCase):
             tokens=(named(),),
         )  # fmt: skip
         self.endpoint = MemoryEndpoint()
-        self.host = make_service_host(
-            config,
-            App([GET("/", hello), GET("/b", hello)]),
-            self.endpoint,
-            Clock(),
-            blocking=ImmediateRunner(),
-        )
+        app = App([GET("/", hello), GET("/b", hello)])
+        making = make_service_host(config, app, self.endpoint, Clock(), blocking=ImmediateRunner())
+        self.host = run_without_waiting(making)
         self.host.listen(probe=False)
 
     def connect(self, token: str) -> Connection:
@@ -125,9 +122,9 @@ class SetTokensTests(SynchronousTestCase):
     def test_before_listening(self) -> None:
         """Tokens that arrive during the health check, which has the old one, are set after it."""
         config = WorkerConfig("shop", 1, ".", ServiceSettings("shop:app"), Limits(), Security(), Log(), TOKEN)
-        host = make_service_host(
-            config, App([GET("/", hello)]), self.endpoint, Clock(), blocking=ImmediateRunner()
-        )
+        app = App([GET("/", hello)])
+        making = make_service_host(config, app, self.endpoint, Clock(), blocking=ImmediateRunner())
+        host = run_without_waiting(making)
         host.set_tokens(OTHER, ())
         self.successResultOf(host.listen(probe=False))
         self.assertEqual(Connection(self.endpoint).call(TOKEN), "auth_token is wrong")

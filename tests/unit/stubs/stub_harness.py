@@ -14,9 +14,13 @@ from tests.unit.routing.serving import Runner, Serving
 from tests.unit.stubs.everything import ROUTES
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.contract.model import Contract
+from unixsvc.domain.action_runner import PlainRunner
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.routing.app import load_app
 from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.router import Router
+from unixsvc.service.application import start_application
 from unixsvc.stubs.module import write_module
 
 __all__ = ["Recorder", "everything_contract", "load_module", "made_from", "outcome", "user_contract"]
@@ -30,18 +34,16 @@ def user_contract(folder: str) -> Contract:
 
     :param folder: where it may keep its users.
     """
-    router = Router(
-        load_app("unix_app.user:app"),
-        ServiceSettings("unix_app.user:app"),
-        folder=folder,
-        name="user",
-        blocking=Runner(),
-        builtin=BuiltinRoutes(_healthy, dict),
-    )
+    context = ServiceContext("user", folder, ServiceSettings("unix_app.user:app"))
+    app = load_app("unix_app.user:app")
+    making = start_application(app, context, {}, PlainRunner(), lambda error: None)
+    application = run_without_waiting(making)
+    builtin = BuiltinRoutes(_healthy, dict)
+    router = Router(app, application.container, application.controllers, blocking=Runner(), builtin=builtin)
     try:
         return router.contract()
     finally:
-        router.close()
+        run_without_waiting(application.close())
 
 
 def everything_contract() -> Contract:

@@ -24,6 +24,7 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.unit.orchestrator.worker.test_privileges import in_child
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.transport.private_apis import (
     accept_function,
     asyncio_loop_of,
@@ -34,7 +35,6 @@ from unixsvc.transport.private_apis import (
     poll_descriptor,
     reserve_descriptor_for_accept,
     run_exit_handlers,
-    run_without_waiting,
     tls_when_needed,
     twisted_write_buffer_size,
 )

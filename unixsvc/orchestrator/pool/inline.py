@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -24,6 +25,7 @@ from unixsvc.schedules.moment import Moment
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.local_scheduler import LocalScheduler
 from unixsvc.service.scheduler import current_moment
+from unixsvc.transport.private_apis import asyncio_loop_of
 
 __all__ = ["InlinePool"]
 
@@ -52,6 +54,7 @@ class InlinePool(ListeningPool):
         self._endpoint = BoundUNIXServerEndpoint(reactor, listener.descriptors)
         self._service_host: ServiceHost | None = None
         self._boot: SharedResult[None] = SharedResult()
+        self._starting: Deferred[None] = succeed(None)
         self._stopped: SharedResult[None] | None = None
         self._started = 0.0
         self._ready = False
@@ -61,8 +64,9 @@ class InlinePool(ListeningPool):
         self._stopped = None
         self._started = self._reactor.seconds()
         self._boot = SharedResult()
-        listening = maybeDeferred(self._spec.host, self._endpoint).addCallback(self._listen)
-        listening.addErrback(self._start_failed).addCallback(self._boot_done)
+        starting = self._when_running().addCallback(lambda _: self._spec.host(self._endpoint))
+        listening = starting.addCallback(self._listen)
+        self._starting = listening.addErrback(self._start_failed).addCallback(self._boot_done)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when clients can connect."""
@@ -76,7 +80,8 @@ class InlinePool(ListeningPool):
         self._boot.fail(ConfigError(f"services.{self.name}", "it was stopped"))
         self._scheduler.stop()
         if self._service_host is None:
-            stopped.succeed(None)
+            self._starting.addCallback(stopped.succeed)  # a lifespan may wait, and clean up
+            self._starting.cancel()
         else:
             host = self._service_host
             deadline = self._reactor.callLater(self._spec.policy.drain_timeout, host.abort)
@@ -167,6 +172,15 @@ class InlinePool(ListeningPool):
             self._log.failure("error while draining", result)
         stopped.succeed(None)
 
+    def _when_running(self) -> Deferred[None]:
+        """Fires when an event loop of asyncio runs, as lifespans need it; without asyncio at once.
+
+        Twisted's reactor starts its services before it runs the loop.
+        """
+        if asyncio_loop_of(self._reactor) is None:
+            return succeed(None)
+        return deferLater(self._reactor, 0, bool).addCallback(lambda _: None)
+
     def _listen(self, service_host: ServiceHost) -> Deferred[None]:
         self._service_host = service_host
         return service_host.listen().addCallback(self._listening)
@@ -188,6 +202,8 @@ class InlinePool(ListeningPool):
         if service_host is not None:
             service_host.drain()
         reason = self._problem = str(failure.value)
+        if self._stopped is not None:  # before it was ready
+            return ConfigError(f"services.{self.name}", "it was stopped")
         if not failure.check(ConfigError):
             self._log.failure("cannot start", failure)
             reason = self._problem = f"{type(failure.value).__name__}: {reason}"

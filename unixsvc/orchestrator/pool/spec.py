@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import Http
@@ -34,7 +35,7 @@ class WorkerSpec(Struct, frozen=True):
     policy: SupervisionPolicy
     recycling: Recycling
     make: Callable[[int, InheritedFds, WorkerOwner], WorkerProcess]
-    host: Callable[[IStreamServerEndpoint], ServiceHost]
+    host: Callable[[IStreamServerEndpoint], Deferred[ServiceHost]]
     limits: Limits = Limits()
     security: Security = Security()
     http: Http | None = None

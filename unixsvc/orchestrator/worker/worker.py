@@ -98,6 +98,7 @@ class Worker:
         # Opened now: a process that has used all its descriptors must still be able to exit cleanly.
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._draining = False
+        self._starting: Deferred[None] = succeed(None)
         self._ended = False
         self._stopped = False
         self._exit_limited = False
@@ -110,16 +111,26 @@ class Worker:
         # In the first turn of the event loop: uvloop reports an earlier signal only together with the next
         # one. Until then, while the application is imported, TERM has its default action.
         loop = self._runtime.loop
+        loop.call_soon(self._load)
         loop.call_soon(loop.add_signal_handler, signal.SIGTERM, self.terminate)
         connect_descriptors(self._control, COMMANDS_FD, REPORTS_FD, self._reactor)
+
+    def _load(self) -> None:
+        """Start the application in the first turn of the event loop: its lifespan needs a running one."""
+        if not self._draining:
+            self._starting = Deferred.fromCoroutine(self._start())
+            self._starting.addErrback(lambda failure: self._log.failure("the start failed", failure))
+
+    async def _start(self) -> None:
         try:
-            self._host = self._make_host()
+            self._host = await self._make_host()
         except ConfigError as error:
             self._fail(str(error))
         except _APPLICATION_ERRORS as error:
             self._log.failure("cannot load {app}", app=self._config.settings.app)
             self._fail(str(load_failure(error)))
         else:
+            self._host.when_ended().addCallback(lambda _: self.terminate())
             self._host.listen().addCallbacks(self._listening, self._listen_failed)
 
     # Commands.
@@ -160,7 +171,8 @@ class Worker:
         done: Deferred[None]
         if self._host is None:
             self._report_draining()
-            done = succeed(None)
+            done = self._starting
+            done.cancel()  # the lifespan of the application may wait, and clean up
         else:
             done = self._host.drain(wait_for_idle=command.wait_for_idle, on_closed=self._report_draining)
         done.addErrback(lambda failure: self._log.failure("error while draining", failure))
@@ -199,8 +211,6 @@ class Worker:
         self._control.report(WorkerReady(() if self._host is None else self._host.schedules))
 
     def _listen_failed(self, failure: Failure) -> None:
-        if self._draining:
-            return
         if failure.check(ConfigError):
             self._fail(str(failure.value))
             return
@@ -218,7 +228,7 @@ class Worker:
         if self._host is not None:
             self._host.abort()
 
-    def _make_host(self) -> ServiceHost:
+    async def _make_host(self) -> ServiceHost:
         slot = WorkerSlot(COUNTS_FD, self._config.counts_slot)
         endpoints = [
             AdoptedServerEndpoint(self._runtime.loop, socket.socket(fileno=LISTENING_FD + index), slot, tls)
@@ -228,9 +238,11 @@ class Worker:
         if len(endpoints) > 1:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
-        return make_service_host(config, load_app(config.settings.app), endpoint, self._reactor)
+        return await make_service_host(config, load_app(config.settings.app), endpoint, self._reactor)
 
     def _fail(self, reason: str) -> None:
+        if self._draining:
+            return  # it was asked to exit before it was ready
         self.exit_code = BOOT_FAILED
         self._control.report(WorkerFailed(reason))
         self._end()

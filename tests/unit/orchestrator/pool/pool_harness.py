@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -124,7 +125,7 @@ def spec_for(
     def make(slot: int, fds: InheritedFds, owner: WorkerOwner) -> WorkerProcess:
         return WorkerProcess(reactor, config_for(slot, settings), fds, owner)
 
-    def host(endpoint: IStreamServerEndpoint) -> ServiceHost:
+    def host(endpoint: IStreamServerEndpoint) -> Deferred[ServiceHost]:
         raise AssertionError("it runs in workers")
 
     return WorkerSpec(number, settings, wanted, policy, recycling, make, host)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -21,6 +21,7 @@ from tests.unit.orchestrator.pool.fake_processes import Processes, config_for
 from tests.unit.orchestrator.pool.pool_harness import spec_for
 from unixsvc import GET, App, Unavailable, every
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -40,12 +41,12 @@ def hello() -> str:
     return "hello"
 
 
-def broken(endpoint: Any) -> ServiceHost:
+def broken(endpoint: Any) -> Deferred[ServiceHost]:
     """An application that raises an unexpected error."""
     raise RuntimeError("no disk")
 
 
-def wrong(endpoint: Any) -> ServiceHost:
+def wrong(endpoint: Any) -> Deferred[ServiceHost]:
     """An application that is configured wrongly."""
     raise ConfigError("home:app", "is no App")
 
@@ -68,20 +69,19 @@ class InlineTestCase(SynchronousTestCase):
         self.addCleanup(listener.close)
         return InlinePool("home", self.reactor, spec, listener)
 
-    def spec(self, host: Callable[[Any], ServiceHost] | None = None, **settings: Any) -> WorkerSpec:
+    def spec(self, host: Callable[[Any], Deferred[ServiceHost]] | None = None, **settings: Any) -> WorkerSpec:
         """Its spec."""
         spec = spec_for(self.reactor)
         policy = replace(spec.policy, drain_timeout=5)
         changed = ServiceSettings(**{"app": "home:app", **settings})
         return replace(spec, host=host or self.make, policy=policy, settings=changed)
 
-    def make(self, endpoint: Any) -> ServiceHost:
+    def make(self, endpoint: Any) -> Deferred[ServiceHost]:
         """Make the service."""
         app = App([GET("/", hello)])
-        self.service_host.append(
-            make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
-        )
-        return self.service_host[-1]
+        making = make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+        self.service_host.append(run_without_waiting(making))
+        return succeed(self.service_host[-1])
 
     def start(self) -> None:
         """Start it."""
@@ -119,10 +119,11 @@ class ScheduleTests(InlineTestCase):
         now = self.reactor.seconds
         return InlinePool("home", self.reactor, spec, listener, lambda: Moment(now(), now()))
 
-    def make(self, endpoint: Any) -> ServiceHost:
+    def make(self, endpoint: Any) -> Deferred[ServiceHost]:
         """Make the service."""
         app = App([], schedules=[every(5, self.job, name="job")])
-        return make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+        making = make_service_host(config_for(), app, endpoint, self.reactor, blocking=ImmediateRunner())
+        return succeed(run_without_waiting(making))
 
     async def job(self) -> None:
         """Wait."""
@@ -355,15 +356,15 @@ class CannotStartTests(InlineTestCase):
             self.assertIn(words, inline.stats().problem)
             self.successResultOf(inline.stopService())
 
-    def unwell(self, endpoint: Any) -> ServiceHost:
+    def unwell(self, endpoint: Any) -> Deferred[ServiceHost]:
         """A service whose health check fails."""
-        service_host = self.make(endpoint)
+        service_host = self.successResultOf(self.make(endpoint))
 
         async def probe() -> None:
             raise Unavailable()
 
         self.patch(service_host._handler, "probe", probe)
-        return service_host
+        return succeed(service_host)
 
     def test_not_well(self) -> None:
         """A service whose health check fails does not listen, and is stopped."""

@@ -1,0 +1,82 @@
+"""An application in this process: its lifespan, its container and its controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+from twisted.logger import Logger
+
+from unixsvc.domain.action_runner import ActionRunner
+from unixsvc.routing.app import App
+from unixsvc.routing.container import ServiceContainer, ServiceContext
+from unixsvc.routing.route import Group
+from unixsvc.service.lifespan import RunningLifespan, declared_type
+
+__all__ = ["RunningApplication", "make_controllers", "start_application"]
+
+
+class RunningApplication(Struct, frozen=True):
+    """An application that has started.
+
+    :ivar controllers: by their classes.
+    """
+
+    app: App
+    container: ServiceContainer
+    controllers: Mapping[type, object]
+    lifespan: RunningLifespan | None
+    runner: ActionRunner
+
+    async def close(self) -> None:
+        """Close the container, and leave the lifespan."""
+        await self.runner.run(self.container.close())
+        if self.lifespan is not None:
+            await self.lifespan.leave()
+
+
+async def start_application(
+    app: App,
+    context: ServiceContext,
+    values: Mapping[type, object],
+    runner: ActionRunner,
+    on_failure: Callable[[BaseException], None],
+) -> RunningApplication:
+    """Enter the lifespan, fill the container, and make the controllers.
+
+    :param values: registered before the application registers its own, by type.
+    :param on_failure: called if the lifespan ends by itself.
+    :raises Exception: what the application raises; the lifespan is left then.
+    """
+    lifespan = None
+    container = ServiceContainer(values)
+    if app.lifespan is not None:
+        lifespan = RunningLifespan(app.lifespan, context, runner, on_failure)
+        container.provide(await lifespan.enter(), declared_type(app.lifespan))
+    try:
+        if app.container is not None:
+            app.container(container.registry, context)
+        controllers = await runner.run(make_controllers(app, container))
+    except BaseException:
+        await _end(container, lifespan, context.name)
+        raise
+    return RunningApplication(app, container, controllers, lifespan, runner)
+
+
+async def make_controllers(app: App, container: ServiceContainer) -> dict[type, object]:
+    """Make the controllers of an application, with their dependencies.
+
+    :returns: the controllers by their classes.
+    """
+    classes = [entry.controller for entry in app.routes if isinstance(entry, Group) and entry.controller]
+    return {controller: await container.make(controller) for controller in dict.fromkeys(classes)}
+
+
+async def _end(container: ServiceContainer, lifespan: RunningLifespan | None, service: str) -> None:
+    await container.close()
+    if lifespan is None:
+        return
+    try:
+        await lifespan.leave()
+    except Exception:  # the first error is the one that matters; this one is the application's, too
+        Logger(namespace=service).failure("the lifespan failed at its end")
