@@ -230,6 +230,17 @@ class FailureTests(SchedulesTestCase):
         self.assertIn("in job", failure.getTraceback())
         self.assertEqual(self.one(service).last.outcome, "DeadlineExceeded")
 
+    def test_in_time(self) -> None:
+        """A run that ends in time leaves no timer behind."""
+
+        async def job(reactor: IReactorTime) -> None:
+            await deferLater(reactor, 1)
+
+        service = self.service(every(5, job, timeout=10))
+        timers = len(service.clock.getDelayedCalls())
+        service.clock.pump([5, 1])
+        self.assertEqual(len(service.clock.getDelayedCalls()), timers)
+
     def test_timeout_is_ignored(self) -> None:
         """A run that ends well although it was cancelled has succeeded."""
 

@@ -177,6 +177,16 @@ class CatchUpTests(BookTestCase):
         self.assertEqual(due, [1010.0, 1020.0, 1030.0])
         self.assertCounts(runs=3)
 
+    def test_no_overlap(self) -> None:
+        """A tick waits until the run of the one before has ended."""
+        self.adopt(_CATCH_UP)
+        self.pass_to(10.0)
+        runs = self.start()
+        self.pass_to(20.0)
+        self.assertEqual(self.given(), [])
+        self.end(runs)
+        self.assertEqual([run.due for run in self.given()], [1020.0])
+
     def test_limit(self) -> None:
         """At most a thousand ticks wait; the oldest are missed."""
         self.adopt(_CATCH_UP)

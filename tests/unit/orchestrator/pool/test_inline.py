@@ -166,6 +166,7 @@ class ScheduleTests(InlineTestCase):
         self.reactor.pump([5, 0.1, 0.1])
         self.successResultOf(stopped)
         self.assertEqual((self.status().interrupted, self.status().last.outcome), (1, "interrupted"))
+        self.assertTrue(self.waiting[0].called)
 
     def test_restart(self) -> None:
         """A restarted service goes on with the schedules."""

@@ -70,6 +70,16 @@ class DispatchTests(PoolSchedulesTestCase):
         self.live(8)
         self.assertEqual([index for index, _, _ in self.given()], [0, 1])
 
+    def test_ended_runs(self) -> None:
+        """A run that has ended is no load: a worker with another one gets nothing while one is idle."""
+        workers = self.run_with(_OTHER, _JOB)
+        self.live(8)
+        self.start_last(workers[0])
+        for _ in range(3):
+            self.start_last(workers[1], end=True)
+            self.live(8)
+        self.assertEqual([index for index, schedule, _ in self.given() if schedule == "job"], [1] * 4)
+
     def test_starting(self) -> None:
         """The first tick is one interval after all workers are ready."""
         self.pool.startService()
@@ -187,6 +197,17 @@ class ReloadTests(PoolSchedulesTestCase):
         self.last().end(code=1)
         self.failureResultOf(done)
         self.assertEqual([each.name for each in self.pool.stats().schedules], ["job"])
+
+    def test_no_worker(self) -> None:
+        """A tick that waits while a reload goes on is given to the first new worker that is ready."""
+        old = self.run_with(_JOB)
+        self.pool.reload(self.spec(2))
+        for each in old:
+            each.end(by=9)
+        self.reactor.advance(9)
+        self.assertEqual(self.given(), [])
+        self.last().report(WorkerReady((_JOB,)))
+        self.assertEqual([due for _, _, due in self.given()], [8.0])
 
     def test_scale(self) -> None:
         """Another number of workers changes nothing about the rhythm."""
