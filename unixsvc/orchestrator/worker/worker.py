@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
+from unixsvc.execution import action_runner  # noqa: F401 - not later, as stdio
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
