@@ -100,6 +100,8 @@ _FRAMEWORK = {
     "werkzeug",
     "psutil",
     "attr",
+    "cronsim",
+    "zoneinfo",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,9 +42,13 @@ class SchedulesTestCase(SynchronousTestCase):
     def register(self, registry: svcs.Registry, context: ServiceContext) -> None:
         """Register the dependencies."""
 
-        def database() -> Any:
+        def database() -> Iterator[Database]:
             self.log.append("opened")
-            yield Database(self.log)
+            try:
+                yield Database(self.log)
+            except Exception as error:
+                self.log.append(f"rolled back: {type(error).__name__}")
+                raise
             self.log.append("closed")
 
         registry.register_factory(Database, database)
@@ -200,6 +204,15 @@ class FailureTests(SchedulesTestCase):
         service.clock.advance(5)
         self.assertEqual(self.log, ["called"] * 2)
         self.flushLoggedErrors()
+
+    def test_rollback(self) -> None:
+        """The values of the container get the exception."""
+
+        def job(database: Database) -> None:
+            raise ValueError("broken")
+
+        self.failing(job)
+        self.assertEqual(self.log, ["opened", "rolled back: ValueError"])
 
     def test_dependency(self) -> None:
         """A dependency that cannot be made is a failure of the run."""

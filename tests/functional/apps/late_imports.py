@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from unixsvc import GET, POST, App, Conflict, Group, IServices
+from unixsvc import GET, POST, App, Conflict, Group, IServices, cron, every
 
 _late: list[str] = []
 
@@ -81,5 +81,9 @@ app = App(
         GET("/fails", fails),
         GET("/broken", broken),
         Group("", Asks, [GET("/ask", Asks.ask)]),
-    ]
+    ],
+    schedules=[
+        every("10ms", fails),
+        cron("* * * * * *", environment, timezone="Europe/Berlin", blocking=True),
+    ],
 )
