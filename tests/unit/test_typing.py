@@ -46,7 +46,7 @@ class InterfaceTests(SynchronousTestCase):
     """The protocols beside the zope interfaces."""
 
     def described(self, name: str, module: str, *, has_self: bool) -> Iterator[object]:
-        """Everything that is written about an interface, but for its bases."""
+        """Everything that is written about an interface, except for its bases."""
         found = class_in(module, name)
         yield ast.get_docstring(found)
         for method in functions(found.body).values():

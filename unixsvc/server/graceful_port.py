@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 __all__ = ["GracefulPort"]
+
+_P = TypeVar("_P", bound=Protocol)
 
 # Clients that have connected, and bytes that they have sent, may still be in the kernel: the time in which
 # they are accepted and read before the port is closed, in seconds.
@@ -29,7 +32,7 @@ class GracefulPort:
         self._reactor = reactor
         self._port: IListeningPort | None = None
 
-    async def listen(self, factory: IProtocolFactory) -> None:
+    async def listen(self, factory: IProtocolFactory | Factory[_P]) -> None:
         """Begin to accept connections; done when clients can connect."""
         self._port = await self._endpoint.listen(factory)
 

@@ -26,6 +26,7 @@ _CALLER_METHOD: Final = '''
         type: Any = Any,
     ) -> {result}[Any]:
         """Make a call{what} is decoded into the type."""
+        ...
 '''
 _CALLER: Final = (
     '''\

@@ -47,6 +47,7 @@ class Caller(Protocol):
         type: Any = Any,
     ) -> Awaitable[Any]:
         """Make a call; the result is decoded into the type."""
+        ...
 
     def stream(
         self,
@@ -58,6 +59,7 @@ class Caller(Protocol):
         type: Any = Any,
     ) -> AsyncIterator[Any]:
         """Make a call for a stream; each item is decoded into the type."""
+        ...
 
 
 class UserClient:
