@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client
     from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.message import Created, Peer, Request
+    from unixsvc.domain.request_context import current_request_id
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -50,7 +51,8 @@ __all__ = [
     "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "Schedule", "ServiceCaller",
-    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron", "every", "from_asyncio",
+    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron", "current_request_id", "every",
+    "from_asyncio",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -58,6 +60,7 @@ _MODULES: Final = {
     "unixsvc.datasource.service_caller": ("ServiceCaller",),
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
+    "unixsvc.domain.request_context": ("current_request_id",),
     "unixsvc.orchestrator.interfaces": ("IOrchestratorWatcher",),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),

@@ -15,7 +15,8 @@ PUBLIC = {
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request",
     "Route", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable",
-    "cron", "every", "from_asyncio",
+    "cron", "current_request_id", "every",
+    "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from unixsvc.domain.request_context import keep_current_request
 from unixsvc.execution.asyncio_internals import mark_awaited
 
 __all__ = ["accept_deferreds"]
@@ -27,6 +28,7 @@ def accept_deferreds(loop: AbstractEventLoop) -> None:
 def _make_task(loop: AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     if asyncio.iscoroutine(coroutine):
         coroutine = _Adapter(coroutine, loop)
+    keep_current_request()  # the task may outlive the action that makes it
     return asyncio.Task(coroutine, loop=loop, **options)
 
 

@@ -226,7 +226,7 @@ class _RunningJob(ActionDriver[Failure | None]):
         request_context: RequestContext,
         on_end: Callable[[Failure | None], object],
     ) -> None:
-        set_current_request(request_context)
+        set_current_request(*request_context)
         super().__init__()
         self._coroutine = coroutine
         self._on_end = on_end

@@ -18,6 +18,10 @@ from unixsvc.telemetry.rate_limit import RateLimit
 __all__ = ["LimitedLogger", "next_report", "report_suppressed"]
 
 
+# Messages about connections, and those that stand for others, belong to no request, whatever is running now.
+_NO_REQUEST: Final[dict[str, object]] = {"request_id": ""}
+
+
 class LimitedLogger:
     """Logs at most 20 messages of each kind in 10 seconds, and the number of the others.
 
@@ -44,7 +48,7 @@ class LimitedLogger:
         :param message: the format, as of :meth:`twisted.logger.Logger.emit`.
         """
         if self._admit(level, kind):
-            self._log.emit(LogLevel.levelWithName(level), message, **fields)
+            self._log.emit(LogLevel.levelWithName(level), message, **_NO_REQUEST | fields)
 
     def failure(self, message: str, error: BaseException | Failure, **fields: object) -> None:
         """Log an exception with its traceback, unless there are too many of its kind.
@@ -54,7 +58,7 @@ class LimitedLogger:
         value = cast(BaseException, error.value) if isinstance(error, Failure) else error
         if self._admit("error", f"{type(value).__name__}{_origin(value.__traceback__)}"):
             failure = error if isinstance(error, Failure) else Failure(error)
-            self._log.failure(message, failure, LogLevel.error, **fields)
+            self._log.failure(message, failure, LogLevel.error, **_NO_REQUEST | fields)
 
     def report(self, now: float | None = None) -> None:
         """Log the numbers of messages that were suppressed in intervals that have ended.
@@ -72,6 +76,7 @@ class LimitedLogger:
                 number=f"{each.count:,}",
                 seconds=self._limit.interval,
                 kind=each.kind,
+                **_NO_REQUEST,
             )
 
     def _admit(self, level: str, kind: str) -> bool:

@@ -24,6 +24,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.domain.request_context import current_request_id
 from unixsvc.telemetry.log_file import LogOutput
 from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_text, lost_events
 from unixsvc.telemetry.log_writer import LogWriter
@@ -120,7 +121,7 @@ def _to_record(event: LogEvent) -> LogRecord:
         (event.get("log_level") or LogLevel.info).name,
         limited_text(event.get("log_namespace") or "-"),
         limited_text(formatEvent(event)),
-        limited_text(event.get("request_id", "")),
+        limited_text(event["request_id"] if "request_id" in event else current_request_id()),
         limited_text(traceback),
         limited_text(event.get("worker_logger", "")),
     )

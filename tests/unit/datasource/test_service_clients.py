@@ -155,7 +155,7 @@ class ServicesTests(SynchronousTestCase):
 
     def test_time(self) -> None:
         """In an action, a call has at most the remaining time."""
-        set_current_request((Request("GET", "/"), 105.0))
+        set_current_request(Request("GET", "/"), 105.0)
         for given, had in ((None, 5.0), (3.0, 3.0), (9.0, 5.0)):
             self.assertEqual(self.carried(timeout=given)[0], had)
 
@@ -163,45 +163,45 @@ class ServicesTests(SynchronousTestCase):
         """After the deadline, no call is made."""
         self.carried()
         self.failureResultOf(self.services.call("shop", "GET", "/x", timeout=0), DeadlineExceeded)
-        set_current_request((Request("GET", "/"), 100.0))
+        set_current_request(Request("GET", "/"), 100.0)
         self.failureResultOf(self.services.get("shop", "/x"), DeadlineExceeded)
         self.assertRaises(DeadlineExceeded, self.services.stream, "shop", "GET", "/x")
         self.assertEqual(len(self.made[0].calls), 1)
 
     def test_endless(self) -> None:
         """In a stream without a limit, a call has its own timeout."""
-        set_current_request((Request("GET", "/"), float("inf")))
+        set_current_request(Request("GET", "/"), float("inf"))
         self.assertEqual(self.carried()[0], None)
         self.assertEqual(self.carried(timeout=3)[0], 3)
 
     def test_meta(self) -> None:
         """The id and the trace of the request are inherited; own meta has priority."""
         meta = {"request_id": "r", "traceparent": "t", "idempotency_key": "k", "own": "o"}
-        set_current_request((Request("GET", "/", meta=meta), 105.0))
+        set_current_request(Request("GET", "/", meta=meta), 105.0)
         self.assertEqual(self.carried()[1], {"request_id": "r", "traceparent": "t"})
         self.assertEqual(self.carried(meta={"request_id": "s"})[1], {"request_id": "s", "traceparent": "t"})
 
     def test_made_up_name(self) -> None:
         """A generated request id is inherited."""
         request = Request("GET", "/")
-        set_current_request((request, 105.0))
+        set_current_request(request, 105.0)
         self.assertEqual(self.carried()[1], {"request_id": request.request_id})
 
     def test_stream(self) -> None:
         """A stream inherits the context."""
-        set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        set_current_request(Request("GET", "/", meta={"request_id": "r"}), 105.0)
         self.assertEqual(self.services.stream("shop", "GET", "/x", {"a": 1}, type=int), "stream")
         options = {"timeout": 5.0, "type": int, "meta": {"request_id": "r"}}
         self.assertEqual(self.made[0].calls, [("GET", "/x", {"a": 1}, options)])
 
     def test_open(self) -> None:
         """``open`` inherits the context; the limit of a stream is only its own."""
-        set_current_request((Request("GET", "/", meta={"request_id": "r"}), 105.0))
+        set_current_request(Request("GET", "/", meta={"request_id": "r"}), 105.0)
         for limit in (None, 9.0, 3.0):
             self.services.open("shop", "GET", "/x", {"a": 1}, limit=limit)
             options = {"timeout": 5.0, "limit": limit, "meta": {"request_id": "r"}}
             self.assertEqual(self.made[0].calls[-1], ("GET", "/x", {"a": 1}, options))
-        set_current_request((Request("GET", "/"), 100.0))
+        set_current_request(Request("GET", "/"), 100.0)
         self.failureResultOf(self.services.open("shop", "GET", "/x"), DeadlineExceeded)
 
     def test_closed(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextvars import Context, copy_context
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +15,14 @@ from tests.unit.domain.test_handle_message import FakeDependencies
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.request_context import current_request, set_shield
+from unixsvc.domain.request_context import (
+    current_request,
+    current_request_id,
+    current_slot,
+    keep_current_request,
+    set_current_request,
+    set_shield,
+)
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded
 from unixsvc.execution.action_driver import RunningAction
@@ -57,12 +65,16 @@ class Seeing(FakeDependencies):
 
 
 class CurrentTestCase(SynchronousTestCase):
+    keep = True
+
     def setUp(self) -> None:
-        """Create a use case that sets the context."""
+        """Create a use case, in a context without a request that another test has not ended."""
+        set_current_request(None)
+        self.addCleanup(set_current_request, None)
         self.around = Seeing()
         self.clock = Clock()
         self.replies: list[Any] = []
-        self.handle = self.make(keep_current=True)
+        self.handle = self.make(keep_current=self.keep)
 
     def make(self, **options: Any) -> HandleMessage:
         """Create a use case."""
@@ -140,12 +152,6 @@ class CurrentTests(CurrentTestCase):
         self.around.inner.callback(None)
         self.assertIn(REQUEST, [each[0] for each in self.around.seen])
 
-    def test_not_kept(self) -> None:
-        """The context is not set unless it is needed."""
-        self.handle = self.make()
-        self.start()
-        self.assertEqual(self.around.seen, [None, None])
-
     def test_stream(self) -> None:
         """The generator of a stream has the context in each step, with the time limit of the caller only."""
 
@@ -169,6 +175,91 @@ class CurrentTests(CurrentTestCase):
             self.assertIsNone(current_request())
             waits.callback(None)
             self.assertEqual(self.around.seen[1:], [(request, until)] * 2)
+
+
+class SlotTests(CurrentTestCase):
+    """Requests that do not wait share one slot."""
+
+    keep = False
+
+    def setUp(self) -> None:
+        """Have no slot."""
+        super().setUp()
+        self.ids: list[str] = []
+
+    def serve(self, request_id: str, action: Callable[[], object]) -> RunningAction | None:
+        """Serve a request whose action is the function."""
+        self.patch(self.around, "see", action)
+        return self.start(Request("GET", "/", meta={"request_id": request_id}))
+
+    def see_id(self) -> None:
+        """Record the id of the request."""
+        self.ids.append(current_request_id())
+
+    def test_id(self) -> None:
+        """The id of the request is known while its action runs."""
+        self.serve("a", self.see_id)
+        self.see_id()
+        self.assertEqual(self.ids, ["a", "a", ""])
+
+    def test_shared(self) -> None:
+        """They need no new slot."""
+        slots: list[object] = []
+        for request_id in "abc":
+            self.serve(request_id, lambda: slots.append(current_slot()))
+        self.assertEqual(len({*map(id, slots)}), 1)
+
+    def test_copied_at_once(self) -> None:
+        """A copy of the context that an action makes before it waits has the request for good."""
+        copies: list[Context] = []
+        waits: Deferred[None] = Deferred()
+        self.around.waits = waits
+        self.serve("a", lambda: copies.append(copy_context()))
+        self.around.waits = None
+        self.serve("b", lambda: copies[0].run(self.see_id))
+        self.around.see = lambda: None  # type: ignore[method-assign]  # the later step of the first request
+        waits.callback(None)
+        self.serve("c", lambda: copies[0].run(self.see_id))
+        self.assertEqual(self.ids, ["a"] * 4)
+
+    def test_kept(self) -> None:
+        """So has a copy that is made by code that keeps the request, such as that of asyncio tasks."""
+        copies: list[Context] = []
+
+        def copy() -> None:
+            keep_current_request()
+            copies.append(copy_context())
+
+        self.serve("a", copy)
+        self.see_id()
+        self.serve("b", lambda: copies[0].run(self.see_id))
+        copies[0].run(self.see_id)
+        self.serve("c", self.see_id)
+        self.assertEqual(self.ids, ["", "a", "a", "a", "c", "c"])
+
+    def test_not_kept(self) -> None:
+        """Another copy has no request any more when the action has ended."""
+        copies: list[Context] = []
+        self.serve("a", lambda: copies.append(copy_context()))
+        copies[0].run(self.see_id)
+        self.assertEqual(self.ids, [""])
+
+    def test_nested(self) -> None:
+        """A request that is served during the step of another, as in tests, leaves that in place."""
+
+        def serve_other() -> None:
+            self.patch(self.around, "see", self.see_id)
+            self.start(Request("GET", "/", meta={"request_id": "inner"}))
+            self.patch(self.around, "see", serve_other)
+            self.see_id()
+
+        for wait in (False, True):
+            self.ids.clear()
+            self.around.waits = Deferred() if wait else None
+            self.serve("outer", serve_other)
+            self.see_id()
+            expected = ["inner", "outer", ""] if wait else ["inner", "inner", "outer"] * 2 + [""]
+            self.assertEqual(self.ids, expected)
 
 
 class GivenUpTests(CurrentTestCase):

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.datasource.test_unix import FakeServices
-from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request, ServiceContext
+from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Request
 from unixsvc.domain.request_context import current_request
 from unixsvc.errors import ConfigError, Internal
 from unixsvc.orchestrator.worker.messages import encode_line
@@ -30,14 +30,6 @@ class CallingController:
 
     async def remaining(self, request: Request) -> float | None:
         """The remaining time of the current request."""
-        return _left(request)
-
-
-class PlainController:
-    """A controller that calls no service."""
-
-    async def remaining(self, request: Request) -> float | None:
-        """The same."""
         return _left(request)
 
 
@@ -112,27 +104,14 @@ class ServicesTests(SynchronousTestCase):
         [failure] = self.flushLoggedErrors(LookupError)
         self.assertIn("services=", str(failure.value))
 
-    def test_kept_for_those_that_ask(self) -> None:
-        """For which request an action runs is kept where it can ask others, on the service's clock."""
+    def test_deadline(self) -> None:
+        """The deadline of the request that an action serves is known, on the service's clock."""
         asking = MemoryService(
             App([Group("", CallingController, [GET("/seen", CallingController.remaining)])])
         )
         asking.clock.advance(100)
         self.assertEqual(self.remaining(asking), 105)
         self.assertEqual(self.remaining(MemoryService(App([GET("/seen", with_container)]))), 5)
-        plain = Group("", PlainController, [GET("/seen", PlainController.remaining)])
-        self.assertEqual(self.remaining(MemoryService(App([plain], mounts={"/users": "user"}))), 5)
-
-    def test_not_kept(self) -> None:
-        """It is not where nothing can be asked, as that costs time."""
-
-        def container(registry: svcs.Registry, context: ServiceContext) -> None:
-            registry.register_value(int, 7)
-
-        service = MemoryService(
-            App([Group("", PlainController, [GET("/seen", PlainController.remaining)])], container)
-        )
-        self.assertEqual(self.remaining(service), None)
 
     def test_reported(self) -> None:
         """Which others were asked, and how they do, is in the figures, and takes no room where none was."""

@@ -182,12 +182,12 @@ class HealthTests(SynchronousTestCase):
         registry = svcs.Registry()
         registry.register_factory(Queue, Queue, ping=ping)
         check = HealthCheck("shop", Clock(), 30.0).check
-        outer = Request("GET", "/-/health"), 0.5
+        outer = Request("GET", "/-/health")
 
         def run() -> Deferred[dict[str, str]]:
-            set_current_request(outer)
+            set_current_request(outer, 0.5)
             result = Deferred.fromCoroutine(check(svcs.Container(registry)))
-            self.assertIs(current_request(), outer)
+            self.assertEqual(current_request(), (outer, 0.5))
             return result
 
         self.successResultOf(copy_context().run(run))
