@@ -59,6 +59,7 @@ REASONS: Final = {
     "stubs.module": _CONTRACT,
     "stubs.python_types": "only compiled, not matched",
     "stubs.text": _CONTRACT,
+    "telemetry.log_record": _CLASS,
     "telemetry.logs": "at most 16,000 characters, one at a time",
     "wire.framing": "possessive: no backtracking",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -9,12 +10,16 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from unixsvc.domain.json import Json, JsonObject
 from unixsvc.telemetry.escapes import escape_json, escape_line
 
-__all__ = ["FORMATS", "LogRecord", "limited_text", "lost_events"]
+__all__ = ["FORMATS", "LogRecord", "limited_name", "limited_text", "lost_events"]
 
-# An event has three texts; with all characters escaped, they still fit into the longest line of a worker.
-_MAX_TEXT: Final = 16_000  # characters
+# An event has two long texts, fields, and three names; with all characters escaped, they still fit into the
+# longest line of a worker. All are limits of characters.
+_MAX_TEXT: Final = 16_000
+_MAX_NAME: Final = 1_000
+_WORD: Final = re.compile(r"[^\s\"'=\\{}\[\],]+")  # a value that needs no quotes
 
 
 class LogRecord(Struct, frozen=True, omit_defaults=True):
@@ -23,6 +28,7 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
     :ivar time: seconds since 1970.
     :ivar namespace: the namespace of the logger; for events of a worker, the name of the worker.
     :ivar logger: for events of a worker: the namespace of the logger in the worker.
+    :ivar fields: further data of the application, by name.
     :ivar request_id: the id of the request, for events about a request.
     """
 
@@ -33,11 +39,19 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
     request_id: str = ""
     traceback: str = ""
     logger: str = ""
+    fields: JsonObject = {}
 
     @property
     def origin(self) -> str:
         """The namespace of the logger in the worker, unless that is the name of the service."""
         return "" if self.logger in (self.namespace, self.namespace.partition("[")[0]) else self.logger
+
+    @property
+    def text(self) -> str:
+        """The message and the fields."""
+        return " ".join(
+            [self.message, *(f"{_shown(name)}={_shown(value)}" for name, value in self.fields.items())]
+        )
 
 
 def lost_events(number: int, reason: str) -> LogRecord:
@@ -46,21 +60,36 @@ def lost_events(number: int, reason: str) -> LogRecord:
     return LogRecord(time.time(), "warn", "log", message)
 
 
-def limited_text(value: object) -> str:
-    """A value as valid UTF-8 of limited length; the beginning is cut off."""
+def limited_text(value: object, limit: int = _MAX_TEXT) -> str:
+    """A value as valid UTF-8 of limited length; the beginning is cut off.
+
+    :param limit: in characters.
+    """
     try:
         text = str(value)
     except Exception as error:  # a value of an application may raise anything
         text = f"<{type(value).__name__} that has no text: {type(error).__name__}>"
-    cut = text if len(text) <= _MAX_TEXT else "… " + text[-_MAX_TEXT:]
+    cut = text if len(text) <= limit else "… " + text[-limit:]
     return cut.encode("utf-8", "backslashreplace").decode()
+
+
+def limited_name(value: object) -> str:
+    """The same for a name, such as that of a logger."""
+    return limited_text(value, _MAX_NAME)
+
+
+def _shown(value: Json) -> str:
+    """The name or the value of a field in the text format: as it is if that is one word."""
+    if isinstance(value, str) and _WORD.fullmatch(value):
+        return value
+    return msgspec.json.encode(value).decode()
 
 
 def _as_text(record: LogRecord) -> bytes:
     when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.time))
     origin = f" {record.origin}" if record.origin else ""
     about = f" [{record.request_id}]" if record.request_id else ""
-    text = f"{when} {record.level} {record.namespace}{origin}{about}: {record.message}"
+    text = f"{when} {record.level} {record.namespace}{origin}{about}: {record.text}"
     if record.traceback:
         text += "\n" + record.traceback.rstrip()
     # Texts of peers and applications must not look like another event.

@@ -7,7 +7,7 @@ So one place decides the format, for events of all processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -24,10 +24,12 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.domain.json import JsonObject
 from unixsvc.domain.request_context import current_request_id
 from unixsvc.telemetry.log_file import LogOutput
-from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_text, lost_events
+from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_name, limited_text, lost_events
 from unixsvc.telemetry.log_writer import LogWriter
+from unixsvc.telemetry.stdlib.fields import json_fields
 
 __all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
 
@@ -109,6 +111,7 @@ def relay(log: Logger, text: bytes, level: str) -> None:
         worker_logger=record.namespace,
         request_id=record.request_id,
         traceback=record.traceback,
+        fields=record.fields,
     )
 
 
@@ -119,12 +122,18 @@ def _to_record(event: LogEvent) -> LogRecord:
     return LogRecord(
         _time_of(event),
         (event.get("log_level") or LogLevel.info).name,
-        limited_text(event.get("log_namespace") or "-"),
+        limited_name(event.get("log_namespace") or "-"),
         limited_text(formatEvent(event)),
-        limited_text(event["request_id"] if "request_id" in event else current_request_id()),
+        limited_name(event["request_id"] if "request_id" in event else current_request_id()),
         limited_text(traceback),
-        limited_text(event.get("worker_logger", "")),
+        limited_name(event.get("worker_logger", "")),
+        _fields_of(event),
     )
+
+
+def _fields_of(event: LogEvent) -> JsonObject:
+    fields = event.get("fields")
+    return json_fields(fields) if fields and isinstance(fields, Mapping) else {}
 
 
 def _time_of(event: LogEvent) -> float:

@@ -75,7 +75,7 @@ class LogPrinter:
             return record
         if record.level in ("debug", "info") and record.namespace.startswith(_TWISTED):
             return record
-        text = f"{record.origin}: {record.message}" if record.origin else record.message
+        text = f"{record.origin}: {record.text}" if record.origin else record.text
         if record.request_id:
             text = f"[{record.request_id}] {text}"
         if record.traceback:

@@ -14,12 +14,15 @@ from twisted.logger import LogLevel, globalLogPublisher
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_record import limited_text
 from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.telemetry.stdlib.fields import json_fields
 from unixsvc.telemetry.stdlib.levels import level_name, set_levels
 
 __all__ = ["PythonLogging"]
 
 _ASYNCIO: Final = "asyncio"
 _MAX_KIND: Final = 80  # characters
+# Every other attribute of a record is a field that the application has added.
+_ATTRIBUTES: Final = frozenset({*logging.makeLogRecord({}).__dict__, "asctime", "message", "taskName"})
 
 
 class PythonLogging:
@@ -133,7 +136,13 @@ def _read(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
         text = record.getMessage()
     except Exception as error:
         level, text = "error", _unformatted(record, error)
-    return level, {"text": text, "traceback": _traceback(record)}
+    fields = {name: value for name, value in record.__dict__.items() if name not in _ATTRIBUTES}
+    found: dict[str, object] = {"text": text, "traceback": _traceback(record)}
+    if "request_id" in fields:
+        found["request_id"] = fields.pop("request_id")
+    if fields:
+        found["fields"] = json_fields(fields)
+    return level, found
 
 
 def _unformatted(record: logging.LogRecord, error: Exception) -> str:

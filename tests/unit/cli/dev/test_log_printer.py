@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,7 +17,7 @@ class PrinterTests(SynchronousTestCase):
         """Collect the output."""
         self.output = ""
 
-    def print_events(self, *events: tuple[str, str, str], colour: bool = False, **fields: str) -> str:
+    def print_events(self, *events: tuple[str, str, str], colour: bool = False, **fields: Any) -> str:
         """The output for events of a namespace, a level and a message; without the time."""
         printer = LogPrinter(self._write, ["user", "home"], colour=colour)
         for namespace, level, message in events:
