@@ -124,7 +124,7 @@ class RootTests(SynchronousTestCase):
         observer: Any = "where the log goes"
         writer: Any = _Writer(self.orchestrator.done)
         self.adopted = Service()
-        self.writer, log = writer, ProcessLog(observer, writer, PythonLogging(LogLevelFilter("info")))
+        self.writer, log = writer, ProcessLog(observer, writer, PythonLogging(LogLevelFilter("info").observe))
         self.root = RootService(
             orchestrator, cast(IDaemonReactor, self.reactor), log, Activation(systemd, None, {}), self.adopted
         )

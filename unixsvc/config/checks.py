@@ -24,11 +24,12 @@ NAME_PATTERN: Final = "[a-z][a-z0-9_-]{0,62}"
 """The names of services and tokens."""
 
 _SERVICE_NAME = re.compile(NAME_PATTERN)
+_ROOT_LOGGERS: Final = ("", "root")  # see logging.getLogger()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check_file(file: ConfigFile, source: str) -> None:
-    """Check the services of a file: there is at least one, with a valid name and environment.
+    """Check the services of a file: there is at least one, with a valid name and environment; and the log.
 
     :param source: the file, for messages.
     :raises ConfigError: naming the first one that is wrong.
@@ -44,6 +45,10 @@ def check_file(file: ConfigFile, source: str) -> None:
             remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
             raise ConfigError(where, "is not a valid service name", remedy)
         _check_environment(service.environment, f"{where}.environment")
+    for name in file.log.loggers:
+        if name in _ROOT_LOGGERS:
+            where = f"{source}: log.loggers"
+            raise ConfigError(where, f"{name!r} stands for all loggers", "set log.level instead")
 
 
 def check_tokens(file: ConfigFile, source: str) -> None:

@@ -3,7 +3,7 @@
 # Annotations are not postponed: msgspec would compile the text of each when a worker starts.
 
 import graphlib
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -28,6 +28,8 @@ __all__ = [
     "Settings",
     "start_order",
 ]
+
+LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 CONTROL_SERVICE: Final = "orchestrator"
 HTTP_SERVICE: Final = "http"
@@ -211,11 +213,13 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar format: ``text``, or ``json`` for one JSON object on each line.
     :ivar level: the lowest level that is logged.
     :ivar file: the log file; if empty, standard output, or ``twistd.log`` for a daemon.
+    :ivar loggers: the lowest levels of some loggers, and of those below them, by their names.
     """
 
     format: Literal["text", "json"] = "text"
-    level: Literal["debug", "info", "warn", "error"] = "info"
+    level: LogLevel = "info"
     file: str = ""
+    loggers: dict[str, LogLevel] = {}
 
 
 class ClientSettings(Struct, frozen=True):

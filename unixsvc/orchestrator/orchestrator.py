@@ -66,7 +66,7 @@ class Orchestrator(MultiService):
         self._registered = self._settings = msgspec.structs.replace(settings, services={})
         self._reactor = reactor
         self._load = load
-        self._level = level or LogLevelFilter(settings.log.level)
+        self._level = level or LogLevelFilter(settings.log.level, settings.log.loggers)
         self._passed_sockets = passed_sockets or {}
         self.watcher = watcher
         self._manager: ServiceManager | None = None
@@ -200,7 +200,7 @@ class Orchestrator(MultiService):
     def set_log_level(self, level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""
         self._level.set(level)
-        self._running().send(SetLogLevel(level))
+        self._running().send(SetLogLevel(level, {**self._level.loggers}))
 
     async def status(self) -> dict[str, ServiceStatus]:
         """The status of every service, with reports that are at most about a second old."""
@@ -264,8 +264,11 @@ class Orchestrator(MultiService):
                 await manager.remove(name)
         if self._control is not None:
             self._control.set_rules(control_rules)
-        if new.log.level != self._settings.log.level:
-            self.set_log_level(new.log.level)
+        log, before = new.log, self._settings.log
+        if (log.level, log.loggers) != (before.level, before.loggers):
+            self._level.set(self._level.name, log.loggers)
+            # A level that was set meanwhile stays until the configuration has another one.
+            self.set_log_level(self._level.name if log.level == before.level else log.level)
         self._settings = new
         log_unsafe_places(self._log, new)
 

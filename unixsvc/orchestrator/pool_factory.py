@@ -143,7 +143,7 @@ class PoolFactory:
         fds: InheritedFds,
         owner: WorkerOwner,
     ) -> WorkerProcess:
-        log = msgspec.structs.replace(config.log, level=self.level.name)
+        log = msgspec.structs.replace(config.log, level=self.level.name, loggers={**self.level.loggers})
         debugged = terminal is not None
         config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot, debugged=debugged)
         return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter, terminal=terminal)

@@ -36,7 +36,7 @@ def makeService(options: Options) -> IService:
 
     running = cast(IDaemonReactor, reactor)
     settings = options["settings"]
-    level = LogLevelFilter(settings.log.level)
+    level = LogLevelFilter(settings.log.level, settings.log.loggers)
     raise_limit()
     try:
         log = make_log(options, level)

@@ -36,7 +36,7 @@ def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
     form = options["log-format"] or options["settings"].log.format
     writer = log_writer(form, _log_output(options))
     observer = level.filter(LogObserver(form, writer.write))
-    return ProcessLog(observer, writer, PythonLogging(level))
+    return ProcessLog(observer, writer, PythonLogging(level.observe))
 
 
 def _log_output(options: Options) -> LogOutput:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     InvalidLogLevelError,
     LogEvent,
     Logger,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     formatEvent,
 )
 from twisted.python.failure import Failure
@@ -30,39 +32,62 @@ from unixsvc.telemetry.log_file import LogOutput
 from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_name, limited_text, lost_events
 from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.stdlib.fields import json_fields
+from unixsvc.telemetry.stdlib.levels import LevelObserver
 
 __all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
 
 _LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
 
+@implementer(ILogFilterPredicate)
 class LogLevelFilter:
-    """The minimum level of the log, which can be changed at run time.
+    """The minimum levels of the log, which can be changed at run time.
 
     :param name: ``debug``, ``info``, ``warn`` or ``error``.
+    :param loggers: other levels of some loggers, and of those below them, by their names.
     """
 
-    def __init__(self, name: str) -> None:
-        self._predicate = LogLevelFilterPredicate(LogLevel.levelWithName(name))
-        self._observer: Callable[[str], object] | None = None
+    def __init__(self, name: str, loggers: Mapping[str, str] | None = None) -> None:
+        self._observer: LevelObserver | None = None
+        self._levels = LogLevelFilterPredicate()
         self.name = name
+        self.loggers: Mapping[str, str] = {}
+        self.set(name, loggers)
 
-    def set(self, name: str) -> None:
-        """Change the minimum level."""
-        self._predicate.setLogLevelForNamespace("", LogLevel.levelWithName(name))
-        self.name = name
+    def set(self, name: str, loggers: Mapping[str, str] | None = None) -> None:
+        """Change the minimum level.
+
+        :param loggers: the levels of loggers; None for those that are set already.
+        """
+        loggers = self.loggers if loggers is None else loggers
+        levels = LogLevelFilterPredicate()
+        for namespace, level in {**loggers, "": name}.items():
+            levels.setLogLevelForNamespace(namespace, LogLevel.levelWithName(level))
+        self._levels, self.name, self.loggers = levels, name, loggers  # replaced at once: other threads log
         if self._observer is not None:
-            self._observer(name)
+            self._observer(name, loggers)
 
-    def observe(self, observer: Callable[[str], object] | None) -> None:
-        """Call a function with the level, now and when it changes; None for no function."""
+    def observe(self, observer: LevelObserver | None) -> None:
+        """Call a function with the levels, now and when they change; None for no function."""
         self._observer = observer
         if observer is not None:
-            observer(self.name)
+            observer(self.name, self.loggers)
 
     def filter(self, inner: ILogObserver) -> ILogObserver:
         """Wrap an observer: it gets the events of at least the minimum level."""
-        return FilteringLogObserver(inner, [self._predicate])
+        return FilteringLogObserver(inner, [self])
+
+    def __call__(self, event: LogEvent) -> Any:  # Twisted's constants have no types
+        """Return whether an event has the minimum level of its logger, which may be one of a worker."""
+        level = event.get("log_level")
+        namespace = event.get("worker_logger") or event.get("log_namespace")
+        if level is None or not isinstance(namespace, str):
+            return PredicateResult.no
+        return (
+            PredicateResult.no
+            if level < self._levels.logLevelForNamespace(namespace)
+            else PredicateResult.yes
+        )
 
 
 @implementer(ILogObserver)

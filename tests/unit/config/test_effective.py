@@ -58,20 +58,24 @@ class EffectiveTests(ConfigTestCase):
         """Each value has the file with its line, its variable, or that it is a default."""
         self.set_environment("UNIXSVC_LIMITS__BACKLOG", "7")
         self.set_environment("SHOWN_LEVEL", "warn")
-        text = '[log]\nlevel = "${SHOWN_LEVEL:-a secret}"\nfile = "x.log"\n' + SERVICE
+        text = (
+            '[log]\nlevel = "${SHOWN_LEVEL:-a secret}"\nfile = "x.log"\nloggers = { "shop.db" = "warn" }\n'
+            + SERVICE
+        )
         for line in (
-            'app = "home:app"  # unixsvc.toml:6',
+            'app = "home:app"  # unixsvc.toml:7',
             'level = "warn"  # unixsvc.toml:2, ${SHOWN_LEVEL}',
             "workers = 1  # default",
             "backlog = 7  # the environment variable UNIXSVC_LIMITS__BACKLOG",
             "backlog = 7  # as in [limits]",
             f'file = "{self.folder}/x.log"  # unixsvc.toml:3',
+            '"shop.db" = "warn"  # unixsvc.toml:4',
             f'token_file = "{self.folder}/.auth_token"  # default',
         ):
             self.assert_line(text, line)
         shown = effective_toml(load_configuration(self.write(text)), "", {"socket_dir": "--socket-dir"})
         self.assertRegex(shown, r'\Asocket_dir = ".*"  # --socket-dir\n')
-        self.assertIn(f"# {self.folder}/unixsvc.toml:6", shown)
+        self.assertIn(f"# {self.folder}/unixsvc.toml:7", shown)
 
     def test_values(self) -> None:
         """Values of every type of TOML are written so that they are read again as they were."""

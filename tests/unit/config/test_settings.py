@@ -75,6 +75,7 @@ app = "user:app"
 [log]
 format = "json"
 level = "debug"
+loggers = { "shop.db" = "warn" }
 """
 
 
@@ -127,7 +128,9 @@ class LoadTests(ConfigTestCase):
     def test_full(self) -> None:
         """All keys are read."""
         settings = self.load(FULL)
-        self.assertEqual((settings.socket_mode, settings.log), (0o770, Log("json", "debug")))
+        self.assertEqual(
+            (settings.socket_mode, settings.log), (0o770, Log("json", "debug", loggers={"shop.db": "warn"}))
+        )
         self.assertEqual(settings.limits, Limits(1, 2.5, 3, 64, 5, 6, 7, 8, 9_000_000, 3))
         self.assertEqual(settings.security, Security("private", (0, 1000), (4,)))
         self.assertEqual(settings.control, ControlAccess(("root", 1000), ("adm",), (4,), (4, "5")))
@@ -237,6 +240,16 @@ class ErrorTests(ConfigTestCase):
             ("[limits]\nbacklog = true" + SERVICE, "limits.backlog expected `int`, got `bool`"),
             ("[limits]\nbacklog = 0" + SERVICE, "limits.backlog expected `int` >= 1"),
             ("[limits]\nmax_message_bytes = 63" + SERVICE, "limits.max_message_bytes expected `int` >= 64"),
+            (
+                '[log.loggers]\n"shop.db" = "loud"' + SERVICE,
+                "log.loggers.shop.db invalid enum value 'loud'",
+            ),
+            ("[log]\nloggers = 3" + SERVICE, "log.loggers expected `object`, got `int`"),
+            (
+                "[log.loggers]\nroot = 'info'" + SERVICE,
+                "log.loggers: 'root' stands for all loggers; set log",
+            ),
+            ("[log.loggers]\n'' = 'info'" + SERVICE, "log.loggers: '' stands for all loggers"),
             ("[security]\ntoken = 'on'" + SERVICE, "security.token invalid enum value 'on'"),
             (
                 "[security]\nallow_uids = [0, 'x']" + SERVICE,

@@ -178,6 +178,18 @@ class ReloadTests(OrchestratorTestCase):
         self.assertEqual({each.worker_config.log.level for each in self.processes()}, {"error"})
         self.assertEqual(self.level.name, "error")
 
+    def test_loggers(self) -> None:
+        """New levels of loggers apply at once, and leave a level alone that the control API has set."""
+        self.orchestrator.set_log_level("error")
+        for log in (Log(loggers={"shop.db": "debug"}), Log()):
+            self.loaded = replace(self.loaded, log=log)
+            done = self.orchestrator.reload()
+            self.settle()
+            self.successResultOf(done)
+            self.assertEqual((self.level.name, self.level.loggers), ("error", log.loggers))
+            self.assertEqual({each.commands[-1] for each in self.processes()}, {"log"})
+        self.assertEqual({each.worker_config.log.level for each in self.processes()}, {"error"})
+
     def test_stop(self) -> None:
         """A stop cancels a reload, and no new one begins."""
         done, next_one = self.orchestrator.reload("user"), self.orchestrator.reload()

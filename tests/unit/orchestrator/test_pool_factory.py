@@ -100,12 +100,13 @@ class SpecTests(FactoryTestCase):
         self.assertEqual(config.security, Security(allow_uids=(1,)))
 
     def test_log_level(self) -> None:
-        """A worker gets the log level at the time of its start."""
+        """A worker gets the log levels at the time of its start."""
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         spec = self.factory.make_spec("home", settings)
-        self.level.set("debug")
+        self.level.set("debug", {"shop.db": "warn"})
         spec.make(1, InheritedFds((7,), 8, 1), Owner()).start()
-        self.assertEqual(self.reactor.started[-1].worker_config.log.level, "debug")
+        log = self.reactor.started[-1].worker_config.log
+        self.assertEqual((log.level, log.loggers), ("debug", {"shop.db": "warn"}))
 
     def test_tokens(self) -> None:
         """A worker gets the tokens that are valid at the time of its start, not at that of its spec."""

@@ -207,10 +207,43 @@ class LevelTests(SynchronousTestCase):
                 observe(event("wanted", LogLevel.error, log_namespace=namespace))
         self.assertEqual([each["text"] for each in self.events + other], ["wanted"] * 6)
 
+    def test_loggers(self) -> None:
+        """A logger, and those below it, can have another level, lower or higher; it ends with its setting."""
+        seen = [
+            ("shop", LogLevel.info), ("shop.db", LogLevel.debug), ("shop.db.pool", LogLevel.debug),
+            ("shop.dbx", LogLevel.warn), ("loud", LogLevel.error), ("loud.a", LogLevel.critical),
+        ]  # fmt: skip
+        for loggers, passed in (
+            ({"shop.db": "debug", "loud": "critical"}, ["shop.db", "shop.db.pool", "shop.dbx", "loud.a"]),
+            (None, ["shop.db", "shop.db.pool", "shop.dbx", "loud.a"]),
+            ({"shop": "error"}, ["loud", "loud.a"]),
+            ({}, ["shop.dbx", "loud", "loud.a"]),
+        ):
+            self.events.clear()
+            self.level.set("warn", loggers)
+            for namespace, level in seen:
+                self.observe(event("x", level, log_namespace=namespace))
+            self.assertEqual([each["log_namespace"] for each in self.events], passed)
+
+    def test_loggers_of_workers(self) -> None:
+        """In the orchestrator, an event of a worker has the level of its logger in the worker."""
+        self.level.set("warn", {"shop.db": "debug"})
+        for logger in ("shop.db", "shop"):
+            self.observe(event(logger, LogLevel.debug, log_namespace="shop[1]", worker_logger=logger))
+        self.assertEqual([each["text"] for each in self.events], ["shop.db"])
+
+    def test_strange_event(self) -> None:
+        """An event without a level or a namespace, as Twisted's filter, is not logged."""
+        self.observe({"log_namespace": "x", "log_format": "x"})
+        self.observe({"log_level": LogLevel.error, "log_format": "x"})
+        self.observe({"log_level": LogLevel.error, "log_namespace": 7})
+        self.assertEqual(self.events, [])
+
     def test_unknown(self) -> None:
         """An unknown level is refused, and the previous one stays."""
         self.assertRaises(InvalidLogLevelError, LogLevelFilter, "loud")
         self.assertRaises(InvalidLogLevelError, self.level.set, "loud")
+        self.assertRaises(InvalidLogLevelError, self.level.set, "info", {"x": "loud"})
         self.assertEqual((self.passed()[0], self.level.name), ("warn", "warn"))
 
 

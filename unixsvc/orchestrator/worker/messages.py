@@ -66,9 +66,13 @@ class ReportStats(Struct, frozen=True, tag="stats"):
 
 
 class SetLogLevel(Struct, frozen=True, tag="log"):
-    """Set the lowest level that is logged."""
+    """Set the lowest level that is logged.
+
+    :ivar loggers: the levels of some loggers, by their names.
+    """
 
     level: str
+    loggers: dict[str, str] = {}
 
 
 class SetTokens(Struct, frozen=True, tag="tokens"):

@@ -153,7 +153,7 @@ class Worker:
 
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the lowest level that is logged."""
-        self._runtime.level.set(command.level)
+        self._runtime.level.set(command.level, command.loggers)
 
     def set_tokens(self, command: SetTokens) -> None:
         """Set the valid tokens."""

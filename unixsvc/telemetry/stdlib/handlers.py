@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from traceback import format_exception
 from typing import Final
 
@@ -13,9 +13,8 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_record import limited_text
-from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.telemetry.stdlib.fields import json_fields
-from unixsvc.telemetry.stdlib.levels import level_name, set_levels
+from unixsvc.telemetry.stdlib.levels import LevelObserver, LoggingLevels, level_name
 
 __all__ = ["PythonLogging"]
 
@@ -28,13 +27,14 @@ _ATTRIBUTES: Final = frozenset({*logging.makeLogRecord({}).__dict__, "asctime", 
 class PythonLogging:
     """Turns records of :mod:`logging` and Python's warnings into events, once it is installed.
 
-    :param level: applied to :mod:`logging` as well, so that a disabled call costs no more than a comparison.
+    :param observe: has a function called with the levels of the log, now and when they change; with None, no
+        function. The levels are set for :mod:`logging` as well.
     """
 
-    def __init__(self, level: LogLevelFilter) -> None:
-        self._level = level
+    def __init__(self, observe: Callable[[LevelObserver | None], object]) -> None:
+        self._observe = observe
         self._handlers = {"": _EventHandler(), _ASYNCIO: _AsyncioHandler()}
-        self._before = logging.NOTSET
+        self._levels = LoggingLevels()
 
     def install(self) -> None:
         """Handle the records that no logger keeps to itself, and the warnings."""
@@ -42,13 +42,12 @@ class PythonLogging:
             logging.getLogger(name).addHandler(handler)
         logging.getLogger(_ASYNCIO).propagate = False
         logging.captureWarnings(True)
-        self._before = logging.getLogger().level
-        self._level.observe(set_levels)
+        self._observe(self._levels.set)
 
     def remove(self) -> None:
         """Leave them to others again."""
-        self._level.observe(None)
-        logging.getLogger().setLevel(self._before)
+        self._observe(None)
+        self._levels.restore()
         logging.captureWarnings(False)
         logging.getLogger(_ASYNCIO).propagate = True
         for name, handler in self._handlers.items():

@@ -20,7 +20,7 @@ class AsyncioTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Install the handlers."""
         self.logger = logging.getLogger("asyncio")
-        python = PythonLogging(LogLevelFilter("info"))
+        python = PythonLogging(LogLevelFilter("info").observe)
         python.install()
         self.addCleanup(python.remove)
 

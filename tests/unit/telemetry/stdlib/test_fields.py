@@ -84,7 +84,7 @@ class EventTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Install the handlers."""
-        python = PythonLogging(LogLevelFilter("info"))
+        python = PythonLogging(LogLevelFilter("info").observe)
         python.install()
         self.addCleanup(python.remove)
 

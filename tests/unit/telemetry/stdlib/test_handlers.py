@@ -37,7 +37,7 @@ class LoggingTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Install the handlers."""
         self.level = LogLevelFilter("info")
-        self.python = PythonLogging(self.level)
+        self.python = PythonLogging(self.level.observe)
         self.python.install()
         self.addCleanup(self.python.remove)
 
@@ -210,6 +210,23 @@ class LevelTests(LoggingTestCase):
             for each in (10, 20, 30, 40):
                 LOG.log(each, "x")
             self.assertEqual(made, [each for each in (10, 20, 30, 40) if each >= number])
+
+    def test_loggers(self) -> None:
+        """A logger can have another level, for the calls and for the events; later it has that of before."""
+        database = logging.getLogger("shop.db")
+        self.patch(database, "level", logging.ERROR)
+        self.patch(database, "_cache", {})
+        for level, loggers, expected in (
+            ("info", {"shop.db": "debug", "shop": "error"}, ["shop.db"]),
+            ("debug", {"shop.db": "warn"}, ["shop.basket"]),
+            ("debug", {}, ["shop.basket"]),
+        ):
+            self.level.set(level, loggers)
+            with capturedLogs() as events:
+                for logger in (LOG, database):
+                    logger.debug("x")
+            self.assertEqual([each["log_namespace"] for each in events], expected)
+        self.assertEqual(database.level, logging.ERROR)
 
     def make(self, made: list[Any], make: Any, name: str, level: int, *arguments: Any) -> logging.LogRecord:
         """Make a record, and remember that."""

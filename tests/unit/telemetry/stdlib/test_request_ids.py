@@ -38,7 +38,7 @@ class RequestIdTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Collect the events of the application; another test may not have ended a request."""
         set_current_request(None)
-        python = PythonLogging(LogLevelFilter("info"))
+        python = PythonLogging(LogLevelFilter("info").observe)
         python.install()
         self.addCleanup(python.remove)
         self.lines: list[dict[str, Any]] = []
