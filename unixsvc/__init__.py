@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
-    from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route
+    from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route, RouteInfo
     from unixsvc.schedules.spec import JobRun, Schedule, cron, every
     from unixsvc.typing import (
         IDescribesRoutes,
@@ -50,9 +50,9 @@ __all__ = [
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
     "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
-    "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "Schedule", "ServiceCaller",
-    "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron", "current_request_id", "every",
-    "from_asyncio",
+    "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
+    "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron",
+    "current_request_id", "every", "from_asyncio",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -66,7 +66,7 @@ _MODULES: Final = {
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),
     "unixsvc.routing.route": (
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
+        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route", "RouteInfo"
     ),
     "unixsvc.server.interfaces": ("IRequestHandler", "IReviewsCallers"),
     "unixsvc.execution.action_driver": ("from_asyncio",),

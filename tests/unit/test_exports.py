@@ -14,9 +14,8 @@ PUBLIC = {
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request",
-    "Route", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable",
-    "cron", "current_request_id", "every",
-    "from_asyncio",
+    "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized",
+    "Unavailable", "cron", "current_request_id", "every", "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

@@ -67,9 +67,9 @@ class Gateway(Resource):
         self._proxies = ProxyRules(http.trusted_proxies) if http.trusted_proxies else None
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
-        self._failures = FailureLog(context.service)
+        self._log = FailureLog(context.service)
         self._klein = KleinBridge(
-            self._builder, self._failures, context.reactor, context.limits.request_timeout
+            self._builder, context.failures or self._log, context.reactor, context.limits.request_timeout
         )
         self.app = self._klein.app
         if http.docs and context.contracts is not None:
@@ -145,7 +145,7 @@ class Gateway(Resource):
         name = next(name for name in names if name in headers)
         address = request.getClientAddress()
         client = getattr(address, "host", None) or "a Unix socket"
-        self._failures.foreign_request(message, error, client, name.decode(), headers[name][-1])
+        self._log.foreign_request(message, error, client, name.decode(), headers[name][-1])
 
     def _wait(
         self,

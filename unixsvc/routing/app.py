@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import ModuleType
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import svcs
 from msgspec import Struct
 
+from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
-from unixsvc.routing.route import Group, Route
+from unixsvc.routing.route import Group, Route, RouteInfo
 from unixsvc.schedules.spec import Schedule
 from unixsvc.typing import IRouterDatasource
 
 if TYPE_CHECKING:
     from klein import Klein
 
-__all__ = ["NOTHING", "App", "Lifespan", "Mount", "load_app", "load_object"]
+__all__ = ["NOTHING", "App", "ErrorHook", "Lifespan", "Mount", "check_error_hook", "load_app", "load_object"]
 
 Mount: TypeAlias = str | IRouterDatasource
+ErrorHook: TypeAlias = Callable[[BaseException, Request, RouteInfo | None], object]
 Lifespan: TypeAlias = Callable[[ServiceContext], AbstractAsyncContextManager[object] | AsyncIterator[object]]
 
 
@@ -44,6 +47,8 @@ class App(Struct, frozen=True):
         for pages, uploads or redirects. The second argument is a container.
     :ivar schedules: periodic work, made by :func:`~unixsvc.every` and :func:`~unixsvc.cron`. Each runs once
         in the service, in one of the workers.
+    :ivar error_hook: called on the event loop with each exception of an action that becomes a 500, after it
+        is logged, with the request, and with its route or None. It is a plain function that does not wait.
     """
 
     routes: Sequence[Group | Route]
@@ -53,6 +58,7 @@ class App(Struct, frozen=True):
     mounts: dict[str, Mount] = {}
     web: Callable[[Klein, svcs.Container], None] | None = None
     schedules: Sequence[Schedule] = ()
+    error_hook: ErrorHook | None = None
     lifespan: Lifespan | None = None
 
 
@@ -73,6 +79,17 @@ def load_app(spec: str) -> App:
             spec, f"is not an App but a {type(app).__name__}", "name an object of the class App"
         )
     return app
+
+
+def check_error_hook(app: App) -> None:
+    """Check that the ``error_hook`` of an application is a plain function.
+
+    :raises ConfigError: if it is not.
+    """
+    hook: object = app.error_hook
+    if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+        remedy = "make it a plain def, which passes the error on to a queue or a thread"
+        raise ConfigError("error_hook", "is async" if callable(hook) else "is not a function", remedy)
 
 
 def load_object(spec: str) -> Any:

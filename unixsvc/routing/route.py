@@ -10,7 +10,9 @@ from msgspec import Struct
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
 
-__all__ = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Action", "Group", "Route"]
+__all__ = [
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Action", "Group", "Route", "RouteInfo"
+]  # fmt: skip
 
 # The parameters and the result depend on the route; read_signature() checks them at start.
 Action: TypeAlias = Callable[..., Any]
@@ -49,6 +51,21 @@ class Route(Struct, frozen=True):
     tags: Sequence[str] = ()
     deprecated: bool = False
     allow_nan_as_null: bool = False
+
+
+class RouteInfo(Struct, frozen=True):
+    """What an ``error_hook`` gets of the route of a request.
+
+    :ivar method: in upper case.
+    :ivar pattern: the path with its variables, as ``/user/{id:int}``, so that reports can be grouped by it.
+    :ivar title: as of :class:`Route`.
+    :ivar meta: as of :class:`Route`.
+    """
+
+    method: str
+    pattern: str
+    title: str = ""
+    meta: JsonObject = {}
 
 
 class Group(Struct, frozen=True):

@@ -16,14 +16,14 @@ from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.validation.type_forms import as_struct, bare
-from unixsvc.errors import ConfigError, Malformed, Unauthorized
-from unixsvc.routing.app import App
+from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
+from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of, closing
 from unixsvc.routing.pattern import variables_of
 from unixsvc.routing.results import Encode
-from unixsvc.routing.route import Group, Route
+from unixsvc.routing.route import Group, Route, RouteInfo
 from unixsvc.routing.signature import Signature, read_signature
 from unixsvc.routing.table import Table
 
@@ -57,6 +57,7 @@ class Router:
         builtin: BuiltinRoutes,
         runner: ActionRunner | None = None,
     ) -> None:
+        check_error_hook(app)
         self._app = app
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
         self._container = container
@@ -64,6 +65,7 @@ class Router:
         self._endpoints = EndpointFactory(container, blocking)
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
+        self._infos: dict[int, RouteInfo] = {}  # by the id of the endpoint
         self._opens_containers = False
         for entry in app.routes:
             group = entry if isinstance(entry, Group) else Group("", None, [entry])
@@ -132,6 +134,14 @@ class Router:
         except Malformed:
             return True  # dispatch() replies with the error
 
+    def route_of(self, request: Request) -> RouteInfo | None:
+        """Return the route of a request; None if it has none, as one for a mount."""
+        try:
+            endpoint, _ = self._table.match(request.method, request.path)
+        except ServiceError:
+            return None
+        return self._infos[id(endpoint)]
+
     def contract(self) -> Contract:
         """Return the contract of the application, with the built-in routes."""
         return describe(self._app.title, self._app.version, self._descriptions)
@@ -169,6 +179,7 @@ class Router:
         self._descriptions.append(_describe_route(route, path, signature, where))
         endpoint = self._endpoints.make(route, action, signature, where)
         self._table.add(route.method, path, endpoint)
+        self._infos[id(endpoint)] = RouteInfo(route.method, path, route.title, route.meta)
         return signature
 
 

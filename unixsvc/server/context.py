@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
+from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
 from unixsvc.security.peer_rules import PeerRules
@@ -52,6 +53,7 @@ class HandlerContext(Struct, frozen=True):
     :ivar http: for handlers that speak HTTP.
     :ivar admission: decides which processes may connect; None for the rules of ``security``.
     :ivar owner: the uid of the orchestrator.
+    :ivar failures: logs exceptions of the handler's own routes; None for a log of its own.
     """
 
     service: str
@@ -66,6 +68,7 @@ class HandlerContext(Struct, frozen=True):
     http: HttpOptions = HttpOptions()
     admission: Admission | None = None
     owner: int = 0
+    failures: IFailureLog | None = None
 
     @property
     def peer_rule(self) -> Admission | None:

@@ -18,6 +18,7 @@ from unixsvc.service.health import HealthCheck
 from unixsvc.service.jobs import JobRunner
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
+from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["ServiceCore"]
 
@@ -30,6 +31,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
+    :ivar failures: logs the exceptions that peers must not see.
     :ivar store: keeps replies by idempotency key.
     :ivar clients: the clients of other services.
     :ivar guard: authenticates callers.
@@ -43,6 +45,7 @@ class ServiceCore(Struct, frozen=True):
     router: Router
     repository: RouterRepository
     handle: HandleMessage
+    failures: FailureLog
     store: IdempotencyStore
     clients: ServiceClients
     health: HealthCheck

@@ -21,6 +21,7 @@ from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
+from unixsvc.domain.message import Request
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
 from unixsvc.execution.loop_runner import runner_for
@@ -134,11 +135,12 @@ async def make_core(
     repository = RouterRepository(library, mounts)
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(policy, config.service, config.token, config.tokens)
+    failures = FailureLog(config.service, _error_report(app, router))
     handle = HandleMessage(
         repository,
         guard,
         metrics,
-        FailureLog(config.service),
+        failures,
         max_inflight=config.limits.max_inflight,
         request_timeout=config.limits.request_timeout,
         now=now,
@@ -156,6 +158,7 @@ async def make_core(
         router,
         repository,
         handle,
+        failures,
         store,
         clients,
         health,
@@ -180,6 +183,7 @@ def handler_context(
     return HandlerContext(
         service=config.service,
         handle=core.handle,
+        failures=core.failures,
         endpoint=endpoint,
         limits=config.limits,
         security=config.security,
@@ -198,6 +202,13 @@ def handler_context(
 def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseException) -> None:
     Logger(namespace=service).failure("the lifespan of the application has ended", Failure(error))
     ended.succeed(None)
+
+
+def _error_report(app: App, router: Router) -> Callable[[BaseException, Request], object] | None:
+    hook = app.error_hook
+    if hook is None:
+        return None
+    return lambda error, request: hook(error, request, router.route_of(request))
 
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:

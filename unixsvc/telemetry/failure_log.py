@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IFailureLog
@@ -18,10 +20,15 @@ class FailureLog:
     """Logs the failures of actions with the id of the request, at a limited rate.
 
     :param service: the name of the service.
+    :param report: called with each exception that peers must not see, after it is logged, and with the
+        request; None for no function.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(
+        self, service: str, report: Callable[[BaseException, Request], object] | None = None
+    ) -> None:
         self._log = LimitedLogger(service)
+        self._report = report
 
     def failed(self, request: Request, error: BaseException) -> None:
         """Log an exception that the peer must not see."""
@@ -33,6 +40,22 @@ class FailureLog:
             exception=error,
             request_id=request.request_id,
         )
+        if self._report is not None:
+            self._call_report(self._report, request, error)
+
+    def _call_report(
+        self, report: Callable[[BaseException, Request], object], request: Request, error: BaseException
+    ) -> None:
+        try:
+            report(error, request)
+        # BaseException, because even sys.exit() in the application's hook must not change the reply.
+        except BaseException as problem:
+            self._log.failure(
+                "the error_hook has failed: {exception!r}",
+                problem,
+                exception=problem,
+                request_id=request.request_id,
+            )
 
     def internal(self, request: Request, error: ServiceError) -> None:
         """Log the details of an error that the peer gets without them."""
