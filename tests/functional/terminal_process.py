@@ -12,6 +12,7 @@ from collections.abc import Mapping
 __all__ = ["TerminalProcess"]
 
 _TIMEOUT = 60.0  # seconds; only reached if something is broken
+_AGAIN = 5.0  # seconds
 
 
 class TerminalProcess:
@@ -42,11 +43,19 @@ class TerminalProcess:
         )
         os.close(theirs)
 
-    def until(self, text: str) -> str:
-        """Wait until it has printed a text; what it has printed up to it since the last call."""
+    def until(self, text: str, *, again: str = "") -> str:
+        """Wait until it has printed a text; what it has printed up to it since the last call.
+
+        :param again: typed every some seconds. Python does not notice a signal that arrives just before
+            ``input()`` waits for a key; a person presses Ctrl-C again.
+        """
         deadline = time.monotonic() + _TIMEOUT
         while text not in self._printed:
-            readable, _, _ = select.select([self._ours], [], [], max(deadline - time.monotonic(), 0.0))
+            left = max(deadline - time.monotonic(), 0.0)
+            readable, _, _ = select.select([self._ours], [], [], min(left, _AGAIN) if again else left)
+            if again and left and not readable:
+                self.type(again)
+                continue
             try:
                 printed = os.read(self._ours, 65_536) if readable else b""
             except OSError:  # it has exited
