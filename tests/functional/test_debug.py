@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import time
 from urllib.request import urlopen
 
 from tests.functional.cli_process import outcome_of, start_command
@@ -13,6 +14,7 @@ from tests.functional.terminal_process import TerminalProcess
 
 _PROMPT = "(Pdb) "
 _CTRL_C = "\x03"
+_REQUEST_TIMEOUT = 3  # seconds
 _TIMEOUT = 60.0  # seconds; only reached if something is broken
 
 
@@ -37,8 +39,8 @@ class DebugTests(OrchestratorTestCase):
         return terminal
 
     def call(self, path: str) -> subprocess.Popen[str]:
-        """Begin a call that may take as long as a person thinks."""
-        call = start_command(self.folder, "call", "--timeout", "300", "shop", path)
+        """Begin a call; in a session, it may take as long as a person thinks."""
+        call = start_command(self.folder, "call", "shop", path)
         self.addCleanup(call.kill)
         return call
 
@@ -58,8 +60,12 @@ class DebugTests(OrchestratorTestCase):
     def test_actions(self) -> None:
         """The commands of pdb work in coroutines and threads; Ctrl-C at its prompt discards what is typed.
 
-        Without a session, a breakpoint is skipped, and the log says how to stop at it.
+        A call may take longer than the request timeout. Without a session, a breakpoint is skipped, and the
+        log says how to stop at it.
         """
+        self.configure(
+            self.config.replace("workers = 2", f"workers = 2\nrequest_timeout = {_REQUEST_TIMEOUT}")
+        )
         running = self.start()
         self.assertEqual(self.ask("shop", "/blocking/1"), 2)
         event = running.until("breakpoint at ", "debugged.py", "unixsvc debug shop")
@@ -69,6 +75,7 @@ class DebugTests(OrchestratorTestCase):
         self.assertEqual(self.status("shop")["status"], "debugging")
         call = self.call("/waiting/1")
         terminal.until(_PROMPT)
+        time.sleep(_REQUEST_TIMEOUT)
         terminal.type("p 'discarded")
         terminal.until("discarded")
         terminal.type(_CTRL_C)

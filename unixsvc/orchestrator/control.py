@@ -14,6 +14,7 @@ from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Conflict, Forbidden
 from unixsvc.orchestrator.debugging.session import DebugEvent
+from unixsvc.orchestrator.debugging.settings import NO_LIMIT
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
@@ -122,8 +123,9 @@ class Control:
 class TokenControl:
     """The routes of the tokens."""
 
-    def __init__(self, tokens: ITokens) -> None:
+    def __init__(self, tokens: ITokens, orchestrator: IOrchestrator) -> None:
         self._tokens = tokens
+        self._orchestrator = orchestrator
 
     def index(self) -> list[TokenEntry]:
         """The shared token and the configured ones, without their text."""
@@ -136,7 +138,10 @@ class TokenControl:
         """
         if request.peer.uid not in (os.geteuid(), 0):
             raise Forbidden("only the orchestrator's own user and root get the token")
-        return self._tokens.access(service)
+        access = self._tokens.access(service)
+        if self._orchestrator.is_debugged(service):
+            access = replace(access, request_timeout=NO_LIMIT)
+        return access
 
     async def rotate(self, overlap: Annotated[float, Meta(ge=0, le=_MAX_OVERLAP)]) -> None:
         """Replace the shared token; the old one stays valid for the overlap, in seconds."""

@@ -63,6 +63,9 @@ class IOrchestrator(Interface):
         :raises unixsvc.errors.ConfigError: if it has no workers.
         """
 
+    def is_debugged(name: str) -> bool:
+        """Whether a service has a debug session."""
+
     def set_log_level(level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""
 

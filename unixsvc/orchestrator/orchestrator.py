@@ -197,6 +197,10 @@ class Orchestrator(MultiService):
         """Replace the workers of a service by one with a terminal, until the session is closed."""
         return await start_session(self._running(), self._settings, name, terminal)
 
+    def is_debugged(self, name: str) -> bool:
+        """Whether a service has a debug session."""
+        return self._running().is_debugged(name)
+
     def set_log_level(self, level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""
         self._level.set(level)

@@ -17,12 +17,10 @@ from unixsvc.orchestrator.descendants.group import kill_worker
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.start_order import reversed_order, run_in_order
-from unixsvc.orchestrator.status import ServiceStatus, describe
+from unixsvc.orchestrator.status import NOT_RUNNING, ServiceStatus, describe, is_healthy
 from unixsvc.orchestrator.worker.messages import Command
 
 __all__ = ["ServiceManager"]
-
-_NOT_RUNNING = ("stopped", "stopping", "waiting")
 
 
 class ServiceManager:
@@ -159,7 +157,7 @@ class ServiceManager:
         """
         async with self._locked(name) as pool:
             self._refuse_if_shut_down()
-            await (_start(pool) if pool.stats().state in _NOT_RUNNING else pool.restart())
+            await (_start(pool) if pool.stats().state in NOT_RUNNING else pool.restart())
 
     async def scale(self, name: str, workers: int) -> None:
         """Set the number of workers, until a reload changes the configured number.
@@ -216,11 +214,11 @@ class ServiceManager:
 
     def healthy(self) -> bool:
         """Whether every service that is not stopped on purpose has a ready worker."""
-        snapshots = [pool.stats() for pool in self._pools.values()]
-        return all(
-            snapshot.state in _NOT_RUNNING or any(worker.phase == "ready" for worker in snapshot.workers)
-            for snapshot in snapshots
-        )
+        return all(is_healthy(pool.stats()) for pool in self._pools.values())
+
+    def is_debugged(self, name: str) -> bool:
+        """Whether a service has a debug session."""
+        return name in self._pools and self._pools[name].stats().state == "debugging"
 
     async def _add(self, name: str, settings: Settings) -> None:
         self._refuse_if_shut_down()
@@ -298,6 +296,6 @@ async def _start(pool: IServicePool) -> None:
     state = pool.stats().state
     if state == "failed":
         await pool.restart()
-    elif state in _NOT_RUNNING:
+    elif state in NOT_RUNNING:
         pool.startService()
     await pool.when_ready()

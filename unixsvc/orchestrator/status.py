@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import add
+from typing import Final
 
 import psutil
 from msgspec import Struct, field
@@ -13,7 +14,19 @@ from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot
 
-__all__ = ["Latency", "PoolSnapshot", "ServiceStatus", "WorkerSnapshot", "WorkerStatus", "describe"]
+__all__ = [
+    "NOT_RUNNING",
+    "Latency",
+    "PoolSnapshot",
+    "ServiceStatus",
+    "WorkerSnapshot",
+    "WorkerStatus",
+    "describe",
+    "is_healthy",
+]
+
+NOT_RUNNING: Final = ("stopped", "stopping", "waiting")
+"""The states of a service that is not started."""
 
 
 class WorkerSnapshot(Struct, frozen=True):
@@ -130,6 +143,11 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         listen=stats.listen,
         schedules=stats.schedules,
     )
+
+
+def is_healthy(stats: PoolSnapshot) -> bool:
+    """Whether a service is stopped on purpose, or has a ready worker."""
+    return stats.state in NOT_RUNNING or any(worker.phase == "ready" for worker in stats.workers)
 
 
 def _state_of(workers: list[WorkerSnapshot]) -> str:

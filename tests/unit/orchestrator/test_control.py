@@ -108,6 +108,7 @@ class FakeOrchestrator:
         self.answer: Deferred[None] = succeed(None)
         self.tokens = FakeTokens()
         self.session = FakeSession()
+        self.debugged = ""
 
     def register(self, name: str, settings: Any) -> None:
         """Not used."""
@@ -151,6 +152,10 @@ class FakeOrchestrator:
         """Record it."""
         await self._ask("debug", name, terminal.path)
         return cast(DebugSession, self.session)
+
+    def is_debugged(self, name: str) -> bool:
+        """Whether it is the service that the test says."""
+        return name == self.debugged
 
     def set_log_level(self, level: str) -> None:
         """Record it."""
@@ -295,6 +300,7 @@ class AccessTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Serve the control API to a caller that the test chooses."""
         self.orchestrator = FakeOrchestrator()
+        self.replies: dict[str, dict[str, Any]] = {}
         self.guard = ControlGuard(ControlRules(), lambda transport: (), uid=lambda: 1000)
         gc.collect()  # what other tests have left behind would take itself for another user's
         self.patch(os, "geteuid", lambda: 1000)
@@ -333,7 +339,8 @@ class AccessTests(SynchronousTestCase):
                 + b"\n"
             )
             clock.advance(1)
-            found[path] = cast(dict[str, int], transport.lines()[-1])["code"]
+            self.replies[path] = cast(dict[str, Any], transport.lines()[-1])
+            found[path] = self.replies[path]["code"]
         return found
 
     def test_all_routes(self) -> None:
@@ -354,6 +361,13 @@ class AccessTests(SynchronousTestCase):
         codes = {uid: self.codes(uid)["/tokens/access"] for uid in (0, 5, 1000)}
         self.assertEqual(codes, {0: 200, 5: 403, 1000: 200})
         self.assertEqual(self.orchestrator.tokens.calls.count(("access", "home")), 2)
+        self.assertEqual(self.replies["/tokens/access"]["data"]["request_timeout"], 7)
+
+    def test_timeout_of_debugged(self) -> None:
+        """A client that has no timeout of its own waits for a service that is debugged."""
+        self.orchestrator.debugged = "home"
+        self.codes(1000)
+        self.assertGreater(self.replies["/tokens/access"]["data"]["request_timeout"], 86_400)
 
     def test_debug(self) -> None:
         """A debugger gives control of the process: it is not for others who may control the orchestrator."""

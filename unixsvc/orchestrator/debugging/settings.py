@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from unixsvc.config.settings import HTTP_SERVICE, Settings
 
-__all__ = ["debug_settings"]
+__all__ = ["NO_LIMIT", "debug_settings"]
 
-# The maximum of a duration in the configuration, in seconds: eleven days stand for no limit.
-_NO_LIMIT: Final = 1e6
+NO_LIMIT: Final = 1e6
+"""The maximum of a duration in the configuration, in seconds: eleven days stand for no limit."""
 # A worker that is suspended in a debugger does not answer, and its timers are late when it goes on. How long
 # it may drain remains limited: a stop must not wait for a person.
 _WAITS: Final = (
@@ -35,10 +35,10 @@ def debug_settings(name: str, settings: Settings, variables: Mapping[str, str]) 
     """
     service = settings.services[name]
     # The keys are those of the struct, of which each has its own type.
-    changes: dict[str, Any] = dict.fromkeys(_WAITS, _NO_LIMIT) | dict.fromkeys(_RECYCLING, 0)
+    changes: dict[str, Any] = dict.fromkeys(_WAITS, NO_LIMIT) | dict.fromkeys(_RECYCLING, 0)
     changes |= {"workers": 1, "environment": {**service.environment, **variables}}
     http = settings.http
     if http is not None and name == HTTP_SERVICE:
-        http = replace(http, **dict.fromkeys(_HTTP_WAITS, _NO_LIMIT))
+        http = replace(http, **dict.fromkeys(_HTTP_WAITS, NO_LIMIT))
     services = {**settings.services, name: replace(service, **changes)}
     return replace(settings, services=services, http=http)

@@ -38,7 +38,10 @@ class StartTests(OrchestratorTestCase):
 
     def test_worker(self) -> None:
         """The worker has the terminal, its variables, and no limits; other services stay as they are."""
+        self.assertFalse(self.orchestrator.is_debugged("home"))
         session = self.begin()
+        debugged = [name for name in ("home", "user", "hose") if self.orchestrator.is_debugged(name)]
+        self.assertEqual(debugged, ["home"])
         [worker] = self.processes("home")
         descriptors = worker.arguments["childFDs"]
         self.assertEqual([descriptors[each] for each in range(3)], [session.terminal] * 3)
