@@ -302,6 +302,18 @@ class WorkerProcessTests(SynchronousTestCase):
         self.reactor.advance(0.1)
         self.assertEqual(self.process.closed, ["all", REPORTS_FD, COMMANDS_FD])
 
+    def test_stall_after_exit(self) -> None:
+        """What is in the pipes is read before they are closed, even if this process stood still meanwhile.
+
+        A reactor calls the timers that have passed before it reads.
+        """
+        self.worker.processExited(Failure(ProcessDone(0)))
+        closed: list[list[int | str]] = []
+        self.reactor.callLater(0.5, lambda: closed.append(list(self.process.closed)))  # a read in that turn
+        self.reactor.advance(0.5)
+        self.assertEqual(closed, [[]])
+        self.assertNotEqual(self.process.closed, [])
+
     def test_report_of_bad_utf8(self) -> None:
         """A report with invalid UTF-8 is logged, and the next one is read."""
         reports = b'{"type":"failed","reason":"\xff"}\n{"type":"ready"}\n'
