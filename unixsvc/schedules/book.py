@@ -44,12 +44,12 @@ class ScheduleBook:
         """
         return sum(state.stop() for state in self._states.values())
 
-    def advance(self, now: Moment) -> list[tuple[ScheduleState, int]]:
+    def advance(self, now: Moment) -> list[tuple[str, int, str]]:
         """Take the ticks that are due.
 
-        :returns: the schedules with missed ticks, and how many.
+        :returns: the names of schedules with missed ticks, how many, and the reason.
         """
-        missed = [(state, state.advance(now)) for state in self._states.values()]
+        missed = [(name, *state.advance(now)) for name, state in self._states.items()]
         return [each for each in missed if each[1]]
 
     def until_next(self, now: Moment) -> float | None:

@@ -113,29 +113,30 @@ class ScheduleState:
         self._waiting.clear()
         return missed
 
-    def advance(self, now: Moment) -> int:
+    def advance(self, now: Moment) -> tuple[int, str]:
         """Take the ticks that are due.
 
-        :returns: the number of ticks that are missed.
+        :returns: the number of ticks that are missed, and the reason.
         """
         if self._ticks is None:
-            return 0
+            return 0, ""
         due, skipped = self._ticks.take(now, _MAX_WAITING)
         if not due:
-            return 0
+            return 0, ""
         if self.spec.catch_up:
             self._waiting.extend((each, 1) for each in due)
-            missed = max(len(self._waiting) - _MAX_WAITING, 0)
+            missed, reason = max(len(self._waiting) - _MAX_WAITING, 0), "too many wait"
             for _ in range(missed):
                 self._waiting.popleft()
         elif self.run is not None:
-            missed = len(due)
+            missed, reason = len(due), "the run before has not ended"
         else:
+            reason = "no worker is ready" if self._waiting else "the orchestrator is late"
             # The latest tick takes the place of the one that waits. That of a repetition was started once.
             missed = len(due) - 1 + sum(attempt == 1 for _, attempt in self._waiting)
             self._waiting.clear()
             self._waiting.append((due[-1], 1))
-        return self._miss(missed + skipped)
+        return self._miss(missed + skipped), reason
 
     def until_next(self, now: Moment) -> float | None:
         """The seconds until the next tick; None if there is none."""

@@ -12,7 +12,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.schedules.book import ScheduleBook
 from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.spec import ScheduleSpec
-from unixsvc.schedules.state import Run, ScheduleState, ScheduleStatus, as_datetime
+from unixsvc.schedules.state import Run, ScheduleStatus, as_datetime
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["FindWorker", "Scheduler", "current_moment"]
@@ -75,8 +75,9 @@ class Scheduler:
             return
         self._dispatching = True  # a job may end while it is started
         try:
-            for state, count in self._book.advance(self._now()):
-                self._log_missed(state, count)
+            for name, count, reason in self._book.advance(self._now()):
+                message = "schedule {schedule}: ticks missed: {count} ({reason})"
+                self._log.emit("warn", reason, message, schedule=name, count=count, reason=reason)
             while self._start_runs():
                 pass
         finally:
@@ -119,13 +120,6 @@ class Scheduler:
                 any_started = True
                 give(self._book.begin(state))
         return any_started
-
-    def _log_missed(self, state: ScheduleState, count: int) -> None:
-        reason = "no worker is ready" if state.run is None else "the run before has not ended"
-        if state.spec.catch_up:
-            reason = "too many wait"
-        message = "schedule {schedule}: ticks missed: {count} ({reason})"
-        self._log.emit("warn", reason, message, schedule=state.spec.name, count=count, reason=reason)
 
     def _set_timer(self, wait: float | None) -> None:
         if self._timer is not None and self._timer.active():

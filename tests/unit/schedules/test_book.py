@@ -35,10 +35,10 @@ class BookTestCase(SynchronousTestCase):
         """Use these schedules."""
         self.book.adopt(specs, self.now())
 
-    def pass_to(self, seconds: float) -> None:
-        """Let time pass."""
+    def pass_to(self, seconds: float) -> list[str]:
+        """Let time pass; the reasons for missed ticks."""
         self.seconds = seconds
-        self.book.advance(self.now())
+        return [reason for _, _, reason in self.book.advance(self.now())]
 
     def given(self) -> list[Run]:
         """Ask workers to run all that can start."""
@@ -110,7 +110,7 @@ class MissedTests(BookTestCase):
         self.adopt(_SPEC)
         self.pass_to(10.0)
         runs = self.start()
-        self.pass_to(30.0)
+        self.assertEqual(self.pass_to(30.0), ["the run before has not ended"])
         self.assertEqual(self.start(), [])
         self.end(runs)
         self.assertEqual(self.start(), [])
@@ -132,14 +132,14 @@ class MissedTests(BookTestCase):
         self.adopt(_SPEC)
         self.pass_to(15.0)
         self.assertCounts(waiting=1)
-        self.pass_to(25.0)
+        self.assertEqual(self.pass_to(25.0), ["no worker is ready"])
         self.assertCounts(waiting=1, missed=1)
         self.assertEqual([run.due for run in self.start()], [1020.0])
 
     def test_stall(self) -> None:
         """Of the ticks of a stall the last one has a run."""
         self.adopt(_SPEC)
-        self.pass_to(45.0)
+        self.assertEqual(self.pass_to(45.0), ["the orchestrator is late"])
         self.assertEqual([run.due for run in self.start()], [1040.0])
         self.assertCounts(runs=1, missed=3)
 
@@ -192,7 +192,7 @@ class CatchUpTests(BookTestCase):
         self.adopt(_CATCH_UP)
         self.pass_to(10_500.0)
         self.assertCounts(waiting=1000, missed=50)
-        self.pass_to(10_510.0)
+        self.assertEqual(self.pass_to(10_510.0), ["too many wait"])
         self.assertCounts(waiting=1000, missed=51)
         self.assertEqual(self.start()[0].due, 1520.0)
 
