@@ -26,6 +26,7 @@ from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.local_scheduler import LocalScheduler
+from unixsvc.testing.call import Call
 from unixsvc.testing.client import MemoryClient
 from unixsvc.testing.host import TOKEN, MemoryHost
 from unixsvc.testing.memory import MemoryTransport
@@ -86,7 +87,7 @@ class MemoryStream:
 
     def __init__(self, service: MemoryService, number: int) -> None:
         self.items: list[Json] = []
-        self.ended: Deferred[Json] = Deferred()
+        self.ended: Call[Json] = Call()
         self._service = service
         self._number = number
 
@@ -104,9 +105,9 @@ class MemoryService:
 
     The application starts at once. If its lifespan waits, calls wait for it.
 
-    Requests are encoded and replies are decoded, as over a socket. A Deferred that a method returns has fired
-    already, unless the action waits: then it fires when ``clock`` is advanced, or when the event happens
-    that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
+    Requests are encoded and replies are decoded, as over a socket. A :class:`Call` that a method returns has
+    fired already, unless the action waits: then it fires when ``clock`` is advanced, or when the event
+    happens that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
 
     :param options: the options of the service, for its container.
     :param folder: the folder of the configuration.
@@ -115,6 +116,7 @@ class MemoryService:
     :param security: the security settings of the service.
     :param services: the other services that controllers call, by their names; or their ``IServices``.
         Without it, such calls fail.
+    :param clock: a clock that the test has already.
     :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
     """
 
@@ -128,16 +130,18 @@ class MemoryService:
         limits: Limits | None = None,
         security: Security | None = None,
         services: Mapping[str, MemoryService] | IServices | None = None,
+        clock: Clock | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
-        self.clock = Clock()
+        self.clock = clock or Clock()
         if isinstance(services, Mapping):
             clients = partial(_client_of_other, services)
             services = ServiceClients("", "", self.clock, self.clock.seconds, clients)
         self._scheduler = LocalScheduler("memory", self.clock, self._now)
         self._token = token
-        self._pending: dict[int, Deferred[Json]] = {}
+        self._pending: dict[int, Call[Json]] = {}
         self._streams: dict[int, MemoryStream] = {}
+        self._start_failure: Failure | None = None
         self._host = MemoryHost(
             app,
             settings,
@@ -149,23 +153,23 @@ class MemoryService:
         )
         self._host.when_started().addCallbacks(self._start, self._start_failed)
 
-    def get(self, path: str, /, **data: object) -> Deferred[Json]:
+    def get(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method GET."""
         return self.call("GET", path, data)
 
-    def post(self, path: str, /, **data: object) -> Deferred[Json]:
+    def post(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method POST."""
         return self.call("POST", path, data)
 
-    def put(self, path: str, /, **data: object) -> Deferred[Json]:
+    def put(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method PUT."""
         return self.call("PUT", path, data)
 
-    def patch(self, path: str, /, **data: object) -> Deferred[Json]:
+    def patch(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method PATCH."""
         return self.call("PATCH", path, data)
 
-    def delete(self, path: str, /, **data: object) -> Deferred[Json]:
+    def delete(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method DELETE."""
         return self.call("DELETE", path, data)
 
@@ -183,7 +187,7 @@ class MemoryService:
         self.call("GET", path, data, **options).chainDeferred(stream.ended)
         return stream
 
-    def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Deferred[Json]:
+    def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Call[Json]:
         """Make a call.
 
         :param data: the arguments.
@@ -192,9 +196,12 @@ class MemoryService:
         """
         number = len(self._pending) + 1
         token = {} if self._token is None else {"auth_token": self._token}
-        deferred = self._pending[number] = Deferred()
+        call: Call[Json] = Call(lambda _: self._send(number, cancel=True))
+        self._pending[number] = call
         self._send(number, **{"method": method, "path": path, "data": encode_data(data)} | token | envelope)
-        return deferred
+        if self._start_failure is not None:
+            call.errback(self._start_failure)
+        return call
 
     def client(self, **options: Unpack[ClientOptions]) -> Client:
         """A real client that is connected to the service, on the same clock.
@@ -216,10 +223,7 @@ class MemoryService:
         Other services that call it get :class:`~unixsvc.errors.Unavailable` from then on, at once.
         """
         self._scheduler.stop()
-        done = self._host.when_started().addCallback(lambda host: host.drain())
-        self.clock.pump([1, 1])
-        self._connection.connectionLost()
-        return done
+        return self._host.when_started().addCallbacks(self._close, _ignore)
 
     def _now(self) -> Moment:
         seconds = self.clock.seconds()
@@ -231,9 +235,16 @@ class MemoryService:
         self._connection, transport = self._host.endpoint.connect()
         transport.write = self._received  # type: ignore[method-assign] # a transport that only writes back
 
+    def _close(self, host: ServiceHost) -> Deferred[None]:
+        done = host.drain()
+        self.clock.pump([1, 1])
+        self._connection.connectionLost()
+        return done
+
     def _start_failed(self, failure: Failure) -> None:
-        for deferred in self._pending.values():
-            deferred.errback(failure)
+        self._start_failure = failure
+        for call in self._pending.values():
+            call.errback(failure)
 
     def _send(self, number: int, **message: object) -> None:
         data = msgspec.json.encode({"id": number} | message) + b"\n"
@@ -254,6 +265,10 @@ class MemoryService:
             self._pending[reply.id].errback(error_from(reply.code, reply.detail))
         else:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
+
+
+def _ignore(failure: Failure) -> None:
+    """An application that has not started need not be closed; the calls have its error."""
 
 
 def _client_of_other(
