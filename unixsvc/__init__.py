@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from unixsvc.execution.action_driver import from_asyncio
+    from unixsvc.execution.background import Tasks
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
@@ -51,7 +52,7 @@ __all__ = [
     "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
-    "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized", "Unavailable", "cron",
+    "ServiceCaller", "ServiceContext", "ServiceError", "Tasks", "Unauthorized", "Unavailable", "cron",
     "current_request_id", "every", "from_asyncio",
 ]  # fmt: skip
 
@@ -70,6 +71,7 @@ _MODULES: Final = {
     ),
     "unixsvc.server.interfaces": ("IRequestHandler", "IReviewsCallers"),
     "unixsvc.execution.action_driver": ("from_asyncio",),
+    "unixsvc.execution.background": ("Tasks",),
     "unixsvc.schedules.spec": ("JobRun", "Schedule", "cron", "every"),
     "unixsvc.client.twisted.client": ("Client",),
 }  # fmt: skip

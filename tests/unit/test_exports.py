@@ -14,7 +14,8 @@ PUBLIC = {
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request",
-    "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Unauthorized",
+    "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Tasks",
+    "Unauthorized",
     "Unavailable", "cron", "current_request_id", "every", "from_asyncio",
 }  # fmt: skip
 

@@ -41,6 +41,7 @@ _SCHEDULE_HEADERS: Final = [
     "INTERRUPTED",
     "MISSED",
 ]
+_TASK_HEADERS: Final = ["SERVICE", "TASK", "RUNNING", "DONE", "FAILED", "INTERRUPTED"]
 
 
 @click.command()
@@ -67,6 +68,9 @@ def status(session: Session, as_json: bool) -> None:
     ]
     if schedules:
         print_table(_SCHEDULE_HEADERS, schedules, terminal=session.terminal)
+    tasks = [_task_row(name, *each) for name, service in services.items() for each in service.tasks.items()]
+    if tasks:
+        print_table(_TASK_HEADERS, tasks, terminal=session.terminal)
     for name, service in services.items():
         for line in _problems(name, service):
             print_line(line)
@@ -110,6 +114,13 @@ class _Schedule(Struct, frozen=True):
     missed: int = 0
 
 
+class _Tasks(Struct, frozen=True):
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    interrupted: int = 0
+
+
 class _Service(_Process, frozen=True):
     average: float | None = msgspec.field(default=None, name="avgResponseTime")
     workers: list[_Worker] = []
@@ -117,6 +128,7 @@ class _Service(_Process, frozen=True):
     problem: str = ""
     services: dict[str, _ClientState] = {}
     schedules: list[_Schedule] = []
+    tasks: dict[str, _Tasks] = {}
 
 
 def _problems(name: str, service: _Service) -> Iterator[str]:
@@ -174,6 +186,11 @@ def _schedule_row(service: str, schedule: _Schedule) -> list[str]:
         following = max((schedule.next - datetime.now(UTC)).total_seconds(), 0.0)
     counts = schedule.runs, schedule.failures, schedule.interrupted, schedule.missed
     return [service, schedule.name, schedule.schedule, _duration(following), last, *map(str, counts)]
+
+
+def _task_row(service: str, name: str, tasks: _Tasks) -> list[str]:
+    counts = tasks.running, tasks.done, tasks.failed, tasks.interrupted
+    return [service, name, *map(str, counts)]
 
 
 def _duration(seconds: float | None) -> str:

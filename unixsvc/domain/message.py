@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncGenerator
-from typing import Final, Generic, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Final, Generic, ParamSpec, TypeVar, cast
 
 import msgspec
 
@@ -15,6 +16,7 @@ __all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request"]
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -90,6 +92,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar caller: the sender.
     :ivar number: the number of the request in this process.
     :ivar route_meta: the ``meta`` of the route; only set for actions that take the request as a parameter.
+    :ivar work: the functions that :meth:`background` has got; None without any.
     """
 
     method: str
@@ -102,6 +105,26 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     caller: Caller = msgspec.field(default_factory=Caller)
     number: int = msgspec.field(default_factory=_numbers.__next__)
     route_meta: JsonObject = {}
+    work: list[Callable[[], object]] | None = None
+
+    def background(self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Call a function when the reply has been sent, unless the reply is an error.
+
+        A coroutine function runs on the event loop; any other function in a thread. The function has neither
+        the deadline of the request, nor is it cancelled with it. Its failure is logged with the id of the
+        request, and a worker that drains waits for it. A worker that is killed forgets it.
+        """
+        if self.work is None:
+            # Frozen for actions. The list would be part of a reference cycle if a function had the request,
+            # but it is taken away after the reply.
+            msgspec.structs.force_setattr(self, "work", [])
+        cast(list[Callable[[], object]], self.work).append(partial(function, *args, **kwargs))
+
+    def take_work(self) -> list[Callable[[], object]]:
+        """Return the functions for :meth:`background`, once."""
+        work = self.work or []
+        msgspec.structs.force_setattr(self, "work", None)
+        return work
 
     @property
     def peer(self) -> Peer:

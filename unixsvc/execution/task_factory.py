@@ -2,14 +2,18 @@
 
 asyncio's tasks refuse a coroutine that yields a Deferred. So a task runs an :class:`_Adapter` of its
 coroutine, which yields a future in place of each Deferred.
+
+The adapter also sees when a task fails. asyncio reports a failure that nothing has awaited when the task is
+garbage; here that is done when the action that has created the task has ended, or after some seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
@@ -18,11 +22,26 @@ from unixsvc.execution.asyncio_internals import mark_awaited
 
 __all__ = ["accept_deferreds"]
 
+# How long the failure of a task may wait for an action that may still await the task, in seconds.
+_PATIENCE: Final = 10.0
+
 
 def accept_deferreds(loop: AbstractEventLoop) -> None:
     """Set the task factory of a loop, unless the application has set one."""
     if loop.get_task_factory() is None:
         loop.set_task_factory(_make_task)
+
+
+def _report(task: asyncio.Task[Any] | None) -> None:
+    """Report the failure of a task as asyncio does, unless something has taken it.
+
+    ``Task._log_traceback`` is true until then.
+    """
+    if task is not None and task._log_traceback:
+        task._log_traceback = False
+        message = "Task exception was never retrieved"
+        context = {"message": message, "exception": task.exception(), "future": task}
+        task.get_loop().call_exception_handler(context)
 
 
 def _make_task(loop: AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -32,6 +51,12 @@ def _make_task(loop: AbstractEventLoop, coroutine: Any, **options: Any) -> async
     return asyncio.Task(coroutine, loop=loop, **options)
 
 
+def _owner_of(creator: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
+    """The task of the action that has created a task, directly or by other tasks; None if there is none."""
+    coroutine = None if creator is None else creator.get_coro()
+    return coroutine._owner if isinstance(coroutine, _Adapter) else creator
+
+
 class _Adapter(Coroutine[Any, Any, Any]):
     """A coroutine for asyncio's tasks; it looks like the one that it runs, for debuggers and anyio."""
 
@@ -39,19 +64,41 @@ class _Adapter(Coroutine[Any, Any, Any]):
         self._coroutine = coroutine
         self._loop = loop
         self._deferred: Deferred[Any] | None = None
+        self._owner = _owner_of(asyncio.current_task(loop))
         self.__name__ = getattr(coroutine, "__name__", type(coroutine).__name__)
         self.__qualname__ = getattr(coroutine, "__qualname__", self.__name__)
 
     def send(self, value: Any, /) -> Any:
         self._deferred = None
-        return self._awaitable(self._coroutine.send(value))
+        try:
+            return self._awaitable(self._coroutine.send(value))
+        except Exception as error:
+            self._failed(error)
+            raise
 
     def throw(self, error: Any, value: Any = None, trace: Any = None, /) -> Any:
         deferred, self._deferred = self._deferred, None
         if deferred is not None:
             deferred.cancel()
             deferred.addErrback(lambda _: None)  # the task has its own error
-        return self._awaitable(self._coroutine.throw(error))
+        try:
+            return self._awaitable(self._coroutine.throw(error))
+        except Exception as raised:
+            self._failed(raised)
+            raise
+
+    def _failed(self, error: Exception) -> None:
+        """Report the failure of the task when it can be expected that nothing awaits it any more."""
+        task = asyncio.current_task(self._loop)
+        if isinstance(error, StopIteration) or task is None:
+            return
+        if self._owner is None or self._owner.done():
+            # The callbacks of those that await it are called in the next turn.
+            self._loop.call_soon(self._loop.call_soon, _report, task)
+            return
+        reference = weakref.ref(task)  # asyncio reports one that is garbage
+        self._owner.add_done_callback(lambda _: _report(reference()))
+        self._loop.call_later(_PATIENCE, lambda: _report(reference()))
 
     def close(self) -> None:
         self._coroutine.close()

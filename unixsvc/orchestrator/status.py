@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot
+from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, TaskStats
 
 __all__ = [
     "NOT_RUNNING",
@@ -99,6 +99,7 @@ class ServiceStatus(Struct, frozen=True):
     :ivar handler: its request handler, as configured.
     :ivar listen: where it listens.
     :ivar schedules: the schedules of its application.
+    :ivar tasks: the tasks of its workers beside their requests, by name.
     """
 
     pid: int | None
@@ -116,6 +117,7 @@ class ServiceStatus(Struct, frozen=True):
     handler: str
     listen: tuple[str, ...]
     schedules: tuple[ScheduleStatus, ...]
+    tasks: dict[str, TaskStats]
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -142,6 +144,7 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         handler=settings.handler,
         listen=stats.listen,
         schedules=stats.schedules,
+        tasks=total.tasks or {},
     )
 
 

@@ -85,7 +85,7 @@ class Router:
             result = endpoint.action(*values)
         else:
             if endpoint.meta:
-                request = msgspec.structs.replace(request, route_meta=endpoint.meta)
+                msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
             result = endpoint.action(**endpoint.bind(request, values))
         if type(result) is CoroutineType:
             runner = self.runner

@@ -9,6 +9,7 @@ from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IGuard
+from unixsvc.execution.background import Tasks
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
@@ -28,6 +29,7 @@ class ServiceCore(Struct, frozen=True):
 
     :ivar application: the application, which has started.
     :ivar ended: done when the lifespan of the application has ended by itself, which is a failure.
+    :ivar tasks: the tasks beside the requests.
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
@@ -42,6 +44,7 @@ class ServiceCore(Struct, frozen=True):
     config: WorkerConfig
     application: RunningApplication
     ended: SharedResult[None]
+    tasks: Tasks
     router: Router
     repository: RouterRepository
     handle: HandleMessage

@@ -24,6 +24,7 @@ from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
 from unixsvc.domain.message import Request
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
+from unixsvc.execution.background import Tasks
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
@@ -108,16 +109,17 @@ async def make_core(
     clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
     services = parts.get("services") or clients
     metrics = ServiceMetrics()
+    runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
+    tasks = Tasks(config.service, blocking, runner, reactor)
     health, statistics = (
         HealthCheck(config.service, reactor, config.limits.request_timeout),
-        ServiceStatistics(metrics, clients),
+        ServiceStatistics(metrics, clients, tasks),
     )
     ended: SharedResult[None] = SharedResult()
-    runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
     application = await start_application(
         app,
         ServiceContext(config.service, config.folder, config.settings),
-        {IReactorTime: reactor, IServices: services},
+        {IReactorTime: reactor, IServices: services, Tasks: tasks},
         runner,
         partial(_lifespan_failed, config.service, ended),
     )
@@ -145,6 +147,7 @@ async def make_core(
         request_timeout=config.limits.request_timeout,
         now=now,
         keep_current=bool(mounts) or router.may_use(IServices),
+        background=tasks.after_reply,
     )
     contracts = ServiceContracts(config.service, router, mounts)
     jobs = None
@@ -155,6 +158,7 @@ async def make_core(
         config,
         application,
         ended,
+        tasks,
         router,
         repository,
         handle,

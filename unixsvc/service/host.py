@@ -81,6 +81,7 @@ class ServiceHost(MultiService):
         """Refuse pending requests and close every connection."""
         self._aborted = True
         self._handler.abort()
+        self._core.tasks.abort()
         if self._core.jobs is not None:
             self._core.jobs.abort()
 
@@ -99,7 +100,7 @@ class ServiceHost(MultiService):
         """Run later actions on another asyncio event loop, or on none: that of a test in memory."""
         router = self._core.router
         if router.runner.loop is not loop:
-            router.runner = runner_for(loop)
+            router.runner = self._core.tasks.runner = runner_for(loop)
 
     def set_tokens(self, token: str, tokens: tuple[AcceptedToken, ...]) -> None:
         """Set the valid tokens; callers whose token is not valid any more lose their trust.
@@ -148,15 +149,17 @@ class ServiceHost(MultiService):
         await self._handler.drain(False)
 
     def _has_work(self) -> bool:
-        """Whether shielded actions, whose clients have gone, or jobs still run."""
-        jobs = self._core.jobs
-        return bool(self._core.router.shielded or (jobs is not None and jobs.running))
+        """Whether shielded actions, whose clients have gone, tasks or jobs still run."""
+        core = self._core
+        jobs = 0 if core.jobs is None else core.jobs.running
+        return bool(core.router.shielded or core.tasks.running or jobs)
 
     async def _drain(self, wait_for_idle: bool, on_closed: Callable[[], object]) -> None:
         self._draining = True
         await self._handler.close()
         on_closed()
         await self._handler.drain(wait_for_idle)
+        self._core.tasks.stop()
         while self._has_work() and not self._aborted:
             await deferLater(self._reactor, _WORK_INTERVAL)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -12,16 +12,15 @@ from typing import Any, Final
 
 import svcs
 from msgspec import Struct
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from unixsvc.domain.action_runner import ActionRunner
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Request
-from unixsvc.domain.request_context import RequestContext, set_current_request
-from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded, ServiceError
-from unixsvc.execution.action_driver import ActionDriver
+from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded
+from unixsvc.execution.background import RunningCoroutine
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.signature import resolve_hints
 from unixsvc.schedules.spec import JobRun, Schedule, ScheduleSpec
@@ -117,7 +116,7 @@ class JobRunner:
         self._reactor = reactor
         self._now = now
         self._log = LimitedLogger(service)
-        self._running: dict[int, _RunningJob | None] = {}  # None before the start
+        self._running: dict[int, RunningCoroutine | None] = {}  # None before the start
         self._aborted = False
 
     @property
@@ -149,7 +148,7 @@ class JobRunner:
         job_run = JobRun(run.schedule, as_datetime(run.due) or _EPOCH, run.attempt, request.request_id)
         deadline = math.inf if schedule.timeout is None else self._now() + schedule.timeout
         job = copy_context().run(
-            _RunningJob,
+            RunningCoroutine,
             self._run(self._jobs[run.schedule], job_run),
             (request, deadline),
             partial(self._ended, run.number, job_run, on_ended),
@@ -157,7 +156,7 @@ class JobRunner:
         self._running[run.number] = job
         if schedule.timeout is not None:
             error = DeadlineExceeded(f"the timeout is {schedule.timeout:g} s")
-            job.timer = self._reactor.callLater(schedule.timeout, job.interrupt, error)
+            job.set_timeout(self._reactor, schedule.timeout, error)
         job.start()
 
     def abort(self) -> None:
@@ -209,46 +208,6 @@ class JobRunner:
             message = "schedule {schedule}: the run for {tick} failed: {exception!r}"
             self._log.failure(message, failure, exception=failure.value, **_fields(run))
         on_ended(error)
-
-
-class _RunningJob(ActionDriver[Failure | None]):
-    """One run of a job.
-
-    :param coroutine: runs the job, and returns its failure.
-    :param request_context: for its calls to other services.
-    :param on_end: called with the failure.
-    :ivar timer: the time limit; None without one.
-    """
-
-    def __init__(
-        self,
-        coroutine: Coroutine[object, Any, Failure | None],
-        request_context: RequestContext,
-        on_end: Callable[[Failure | None], object],
-    ) -> None:
-        set_current_request(*request_context)
-        super().__init__()
-        self._coroutine = coroutine
-        self._on_end = on_end
-        self.timer: IDelayedCall | None = None
-
-    def start(self) -> None:
-        """Run the first step."""
-        try:
-            awaited = self._context.run(self._coroutine.send, None)
-        except StopIteration as stop:
-            self._on_return(stop.value)
-        else:
-            self._wait_for(awaited)
-
-    def interrupt(self, reason: ServiceError) -> None:
-        """Raise an error in the job where it waits."""
-        self._interrupt(reason)
-
-    def _on_return(self, value: Failure | None) -> None:
-        if self.timer is not None and self.timer.active():
-            self.timer.cancel()
-        self._on_end(value)
 
 
 def _fields(run: JobRun) -> dict[str, str]:

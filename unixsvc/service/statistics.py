@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.execution.background import Tasks
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.memory import ResidentMemory
@@ -25,11 +26,13 @@ class ServiceStatistics:
 
     :param metrics: counts the replies.
     :param clients: the clients of other services.
+    :param tasks: the tasks beside the requests.
     """
 
-    def __init__(self, metrics: ServiceMetrics, clients: ServiceClients) -> None:
+    def __init__(self, metrics: ServiceMetrics, clients: ServiceClients, tasks: Tasks) -> None:
         self._metrics = metrics
         self._clients = clients
+        self._tasks = tasks
         self._sources: tuple[HandleMessage, IRequestHandler] | None = None
 
     def observe(self, handle: HandleMessage, handler: IRequestHandler) -> None:
@@ -41,6 +44,8 @@ class ServiceStatistics:
         snapshot = self._metrics.snapshot()
         if called := self._clients.client_stats():
             snapshot = replace(snapshot, services=called)
+        if started := self._tasks.stats():
+            snapshot = replace(snapshot, tasks=started)
         if self._sources is None:
             return StatsReport(snapshot, memory=_memory())
         handle, handler = self._sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from operator import add
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple, replace
@@ -12,8 +12,9 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IMetrics
 
-__all__ = ["ClientStats", "MetricsSnapshot", "ServiceMetrics"]
+__all__ = ["ClientStats", "MetricsSnapshot", "ServiceMetrics", "TaskStats"]
 
+_Stats = TypeVar("_Stats", "ClientStats", "TaskStats")
 # Each power of two of microseconds is divided into 2**_BITS equal buckets, so the bounds of a bucket differ
 # by at most an eighth: the layout of HdrHistogram (hdrhistogram.org), with fewer digits.
 _BITS = 3
@@ -40,6 +41,22 @@ class ClientStats(Struct, frozen=True):
         return ClientStats(*map(add, astuple(self), astuple(other)))
 
 
+class TaskStats(Struct, frozen=True):
+    """The tasks of one name; the values of several workers can be added.
+
+    :ivar done: the number of tasks that have ended well.
+    :ivar interrupted: the number of tasks that were cancelled at the end of a drain.
+    """
+
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    interrupted: int = 0
+
+    def __add__(self, other: TaskStats) -> TaskStats:
+        return TaskStats(*map(add, astuple(self), astuple(other)))
+
+
 class MetricsSnapshot(Struct, frozen=True):
     """Metrics at one moment; the values of several workers can be added.
 
@@ -50,6 +67,7 @@ class MetricsSnapshot(Struct, frozen=True):
     :ivar buckets: the histogram of latencies, for :meth:`quantile`.
     :ivar wrong_tokens: the number of wrong tokens.
     :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
+    :ivar tasks: the tasks by name; unset if there are none.
     """
 
     requests: int = 0
@@ -59,6 +77,7 @@ class MetricsSnapshot(Struct, frozen=True):
     buckets: dict[int, int] = {}
     services: dict[str, ClientStats] | UnsetType = UNSET
     wrong_tokens: int = 0
+    tasks: dict[str, TaskStats] | UnsetType = UNSET
 
     def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
         return MetricsSnapshot(
@@ -67,16 +86,20 @@ class MetricsSnapshot(Struct, frozen=True):
             self.seconds + other.seconds,
             dict(Counter(self.codes) + Counter(other.codes)),
             dict(Counter(self.buckets) + Counter(other.buckets)),
-            _sum_clients(self.services, other.services),
+            _sum_by_name(self.services, other.services, ClientStats()),
             self.wrong_tokens + other.wrong_tokens,
+            _sum_by_name(self.tasks, other.tasks, TaskStats()),
         )
 
     def past(self) -> MetricsSnapshot:
         """Return the part that stays valid when the workers have ended: the counters without the states."""
-        if not self.services:
-            return self
-        counters = {name: ClientStats(refused=stats.refused) for name, stats in self.services.items()}
-        return replace(self, services=counters)
+        past = self
+        if self.services:
+            counters = {name: ClientStats(refused=stats.refused) for name, stats in self.services.items()}
+            past = replace(past, services=counters)
+        if self.tasks:
+            past = replace(past, tasks={name: replace(each, running=0) for name, each in self.tasks.items()})
+        return past
 
     def quantile(self, share: float) -> float:
         """Return a quantile of the latencies, in seconds; 0 if there are no replies.
@@ -136,12 +159,12 @@ class ServiceMetrics:
         )
 
 
-def _sum_clients(
-    ours: dict[str, ClientStats] | UnsetType, theirs: dict[str, ClientStats] | UnsetType
-) -> dict[str, ClientStats] | UnsetType:
+def _sum_by_name(
+    ours: dict[str, _Stats] | UnsetType, theirs: dict[str, _Stats] | UnsetType, nothing: _Stats
+) -> dict[str, _Stats] | UnsetType:
     if not ours or not theirs:
         return ours or theirs
-    return ours | {name: ours.get(name, ClientStats()) + stats for name, stats in theirs.items()}
+    return ours | {name: ours.get(name, nothing) + stats for name, stats in theirs.items()}
 
 
 def _bucket(micros: int) -> int:

@@ -137,6 +137,19 @@ class Status(CommandTestCase):
         lines = self.run_command("status").out.splitlines()[4:]
         self.assertEqual(lines, ["home: no disk", "home -> shop: circuit open in 2 of 2 workers"])
 
+    def test_tasks(self) -> None:
+        """Tasks beside the requests have a table of their own, too."""
+        counts = {"running": 1, "done": 20, "failed": 3, "interrupted": 0}
+        self.answer = success({"home": STATUS["home"] | {"tasks": {"send_mail": counts}}})
+        lines = self.run_command("status").out.splitlines()[4:]
+        self.assertEqual(
+            [line.split() for line in lines],
+            [
+                ["SERVICE", "TASK", "RUNNING", "DONE", "FAILED", "INTERRUPTED"],
+                ["home", "send_mail", "1", "20", "3", "0"],
+            ],
+        )
+
     def test_schedules(self) -> None:
         """Schedules have a table of their own, between the services and the problems."""
         counts = {"runs": 7, "failures": 1, "interrupted": 2, "missed": 3, "waiting": 0}

@@ -47,7 +47,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens handler listen schedules",
+            "wrong_tokens handler listen schedules tasks",
         )
         keys = "pid status uptime requests errors connections rss generation services"
         self.assertEqual(" ".join(found["workers"][0]), keys)

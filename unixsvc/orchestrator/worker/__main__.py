@@ -95,6 +95,7 @@ def main() -> None:
     from unixsvc.listen.fd_limits import raise_limit
     from unixsvc.orchestrator.reactor import IWorkerReactor
     from unixsvc.orchestrator.worker.privileges import import_framework_handler
+    from unixsvc.orchestrator.worker.unawaited import UnawaitedDeferreds
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
     import_framework_handler(config.settings.handler)
@@ -107,6 +108,7 @@ def main() -> None:
     writer.start()
     sys.path += application_path
     running = cast(IWorkerReactor, reactor)
+    UnawaitedDeferreds(running).install()
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
     if terminal is not None:
         terminal.on_end(worker.interrupt)
