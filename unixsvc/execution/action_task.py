@@ -184,11 +184,11 @@ class ActionTask(asyncio.Task[Any]):
         return True
 
     def cancelling(self) -> int:
-        """The number of cancellations that were not taken back."""
+        """The number of cancellations without an :meth:`uncancel`."""
         return self._cancel_requests
 
     def uncancel(self) -> int:
-        """Take a cancellation back; the number of the others."""
+        """Count a cancellation as handled; the number of the others."""
         if self._cancel_requests:
             self._cancel_requests -= 1
             if not self._cancel_requests:

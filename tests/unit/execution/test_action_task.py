@@ -473,7 +473,7 @@ class InterruptionTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_uncancel(self) -> None:
-        """A cancellation of the task that the action catches and takes back does not end it."""
+        """A cancellation of the task that the action catches and uncancels does not end it."""
 
         async def action() -> _Json:
             task = asyncio.current_task()

@@ -65,7 +65,7 @@ class UnawaitedDeferreds:
 class _DebugInfo(defer.DebugInfo):
     """Notes when its Deferred fails.
 
-    :cvar watch: is told.
+    :cvar watch: notes it, too.
     :ivar since: the time of the failure, on the clock of the reactor.
     """
 
