@@ -11,6 +11,7 @@ from typing import Final
 
 from twisted.logger import LogLevel, globalLogPublisher
 
+from unixsvc.domain.request_context import current_request_id
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_record import limited_text
 from unixsvc.telemetry.stdlib.fields import json_fields
@@ -112,6 +113,8 @@ class _AsyncioHandler(_Handler):
     def _publish(self, record: logging.LogRecord, level: str, fields: Mapping[str, object]) -> None:
         """Make the event, unless there are too many of its kind."""
         kind = limited_text(record.msg).partition("\n")[0][:_MAX_KIND]
+        if record.exc_info:  # of a task or callback, which may belong to a request
+            fields = {"request_id": current_request_id(), **fields}
         self._log.emit(level, kind, "{text}", **fields)
 
 
