@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from unixsvc.domain.message import Request
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, relay
 
@@ -52,6 +53,10 @@ def failing(case: SynchronousTestCase) -> LogEvent:
 
 class ObserverTests(SynchronousTestCase):
     """The output of observers."""
+
+    def setUp(self) -> None:
+        """Serve no request: another test may have left one that waits for ever."""
+        set_current_request(None)
 
     def written(self, form: str, *events: LogEvent, level: str = "info") -> str:
         """The log after these events."""
