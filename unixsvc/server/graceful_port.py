@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 __all__ = ["GracefulPort"]
-
-_P = TypeVar("_P", bound=Protocol)
 
 # Clients that have connected, and bytes that they have sent, may still be in the kernel: the time in which
 # they are accepted and read before the port is closed, in seconds.
@@ -32,8 +30,12 @@ class GracefulPort:
         self._reactor = reactor
         self._port: IListeningPort | None = None
 
-    async def listen(self, factory: IProtocolFactory | Factory[_P]) -> None:
-        """Begin to accept connections; done when clients can connect."""
+    async def listen(self, factory: IProtocolFactory | Factory[Any]) -> None:
+        """Begin to accept connections; done when clients can connect.
+
+        :param factory: also a ``Factory`` of any protocol: without a plugin, type checkers do not know that
+            it provides the interface.
+        """
         self._port = await self._endpoint.listen(factory)
 
     async def close(self) -> None:
