@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc import App, IServices, JobRun, Schedule, ServiceContext, cron, every
-from unixsvc.domain.request_context import current_request
+from unixsvc.domain.request_context import current_request, set_current_request
 from unixsvc.errors import ConfigError
 from unixsvc.testing import MemoryService
 
@@ -125,6 +125,7 @@ class ArgumentTests(SchedulesTestCase):
 
     def test_calls(self) -> None:
         """Calls to other services carry the id of the run, and have at most its time."""
+        set_current_request(None)  # another test may have left one
 
         async def job(run: JobRun) -> None:
             current = current_request()

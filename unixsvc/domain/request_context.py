@@ -43,11 +43,13 @@ class RequestSlot:
     :ivar request: None while there is none.
     :ivar started: when the request has started, on the clock of HandleMessage.
     :ivar seconds: the time limit.
-    :ivar kept: whether the slot belongs to its request for good; :func:`leave_slot` ends the request then.
+    :ivar kept: whether the slot belongs to its request only; :func:`leave_slot` ends the request then.
     :ivar outer: the slot of the request whose action is being run meanwhile; nearly always None.
+    :ivar left: whether the first step of its request is over. Another context may still have the slot, if it
+        was copied before the request.
     """
 
-    __slots__ = ("kept", "outer", "request", "seconds", "started")
+    __slots__ = ("kept", "left", "outer", "request", "seconds", "started")
 
     def __init__(
         self, request: Request | None = None, outer: RequestSlot | None = None, *, kept: bool = False
@@ -55,6 +57,7 @@ class RequestSlot:
         self.request = request
         self.kept = kept or outer is not None
         self.outer = outer
+        self.left = False
         self.started = self.seconds = 0.0
 
 
@@ -107,19 +110,23 @@ def enter_slot(*, keep: bool) -> RequestSlot:
     :param keep: whether that request keeps it in any case.
     """
     present = _current.get()
-    slot = RequestSlot(outer=None if present is _NO_SLOT else present, kept=keep)
+    outer = None if present is _NO_SLOT or present.left else present
+    slot = RequestSlot(outer=outer, kept=keep)
     _current.set(slot)
     return slot
 
 
 def leave_slot(slot: RequestSlot) -> None:
     """End a request that has kept its slot, in this context."""
+    slot.left = True
     _current.set(slot.outer or _NO_SLOT)
 
 
 def keep_current_request() -> None:
     """Keep the current request in copies of this context that outlive the request."""
-    _current.get().kept = True
+    slot = _current.get()
+    if slot.request is not None:
+        slot.kept = True
 
 
 def is_shielded(context: Context) -> bool:
@@ -139,7 +146,7 @@ def remove_shield(shield: object) -> None:
 def detach() -> Context:
     """Return a copy of the current context for the later steps of an action, and reset the current one."""
     slot = _current.get()
-    slot.kept = True
+    slot.left = True
     context = copy_context()
     _current.set(slot.outer or _NO_SLOT)
     _shield.set(None)

@@ -16,6 +16,7 @@ from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.request_context import (
+    RequestSlot,
     current_request,
     current_request_id,
     current_slot,
@@ -243,6 +244,19 @@ class SlotTests(CurrentTestCase):
         self.serve("a", lambda: copies.append(copy_context()))
         copies[0].run(self.see_id)
         self.assertEqual(self.ids, [""])
+
+    def test_copied_before(self) -> None:
+        """A context gets another slot after a copy of it has served a request that keeps the shared one."""
+        self.serve("a", self.see_id)
+        self.around.waits = Deferred()
+        copy_context().run(self.serve, "b", self.see_id)
+        self.around.waits = None
+        slots: list[RequestSlot] = []
+        for request_id in "cd":
+            self.serve(request_id, lambda: slots.append(current_slot()))
+            self.see_id()
+        self.assertEqual(self.ids, ["a", "a", "b", "", ""])
+        self.assertEqual(len({*map(id, slots)}), 1)
 
     def test_nested(self) -> None:
         """A request that is served during the step of another, as in tests, leaves that in place."""
