@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+import unixsvc.testing.log
 from unixsvc import (
     DELETE,
     GET,
@@ -139,6 +143,72 @@ class MemoryHandlerTests(SynchronousTestCase):
         self.successResultOf(drained)
 
 
+class LogTests(SynchronousTestCase):
+    """The log of a service in memory."""
+
+    def say(self) -> None:
+        """Log by both ways."""
+        logging.getLogger("shop").info("sold", extra={"product": 7})
+        Logger("shop").warn("nothing is left")
+
+    def test_records(self) -> None:
+        """It has the records of the actions with their levels, request ids and fields, until it is closed."""
+        service = MemoryService(App([GET("/", self.say)]))
+        self.successResultOf(service.call("GET", "/", {}, meta={"request_id": "r1"}))
+        sold, left = service.log
+        self.assertEqual((sold.level, sold.namespace, sold.message), ("info", "shop", "sold"))
+        self.assertEqual((sold.request_id, sold.fields), ("r1", {"product": 7}))
+        self.assertEqual((left.level, left.message, left.request_id), ("warn", "nothing is left", "r1"))
+        self.successResultOf(service.close())
+        self.say()
+        self.assertEqual(len(service.log), 2)
+
+    def test_failure(self) -> None:
+        """It has the exceptions that callers do not see, with their tracebacks."""
+        service = MemoryService(_APP)
+        self.failureResultOf(service.delete("/thing"), Internal)
+        [record] = service.log
+        self.assertEqual(
+            (record.level, record.message), ("error", "DELETE /thing failed: RuntimeError('inside')")
+        )
+        self.assertIn("test_testing.py", record.traceback)
+        self.flushLoggedErrors(RuntimeError)
+
+    def test_handler(self) -> None:
+        """A handler in memory has a log as well."""
+        handler = MemoryHandler(App([GET("/", self.say)]), "unixsvc.server.handler:SocketRequestHandler")
+        self.successResultOf(handler.listen(probe=False))
+        connection, _ = handler.connect()
+        connection.dataReceived(b'{"id": 1, "path": "/", "auth_token": "%b"}\n' % handler.token.encode())
+        self.assertEqual([each.message for each in handler.log], ["sold", "nothing is left"])
+        connection.connectionLost()
+        drained = handler.drain()
+        handler.clock.pump([0.1] * 20)
+        self.successResultOf(drained)
+        self.say()
+        self.assertEqual(len(handler.log), 2)
+
+    def test_several(self) -> None:
+        """Each event is there once, however many services there are."""
+        services = [MemoryService(App([GET("/", self.say)])) for _ in range(3)]
+        self.successResultOf(services[0].get("/"))
+        for service in services:
+            self.assertEqual(len(service.log), 2)
+
+    def test_level(self) -> None:
+        """The level of the root logger is that of a worker meanwhile, unless the test has chosen one."""
+        self.patch(unixsvc.testing.log, "_captures", WeakSet())  # without the services of other tests
+        self.patch(unixsvc.testing.log, "_source", unixsvc.testing.log._Source())
+        root = logging.getLogger()
+        handlers = [*root.handlers]
+        for level, meanwhile in ((logging.WARNING, logging.INFO), (logging.ERROR, logging.ERROR)):
+            self.patch(root, "level", level)
+            service = MemoryService(_APP)
+            self.assertEqual((root.level, len(root.handlers)), (meanwhile, len(handlers) + 1))
+            self.successResultOf(service.close())
+            self.assertEqual((root.level, root.handlers), (level, handlers))
+
+
 class MemoryServiceTests(SynchronousTestCase):
     """A service in memory behaves like a real one."""
 
@@ -178,6 +248,43 @@ class MemoryServiceTests(SynchronousTestCase):
         error = self.failureResultOf(self.service.delete("/thing"), Internal).value
         self.assertIsNone(error.detail)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_cause(self) -> None:
+        """The cause of a 500 is what the action has raised; other errors have none."""
+        for _ in range(2):
+            error = self.failureResultOf(self.service.delete("/thing"), Internal).value
+            self.assertIsInstance(error.__cause__, RuntimeError)
+            self.assertEqual(str(error.__cause__), "inside")
+        self.flushLoggedErrors(RuntimeError)
+        self.assertIsNone(self.failureResultOf(self.service.get("/thing/10"), NotFound).value.__cause__)
+
+    def test_causes_of_many(self) -> None:
+        """Each of several pending calls gets its own cause."""
+        waits: dict[int, Deferred[None]] = {1: Deferred(), 2: Deferred()}
+
+        async def fail(id: int) -> None:
+            await waits[id]
+            raise RuntimeError(id)
+
+        service = MemoryService(App([GET("/{id:int}", fail)]))
+        pending = [service.call("GET", f"/{number}", {}, meta={"a": "b"}) for number in waits]
+        for number in (2, 1):
+            waits[number].callback(None)
+        causes = [self.failureResultOf(each, Internal).value.__cause__ for each in pending]
+        self.assertEqual([getattr(cause, "args", None) for cause in causes], [(1,), (2,)])
+        self.flushLoggedErrors(RuntimeError)
+
+    def test_cause_of_stream(self) -> None:
+        """So has a stream."""
+
+        async def broken() -> AsyncIterator[int]:
+            yield 1
+            raise RuntimeError("in a stream")
+
+        stream = MemoryService(App([GET("/", broken)])).stream("/")
+        error = self.failureResultOf(stream.ended, Internal).value
+        self.assertEqual(str(error.__cause__), "in a stream")
+        self.flushLoggedErrors(RuntimeError)
 
     def test_time(self) -> None:
         """The test advances the clock; deadlines apply."""

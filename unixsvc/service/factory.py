@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
 
+FailureObserver: TypeAlias = Callable[[BaseException, Request], object]
+
+
 class CoreParts(TypedDict, total=False):
     """The parts of a service that tests and embedding programs replace.
 
@@ -60,6 +63,7 @@ class CoreParts(TypedDict, total=False):
     :ivar services: calls other services for controllers; the real clients if None.
     :ivar now: the clock for deadlines and latencies, in seconds.
     :ivar guard: authenticates callers; None for the token and the policy of the configuration.
+    :ivar on_failure: called with each exception that peers must not see, and with the request.
     :ivar loop: the asyncio event loop of the application; None for that of the reactor.
     """
 
@@ -67,6 +71,7 @@ class CoreParts(TypedDict, total=False):
     services: IServices | None
     now: Callable[[], float]
     guard: IGuard | None
+    on_failure: FailureObserver | None
     loop: AbstractEventLoop | None
 
 
@@ -137,7 +142,8 @@ async def make_core(
     repository = RouterRepository(library, mounts)
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(policy, config.service, config.token, config.tokens)
-    failures = FailureLog(config.service, _error_report(app, router))
+    report = _error_report(app, router, parts.get("on_failure"))
+    failures = FailureLog(config.service, report)
     handle = HandleMessage(
         repository,
         guard,
@@ -208,11 +214,17 @@ def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseExcepti
     ended.succeed(None)
 
 
-def _error_report(app: App, router: Router) -> Callable[[BaseException, Request], object] | None:
+def _error_report(app: App, router: Router, observe: FailureObserver | None) -> FailureObserver | None:
     hook = app.error_hook
     if hook is None:
-        return None
-    return lambda error, request: hook(error, request, router.route_of(request))
+        return observe
+
+    def report(error: BaseException, request: Request) -> None:
+        if observe is not None:
+            observe(error, request)
+        hook(error, request, router.route_of(request))
+
+    return report
 
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:

@@ -34,7 +34,7 @@ from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.stdlib.fields import json_fields
 from unixsvc.telemetry.stdlib.levels import LevelObserver
 
-__all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay"]
+__all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay", "to_record"]
 
 _LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
@@ -104,7 +104,7 @@ class LogObserver:
 
     def __call__(self, event: LogEvent) -> None:
         """Write one event."""
-        self._write(self._format(_to_record(event)))
+        self._write(self._format(to_record(event)))
 
 
 def log_writer(form: str, output: LogOutput) -> LogWriter:
@@ -140,7 +140,7 @@ def relay(log: Logger, text: bytes, level: str) -> None:
     )
 
 
-def _to_record(event: LogEvent) -> LogRecord:
+def to_record(event: LogEvent) -> LogRecord:
     """An event as a record. Applications may give events fields of any type and value."""
     failure = event.get("log_failure")
     traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")

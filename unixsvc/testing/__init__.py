@@ -14,15 +14,18 @@ There are no processes, sockets, threads or delays; a test advances the clock::
 from __future__ import annotations
 
 from unixsvc.datasource.service_clients import NoServices
+from unixsvc.telemetry.log_record import LogRecord
 from unixsvc.testing.call import Call
+from unixsvc.testing.handler import MemoryHandler
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
 from unixsvc.testing.process import ProcessFactory, ServiceProcess, StartFailed
-from unixsvc.testing.service import MemoryHandler, MemoryService, MemoryStream
+from unixsvc.testing.service import MemoryService, MemoryStream
 from unixsvc.testing.service_factory import ServiceFactory
 
 __all__ = [
     "Call",
     "ImmediateRunner",
+    "LogRecord",
     "MemoryEndpoint",
     "MemoryHandler",
     "MemoryService",

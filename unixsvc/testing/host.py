@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from unixsvc.client.calls import NO_LIMIT
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
+from unixsvc.domain.message import Request
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.routing.app import App
 from unixsvc.service.factory import make_service_host
@@ -20,15 +23,18 @@ from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint
 
-__all__ = ["TOKEN", "MemoryHost"]
+__all__ = ["LIMITS", "TOKEN", "MemoryHost"]
 
 TOKEN = "0" * 64
+# A test may advance its clock by hours between two requests.
+LIMITS: Final = Limits(idle_timeout=NO_LIMIT, authentication_timeout=NO_LIMIT)
 
 
 class MemoryHost:
     """A service in memory without clients.
 
     :param services: the other services; without it, calls to them fail.
+    :param on_failure: called with each exception of an action that callers must not see, and the request.
     :ivar clock: the reactor of the service.
     :ivar endpoint: where clients connect.
     :raises ConfigError: if the application cannot start, and finds out at once.
@@ -44,6 +50,7 @@ class MemoryHost:
         folder: str = ".",
         clock: Clock | None = None,
         services: IServices | None = None,
+        on_failure: Callable[[BaseException, Request], object] | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.endpoint = MemoryEndpoint()
@@ -58,6 +65,7 @@ class MemoryHost:
             services=services or NoServices(),
             now=self.clock.seconds,
             loop=_running_loop(),
+            on_failure=on_failure,
         )
         Deferred.fromCoroutine(making).addCallbacks(self._started.succeed, self._start_failed)
         if self._failure is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import count
 from typing import Any, Final, Unpack, cast
 
 import msgspec
@@ -13,69 +14,31 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from unixsvc.client.base import ClientOptions
-from unixsvc.client.calls import NO_LIMIT, encode_data
+from unixsvc.client.calls import encode_data
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.twisted.client import Client
 from unixsvc.config.settings import Limits, Security, ServiceSettings
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain import interfaces
 from unixsvc.domain.json import Json
-from unixsvc.errors import error_from
+from unixsvc.domain.message import Request
+from unixsvc.errors import Internal, error_from
 from unixsvc.routing.app import App
 from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.local_scheduler import LocalScheduler
+from unixsvc.telemetry.log_record import LogRecord
 from unixsvc.testing.call import Call
 from unixsvc.testing.client import MemoryClient
-from unixsvc.testing.host import TOKEN, MemoryHost
-from unixsvc.testing.memory import MemoryTransport
+from unixsvc.testing.host import LIMITS, TOKEN, MemoryHost
+from unixsvc.testing.log import LogCapture
 from unixsvc.typing import IServices
 from unixsvc.wire.messages import ServerMessage, decode_server_message
 
-__all__ = ["MemoryHandler", "MemoryService", "MemoryStream"]
+__all__ = ["MemoryService", "MemoryStream"]
 
-# A test may advance its clock by hours between two requests.
-_LIMITS: Final = Limits(idle_timeout=NO_LIMIT, authentication_timeout=NO_LIMIT)
-
-
-class MemoryHandler:
-    """An application behind a request handler of its own, in memory: clients send and receive bytes.
-
-    :param handler: as in the configuration: ``package.module:name``.
-    :param limits: the limits of the service.
-    :param security: the security settings of the service.
-    :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
-    :ivar token: the shared token.
-    """
-
-    token: Final = TOKEN
-
-    def __init__(
-        self, app: App, handler: str, *, limits: Limits | None = None, security: Security | None = None
-    ) -> None:
-        settings = ServiceSettings("unixsvc.testing:MemoryHandler", handler=handler)
-        self._host = MemoryHost(app, settings, limits or _LIMITS, security)
-        self.clock = self._host.clock
-
-    def listen(self, *, probe: bool = True) -> Deferred[None]:
-        """Accept connections; fires when that is so.
-
-        :param probe: whether to do the health check first; that of the built-in handlers needs a real socket.
-        """
-        return self._host.when_started().addCallback(lambda host: host.listen(probe=probe))
-
-    def connect(self) -> tuple[Any, MemoryTransport]:
-        """Connect a client: the server's protocol, for the requests, and its transport, with the replies.
-
-        :raises ConnectionRefusedError: if the handler does not listen.
-        """
-        self._host.run(lambda _: None)
-        return self._host.endpoint.connect()
-
-    def drain(self) -> Deferred[None]:
-        """Stop as a worker does, which takes time; fires when the handler has served all clients."""
-        return self._host.when_started().addCallback(lambda host: host.drain())
+_numbers: Final = count(1)  # of the calls of all services
 
 
 class MemoryStream:
@@ -108,6 +71,7 @@ class MemoryService:
     Requests are encoded and replies are decoded, as over a socket. A :class:`Call` that a method returns has
     fired already, unless the action waits: then it fires when ``clock`` is advanced, or when the event
     happens that the action waits for. It fails with the :class:`~unixsvc.errors.ServiceError` of the reply.
+    The ``__cause__`` of an error with code 500 is what the action has raised.
 
     :param options: the options of the service, for its container.
     :param folder: the folder of the configuration.
@@ -140,18 +104,30 @@ class MemoryService:
         self._scheduler = LocalScheduler("memory", self.clock, self._now)
         self._token = token
         self._pending: dict[int, Call[Json]] = {}
+        self._request_ids: dict[int, str] = {}
+        self._causes: dict[str, BaseException] = {}
+        self._capture = LogCapture()
         self._streams: dict[int, MemoryStream] = {}
         self._start_failure: Failure | None = None
         self._host = MemoryHost(
             app,
             settings,
-            limits or _LIMITS,
+            limits or LIMITS,
             security,
             folder=folder,
             clock=self.clock,
             services=cast(interfaces.IServices, services),
+            on_failure=self._action_failed,
         )
         self._host.when_started().addCallbacks(self._start, self._start_failed)
+
+    @property
+    def log(self) -> list[LogRecord]:
+        """What was logged in this process since the service was made, until it is closed.
+
+        By :mod:`logging` (from level INFO on, unless the test has chosen another) and :mod:`twisted.logger`.
+        """
+        return self._capture.records
 
     def get(self, path: str, /, **data: object) -> Call[Json]:
         """Make a call with the method GET."""
@@ -198,7 +174,12 @@ class MemoryService:
         token = {} if self._token is None else {"auth_token": self._token}
         call: Call[Json] = Call(lambda _: self._send(number, cancel=True))
         self._pending[number] = call
-        self._send(number, **{"method": method, "path": path, "data": encode_data(data)} | token | envelope)
+        meta = envelope.get("meta", {})
+        if isinstance(meta, dict):
+            meta = {"request_id": f"test-{next(_numbers)}"} | meta
+            self._request_ids[number] = meta["request_id"]
+        message = {"method": method, "path": path, "data": encode_data(data)} | token | envelope
+        self._send(number, **message | {"meta": meta})
         if self._start_failure is not None:
             call.errback(self._start_failure)
         return call
@@ -223,7 +204,8 @@ class MemoryService:
         Other services that call it get :class:`~unixsvc.errors.Unavailable` from then on, at once.
         """
         self._scheduler.stop()
-        return self._host.when_started().addCallbacks(self._close, _ignore)
+        closed: Deferred[None] = self._host.when_started().addCallbacks(self._close, _ignore)
+        return closed.addBoth(self._end_log)
 
     def _now(self) -> Moment:
         seconds = self.clock.seconds()
@@ -241,6 +223,10 @@ class MemoryService:
         self._connection.connectionLost()
         return done
 
+    def _end_log(self, result: object) -> Any:  # the result as it was, of any type
+        self._capture.stop()
+        return result
+
     def _start_failed(self, failure: Failure) -> None:
         self._start_failure = failure
         for call in self._pending.values():
@@ -249,6 +235,9 @@ class MemoryService:
     def _send(self, number: int, **message: object) -> None:
         data = msgspec.json.encode({"id": number} | message) + b"\n"
         self._host.run(lambda _: self._connection.dataReceived(data))
+
+    def _action_failed(self, error: BaseException, request: Request) -> None:
+        self._causes[request.request_id] = error
 
     def _received(self, data: bytes) -> None:
         for line in data.splitlines():
@@ -262,7 +251,10 @@ class MemoryService:
         if reply.more:
             self._streams[reply.id].items.append(msgspec.json.decode(reply.data))
         elif reply.failed:
-            self._pending[reply.id].errback(error_from(reply.code, reply.detail))
+            error = error_from(reply.code, reply.detail)
+            if reply.code == Internal.code:
+                error.__cause__ = self._causes.pop(self._request_ids.get(reply.id, ""), None)
+            self._pending[reply.id].errback(error)
         else:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
 

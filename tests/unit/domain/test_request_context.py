@@ -211,7 +211,7 @@ class SlotTests(CurrentTestCase):
         self.assertEqual(len({*map(id, slots)}), 1)
 
     def test_copied_at_once(self) -> None:
-        """A copy of the context that an action makes before it waits has the request for good."""
+        """A copy of the context that an action makes before it waits keeps the request."""
         copies: list[Context] = []
         waits: Deferred[None] = Deferred()
         self.around.waits = waits

@@ -171,7 +171,7 @@ class HookTests(SynchronousTestCase):
         self.flushLoggedErrors()
 
     def test_wrong(self) -> None:
-        """An async function, and what is no function, are refused at the start."""
+        """An async function, and an object that is no function, are refused at the start."""
 
         async def hook(error: BaseException, request: Request, route: RouteInfo | None) -> None:
             """Never called."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from traceback import format_exception
 from typing import Final
 
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from unixsvc.domain.request_context import current_request_id
 from unixsvc.telemetry.limited_logger import LimitedLogger
@@ -17,7 +17,7 @@ from unixsvc.telemetry.log_record import limited_text
 from unixsvc.telemetry.stdlib.fields import json_fields
 from unixsvc.telemetry.stdlib.levels import LevelObserver, LoggingLevels, level_name
 
-__all__ = ["PythonLogging"]
+__all__ = ["EventHandler", "PythonLogging"]
 
 _ASYNCIO: Final = "asyncio"
 _MAX_KIND: Final = 80  # characters
@@ -34,7 +34,7 @@ class PythonLogging:
 
     def __init__(self, observe: Callable[[LevelObserver | None], object]) -> None:
         self._observe = observe
-        self._handlers = {"": _EventHandler(), _ASYNCIO: _AsyncioHandler()}
+        self._handlers = {"": EventHandler(), _ASYNCIO: _AsyncioHandler()}
         self._levels = LoggingLevels()
 
     def install(self) -> None:
@@ -84,12 +84,19 @@ class _Handler(logging.Handler):
         """Make the event."""
 
 
-class _EventHandler(_Handler):
-    """Handles the records of all loggers."""
+class EventHandler(_Handler):
+    """Handles the records of all loggers.
+
+    :param observe: called with each event.
+    """
+
+    def __init__(self, observe: Callable[[LogEvent], object] = globalLogPublisher) -> None:
+        super().__init__()
+        self._event = observe
 
     def _publish(self, record: logging.LogRecord, level: str, fields: Mapping[str, object]) -> None:
         """Make the event, with the time and the logger of the record."""
-        globalLogPublisher(
+        self._event(
             {
                 "log_level": LogLevel.levelWithName(level),
                 "log_namespace": record.name,

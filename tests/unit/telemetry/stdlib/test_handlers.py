@@ -35,7 +35,8 @@ class LoggingTestCase(SynchronousTestCase):
     """Tests with the handlers."""
 
     def setUp(self) -> None:
-        """Install the handlers."""
+        """Install the handlers; services in memory of other tests may have left one."""
+        self.patch(logging.getLogger(), "handlers", [])
         self.level = LogLevelFilter("info")
         self.python = PythonLogging(self.level.observe)
         self.python.install()
@@ -240,10 +241,10 @@ class WarningTests(LoggingTestCase):
 
     def test_warning(self) -> None:
         """A warning is an event with the place of its cause."""
+        self.python.remove()
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            logging.captureWarnings(False)
-            logging.captureWarnings(True)
+            self.python.install()
             event = self.one(warnings.warn, "this is old", DeprecationWarning)
         self.assertEqual((event["log_namespace"], event["log_level"].name), ("py.warnings", "warn"))
         self.assertRegex(formatEvent(event), r"test_handlers.py:\d+: DeprecationWarning: this is old")
