@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+import msgspec
+
 from tests.functional.orchestrator_process import OrchestratorTestCase
+from unixsvc.telemetry.log_record import FORMATS, LogRecord
 
 _LINES = 5_000  # of 1,000 characters, which are more than a queue and the pipes take
 
@@ -22,6 +25,43 @@ class EncodingTests(OrchestratorTestCase):
             self.assertEqual(talk.ask(id=1, path="/arrow")["code"], 500)
         running.until("printed →")
         running.until("/arrow failed", "raised →")
+
+
+class RecordTests(OrchestratorTestCase):
+    """Python's own logging in a worker."""
+
+    config = '[log.loggers]\n"concurrent" = "error"\n[services.shop]\napp = "recording:app"\n'
+
+    def test_records(self) -> None:
+        """Level, logger, id, fields and traceback arrive, wherever the code runs, in both formats."""
+        running = self.start()
+        for path, logger, message, place in (
+            ("/action", "shop.records", "logged in an action", "an action"),
+            ("/thread", "shop.records", "logged in a thread", "a thread"),
+            ("/to_thread", "shop.records", "logged in a thread of asyncio", "a thread of asyncio"),
+            ("/task", "shop.records", "logged in a task", "a task"),
+            ("/library", "concurrent.futures", "exception calling callback for", "a library"),
+        ):
+            request_id = f"id-of{path}"
+            with self.talk("shop") as talk:
+                reply = talk.ask(id=1, path=path, meta={"request_id": request_id})
+            self.assertEqual(reply["code"], 200)
+            event = running.until(message)
+            self.assertEqual(
+                (event["level"], event["namespace"], event["logger"]), ("error", "shop[1]", logger)
+            )
+            self.assertEqual(
+                (event["request_id"], event.get("fields", {}).get("place", place)), (request_id, place)
+            )
+            self.assertTrue(event["traceback"].endswith(f"ValueError: raised in {place}"), event)
+            text = FORMATS["text"](msgspec.convert(event, LogRecord)).decode()
+            self.assertRegex(text, rf"\A\S+ error shop\[1\] {logger} \[{request_id}\]: {message}")
+            self.assertIn(f"\n    ValueError: raised in {place}\n", text)
+        with self.talk("shop") as talk:
+            talk.ask(id=1, path="/warn", meta={"request_id": "r1"})
+        event = running.until("UserWarning: this is old")
+        shown = event["level"], event["logger"], event["request_id"]
+        self.assertEqual(shown, ("warn", "py.warnings", "r1"))
 
 
 class StuckLogTests(OrchestratorTestCase):
