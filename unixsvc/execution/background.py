@@ -8,7 +8,7 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Final, ParamSpec
+from typing import Any, Final, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 from twisted.internet.defer import CancelledError
@@ -27,23 +27,23 @@ from unixsvc.telemetry.metrics import TaskStats
 __all__ = ["RunningCoroutine", "Tasks"]
 
 _P = ParamSpec("_P")
+_T = TypeVar("_T")
 # An application may give each task a name of its own; the reports of a worker must stay short all the same.
 _MAX_REPORTED: Final = 100
 
 
-class RunningCoroutine(ActionDriver[Failure | None]):
-    """A coroutine that is driven outside of requests.
+class RunningCoroutine(ActionDriver[_T]):
+    """A coroutine that is driven outside of requests. It must not raise an exception.
 
-    :param coroutine: returns its failure.
     :param request_context: for its calls to other services, and for the log.
-    :param on_end: called with the failure.
+    :param on_end: called with its result.
     """
 
     def __init__(
         self,
-        coroutine: Coroutine[object, Any, Failure | None],
+        coroutine: Coroutine[object, Any, _T],
         request_context: RequestContext | None,
-        on_end: Callable[[Failure | None], object],
+        on_end: Callable[[_T], object],
     ) -> None:
         if request_context is None:
             set_current_request(None)
@@ -72,7 +72,7 @@ class RunningCoroutine(ActionDriver[Failure | None]):
         """Raise an error in the coroutine where it waits."""
         self._interrupt(reason)
 
-    def _on_return(self, value: Failure | None) -> None:
+    def _on_return(self, value: _T) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._on_end(value)
@@ -97,7 +97,7 @@ class Tasks:
         self._reactor = reactor
         self._log = Logger(namespace=service)
         self._numbers = itertools.count()
-        self._running: dict[int, RunningCoroutine] = {}
+        self._running: dict[int, RunningCoroutine[Failure | None]] = {}
         self._endless: set[int] = set()
         self._stats: dict[str, TaskStats] = {}
         self._stopping = self._aborted = False

@@ -12,13 +12,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from unixsvc.config.http import Http
+from unixsvc.datasource.custom import CustomDatasource
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.directory import directory_path
 from unixsvc.datasource.idempotency.store import IdempotencyStore, StoreLimits
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
-from unixsvc.datasource.unix import mounted
+from unixsvc.datasource.unix import UnixDatasource, mounted
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
 from unixsvc.domain.message import Request
@@ -117,7 +118,7 @@ async def make_core(
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
     tasks = Tasks(config.service, blocking, runner, reactor)
     health, statistics = (
-        HealthCheck(config.service, reactor, config.limits.request_timeout),
+        HealthCheck(config.service, reactor, config.limits.request_timeout, runner),
         ServiceStatistics(metrics, clients, tasks),
     )
     ended: SharedResult[None] = SharedResult()
@@ -139,7 +140,13 @@ async def make_core(
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
     library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
-    repository = RouterRepository(library, mounts)
+    repository = RouterRepository(
+        library,
+        {
+            prefix: mount if isinstance(mount, UnixDatasource) else CustomDatasource(mount, router)
+            for prefix, mount in mounts.items()
+        },
+    )
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(policy, config.service, config.token, config.tokens)
     report = _error_report(app, router, parts.get("on_failure"))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from contextvars import copy_context
-from typing import Final, cast
+from typing import Final
 
 import svcs
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from unixsvc.domain.request_context import set_current_request
+from unixsvc.domain.action_runner import ActionRunner
 from unixsvc.errors import DeadlineExceeded, Unavailable
+from unixsvc.execution.background import RunningCoroutine
 from unixsvc.execution.shared_result import SharedResult
 
 __all__ = ["HealthCheck"]
@@ -30,14 +30,16 @@ class HealthCheck:
 
     :param service: the name of the service.
     :param seconds: the time limit of all checks together.
+    :ivar runner: runs the checks.
     :ivar problem: the check that failed last, with its error; empty if none has failed. It may hold internal
         details and is not for clients.
     """
 
-    def __init__(self, service: str, reactor: IReactorTime, seconds: float) -> None:
+    def __init__(self, service: str, reactor: IReactorTime, seconds: float, runner: ActionRunner) -> None:
         self._service = service
         self._reactor = reactor
         self._seconds = seconds
+        self.runner = runner
         self._log = Logger(namespace=service)
         self._started = -math.inf
         self._healthy: SharedResult[bool] | None = None
@@ -60,31 +62,26 @@ class HealthCheck:
         return {"status": "ok", "service": self._service}
 
     def _start(self, healthy: SharedResult[bool], registry: svcs.Registry) -> None:
-        set_current_request(None)
-        pings = Deferred.fromCoroutine(self._ping_all(registry))
-        timeout = self._reactor.callLater(self._seconds, pings.cancel)
+        checks = RunningCoroutine(self._run(registry), None, healthy.succeed)
+        checks.set_timeout(self._reactor, self._seconds, DeadlineExceeded())
+        checks.start()
 
-        def end(result: bool) -> None:
-            if timeout.active():
-                timeout.cancel()
-            healthy.succeed(result)
-
-        # Not an Exception: asyncio's CancelledError, or sys.exit() in a check.
-        pings.addErrback(self._crashed).addCallback(end)
+    async def _run(self, registry: svcs.Registry) -> bool:
+        try:
+            return await self.runner.run(self._ping_all(registry))
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # asyncio's CancelledError, or sys.exit() in a check
+            return self._failed("all", error)
 
     async def _ping_all(self, registry: svcs.Registry) -> bool:
-        with svcs.Container(registry) as container:
+        async with svcs.Container(registry) as container:
             for dependency in container.get_pings():
                 try:
                     await dependency.aping() if dependency.is_async else dependency.ping()
-                except CancelledError:
-                    return self._failed(_name_of(dependency), DeadlineExceeded())
                 except Exception as error:  # a check is application code and may raise anything
                     return self._failed(_name_of(dependency), error)
         return True
-
-    def _crashed(self, failure: Failure) -> bool:
-        return self._failed("all", cast(BaseException, failure.value))
 
     def _failed(self, name: str, error: BaseException) -> bool:
         self.problem = f"{name}: {type(error).__name__}: {error}"

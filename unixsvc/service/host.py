@@ -100,7 +100,8 @@ class ServiceHost(MultiService):
         """Run later actions on another asyncio event loop, or on none: that of a test in memory."""
         router = self._core.router
         if router.runner.loop is not loop:
-            router.runner = self._core.tasks.runner = runner_for(loop)
+            runner = runner_for(loop)
+            router.runner = self._core.tasks.runner = self._core.health.runner = runner
 
     def set_tokens(self, token: str, tokens: tuple[AcceptedToken, ...]) -> None:
         """Set the valid tokens; callers whose token is not valid any more lose their trust.

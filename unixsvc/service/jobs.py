@@ -116,7 +116,7 @@ class JobRunner:
         self._reactor = reactor
         self._now = now
         self._log = LimitedLogger(service)
-        self._running: dict[int, RunningCoroutine | None] = {}  # None before the start
+        self._running: dict[int, RunningCoroutine[Failure | None] | None] = {}  # None before the start
         self._aborted = False
 
     @property

@@ -61,6 +61,7 @@ class FakeClient:
 class ServicesTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Reset the request context."""
+        set_current_request(None)
         self.made: list[FakeClient] = []
         self.services = ServiceClients("/run/x", "secret", "reactor", lambda: 100.0, self.make)
         self.addCleanup(set_current_request, None)

@@ -15,6 +15,7 @@ from unixsvc.domain.coroutine import SuspendedCoroutine, await_result
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Caller, Grant, Reply, Request
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.errors import (
     ConfigError,
     Conflict,
@@ -127,6 +128,7 @@ class HandleTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Create a use case with a limit of two pending requests."""
+        self.addCleanup(set_current_request, None)  # actions that wait are not continued
         self.around = FakeDependencies()
         self.handle = HandleMessage(
             self.around,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import anyio
+import svcs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.unit.execution.on_loop import call, on_each_loop, turns
-from unixsvc import GET, App, DeadlineExceeded, NotFound
+from unixsvc import GET, App, DeadlineExceeded, NotFound, Request, ServiceContext
+from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.message import Reply
 from unixsvc.errors import Cancelled
 from unixsvc.testing import MemoryService
 
@@ -487,3 +491,61 @@ class InterruptionTests(SynchronousTestCase):
             return [*seen, task.cancelling()]
 
         self.assertEqual(call(action), [["why", 0, 0]] * 2)
+
+
+class OtherCodeTests(SynchronousTestCase):
+    """Code of the application beside actions."""
+
+    def test_health_checks(self) -> None:
+        """A health check awaits objects of asyncio; its time limit is raised where it waits."""
+
+        async def main() -> list[object]:
+            seen: list[object] = []
+
+            async def ping(value: str) -> None:
+                await asyncio.sleep(0)
+                await later()
+                if value == "slow":
+                    await asyncio.sleep(100)
+
+            def register(value: str, registry: svcs.Registry, context: ServiceContext) -> None:
+                registry.register_value(str, value, ping=ping)
+
+            for value in ("quick", "slow"):
+                service = MemoryService(App([], container=partial(register, value)))
+                service.get("/-/health").addBoth(lambda result: seen.append(getattr(result, "value", result)))
+                await turns()
+                service.clock.advance(29)
+                service.clock.advance(1)
+                await turns()
+            return seen
+
+        for quick, slow in on_each_loop(main):
+            self.assertEqual(quick, {"status": "ok", "service": "memory"})
+            self.assertIn(str(slow)[:3], ("503", "504"))  # the deadline of the request is the same
+        self.assertEqual(len(self.flushLoggedErrors(DeadlineExceeded)), 2)
+
+    def test_datasources(self) -> None:
+        """A datasource of the application awaits objects of asyncio, and so does its stream."""
+
+        @implementer(IRouterDatasource)
+        class Source:
+            async def handle(self, request: Request) -> Reply:
+                await asyncio.sleep(0)
+                await later()
+                return Reply(items=self.items()) if request.path == "/other/items" else Reply(200, b"1")
+
+            async def items(self) -> AsyncGenerator[bytes, None]:
+                for item in (b"1", b"2"):
+                    await asyncio.sleep(0)
+                    yield item
+
+        async def main() -> list[object]:
+            service = MemoryService(App([], mounts={"/other": Source()}))
+            results: list[object] = []
+            service.get("/other/x").addBoth(results.append)
+            stream = service.stream("/other/items")
+            await turns(20)
+            return [*results, *stream.items]
+
+        self.assertEqual(list(on_each_loop(main)), [[1, 1, 2]] * 2)

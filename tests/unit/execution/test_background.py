@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.execution.on_loop import on_each_loop, turns
 from unixsvc import GET, App, NotFound, Request, Tasks
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.testing import MemoryService
 
 
@@ -229,6 +230,10 @@ class TasksTests(SynchronousTestCase):
 
 class NeverAwaitedTests(SynchronousTestCase):
     """Tasks of asyncio whose failure nothing awaits."""
+
+    def setUp(self) -> None:
+        """End the requests in the end."""
+        self.addCleanup(set_current_request, None)
 
     def test_reported(self) -> None:
         """The failure of a task is reported when its action has ended, though the task is referenced."""

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from unixsvc import App
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.action_runner import PlainRunner
 from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
@@ -181,7 +182,7 @@ class HealthTests(SynchronousTestCase):
 
         registry = svcs.Registry()
         registry.register_factory(Queue, Queue, ping=ping)
-        check = HealthCheck("shop", Clock(), 30.0).check
+        check = HealthCheck("shop", Clock(), 30.0, PlainRunner()).check
         outer = Request("GET", "/-/health")
 
         def run() -> Deferred[dict[str, str]]:

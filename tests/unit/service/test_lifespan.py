@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.execution.on_loop import on_each_loop, turns
 from unixsvc import GET, App, Group, ServiceContext
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.errors import ConfigError
 from unixsvc.testing import MemoryService
 
@@ -137,6 +138,10 @@ class LifespanTests(SynchronousTestCase):
 
 class LoopTests(SynchronousTestCase):
     """Lifespans on an event loop of asyncio."""
+
+    def setUp(self) -> None:
+        """End the requests in the end."""
+        self.addCleanup(set_current_request, None)
 
     def test_task_group(self) -> None:
         """A task group of anyio can be open during the lifespan, as it runs in one task."""
