@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc import App, IServices, JobRun, Schedule, ServiceContext, cron, every
+from unixsvc import App, IServices, JobRun, Request, Schedule, ServiceContext, cron, every
 from unixsvc.domain.request_context import current_request, set_current_request
 from unixsvc.errors import ConfigError
 from unixsvc.testing import MemoryService
@@ -205,6 +205,23 @@ class FailureTests(SchedulesTestCase):
         service.clock.advance(5)
         self.assertEqual(self.log, ["called"] * 2)
         self.flushLoggedErrors()
+
+    def test_error_hook(self) -> None:
+        """The application's hook gets the exception, with the id of the run and without a route."""
+
+        def job(run: JobRun) -> None:
+            self.log.append(run.id)
+            raise ValueError("broken")
+
+        def hook(error: BaseException, request: Request, route: object) -> None:
+            self.log += [str(error), request.method, request.path, request.request_id == self.log[0], route]
+            raise KeyError("the hook")
+
+        service = MemoryService(App([], schedules=[every(5, job, name="it")], error_hook=hook))
+        service.clock.advance(5)
+        self.assertEqual([type(each.value) for each in self.flushLoggedErrors()], [ValueError, KeyError])
+        self.assertEqual(self.log[1:], ["broken", "RUN", "it", True, None])
+        self.assertEqual(self.one(service).failures, 1)
 
     def test_rollback(self) -> None:
         """The values of the container get the exception."""

@@ -166,7 +166,16 @@ async def make_core(
     jobs = None
     if app.schedules:
         found = make_jobs(app.schedules, application.container)
-        jobs = JobRunner(found, application.container, blocking, router.runner, reactor, now, config.service)
+        jobs = JobRunner(
+            found,
+            application.container,
+            blocking,
+            router.runner,
+            reactor,
+            now,
+            failures,
+            config.service,
+        )
     return ServiceCore(
         config,
         application,

@@ -25,6 +25,7 @@ from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.signature import resolve_hints
 from unixsvc.schedules.spec import JobRun, Schedule, ScheduleSpec
 from unixsvc.schedules.state import Run, as_datetime
+from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["Job", "JobRunner", "make_jobs"]
@@ -96,6 +97,7 @@ class JobRunner:
     :param blocking: calls blocking jobs.
     :param runner: runs async jobs.
     :param now: the clock of the request context, in seconds.
+    :param failures: reports exceptions to the application.
     :param service: the name of the service, for the log.
     """
 
@@ -107,6 +109,7 @@ class JobRunner:
         runner: ActionRunner,
         reactor: IReactorTime,
         now: Callable[[], float],
+        failures: FailureLog,
         service: str,
     ) -> None:
         self._jobs = jobs
@@ -115,6 +118,7 @@ class JobRunner:
         self._runner = runner
         self._reactor = reactor
         self._now = now
+        self._failures = failures
         self._log = LimitedLogger(service)
         self._running: dict[int, RunningCoroutine[Failure | None] | None] = {}  # None before the start
         self._aborted = False
@@ -151,7 +155,7 @@ class JobRunner:
             RunningCoroutine,
             self._run(self._jobs[run.schedule], job_run),
             (request, deadline),
-            partial(self._ended, run.number, job_run, on_ended),
+            partial(self._ended, run.number, job_run, request, on_ended),
         )
         self._running[run.number] = job
         if schedule.timeout is not None:
@@ -195,7 +199,12 @@ class JobRunner:
         await container.finish(None)
 
     def _ended(
-        self, number: int, run: JobRun, on_ended: Callable[[str], object], failure: Failure | None
+        self,
+        number: int,
+        run: JobRun,
+        request: Request,
+        on_ended: Callable[[str], object],
+        failure: Failure | None,
     ) -> None:
         del self._running[number]
         if self._aborted:
@@ -203,10 +212,11 @@ class JobRunner:
             self._log.emit("warn", "a run was interrupted", message, **_fields(run))
             return
         error = ""
-        if failure is not None:
+        if failure is not None and failure.value is not None:
             error = type(failure.value).__name__
             message = "schedule {schedule}: the run for {tick} failed: {exception!r}"
             self._log.failure(message, failure, exception=failure.value, **_fields(run))
+            self._failures.report(request, failure.value)
         on_ended(error)
 
 

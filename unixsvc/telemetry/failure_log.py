@@ -40,14 +40,14 @@ class FailureLog:
             exception=error,
             request_id=request.request_id,
         )
-        if self._report is not None:
-            self._call_report(self._report, request, error)
+        self.report(request, error)
 
-    def _call_report(
-        self, report: Callable[[BaseException, Request], object], request: Request, error: BaseException
-    ) -> None:
+    def report(self, request: Request, error: BaseException) -> None:
+        """Pass an exception that is logged to the function of the application, if there is one."""
+        if self._report is None:
+            return
         try:
-            report(error, request)
+            self._report(error, request)
         # BaseException, because even sys.exit() in the application's hook must not change the reply.
         except BaseException as problem:
             self._log.failure(
