@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-    from unixsvc.testing import ProcessFactory, ServiceFactory
+    from unixsvc.testing import HttpFactory, ProcessFactory, ServiceFactory
 
-__all__ = ["unixsvc_process", "unixsvc_process_factory", "unixsvc_service"]
+__all__ = ["unixsvc_http", "unixsvc_process", "unixsvc_process_factory", "unixsvc_service"]
 
+_FactoryT = TypeVar("_FactoryT", "HttpFactory", "ServiceFactory")
 _ANYIO: Final = "unixsvc_anyio_loop"
 _ASYNCIO: Final = "unixsvc_asyncio_loop"
 _FACTORIES: pytest.StashKey[list[ProcessFactory]] = pytest.StashKey()
@@ -47,17 +47,17 @@ async def _anyio_loop(anyio_backend: object) -> AsyncIterator[None]:
 @pytest.fixture
 def unixsvc_service(request: pytest.FixtureRequest) -> Iterator[ServiceFactory]:
     """Makes services in memory, as ``unixsvc_service(app)``; they are closed after the test."""
-    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
-        # The event loop of the test has to exist longer than the services, so it comes first.
-        if "anyio_backend" in request.fixturenames:
-            request.getfixturevalue(_ANYIO)
-        elif request.config.pluginmanager.hasplugin(_ASYNCIO):
-            request.getfixturevalue(_ASYNCIO)
     from unixsvc.testing import ServiceFactory
 
-    factory = ServiceFactory()
-    yield factory
-    _call_to_end(factory.close)
+    yield from _closed_after(request, ServiceFactory())
+
+
+@pytest.fixture
+def unixsvc_http(request: pytest.FixtureRequest) -> Iterator[HttpFactory]:
+    """Makes HTTP clients of applications in memory, as ``unixsvc_http(app)``."""
+    from unixsvc.testing import HttpFactory
+
+    yield from _closed_after(request, HttpFactory())
 
 
 @pytest.fixture
@@ -100,16 +100,22 @@ def _processes(config: pytest.Config) -> Iterator[ProcessFactory]:
     factories.remove(factory)
 
 
-def _call_to_end(close: Callable[[], Deferred[None]]) -> None:
-    """Call a function, wait for its Deferred, and raise its error."""
-    reactor: Any = sys.modules.get("twisted.internet.reactor")
-    pytest_twisted: Any = sys.modules.get("pytest_twisted")
-    if pytest_twisted is not None and reactor is not None and reactor.running:
+def _closed_after(request: pytest.FixtureRequest, factory: _FactoryT) -> Iterator[_FactoryT]:
+    """Close what a factory has made on the event loop of the test."""
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        # The event loop of the test has to exist longer than the services, so it comes first.
+        if "anyio_backend" in request.fixturenames:
+            request.getfixturevalue(_ANYIO)
+        elif request.config.pluginmanager.hasplugin(_ASYNCIO):
+            request.getfixturevalue(_ASYNCIO)
+    yield factory
+    if factory.busy:  # only under pytest-twisted, whose reactor runs in another greenlet
         from twisted.internet.task import deferLater
 
-        pytest_twisted.blockon(deferLater(reactor, 0, close))
+        reactor: Any = sys.modules["twisted.internet.reactor"]
+        sys.modules["pytest_twisted"].blockon(deferLater(reactor, 0, factory.close))
         return
     errors: list[Failure] = []
-    close().addErrback(errors.append)
+    factory.close().addErrback(errors.append)
     for error in errors:
         error.raiseException()

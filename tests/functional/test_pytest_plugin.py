@@ -52,8 +52,12 @@ async def test_calls(service):
     service.get("/sleep")
 def test_plain(unixsvc_service):
     assert unixsvc_service(app).get("/sleep").wait() == "slept"
+@pytest.mark.MARK
+async def test_http(unixsvc_http):
+    response = await unixsvc_http(app).get("/sleep")
+    assert response.json() == "slept"
 def test_left():
-    assert events == ["left", "left"]
+    assert events == ["left"] * 3
 """
 
 _ANYIO = """
@@ -79,8 +83,12 @@ def test_yield(unixsvc_service):
     assert (yield service.get("/things/1")) == 1
     assert (yield service.get("/sleep")) == "slept"
     service.get("/sleep")
+@pytest_twisted.ensureDeferred
+async def test_http(unixsvc_http):
+    response = await unixsvc_http(app).get("/sleep")
+    assert response.json() == "slept"
 def test_left():
-    assert events == ["left", "left"]
+    assert events == ["left"] * 3
 """
 
 _PROCESS = """
@@ -138,16 +146,17 @@ class PytestTests(SynchronousTestCase):
         marked = _ASYNC.replace("@FIXTURE", "@pytest_asyncio.fixture").replace(
             "@pytest.mark.MARK", "@pytest.mark.asyncio"
         )
-        self.assert_passed(3, f"import pytest_asyncio\n{marked}", "pytest_asyncio.plugin")
+        options = ("-o", "asyncio_default_fixture_loop_scope=function")  # else it warns
+        self.assert_passed(4, f"import pytest_asyncio\n{marked}", "pytest_asyncio.plugin", *options)
 
     def test_anyio(self) -> None:
         """The same with the plugin of anyio."""
         marked = _ASYNC.replace("@FIXTURE", "@pytest.fixture").replace("MARK", "anyio")
-        self.assert_passed(3, marked.replace("(unixsvc", "(anyio_backend, unixsvc", 1) + _ANYIO, "anyio")
+        self.assert_passed(4, marked.replace("(unixsvc", "(anyio_backend, unixsvc", 1) + _ANYIO, "anyio")
 
     def test_pytest_twisted(self) -> None:
         """Calls are awaited and yielded in tests of pytest-twisted."""
-        self.assert_passed(3, _TWISTED, "pytest_twisted", "--reactor=asyncio")
+        self.assert_passed(4, _TWISTED, "pytest_twisted", "--reactor=asyncio")
 
     def test_process(self) -> None:
         """A failed test shows the log; a start that fails is one line; no process is left at the end."""

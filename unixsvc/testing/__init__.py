@@ -17,17 +17,23 @@ from unixsvc.datasource.service_clients import NoServices
 from unixsvc.telemetry.log_record import LogRecord
 from unixsvc.testing.call import Call
 from unixsvc.testing.handler import MemoryHandler
+from unixsvc.testing.http_client import HttpStream, MemoryHttp
+from unixsvc.testing.http_response import HttpResponse
 from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransport
 from unixsvc.testing.process import ProcessFactory, ServiceProcess, StartFailed
 from unixsvc.testing.service import MemoryService, MemoryStream
-from unixsvc.testing.service_factory import ServiceFactory
+from unixsvc.testing.service_factory import HttpFactory, ServiceFactory
 
 __all__ = [
     "Call",
+    "HttpFactory",
+    "HttpResponse",
+    "HttpStream",
     "ImmediateRunner",
     "LogRecord",
     "MemoryEndpoint",
     "MemoryHandler",
+    "MemoryHttp",
     "MemoryService",
     "MemoryStream",
     "MemoryTransport",

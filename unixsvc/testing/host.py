@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from unixsvc.client.calls import NO_LIMIT
+from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.interfaces import IServices
@@ -35,6 +36,7 @@ class MemoryHost:
 
     :param services: the other services; without it, calls to them fail.
     :param on_failure: called with each exception of an action that callers must not see, and the request.
+    :param http: the settings of an HTTP gateway; None for another service.
     :ivar clock: the reactor of the service.
     :ivar endpoint: where clients connect.
     :raises ConfigError: if the application cannot start, and finds out at once.
@@ -51,13 +53,16 @@ class MemoryHost:
         clock: Clock | None = None,
         services: IServices | None = None,
         on_failure: Callable[[BaseException, Request], object] | None = None,
+        http: Http | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.endpoint = MemoryEndpoint()
         self._started: SharedResult[ServiceHost] = SharedResult()
         self._failure: Exception | None = None
         making = make_service_host(
-            WorkerConfig("memory", 1, folder, settings, limits, security or Security(), Log(), TOKEN),
+            WorkerConfig(
+                "memory", 1, folder, settings, limits, security or Security(), Log(), TOKEN, http=http
+            ),
             app,
             self.endpoint,
             self.clock,

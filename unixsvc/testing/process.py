@@ -130,7 +130,7 @@ class ServiceProcess:
         """Call a service once.
 
         :param data: the arguments of the action.
-        :raises unixsvc.ServiceError: if the reply is an error.
+        :raises unixsvc.errors.ServiceError: if the reply is an error.
         """
         with Client(service, socket_dir=self.socket_dir, token=self.token) as client:
             return client.call(method, path, data)

@@ -36,7 +36,7 @@ from unixsvc.testing.log import LogCapture
 from unixsvc.typing import IServices
 from unixsvc.wire.messages import ServerMessage, decode_server_message
 
-__all__ = ["MemoryService", "MemoryStream"]
+__all__ = ["MemoryService", "MemoryStream", "services_in_memory"]
 
 _numbers: Final = count(1)  # of the calls of all services
 
@@ -98,9 +98,6 @@ class MemoryService:
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
         self.clock = clock or Clock()
-        if isinstance(services, Mapping):
-            clients = partial(_client_of_other, services)
-            services = ServiceClients("", "", self.clock, self.clock.seconds, clients)
         self._scheduler = LocalScheduler("memory", self.clock, self._now)
         self._token = token
         self._pending: dict[int, Call[Json]] = {}
@@ -116,7 +113,7 @@ class MemoryService:
             security,
             folder=folder,
             clock=self.clock,
-            services=cast(interfaces.IServices, services),
+            services=services_in_memory(services, self.clock),
             on_failure=self._action_failed,
         )
         self._host.when_started().addCallbacks(self._start, self._start_failed)
@@ -257,6 +254,15 @@ class MemoryService:
             self._pending[reply.id].errback(error)
         else:
             self._pending[reply.id].callback(msgspec.json.decode(reply.data))
+
+
+def services_in_memory(
+    services: Mapping[str, MemoryService] | IServices | None, clock: Clock
+) -> interfaces.IServices | None:
+    """The other services, for the controllers of one on this clock."""
+    if isinstance(services, Mapping):
+        return ServiceClients("", "", clock, clock.seconds, partial(_client_of_other, services))
+    return cast(interfaces.IServices | None, services)
 
 
 def _ignore(failure: Failure) -> None:

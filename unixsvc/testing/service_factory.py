@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypedDict, Unpack
+from typing import Final, Protocol, TypedDict, TypeVar, Unpack
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.json import Json
 from unixsvc.routing.app import App
 from unixsvc.service.host import ServiceHost
-from unixsvc.testing.call import Call
-from unixsvc.testing.call_loop import CallLoop
+from unixsvc.testing.call import Call, CallLoop, LoopClock
+from unixsvc.testing.http_client import HttpOptions, MemoryHttp
 from unixsvc.testing.service import MemoryService, MemoryStream
 from unixsvc.typing import IServices
 
-__all__ = ["ServiceFactory", "ServiceOptions"]
+__all__ = ["HttpFactory", "ServiceFactory", "ServiceOptions"]
 
 
 _START_TIMEOUT: Final = 60.0  # seconds
@@ -36,10 +35,56 @@ class ServiceOptions(TypedDict, total=False):
     services: Mapping[str, MemoryService] | IServices | None
 
 
-class ServiceFactory:
+class _Made(Protocol):
+    """A service in memory, or an HTTP gateway."""
+
+    def when_started(self) -> Deferred[ServiceHost]: ...
+
+    def close(self) -> Deferred[None]: ...
+
+
+_MadeT = TypeVar("_MadeT", bound=_Made)
+
+
+class _Factory:
+    """Makes services in memory that have an event loop in every test."""
+
+    def __init__(self) -> None:
+        self._loops: list[CallLoop] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a service cannot be closed here, because an event loop or a reactor runs."""
+        return any(loop.busy for loop in self._loops)
+
+    def close(self) -> Deferred[None]:
+        """Close all services; the last first, as it may call the others.
+
+        :returns: has fired already, unless an event loop or a reactor runs.
+        """
+        loops, self._loops = self._loops[::-1], []
+        closing: Deferred[list[None]] = gatherResults([loop.close() for loop in loops])
+        return closing.addCallback(lambda _: None)
+
+    def _make(self, make: Callable[[CallLoop], _MadeT]) -> _MadeT:
+        """Make a service, and wait for its start, unless the test is asynchronous."""
+        loop = CallLoop()
+        self._loops.append(loop)
+        made = loop.run(partial(make, loop))
+        loop.on_close = made.close
+        if not loop.busy:
+            started: Call[ServiceHost] = Call()
+            started.loop = loop
+            made.when_started().chainDeferred(started)
+            started.wait(_START_TIMEOUT)
+        return made
+
+
+class ServiceFactory(_Factory):
     """Makes services in memory: the value of the fixture ``unixsvc_service``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._made: list[_LoopService] = []
 
     def __call__(self, app: App, **options: Unpack[ServiceOptions]) -> MemoryService:
@@ -49,38 +94,31 @@ class ServiceFactory:
         :raises unixsvc.errors.ConfigError: if the application cannot start.
         :raises Exception: what its lifespan raises. In an asynchronous test, the calls raise it.
         """
-        loop = CallLoop()
-        try:
-            service = loop.run(partial(_LoopService, loop, app, **options))
-            service.wait_for_start()
-        except BaseException:
-            loop.close()
-            raise
+        service = self._make(lambda loop: _LoopService(loop, app, **options))
         self._made.append(service)
         return service
 
     def close(self) -> Deferred[None]:
-        """Close all services; the last first, as it may call the others.
+        """Close all services.
 
-        :returns: has fired already, unless an event loop or a reactor runs. It fails with the error of a
-            call that has failed at once, and whose result the test has not asked for.
+        :returns: as that of the base class. It fails with the error of a call that has failed at once, and
+            whose result the test has not asked for.
         """
-        made, self._made = self._made[::-1], []
-        errors = [error for each in made for error in each.untaken_errors()]
-        closing: Deferred[list[None]] = gatherResults([each.loop.close() for each in made])
-        return closing.addCallback(lambda _: errors[0].raiseException() if errors else None)
+        errors = [error for each in self._made for error in each.untaken_errors()]
+        return super().close().addCallback(lambda _: errors[0].raiseException() if errors else None)
 
 
-class LoopClock(Clock):
-    """A clock that is advanced while the event loop of the test runs."""
+class HttpFactory(_Factory):
+    """Makes HTTP clients of applications in memory: the value of the fixture ``unixsvc_http``."""
 
-    def __init__(self, loop: CallLoop) -> None:
-        super().__init__()
-        self._loop = loop
+    def __call__(self, app: App, **options: Unpack[HttpOptions]) -> MemoryHttp:
+        """Make a client, which is closed after the test.
 
-    def advance(self, amount: float) -> None:
-        """Advance the time, and call what is due."""
-        self._loop.run(partial(super().advance, amount))
+        :param options: of :class:`~unixsvc.testing.MemoryHttp`.
+        :raises unixsvc.errors.ConfigError: if the application cannot start.
+        :raises Exception: what its lifespan raises. In an asynchronous test, the first call waits for it.
+        """
+        return self._make(lambda loop: MemoryHttp(app, loop=loop, **options))
 
 
 class _LoopService(MemoryService):
@@ -91,7 +129,6 @@ class _LoopService(MemoryService):
         self._failed: list[Call[Json]] = []
         self._closed: Call[None] | None = None
         super().__init__(app, clock=LoopClock(loop), **options)
-        loop.on_close = self.close
 
     def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Call[Json]:
         call = super().call(method, path, data, **envelope)
@@ -112,13 +149,9 @@ class _LoopService(MemoryService):
             self.loop.run(super().close).chainDeferred(self._closed)
         return self._closed
 
-    def wait_for_start(self) -> None:
-        """Wait for the lifespan of the application, if the test is not asynchronous."""
-        if not self.loop.busy:
-            started: Call[ServiceHost] = Call()
-            started.loop = self.loop
-            self._host.when_started().chainDeferred(started)
-            started.wait(_START_TIMEOUT)
+    def when_started(self) -> Deferred[ServiceHost]:
+        """Fires when the lifespan of the application has been entered."""
+        return self._host.when_started()
 
     def untaken_errors(self) -> list[Failure]:
         """The errors of calls that have failed at once, and whose result nothing has asked for."""

@@ -112,6 +112,8 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "Authorization: Bearer {}",
             "Date: {}",
             "GET /-/health HTTP/1.1\r\nHost:\r\nConnection: close\r\n{}",
+            "Bearer {}",
+            "{} {} HTTP/1.1",
             "from twisted.scripts.twistd import run; run()",
             "import ctypes; ctypes.CDLL(None).prctl(1, {})",
             "value = {}",
