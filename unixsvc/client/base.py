@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypedDict, TypeVar, Unpack
 
+from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.calls import DEFAULT_TIMEOUT, NO_LIMIT, make_call, require_decodable, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import ServiceLocation
@@ -86,7 +87,7 @@ class ClientBase(Generic[R, S]):
         self._connection_limit = connections
         self._policy = RetryPolicy(enabled=retry)
         self._budget = self._policy.budget
-        self.breaker = self._policy.breaker
+        self.breaker: CircuitBreaker = self._policy.breaker
 
     def call(
         self,

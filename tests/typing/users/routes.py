@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import assert_type
 
 import svcs
 
-from unixsvc import GET, POST, App, Check, Created, Group, NotFound, Request, Route, ServiceContext
+from unixsvc import (
+    GET,
+    POST,
+    App,
+    Check,
+    Created,
+    Group,
+    NotFound,
+    Request,
+    Route,
+    RouteInfo,
+    ServiceContext,
+    cron,
+    every,
+)
 
 
 class Items:
@@ -54,3 +70,20 @@ App(routes, container=hello)  # error: container
 App(routes, mounts={"/users": 7})  # error: int
 Check(str.isupper, message="{value} is not in upper case")
 Check(str.isupper, "{value} is not in upper case")  # error: positional
+
+
+@asynccontextmanager
+async def lifespan(context: ServiceContext) -> AsyncGenerator[Items, None]:
+    assert_type(context.name, str)
+    yield Items()
+
+
+def report(error: BaseException, request: Request, route: RouteInfo | None) -> None:
+    assert_type(request, Request)
+
+
+App(routes, lifespan=lifespan, error_hook=report, schedules=[every("5m", hello), cron("0 3 * * *", hello)])
+App(routes, lifespan=hello())  # error: lifespan
+App(routes, error_hook=hello)  # error: error_hook
+App(routes, schedules=[hello])  # error: Schedule
+every("5m")  # error: job
