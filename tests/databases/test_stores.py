@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import svcs
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.databases.servers import PostgreSQL
 from tests.examples.blocks import DATABASES, Block, examples_of
-from unixsvc import ServiceContext, Unavailable, from_asyncio
+from unixsvc import ServiceContext, Unavailable
 from unixsvc.config.settings import ServiceSettings
 
 
@@ -37,62 +37,69 @@ class StoresTests(SynchronousTestCase):
         self.addCleanup(self.server.close)
         self.registry = svcs.Registry()
 
-    def store(self, package: str, module: str, interface: str, scheme: str) -> Any:
-        """A store, as the container of the page registers it."""
+    def context(self, scheme: str) -> ServiceContext:
+        """The service, with the database in its options."""
         database = f"{scheme}://shop@/shop?host={self.server.host}"
-        context = ServiceContext("example", "/", ServiceSettings("a:app", options={"database": database}))
-        importlib.import_module(f"{package}.{module}").register(self.registry, context)
-        domain = importlib.import_module(f"{package}.domain")
-        return svcs.Container(self.registry).get(getattr(domain, interface))
+        return ServiceContext("example", "/", ServiceSettings("a:app", options={"database": database}))
 
-    def run_on_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run an asyncio coroutine; then the registry is closed, and no connection is left."""
+    def run_with_store(self, function: Callable[[Any, Any], Awaitable[None]]) -> None:
+        """Call a function with the store of asyncpg and its pool; afterwards no connection is left."""
+        self.server.execute("CREATE TABLE stock (product TEXT PRIMARY KEY, pieces INTEGER NOT NULL)")
+        module = importlib.import_module("stock.container")
+        domain = importlib.import_module("stock.domain")
 
         async def run() -> None:
-            await coroutine
-            self.registry.close()
+            context = self.context("postgresql")
+            async with module.lifespan(context) as pool:
+                self.registry.register_value(asyncpg.Pool, pool)
+                module.register(self.registry, context)
+                await function(await svcs.Container(self.registry).aget(domain.IStock), pool)
 
         asyncio.run(run())
         self.assertEqual(self.server.connections(), 0)
 
     def test_asyncpg_restart(self) -> None:
         """While the server is down requests are 503; later the same pool works again."""
-        self.server.execute("CREATE TABLE stock (product TEXT PRIMARY KEY, pieces INTEGER NOT NULL)")
 
-        async def run() -> None:
-            stock = self.store("stock", "container", "IStock", "postgresql")
-            self.assertEqual(await _result(stock.add("pen", 1)), 1)
+        async def run(stock: Any, pool: Any) -> None:
+            self.assertEqual(await stock.add("pen", 1), 1)
             self.server.stop()
             for _ in range(2):
-                self.assertIsInstance(await _result(stock.count("pen")), Unavailable)
+                with self.assertRaises(Unavailable):
+                    await stock.count("pen")
             self.server.start()
-            self.assertEqual(await _result(stock.count("pen")), 1)
+            self.assertEqual(await stock.count("pen"), 1)
 
-        self.run_on_loop(run())
+        self.run_with_store(run)
 
     def test_asyncpg_cancel(self) -> None:
         """The query of a cancelled request ends in the server, and its connection is used again."""
 
-        async def run() -> None:
-            stock = self.store("stock", "container", "IStock", "postgresql")
-            await _result(from_asyncio(stock._fetch("SELECT 1")))
-            query = from_asyncio(stock._fetch("SELECT count(*) FROM pg_sleep(3600)"))
+        async def run(stock: Any, pool: Any) -> None:
+            await stock._fetch("SELECT 1")
+            query = asyncio.create_task(stock._fetch("SELECT count(*) FROM pg_sleep(3600)"))
             while not self.server.queries():
                 await asyncio.sleep(0.01)
             query.cancel()
-            self.assertIsInstance(await _result(query), CancelledError)
+            with self.assertRaises(asyncio.CancelledError):
+                await query
             while self.server.queries():
                 await asyncio.sleep(0.01)
-            self.assertEqual(await _result(from_asyncio(stock._fetch("SELECT 2"))), 2)
+            self.assertEqual((pool.get_size(), pool.get_idle_size()), (1, 1))
+            self.assertEqual(await stock._fetch("SELECT 2"), 2)
             self.assertEqual(self.server.connections(), 1)
 
-        self.run_on_loop(run())
+        self.run_with_store(run)
 
     def test_sqlalchemy_restart(self) -> None:
         """While the server is down queries fail; later the same engine works again, and closes in the end."""
         self.server.execute("CREATE TABLE notes (id BIGINT GENERATED BY DEFAULT AS IDENTITY, text TEXT)")
-        notes = self.store("notes", "sql_container", "INotes", "postgresql+psycopg")
-        new = importlib.import_module("notes.domain").NewNote("Ink")
+        importlib.import_module("notes.sql_container").register(
+            self.registry, self.context("postgresql+psycopg")
+        )
+        domain = importlib.import_module("notes.domain")
+        notes: Any = svcs.Container(self.registry).get(domain.INotes)
+        new = domain.NewNote("Ink")
         self.assertEqual(notes.add(new).id, 1)
         self.server.stop()
         self.assertRaises(OperationalError, notes.get, 1)
@@ -106,10 +113,3 @@ def _forget_modules() -> None:
     for name in list(sys.modules):
         if name.split(".")[0] in ("notes", "stock"):
             del sys.modules[name]
-
-
-async def _result(deferred: Deferred[object]) -> object:
-    try:
-        return await deferred.asFuture(asyncio.get_running_loop())
-    except (Exception, asyncio.CancelledError) as error:
-        return error
