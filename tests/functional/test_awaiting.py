@@ -6,6 +6,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
+from tests.functional.http_stack import HttpTestCase
 from tests.functional.orchestrator_process import OrchestratorTestCase
 
 
@@ -40,6 +41,22 @@ class AwaitingTests(OrchestratorTestCase):
 
     def _were_interrupted(self, service: str, actions: int) -> bool:
         return len(self.ask(service, "/interruptions")) >= actions
+
+
+class HttpTests(HttpTestCase):
+    """The same over HTTP."""
+
+    config = (
+        '[services.awaiting]\napp = "awaiting:app"\nworkers = 1\n'
+        '[http]\napp = "awaiting:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\nrequest_timeout = 2\n'
+    )
+
+    def test_results_and_deadlines(self) -> None:
+        """The gateway's own actions await both worlds, and get DeadlineExceeded where they wait."""
+        self.serve()
+        self.assertEqual(self.fetch("GET", "/mixed?service=awaiting").data, [1, 2, 3, 4])
+        self.assertEqual(self.fetch("GET", "/endless/asyncio").code, 504)
+        self.assertEqual(self.fetch("GET", "/interruptions").data, ["asyncio"])
 
 
 class ReactorTests(OrchestratorTestCase):
