@@ -41,11 +41,11 @@ class BookTestCase(SynchronousTestCase):
         return [reason for _, _, reason in self.book.advance(self.now())]
 
     def given(self) -> list[Run]:
-        """Ask workers to run all that can start."""
+        """Ask workers to run each run that can start."""
         return [self.book.begin(state) for state in self.book.can_start()]
 
     def start(self) -> list[Run]:
-        """Start all that can start."""
+        """Start each run that can start."""
         runs = self.given()
         for run in runs:
             self.book.started(run.number, self.now())
@@ -119,7 +119,7 @@ class MissedTests(BookTestCase):
         self.assertEqual([run.due for run in self.start()], [1040.0])
 
     def test_given_run(self) -> None:
-        """A run that a worker was asked for and has not started yet counts as one that has not ended."""
+        """A run that was sent to a worker and has not started yet counts as one that has not ended."""
         self.adopt(_SPEC)
         self.pass_to(10.0)
         self.given()
@@ -245,7 +245,7 @@ class DeathTests(BookTestCase):
         self.assertCounts(runs=3, interrupted=3)
 
     def test_rerun_waits(self) -> None:
-        """A repetition that waits when the next tick comes is given up, but its tick is not missed."""
+        """A repetition that waits when the next tick comes is dropped, but its tick is not missed."""
         self.adopt(_RERUN)
         self.pass_to(10.0)
         self.lose(self.start())

@@ -303,7 +303,7 @@ class WorkerProcessTests(SynchronousTestCase):
         self.assertEqual(self.process.closed, ["all", REPORTS_FD, COMMANDS_FD])
 
     def test_stall_after_exit(self) -> None:
-        """What is in the pipes is read before they are closed, even if this process stood still meanwhile.
+        """What is in the pipes is read before they are closed, even if this process was suspended meanwhile.
 
         A reactor calls the timers that have passed before it reads.
         """
