@@ -61,6 +61,16 @@ class PostgreSQL:
         """The number of queries that run in the database."""
         return self._count("state = 'active'")
 
+    def transactions(self) -> int:
+        """The number of clients that have a transaction open, and no query."""
+        return self._count("state LIKE 'idle in transaction%'")
+
+    def number(self, query: LiteralString) -> int:
+        """The result of a query, which is a number."""
+        with psycopg.connect(self._address("shop")) as connection:
+            [number] = connection.execute(query).fetchone() or (0,)
+        return int(number)
+
     def execute(self, statement: LiteralString, database: str = "shop") -> None:
         """Execute an SQL statement without a result."""
         with psycopg.connect(self._address(database), autocommit=True) as connection:
@@ -78,9 +88,7 @@ class PostgreSQL:
         query = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid() AND "
         )
-        with psycopg.connect(self._address("shop")) as connection:
-            [count] = connection.execute(query + condition).fetchone() or (0,)
-        return int(count)
+        return self.number(query + condition)
 
     def _run(self, program: str, *arguments: str) -> None:
         process = _start([str(self._programs / program), *arguments], self._folder)

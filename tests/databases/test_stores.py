@@ -14,8 +14,8 @@ import svcs
 from sqlalchemy.exc import OperationalError
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.databases.page_files import write_page_files
 from tests.databases.servers import PostgreSQL
-from tests.examples.blocks import DATABASES, Block, examples_of
 from unixsvc import ServiceContext, Unavailable
 from unixsvc.config.settings import ServiceSettings
 
@@ -24,12 +24,7 @@ class StoresTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Write the files of the page, and run PostgreSQL."""
         folder = Path(self.mktemp()).resolve()
-        for each in examples_of(DATABASES, lambda block: None):
-            block: Block = each.parsed
-            if block.language == "python" and block.caption:
-                path = folder / block.caption
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.source)
+        write_page_files(folder)
         sys.path.insert(0, str(folder))
         self.addCleanup(sys.path.remove, str(folder))
         self.addCleanup(_forget_modules)
