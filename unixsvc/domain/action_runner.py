@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, MutableMapping
 from typing import Any, Protocol, TypeVar, cast
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
@@ -28,30 +28,24 @@ class Steps(Protocol):
 class ActionRunner(Protocol):
     """Runs application code.
 
-    The router runs the first step of an action itself, as most actions end in it: :meth:`enter`, the step,
-    :meth:`leave`, and :meth:`settle` if the task is ``touched``. The event loop and the task have no types
-    here, as the domain does not import asyncio.
+    The router runs the first step of an action itself, as most actions end in it: it sets the current task of
+    the event loop, unless there is one, does the step, deletes the current task, and calls :meth:`settle` if
+    the task is ``touched``. The event loop and the task have no types here, as the domain does not import
+    asyncio.
 
     :ivar loop: the event loop; None without asyncio.
+    :ivar current: the current tasks by event loop.
     """
 
     loop: Any
+    current: MutableMapping[Any, Any]
 
     @property
     def task(self) -> Any:
         """The current task for the next first step."""
 
-    def enter(self, loop: Any, task: Any, /) -> object:
-        """Make a task the current one.
-
-        :raises RuntimeError: if there is a current one; use :meth:`enter_nested` then.
-        """
-
-    def leave(self, loop: Any, task: Any, /) -> object:
-        """End what :meth:`enter` has begun."""
-
     def enter_nested(self) -> Any:
-        """Make a new task the current one, and return it. It is touched."""
+        """Make a new task the current one in place of another, and return it. It is touched."""
 
     def settle(self, task: Any) -> None:
         """Restore the task before, and end a task that has not waited."""
@@ -69,21 +63,27 @@ class ActionRunner(Protocol):
         """Return a generator that runs another one, which is application code, with a task of its own."""
 
 
+class _NoTasks(dict[Any, Any]):
+    """The current tasks where there are none."""
+
+    def __setitem__(self, loop: Any, task: Any) -> None:
+        """Do nothing."""
+
+    def __delitem__(self, loop: Any) -> None:
+        """Do nothing."""
+
+
 class PlainRunner:
     """Runs application code without asyncio. It is its own task, and is never touched."""
 
     loop: Any = None
+    current: MutableMapping[Any, Any] = _NoTasks()
     touched = False
 
     @property
     def task(self) -> PlainRunner:
         """The same for all actions."""
         return self
-
-    def enter(self, loop: Any, task: Any, /) -> None:
-        """Do nothing."""
-
-    leave = enter
 
     def enter_nested(self) -> PlainRunner:
         """Do nothing."""

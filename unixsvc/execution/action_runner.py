@@ -5,11 +5,11 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from types import TracebackType, coroutine
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from unixsvc.domain.action_runner import Steps, steps_of
 from unixsvc.execution.action_task import ActionTask
-from unixsvc.execution.asyncio_internals import enter_task, leave_task
+from unixsvc.execution.asyncio_internals import current_tasks
 from unixsvc.execution.task_factory import accept_deferreds
 
 __all__ = ["AsyncioRunner", "run_with_task", "stream_with_task", "suspend_with_task"]
@@ -28,8 +28,7 @@ class AsyncioRunner:
         accept_deferreds(loop)
         self.loop = loop
         self.task = ActionTask(loop)
-        self.enter: Final = enter_task
-        self.leave: Final = leave_task
+        self.current = current_tasks
 
     def enter_nested(self) -> ActionTask:
         """See :class:`~unixsvc.domain.coroutine.ActionRunner`."""
@@ -43,7 +42,7 @@ class AsyncioRunner:
         if task is self.task:
             self.task = ActionTask(self.loop)
         if task.outer is not None:
-            enter_task(self.loop, task.outer)
+            self.current[self.loop] = task.outer
             task.outer = None
         if task.get_coro() is None:  # it has not waited
             task.end()

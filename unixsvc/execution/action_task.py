@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred
 
 from unixsvc.domain.action_runner import Steps
 from unixsvc.errors import ServiceError
-from unixsvc.execution.asyncio_internals import enter_task, leave_task, print_stack, register_task, stack_of
+from unixsvc.execution.asyncio_internals import current_tasks, print_stack, register_task, stack_of
 from unixsvc.execution.asyncio_wait import AsyncioWait, is_cancellation, wait_for
 
 __all__ = ["ActionTask"]
@@ -64,16 +64,16 @@ class ActionTask(asyncio.Task[Any]):
     def enter(self) -> None:
         """Make this the current task; :meth:`leave` restores the one before."""
         loop = self._event_loop
-        self.outer = asyncio.current_task(loop)
-        if self.outer is not None:
-            leave_task(loop, self.outer)
-        enter_task(loop, self)
+        if loop in current_tasks:
+            self.outer = current_tasks[loop]
+            del current_tasks[loop]
+        current_tasks[loop] = self
 
     def leave(self) -> None:
         """End what :meth:`enter` has begun."""
-        leave_task(self._event_loop, self)
+        del current_tasks[self._event_loop]
         if self.outer is not None:
-            enter_task(self._event_loop, self.outer)
+            current_tasks[self._event_loop] = self.outer
             self.outer = None
 
     @coroutine

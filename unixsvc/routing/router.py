@@ -89,11 +89,11 @@ class Router:
             result = endpoint.action(**endpoint.bind(request, values))
         if type(result) is CoroutineType:
             runner = self.runner
-            loop, task = runner.loop, runner.task
-            try:
-                runner.enter(loop, task)
-            except RuntimeError:  # the caller runs in another task
+            loop, task, current = runner.loop, runner.task, runner.current
+            if loop in current:  # the caller runs in another task
                 task = runner.enter_nested()
+            else:
+                current[loop] = task
             try:  # the body of domain.coroutine.start(), without the cost of its call
                 awaited = result.send(None)
             except StopIteration as stop:
@@ -101,7 +101,7 @@ class Router:
             else:
                 return _wait(endpoint, runner, runner.suspend(task, result, awaited))
             finally:
-                runner.leave(loop, task)
+                del current[loop]
                 if task.touched:
                     runner.settle(task)
         # A decorator may hide that an action is async, so the result is checked as well.

@@ -9,7 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.execution.on_loop import on_each_loop
 from unixsvc.execution.asyncio_internals import (
+    _Current,
     awaited_future,
+    current_tasks,
     enter_task,
     leave_task,
     mark_awaited,
@@ -40,6 +42,26 @@ class CurrentTaskTests(SynchronousTestCase):
             return seen
 
         self.assertEqual(list(on_each_loop(main)), [[True, "refused", None]] * 2)
+
+    def test_mapping(self) -> None:
+        """The mapping of current tasks, and the one for Python 3.14, set and delete the current task."""
+
+        async def main() -> list[object]:
+            loop = asyncio.get_running_loop()
+            seen: list[object] = []
+            for current in (current_tasks, _Current()):
+                outer = current[loop]
+                seen.append(loop in current)
+                del current[loop]
+                seen += [loop in current, asyncio.current_task()]
+                current[loop] = task = object()
+                seen.append(asyncio.current_task() is task)
+                del current[loop]
+                current[loop] = outer
+                seen.append(asyncio.current_task() is outer)
+            return seen
+
+        self.assertEqual(list(on_each_loop(main)), [[True, False, None, True, True] * 2] * 2)
 
     def test_register(self) -> None:
         """A registered task is one of ``asyncio.all_tasks()``."""
