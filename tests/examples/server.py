@@ -26,7 +26,9 @@ SERVER: Final = re.compile(r"(?P<variables>(\w+=\S+ )*)(?P<program>\S*(twistd -n
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
 _PAUSE: Final = 0.05
 # The outcome of a reload by "unixsvc dev".
-_OUTCOME: Final = re.compile(r"(dev +\| the new code of|orchestrator +\| error: the reload has failed)")
+_OUTCOME: Final = re.compile(
+    r"(dev +\| the new code of|orchestrator +\| error: (\[.*\] )?the reload has failed)"
+)
 
 
 class Server:

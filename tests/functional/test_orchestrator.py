@@ -214,6 +214,8 @@ class LifecycleTests(OrchestratorTestCase):
             "wrong_tokens",
             "handler",
             "listen",
+            "schedules",
+            "tasks",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, CancelledError
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from types import TracebackType, coroutine
 from typing import Any, TypeVar, cast
@@ -12,7 +12,7 @@ from unixsvc.execution.action_task import ActionTask
 from unixsvc.execution.asyncio_internals import current_tasks
 from unixsvc.execution.task_factory import accept_deferreds
 
-__all__ = ["AsyncioRunner", "run_with_task", "stream_with_task", "suspend_with_task"]
+__all__ = ["AsyncioRunner"]
 
 _T = TypeVar("_T")
 
@@ -51,43 +51,17 @@ class AsyncioRunner:
         """See :class:`~unixsvc.domain.coroutine.ActionRunner`."""
         if task is self.task:
             self.task = ActionTask(self.loop)
-        return suspend_with_task(task, steps, awaited)
+        if task.touched:  # for settle(), before the generator runs
+            task.keep(steps)
+        return task.resume(steps, awaited)
 
     def run(self, awaitable: Awaitable[_T]) -> Awaitable[_T]:
         """See :class:`~unixsvc.domain.coroutine.ActionRunner`."""
-        return run_with_task(ActionTask(self.loop), awaitable)
+        return ActionTask(self.loop).run(steps_of(awaitable))
 
     def stream(self, items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
         """See :class:`~unixsvc.domain.coroutine.ActionRunner`."""
-        return stream_with_task(ActionTask(self.loop), items)
-
-
-def suspend_with_task(task: ActionTask, steps: Steps, awaited: object) -> Awaitable[Any]:
-    """Return the rest of a coroutine whose first step had the task as its current one."""
-    task.keep(steps)
-    return _run_to_end(task, task.resume(steps, awaited))
-
-
-def run_with_task(task: ActionTask, awaitable: Awaitable[_T]) -> Awaitable[_T]:
-    """Return an awaitable that runs another one with the task as its current one."""
-    return _run_to_end(task, task.run(steps_of(awaitable)))
-
-
-def stream_with_task(task: ActionTask, items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
-    """Return the items of a generator that runs with the task as its current one."""
-    return _TaskStream(task, items)
-
-
-@coroutine
-def _run_to_end(task: ActionTask, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    cancelled = False
-    try:
-        return (yield from steps)
-    except CancelledError:
-        cancelled = True
-        raise
-    finally:
-        task.end(cancelled=cancelled)
+        return _TaskStream(ActionTask(self.loop), items)
 
 
 class _TaskStream(AsyncGenerator[_T, None]):
@@ -100,7 +74,7 @@ class _TaskStream(AsyncGenerator[_T, None]):
     @coroutine
     def __anext__(self) -> Generator[Any, Any, _T]:
         try:
-            item: _T = yield from self._task.run(steps_of(self._items.__anext__()))
+            item: _T = yield from self._task.run(steps_of(self._items.__anext__()), ends=False)
             return item
         except BaseException:  # the generator has ended
             self._task.end()
@@ -116,12 +90,12 @@ class _TaskStream(AsyncGenerator[_T, None]):
         trace: TracebackType | None = None,
     ) -> _T:
         try:
-            return cast(_T, await self._task.run(steps_of(self._items.athrow(kind))))
+            return cast(_T, await self._task.run(steps_of(self._items.athrow(kind)), ends=False))
         finally:
             self._task.end()
 
     async def aclose(self) -> None:
         try:
-            await self._task.run(steps_of(self._items.aclose()))
+            await self._task.run(steps_of(self._items.aclose()), ends=False)
         finally:
             self._task.end()
