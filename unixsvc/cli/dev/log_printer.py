@@ -76,7 +76,8 @@ class LogPrinter:
         if record.level in ("debug", "info") and record.namespace.startswith(_TWISTED):
             return record
         text = f"{record.origin}: {record.text}" if record.origin else record.text
-        if record.request_id:
+        # Those of the orchestrator are of "unixsvc dev" itself, which asks it for each reload.
+        if record.request_id and record.namespace != _ORCHESTRATOR:
             text = f"[{record.request_id}] {text}"
         if record.traceback:
             text += "\n" + record.traceback.rstrip()

@@ -53,6 +53,11 @@ class PrinterTests(SynchronousTestCase):
         self.print_events(("user[1]", "warn", "m"), request_id="r1")
         self.assertLines("user[1]      | warn: [r1] m")
 
+    def test_orchestrator(self) -> None:
+        """Events of the orchestrator have no id: their requests are those of the command itself."""
+        self.print_events(("orchestrator", "info", "reloading shop"), request_id="r1")
+        self.assertLines("orchestrator | reloading shop")
+
     def test_logger(self) -> None:
         """The logger is named, unless it has the name of the service."""
         self.print_events(("user[1]", "warn", "m"), request_id="r1", logger="sqlalchemy.engine")
