@@ -80,4 +80,8 @@ def apply_diff(text: str, diff: str) -> str:
 
 def _normal(text: str, numbers: bool) -> str:
     text = re.sub(" +", " ", text)  # columns are as wide as what is in them
-    return text if numbers else re.sub(r"[0-9]+(\.[0-9]+)?", "0", text)
+    if numbers:
+        return text
+    # Durations have their two largest units: the time to a tick is "7h 42m" or "36m 15s" by the time of day.
+    text = re.sub(r"\b[0-9]+[dhms]( [0-9]+[hms])?\b", "0s", text)
+    return re.sub(r"[0-9]+(\.[0-9]+)?", "0", text)

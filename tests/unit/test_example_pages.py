@@ -216,3 +216,4 @@ class ConsoleTests(SynchronousTestCase):
         for expected, found in (("a", "b"), ("a", "a\nb"), ("a ... c", "a b\nc"), ("1 s", "2 s")):
             self.assertFalse(matches(expected, found), (expected, found))
         self.assertTrue(matches("1.25 s", "20 s", numbers=False))
+        self.assertTrue(matches("up 3d 4h, next 0s", "up 7m 1s, next 12s", numbers=False))
