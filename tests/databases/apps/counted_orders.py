@@ -6,7 +6,7 @@ from typing import Any
 
 import svcs
 from orders import container  # type: ignore[import-not-found] # of the page, in the folder of the service
-from orders.actions import ROUTES  # type: ignore[import-not-found]
+from orders.actions import ROUTES  # type: ignore[import-not-found] # of the page, too
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from unixsvc import GET, App
