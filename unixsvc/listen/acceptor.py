@@ -1,4 +1,4 @@
-"""Accepts clients in Python, from a listening socket that several workers share."""
+"""Accepts the clients of a listening socket, which several workers may share."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ _YIELD: Final = 0.01
 _EXHAUSTED_PAUSE: Final = 0.1
 _CANNOT_ACCEPT: Final = "no client can be accepted: {error}"
 
-# Makes the transport of a connection; None refuses the connection. The arguments are those of LoopTransport
-# that follow the address.
-BuildTransport = Callable[..., asyncio.BaseProtocol | None]
+BuildTransport = Callable[[Callable[[], object]], asyncio.BaseProtocol | None]
+"""Makes the transport of a connection; None refuses it. The argument is for when it is lost."""
 
 
 @implementer(IListeningPort)
@@ -44,8 +43,8 @@ class Acceptor:
     """Accepts by itself, as the event loop's own server cannot leave a client to other workers.
 
     :param loop: makes the transports.
-    :param listening: shared with other workers; closing it does not close theirs.
-    :param build: called with a function to be called when the connection is lost.
+    :param listening: may be shared with other workers; closing it does not close theirs.
+    :param build: makes the transport of each connection.
     :param slot: counts the connections.
     :param tls: None for connections that are not encrypted.
     """
@@ -72,8 +71,8 @@ class Acceptor:
         self._pause: asyncio.TimerHandle | None = None
         self._yielding = False
         self._least_loaded = slot.least_loaded()
-        self._accept: Callable[[], tuple[int, object]]  # bound once, as it is called for each connection
-        self._use(listening)
+        self._listening = listening
+        self._accept = accept_function(listening)  # bound once, as it is called for each connection
         self._kind = listening.family, listening.type, listening.proto
         self._make_socket: type[socket.socket] = (
             _UnixSocket if listening.family == socket.AF_UNIX else socket.socket
@@ -82,53 +81,30 @@ class Acceptor:
     def startListening(self) -> None:
         """Begin to accept."""
         self._slot.start_accepting()
-        self.resume(self._listening)
+        self._loop.add_reader(self._listening.fileno(), self._readable)
 
     def stopListening(self) -> None:
         """Stop to accept, and close the socket. A path stays: it belongs to the orchestrator."""
-        self._slot.stop_accepting()
-        self.pause().close()
+        others_accept = self._slot.stop_accepting()
+        self._yielding = False
+        self._cancel_pause()
+        self._loop.remove_reader(self._listening.fileno())
+        if not others_accept:
+            self._accept_waiting()
+        self._listening.close()
 
     def getHost(self) -> IAddress:
         """The address of the listening socket."""
         return address_of(self._address)
 
-    def resume(self, listening: socket.socket) -> None:
-        """Begin to accept again, from this socket."""
-        self._use(listening)
-        self._loop.add_reader(listening.fileno(), self._readable)
-
-    def pause(self) -> socket.socket:
-        """Stop to accept.
-
-        :returns: the listening socket, for another way of accepting.
-        """
-        self._yielding = False
-        self._cancel_pause()
-        self._loop.remove_reader(self._listening.fileno())
-        return self._listening
-
-    def accept_waiting(self) -> None:
-        """Accept all clients that wait at this moment, as no other worker will."""
-        for _ in range(_LAST):
-            try:
-                descriptor, _ = self._accept()
-            except OSError:
-                return
-            self._open(self._make_socket(*self._kind, descriptor))
-
     def connection_lost(self) -> None:
-        """Count a lost connection, however it was accepted."""
+        """Count a lost connection."""
         slot = self._slot
         slot.closed()
         if self._yielding and is_balanced(slot.connections, slot.fewest()):
             # Without waiting for the end of the pause: by then another worker may yield to this one.
             self._cancel_pause()
             self._resume_accepting()
-
-    def _use(self, listening: socket.socket) -> None:
-        self._listening = listening
-        self._accept = accept_function(listening)
 
     def _readable(self) -> None:
         """A client waits to be accepted."""
@@ -150,24 +126,40 @@ class Acceptor:
                 self._log.emit("error", "failures to accept", _CANNOT_ACCEPT, error=error.strerror)
                 self._pause_accepting(_EXHAUSTED_PAUSE, self._resume_accepting)
                 return
-            self._open(self._make_socket(*self._kind, descriptor))
+            self._open(descriptor)
 
-    def _open(self, connection: socket.socket) -> None:
-        if self._tls is not None and self._slot.connections >= self._tls.most:
+    def _accept_waiting(self) -> None:
+        """Accept all clients that wait at this moment, as no other worker will."""
+        for _ in range(_LAST):
+            try:
+                descriptor, _ = self._accept()
+            except OSError:
+                return
+            self._open(descriptor)
+
+    def _open(self, descriptor: int) -> None:
+        connection = self._make_socket(*self._kind, descriptor)
+        lost = self.connection_lost if self._tls is None else _Once(self.connection_lost)
+        transport = self._make_transport(lost)
+        if transport is None:
             connection.close()
             return
         connection.setblocking(False)
         if self._kind[0] != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a reply is one write
-        lost = self.connection_lost if self._tls is None else _Once(self.connection_lost)
-        transport = self._build(lost)
-        if transport is None:
-            connection.close()
-            return
         if isinstance(transport, LoopTransport):
             transport.connection = connection
         self._slot.opened()
         ConnectionOpener(self._connect(lambda: transport, connection), lost)
+
+    def _make_transport(self, lost: Callable[[], object]) -> asyncio.BaseProtocol | None:
+        if self._tls is not None and self._slot.connections >= self._tls.most:
+            return None
+        try:
+            return self._build(lost)
+        except Exception as error:
+            self._log.failure("no protocol can be made", error)
+            return None
 
     def _yield(self) -> None:
         self._yielding = True

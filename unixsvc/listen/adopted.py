@@ -14,8 +14,6 @@ from zope.interface import implementer
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint
-from unixsvc.listen.loop_acceptor import can_use_loop_acceptor
-from unixsvc.listen.port import AdaptivePort
 from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, address_of
 from unixsvc.transport.tls_transport import SecureLoopTransport
@@ -55,11 +53,8 @@ class AdoptedServerEndpoint:
         kind = LoopTransport if self._tls is None else SecureLoopTransport
         build = partial(self._build, kind, protocolFactory)
         acceptor = Acceptor(self._loop, self._listening, build, self._slot, self._tls)
-        port: Acceptor | AdaptivePort = acceptor
-        if self._tls is None and can_use_loop_acceptor(self._loop, self._listening):
-            port = AdaptivePort(self._loop, acceptor, build, self._slot)
-        port.startListening()
-        return succeed(port)
+        acceptor.startListening()
+        return succeed(acceptor)
 
     def adopt(self, protocolFactory: IProtocolFactory, connection: socket.socket) -> Deferred[None]:
         """Serve a connection that is already accepted; it is not encrypted."""
@@ -76,14 +71,10 @@ class AdoptedServerEndpoint:
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
     def _build(
-        self,
-        kind: type[LoopTransport],
-        factory: IProtocolFactory,
-        lost: Callable[[], object],
-        made: Callable[[int], object] | None = None,
+        self, kind: type[LoopTransport], factory: IProtocolFactory, lost: Callable[[], object]
     ) -> LoopTransport | None:
         protocol = factory.buildProtocol(self._address)
-        return None if protocol is None else kind(protocol, self._address, lost, made)
+        return None if protocol is None else kind(protocol, self._address, lost)
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)

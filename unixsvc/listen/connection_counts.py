@@ -85,10 +85,14 @@ class WorkerSlot:
         self._accepting = True
         self._entries[self._number] = self.connections
 
-    def stop_accepting(self) -> None:
-        """Publish that this worker accepts no more."""
+    def stop_accepting(self) -> bool:
+        """Publish that this worker accepts no more.
+
+        :returns: whether another one does; also if that is unknown, as there are more workers than slots.
+        """
         self._accepting = False
         self._entries[self._number] = _NOT_ACCEPTING
+        return self._without_slot or self.fewest() != _NOT_ACCEPTING
 
     def opened(self) -> None:
         """Count a new connection."""
@@ -110,16 +114,6 @@ class WorkerSlot:
         if entries[0] == 1:
             return entries[1]  # the usual case, for each client: no list is made
         return min(self._counts(), default=_NOT_ACCEPTING)
-
-    def is_only_acceptor(self) -> bool:
-        """True if no other worker accepts."""
-        entries, own = self._entries, self._number
-        if self._without_slot:
-            return False
-        for number in range(1, entries[0] + 1):  # for each client, and a generator is slower
-            if number != own and entries[number] != _NOT_ACCEPTING:
-                return False
-        return True
 
     def least_loaded(self) -> tuple[int, int]:
         """The slot of the least-loaded worker, and how many connections that has ever accepted."""

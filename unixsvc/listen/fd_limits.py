@@ -8,32 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["START_FDS", "DescriptorReserve", "descriptor_threshold", "has_spare_descriptors", "raise_limit"]
+__all__ = ["START_FDS", "DescriptorReserve", "raise_limit"]
 
 START_FDS: Final = 16
 """Descriptors that the start of a worker needs: the ends of four pipes, ``/dev/null``, the page of connection
 counts, and the list of the open ones; and some more."""
-
-# File descriptors that must be left; twice as many before a shortage counts as over.
-_RESERVE: Final = 64
-_RECOVERED: Final = 2 * _RESERVE
-
-
-def descriptor_threshold() -> int:
-    """A new file descriptor of this number or above means that the limit (RLIMIT_NOFILE) is near."""
-    return _limit() - _RESERVE
-
-
-def has_spare_descriptors() -> bool:
-    """True if many more can be opened.
-
-    They are counted: the number of the newest does not tell, as lower ones may have been closed.
-    """
-    limit = _limit()
-    try:
-        return limit > _RECOVERED and len(os.listdir("/proc/self/fd")) <= limit - _RECOVERED
-    except OSError:  # no file descriptor is left to list them
-        return False
 
 
 def raise_limit() -> int:

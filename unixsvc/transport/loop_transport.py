@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Hashable, Iterable
-from contextvars import copy_context
-from functools import cache, partial
+from functools import cache
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -43,35 +42,19 @@ class LoopTransport(asyncio.Protocol):
 
     :param address: of the listening socket.
     :param lost: called when the connection is lost.
-    :param made: called when the connection is made, with its file descriptor; given if the loop's own server
-        accepts it, which reports it in no other way. All connections of such a server share one context, in
-        which each would find the context variables of the others' actions: so each gets a copy.
     :ivar connection: the socket, where it is known: the loop's transport makes a system call to return it.
     """
 
     write: Callable[[bytes], None]
     connection: socket.socket | None = None
 
-    def __init__(
-        self,
-        protocol: IProtocol,
-        address: IAddress,
-        lost: Callable[[], object],
-        made: Callable[[int], object] | None = None,
-    ) -> None:
+    def __init__(self, protocol: IProtocol, address: IAddress, lost: Callable[[], object]) -> None:
         self._protocol = protocol
         self._address = address
         self._lost = lost
-        self._made = made
-        self._run: Callable[..., object] = _run
         self._transport: asyncio.Transport
         self._producer: IPushProducer | None = None
-        # These bypass this object: see above.
-        if made is None:
-            self.data_received = protocol.dataReceived  # type: ignore[method-assign]
-        else:
-            self._run = copy_context().run
-            self.data_received = partial(self._run, protocol.dataReceived)  # type: ignore[method-assign,call-arg]
+        self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # see above
 
     # What the loop calls.
 
@@ -79,9 +62,6 @@ class LoopTransport(asyncio.Protocol):
         """The loop has a connection."""
         self._transport = cast(asyncio.Transport, transport)
         self.write = self._transport.write
-        if self._made is not None:
-            self.connection = transport.get_extra_info("socket")
-            self._made(self.connection.fileno())
         self._protocol.makeConnection(self)
 
     def eof_received(self) -> bool:
@@ -89,14 +69,14 @@ class LoopTransport(asyncio.Protocol):
         protocol = self._protocol
         if not _is_half_closeable(protocol.__class__):
             return False
-        self._run(cast(IHalfCloseableProtocol, protocol).readConnectionLost)
+        cast(IHalfCloseableProtocol, protocol).readConnectionLost()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
         self._lost()
         reason = connectionDone if exc is None else Failure(ConnectionLost(str(exc)))
-        self._run(self._protocol.connectionLost, reason)
+        self._protocol.connectionLost(reason)
         # They refer to each other: a cycle would keep both until the garbage collector finds them.
         self._producer = None
         del self._protocol, self.data_received
@@ -208,11 +188,6 @@ class ConnectionOpener:
             return
         mark_awaited(future)
         future.add_done_callback(self)
-
-
-def _run(call: Callable[..., object], *arguments: object) -> object:
-    """Call a function in the current context, which the loop has set."""
-    return call(*arguments)
 
 
 @cache  # there are few classes and many connections

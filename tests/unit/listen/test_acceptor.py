@@ -16,27 +16,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.unit.support.event_loops import Echo, Loop
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
-
-
-class _Protocol(asyncio.Protocol):
-    """Sends back what it gets."""
-
-    def __init__(self, lost: Callable[[], object]) -> None:
-        self._lost = lost
-
-    def connection_made(self, transport: Any) -> None:
-        """The loop has a connection."""
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        self._transport.write(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
-        self._lost()
+from unixsvc.transport.loop_transport import LoopTransport
 
 
 class _Loop:
@@ -113,10 +96,10 @@ class AcceptorTests(SynchronousTestCase):
         self.acceptor.startListening()
         self.other.start_accepting()
 
-    def build(self, lost: Callable[[], object]) -> _Protocol | None:
+    def build(self, lost: Callable[[], object]) -> asyncio.Protocol | None:
         """Make the protocol of a connection."""
         self.lost = lost
-        return _Protocol(lost) if self.wanted else None
+        return asyncio.Protocol() if self.wanted else None
 
     def connect(self, clients: int = 1) -> socket.socket:
         """Connect clients; the last of them."""
@@ -276,28 +259,97 @@ class AcceptorTests(SynchronousTestCase):
 
 
 class RealLoopTests(SynchronousTestCase):
-    """With the loop's own transports."""
+    """With the loop's own transports, and no other worker."""
+
+    def setUp(self) -> None:
+        """Listen."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "x")
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.path)
+        self.listening.listen()
+        self.listening.setblocking(False)
+        self.loop, self.slot = Loop(), WorkerSlot()
+        self.addCleanup(self.loop.close)
+        self.made: list[LoopTransport] = []
+        self.wanted: Any = True
+        self.acceptor = Acceptor(self.loop, self.listening, self.build, self.slot)
+        self.acceptor.startListening()
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """Close everything that the loop would have to close."""
+        for each in self.made:
+            each.abortConnection()
+        if self.listening.fileno() >= 0:
+            self.acceptor.stopListening()
+        self.loop.turn()
+        self.loop.turn()
+
+    def build(self, lost: Callable[[], object]) -> LoopTransport | None:
+        """Make the protocol of a connection."""
+        if self.wanted is True:
+            self.made.append(LoopTransport(Echo(), UNIXAddress(None), lost))
+            return self.made[-1]
+        if self.wanted is None:
+            return None
+        raise self.wanted
+
+    def connect(self) -> socket.socket:
+        """Connect a client."""
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(self.path)
+        client.setblocking(False)
+        return client
+
+    def answer(self, client: socket.socket, words: bytes) -> bytes:
+        """Send bytes; the reply."""
+        client.send(words)
+        return self.received(client)
+
+    def received(self, client: socket.socket) -> bytes:
+        """The bytes that a client receives, as soon as there are some."""
+        for _ in range(2000):
+            try:
+                return client.recv(100)
+            except BlockingIOError:
+                self.loop.turn()
+        self.fail("there is no reply")
 
     def test_converses(self) -> None:
-        """A client is served until it disconnects."""
-        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(os.path.join(folder, "x"))
-            listening.listen()
-            listening.setblocking(False)
-            loop, slot = asyncio.new_event_loop(), WorkerSlot()
-            self.addCleanup(loop.close)
-            acceptor = Acceptor(loop, listening, _Protocol, slot)
+        """A client is served and counted until it disconnects."""
+        client = self.connect()
+        self.assertEqual(self.answer(client, b"hello"), b"hello")
+        self.assertEqual(self.slot.connections, 1)
+        client.close()
+        for _ in range(2000):
+            self.loop.turn()
+        self.assertEqual(self.slot.connections, 0)
 
-            async def converse() -> bytes:
-                acceptor.startListening()
-                reader, writer = await asyncio.open_unix_connection(os.path.join(folder, "x"))
-                writer.write(b"hello")
-                answer = await reader.readexactly(5)
-                self.assertEqual(slot.connections, 1)
-                writer.close()
-                while slot.connections:
-                    await asyncio.sleep(0)
-                acceptor.stopListening()
-                return answer
+    def test_contexts(self) -> None:
+        """Context variables of one connection are not visible in another."""
+        first, second = self.connect(), self.connect()
+        self.assertEqual(self.answer(first, b"1"), b"1")
+        self.assertEqual(self.answer(second, b"2"), b"2")
+        self.assertEqual(self.answer(first, b"3"), b"13")
 
-            self.assertEqual(loop.run_until_complete(asyncio.wait_for(converse(), 5)), b"hello")
+    def test_last(self) -> None:
+        """Clients that have connected before it stops are served, if no other worker accepts."""
+        clients = [self.connect() for _ in range(20)]
+        self.acceptor.stopListening()
+        self.assertEqual([self.answer(each, b"1") for each in clients], [b"1"] * 20)
+        self.assertRaises(ConnectionRefusedError, self.connect)
+
+    def test_refused(self) -> None:
+        """A refused client, or one whose protocol cannot be made, is closed; the next one is served."""
+        for wanted in (None, ZeroDivisionError()):
+            self.wanted = wanted
+            client = self.connect()
+            with capturedLogs() as events:
+                self.assertEqual(self.received(client), b"")
+            self.assertEqual((len(events), self.slot.connections), (1 if wanted else 0, 0))
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.wanted = True
+        self.assertEqual(self.answer(self.connect(), b"hello"), b"hello")

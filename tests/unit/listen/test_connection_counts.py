@@ -84,22 +84,20 @@ class ConnectionCountsTests(SynchronousTestCase):
         alone.start_accepting()
         opened(alone, 9)
         self.assertEqual((alone.fewest(), self.first.fewest()), (9, 0))
-        self.assertFalse(alone.is_only_acceptor())
+        self.assertTrue(alone.stop_accepting())
         self.counts.free(0)
         self.assertEqual(self.counts.take(), 0)
 
-    def test_is_only_acceptor(self) -> None:
-        """A worker is the only acceptor while no other accepts, whatever its slot is."""
-        self.assertEqual((self.first.is_only_acceptor(), self.second.is_only_acceptor()), (False, False))
-        self.first.stop_accepting()
-        self.assertTrue(self.second.is_only_acceptor())
-        self.first.start_accepting()
-        self.counts.free(2)
-        self.assertTrue(self.first.is_only_acceptor())
+    def test_others_accept(self) -> None:
+        """A worker that stops to accept learns whether another one still does."""
+        self.assertTrue(self.first.stop_accepting())
+        self.assertFalse(self.second.stop_accepting())
         starting = WorkerSlot(self.counts.fileno(), self.counts.take())
-        self.assertTrue(self.first.is_only_acceptor())
+        self.assertFalse(self.first.stop_accepting())
         starting.start_accepting()
-        self.assertFalse(self.first.is_only_acceptor())
+        self.assertTrue(self.first.stop_accepting())
+        self.counts.free(3)
+        self.assertFalse(self.first.stop_accepting())
 
     def test_only_acceptor(self) -> None:
         """Without shared memory, a worker's own count is the fewest."""
@@ -107,7 +105,7 @@ class ConnectionCountsTests(SynchronousTestCase):
         alone.start_accepting()
         opened(alone, 5)
         self.assertEqual((alone.fewest(), alone.least_loaded()), (5, (1, 5)))
-        self.assertTrue(alone.is_only_acceptor())
+        self.assertFalse(alone.stop_accepting())
 
 
 def opened(slot: WorkerSlot, connections: int) -> None:
