@@ -44,33 +44,30 @@ def main() -> None:
 
 def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) -> None:
     from twisted.internet.defer import Deferred
-    from twisted.web.resource import Resource
-    from twisted.web.server import NOT_DONE_YET
 
     from unixsvc.listen.adopted import AdoptedServerEndpoint
     from unixsvc.listen.connection_counts import WorkerSlot
+    from unixsvc.rest.response import EMPTY, Response
     from unixsvc.rest.server.connections import HttpConnections
-    from unixsvc.rest.server.site import HttpSite
+    from unixsvc.rest.server.interfaces import RequestConnection
+    from unixsvc.rest.server.request_head import Head
+    from unixsvc.rest.web.site import HttpSite
 
-    class Gateway(Resource):
+    class Gateway:
         """``/big/N`` is N bytes, ``/slow`` takes a second, other paths return the length of the body."""
 
-        isLeaf = True
+        def answer(self, head: Head, body: bytes, connection: RequestConnection) -> Response | None:
+            if head.target.startswith(b"/big/"):
+                return _response(b"a" * int(head.target[5:]))
+            if head.target == b"/slow":
+                writer = connection.writer(head)
+                later = reactor.callLater(1.0, writer.send, _response(b"slow"))
+                writer.on_disconnect(later.cancel)
+                return None
+            return _response(b"%d" % len(body))
 
-        def render(self, request: Any) -> Any:
-            body = request.content.read()
-            if request.path.startswith(b"/big/"):
-                return b"a" * int(request.path[5:])
-            if request.path == b"/slow":
-                later = reactor.callLater(1.0, self._finish, request)
-                request.notifyFinish().addErrback(lambda _: later.cancel())
-                return NOT_DONE_YET
-            return b"%d" % len(body)
-
-        def _finish(self, request: Any) -> None:
-            request.setHeader(b"Content-Length", b"4")
-            request.write(b"slow")
-            request.finish()
+    def _response(body: bytes) -> Response:
+        return Response(200, EMPTY, b"Content-Length: %d\r\n" % len(body), body)
 
     connections = HttpConnections(settings.http, settings.limits, reactor)
     site = HttpSite(Gateway(), connections)

@@ -57,15 +57,11 @@ def decode_meta(headers: RequestHeaders) -> dict[str, str]:
     return meta
 
 
-def decode_path(path: bytes, prefix_segments: int = 0) -> str:
+def decode_path(path: bytes) -> str:
     """The path of a message; percent-escapes are kept.
 
-    :param path: of the request.
-    :param prefix_segments: the number of its first segments that lead to the gateway.
     :raises Malformed: if it is not a path.
     """
-    if prefix_segments:
-        path = b"/" + b"/".join(path.split(b"/")[prefix_segments + 1 :])
     try:
         text = path.decode()
     except UnicodeDecodeError:

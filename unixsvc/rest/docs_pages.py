@@ -27,8 +27,8 @@ from unixsvc.errors import BadGateway, DeadlineExceeded, Internal, ServiceError,
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import PROBLEM, problem
-from unixsvc.rest.response import BARE, HeaderPairs, Response
-from unixsvc.rest.server.writer import set_response
+from unixsvc.rest.response import BARE, HeaderPairs, Response, header_lines
+from unixsvc.rest.web.responses import set_response
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["add_pages"]
@@ -232,4 +232,4 @@ def _send(request: Request, code: int, headers: HeaderPairs, body: bytes) -> byt
     headers += _NO_FRAMES
     if code != NOT_MODIFIED:
         headers += ((b"Content-Length", b"%d" % len(body)),)
-    return set_response(request, Response(code, BARE, headers, body))
+    return set_response(request, Response(code, BARE, header_lines(headers), body))

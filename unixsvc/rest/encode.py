@@ -17,11 +17,12 @@ from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import problem
-from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, HeaderPairs, Response, ResponseKind, stream_kind
+from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, Response, ResponseKind, stream_kind
 from unixsvc.security.tokens import MISSING
 
 __all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods", "response_context"]
 
+_NO_STORE: Final = b"Cache-Control: no-store\r\n"
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _FAILURE: Final = 400
@@ -101,28 +102,27 @@ class ResponseBuilder:
         return self.with_body(200, JSON, reply.body, context)
 
     def with_body(
-        self, code: int, kind: ResponseKind, body: bytes, context: ResponseContext, headers: HeaderPairs = ()
+        self, code: int, kind: ResponseKind, body: bytes, context: ResponseContext, headers: bytes = b""
     ) -> Response:
         """A response with a body: compressed if the client accepts it, 304 if the client has it already.
 
-        :param headers: further headers.
+        :param headers: the lines of further headers.
         """
-        headers += self._request_headers(context)
         coding, vary = "", self._vary
         if 0 < self._gzip_over < len(body):
             vary = self._vary_coding
             coding = "gzip" if accepts_gzip(context.headers.get(b"Accept-Encoding", ())) else ""
-        headers += vary
+        headers = b"%b%b%b" % (headers, self._request_headers(context), vary)
         head = context.method == b"HEAD"
         if code == 200 and (head or context.method == b"GET"):
             etag = etag_of(body, coding)
-            headers = ((b"ETag", etag), *headers)
+            headers = b"ETag: %b\r\n%b" % (etag, headers)
             if b"If-None-Match" in context.headers and is_known(etag, context.headers[b"If-None-Match"]):
                 return Response(_NOT_MODIFIED, BARE, headers)
         if coding:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)  # the same bytes each time: the ETag is strong
-            headers = ((b"Content-Encoding", b"gzip"), *headers)
-        headers = ((b"Content-Length", b"%d" % len(body)), *headers)
+            headers = b"Content-Encoding: gzip\r\n" + headers
+        headers = b"Content-Length: %d\r\n%b" % (len(body), headers)
         return Response(code, kind, headers, b"" if head else body)
 
     def stream(self, content_type: bytes, context: ResponseContext) -> Response:
@@ -130,31 +130,31 @@ class ResponseBuilder:
         headers = self._request_headers(context, cache_control=b"") + self._vary_format
         return Response(200, stream_kind(content_type), headers)
 
-    def common_headers(self, context: ResponseContext) -> HeaderPairs:
+    def common_headers(self, context: ResponseContext) -> bytes:
         """The headers of every response that is no stream, whatever its body."""
         return self._request_headers(context) + self._vary
 
-    def _request_headers(self, context: ResponseContext, cache_control: bytes = b"no-store") -> HeaderPairs:
+    def _request_headers(self, context: ResponseContext, cache_control: bytes = _NO_STORE) -> bytes:
         """The headers that depend on the request alone."""
-        pairs: HeaderPairs = ((b"X-Request-Id", context.request_id),)
-        if context.private and cache_control:
-            pairs += ((b"Cache-Control", cache_control),)
+        lines = b"X-Request-Id: %b\r\n" % context.request_id
+        if context.private:
+            lines += cache_control
         if context.traceparent:
-            pairs += ((b"Traceparent", context.traceparent),)
+            lines += b"Traceparent: %b\r\n" % context.traceparent
         if b"Origin" in context.headers:
-            pairs += self.cors.simple(context.headers)
-        return pairs
+            lines += self.cors.simple(context.headers)
+        return lines
 
     def _created(self, reply: Reply, context: ResponseContext) -> Response:
-        location: HeaderPairs = ()
+        location = b""
         if reply.location:
-            location = ((b"Location", quote(reply.location, safe=_SAFE_IN_URL).encode()),)
+            location = b"Location: %b\r\n" % quote(reply.location, safe=_SAFE_IN_URL).encode()
         if reply.body == b"null":
             return self.with_body(201, BARE, b"", context, location)
         return self.with_body(201, JSON, reply.body, context, location)
 
     def _failure(self, reply: Reply, context: ResponseContext) -> Response:
-        headers: HeaderPairs = ()
+        headers = b""
         headers_from = _FAILURE_HEADERS.get(reply.code)
         if headers_from is not None:
             headers = headers_from(reply.detail)
@@ -168,8 +168,8 @@ class ResponseBuilder:
         return self.with_body(code, PROBLEM_JSON, body, context, headers)
 
 
-def _vary(names: tuple[bytes, ...]) -> HeaderPairs:
-    return ((b"Vary", b", ".join(names)),) if names else ()
+def _vary(names: tuple[bytes, ...]) -> bytes:
+    return b"Vary: %b\r\n" % b", ".join(names) if names else b""
 
 
 def allowed_methods(detail: object) -> list[str]:
@@ -180,25 +180,25 @@ def allowed_methods(detail: object) -> list[str]:
     return [method for method in found if isinstance(method, str) and method.isascii() and method.isalpha()]
 
 
-def _allow(detail: object) -> HeaderPairs:
+def _allow(detail: object) -> bytes:
     methods = allowed_methods(detail)
     methods += ["HEAD"] * ("GET" in methods) + ["OPTIONS"]
-    return ((b"Allow", ", ".join(sorted(set(methods))).encode()),)
+    return b"Allow: %b\r\n" % ", ".join(sorted(set(methods))).encode()
 
 
-def _retry_after(detail: object) -> HeaderPairs:
+def _retry_after(detail: object) -> bytes:
     seconds = detail.get("retry_after") if isinstance(detail, dict) else None
     if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
-        return ()
-    return ((b"Retry-After", b"%d" % math.ceil(seconds)),)
+        return b""
+    return b"Retry-After: %d\r\n" % math.ceil(seconds)
 
 
-def _challenge(detail: object) -> HeaderPairs:
-    return ((b"WWW-Authenticate", b"Bearer"),)
+def _challenge(detail: object) -> bytes:
+    return b"WWW-Authenticate: Bearer\r\n"
 
 
-# The headers that failures have in addition, by status code; made from their details.
-_FAILURE_HEADERS: Final[dict[int, Callable[[object], HeaderPairs]]] = {
+# The lines of headers that failures have in addition, by status code; made from their details.
+_FAILURE_HEADERS: Final[dict[int, Callable[[object], bytes]]] = {
     401: _challenge,
     405: _allow,
     429: _retry_after,

@@ -1,4 +1,9 @@
-"""The HTTP gateway: requests become messages, replies become responses."""
+"""The HTTP gateway: the path of one request from its head and body to its response.
+
+:meth:`Gateway.answer` is all of it: checks of the host and of the origin, the message
+(:mod:`unixsvc.rest.decode`), the use case, the response (:mod:`unixsvc.rest.encode`). Before, the connection
+parses the bytes (:mod:`unixsvc.rest.server.parser`); afterwards it writes the response.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,6 @@ from typing import Final
 
 from msgspec.structs import replace
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-from twisted.web.server import Request as WebRequest
 
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
@@ -23,38 +25,35 @@ from unixsvc.rest.decode import RequestHeaders, decode_meta, decode_path, decode
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_context
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
-from unixsvc.rest.headers.forwarded import ProxyRules
+from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
-from unixsvc.rest.klein_bridge import KleinBridge
 from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pending import PendingResponse
-from unixsvc.rest.server.client_account import ClientAccount
-from unixsvc.rest.server.twisted_internals import ParsedHeaders
-from unixsvc.rest.server.writer import Responder, send
+from unixsvc.rest.response import EMPTY, Response
+from unixsvc.rest.server.interfaces import RequestConnection
+from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.server.writer import Responder
+from unixsvc.rest.web.klein_bridge import KleinBridge
 from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["Gateway"]
 
+_NO_CONTENT: Final = 204
 # The codes of requests that are refused before they are decoded, and logged.
 _FOREIGN: Final = (Misdirected.code, Forbidden.code)
 
 Handle = Callable[[Request], Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]]
 
 
-class Gateway(Resource):
-    """A resource of twisted.web that answers with a service's actions, or else with its Klein application.
-
-    It has to be the root of a site, or of everything below one path.
+class Gateway:
+    """Answers HTTP requests with a service's actions, or else with its Klein application.
 
     :param context: the service. Its endpoint is not used here.
     :ivar app: the Klein application with the documentation pages and the application's own routes.
     """
 
-    isLeaf = True
-
     def __init__(self, context: HandlerContext) -> None:
-        super().__init__()
         http = context.http.settings
         self._handle = context.handle
         self._seconds_for = context.handle.seconds_for
@@ -89,62 +88,90 @@ class Gateway(Resource):
             pending.cancel(Unavailable())
         self._klein.abort(Unavailable())
 
-    def render(self, request: WebRequest) -> int:
-        """Answer a request, at once or later."""
-        found = request.requestHeaders
-        headers: RequestHeaders = (
-            found.fields if type(found) is ParsedHeaders else dict(found.getAllRawHeaders())
-        )
-        method = request.method
+    def answer(self, head: Head, body: bytes, connection: RequestConnection) -> Response | None:
+        """Answer a request.
+
+        :returns: the response; None if it is written later, or by a request of twisted.web.
+        """
+        method, headers = head.method, head.fields
         meta = decode_meta(headers)
-        tls = self._proxies is not None and _find_client(self._proxies, request, headers, meta)
+        proxied = _find_client(self._proxies, connection, headers, meta) if self._proxies else None
         try:
             # These conditions spare most requests the calls. Our parser rejects a second host;
             # twisted.web uses the last one.
-            if (hosts := headers.get(b"Host")) and self._accepted_hosts.get(hosts[-1]) is not request.host:
-                self._hosts.check(hosts[-1], request.host)
+            hosts = headers.get(b"Host")
+            if hosts and self._accepted_hosts.get(hosts[-1]) is not connection.host:
+                self._hosts.check(hosts[-1], connection.host)
             if b"Origin" in headers or b"Sec-Fetch-Site" in headers:
                 self._origins.check(method, headers)
-            if method == b"OPTIONS" and self._builder.cors.is_preflight(headers):
-                send(request, self._builder.preflight(headers))
-                return NOT_DONE_YET
-            path = decode_path(request.path, len(request.prepath) if request.prepath else 0)
-            if not self._has_route(path) and self._klein.has_route(method, path.encode()):
-                message = Request(method.decode("latin-1"), path, meta=meta)
-                self._klein.render(request, message, response_context(method, headers, message), tls=tls)
-                return NOT_DONE_YET
-            query = request.uri.partition(b"?")[2]
-            body = b"" if request.content is None else request.content.read()
+            if method == b"OPTIONS" and (answer := self._options(head)) is not None:
+                return answer
+            target, _, query = head.target.partition(b"?")
+            path = decode_path(target)
+            if self._klein.may_have(path) and self._is_page(method, path):
+                self._render_page(
+                    head, body, connection, Request(method.decode("latin-1"), path, meta=meta), proxied
+                )
+                return None
             message = decode_request(method, path, query, headers, body, meta)
         except ServiceError as error:
-            message = Request(method.decode("latin-1"), "/", meta=meta)
-            if error.code in _FOREIGN:
-                self._log_foreign(request, message, error, headers)
-            reply = error_to_reply(error)
-            send(request, self._builder.from_reply(reply, response_context(method, headers, message)))
-            return NOT_DONE_YET
-        tokenless = self._expects_token and message.auth_token is None
+            return self._refusal(error, head, connection, meta)
+        reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
+        tokenless = False
+        if message.auth_token is None:
+            tokenless = self._expects_token
+        elif (account := connection.client) and not (account.authenticated and message.caller.trusted):
+            account.token_shown(message.caller)  # one that has shown a valid token mostly does so again
         context = response_context(method, headers, message, tokenless=tokenless)
-        answer = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
-        if message.auth_token is not None:
-            client: ClientAccount | None = getattr(request.channel, "client", None)
-            # None on a site of twisted.web's own. A client that has shown a valid token mostly does so again.
-            if client is not None and not (client.authenticated and message.caller.trusted):
-                client.token_shown(message.caller)
-        if isinstance(answer, Reply):
-            send(request, self._builder.from_reply(answer, context))
-        else:
-            self._wait(Responder(request, context, self._builder), answer, self._seconds_for(message))
-        return NOT_DONE_YET
+        if isinstance(reply, Reply):
+            return self._builder.from_reply(reply, context)
+        responder = Responder(connection.writer(head), context, self._builder)
+        self._wait(responder, reply, self._seconds_for(message))
+        return None
+
+    def _options(self, head: Head) -> Response | None:
+        """The response to a preflight request, or to a question about the whole server."""
+        if self._builder.cors.is_preflight(head.fields):
+            return self._builder.preflight(head.fields)
+        return Response(_NO_CONTENT, EMPTY, b"") if head.target == b"*" else None
+
+    def _is_page(self, method: bytes, path: str) -> bool:
+        return not self._has_route(path) and self._klein.has_route(method, path)
+
+    def _render_page(
+        self,
+        head: Head,
+        body: bytes,
+        connection: RequestConnection,
+        message: Request,
+        proxied: ForwardedClient | None,
+    ) -> None:
+        """Have a Klein route answer."""
+        request = connection.web_request(head, body)
+        if proxied is not None and proxied.host:
+            kind = IPv6Address if ":" in proxied.host else IPv4Address
+            request.client = kind("TCP", proxied.host, 0)
+        tls = proxied is not None and proxied.tls
+        self._klein.render(request, message, response_context(head.method, head.fields, message), tls=tls)
+
+    def _refusal(
+        self, error: ServiceError, head: Head, connection: RequestConnection, meta: dict[str, str]
+    ) -> Response:
+        """The response to a request that is no message."""
+        message = Request(head.method.decode("latin-1"), "/", meta=meta)
+        if error.code in _FOREIGN:
+            self._log_foreign(connection, message, error, head.fields)
+        return self._builder.from_reply(
+            error_to_reply(error), response_context(head.method, head.fields, message)
+        )
 
     def _log_foreign(
-        self, request: WebRequest, message: Request, error: ServiceError, headers: RequestHeaders
+        self, connection: RequestConnection, message: Request, error: ServiceError, headers: RequestHeaders
     ) -> None:
         """Log a request that pages of other sites may have made a browser send."""
         names = (b"Host",) if error.code == Misdirected.code else (b"Origin", b"Sec-Fetch-Site")
         name = next(name for name in names if name in headers)
-        address = request.getClientAddress()
-        client = getattr(address, "host", None) or "a Unix socket"
+        client = message.meta.get("client_address") or _host_of(connection) or "a Unix socket"
         self._log.foreign_request(message, error, client, name.decode(), headers[name][-1])
 
     def _wait(
@@ -162,15 +189,18 @@ class Gateway(Resource):
 
 
 def _find_client(
-    proxies: ProxyRules, request: WebRequest, headers: RequestHeaders, meta: dict[str, str]
-) -> bool:
-    """Set the address of the client, for actions and for Klein routes; whether it uses TLS."""
-    client = proxies.client(getattr(request.client, "host", ""), headers)
+    proxies: ProxyRules, connection: RequestConnection, headers: RequestHeaders, meta: dict[str, str]
+) -> ForwardedClient:
+    """The client behind reverse proxies; actions find its address in ``meta``."""
+    client = proxies.client(_host_of(connection), headers)
     if client.host:
         meta["client_address"] = client.host
-        kind = IPv6Address if ":" in client.host else IPv4Address
-        request.client = kind("TCP", client.host, 0)
-    return client.tls
+    return client
+
+
+def _host_of(connection: RequestConnection) -> str:
+    """The address of the client; empty on a Unix socket."""
+    return getattr(connection.peer, "host", "")
 
 
 async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:

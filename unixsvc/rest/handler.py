@@ -12,7 +12,7 @@ from zope.interface import implementer
 from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.probe import probe
-from unixsvc.rest.server.site import HttpSite
+from unixsvc.rest.web.site import HttpSite
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.graceful_port import GracefulPort
 from unixsvc.server.handler import close_and_drain

@@ -12,7 +12,6 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import RunningAction
-from unixsvc.rest.server.protocol import HttpProtocol
 from unixsvc.rest.server.writer import Responder
 from unixsvc.rest.streaming import ResponseStream, format_for
 from unixsvc.transport.unsent_replies import LARGE_REPLY
@@ -34,7 +33,7 @@ class PendingResponse:
         self._finished = finished
         self._running: RunningAction | ResponseStream | None = None
         self._disconnected = False
-        responder.request.notifyFinish().addErrback(self._connection_lost)
+        responder.writer.on_disconnect(self._connection_lost)
 
     def wait_for(self, suspended: SuspendedCoroutine[Reply | ReplyStream], seconds: float) -> None:
         """Respond with the result of a coroutine.
@@ -60,10 +59,7 @@ class PendingResponse:
             self._running.cancel(reason)
 
     def _may_send(self, reply: Reply) -> bool:
-        if len(reply.body) <= LARGE_REPLY:
-            return True
-        channel = self._responder.request.channel
-        return not isinstance(channel, HttpProtocol) or channel.may_send(len(reply.body))
+        return len(reply.body) <= LARGE_REPLY or self._responder.writer.may_send(len(reply.body))
 
     def _start_stream(self, stream: ReplyStream) -> None:
         if self._disconnected or self._responder.context.method == b"HEAD":
@@ -81,7 +77,7 @@ class PendingResponse:
     def _stream_ended(self) -> None:
         self._finished(self)
 
-    def _connection_lost(self, reason: object) -> None:
+    def _connection_lost(self) -> None:
         self._disconnected = True
         if isinstance(self._running, ResponseStream):
             self._running.connection_lost()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from email.utils import formatdate
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
 from msgspec import Struct
 
-from unixsvc.rest.problem import PROBLEM
+from unixsvc.errors import Internal
+from unixsvc.rest.problem import PROBLEM, problem
 
 __all__ = [
     "BARE",
     "CONTINUE",
+    "EMPTY",
+    "INTERNAL_ERROR",
     "JSON",
     "PAGE",
     "PROBLEM_JSON",
@@ -25,6 +29,9 @@ __all__ = [
     "ResponseKind",
     "encode_head",
     "encode_response",
+    "encode_stream_head",
+    "header_lines",
+    "response_kind",
     "stream_kind",
 ]
 
@@ -39,22 +46,37 @@ REASONS: Final[dict[int, bytes]] = {
     499: b"Client Closed Request",
 }
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE: Final = b"Connection: close\r\n"
+_CLOSE_END: Final = b"Connection: close\r\n\r\n"
+_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 
 
 class ResponseKind(Struct, frozen=True):
     """The headers that all responses of one kind have in common.
 
-    :ivar pairs: the headers.
-    :ivar block: the same headers, encoded once.
+    :ivar block: the headers, each with its line end.
+    :ivar starts: the status line and these headers, by version and code; encoded once.
     """
 
-    pairs: HeaderPairs
     block: bytes
+    starts: dict[tuple[bytes, int], bytes]
+
+    def start(self, version: bytes, code: int) -> bytes:
+        """The first lines of a response of this kind, up to the headers of its own."""
+        found = self.starts.get((version, code))
+        if found is None:  # two versions and some hundred codes: they stay few
+            found = b"%b %d %b\r\n%b" % (version, code, REASONS.get(code, b"Unknown"), self.block)
+            self.starts[version, code] = found
+        return found
 
 
-def _kind(*pairs: tuple[bytes, bytes]) -> ResponseKind:
-    return ResponseKind(pairs, b"".join(b"%b: %b\r\n" % pair for pair in pairs))
+def response_kind(*pairs: tuple[bytes, bytes]) -> ResponseKind:
+    """The kind of all responses with these headers."""
+    return ResponseKind(header_lines(pairs), {})
+
+
+def header_lines(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they are sent, each with its line end."""
+    return b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 
 _SAFE: Final[HeaderPairs] = ((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"no-referrer"))
@@ -66,16 +88,18 @@ _INERT: Final[HeaderPairs] = (
 # Streams are neither cached nor buffered by a reverse proxy.
 _STREAM: Final[HeaderPairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"), *_INERT)
 
-BARE: Final = _kind(*_SAFE)
+EMPTY: Final = response_kind()
+BARE: Final = response_kind(*_SAFE)
 # A page may have a form. Under "no-referrer" a browser sends it with "Origin: null", as from another origin.
-PAGE: Final = _kind((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"same-origin"))
-JSON: Final = _kind((b"Content-Type", b"application/json"), *_INERT)
-PROBLEM_JSON: Final = _kind((b"Content-Type", PROBLEM), *_INERT)
+PAGE: Final = response_kind((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"same-origin"))
+JSON: Final = response_kind((b"Content-Type", b"application/json"), *_INERT)
+PROBLEM_JSON: Final = response_kind((b"Content-Type", PROBLEM), *_INERT)
 
 
+@cache
 def stream_kind(content_type: bytes) -> ResponseKind:
     """The headers of a stream of this media type."""
-    return _kind((b"Content-Type", content_type), *_STREAM)
+    return response_kind((b"Content-Type", content_type), *_STREAM)
 
 
 class Response(Struct, frozen=True):
@@ -83,14 +107,30 @@ class Response(Struct, frozen=True):
 
     :ivar code: the status code.
     :ivar kind: headers that it shares with others.
-    :ivar headers: its other headers.
+    :ivar headers: its other headers, each with its line end.
     :ivar body: empty for a response to HEAD.
     """
 
     code: int
     kind: ResponseKind
-    headers: HeaderPairs
+    headers: bytes
     body: bytes = b""
+
+    @property
+    def pairs(self) -> HeaderPairs:
+        """All headers, as twisted.web takes them."""
+        lines = (self.kind.block + self.headers).split(b"\r\n")[:-1]
+        return tuple((name, value) for name, _, value in (line.partition(b": ") for line in lines))
+
+
+def _internal_error() -> Response:
+    body = problem(Internal.code, Internal.message)
+    kind = response_kind((b"Content-Type", PROBLEM))
+    return Response(Internal.code, kind, b"Content-Length: %d\r\n" % len(body), body)
+
+
+INTERNAL_ERROR: Final = _internal_error()
+"""The response where the server itself has failed."""
 
 
 class DateHeader:
@@ -114,39 +154,27 @@ class DateHeader:
 
 _date_header: Final = DateHeader().line
 
-_status_lines: Final[dict[tuple[bytes, int], bytes]] = {}
 
-
-def _status_line(version: bytes, code: int) -> bytes:
-    line = _status_lines.get((version, code))
-    if line is None:
-        line = b"%b %d %b\r\n" % (version, code, REASONS.get(code, b"Unknown"))
-        _status_lines[version, code] = line  # two versions and some hundred codes: it stays small
-    return line
-
-
-def encode_response(
-    response: Response,
-    version: bytes = b"HTTP/1.1",
-    others: Iterable[tuple[bytes, Sequence[bytes]]] = (),
-    *,
-    close: bool,
-) -> bytes:
+def encode_response(response: Response, version: bytes = b"HTTP/1.1", *, close: bool) -> bytes:
     """A whole response in one piece.
 
     :param version: as the request has it.
-    :param others: further headers, each with its values.
     :param close: whether the connection is closed after it.
     """
-    pieces = [_status_line(version, response.code), response.kind.block, _date_header()]
-    for name, value in response.headers:
-        pieces += (name, b": ", value, b"\r\n")
-    for name, values in others:
-        pieces += [b"%b: %b\r\n" % (name, value) for value in values]
-    if close:
-        pieces.append(_CLOSE)
-    pieces += (b"\r\n", response.body)
-    return b"".join(pieces)
+    start = response.kind.start(version, response.code)
+    end = _CLOSE_END if close else b"\r\n"
+    return b"".join((start, _date_header(), response.headers, end, response.body))
+
+
+def encode_stream_head(response: Response, version: bytes, *, close: bool) -> bytes:
+    """The head of a response whose length is not known; its body is chunked, except with HTTP/1.0.
+
+    :param close: whether the connection is closed after it.
+    """
+    start = response.kind.start(version, response.code)
+    coding = b"" if version == b"HTTP/1.0" else _CHUNKED
+    end = _CLOSE_END if close else b"\r\n"
+    return b"".join((start, _date_header(), response.headers, coding, end))
 
 
 def encode_head(
@@ -166,9 +194,7 @@ def encode_head(
     for name, values in headers:
         dated = dated or name == b"Date"
         pieces += [b"%b: %b\r\n" % (name, value) for value in values]
-    if close:
-        pieces.append(_CLOSE)
     if not dated:
         pieces.append(_date_header())
-    pieces.append(b"\r\n")
+    pieces.append(_CLOSE_END if close else b"\r\n")
     return b"".join(pieces)

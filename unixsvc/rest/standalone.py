@@ -17,6 +17,7 @@ from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.errors import ConfigError
 from unixsvc.rest.gateway import Gateway
+from unixsvc.rest.resource import GatewayResource
 from unixsvc.routing.app import App
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.core import ServiceCore
@@ -37,7 +38,7 @@ def resource(
     options: Mapping[str, Any] | None = None,
     folder: str = ".",
     reactor: Any = None,
-) -> Gateway:
+) -> GatewayResource:
     """The gateway of an application, as a resource for a site of twisted.web.
 
     ``twistd -n web --class=shop.site.root`` serves it, where ``shop/site.py`` has a function ``root`` that
@@ -76,7 +77,7 @@ def resource(
     service_host = ServiceHost(core, _SiteHandler(gateway), reactor)
     reactor.callWhenRunning(service_host.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service_host.drain)
-    return gateway
+    return GatewayResource(gateway)
 
 
 def _started(making: Coroutine[Any, Any, ServiceCore]) -> ServiceCore:

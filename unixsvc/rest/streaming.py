@@ -16,7 +16,6 @@ from unixsvc.execution.streaming import RunningStream
 from unixsvc.rest.encode import ResponseContext
 from unixsvc.rest.headers.accept import prefers_events
 from unixsvc.rest.problem import problem
-from unixsvc.rest.server.twisted_internals import is_write_paused
 from unixsvc.rest.server.writer import Responder
 
 __all__ = ["EVENTS", "LINES", "ResponseStream", "StreamFormat", "format_for"]
@@ -94,7 +93,7 @@ class ResponseStream:
         finished: Callable[[], None],
     ) -> None:
         self._responder = responder
-        self._request = responder.request
+        self._writer = responder.writer
         self._format = format_for(responder.context)
         self._reactor = reactor
         self._finished = finished
@@ -102,7 +101,7 @@ class ResponseStream:
         self._silent = False  # nothing was sent since the timer started
         self._disconnected = False
         # The client may not have read an earlier response: the transport does not call pauseProducing again.
-        self._write_paused = is_write_paused(responder.request)
+        self._write_paused = responder.writer.write_paused
         self._timer: IDelayedCall | None = None
         self._running = RunningStream(
             stream, reactor, None, lambda: self._write_paused, self._send, overhead=self._format.overhead
@@ -110,7 +109,7 @@ class ResponseStream:
 
     def start(self) -> None:
         """Send the first items."""
-        self._request.registerProducer(self, True)
+        self._writer.register(self)
         self._timer = self._reactor.callLater(_HEAD_AFTER, self._start_response)
         self._running.start()
 
@@ -153,7 +152,7 @@ class ResponseStream:
 
     def _keep_alive(self) -> None:
         if self._silent and not self._write_paused:
-            self._request.write(self._format.keep_alive)
+            self._writer.write(self._format.keep_alive)
         self._restart_timer()
 
     def _send(self, items: list[bytes], reply: Reply | None) -> None:
@@ -167,7 +166,7 @@ class ResponseStream:
         self._silent = False
         data = self._format.items(items)
         if self._started:
-            self._request.write(data)
+            self._writer.write(data)
         else:
             self._start_response(data)
 
@@ -178,7 +177,7 @@ class ResponseStream:
                 self._write(items)
             elif not (failed or self._started):
                 self._start_response()
-            self._request.unregisterProducer()
+            self._writer.unregister()
         self._stop_timer()
         if not self._disconnected:
             if not self._started:
@@ -186,14 +185,14 @@ class ResponseStream:
             elif failed:
                 self._fail(reply)
             else:
-                self._request.finish()
+                self._writer.finish()
         self._finished()
 
     def _fail(self, reply: Reply) -> None:
         request_id = self._responder.context.request_id.decode()
         body = problem(reply.code, reply.message, reply.detail, request_id)
-        self._request.write(self._format.failure(body))
+        self._writer.write(self._format.failure(body))
         if self._format.abort_on_failure:
-            self._request.loseConnection()  # without the last chunk; everything written is sent
+            self._writer.cut_off()
         else:
-            self._request.finish()
+            self._writer.finish()

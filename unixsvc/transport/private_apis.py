@@ -2,7 +2,7 @@
 
 Each has its reason here, and a test in ``tests/unit/transport/test_private_apis.py`` that fails when it
 changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10, svcs 26.2. Private APIs of twisted.web
-are in :mod:`unixsvc.rest.server.twisted_internals`, as a worker without HTTP must not import twisted.web.
+are in :mod:`unixsvc.rest.web.twisted_internals`, as a worker without HTTP must not import twisted.web.
 
 Nothing is imported at module level: the orchestrator must not load asyncio, nor a worker OpenSSL.
 """

@@ -14,7 +14,9 @@ from twisted.web.server import NOT_DONE_YET
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
 from unixsvc.rest.server.connections import HttpConnections
-from unixsvc.rest.server.site import HttpSite
+from unixsvc.rest.server.interfaces import RequestConnection
+from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.web.site import HttpSite
 from unixsvc.testing import MemoryTransport
 
 __all__ = [
@@ -45,6 +47,7 @@ class FakeGateway(Resource):
     :ivar requests: all requests.
     :ivar bodies: their bodies.
     :ivar pending: the requests for ``/wait``, which are answered by :meth:`respond`.
+    :ivar resource: answers instead, unless it is None.
     """
 
     isLeaf = True
@@ -54,6 +57,18 @@ class FakeGateway(Resource):
         self.requests: list[Any] = []
         self.bodies: list[bytes] = []
         self.pending: list[Any] = []
+        self.resource: Any = None
+
+    def answer(self, head: Head, body: bytes, connection: RequestConnection) -> None:
+        """Respond through a request of twisted.web, at once or later."""
+        if head.target == b"/fail":
+            raise RuntimeError("a secret")
+        request = connection.web_request(head, body)
+        response = (self.resource or self).render(request)
+        if response is not NOT_DONE_YET:
+            request.setHeader(b"Content-Length", b"%d" % len(response))
+            request.write(response)
+            request.finish()
 
     def render(self, request: Any) -> Any:
         """Respond, or keep the request pending."""
@@ -62,8 +77,6 @@ class FakeGateway(Resource):
         if request.path == b"/wait":
             self.pending.append(request)
             return NOT_DONE_YET
-        if request.path == b"/fail":
-            raise RuntimeError("a secret")
         return b"ok " + request.path
 
     def respond(self, body: bytes = b"waited") -> None:

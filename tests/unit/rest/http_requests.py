@@ -27,8 +27,9 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError
 from unixsvc.rest.gateway import Gateway
+from unixsvc.rest.resource import GatewayResource
 from unixsvc.rest.server.connections import HttpConnections
-from unixsvc.rest.server.site import HttpSite
+from unixsvc.rest.web.site import HttpSite
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
@@ -111,7 +112,8 @@ class GatewayHarness:
         )
         self.connections = HttpConnections(self.http, self.limits, self.clock)
         self.site = HttpSite(self.gateway, self.connections)
-        self.treq: Any = StubTreq(self.gateway)
+        self.resource = GatewayResource(self.gateway)
+        self.treq: Any = StubTreq(self.resource)
 
     def _contracts(self) -> Deferred[list[Contract | UnavailableContract]]:
         return succeed([self.serving.router.contract()])

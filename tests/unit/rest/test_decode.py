@@ -27,11 +27,6 @@ class PathTests(SynchronousTestCase):
         """Percent-escapes are kept: the router decodes each segment."""
         self.assertEqual(decode_path(b"/a%2Fb/%C3%BC"), "/a%2Fb/%C3%BC")
 
-    def test_prefix(self) -> None:
-        """Below another resource, the path is the rest, with its escapes."""
-        self.assertEqual(decode_path(b"/api/v1/a%2Fb/c", 2), "/a%2Fb/c")
-        self.assertEqual(decode_path(b"/api", 1), "/")
-
     def test_no_path(self) -> None:
         """A path that is not valid is rejected."""
         for path in (b"*", b"nowhere", b"", b"/\xff"):

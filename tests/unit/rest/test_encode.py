@@ -54,7 +54,9 @@ class RepliesTests(SynchronousTestCase):
         found = self.request(Reply(200, b"null", location=""), "POST")
         self.assertEqual((found.code, found.header("Location"), found.body), (201, None, b""))
         client = RawClient(
-            Site(GatewayHarness(handle=FakeHandle(Reply(200, b"null", location=""))).gateway, reactor=Clock())
+            Site(
+                GatewayHarness(handle=FakeHandle(Reply(200, b"null", location=""))).resource, reactor=Clock()
+            )
         )
         self.assertEqual(header_values(client.request("POST", "/x"), b"Content-Length"), [b"0"])
 
@@ -112,7 +114,7 @@ class GzipTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Start a gateway, and connect a client."""
         harness = GatewayHarness(*ROUTES, http=Http(docs=False, gzip_over=100))
-        self.client = RawClient(Site(harness.gateway, reactor=Clock()))
+        self.client = RawClient(Site(harness.resource, reactor=Clock()))
 
     def request(self, size: int, accept: str, *headers: str, method: str = "GET") -> tuple[bytes, bytes]:
         """The head and the body of the response."""
@@ -161,7 +163,7 @@ class GzipTests(SynchronousTestCase):
     def test_off(self) -> None:
         """With 0, nothing is compressed."""
         harness = GatewayHarness(*ROUTES, http=Http(docs=False, gzip_over=0))
-        response = RawClient(Site(harness.gateway, reactor=Clock())).request(
+        response = RawClient(Site(harness.resource, reactor=Clock())).request(
             "GET", "/long?size=9999", "Accept-Encoding: gzip"
         )
         self.assertEqual(header_values(response, b"Content-Encoding") + header_values(response, b"Vary"), [])

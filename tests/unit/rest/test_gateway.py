@@ -259,6 +259,14 @@ class MethodsTests(SynchronousTestCase):
         """Allowed methods from another service cannot inject a header."""
         detail = {"allowed": ["GET", "X\r\nEvil: 1", 7]}
         client = RawClient(
-            Site(GatewayHarness(handle=FakeHandle(Reply(405, b"", "no", detail))).gateway, reactor=Clock())
+            Site(GatewayHarness(handle=FakeHandle(Reply(405, b"", "no", detail))).resource, reactor=Clock())
         )
         self.assertEqual(header_values(client.request("PUT", "/x"), b"Allow"), [b"GET, HEAD, OPTIONS"])
+
+    def test_star(self) -> None:
+        """OPTIONS * is about the server; its response has no body."""
+        harness = GatewayHarness(*ROUTES)
+        client = RawClient(harness.site)
+        client.channel.dataReceived(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertRegex(client.received(), rb"^HTTP/1.1 204 No Content\r\nDate: [^\r]*\r\n\r\n$")
+        self.assertEqual(harness.stats.snapshot().requests, 0)

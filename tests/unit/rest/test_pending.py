@@ -149,7 +149,7 @@ class WaitingTests(SynchronousTestCase):
         request.method, request.uri, request.path = b"GET", b"/hello", b"/hello"
         request.content = BytesIO()
         request.host = request.notifyFinish = None
-        there.gateway.render(request)
+        there.resource.render(request)
         self.assertEqual((request.written, request.finished), ([b'{"hello":"world"}'], 1))
         self.assertEqual(there.clock.getDelayedCalls(), [])
 
@@ -164,7 +164,7 @@ class PlacesTests(SynchronousTestCase):
     def test_prefix(self) -> None:
         """Below another resource, the gateway uses the rest of the path, undecoded."""
         root = Resource()
-        root.putChild(b"api", GatewayHarness(*ROUTES).gateway)
+        root.putChild(b"api", GatewayHarness(*ROUTES).resource)
         treq: Any = StubTreq(root)
         response = self.successResultOf(treq.get("http://localhost/api/things/a%2Fb"))
         self.assertEqual(self.successResultOf(treq.json_content(response)), "a/b")
@@ -193,7 +193,7 @@ class PlacesTests(SynchronousTestCase):
 
     def test_any_site(self) -> None:
         """Under any site of twisted.web, responses are the same, without Server."""
-        client = RawClient(Site(GatewayHarness(*ROUTES).gateway, reactor=Clock()))
+        client = RawClient(Site(GatewayHarness(*ROUTES).resource, reactor=Clock()))
         response = client.request("GET", "/hello")
         self.assertEqual(header_values(response, b"Server"), [])
         self.assertEqual([len(header_values(response, each)) for each in (b"Date", b"Content-Type")], [1, 1])

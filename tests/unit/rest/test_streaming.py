@@ -137,7 +137,7 @@ class FlowTests(StreamTestCase):
 
     def test_backpressure_before(self) -> None:
         """A client that has not read an earlier response gets no items, under any site."""
-        client = RawClient(Site(self.harness.gateway, reactor=self.clock))
+        client = RawClient(Site(self.harness.resource, reactor=self.clock))
         client.channel._channel.pauseProducing()
         client.request("GET", "/endless")
         self.clock.pump([0] * 9)

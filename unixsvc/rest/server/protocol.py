@@ -1,68 +1,87 @@
 """One HTTP connection: from bytes to the gateway, and back.
 
-The way in is :meth:`HttpProtocol.dataReceived`, ``_serve``, ``_serve_next``, then
-:meth:`unixsvc.rest.server.request.HttpRequest.start`, then the gateway's ``render``. The way out is
-:func:`unixsvc.rest.server.writer.send`, :meth:`ResponseChannel.write` and :meth:`HttpProtocol.requestDone`.
+The way in is :meth:`HttpProtocol.dataReceived`, ``_serve``, ``_serve_next``, then the gateway's ``answer``. A
+response that is there at once is written by ``_serve_next``; any other by a
+:class:`~unixsvc.rest.server.writer.ConnectionWriter`, or by a request of twisted.web.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocol, IPushProducer
 from twisted.python.failure import Failure
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
+from zope.interface import implementer
 
 from unixsvc.errors import Incomplete, ServiceError
-from unixsvc.rest.response import CONTINUE
+from unixsvc.rest.response import CONTINUE, INTERNAL_ERROR, Response, encode_response
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
+from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway
 from unixsvc.rest.server.parser import RequestParser
+from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed
 from unixsvc.rest.server.transport_control import TransportControl
-from unixsvc.rest.server.twisted_internals import take_over_reading
-from unixsvc.rest.server.writer import ResponseChannel
+from unixsvc.rest.server.writer import ConnectionWriter
 from unixsvc.security.buffer_budget import MIN_COUNTED
+from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.transport.peer import has_unread_data
 from unixsvc.transport.unsent_replies import unacknowledged_bytes
 
 __all__ = ["HttpProtocol"]
 
+_log: Final = LimitedLogger(__name__)
 # The most requests of one connection that are served before the event loop serves the others.
 _BATCH: Final = 64
 # The most bytes that are buffered behind a request that is being processed; the rest stays with the client.
 _MAX_AHEAD: Final = 16_384
 
 
-class HttpProtocol(ResponseChannel):
+@implementer(IProtocol, IPushProducer)
+class HttpProtocol:
     """The server's side of one connection.
 
-    twisted.web's channel is the base, as its requests write through it: they register producers and ask for
-    addresses. Reading is replaced: a head is parsed at once instead of line by line, nothing is buffered
-    beyond its limit, and there is no timer for each connection.
+    Nothing is buffered beyond its limit, and there is no timer for each connection. Requests of twisted.web
+    are made only where something needs them.
 
-    :param site: of twisted.web, with the gateway.
+    :param gateway: answers the requests.
     :param connections: the registry, and what all connections share.
+    :param make_channel: makes what requests of twisted.web write to.
+    :ivar persistent: false if the connection is closed after the response.
+    :ivar peer: the address of the client.
+    :ivar host: the address that the client has connected to.
     :ivar client: what the connection remembers of its client.
+    :ivar write_paused: the client does not take what was written.
     """
 
+    transport: Any  # asyncio's and Twisted's transports have no type in common
+    peer: IAddress
+    host: IAddress
     _control: TransportControl
-    _peer: IAddress
-    _host: IAddress
 
-    def __init__(self, site: Site, connections: HttpConnections) -> None:
-        super().__init__()
-        self.factory = self.site = site
-        self.requestFactory: Any = site.requestFactory  # has start(), which twisted.web's own has not
+    def __init__(
+        self,
+        gateway: RequestGateway,
+        connections: HttpConnections,
+        make_channel: Callable[[HttpProtocol], RequestChannel],
+    ) -> None:
+        self._gateway = gateway
+        self._make_channel = make_channel
         self._connections = connections
         self._parser = RequestParser(connections.http.max_header_bytes, connections.limits.max_message_bytes)
         self.client = ClientAccount(self, self._parser, connections.budget)
+        self.persistent = True
+        self.write_paused = False
         self._continued = False  # "100 Continue" was sent for the request whose body is awaited
         self._processing = False  # a request has no complete response yet
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
-        self._write_paused = self._serving = False
+        self._serving = False
         self._served = 0
         self._phase_timer = PhaseTimer()
+        self._writer: ConnectionWriter | RequestChannel | None = None  # of the request that is processed
+        self._channel: RequestChannel | None = None
 
     # Requests in.
 
@@ -71,7 +90,7 @@ class HttpProtocol(ResponseChannel):
         if self._control.closing is not None:
             return
         self._parser.buffer += data
-        if not (self._processing or self._scheduled or self._write_paused):
+        if not (self._processing or self._scheduled or self.write_paused):
             self._serve()
         elif self._control.reading:
             self.client.update()
@@ -82,7 +101,7 @@ class HttpProtocol(ResponseChannel):
         self._serving = True
         try:
             for _ in range(_BATCH):
-                if self._processing or self._write_paused or self._control.closing is not None:
+                if self._processing or self.write_paused or self._control.closing is not None:
                     break
                 if not self._serve_next():
                     break
@@ -113,12 +132,24 @@ class HttpProtocol(ResponseChannel):
         self._continued = False
         self._processing = True
         self.persistent = head.keep_alive and not self._connections.draining
-        request = self.requestFactory(self)
-        self.requests.append(request)
-        request.start(head, body)
+        try:
+            response = self._gateway.answer(head, body, self)
+        except Exception as error:  # a fault of ours: the peer learns nothing of it
+            response = self._failed(error)
+        if response is not None:
+            close = not self.persistent
+            self.transport.write(encode_response(response, head.version, close=close))
+            self.response_done()
         if is_large:
             self.client.update()
         return True
+
+    def _failed(self, error: Exception) -> Response | None:
+        _log.failure("request failed", error)
+        if self._writer is None:
+            return INTERNAL_ERROR
+        self.abort()  # a partial response must not look complete
+        return None
 
     def _serve_scheduled(self) -> None:
         self._scheduled = False
@@ -145,7 +176,7 @@ class HttpProtocol(ResponseChannel):
         if self._processing:
             wanted = len(self._parser.buffer) <= _MAX_AHEAD
         else:
-            wanted = not (self._scheduled or self._write_paused)
+            wanted = not (self._scheduled or self.write_paused)
         self._control.read(wanted and self.client.has_room)
 
     # Responses out.
@@ -154,61 +185,70 @@ class HttpProtocol(ResponseChannel):
         """True if there is room for a large response; else abort the connection."""
         return self._connections.unsent.may_send(self.transport, size)
 
-    # Further methods that requests of twisted.web call.
+    def writer(self, head: Head) -> ConnectionWriter:
+        """The writer of a response that is not there at once."""
+        writer = self._writer = ConnectionWriter(self, head.version)
+        return writer
 
-    def requestDone(self, request: Request) -> None:
+    def web_request(self, head: Head, body: bytes) -> Request:
+        """A request of twisted.web, which writes its response itself."""
+        if self._channel is None:
+            self._channel = self._make_channel(self)
+        self._writer = self._channel
+        return self._channel.request(head, body)
+
+    def response_done(self) -> None:
         """A response is complete: serve the next request, or close."""
-        self.requests.remove(request)
         self._served += 1
         self._processing = False
+        self._writer = None
         if self.client.body:
             self.client.request_done()
         if self.persistent:
-            self._serve_more()
+            if not self._serving:
+                self._serve_more()
         else:
             self.loseConnection()
 
-    def getPeer(self) -> IAddress:
-        """The client's address, from a cache: each request asks, and the transport makes a system call."""
-        return self._peer
-
-    def getHost(self) -> IAddress:
-        """The address that the client has connected to, from a cache."""
-        return self._host
-
     # The transport's other calls.
 
-    def connectionMade(self) -> None:
-        """Register the connection.
-
-        twisted.web's own starts a timer, and pauses only transports that declare themselves producers.
-        """
-        transport = self.transport
+    def makeConnection(self, transport: Any) -> None:
+        """Register the connection."""
+        self.transport = transport
         transport.registerProducer(self, True)
-        take_over_reading(self, transport)
         self._control = TransportControl(transport)
-        self._peer, self._host = transport.getPeer(), transport.getHost()
+        self.peer, self.host = transport.getPeer(), transport.getHost()
         self._connections.opened(self)
 
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """The connection is closed; ``notifyFinish`` notifies requests in progress."""
+    def connectionMade(self) -> None:
+        """Nothing: :meth:`makeConnection` has done all."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is closed; a response that is not complete is no longer needed."""
         self._control.closing = ConnectionPhase.CLOSING
         self._connections.closed(self)
         self.client.close()
-        super().connectionLost(reason)
+        writer, self._writer, self._channel = self._writer, None, None
+        if writer is not None:
+            writer.connectionLost(reason)
 
     def pauseProducing(self) -> None:
         """The transport's write buffer is full."""
-        self._write_paused = True
-        super().pauseProducing()
+        self.write_paused = True
+        if self._writer is not None:
+            self._writer.pauseProducing()
         self._connections.unsent.update(self.transport)
 
     def resumeProducing(self) -> None:
         """The transport's write buffer has drained."""
-        self._write_paused = False
+        self.write_paused = False
         self._connections.unsent.update(self.transport)
-        super().resumeProducing()
+        if self._writer is not None:
+            self._writer.resumeProducing()
         self._serve_more()
+
+    def stopProducing(self) -> None:
+        """The transport is about to be lost: :meth:`connectionLost` follows."""
 
     # The end of the connection.
 
@@ -267,16 +307,15 @@ class HttpProtocol(ResponseChannel):
                 self.refuse(Incomplete())
 
     def _phase(self) -> ConnectionPhase:
+        parser = self._parser
         if self._control.closing is not None:
             return self._control.closing
-        if self._write_paused:
+        if self.write_paused:
             return ConnectionPhase.SENDING
         if self._processing or self._scheduled:
             return ConnectionPhase.PROCESSING
-        if self._parser.head is not None:
-            return ConnectionPhase.BODY
-        if self._parser.buffer:
-            return ConnectionPhase.HEAD
+        if parser.head is not None or parser.buffer:
+            return ConnectionPhase.HEAD if parser.head is None else ConnectionPhase.BODY
         if not self._served:
             return ConnectionPhase.NEW
         return ConnectionPhase.DRAINING if self._connections.draining else ConnectionPhase.IDLE

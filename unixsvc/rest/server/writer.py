@@ -1,132 +1,140 @@
-"""Responses written through requests of twisted.web."""
+"""How the response to one request is written, if it is not there at once."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
-from twisted.web.http import HTTPChannel, datetimeToString
-from twisted.web.http_headers import Headers
-from twisted.web.server import Request
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Reply
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
-from unixsvc.rest.response import REASONS, HeaderPairs, Response, encode_head, encode_response
-from unixsvc.rest.server.request_head import has_close
+from unixsvc.rest.response import Response, encode_response, encode_stream_head
+from unixsvc.rest.server.interfaces import ResponseWriter, WritableConnection
 
-__all__ = ["Responder", "ResponseChannel", "send", "set_headers", "set_response", "start_response"]
+__all__ = ["ConnectionWriter", "Responder"]
 
-# Headers that twisted.web sets by itself, and that responses here set or leave out.
-_REPLACED: Final = frozenset({b"Connection", b"Content-Type", b"Date", b"Server"})
-_VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_UNCHUNKED: Final = b"HTTP/1.0"
 
 
-def send(request: Any, response: Response) -> None:
-    """Send a whole response and finish the request.
+class ConnectionWriter:
+    """Writes the response to the request that a connection of this server processes.
 
-    :param request: of twisted.web, of our site or another one. ``Any``: twisted.web has no types for the
-        channel, which is used here directly.
+    :param version: of the request.
     """
-    channel = getattr(request, "channel", None)
-    if channel is None or request.clientproto not in _VERSIONS:
-        start_response(request, response, response.body)
-        request.finish()
-        return
-    # One write, past the Headers of twisted.web, which take half the time of a response there.
-    others = [pair for pair in request.responseHeaders.getAllRawHeaders() if pair[0] not in _REPLACED]
-    request.startedWriting = 1
-    request.code = response.code
-    request.sentLength = len(response.body)
-    channel.write(encode_response(response, request.clientproto, others, close=not channel.persistent))
-    request.finish()
 
+    __slots__ = ("_chunked", "_connection", "_disconnected", "_producer", "_version")
 
-def start_response(request: Request, response: Response, data: bytes = b"") -> None:
-    """Send the head of a response through twisted.web.
+    def __init__(self, connection: WritableConnection, version: bytes) -> None:
+        self._connection: WritableConnection | None = connection
+        self._version = version
+        self._chunked = version != _UNCHUNKED
+        self._producer: IPushProducer | None = None
+        self._disconnected: Callable[[], object] | None = None
 
-    :param data: the first part of the body.
-    """
-    request.setResponseCode(response.code, REASONS.get(response.code, b"Unknown"))
-    set_headers(request, response.kind.pairs + response.headers)
-    request.write(data)
+    # What the gateway calls.
 
+    @property
+    def write_paused(self) -> bool:
+        """Whether the client has not taken what was written before."""
+        return self._connection is not None and self._connection.write_paused
 
-def set_response(request: Request, response: Response) -> bytes:
-    """Set the status code and the headers of a response that twisted.web sends; the body is returned."""
-    request.setResponseCode(response.code)
-    set_headers(request, response.kind.pairs + response.headers)
-    return response.body
+    def on_disconnect(self, callback: Callable[[], object]) -> None:
+        """Call a function if the client disconnects before the response is complete."""
+        self._disconnected = callback
 
+    def may_send(self, size: int) -> bool:
+        """True if there is room for a large response; else the connection is aborted."""
+        return self._connection is None or self._connection.may_send(size)
 
-def set_headers(request: Request, pairs: HeaderPairs) -> None:
-    """Set headers of a response that twisted.web sends."""
-    headers = request.responseHeaders
-    headers.removeHeader(b"Server")
-    if not headers.hasHeader(b"Date"):
-        headers.setRawHeaders(b"Date", [datetimeToString()])
-    for name, value in pairs:
-        headers.setRawHeaders(name, [value])
+    def send(self, response: Response) -> None:
+        """Write a whole response."""
+        if (connection := self._connection) is not None:
+            close = not connection.persistent
+            connection.transport.write(encode_response(response, self._version, close=close))
+            self._done(connection)
+
+    def start(self, response: Response, data: bytes = b"") -> None:
+        """Write the head of a response whose length is not known, and the first part of its body."""
+        if (connection := self._connection) is not None:
+            head = encode_stream_head(response, self._version, close=not connection.persistent)
+            connection.transport.write(head + self._framed(data))
+
+    def write(self, data: bytes) -> None:
+        """Write a part of the body."""
+        if self._connection is not None and data:
+            self._connection.transport.write(self._framed(data))
+
+    def finish(self) -> None:
+        """End the body."""
+        if (connection := self._connection) is not None:
+            if self._chunked:
+                connection.transport.write(_LAST_CHUNK)
+            self._done(connection)
+
+    def cut_off(self) -> None:
+        """Close the connection when all is written, without the end of the body."""
+        if self._connection is not None:
+            self._connection.loseConnection()
+
+    def register(self, producer: IPushProducer) -> None:
+        """Pause a producer while the client does not take what is written."""
+        self._producer = producer
+
+    def unregister(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+
+    # What the connection calls.
+
+    def pauseProducing(self) -> None:
+        """The transport's write buffer is full."""
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport's write buffer has drained."""
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is disconnected."""
+        disconnected = self._disconnected
+        self._connection = self._producer = self._disconnected = None
+        if disconnected is not None:
+            disconnected()
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
+
+    def _done(self, connection: WritableConnection) -> None:
+        self._connection = self._producer = self._disconnected = None
+        connection.response_done()
 
 
 class Responder(Struct, frozen=True):
     """Responds to a request that was not answered at once.
 
-    :ivar request: of twisted.web.
+    :ivar writer: writes the response.
     :ivar context: the parts of the request that decide how the response looks.
     :ivar builder: builds the response.
     """
 
-    request: Request
+    writer: ResponseWriter
     context: ResponseContext
     builder: ResponseBuilder
 
     def send(self, reply: Reply) -> None:
         """Send a reply, and finish."""
-        send(self.request, self.builder.from_reply(reply, self.context))
+        self.writer.send(self.builder.from_reply(reply, self.context))
 
     def send_stream_head(self, content_type: bytes) -> None:
         """Send the head of a stream without items, and finish."""
-        send(self.request, self.builder.stream(content_type, self.context))
+        self.writer.send(self.builder.stream(content_type, self.context))
 
     def start_stream(self, content_type: bytes, data: bytes) -> None:
         """Send the head of a stream, and its first bytes."""
-        start_response(self.request, self.builder.stream(content_type, self.context), data)
-
-
-class ResponseChannel(HTTPChannel):
-    """A channel of twisted.web that sends the head of a response together with its first bytes.
-
-    Its methods are those that requests of twisted.web call.
-
-    :ivar persistent: false if the connection is closed after the response.
-    """
-
-    transport: Any  # asyncio's and Twisted's transports have no type in common
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._unsent_head = b""
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Keep the head of a response until its first write, or :meth:`flush`."""
-        close = has_close(headers.getRawHeaders(b"Connection", []))
-        if close:
-            self.persistent = False
-        pairs = headers.getAllRawHeaders()
-        close_header = not (close or self.persistent)
-        self._unsent_head = encode_head(version, code, reason, pairs, close=close_header)
-
-    def write(self, data: bytes) -> None:
-        """Send; in one write with the head, if that is not sent yet."""
-        if self._unsent_head:
-            data, self._unsent_head = self._unsent_head + data, b""
-        self.transport.write(data)
-
-    def writeSequence(self, iovec: list[bytes]) -> None:
-        """Send several pieces in one write."""
-        self.write(b"".join(iovec))
-
-    def flush(self) -> None:
-        """Send the head, if it is not sent yet."""
-        if self._unsent_head:
-            self.write(b"")
+        self.writer.start(self.builder.stream(content_type, self.context), data)

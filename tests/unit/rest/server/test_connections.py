@@ -25,7 +25,7 @@ from tests.unit.rest.http_connection import (
     responses_in,
 )
 from unixsvc.rest.server.connections import HttpConnections
-from unixsvc.rest.server.site import HttpSite
+from unixsvc.rest.web.site import HttpSite
 from unixsvc.telemetry.connection_log import ConnectionLog
 
 POST = "POST / HTTP/1.1"

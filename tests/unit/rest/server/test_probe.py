@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
-from twisted.web.resource import Resource
 
 from tests.unit.server.test_probe import FixedReply
 from tests.unit.support.memory_connection import Actions
@@ -16,27 +15,26 @@ from unixsvc.errors import BadGateway, Unavailable
 from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.rest.handler import HttpRequestHandler
 from unixsvc.rest.problem import problem
+from unixsvc.rest.response import EMPTY, Response
+from unixsvc.rest.server.request_head import Head
 from unixsvc.server.context import HandlerContext
 
 
-class Health(Resource):
+class Health:
     """A gateway with the same response to all requests.
 
     :ivar requests: the paths, the tokens and the hosts of requests.
     """
 
-    isLeaf = True
-
     def __init__(self, code: int, body: bytes) -> None:
-        super().__init__()
         self.requests: list[tuple[bytes, str | None, str | None]] = []
         self._code, self._body = code, body
 
-    def render(self, request: Any) -> bytes:
+    def answer(self, head: Head, body: bytes, connection: object) -> Response:
         """Respond."""
-        self.requests.append((request.path, request.getHeader("Authorization"), request.getHeader("Host")))
-        request.setResponseCode(self._code)
-        return self._body
+        token, host = (head.fields.get(name, [b""])[0].decode() for name in (b"Authorization", b"Host"))
+        self.requests.append((head.target, token or None, host))
+        return Response(self._code, EMPTY, b"Content-Length: %d\r\n" % len(self._body), self._body)
 
 
 class ProbeTests(TestCase):

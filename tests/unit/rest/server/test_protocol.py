@@ -77,11 +77,6 @@ class ResponseTests(ProtocolTestCase):
         self.assertIn(b"Content-Length: 4\r\n", transport.value())
         self.assertTrue(transport.value().endswith(b"\r\n\r\n"))
 
-    def test_star(self) -> None:
-        """OPTIONS * is answered without the gateway."""
-        self.assertEqual(self.codes(raw("OPTIONS * HTTP/1.1")), [204])
-        self.assertEqual(self.harness.gateway.requests, [])
-
     def test_stream(self) -> None:
         """The head of a stream is sent with its first write, and each write is a chunk."""
         channel, transport = self.harness.connect()

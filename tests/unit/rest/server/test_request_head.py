@@ -9,7 +9,7 @@ from tests.unit.rest.abuse import HEADS, LIMIT
 from tests.unit.rest.http_connection import raw
 from unixsvc.errors import ServiceError
 from unixsvc.rest.server.request_head import Head, check_partial_head, has_close, parse_head
-from unixsvc.rest.server.twisted_internals import ParsedHeaders
+from unixsvc.rest.web.twisted_internals import ParsedHeaders
 
 
 def read(request: bytes) -> Head:

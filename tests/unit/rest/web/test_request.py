@@ -73,7 +73,7 @@ class RequestTests(SynchronousTestCase):
         def hello(request: Any, name: str) -> str:
             return f"{name} {request.args[b'a'][0].decode()}"
 
-        self.harness.site.resource = app.resource()
+        self.harness.gateway.resource = app.resource()
         transport = self.harness.send(raw("POST /hello/you%20there?a=b HTTP/1.1"))
         self.assertIn(b" 200 OK\r\n", transport.value())
         self.assertIn(b"\r\nyou there b\r\n", transport.value())
@@ -86,7 +86,7 @@ class RequestTests(SynchronousTestCase):
         def fail(request: Any) -> str:
             raise RuntimeError("a secret")
 
-        self.harness.site.resource = app.resource()
+        self.harness.gateway.resource = app.resource()
         (response,) = responses_in(self.harness.send(raw()).value())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((response.code, response.headers["Content-Type"]), (500, "application/problem+json"))

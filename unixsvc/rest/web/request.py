@@ -1,4 +1,4 @@
-"""A request of twisted.web that goes straight to the gateway."""
+"""A request of twisted.web, for Klein's routes and for other sites."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from urllib.parse import unquote_to_bytes
 from twisted.python.failure import Failure
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
 
-from unixsvc.errors import Internal
-from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.rest.response import INTERNAL_ERROR
 from unixsvc.rest.server.request_head import Head
-from unixsvc.rest.server.twisted_internals import ParsedHeaders
+from unixsvc.rest.web.twisted_internals import ParsedHeaders
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["HttpRequest"]
@@ -27,33 +26,22 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 class HttpRequest(Request):
     """A request without traversal of resources and without sessions."""
 
-    channel: Any  # HttpProtocol; twisted.web declares no type
+    channel: Any  # WebChannel; twisted.web declares no type
 
-    def start(self, head: Head, body: bytes) -> None:
-        """Have the gateway answer.
+    def take(self, head: Head, body: bytes) -> None:
+        """Take over a request that has been parsed.
 
         It stands for ``requestReceived`` and ``process`` of twisted.web, which parse query and form of every
         request, look up a resource by path segments, and set the headers Server and Date.
         """
         self.method, self.uri, self.clientproto = head.method, head.target, head.version
         self.path = head.target.partition(b"?")[0]
-        self.requestHeaders = ParsedHeaders(head.fields)
+        # Applications may change what they get, and the parser may use its fields again.
+        self.requestHeaders = ParsedHeaders({name: [*values] for name, values in head.fields.items()})
         self.content = BytesIO(body)
         self.site = self.channel.site
         if b"Cookie" in head.fields:
             self.parseCookies()
-        try:
-            if self.path == b"*":
-                self.setResponseCode(204)
-                self.finish()
-                return
-            response = self.site.resource.render(self)
-            if response is not NOT_DONE_YET:
-                self.setHeader(b"Content-Length", b"%d" % len(response))
-                self.write(response)
-                self.finish()
-        except Exception:
-            self.processingFailed(Failure())
 
     # Klein's routes read these; they are computed when they are first read, as most requests never need them.
 
@@ -85,10 +73,9 @@ class HttpRequest(Request):
         if self.startedWriting:  # a partial response must not look complete
             self.channel.abort()
             return reason
-        body = problem(Internal.code, Internal.message)
-        self.setResponseCode(Internal.code)
-        self.responseHeaders = Headers({b"Content-Type": [PROBLEM], b"Content-Length": [b"%d" % len(body)]})
-        self.write(body)
+        self.setResponseCode(INTERNAL_ERROR.code)
+        self.responseHeaders = Headers({name: [value] for name, value in INTERNAL_ERROR.pairs})
+        self.write(INTERNAL_ERROR.body)
         self.finish()
         return reason
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.interfaces import IAddress
 from twisted.web.http import Request
-from twisted.web.resource import IResource
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from unixsvc.rest.server.connections import HttpConnections
+from unixsvc.rest.server.interfaces import RequestGateway
 from unixsvc.rest.server.protocol import HttpProtocol
-from unixsvc.rest.server.request import HttpRequest
+from unixsvc.rest.web.channel import WebChannel
+from unixsvc.rest.web.request import HttpRequest
 
 __all__ = ["HttpSite"]
 
@@ -24,9 +28,11 @@ class HttpSite(Site):
     noisy = False
     requestFactory = HttpRequest
 
-    def __init__(self, gateway: IResource, connections: HttpConnections) -> None:
-        super().__init__(gateway, reactor=connections.reactor, timeout=None)
+    def __init__(self, gateway: RequestGateway, connections: HttpConnections) -> None:
+        super().__init__(Resource(), reactor=connections.reactor, timeout=None)
+        self._gateway = gateway
         self._connections = connections
+        self._make_channel = partial(WebChannel, self)
 
     def startFactory(self) -> None:
         """Do nothing: twisted.web opens an access log here, with a timer of its own."""
@@ -39,7 +45,7 @@ class HttpSite(Site):
 
     def buildProtocol(self, addr: IAddress | None) -> HttpProtocol:  # type: ignore[override]
         """Make a connection. twisted.web's own puts a protocol in front of it that can switch to HTTP/2."""
-        return HttpProtocol(self, self._connections)
+        return HttpProtocol(self._gateway, self._connections, self._make_channel)
 
     def acceptableProtocols(self) -> list[bytes]:
         """The protocols for ALPN."""

@@ -28,8 +28,8 @@ from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Reply, Request
 from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
-from unixsvc.rest.response import JSON, PAGE
-from unixsvc.rest.server.writer import set_headers, set_response
+from unixsvc.rest.response import JSON, PAGE, Response
+from unixsvc.rest.web.responses import set_headers, set_response
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
 __all__ = ["DetachedKlein", "KleinBridge", "KleinCall"]
@@ -155,18 +155,22 @@ class KleinBridge:
         self._seconds = seconds
         self._resource = self.app.resource()
         self._calls: dict[IRequest, KleinCall] = {}
+        self._starts: tuple[str, ...] = ()  # of the paths of all routes, up to the first variable
 
     def complete(self) -> None:
         """Add the last error handler, when all routes and error handlers of the application are added."""
         self.app.handle_errors(Exception)(self._failed)
+        self._starts = tuple({rule.rule.partition("<")[0] for rule in self.app.url_map.iter_rules()})
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def has_route(self, method: bytes, path: bytes) -> bool:
+    def may_have(self, path: str) -> bool:
+        """False if there is no route for a path: the beginning of the path rules most out."""
+        return path.startswith(self._starts) or "%" in path
+
+    def has_route(self, method: bytes, path: str) -> bool:
         """Whether there is a route for a path, with this method or another."""
-        if not self.app.endpoints:
-            return False
         try:
             # As in Klein: percent-escapes are decoded before the path is split.
             text = unquote_to_bytes(path).decode()
@@ -185,7 +189,7 @@ class KleinBridge:
         :param tls: whether a reverse proxy has received it over TLS.
         """
         call = self._calls[request] = KleinCall(request, message, context)
-        set_headers(request, PAGE.pairs + self._builder.common_headers(context))
+        set_headers(request, Response(200, PAGE, self._builder.common_headers(context)).pairs)
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         if tls or not hasattr(request.getHost(), "port"):

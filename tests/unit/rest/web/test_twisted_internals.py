@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request as ServerRequest
 from twisted.web.server import Site
 
-from unixsvc.rest.server.twisted_internals import ParsedHeaders, is_write_paused, take_over_reading
+from unixsvc.rest.web.twisted_internals import ParsedHeaders, is_write_paused, take_over_reading
 
 
 class InternalsTests(SynchronousTestCase):

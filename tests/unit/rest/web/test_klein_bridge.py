@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from tests.unit.rest.http_requests import GatewayHarness, RawClient, header_values
-from tests.unit.rest.klein_routes import KleinTestCase
+from tests.unit.rest.web.klein_routes import KleinTestCase
 from unixsvc.config.http import Cors, Http
 
 
@@ -138,7 +138,7 @@ class ErrorTests(KleinTestCase):
 
     def test_missing_host(self) -> None:
         """An invalid Host is an error of the client, and is not logged."""
-        client = RawClient(Site(self.harness.gateway, reactor=self.harness.clock))
+        client = RawClient(Site(self.harness.resource, reactor=self.harness.clock))
         client.channel.dataReceived(b"GET /own/text HTTP/1.1\r\nHost: a..b\r\nX-Request-Id: r1\r\n\r\n")
         response = client.received()
         self.assertIn(b" 400 ", response)
