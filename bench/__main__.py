@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.compare.command import compare_command
 from bench.parts import footprint, http_load, instructions, socket_load
+from bench.parts.http_systems import HTTP_SYSTEMS
 from bench.processes import BenchError, ProcessGroup
 from bench.progress import progress_line
 from bench.reports.machine import load_average, machine
@@ -34,7 +35,7 @@ PARTS: Final = {
         Part("payload", "100 B, 10 kB and 1 MB there and back", socket_load.payload),
         Part("routes", "10, 1,000 and 10,000 routes", socket_load.routes),
         Part("clients", "Python clients, each system with its own", socket_load.clients),
-        Part("http", "HTTP over TCP, with wrk if it is installed", http_load.http),
+        Part("http", "GET and POST over HTTP and TCP, with wrk if it is installed", http_load.http),
         Part("memory", "memory: idle, with 10,000 connections, after many requests", footprint.memory),
         Part("start", "time until the first answer", footprint.start),
         Part(
@@ -106,12 +107,13 @@ def main(
 
 def _list(console: Console) -> None:
     for each in PARTS.values():
-        console.print(f"{each.name:12} {each.title}", highlight=False)
-    console.print()
-    for system in SYSTEMS:
-        names = ", ".join(each.rstrip("!") for each in system.requirements)
-        needs = f"; needs {names}" if names else ""
-        console.print(f"{system.name:12} {system.title}{needs}", highlight=False)
+        console.print(f"{each.name:19} {each.title}", highlight=False)
+    for systems in (SYSTEMS, HTTP_SYSTEMS):
+        console.print()
+        for system in systems:
+            names = ", ".join(each.rstrip("!") for each in system.requirements)
+            needs = f"; needs {names}" if names else ""
+            console.print(f"{system.name:19} {system.title}{needs}", highlight=False, soft_wrap=True)
 
 
 def _measure(names: tuple[str, ...], options: Options) -> Report:

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from unixsvc import GET, POST, App, Group, NotFound
 
-__all__ = ["Echoes", "Text", "User", "Users", "app", "groups"]
+if TYPE_CHECKING:  # a worker of a Unix socket loads neither
+    from klein import Klein
+    from svcs import Container
+    from twisted.web.iweb import IRequest
+
+__all__ = ["CreatedUser", "Echoes", "NewUser", "Text", "User", "Users", "app", "groups", "web"]
 
 
 class User(msgspec.Struct):
@@ -21,6 +26,19 @@ class User(msgspec.Struct):
 
     id: int
     name: str
+
+
+class NewUser(msgspec.Struct):
+    """The body of ``POST /user``."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    age: Annotated[int, Meta(ge=0, le=150)]
+
+
+class CreatedUser(User):
+    """A new user."""
+
+    age: int
 
 
 class Text(msgspec.Struct):
@@ -41,6 +59,10 @@ class Users:
             raise NotFound(f"no user {id}")
         return self._users[id]
 
+    async def create(self, new: NewUser) -> CreatedUser:
+        """A new user, which is not stored."""
+        return CreatedUser(101, new.name, new.age)
+
 
 class Echoes:
     """Echoes texts."""
@@ -55,8 +77,19 @@ _ADDITIONAL = [
 ]
 
 groups = [
-    Group("/user", Users, [GET("/{id:int}", Users.show)]),
+    Group("/user", Users, [GET("/{id:int}", Users.show), POST("", Users.create)]),
     Group("/echo", Echoes, [POST("", Echoes.echo)]),
     Group("", Users, _ADDITIONAL),
 ]
-app = App(groups)
+
+
+def web(klein: Klein, container: Container) -> None:
+    """The route of a user, once more as a Klein route."""
+    users = Users()
+
+    @klein.route("/klein/user/<int:id>", methods=["GET"])
+    async def show(request: IRequest, id: int) -> Any:  # Klein's types do not know that we encode it
+        return await users.show(id)
+
+
+app = App(groups, web=web)

@@ -6,28 +6,25 @@ The libraries have the versions of the running environment, so that revisions di
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
+from bench.environments import CommandError, cache_folder, install, prepare_once, remove_old, run_command
+
 __all__ = [
     "ROOT",
     "WORKING_TREE",
     "Revision",
     "RevisionError",
-    "cache_folder",
     "prepare",
     "resolve_commit",
     "resolve_tree",
@@ -38,7 +35,6 @@ __all__ = [
 ROOT: Final = Path(__file__).resolve().parents[1]
 WORKING_TREE: Final = "."
 _KEPT: Final = 8  # environments, of about 100 MB each
-_KEPT_FOR: Final = 86_400.0  # seconds since the last use, in which an environment is never removed
 
 
 class RevisionError(Exception):
@@ -93,16 +89,16 @@ def prepare(name: str, root: Path = ROOT, cache: Path | None = None) -> Revision
     tree = resolve_tree(name, root)
     constraints = _constraints()
     libraries = hashlib.sha256("\n".join([sys.version, sys.base_prefix, *constraints]).encode())
-    cache = cache or cache_folder()
+    cache = cache or cache_folder("unixsvc-revisions")
     folder = cache / f"{tree}-{libraries.hexdigest()[:12]}"
-    source, environment, done = folder / "source", folder / "venv", folder / "done"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{folder.name}.lock"):
-        if not done.exists():
-            _extract(tree, source, root)
-            _install(source, environment, constraints)
-        done.touch()
-    _remove_old(cache)
+    source, environment = folder / "source", folder / "venv"
+
+    def fill() -> None:
+        _extract(tree, source, root)
+        _install(source, environment, constraints)
+
+    prepare_once(folder, fill)
+    remove_old(cache, _KEPT)
     return Revision(name, commit, source, environment / "bin" / "python")
 
 
@@ -115,11 +111,6 @@ def working_tree(folder: str | Path, name: str = "") -> Revision:
     if not (source / "unixsvc").is_dir():
         raise RevisionError(f"{folder}: no unixsvc in this folder")
     return Revision(name or str(folder), "", source, Path(sys.executable), str(source))
-
-
-def cache_folder() -> Path:
-    """The default folder of the environments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "unixsvc-revisions"
 
 
 def resolve_commit(name: str, root: Path = ROOT) -> str:
@@ -153,7 +144,8 @@ def run_git(root: Path, *arguments: str, name: str = "", environment: Mapping[st
     :param environment: additional variables.
     :raises RevisionError: if git fails or is not installed.
     """
-    return _run(["git", "-C", str(root), *arguments], name or f"git {arguments[0]}", environment).strip()
+    command = ["git", "-C", str(root), *arguments]
+    return _run(command, name or f"git {arguments[0]}", environment).strip()
 
 
 def _constraints() -> list[str]:
@@ -171,42 +163,16 @@ def _extract(tree: str, source: Path, root: Path) -> None:
 
 
 def _install(source: Path, environment: Path, constraints: Sequence[str]) -> None:
-    shutil.rmtree(environment, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", "--without-pip", str(environment)], "venv")
-    limits = environment / "constraints.txt"
+    limits = source.with_name("constraints.txt")
     limits.write_text("\n".join(constraints) + "\n")
-    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
-    _run([*pip, "install", "--quiet", "--constraint", str(limits), str(source)], "pip")
-
-
-def _remove_old(cache: Path) -> None:
-    """Remove environments that were not used for long, the oldest first."""
-    used = sorted(cache.glob("*/done"), key=lambda each: each.stat().st_mtime, reverse=True)
-    for done in used[_KEPT:]:
-        if time.time() - done.stat().st_mtime > _KEPT_FOR:
-            with suppress(BlockingIOError), _locked(cache / f"{done.parent.name}.lock", wait=False):
-                shutil.rmtree(done.parent, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+    try:
+        install(environment, ["--constraint", str(limits), str(source)])
+    except CommandError as error:
+        raise RevisionError(str(error)) from None
 
 
 def _run(command: Sequence[str], what: str, environment: Mapping[str, str] | None = None) -> str:
-    # GIT_DIR, which git sets for hooks, overrides the folder on the command line; with PYTHONPATH, pip finds
-    # libraries outside of the environment and does not install them.
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
     try:
-        done = subprocess.run(  # noqa: S603  # commands of the benchmark itself
-            command, check=False, capture_output=True, text=True, env={**inherited, **(environment or {})}
-        )
-    except FileNotFoundError:
-        raise RevisionError(f"no program {command[0]}") from None
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in lines if line.lower().startswith(("error", "fatal"))]
-        raise RevisionError(f"{what}: {(errors or lines or ['no such revision'])[-1]}")
-    return done.stdout
+        return run_command(command, what, environment, silent="no such revision")
+    except CommandError as error:
+        raise RevisionError(str(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -67,6 +67,7 @@ class Row(Struct, frozen=True):
     :ivar cost: CPU time of the system for each request, in microseconds; median. It depends less than the
         value on what else runs on the machine.
     :ivar costs: that of each round.
+    :ivar libraries: the versions on which the speed of the system depends, by name.
     """
 
     part: str
@@ -80,6 +81,7 @@ class Row(Struct, frozen=True):
     cost: float | None
     detail: dict[str, float]
     costs: list[float] = []
+    libraries: Mapping[str, str] = {}
 
 
 def measure_group(
@@ -128,4 +130,5 @@ def _row(part: str, group: Group, case: Case, samples: list[tuple[Sample, float 
         cost=median(costs) if costs else None,
         detail={key: median(sample.detail[key] for sample, _ in samples) for key in samples[0][0].detail},
         costs=costs,
+        libraries={} if case.running is None else case.running.libraries,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import psutil
 from msgspec import Struct
 
+from bench.environments import installed_versions
 from bench.load import raw_client
 from bench.load.generator import OpenConnection, send_one
 from bench.load.raw_client import Workload
@@ -24,6 +26,7 @@ __all__ = [
     "Installation",
     "RunningSystem",
     "authorization",
+    "cpu_seconds",
     "http_load",
     "new_token",
     "socket_load",
@@ -53,6 +56,8 @@ boot_timeout = {boot_timeout}
 """
 _APP: Final = "bench.app:app"
 _BOOT_TIMEOUT: Final = 60.0  # seconds
+_SCHEDULED: Final = 2  # with the inverted process id, the clock that clock_getcpuclockid(3) returns on Linux
+_LIBRARIES: Final = ("twisted", "klein", "uvloop", "msgspec")
 
 
 class Installation(Struct, frozen=True):
@@ -75,12 +80,14 @@ class RunningSystem(Struct, frozen=True):
     :ivar child: the process that serves, or its parent.
     :ivar token: that unixsvc requires.
     :ivar broker: a process that all messages pass through.
+    :ivar libraries: the versions on which its speed depends, by name.
     """
 
     child: ChildProcess
     address: Address
     token: str = ""
     broker: ChildProcess | None = None
+    libraries: Mapping[str, str] = {}
 
     def server_processes(self) -> list[psutil.Process]:
         """The processes that work on requests; first one that serves.
@@ -92,12 +99,8 @@ class RunningSystem(Struct, frozen=True):
         return serving if self.broker is None else [*serving, psutil.Process(self.broker.pid)]
 
     def cpu_seconds(self) -> float:
-        """The CPU time that these processes have used so far."""
-        nanoseconds = 0
-        for process in self.server_processes():
-            for thread in Path(f"/proc/{process.pid}/task").iterdir():
-                nanoseconds += int((thread / "schedstat").read_text().split()[0])
-        return nanoseconds / 1e9
+        """The CPU time that these processes have used so far, with all of their threads, also ended ones."""
+        return sum(cpu_seconds(each.pid) for each in self.server_processes())
 
 
 def start_socket(
@@ -124,7 +127,8 @@ def start_http(processes: ProcessGroup, *, installation: Installation = CURRENT)
     config = LIMITS + HTTP.format(app=_APP, port=port, boot_timeout=_BOOT_TIMEOUT)
     token = new_token(folder)
     child = start_service(processes, folder, config, installation)
-    running = RunningSystem(child, ("127.0.0.1", port), token)
+    libraries = installed_versions(_LIBRARIES)
+    running = RunningSystem(child, ("127.0.0.1", port), token, libraries=libraries)
     wait_for_reply(child, http_load(running), _BOOT_TIMEOUT)
     return running
 
@@ -186,3 +190,8 @@ def http_load(running: RunningSystem, workload: Workload | None = None) -> OpenC
 def authorization(token: str) -> str:
     """The header line of a token; empty without one."""
     return f"Authorization: Bearer {token}\r\n" if token else ""
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time, of user and system, of a process."""
+    return time.clock_gettime(~pid << 3 | _SCHEDULED)

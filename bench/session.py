@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -34,15 +34,21 @@ class Session:
         self.skipped: dict[str, str] = {}
         self._running: dict[tuple[str, int], RunningSystem] = {}
 
-    def systems(self) -> list[System]:
-        """The systems that can be measured."""
-        selected = [each for each in SYSTEMS if each.name in _SMOKE_SYSTEMS or not self.options.smoke]
-        return [each for each in selected if self.is_available(each.name, each.requirements)]
+    def systems(self) -> Iterator[System]:
+        """The systems that can be measured; a peer's environment is made when it is its turn."""
+        for each in SYSTEMS:
+            if self.options.smoke and each.name not in _SMOKE_SYSTEMS:
+                continue
+            if self.is_available(each.name, each.requirements):
+                yield each
 
     def is_available(self, name: str, requirements: tuple[str, ...]) -> bool:
-        """Whether the requirements of a system are installed; if not, that is reported once."""
+        """Whether a system can be run; if its requirements are not there, that is reported once."""
+        if name in self.skipped:
+            return False
+        self.report_progress(f"looking for {name}")
         reason = missing_requirement(requirements)
-        if reason and name not in self.skipped:
+        if reason:
             self.skipped[name] = reason
             self.report_progress(f"without {name}: {reason}")
         return not reason

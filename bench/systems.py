@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from bench.environments import CommandError, make_import_folder, peer_environment, versions
 from bench.load import http2_client, raw_client
 from bench.load.generator import OpenConnection
 from bench.load.raw_client import Workload
@@ -19,7 +20,9 @@ from bench.service import RunningSystem, socket_load, start_socket
 __all__ = [
     "FLOOR",
     "OURS",
+    "STARLETTE",
     "SYSTEMS",
+    "UVICORN",
     "UVICORN_OPTIONS",
     "System",
     "load_for",
@@ -28,6 +31,12 @@ __all__ = [
 
 FLOOR: Final = "floor"
 OURS: Final = "unixsvc"
+# uvicorn writes a response with two system calls under uvloop 0.23, and with one under 0.22.1.
+UVICORN: Final = ("uvicorn==0.54.0", "httptools==0.9.0", "uvloop==0.22.1", "msgspec==0.23.0")
+UVICORN_OPTIONS: Final = (
+    "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
+)  # fmt: skip
+STARLETTE: Final = ("starlette==1.10.0", *UVICORN)
 
 
 class System(Struct, frozen=True):
@@ -37,7 +46,8 @@ class System(Struct, frozen=True):
     :ivar start: starts it, with a number of additional routes.
     :ivar load: how requests are sent; gives None for a workload that the system cannot serve.
     :ivar clients: name and module of each of its Python clients.
-    :ivar requirements: distributions, and programs in the form ``nats-server!``.
+    :ivar requirements: distributions, programs in the form ``nats-server!``, and exact versions in the form
+        ``starlette==1.10.0``, for which there is an environment of their own.
     :ivar routes: whether it has a route table.
     """
 
@@ -51,13 +61,21 @@ class System(Struct, frozen=True):
 
 
 def missing_requirement(requirements: tuple[str, ...]) -> str:
-    """What is not installed, and how to install it; empty if everything is there."""
+    """What is not there and how to install it; empty if everything is there.
+
+    Exact versions are installed by this function, in an environment of their own.
+    """
+    if pinned := [each for each in requirements if "==" in each]:
+        try:
+            peer_environment(pinned)
+        except (CommandError, OSError) as error:
+            return f"{error}; needs what this installs: pip install {' '.join(pinned)}"
     programs = [each[:-1] for each in requirements if each.endswith("!") and not _program(each[:-1])]
     if programs:
         return f"no program {', '.join(programs)}; on Debian: apt install {' '.join(programs)}"
     try:
         for each in requirements:
-            if not each.endswith("!"):
+            if not each.endswith("!") and "==" not in each:
                 version(each)
     except PackageNotFoundError as error:
         return f"{error.name} is not installed; pip install 'unixsvc[bench]'"
@@ -82,15 +100,13 @@ def _start_module(name: str) -> Callable[[ProcessGroup, int], RunningSystem]:
 def _start_uvicorn(processes: ProcessGroup, routes: int) -> RunningSystem:
     folder = processes.new_folder("uvicorn")
     path = str(folder / "socket")
-    command = [sys.executable, "-m", "uvicorn", "bench.servers.asgi:app", "--uds", path, *UVICORN_OPTIONS]
-    child = processes.start("uvicorn", command, folder, {"BENCH_ROUTES": str(routes)})
+    program = str(peer_environment(STARLETTE) / "uvicorn")
+    command = [program, "bench.servers.http.starlette_app:app", "--uds", path, *UVICORN_OPTIONS]
+    import_path = str(make_import_folder(folder / "path"))
+    variables = {"BENCH_ROUTES": str(routes), "PYTHONPATH": import_path}
+    child = processes.start("uvicorn", command, folder, variables)
     child.wait_until(lambda: is_listening(path))
-    return RunningSystem(child, path)
-
-
-UVICORN_OPTIONS: Final = (
-    "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
-)  # fmt: skip
+    return RunningSystem(child, path, libraries=versions(STARLETTE))
 
 
 def _start_nats(processes: ProcessGroup, routes: int) -> RunningSystem:
@@ -159,7 +175,7 @@ SYSTEMS: Final = (
     System(
         "starlette", "Starlette on uvicorn, with uvloop and httptools", _start_uvicorn,
         lambda running, work: raw_client.http(running.address, work), (),
-        ("starlette", "uvicorn", "httptools"), routes=True,
+        STARLETTE, routes=True,
     ),
     System(
         "nats", "nats-py on uvloop, behind a NATS server over TCP", _start_nats,

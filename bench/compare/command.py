@@ -19,8 +19,9 @@ from bench.compare.base import NoBaseError, default_base
 from bench.compare.instructions import compare_instructions
 from bench.compare.loads import compare_loads
 from bench.compare.result import Comparison, ComparisonReport, describe_excess, exceeding
-from bench.compare.sides import SideInstallation, different_libraries, make_import_folder, prepare_side
+from bench.compare.sides import SideInstallation, different_libraries, prepare_side
 from bench.compare.table import print_comparison
+from bench.environments import make_import_folder
 from bench.processes import BenchError, ProcessGroup
 from bench.progress import progress_line
 from bench.reports.machine import load_average, machine

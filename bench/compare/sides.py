@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from bench.compare.result import Side
 from bench.processes import BenchError
-from bench.revisions import ROOT, Revision
+from bench.revisions import Revision
 from bench.service import Installation
 
-__all__ = ["SideInstallation", "different_libraries", "make_import_folder", "prepare_side"]
+__all__ = ["SideInstallation", "different_libraries", "prepare_side"]
 
 # Everything that the processes import, so that nothing is compiled while instructions are counted.
 _CHECK: Final = """\
@@ -38,17 +38,10 @@ class SideInstallation(Struct, frozen=True):
     installation: Installation
 
 
-def make_import_folder(folder: Path) -> Path:
-    """A folder with the package ``bench`` of this process and nothing else, for ``PYTHONPATH``."""
-    folder.mkdir()
-    (folder / "bench").symlink_to(ROOT / "bench", target_is_directory=True)
-    return folder
-
-
 def prepare_side(name: str, revision: Revision, import_folder: Path) -> SideInstallation:
     """Check a revision.
 
-    :param import_folder: see :func:`make_import_folder`.
+    :param import_folder: see :func:`~bench.environments.make_import_folder`.
     :raises BenchError: if its unixsvc is imported from elsewhere, or not at all.
     """
     environment = {

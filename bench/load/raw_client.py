@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -15,7 +15,7 @@ from twisted.protocols.amp import AmpBox
 from bench.load.generator import OpenConnection, RawClient
 from bench.processes import Address, BenchError
 
-__all__ = ["Workload", "amp", "connect", "http", "json_lines", "nats", "receive_until"]
+__all__ = ["Creation", "Workload", "amp", "connect", "http", "json_lines", "nats", "receive_until"]
 
 # SO_RCVTIMEO in seconds and microseconds: unlike settimeout(), it adds no system call to each recv().
 _RECEIVE_TIMEOUT: Final = struct.pack("ll", 20, 0)
@@ -36,14 +36,35 @@ class Workload(Struct, frozen=True):
     text: str | None = None
 
     @property
-    def data(self) -> dict[str, str] | None:
+    def data(self) -> Mapping[str, object] | None:
         """The arguments."""
         return None if self.text is None else {"text": self.text}
 
     @property
-    def result(self) -> dict[str, object]:
+    def result(self) -> Mapping[str, object]:
         """The expected result."""
         return {"id": 7, "name": "user 7"} if self.text is None else {"text": self.text}
+
+    @property
+    def body(self) -> bytes:
+        """The arguments as JSON; empty without any."""
+        return b"" if self.data is None else json.dumps(self.data, separators=_COMPACT).encode()
+
+
+class Creation(Workload, frozen=True):
+    """A user to be created, whose fields are checked."""
+
+    path: str = "/user"
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """The fields of the user."""
+        return {"name": "Ada", "age": 36}
+
+    @property
+    def result(self) -> Mapping[str, object]:
+        """The user with its number."""
+        return {"id": 101, **self.data}
 
 
 def connect(address: Address, timeout: float | None = None) -> socket.socket:
@@ -146,7 +167,7 @@ def http(address: Address, workload: Workload, headers: str = "") -> OpenConnect
 
     :param headers: further header lines, each with its line end.
     """
-    body = b"" if workload.data is None else json.dumps(workload.data).encode()
+    body = workload.body
     body_headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
     method = "POST" if body else "GET"
     head = f"{method} {workload.path} HTTP/1.1\r\nHost: localhost\r\n{headers}{body_headers}\r\n"

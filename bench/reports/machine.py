@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from msgspec import Struct
 
+from bench.environments import installed_versions
+
 __all__ = ["Machine", "load_average", "machine"]
 
-_LIBRARIES = (
-    "unixsvc", "twisted", "klein", "uvloop", "msgspec",
-    "grpcio", "uvicorn", "starlette", "httptools", "nats-py",
-)  # fmt: skip
+_LIBRARIES = ("unixsvc", "twisted", "klein", "uvloop", "msgspec", "grpcio", "nats-py")
 
 
 class Machine(Struct, frozen=True):
     """Hardware, kernel and libraries.
 
     :ivar cores: available to this process.
+    :ivar libraries: those of this environment; peers with one of their own are not among them.
     :ivar load: load average of one minute, before and after the run.
     """
 
@@ -42,18 +41,12 @@ class Machine(Struct, frozen=True):
 
 def machine() -> Machine:
     """The machine of this process."""
-    libraries = {}
-    for each in _LIBRARIES:
-        try:
-            libraries[each] = version(each)
-        except PackageNotFoundError:
-            continue
     return Machine(
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)),
         kernel=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        libraries=libraries,
+        libraries=installed_versions(_LIBRARIES),
     )
 
 

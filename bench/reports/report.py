@@ -13,7 +13,7 @@ from bench.reports.machine import Machine
 from bench.rounds import Options, Row
 from bench.systems import FLOOR, OURS
 
-__all__ = ["Report", "format_value", "print_report", "rows_by_load", "write_json"]
+__all__ = ["Report", "format_libraries", "format_value", "print_report", "rows_by_load", "write_json"]
 
 
 class Report(Struct, frozen=True):
@@ -67,6 +67,11 @@ def format_value(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def format_libraries(row: Row) -> Iterator[str]:
+    """The libraries on which the speed of a system depends, each with its version."""
+    yield from (f"{name} {version}" for name, version in row.libraries.items())
+
+
 def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
     yield format_value(row.value)
     for name in (FLOOR, OURS):
@@ -75,4 +80,5 @@ def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
     yield f"{format_value(min(row.each))} to {format_value(max(row.each))}" if len(row.each) > 1 else ""
     yield "" if row.cost is None else format_value(row.cost)
     yield "" if row.own is None else f"{row.own:.0%}"
-    yield ", ".join(f"{name} {format_value(value)}" for name, value in row.detail.items())
+    figures = [f"{name} {format_value(value)}" for name, value in row.detail.items()]
+    yield ", ".join([*figures, *format_libraries(row)])

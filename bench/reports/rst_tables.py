@@ -7,17 +7,19 @@ from typing import Final
 
 from msgspec import Struct
 
-from bench.reports.report import Report, format_value, rows_by_load
+from bench.reports.report import Report, format_libraries, format_value, rows_by_load
 from bench.rounds import Row
 from bench.systems import OURS
 
 __all__ = ["write_rst"]
 
+_HTTP: Final = "HTTP over TCP, 20 connections with keep-alive"
+
 # Parts with other systems or units than the loads on a Unix socket have tables of their own.
 _TITLES: Final = {
     "routes": "With many routes",
     "clients": "From Python",
-    "http": "HTTP over TCP",
+    "http": _HTTP,
     "memory": "Memory",
     "start": "Start",
     "instructions": "Instructions",
@@ -40,6 +42,9 @@ def write_rst(report: Report, path: str) -> None:
         tables.setdefault(title, []).append(_Line(load, {each.system: each for each in rows}))
     with open(path, "w") as file:
         for title, lines in tables.items():
+            if title == _HTTP:
+                file.writelines(_table_of_systems(title, lines))
+                continue
             first = lines[0].rows[OURS]
             unit = "" if first.less else ": requests per second"
             file.writelines(_table(title + unit, lines, _value))
@@ -56,6 +61,23 @@ def _table(title: str, lines: Sequence[_Line], value: Callable[[Row], float | No
         yield f"   * - {line.load}{_unit(line)}\n"
         cells = [_cell(line.rows.get(name), ours, value) for name in names]
         yield from (f"     - {each}".rstrip() + "\n" for each in cells)
+    yield "\n"
+
+
+def _table_of_systems(title: str, lines: Sequence[_Line]) -> Iterator[str]:
+    """A line for each system, with its libraries, as there are many systems and few loads."""
+    yield f".. list-table:: {title}\n   :header-rows: 1\n\n   * - system\n"
+    for line in lines:
+        yield f"     - {line.load}: requests per second\n     - µs of CPU time\n"
+    yield "     - versions\n"
+    for name in dict.fromkeys(name for line in lines for name in line.rows):
+        yield f"   * - {name}\n"
+        rows = [line.rows.get(name) for line in lines]
+        for line, row in zip(lines, rows, strict=True):
+            cells = [_cell(row, line.rows.get(OURS), value) for value in (_value, _cost)]
+            yield from (f"     - {each}".rstrip() + "\n" for each in cells)
+        libraries = next((format_libraries(row) for row in rows if row), iter(()))
+        yield f"     - {', '.join(libraries)}".rstrip() + "\n"
     yield "\n"
 
 

@@ -1,0 +1,1 @@
+"""The HTTP peers: the same two routes on each, in its own idiom, each with its own libraries."""
