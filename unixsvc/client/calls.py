@@ -40,6 +40,8 @@ _N: Final = ord("N")  # of NaN
 _I: Final = ord("I")  # of Infinity
 _LINE_END: Final = ord("\n")
 _CACHED: Final = 1024  # types
+_NO_DATA: Final[dict[str, object]] = {}
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def unexpected_stream() -> BadGateway:
@@ -58,11 +60,15 @@ def make_call(
 
     :param data: as for :func:`encode_data`, with the same errors; None for none.
     """
-    raw = EMPTY if data is None or data == {} else encode_data(data)
+    raw = EMPTY if data is None or data == _NO_DATA else encode_data(data)
+    if method not in _METHODS:
+        method = method.upper()
+    if not meta and idempotency_key is None:
+        return Call(method, path or "/", raw)
     meta = dict(meta or {})
     if idempotency_key is not None:
         meta["idempotency_key"] = idempotency_key
-    return Call(method.upper(), path or "/", raw, meta)
+    return Call(method, path or "/", raw, meta)
 
 
 def encode_data(data: object) -> Raw:

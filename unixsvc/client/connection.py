@@ -27,7 +27,7 @@ __all__ = ["WINDOW", "Call", "ClientConnection"]
 WINDOW: Final = 64
 
 
-class Call(Struct, frozen=True, omit_defaults=True):
+class Call(Struct, frozen=True, gc=False, omit_defaults=True):
     """A request, as the program makes it.
 
     :ivar data: a JSON object.
@@ -84,9 +84,15 @@ class ClientConnection:
         :raises ServiceError: an error of the connection as a whole. In both cases the connection
             must be closed.
         """
-        if b"\n" not in data:
+        end = data.find(b"\n")
+        if end < 0:
             self._partial.append(data)
             return []
+        if 0 < end == len(data) - 1 and not self._partial:  # one message, as most often
+            if not data.isascii():
+                check_utf8((data,))
+            event = self._decode(data)
+            return [] if event is None else [event]
         if self._partial:
             data = b"".join((*self._partial, data))
         *lines, partial = data.split(b"\n")

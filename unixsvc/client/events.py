@@ -9,7 +9,7 @@ from unixsvc.errors import ServiceError
 __all__ = ["ErrorReceived", "Event", "ItemReceived", "ResponseReceived"]
 
 
-class ResponseReceived(Struct, frozen=True):
+class ResponseReceived(Struct, frozen=True, gc=False):
     """A call has succeeded; for a stream, it has ended.
 
     :ivar data: the result, as JSON.
@@ -28,7 +28,7 @@ class ErrorReceived(Struct, frozen=True):
     error: ServiceError
 
 
-class ItemReceived(Struct, frozen=True):
+class ItemReceived(Struct, frozen=True, gc=False):
     """One item of a stream.
 
     :ivar data: as JSON.

@@ -78,7 +78,7 @@ class ClientMessage(Struct, frozen=True, gc=False, omit_defaults=True):
         return f"<ClientMessage {self.id!r} {self.method} {self.path}>"
 
 
-class ServerMessage(Struct, frozen=True):
+class ServerMessage(Struct, frozen=True, gc=False):
     """A message from server to client; unknown fields are ignored, as later versions may add some.
 
     :ivar id: of the request; None in a bare reply, in an error of the whole connection, and in goaway.

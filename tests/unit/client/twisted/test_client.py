@@ -103,11 +103,13 @@ class CallTests(ClientTestCase):
         self.assertEqual((self.successResultOf(call), self.reactor.getDelayedCalls()), (Item(7), []))
 
     def test_methods(self) -> None:
-        """Each HTTP method has a method; data may have a field named path."""
+        """Each HTTP method has a method; data may have a field named path. GET is not sent."""
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             getattr(self.client, method.lower())("/x", path=1)
         sent = self.sent(0) + self.sent(1)
-        self.assertEqual({each["method"] for each in sent}, {"GET", "POST", "PUT", "PATCH", "DELETE"})
+        self.assertEqual(
+            {each.get("method", "GET") for each in sent}, {"GET", "POST", "PUT", "PATCH", "DELETE"}
+        )
         self.assertEqual([each["data"] for each in sent], [{"path": 1}] * 5)
 
     def test_error(self) -> None:

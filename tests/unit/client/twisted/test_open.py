@@ -45,7 +45,6 @@ class OpenTests(ClientTestCase):
         (sent,) = self.sent()
         expected = {
             "id": 1,
-            "method": "GET",
             "path": "/x",
             "data": {"a": 1},
             "meta": {"m": "n"},
