@@ -60,23 +60,24 @@ class RetryBudget:
     :param reserve: size of the budget, and what it starts with. A client with few calls can retry at all, and
         one that loses a connection can retry all calls that were pending there. Finagle's default is 10
         a second over 10 seconds.
+    :ivar spent: what is missing from the reserve; 0 if a deposit changes nothing.
     """
 
     def __init__(self, share: float = 0.2, reserve: float = 100.0) -> None:
         self._share = share
         self._reserve = reserve
-        self._left = reserve
+        self.spent = 0.0
 
     def deposit(self) -> None:
         """Count the first attempt of a call."""
-        if self._left < self._reserve:
-            self._left = min(self._left + self._share, self._reserve)
+        if self.spent:
+            self.spent = max(self.spent - self._share, 0.0)
 
     def withdraw(self) -> bool:
         """Take one retry from the budget; False if there is none left."""
-        if self._left < 1.0:
+        if self.spent + 1.0 > self._reserve:
             return False
-        self._left -= 1.0
+        self.spent += 1.0
         return True
 
 
@@ -116,12 +117,19 @@ class RetryPolicy:
         :param timeout: for all attempts, in seconds.
         :raises Unavailable: if the client is closed, or the circuit breaker is open.
         """
+        return RetryState(self, call, timeout, self.admit())
+
+    def admit(self) -> float:
+        """Admit a call; the time of its start.
+
+        :raises Unavailable: as :meth:`start`.
+        """
         if self.closed:
             raise _client_closed()
         now = self.clock()
         self.breaker.admit(now)
         self.budget.deposit()
-        return RetryState(self, call, timeout, now)
+        return now
 
 
 class RetryState:
@@ -129,13 +137,14 @@ class RetryState:
 
     :param timeout: for all attempts, in seconds.
     :param started: when the first attempt began, on the clock of the policy.
+    :ivar deadline: on the same clock.
     """
 
     def __init__(self, policy: RetryPolicy, call: Call, timeout: float, started: float) -> None:
         self._policy = policy
         self._timeout = timeout
         self._started = started
-        self._deadline = started + timeout
+        self.deadline = started + timeout
         self._idempotent = call.method in _IDEMPOTENT or "idempotency_key" in call.meta
         self._retries = 0
 
@@ -147,7 +156,7 @@ class RetryState:
         """
         if self._policy.closed:
             raise _client_closed()
-        left = self._deadline - self._policy.clock()
+        left = self.deadline - self._policy.clock()
         if left <= 0:
             raise self._deadline_exceeded()
         return left
@@ -194,7 +203,7 @@ class RetryState:
         longest = min(_FIRST_PAUSE * 2.0 ** min(self._retries, 16), _MAX_PAUSE)
         pause = longest * (0.5 + self._policy.random() / 2)
         self._retries += 1
-        if now + pause >= self._deadline:
+        if now + pause >= self.deadline:
             raise self._deadline_exceeded() if sent and not replied else error_for_caller(problem)
         return Pause(pause, absent)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -14,7 +13,7 @@ from msgspec import Raw
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.blocking.pool import BlockingConnectionPool
-from unixsvc.client.calls import Result, require_decodable, result_of
+from unixsvc.client.calls import NO_LIMIT, Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
@@ -148,25 +147,27 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                         result: Raw = end.value
                         return result
                     on_item(item)
-        state = self._start_call(call, timeout)
+        left = timeout = timeout if timeout < NO_LIMIT else NO_LIMIT
+        now = self._admit()
+        deadline = now + timeout
+        state = None
         while True:
             try:
-                pool = self._own_pool()
-                connection = pool.take() or self._open_connection(pool)
-                try:
-                    data = connection.request(call, state.time_left)
-                finally:
-                    pool.put_back(connection)
+                data = self._attempt(call, left, deadline, now)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
-                self._pause(error, state)
+                if state is None:
+                    state = RetryState(self._policy, call, timeout, now)
+                left = self._pause(error, state)
+                now = deadline - left
             else:
-                state.succeeded()
+                if self.breaker.failures:
+                    self.breaker.succeeded()
                 return data
 
     def close(self) -> None:
         """Close every connection; pending calls of other threads fail with Unavailable."""
         self._policy.closed = True
-        self._own_pool().close()
+        self._pool.close()
 
     def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
         if type is not Json:
@@ -177,17 +178,18 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
         return Stream(self._items(call, timeout), type)
 
     def _connection_count(self) -> int:
-        return len(self._own_pool())
+        return len(self._pool)
 
     def _items(self, call: Call, timeout: float, *, either: bool = False) -> Generator[Raw, None, Raw]:
         """Request a stream: its items; it returns the result."""
-        state, seen = self._start_call(call, timeout), False
+        state, left, seen = RetryState(self._policy, call, timeout, self._admit()), timeout, False
+        pool = self._pool
         while True:
             try:
-                pool = self._own_pool()
-                connection = pool.take() or self._open_connection(pool)
+                now = state.deadline - left
+                connection = pool.take(now) or self._open_connection(now)
                 try:
-                    for event in connection.stream(call, state.time_left, either=either):
+                    for event in connection.stream(call, left, state.deadline, either=either):
                         if isinstance(event, ResponseReceived):
                             state.succeeded()
                             return event.data
@@ -196,28 +198,46 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                 finally:
                     pool.put_back(connection)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
-                self._pause(error, state, final=seen)
+                left = self._pause(error, state, final=seen)
 
-    def _start_call(self, call: Call, timeout: float) -> RetryState:
-        with self._own_pool().lock:
-            return self._policy.start(call, timeout)
+    def _admit(self) -> float:
+        """Admit a call; the time of its start. The lock is for what changes something."""
+        policy = self._policy
+        if policy.closed or self.breaker.failures or self._budget.spent:
+            with self._pool.lock:
+                return policy.admit()
+        return policy.clock()
 
-    def _pause(self, problem: AttemptFailed, state: RetryState, *, final: bool = False) -> None:
-        with self._own_pool().lock:
+    def _attempt(self, call: Call, left: float, deadline: float, now: float) -> Raw:
+        """Make one attempt."""
+        pool = self._pool
+        while (connection := pool.take(now)) is not None:
+            try:
+                data = connection.request(call, left, deadline)
+            finally:
+                pool.put_back(connection)
+            if data is not None:  # else the service has closed this one while it was idle
+                return data
+        connection = self._open_connection(now)
+        try:
+            data = connection.request(call, left, deadline)
+            if data is None:
+                raise connection.rejection()
+            return data
+        finally:
+            pool.put_back(connection)
+
+    def _pause(self, problem: AttemptFailed, state: RetryState, *, final: bool = False) -> float:
+        """Wait before the next attempt; seconds until the deadline after that."""
+        with self._pool.lock:
             pause = state.failed(problem, final=final)
         if pause.absent:
             wait_for_change(self._finder.find().socket_dir, pause.seconds)
         else:
             time.sleep(pause.seconds)
-        state.time_left()  # raises an error if the client was closed meanwhile
+        return state.time_left()  # raises an error if the client was closed meanwhile
 
-    def _own_pool(self) -> BlockingConnectionPool:
-        """The pool of this process: a child leaves the connections of its parent alone."""
-        if self._pool.pid != os.getpid():
-            self._pool = BlockingConnectionPool(self._connection_limit)
-        return self._pool
-
-    def _open_connection(self, pool: BlockingConnectionPool) -> BlockingConnection:
+    def _open_connection(self, now: float) -> BlockingConnection:
         connection = BlockingConnection(*self._finder.connect())
-        pool.add(connection)
+        self._pool.add(connection, now)
         return connection

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import os
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -16,28 +15,35 @@ from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
-from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable
 from unixsvc.wire.messages import encode_credit
 
 __all__ = ["BlockingConnection"]
 
 _READ_SIZE: Final = 65536
-_MAX_WAIT: Final = 3600.0  # seconds; poll(2) counts milliseconds in an int
+_MAX_WAIT: Final = 1e6  # seconds; poll(2) counts milliseconds in an int
+
+_Wait = Callable[[float], object]
 
 
 class BlockingConnection:
     """One connection to a service.
 
-    :param connection: connected, and non-blocking: poll(2) waits, until the deadline of the call.
+    :param connection: connected, and non-blocking: poll(2) waits, until the deadline of the call. A recv(2)
+        that blocks would cost more than both: Linux wakes it a second time, when the service reads the call.
+    :ivar used: when the last call began, on the monotonic clock, in seconds.
     """
 
     def __init__(self, connection: socket.socket, credentials: Credentials) -> None:
         self._connection = ClientConnection(credentials)
         self._socket = connection
-        self._pid = os.getpid()
-        self._readable, self._writable = select.poll(), select.poll()
-        self._readable.register(connection, select.POLLIN)
-        self._writable.register(connection, select.POLLOUT)
+        readable, writable = select.poll(), select.poll()
+        readable.register(connection, select.POLLIN)
+        writable.register(connection, select.POLLOUT)
+        # Both take milliseconds, which poll(2) rounds up.
+        self._wait_readable: _Wait = readable.poll
+        self._wait_writable: _Wait = writable.poll
+        self.used = 0.0
 
     @property
     def reusable(self) -> bool:
@@ -46,7 +52,7 @@ class BlockingConnection:
 
     def is_alive(self) -> bool:
         """True if another call can be made after the connection was idle."""
-        if not self._readable.poll(0):  # takes a third of the time of a recv() that raises
+        if not self._wait_readable(0):  # takes a third of the time of a recv() that raises
             return self.reusable
         try:
             data = self._socket.recv(_READ_SIZE)
@@ -58,44 +64,48 @@ class BlockingConnection:
             return False
         return bool(data) and not self._connection.leaving
 
-    def request(self, call: Call, time_left: Callable[[], float]) -> Raw:
+    def request(self, call: Call, timeout: float, deadline: float) -> Raw | None:
         """Make a unary call.
 
-        :param time_left: seconds until the deadline; raises an error after it.
-        :returns: the result, as JSON.
+        :param timeout: seconds until the deadline.
+        :param deadline: on the monotonic clock, in seconds.
+        :returns: the result, as JSON; None if the connection had ended before: :meth:`rejection` is why.
         :raises ConnectionLost: if the connection ends before the reply.
-        :raises ConnectAttemptFailed: if it has ended before the service received anything of the call.
-        :raises ServiceError: the error of the service.
+        :raises ServiceError: the error of the service; DeadlineExceeded after the deadline.
         """
-        self._send_call(self._connection.request(call, time_left())[1], time_left)
+        if not self._send(self._connection.request(call, timeout)[1], deadline):
+            return None
         while True:
-            for event in self._receive(time_left):
-                if isinstance(event, ResponseReceived):
+            for event in self._receive(timeout, deadline):
+                if type(event) is ResponseReceived:
                     return event.data
                 if isinstance(event, ErrorReceived):
                     raise event.error
                 if isinstance(event, ItemReceived):
                     raise unexpected_stream()
+            timeout = _time_left(deadline)
 
     def stream(
-        self, call: Call, time_left: Callable[[], float], *, either: bool = False
+        self, call: Call, timeout: float, deadline: float, *, either: bool = False
     ) -> Iterator[ItemReceived | ResponseReceived]:
         """Request a stream: its items, and then its end. Arguments and errors are those of :meth:`request`.
 
+        :raises ConnectAttemptFailed: if the connection had ended before.
         :param either: True if the reply may be unary instead. No credit is sent then: the buffers of the
             socket limit what the service sends ahead, as no other call uses the connection.
         """
         credit = None if either else WINDOW
-        number, message = self._connection.request(call, time_left(), credit)
-        self._send_call(message, time_left)
+        number, message = self._connection.request(call, timeout, credit)
+        if not self._send(message, deadline):
+            raise self.rejection()
         taken = 0
         while True:
-            for event in self._receive(time_left):
+            for event in self._receive(_time_left(deadline), deadline):
                 if isinstance(event, ItemReceived):
                     yield event
                     taken += 1
                     if credit is not None and taken >= WINDOW // 2:
-                        self._send(encode_credit(number, taken), time_left)
+                        self._send(encode_credit(number, taken), deadline)
                         taken = 0
                 elif isinstance(event, ResponseReceived):
                     yield event
@@ -114,44 +124,52 @@ class BlockingConnection:
         """Close the socket. The service cancels a pending call."""
         self._socket.close()
 
-    def _send_call(self, message: bytes, time_left: Callable[[], float]) -> None:
-        if self._send(message, time_left):
-            return
-        error = self._rejection()
-        raise ConnectAttemptFailed(error) if isinstance(error, Unavailable) else error
+    def leave_to_parent(self) -> None:
+        """In a child process: close its own descriptor only. A call that goes on here is lost."""
+        self._socket.close()
+        # The number of the descriptor may soon be that of another file.
+        self._wait_readable = self._wait_writable = _do_not_wait
 
-    def _rejection(self) -> ServiceError:
+    def rejection(self) -> ConnectAttemptFailed | ServiceError:
         """Why the service has closed the connection before it received anything."""
+        error: ServiceError = Unavailable()
         try:
-            events = self._connection.receive(self._socket.recv(_READ_SIZE))
-        except ServiceError as error:
-            return error
+            for event in self._connection.receive(self._socket.recv(_READ_SIZE)):
+                if isinstance(event, ErrorReceived):
+                    error = event.error
+        except ServiceError as refusal:
+            error = refusal
         except OSError:
-            return Unavailable()
-        return next((event.error for event in events if isinstance(event, ErrorReceived)), Unavailable())
+            pass
+        return ConnectAttemptFailed(error) if isinstance(error, Unavailable) else error
 
-    def _send(self, message: bytes, time_left: Callable[[], float]) -> int:
-        """Send a message; the number of bytes sent. If the service has closed, its reply is still to be read.
+    def _send(self, message: bytes, deadline: float) -> bool:
+        """Send a message; False if the service has closed the connection, and received nothing of it.
 
-        :raises ConnectionLost: in a child process: a connection must not be shared with the parent.
+        If it has closed after a part, its reply is still to be read.
         """
-        if os.getpid() != self._pid:
-            raise ConnectionLost
-        sent = 0
+        try:
+            sent = self._socket.send(message, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return False
+        return sent == len(message) or self._send_rest(message, sent, deadline)
+
+    def _send_rest(self, message: bytes, sent: int, deadline: float) -> bool:
         while sent < len(message):
+            self._wait_writable(_time_left(deadline) * 1000)
             try:
                 sent += self._socket.send(memoryview(message)[sent:], socket.MSG_NOSIGNAL)
             except BlockingIOError:
-                self._writable.poll(_milliseconds(time_left()))
+                continue
             except OSError:
                 break
-        return sent
+        return sent > 0
 
-    def _receive(self, time_left: Callable[[], float]) -> list[Event]:
-        if os.getpid() != self._pid:
-            raise ConnectionLost
-        while not self._readable.poll(_milliseconds(time_left())):
-            pass
+    def _receive(self, timeout: float, deadline: float) -> list[Event]:
+        while not self._wait_readable(timeout * 1000):
+            timeout = _time_left(deadline)
         try:
             data = self._socket.recv(_READ_SIZE)
         except BlockingIOError:
@@ -163,5 +181,12 @@ class BlockingConnection:
         return self._connection.receive(data)
 
 
-def _milliseconds(seconds: float) -> int:
-    return math.ceil(min(seconds, _MAX_WAIT) * 1000)
+def _time_left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded
+    return min(left, _MAX_WAIT)
+
+
+def _do_not_wait(milliseconds: float) -> bool:
+    return True

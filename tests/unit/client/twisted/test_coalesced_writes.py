@@ -120,9 +120,9 @@ class CoalescedWritesTests(ClientTestCase):
 
     def test_budget(self) -> None:
         """A call is counted once in the retry budget."""
-        self.client._budget._left = 10.0
+        self.client._budget.spent = 90.0
         self.client.get("/item/7").addErrback(lambda _: None)
-        self.assertAlmostEqual(self.client._budget._left, 10.2)
+        self.assertAlmostEqual(self.client._budget.spent, 89.8)
         self.lose()
         self.reactor.advance(0.01)
-        self.assertAlmostEqual(self.client._budget._left, 9.2)
+        self.assertAlmostEqual(self.client._budget.spent, 90.8)
