@@ -224,7 +224,7 @@ class UnreadableInstallationTests(TestCase):
         script = f"""
             import os
             from klein import Klein
-            from unixsvc.rest import docs_pages, klein_bridge
+            from unixsvc.rest import docs_pages
             from unixsvc.telemetry.log_record import FORMATS, LogRecord
             klein = Klein()
             docs_pages.add_pages(klein, None)

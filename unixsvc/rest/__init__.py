@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from unixsvc.rest.standalone import resource
+from unixsvc.rest.standalone import klein
 
-__all__ = ["resource"]
+__all__ = ["klein"]

@@ -33,6 +33,7 @@ from unixsvc.rest.response import EMPTY, Response
 from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.writer import Responder
+from unixsvc.rest.web.klein_app import ServiceKlein
 from unixsvc.rest.web.klein_bridge import KleinBridge
 from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
@@ -50,10 +51,11 @@ class Gateway:
     """Answers HTTP requests with a service's actions, or else with its Klein application.
 
     :param context: the service. Its endpoint is not used here.
-    :ivar app: the Klein application with the documentation pages and the application's own routes.
+    :param app: the Klein application that has the service's routes; one is made if it is None.
+    :ivar app: the same, with the documentation pages and the application's own routes.
     """
 
-    def __init__(self, context: HandlerContext) -> None:
+    def __init__(self, context: HandlerContext, app: ServiceKlein | None = None) -> None:
         http = context.http.settings
         self._handle = context.handle
         self._seconds_for = context.handle.seconds_for
@@ -67,15 +69,19 @@ class Gateway:
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         self._log = FailureLog(context.service)
+        self.app = app or ServiceKlein(context.http.routes, context.http.mounts)
         self._klein = KleinBridge(
-            self._builder, context.failures or self._log, context.reactor, context.limits.request_timeout
+            self.app,
+            self._builder,
+            context.failures or self._log,
+            context.reactor,
+            context.limits.request_timeout,
         )
-        self.app = self._klein.app
         if http.docs and context.contracts is not None:
             add_pages(self.app, partial(_openapi, context.contracts, http.token))
         if context.http.add_routes is not None:
             context.http.add_routes(self.app)
-        self._klein.complete()
+        self.app.dispatch.gateway, self.app.dispatch.runner = self, self._klein
 
     @property
     def pending(self) -> int:

@@ -31,6 +31,7 @@ __all__ = [
     "encode_response",
     "encode_stream_head",
     "header_lines",
+    "header_pairs",
     "response_kind",
     "stream_kind",
 ]
@@ -48,6 +49,15 @@ REASONS: Final[dict[int, bytes]] = {
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE_END: Final = b"Connection: close\r\n\r\n"
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+
+
+def header_pairs(lines: bytes) -> HeaderPairs:
+    """Headers as twisted.web takes them.
+
+    :param lines: as :func:`header_lines` makes them.
+    """
+    parts = (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])
+    return tuple((name, value) for name, _, value in parts)
 
 
 class ResponseKind(Struct, frozen=True):
@@ -115,12 +125,6 @@ class Response(Struct, frozen=True):
     kind: ResponseKind
     headers: bytes
     body: bytes = b""
-
-    @property
-    def pairs(self) -> HeaderPairs:
-        """All headers, as twisted.web takes them."""
-        lines = (self.kind.block + self.headers).split(b"\r\n")[:-1]
-        return tuple((name, value) for name, _, value in (line.partition(b": ") for line in lines))
 
 
 def _internal_error() -> Response:

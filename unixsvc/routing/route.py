@@ -36,6 +36,8 @@ class Route(Struct, frozen=True):
     :ivar deprecated: true if callers should use another route.
     :ivar allow_nan_as_null: true if floats of the result may be infinite or NaN, and are null then. Otherwise
         such a result is a 500.
+    :ivar name: the endpoint name of the route, for ``url_for``; if empty, it is ``Controller.action``, or the
+        name of a function.
     """
 
     method: str
@@ -51,6 +53,7 @@ class Route(Struct, frozen=True):
     tags: Sequence[str] = ()
     deprecated: bool = False
     allow_nan_as_null: bool = False
+    name: str = ""
 
 
 class RouteInfo(Struct, frozen=True):
@@ -100,10 +103,11 @@ class _Method(Struct, frozen=True):
         tags: Sequence[str] = (),
         deprecated: bool = False,
         allow_nan_as_null: bool = False,
+        name: str = "",
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
-            tuple(errors), tuple(tags), deprecated, allow_nan_as_null,
+            tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name,
         )  # fmt: skip
 
 

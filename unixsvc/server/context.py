@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
@@ -14,6 +14,7 @@ from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
+from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
 from unixsvc.typing import IHandleMessage
 
@@ -31,10 +32,14 @@ class HttpOptions(Struct, frozen=True):
 
     :ivar settings: the section ``[http]`` of the configuration.
     :ivar add_routes: adds the application's own routes to the handler's Klein application; None without any.
+    :ivar routes: those of the table, for the Klein application.
+    :ivar mounts: the prefixes of the mounts, for the same.
     """
 
     settings: Http = Http()
     add_routes: Callable[[object], object] | None = None
+    routes: Sequence[Group | Route] = ()
+    mounts: Sequence[str] = ()
 
 
 class HandlerContext(Struct, frozen=True):

@@ -206,6 +206,7 @@ def handler_context(
 ) -> HandlerContext:
     """The context for a request handler that serves ``core`` on an endpoint."""
     config = core.config
+    http = config.http or Http()
     return HandlerContext(
         service=config.service,
         handle=core.handle,
@@ -219,7 +220,10 @@ def handler_context(
         has_path=core.has_path,
         contracts=core.contracts.collect,
         http=HttpOptions(
-            config.http or Http(), None if app.web is None else partial(core.router.provide, app.web)
+            http,
+            None if app.web is None else partial(core.router.provide, app.web),
+            app.routes,
+            (*app.mounts, *http.mounts),
         ),
         admission=admission,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,12 +22,11 @@ from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IHandleMessage
+from unixsvc.domain.interfaces import IHandleMessage, IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import MethodNotAllowed, ServiceError
 from unixsvc.rest.gateway import Gateway
-from unixsvc.rest.resource import GatewayResource
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.web.site import HttpSite
 from unixsvc.routing.route import Group, Route
@@ -70,6 +69,7 @@ class GatewayHarness:
     :param handle: replaces the routes.
     :param policy: the policy for tokens.
     :param tokens: the tokens besides the shared one.
+    :param mounts: other datasources by path prefix.
     """
 
     def __init__(
@@ -81,12 +81,14 @@ class GatewayHarness:
         policy: str = "private",
         max_inflight: int = 100,
         tokens: tuple[AcceptedToken, ...] = (),
+        mounts: Mapping[str, IRouterDatasource] | None = None,
     ) -> None:
         self.clock = Clock()
         self.stats = ServiceMetrics()
         self.serving = Serving(*routes, values={IReactorTime: self.clock})
+        self.repository = RouterRepository(LibraryDatasource(self.serving.router), mounts)
         self.handle = handle or HandleMessage(
-            RouterRepository(LibraryDatasource(self.serving.router)),
+            self.repository,
             TokenGuard(policy, "shop", TOKEN, tokens),
             self.stats,
             FailureLog("shop"),
@@ -107,18 +109,20 @@ class GatewayHarness:
                 TOKEN,
                 has_path=self._answers,
                 contracts=self._contracts,
-                http=HttpOptions(self.http, web),
+                http=HttpOptions(self.http, web, routes, tuple(mounts or ())),
             )
         )
         self.connections = HttpConnections(self.http, self.limits, self.clock)
         self.site = HttpSite(self.gateway, self.connections)
-        self.resource = GatewayResource(self.gateway)
+        self.resource = self.gateway.app.resource()
         self.treq: Any = StubTreq(self.resource)
 
     def _contracts(self) -> Deferred[list[Contract | UnavailableContract]]:
         return succeed([self.serving.router.contract()])
 
     def _answers(self, path: str) -> bool:
+        if self.repository.is_mounted(path):
+            return True
         try:
             self.serving.router._table.match("?", path)
         except MethodNotAllowed:

@@ -1,4 +1,3 @@
-from io import BytesIO
 from typing import Any
 
 from treq.testing import StubTreq
@@ -10,7 +9,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
-from twisted.web.test.requesthelper import DummyRequest
 
 from tests.unit.rest.http_requests import FakeHandle, GatewayHarness, RawClient, header_values
 from unixsvc.domain.message import Reply
@@ -145,13 +143,11 @@ class WaitingTests(SynchronousTestCase):
     def test_no_timers(self) -> None:
         """An action that returns at once needs no timer and no notification of a disconnect."""
         there = GatewayHarness(*ROUTES)
-        request: Any = DummyRequest([])
-        request.method, request.uri, request.path = b"GET", b"/hello", b"/hello"
-        request.content = BytesIO()
-        request.host = request.notifyFinish = None
-        there.resource.render(request)
-        self.assertEqual((request.written, request.finished), ([b'{"hello":"world"}'], 1))
-        self.assertEqual(there.clock.getDelayedCalls(), [])
+        client = RawClient(there.site)
+        timers = there.clock.getDelayedCalls()
+        client.channel.writer = client.channel.web_request = None
+        self.assertTrue(client.request("GET", "/hello").endswith(b'{"hello":"world"}'))
+        self.assertEqual(there.clock.getDelayedCalls(), timers)
 
     def test_overloaded(self) -> None:
         """Requests over the limit are 503."""

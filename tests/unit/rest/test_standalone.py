@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from unixsvc import GET, POST, App, NotFound
 from unixsvc.config.http import Http
 from unixsvc.errors import ConfigError
-from unixsvc.rest import resource
+from unixsvc.rest import klein
 
 TOKEN = "f" * 64
 
@@ -59,7 +59,7 @@ class ResourceTests(SynchronousTestCase):
         folder = self.mktemp()
         os.mkdir(folder)
         self.addCleanup(_counted.clear)
-        self.resource = resource(APP, token=TOKEN, socket_dir=folder, reactor=self.reactor)
+        self.resource = klein(APP, token=TOKEN, socket_dir=folder, reactor=self.reactor).resource()
         self.client: Any = StubTreq(self.resource)
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
@@ -108,8 +108,8 @@ class ResourceTests(SynchronousTestCase):
 
     def test_settings(self) -> None:
         """The settings of ``[http]`` apply, as no pages and no token."""
-        opened = resource(APP, token=TOKEN, http=Http(token="off", docs=False), reactor=MemoryReactorClock())
-        self.client = StubTreq(opened)
+        opened = klein(APP, token=TOKEN, http=Http(token="off", docs=False), reactor=MemoryReactorClock())
+        self.client = StubTreq(opened.resource())
         self.assertEqual(self.request("POST", "/thing", json={"name": "x"})[0], 200)
         self.assertEqual(self.request("GET", "/openapi.json")[0], 404)
 
@@ -120,8 +120,8 @@ class ResourceTests(SynchronousTestCase):
         async def wait() -> int:
             return await pending
 
-        waiting = resource(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
-        client: Any = StubTreq(waiting)
+        waiting = klein(App([GET("/wait", wait, public=True)]), token=TOKEN, reactor=self.reactor)
+        client: Any = StubTreq(waiting.resource())
         calls = client.get("http://localhost/wait")
         self.assertNoResult(calls)
         for phase, event, call in list(self.reactor.triggers["before"]["shutdown"]):
@@ -136,5 +136,5 @@ class ResourceTests(SynchronousTestCase):
         os.mkdir(folder)
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(folder)
-        error = self.assertRaises(ConfigError, resource, APP, socket_dir=folder, reactor=self.reactor)
+        error = self.assertRaises(ConfigError, klein, APP, socket_dir=folder, reactor=self.reactor)
         self.assertIn(f"{folder}/.auth_token: there is no token", str(error))

@@ -14,6 +14,7 @@ from twisted.web.server import Request
 
 from unixsvc.rest.response import INTERNAL_ERROR
 from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.web.responses import set_headers
 from unixsvc.rest.web.twisted_internals import ParsedHeaders
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
@@ -74,7 +75,8 @@ class HttpRequest(Request):
             self.channel.abort()
             return reason
         self.setResponseCode(INTERNAL_ERROR.code)
-        self.responseHeaders = Headers({name: [value] for name, value in INTERNAL_ERROR.pairs})
+        self.responseHeaders = Headers()
+        set_headers(self, INTERNAL_ERROR)
         self.write(INTERNAL_ERROR.body)
         self.finish()
         return reason

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.web.http import datetimeToString
 from twisted.web.server import Request
 
-from unixsvc.rest.response import REASONS, HeaderPairs, Response
+from unixsvc.rest.response import REASONS, Response, header_pairs
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.web.twisted_internals import is_write_paused
 
@@ -18,17 +18,20 @@ __all__ = ["WebRequestConnection", "WebWriter", "head_of", "set_headers", "set_r
 def set_response(request: Request, response: Response) -> bytes:
     """Set the status code and the headers of a response that twisted.web sends; the body is returned."""
     request.setResponseCode(response.code, REASONS.get(response.code, b"Unknown"))
-    set_headers(request, response.pairs)
+    set_headers(request, response)
     return response.body
 
 
-def set_headers(request: Request, pairs: HeaderPairs) -> None:
-    """Set headers of a response that twisted.web sends."""
+def set_headers(request: Request, response: Response) -> None:
+    """Set the headers of a response that twisted.web sends, in the order in which a connection sends them."""
     headers = request.responseHeaders
     headers.removeHeader(b"Server")
-    if not headers.hasHeader(b"Date"):
-        headers.setRawHeaders(b"Date", [datetimeToString()])
-    for name, value in pairs:
+    date = headers.getRawHeaders(b"Date") or [datetimeToString()]
+    headers.removeHeader(b"Date")
+    for name, value in header_pairs(response.kind.block):
+        headers.setRawHeaders(name, [value])
+    headers.setRawHeaders(b"Date", date)
+    for name, value in header_pairs(response.headers):
         headers.setRawHeaders(name, [value])
 
 

@@ -1,15 +1,17 @@
-"""The private names of twisted.web that are used here; checked with Twisted 26.10."""
+"""The private names of twisted.web and Klein that are used here; checked with Twisted 26.10, Klein 24.8."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from klein import Klein
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
+from werkzeug.routing import Map
 
-__all__ = ["ParsedHeaders", "is_write_paused", "take_over_reading"]
+__all__ = ["ParsedHeaders", "is_write_paused", "share_routes", "take_over_reading", "use_url_map"]
 
 
 class ParsedHeaders(Headers):
@@ -39,3 +41,17 @@ def is_write_paused(request: Request) -> bool:
     """
     channel: Any = getattr(request, "channel", None)  # None after a disconnect
     return bool(getattr(channel, "_waitingForTransport", False))
+
+
+def use_url_map(app: Klein, rules: Map) -> None:
+    """Replace the map of an application, which has no rules yet."""
+    app._url_map = rules
+
+
+def share_routes(app: Klein, copy: Klein, rules: Map) -> None:
+    """Make ``copy`` call the functions and error handlers of ``app``, found by other rules.
+
+    Klein itself does so to bind an application to an instance.
+    """
+    copy._url_map, copy._endpoints = rules, app._endpoints
+    copy._error_handlers, copy._instance = app._error_handlers, app._instance

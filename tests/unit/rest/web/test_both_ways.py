@@ -1,0 +1,295 @@
+"""Klein and the gateway's own way answer each request with the same bytes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.unit.rest.abuse import HEADS, LIMIT, bodies
+from tests.unit.rest.http_requests import TOKEN, GatewayHarness, RawClient
+from tests.unit.rest.stream_connection import ITEMS
+from tests.unit.rest.web.klein_gateway import BothWays, normalized
+from tests.unit.rest.web.klein_routes import KleinRoutes
+from unixsvc import Created
+from unixsvc.config.http import Cors, Http
+from unixsvc.domain.interfaces import IRouterDatasource
+from unixsvc.domain.message import Reply, Request
+from unixsvc.errors import Conflict
+from unixsvc.routing.route import DELETE, GET, POST, PUT, Group, Route
+
+UUID = "01234567-89ab-cdef-0123-456789abcdef"
+ORIGIN = "https://shop.test"
+
+
+class New(msgspec.Struct):
+    """The body of a request."""
+
+    name: str
+    size: int = 1
+
+
+class Waiting:
+    """Actions that take their time.
+
+    :param clock: of the gateway.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    async def wait(self, seconds: float = 1.0) -> float:
+        """Waits."""
+        await deferLater(self._clock, seconds)
+        return seconds
+
+    async def conflict(self) -> None:
+        """Waits, and fails."""
+        await deferLater(self._clock, 1)
+        raise Conflict("too late")
+
+    async def never(self) -> None:
+        """Never returns."""
+        await Deferred()
+
+
+@implementer(IRouterDatasource)
+class Mounted:
+    """Another service."""
+
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Returns the path, or an error."""
+        if "gone" in request.path:
+            return Reply(410, b"", "Gone", request.path)
+        return Reply(200, msgspec.json.encode([request.method, request.path, request.query]))
+
+
+async def of_path(value: str) -> str:
+    """Returns a path variable."""
+    return value
+
+
+async def of_int(value: int) -> int:
+    """Returns a path variable."""
+    return value
+
+
+async def of_float(value: float) -> float:
+    """Returns a path variable."""
+    return value
+
+
+async def of_uuid(value: uuid.UUID) -> uuid.UUID:
+    """Returns a path variable."""
+    return value
+
+
+async def make(new: New) -> Created[New]:
+    """Returns its data."""
+    return Created(new, f"/things/{new.name}")
+
+
+async def crash() -> None:
+    """Fails."""
+    raise RuntimeError("the secret")
+
+
+def large(size: int = 5000) -> str:
+    """Returns a long text."""
+    return "x" * min(size, 100_000)
+
+
+def nothing() -> None:
+    """Returns nothing."""
+
+
+ROUTES: list[Group | Route] = [
+    GET("/hello", nothing, public=True), PUT("/hello", nothing), DELETE("/hello", nothing, public=True),
+    GET("/things/{value}", of_path, public=True), POST("/things", make, public=True),
+    GET("/ints/{value:int}", of_int, public=True), GET("/floats/{value:float}", of_float, public=True),
+    GET("/uuids/{value:uuid}", of_uuid, public=True), GET("/files/{value:path}", of_path, public=True),
+    GET("/slash/", nothing, public=True), POST("/double//slash", nothing, public=True),
+    GET("/any/{value:int}", of_int, public=True), POST("/any/{value}", of_path, public=True),
+    GET("/failure", crash, public=True), GET("/large", large, public=True), POST("/secret", make),
+    Group("/waiting", Waiting, [
+        GET("/wait", Waiting.wait, public=True), POST("/wait", Waiting.wait),
+        GET("/conflict", Waiting.conflict, public=True), GET("/never", Waiting.never, public=True),
+    ]),
+    ITEMS,
+]  # fmt: skip
+
+
+def add_pages(app: Klein) -> None:
+    """Add pages, also such as have paths of actions."""
+    KleinRoutes().add(app)
+    app.route("/slash", endpoint="slash")(lambda request: b"a page")
+    app.route("/any/<path:rest>", endpoint="any")(lambda request, rest: rest)
+    app.route("/echo", methods=["POST"], endpoint="echo")(lambda request: request.content.read())
+    app.route("/url", endpoint="url")(
+        lambda request: app.url_for(request, "of_path", {"value": "a/b"}).encode()
+    )
+
+
+def harness() -> GatewayHarness:
+    """A gateway."""
+    http = Http(
+        gzip_over=1000,
+        cors=Cors(origins=(ORIGIN,)),
+        max_header_bytes=LIMIT,
+        allowed_hosts=("localhost", "x", "shop.example"),
+    )
+    return GatewayHarness(*ROUTES, web=add_pages, http=http, mounts={"/mount/ed": Mounted()})
+
+
+SEGMENTS = (
+    "", "hello", "things", "ints", "floats", "uuids", "files", "slash", "double", "any", "failure", "large",
+    "secret", "some", "fail", "raw", "own", "raise", "text", "dict", "list", "resource", "none", "made",
+    "abort", "crash", "conflict", "notfound", "docs", "openapi.json", "swagger-ui.css", "-", "health",
+    "ping", "stats", "mount", "ed", "gone", "echo", "url", "7", "-7", "07", "7.5", "1e999", ".5",
+    "01234567-89ab-cdef-0123-456789abcdef", "01234567-89AB-CDEF-0123-456789ABCDEF", "x", "%37", "x%2Fy",
+    "%2F", "%ff", "%C3%A9", "%", "%2", "..", ".", "%00", "%0A", "%2541", "a%20b", "+", "<x>", "h%65llo",
+    "m%6Funt", "123456789012345678", "1234567890123456789", "&", ";x=1", "~",
+)  # fmt: skip
+PATHS = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
+KNOWN = (
+    "/hello", "/things", "/things/a", "/ints/7", "/files/a//b", "/slash/", "/slash", "/double//slash",
+    "/any/7", "/any/x", "/any/x/y", "/large", "/secret", "/some", "/fail", "/raw", "/own/dict", "/own/text",
+    "/own/made", "/own/7", "/own/7/", "/raise/conflict", "/raise/limited", "/docs", "/openapi.json",
+    "/-/health", "/-/stats", "/mount/ed", "/mount/ed/", "/mount/ed/x", "/echo", "/url", "/waiting/wait",
+    "/failure",
+)  # fmt: skip
+QUERIES = ("", "?", "?n=2", "?size=20000", "?size=x", "?%ff", "?a=1&a=2", "?/../", "?seconds=0.5")
+METHODS = (
+    "GET",
+    "GET",
+    "GET",
+    "HEAD",
+    "POST",
+    "POST",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "TRACE",
+    "get",
+    "M-X",
+)
+FIELDS = (
+    f"Authorization: Bearer {TOKEN}", "Authorization: Bearer wrong", "Authorization: Basic eA==",
+    "X-Request-Id: r1", "X-Request-Id: a b", "Traceparent: 00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+    "X-Request-Timeout: 2", "X-Request-Timeout: 0", "Accept: text/event-stream", "Accept: application/jsonl",
+    "Accept: */*", "Accept-Encoding: gzip", "Accept-Encoding: gzip;q=0", "If-None-Match: *",
+    'If-None-Match: "a", W/"b"', f"Origin: {ORIGIN}", "Origin: https://evil.example", "Origin: null",
+    "Sec-Fetch-Site: cross-site", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: X-A",
+    "Connection: close", "Connection: keep-alive", "Cookie: a=b; c", "Idempotency-Key: k",
+    "Expect: 100-continue",
+    "X-Forwarded-For: 10.0.0.1", "Content-Encoding: gzip", "Referer: http://x/", "Te: trailers",
+)  # fmt: skip
+JSON, FORM = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
+BODIES = (
+    (JSON, b'{"name":"a"}'), (JSON, b'{"name":1}'), (JSON, b"{"), (JSON, b"[]"),
+    (JSON + "; charset=utf-8", b"{}"),
+    (FORM, b"name=a&size=2"), (FORM, b"%ff"), ("Content-Type: text/plain", b"text"), ("X-A: b", b"text"),
+    ("Content-Type: multipart/form-data; boundary=x", b"--x--"),
+)  # fmt: skip
+HOSTS = ("localhost", "localhost", "localhost", "shop.example:80", "a" * 63 + ".b", "[::1]:8080", "xn--a", "")
+
+
+@st.composite
+def requests(draw: Any) -> bytes:
+    """The bytes of a request."""
+    path = draw(st.sampled_from(KNOWN) | PATHS)
+    version = draw(st.sampled_from(("1.1", "1.1", "1.1", "1.0")))
+    lines = [f"{draw(st.sampled_from(METHODS))} {path}{draw(st.sampled_from(QUERIES))} HTTP/{version}"]
+    host = draw(st.sampled_from(HOSTS))
+    if host or version == "1.1":
+        lines.append(f"Host: {host}")
+    lines += draw(st.lists(st.sampled_from(FIELDS), max_size=3))
+    kind: str
+    body: bytes
+    kind, body = draw(st.sampled_from((("", b""), ("", b""), *BODIES)))
+    if body:
+        lines += [kind, f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class BothWaysTests(SynchronousTestCase):
+    """Conversations over two connections, one for each way."""
+
+    def setUp(self) -> None:
+        """Start both."""
+        self.ways = BothWays(harness)
+
+    def tearDown(self) -> None:
+        """End what still waits."""
+        for each in self.ways.harnesses:
+            each.gateway.abort()
+        self.flushLoggedErrors()
+
+    def assert_equal(self, *clients: RawClient, sent: object = None) -> bytes:
+        """Both have received the same; what it was."""
+        straight, through = [normalized(client.received()) for client in clients]
+        self.assertEqual(straight, through, sent)
+        self.assertEqual(clients[0].transport.closed, clients[1].transport.closed, sent)
+        pending = [each.gateway.pending for each in self.ways.harnesses]
+        self.assertEqual(pending[0], pending[1], sent)
+        return straight
+
+    def converse(self, *pieces: bytes) -> bytes:
+        """Send bytes, let some time pass, and disconnect; the responses."""
+        clients = self.ways.connect()
+        for piece in pieces:
+            for client in clients:
+                client.channel.dataReceived(piece)
+        found = self.assert_equal(*clients, sent=pieces)
+        for seconds in (1, 60):
+            self.ways.advance(seconds)
+            found += self.assert_equal(*clients, sent=pieces)
+        for client in clients:
+            client.channel.connectionLost(Failure(ConnectionDone()))
+        self.assert_equal(*clients, sent=pieces)
+        return found
+
+    def test_abuse(self) -> None:
+        """Bytes that are rejected, in one piece, byte by byte, and behind an accepted request."""
+        limit = self.ways.harnesses[0].limits.max_message_bytes
+        first = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+        for abuse in (*HEADS, *(each for each in bodies(LIMIT, limit) if len(each.sent) < limit)):
+            found = self.converse(abuse.sent)
+            self.assertIn(b" %d " % abuse.code, found)
+            self.assertEqual(
+                self.converse(*(bytes([byte]) for byte in abuse.sent[:4000])),
+                self.converse(*(bytes([byte]) for byte in abuse.sent[:4000])),
+            )
+            self.assertIn(b" %d " % abuse.code, self.converse(first + abuse.sent))
+
+    def test_known(self) -> None:
+        """Every path of the application, with several methods and headers."""
+        for path in KNOWN:
+            for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS"):
+                for field in (
+                    "A: b",
+                    f"Authorization: Bearer {TOKEN}",
+                    "Accept: text/event-stream",
+                    f"Origin: {ORIGIN}",
+                ):
+                    request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode()
+                    self.assertTrue(self.converse(request))
+
+    @given(st.lists(requests(), min_size=1, max_size=3))
+    def test_generated(self, sent: list[bytes]) -> None:
+        """Random requests, one or several at once."""
+        self.converse(b"".join(sent))
+        self.converse(*sent)

@@ -1,0 +1,215 @@
+"""The Klein application of a service: its routes, its mounts and the application's own pages.
+
+Klein finds the route, and the gateway answers, as for each request. The server asks the gateway first, which
+looks up the same routes faster, and comes here for pages only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from klein import Klein
+from klein.resource import KleinResource
+from msgspec import Struct
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import Request as WebRequest
+from werkzeug.exceptions import HTTPException
+
+from unixsvc.rest.server.interfaces import RequestGateway
+from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.web.endpoint_names import EndpointName, named_routes
+from unixsvc.rest.web.responses import WebRequestConnection, WebWriter, head_of
+from unixsvc.rest.web.rules import RuleMap
+from unixsvc.rest.web.twisted_internals import share_routes, use_url_map
+from unixsvc.routing.route import Group, Route
+
+__all__ = ["Call", "Dispatch", "PageRunner", "ServiceKlein"]
+
+# A route of Klein, called with its arguments; it returns anything, also a Deferred.
+Call = Callable[[], object]
+
+
+class PageRunner(Protocol):
+    """Runs the routes of pages, once the gateway has passed a request to them."""
+
+    def __contains__(self, request: IRequest) -> bool:
+        """Whether a request is that of a page."""
+
+    def complete(self) -> None:
+        """Add the last error handler."""
+
+    def run_route(self, request: IRequest, call: Call) -> object:
+        """Call a route; the result is the route's."""
+
+    def run_error_handler(self, request: IRequest, call: Call) -> object:
+        """Call an error handler."""
+
+
+class _Received(Struct):
+    """A request as it has come in: Klein moves segments of its path.
+
+    :ivar pages: renders pages.
+    """
+
+    head: Head
+    body: bytes
+    prepath: list[bytes]
+    postpath: list[bytes]
+    pages: KleinResource
+
+
+class Dispatch:
+    """What a Klein application and its copies share.
+
+    :ivar gateway: answers all requests.
+    :ivar runner: runs the routes of pages; None until the service has started.
+    """
+
+    gateway: RequestGateway
+    runner: PageRunner | None = None
+
+    def __init__(self) -> None:
+        self._received: dict[IRequest, _Received] = {}
+
+    def receive(self, request: WebRequest, pages: KleinResource) -> None:
+        """Keep a request as it is, before Klein dispatches it."""
+        body = b""
+        if request.content is not None:
+            body = request.content.read()
+            request.content.seek(0)
+        self._received[request] = _Received(
+            head_of(request), body, [*(request.prepath or ())], [*(request.postpath or ())], pages
+        )
+        request.notifyFinish().addBoth(lambda _: self._received.pop(request))
+
+    def answer(self, request: WebRequest) -> None:
+        """Have the gateway answer a request, at once or later."""
+        received = self._received[request]
+        request.prepath, request.postpath = [*received.prepath], [*received.postpath]
+        response = self.gateway.answer(received.head, received.body, WebRequestConnection(request))
+        if response is not None:
+            WebWriter(request).send(response)
+
+    def pages_for(self, request: WebRequest) -> KleinResource | None:
+        """Renders the page of a request that Klein dispatches; None for a request of our own server."""
+        received = self._received.get(request)
+        return None if received is None else received.pages
+
+
+class _Answered(Resource):
+    """What Klein gets from a route when the gateway answers: rendering it leaves the request alone."""
+
+    isLeaf = True
+
+    def render(self, request: WebRequest) -> int:
+        return NOT_DONE_YET
+
+
+_ANSWERED: Final = _Answered()
+
+
+class ServiceKlein(Klein):
+    """A Klein application whose ``url_map`` has the routes of a service besides its own.
+
+    :param routes: of the table.
+    :param mounts: the prefixes of the mounts.
+    :ivar dispatch: what its copies share.
+    """
+
+    def __init__(self, routes: Sequence[Group | Route] = (), mounts: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.dispatch = Dispatch()
+        self.rules = RuleMap(lambda: named_routes(routes, mounts, self.endpoints), self._register)
+        use_url_map(self, self.rules)
+
+    def resource(self) -> KleinResource:
+        """A resource for any site of twisted.web; it may be below a path of that site."""
+        return _ServiceResource(self)
+
+    def pages(self) -> KleinResource:
+        """The resource that renders pages only, for requests that the gateway has passed on."""
+        copy = ServiceKlein()
+        copy.dispatch = self.dispatch
+        share_routes(self, copy, self.rules.pages)
+        return KleinResource(copy)
+
+    def __get__(self, instance: Any, owner: object) -> Klein:
+        """Bind to an instance whose methods are routes, as Klein does."""
+        bound = super().__get__(instance, owner)
+        if isinstance(bound, ServiceKlein) and bound is not self:
+            bound.dispatch, bound.rules = self.dispatch, self.rules
+        return bound
+
+    def execute_endpoint(self, endpoint: str, request: IRequest, *args: Any, **kwargs: Any) -> Any:
+        """Call a route."""
+
+        def call() -> object:
+            return super(ServiceKlein, self).execute_endpoint(endpoint, request, *args, **kwargs)
+
+        runner = self.dispatch.runner
+        if runner is None or request not in runner or isinstance(endpoint, EndpointName):
+            return self._answer(request)
+        return runner.run_route(request, call)
+
+    def execute_error_handler(self, handler: Any, request: IRequest, failure: Failure) -> Any:
+        """Call an error handler for a route that has failed, or for a request without a route."""
+
+        def call() -> object:
+            return super(ServiceKlein, self).execute_error_handler(handler, request, failure)
+
+        runner = self.dispatch.runner
+        if runner is None or request not in runner:
+            return self._answer(request)
+        return runner.run_error_handler(request, call)
+
+    def _answer(self, request: Any) -> Resource:
+        self.dispatch.answer(request)
+        return _ANSWERED
+
+    def _register(self, name: EndpointName) -> None:
+        """Make Klein know the endpoint of a route of the table."""
+
+        def answer(instance: object, request: IRequest, **values: object) -> Resource:
+            return self._answer(request)
+
+        answer.segment_count = 0  # type: ignore[attr-defined]  # Klein moves so many segments of the path
+        self.endpoints.setdefault(name, answer)
+
+
+class _ServiceResource(KleinResource):
+    """Has Klein dispatch requests, and the gateway answer them.
+
+    :param app: the application.
+    """
+
+    def __init__(self, app: ServiceKlein) -> None:
+        super().__init__(app)
+        self._dispatch = app.dispatch
+        self._pages = app.pages()
+
+    def render(self, request: Any) -> Any:
+        """Respond, at once or later."""
+        self._dispatch.receive(request, self._pages)
+        runner = self._dispatch.runner
+        if runner is None or not _is_text(request):
+            self._dispatch.answer(request)
+            return NOT_DONE_YET
+        runner.complete()
+        try:
+            return super().render(request)
+        except HTTPException:  # a Host that is not valid
+            self._dispatch.answer(request)
+            return NOT_DONE_YET
+
+
+def _is_text(request: WebRequest) -> bool:
+    """Whether the path is UTF-8; Klein responds to others without a problem, and logs them as errors."""
+    try:
+        b"/".join([*(request.prepath or ()), *(request.postpath or ())]).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

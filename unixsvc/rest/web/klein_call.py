@@ -1,0 +1,79 @@
+"""A request that is processed by a page: its result, its time-out, and its cancellation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.server import Request as WebRequest
+
+from unixsvc.domain.message import Request
+from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
+from unixsvc.rest.encode import ResponseContext
+from unixsvc.telemetry.limited_logger import LimitedLogger
+
+__all__ = ["KleinCall"]
+
+_log: Final = LimitedLogger(__name__)
+
+
+class KleinCall:
+    """A request that is processed by a Klein route.
+
+    :ivar message: the request as the log knows it.
+    """
+
+    def __init__(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
+        self.request = request
+        self.message = message
+        self.context = context
+        self._result: Deferred[object] = Deferred(self._cancelled)
+        self._route: Deferred[object] | None = None
+        self._timer: IDelayedCall | None = None
+
+    def follow(self, route: Deferred[object], reactor: IReactorTime, seconds: float) -> Deferred[object]:
+        """The Deferred for Klein to wait for: the route's result, or the reason of :meth:`cancel`.
+
+        :param seconds: the time until the route has to start its response.
+        """
+        self._route = route
+        route.addBoth(self._returned)
+        if not self._result.called:
+            self._timer = reactor.callLater(seconds, self._timed_out)
+        return self._result
+
+    def cancel(self, reason: ServiceError) -> None:
+        """Cancel the route; ``reason`` is the response, whatever the route returns then."""
+        result, route = self._result, self._route
+        if route is not None and not result.called:
+            self._stop_timer()
+            result.errback(Failure(reason))
+            route.cancel()
+
+    def _timed_out(self) -> None:
+        if not self.request.startedWriting:  # else it sends a stream
+            self.cancel(DeadlineExceeded())
+
+    def _cancelled(self, result: Deferred[object]) -> None:
+        self._stop_timer()
+        if self._route is not None:
+            self._route.cancel()
+
+    def _returned(self, result: object) -> None:
+        self._stop_timer()
+        if self._result.called:
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                _log.failure("{request!r} failed after its response", result, request=self.message)
+        elif isinstance(result, Failure) and not result.check(Exception):
+            # Klein does not handle a BaseException, as asyncio's CancelledError or SystemExit.
+            request_id = self.message.request_id
+            _log.failure("{request!r} failed", result, request=self.message, request_id=request_id)
+            self._result.errback(Failure(Internal()))
+        else:
+            self._result.callback(result)  # with a Failure, the same as errback
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
