@@ -25,7 +25,10 @@ _SHOW, _CREATE = Workload(), Creation()
 _BOTH: Final = (_SHOW, _CREATE)
 _LLHTTP: Final = ("httptools==0.9.0", "uvloop==0.22.1", "msgspec==0.23.0")
 _GRANIAN: Final = ("granian==2.8.9", "uvloop==0.23.0", "msgspec==0.23.0")
-_GRANIAN_OPTIONS: Final = ("--http", "1", "--no-ws", "--loop", "uvloop", "--no-log")
+# From Python 3.12 on granian runs tasks of asyncio whatever is asked for.
+_GRANIAN_OPTIONS: Final = (
+    "--http", "1", "--no-ws", "--loop", "uvloop", "--task-impl", "rust", "--no-log",
+)  # fmt: skip
 _APPLICATIONS: Final = "bench.servers.http"
 
 # The program and its arguments, from the folder of the environment's programs and the port.
