@@ -94,9 +94,12 @@ class Gateway:
             pending.cancel(Unavailable())
         self._klein.abort(Unavailable())
 
-    def answer(self, head: Head, body: bytes, connection: RequestConnection) -> Response | None:
+    def answer(
+        self, head: Head, body: bytes, connection: RequestConnection, page: bool | None = None
+    ) -> Response | None:
         """Answer a request.
 
+        :param page: whether the path is that of a page, as Klein has found; None to look it up.
         :returns: the response; None if it is written later, or by a request of twisted.web.
         """
         method, headers = head.method, head.fields
@@ -114,7 +117,7 @@ class Gateway:
                 return answer
             target, _, query = head.target.partition(b"?")
             path = decode_path(target)
-            if self._klein.may_have(path) and self._is_page(method, path):
+            if (self._klein.may_have(path) and self._is_page(method, path)) if page is None else page:
                 self._render_page(
                     head, body, connection, Request(method.decode("latin-1"), path, meta=meta), proxied
                 )

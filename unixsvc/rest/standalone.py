@@ -118,7 +118,7 @@ class _StartingGateway:
     def __init__(self, http: Http) -> None:
         self._builder = ResponseBuilder(http)
 
-    def answer(self, head: Head, body: bytes, connection: RequestConnection) -> Response:
+    def answer(self, head: Head, body: bytes, connection: RequestConnection, page: bool | None) -> Response:
         """Respond with 503."""
         message = Request(head.method.decode("latin-1"), "/", meta=decode_meta(head.fields))
         context = response_context(head.method, head.fields, message)

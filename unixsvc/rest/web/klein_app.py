@@ -7,9 +7,11 @@ looks up the same routes faster, and comes here for pages only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from klein import Klein
+from klein.interfaces import IKleinRequest
 from klein.resource import KleinResource
 from msgspec import Struct
 from twisted.python.failure import Failure
@@ -17,13 +19,14 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from twisted.web.server import Request as WebRequest
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost
 
-from unixsvc.rest.server.interfaces import RequestGateway
+from unixsvc.rest.response import Response
+from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.web.endpoint_names import EndpointName, named_routes
 from unixsvc.rest.web.responses import WebRequestConnection, WebWriter, head_of
-from unixsvc.rest.web.rules import RuleMap
+from unixsvc.rest.web.rules import RuleMap, is_expressible, is_page
 from unixsvc.rest.web.twisted_internals import share_routes, use_url_map
 from unixsvc.routing.route import Group, Route
 
@@ -31,6 +34,18 @@ __all__ = ["Call", "Dispatch", "PageRunner", "ServiceKlein"]
 
 # A route of Klein, called with its arguments; it returns anything, also a Deferred.
 Call = Callable[[], object]
+
+
+class RoutedGateway(Protocol):
+    """Answers requests that Klein has dispatched."""
+
+    def answer(
+        self, head: Head, body: bytes, connection: RequestConnection, /, page: bool | None
+    ) -> Response | None:
+        """Answer a request: the response; None if it is written later.
+
+        :param page: whether the path is that of a page; None if Klein cannot know it.
+        """
 
 
 class PageRunner(Protocol):
@@ -69,28 +84,36 @@ class Dispatch:
     :ivar runner: runs the routes of pages; None until the service has started.
     """
 
-    gateway: RequestGateway
+    gateway: RoutedGateway
     runner: PageRunner | None = None
 
     def __init__(self) -> None:
         self._received: dict[IRequest, _Received] = {}
 
-    def receive(self, request: WebRequest, pages: KleinResource) -> None:
-        """Keep a request as it is, before Klein dispatches it."""
+    def receive(self, request: WebRequest, pages: KleinResource) -> bool:
+        """Keep a request as it is, before Klein dispatches it; false if Klein cannot."""
         body = b""
         if request.content is not None:
             body = request.content.read()
             request.content.seek(0)
+        head = head_of(request)
         self._received[request] = _Received(
-            head_of(request), body, [*(request.prepath or ())], [*(request.postpath or ())], pages
+            head, body, [*(request.prepath or ())], [*(request.postpath or ())], pages
         )
         request.notifyFinish().addBoth(lambda _: self._received.pop(request))
+        if self.runner is None or not is_expressible(head.target.partition(b"?")[0]):
+            return False
+        self.runner.complete()
+        return True
 
-    def answer(self, request: WebRequest) -> None:
-        """Have the gateway answer a request, at once or later."""
+    def answer(self, request: WebRequest, page: bool | None = None) -> None:
+        """Have the gateway answer a request, at once or later.
+
+        :param page: whether Klein has found a page; None if it has not looked.
+        """
         received = self._received[request]
         request.prepath, request.postpath = [*received.prepath], [*received.postpath]
-        response = self.gateway.answer(received.head, received.body, WebRequestConnection(request))
+        response = self.gateway.answer(received.head, received.body, WebRequestConnection(request), page)
         if response is not None:
             WebWriter(request).send(response)
 
@@ -152,7 +175,7 @@ class ServiceKlein(Klein):
 
         runner = self.dispatch.runner
         if runner is None or request not in runner or isinstance(endpoint, EndpointName):
-            return self._answer(request)
+            return self._answer(request, page=not isinstance(endpoint, EndpointName))
         return runner.run_route(request, call)
 
     def execute_error_handler(self, handler: Any, request: IRequest, failure: Failure) -> Any:
@@ -163,18 +186,18 @@ class ServiceKlein(Klein):
 
         runner = self.dispatch.runner
         if runner is None or request not in runner:
-            return self._answer(request)
+            return self._answer(request, page=is_page(IKleinRequest(request).mapper))
         return runner.run_error_handler(request, call)
 
-    def _answer(self, request: Any) -> Resource:
-        self.dispatch.answer(request)
+    def _answer(self, request: Any, *, page: bool) -> Resource:
+        self.dispatch.answer(request, page)
         return _ANSWERED
 
     def _register(self, name: EndpointName) -> None:
         """Make Klein know the endpoint of a route of the table."""
 
         def answer(instance: object, request: IRequest, **values: object) -> Resource:
-            return self._answer(request)
+            return self._answer(request, page=False)
 
         answer.segment_count = 0  # type: ignore[attr-defined]  # Klein moves so many segments of the path
         self.endpoints.setdefault(name, answer)
@@ -189,27 +212,14 @@ class _ServiceResource(KleinResource):
     def __init__(self, app: ServiceKlein) -> None:
         super().__init__(app)
         self._dispatch = app.dispatch
+        self._rules = app.rules
         self._pages = app.pages()
 
     def render(self, request: Any) -> Any:
         """Respond, at once or later."""
-        self._dispatch.receive(request, self._pages)
-        runner = self._dispatch.runner
-        if runner is None or not _is_text(request):
-            self._dispatch.answer(request)
-            return NOT_DONE_YET
-        runner.complete()
-        try:
-            return super().render(request)
-        except HTTPException:  # a Host that is not valid
-            self._dispatch.answer(request)
-            return NOT_DONE_YET
-
-
-def _is_text(request: WebRequest) -> bool:
-    """Whether the path is UTF-8; Klein responds to others without a problem, and logs them as errors."""
-    try:
-        b"/".join([*(request.prepath or ()), *(request.postpath or ())]).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        self._rules.load()
+        if self._dispatch.receive(request, self._pages) and not self._rules.partial:
+            with suppress(BadHost):
+                return super().render(request)
+        self._dispatch.answer(request)
+        return NOT_DONE_YET

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
 
 from werkzeug.exceptions import NotFound
@@ -19,13 +19,17 @@ from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.rest.web.endpoint_names import EndpointName, NamedRoute
 from unixsvc.routing.pattern import REST, Variable, parse_pattern
 
-__all__ = ["PageMap", "RuleMap"]
+__all__ = ["PageMap", "RuleMap", "is_expressible", "is_page"]
 
 _Adapter = TypeVar("_Adapter", bound=MapAdapter)
 # https://url.spec.whatwg.org/#url-path-segment-string, as werkzeug has it
 _SAFE: Final = "!$&'()*+,:;=@"
 # The names of variables that werkzeug accepts; those of Python may have other letters.
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Numbers of more digits, or with more digits in their exponent, may be too large for a float.
+_MAX_NUMBER: Final = 300
+_LARGE: Final = re.compile(r"[eE][+-]?[0-9]{3}")
 
 
 class _Segment(BaseConverter):
@@ -91,7 +95,10 @@ class RuleMap(Map):
     :param routes: returns those of the table, and the mounts.
     :param register: called with the name of each, before it is matched.
     :ivar pages: the rules of the application's own pages; :meth:`add` adds to them.
+    :ivar partial: whether werkzeug cannot express some patterns, so that there are no rules for them.
     """
+
+    partial = False
 
     def __init__(
         self, routes: Callable[[], Iterable[NamedRoute]], register: Callable[[EndpointName], object]
@@ -114,7 +121,9 @@ class RuleMap(Map):
         for name in [*self._unloaded] if endpoint is None else [endpoint]:
             for route in self._unloaded.pop(name, ()):
                 self._register(route.name)
-                for rule in _rules(route):
+                rules = _rules(route)
+                self.partial |= not rules
+                for rule in rules:
                     super().add(rule)
 
     def add(self, rulefactory: RuleFactory) -> None:
@@ -174,9 +183,13 @@ class _PageRules(MapAdapter):
 
 
 class _AllRules(MapAdapter):
-    """Matches routes of the table, and then pages."""
+    """Matches routes of the table, and then pages.
+
+    :ivar is_page: whether the path that was matched last is that of a page, with any method.
+    """
 
     map: RuleMap
+    is_page = False
 
     # The declared type is an overload; Any fits each.
     def match(self, *args: Any, **kwargs: Any) -> Any:
@@ -184,10 +197,38 @@ class _AllRules(MapAdapter):
         try:
             return super().match(*args, **kwargs)
         except (NotFound, RequestRedirect):  # a slash too few or too many is another path for the table
+            self.is_page = True
+        try:
             return _rebind(_PageRules, self.map.pages, self).match(*args, **kwargs)
+        except NotFound:
+            self.is_page = False
+            raise
 
     def build(self, endpoint: Any, *args: Any, **kwargs: Any) -> str:
         return _rebind(_PageRules, self.map.pages, self).build(endpoint, *args, **kwargs)
+
+
+def is_page(adapter: MapAdapter) -> bool:
+    """Whether the path that an adapter has matched last is that of a page."""
+    return isinstance(adapter, _AllRules) and adapter.is_page
+
+
+def is_expressible(path: bytes) -> bool:
+    """Whether werkzeug can match a path as the table does: as for nearly all.
+
+    Klein decodes it before it splits it, reduces slashes at its beginning to one, and rejects it if it is not
+    UTF-8. werkzeug does not try another type when a number is too large.
+
+    :param path: with its percent-escapes.
+    """
+    try:
+        text = unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    segments = text.split("/")
+    if text.startswith("//") or len(segments) != path.count(b"/") + 1:
+        return False
+    return not any(len(segment) > _MAX_NUMBER or _LARGE.search(segment) for segment in segments)
 
 
 def _rebind(adapter: type[_Adapter], rules: Map, bound: MapAdapter) -> _Adapter:
@@ -198,22 +239,20 @@ def _rebind(adapter: type[_Adapter], rules: Map, bound: MapAdapter) -> _Adapter:
     )  # fmt: skip
 
 
-def _rules(route: NamedRoute) -> Iterator[Rule]:
-    """The rules of a route. There is none if werkzeug cannot express its pattern."""
+def _rules(route: NamedRoute) -> list[Rule]:
+    """The rules of a route; none if werkzeug cannot express its pattern."""
     if route.method is None:
         prefix = PathPrefix.parse(route.pattern).plain
-        if "<" not in prefix:
-            yield Rule(prefix, endpoint=route.name)
-            yield Rule(f"{prefix}/<below:{REST}>", endpoint=route.name)
-        return
+        paths = [prefix, f"{prefix}/<below:{REST}>"]
+        return [] if "<" in prefix else [Rule(path, endpoint=route.name) for path in paths]
     segments = []
     for segment in parse_pattern(route.pattern):
         if isinstance(segment, Variable):
             if _VARIABLE.fullmatch(segment.name) is None:
-                return
+                return []
             segments.append(f"<{segment.kind}:{segment.name}>")
         elif "<" in segment:
-            return
+            return []
         else:
             segments.append(segment)
-    yield Rule("/" + "/".join(segments), endpoint=route.name, methods=[route.method])
+    return [Rule("/" + "/".join(segments), endpoint=route.name, methods=[route.method])]

@@ -167,7 +167,8 @@ KNOWN = (
     "/hello", "/things", "/things/a", "/ints/7", "/files/a//b", "/slash/", "/slash", "/double//slash",
     "/any/7", "/any/x", "/any/x/y", "/large", "/secret", "/some", "/fail", "/raw", "/own/dict", "/own/text",
     "/own/made", "/own/7", "/own/7/", "/raise/conflict", "/raise/limited", "/docs", "/openapi.json",
-    "/-/health", "/-/stats", "/mount/ed", "/mount/ed/", "/mount/ed/x", "/echo", "/url", "/waiting/wait",
+    "/-/health", "/-/stats", "/mount/ed", "/mount/ed/", "/mount/ed/x", "/echo", "/%6Fwn/text", "/url",
+    "/waiting/wait",
     "/failure",
 )  # fmt: skip
 QUERIES = ("", "?", "?n=2", "?size=20000", "?size=x", "?%ff", "?a=1&a=2", "?/../", "?seconds=0.5")
@@ -204,7 +205,7 @@ BODIES = (
     (FORM, b"name=a&size=2"), (FORM, b"%ff"), ("Content-Type: text/plain", b"text"), ("X-A: b", b"text"),
     ("Content-Type: multipart/form-data; boundary=x", b"--x--"),
 )  # fmt: skip
-HOSTS = ("localhost", "localhost", "localhost", "shop.example:80", "a" * 63 + ".b", "[::1]:8080", "xn--a", "")
+HOSTS = (*["localhost"] * 20, "shop.example:80", "a" * 63 + ".b", "[::1]:8080", "xn--a", "")
 
 
 @st.composite

@@ -36,6 +36,11 @@ class Users:
         return name
 
 
+async def measure(größe: str) -> str:
+    """Returns its argument."""
+    return größe
+
+
 APP = App(
     [
         Group("/user", Users, [GET("/{id:int}", Users.show, public=True), POST("", Users.create)]),
@@ -107,6 +112,13 @@ class PagesTests(KleinAppTestCase):
         self.assertEqual(self.get(resource, "/own/7/"), (200, b'{"number":7}'))
         self.assertEqual(self.get(resource, "/own/7?a=b", allow_redirects=False)[0], 308)
         self.assertEqual(self.get(resource, "/user/7"), (200, b'{"id":7}'))
+
+    def test_inexpressible(self) -> None:
+        """A route that werkzeug cannot express comes before pages as well."""
+        app = App([GET("/{größe}", measure, public=True)])
+        there = klein(app, token=TOKEN, reactor=MemoryReactorClock())
+        there.route("/<x>", endpoint="page")(lambda request, x: b"a page")
+        self.assertEqual(self.get(there.resource(), "/small"), (200, b'"small"'))
 
     def test_body(self) -> None:
         """A page reads the body of its request."""
