@@ -8,12 +8,20 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec import Struct
 
-from unixsvc.domain.message import EMPTY, Caller, Request
+from unixsvc.domain.message import EMPTY, Request
 from unixsvc.errors import Malformed, ServiceError
 from unixsvc.rest.forms import MAX_FIELDS, query_of_form
 
-__all__ = ["RequestHeaders", "UnsupportedMediaType", "decode_meta", "decode_path", "decode_request"]
+__all__ = [
+    "HeaderFacts",
+    "RequestHeaders",
+    "UnsupportedMediaType",
+    "decode_path",
+    "decode_request",
+    "read_headers",
+]
 
 RequestHeaders = Mapping[bytes, Sequence[bytes]]
 """The values of each header, by its name in twisted.web's spelling."""
@@ -41,7 +49,46 @@ class UnsupportedMediaType(ServiceError):
     message = "Unsupported media type"
 
 
-def decode_meta(headers: RequestHeaders) -> dict[str, str]:
+class HeaderFacts(Struct, eq=False):
+    """What the header fields of a request say, whatever its path and body. Requests may share it.
+
+    :ivar headers: the header fields.
+    :ivar meta: the ``meta`` of the message. Headers that are not well-formed are left out.
+    :ivar host: the ``Host``; None if there is none.
+    :ivar from_browser: whether the fields are there that tell where the request comes from.
+    :ivar token: the bearer token; None for another scheme, as a reverse proxy may use.
+    :ivar timeout: the time that the client waits, in seconds; None for no limit.
+    :ivar malformed: why the token or the time-out cannot be parsed; empty if they can.
+    :ivar lines: the lines of response headers that follow from them.
+    """
+
+    headers: RequestHeaders
+    meta: dict[str, str]
+    host: bytes | None
+    from_browser: bool
+    token: str | None = None
+    timeout: float | None = None
+    malformed: str = ""
+    lines: bytes = b""
+
+
+def read_headers(headers: RequestHeaders) -> HeaderFacts:
+    """Read the header fields of a request."""
+    # Our parser rejects a second host; twisted.web uses the last one.
+    hosts = headers.get(b"Host")
+    from_browser = b"Origin" in headers or b"Sec-Fetch-Site" in headers
+    facts = HeaderFacts(headers, _decode_meta(headers), hosts[-1] if hosts else None, from_browser)
+    try:
+        if b"Authorization" in headers:
+            facts.token = _decode_token(headers)
+        if b"X-Request-Timeout" in headers:
+            facts.timeout = _decode_timeout(headers)
+    except Malformed as error:
+        facts.malformed = error.detail
+    return facts
+
+
+def _decode_meta(headers: RequestHeaders) -> dict[str, str]:
     """The ``meta`` of a message. Headers that are not well-formed are left out."""
     meta: dict[str, str] = {}
     if b"X-Request-Id" in headers:
@@ -72,13 +119,13 @@ def decode_path(path: bytes) -> str:
 
 
 def decode_request(
-    method: bytes, path: str, query: bytes, headers: RequestHeaders, body: bytes, meta: dict[str, str]
+    method: bytes, path: str, query: bytes, facts: HeaderFacts, body: bytes, meta: dict[str, str]
 ) -> Request:
     """The message that a request stands for.
 
     :param path: as :func:`decode_path` returns it.
     :param query: of the URL.
-    :param meta: as :func:`decode_meta` returns it.
+    :param meta: that of the header fields, and what is known besides.
     :raises Malformed: if a header, the query or the body cannot be parsed.
     :raises UnsupportedMediaType: if the body is neither JSON nor a form.
     :raises Invalid: if a form has files.
@@ -87,17 +134,11 @@ def decode_request(
     if query:
         query_text = _decode_utf8(query, "query")
     if body:
-        data, query_text = _decode_body(headers, body, query_text)
-    return Request(
-        _METHODS.get(method) or method.decode("latin-1"),
-        path,
-        data,
-        query_text,
-        _decode_token(headers) if b"Authorization" in headers else None,
-        _decode_timeout(headers) if b"X-Request-Timeout" in headers else None,
-        meta,
-        Caller(),
-    )
+        data, query_text = _decode_body(facts.headers, body, query_text)
+    if facts.malformed:
+        raise Malformed(facts.malformed)
+    name = _METHODS.get(method) or method.decode("latin-1")
+    return Request(name, path, data, query_text, facts.token, facts.timeout, meta)
 
 
 def _decode_token(headers: RequestHeaders) -> str | None:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from unixsvc.config.http import Http
-from unixsvc.domain.message import Reply, Request
-from unixsvc.rest.decode import RequestHeaders
+from unixsvc.domain.message import Reply
+from unixsvc.rest.decode import HeaderFacts, RequestHeaders, read_headers
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.rest.headers.etags import etag_of, is_known
@@ -20,7 +20,7 @@ from unixsvc.rest.problem import problem
 from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, Response, ResponseKind, stream_kind
 from unixsvc.security.tokens import MISSING
 
-__all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods", "response_context"]
+__all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods"]
 
 _NO_STORE: Final = b"Cache-Control: no-store\r\n"
 _NO_CONTENT: Final = 204
@@ -39,37 +39,20 @@ class ResponseContext(Struct, frozen=True):
     """The parts of a request that decide how its response looks.
 
     :ivar method: of the request.
-    :ivar headers: of the request.
+    :ivar facts: what its header fields say.
     :ivar request_id: of the request.
-    :ivar traceparent: of the request; empty if it has none that is well-formed.
-    :ivar private: whether the request has an ``Authorization`` header.
     :ivar tokenless: whether the request has no token and, if it is rejected, should have had one.
     """
 
     method: bytes
-    headers: RequestHeaders
-    request_id: bytes
-    traceparent: bytes = b""
-    private: bool = False
+    facts: HeaderFacts
+    request_id: str
     tokenless: bool = False
 
-
-def response_context(
-    method: bytes, headers: RequestHeaders, request: Request, *, tokenless: bool = False
-) -> ResponseContext:
-    """The context of a request.
-
-    :param request: the message; only its ``meta`` counts.
-    """
-    traceparent = request.meta.get("traceparent", "")
-    return ResponseContext(
-        method,
-        headers,
-        request.request_id.encode(),
-        traceparent.encode() if traceparent else b"",
-        b"Authorization" in headers,
-        tokenless,
-    )
+    @property
+    def headers(self) -> RequestHeaders:
+        """The header fields of the request."""
+        return self.facts.headers
 
 
 class ResponseBuilder:
@@ -86,6 +69,12 @@ class ResponseBuilder:
         self._vary = _vary(vary)
         self._vary_coding = _vary((b"Accept-Encoding", *vary))
         self._vary_format = _vary((b"Accept", *vary))
+
+    def read_headers(self, headers: RequestHeaders) -> HeaderFacts:
+        """Read the header fields of a request, also for its response."""
+        facts = read_headers(headers)
+        facts.lines = self._lines(facts)
+        return facts
 
     def preflight(self, headers: RequestHeaders) -> Response:
         """The response to a CORS preflight request."""
@@ -108,16 +97,16 @@ class ResponseBuilder:
 
         :param headers: the lines of further headers.
         """
-        coding, vary = "", self._vary
+        facts, coding, vary = context.facts, "", self._vary
         if 0 < self._gzip_over < len(body):
             vary = self._vary_coding
-            coding = "gzip" if accepts_gzip(context.headers.get(b"Accept-Encoding", ())) else ""
-        headers = b"%b%b%b" % (headers, self._request_headers(context), vary)
+            coding = "gzip" if accepts_gzip(facts.headers.get(b"Accept-Encoding", ())) else ""
+        headers = b"%bX-Request-Id: %b\r\n%b%b" % (headers, context.request_id.encode(), facts.lines, vary)
         head = context.method == b"HEAD"
         if code == 200 and (head or context.method == b"GET"):
             etag = etag_of(body, coding)
             headers = b"ETag: %b\r\n%b" % (etag, headers)
-            if b"If-None-Match" in context.headers and is_known(etag, context.headers[b"If-None-Match"]):
+            if b"If-None-Match" in facts.headers and is_known(etag, facts.headers[b"If-None-Match"]):
                 return Response(_NOT_MODIFIED, BARE, headers)
         if coding:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)  # the same bytes each time: the ETag is strong
@@ -127,22 +116,21 @@ class ResponseBuilder:
 
     def stream(self, content_type: bytes, context: ResponseContext) -> Response:
         """The head of a stream."""
-        headers = self._request_headers(context, cache_control=b"") + self._vary_format
+        lines = self._lines(context.facts, private=False)  # Cache-Control is that of all streams
+        headers = b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), lines, self._vary_format)
         return Response(200, stream_kind(content_type), headers)
 
     def common_headers(self, context: ResponseContext) -> bytes:
         """The headers of every response that is no stream, whatever its body."""
-        return self._request_headers(context) + self._vary
+        return b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), context.facts.lines, self._vary)
 
-    def _request_headers(self, context: ResponseContext, cache_control: bytes = _NO_STORE) -> bytes:
-        """The headers that depend on the request alone."""
-        lines = b"X-Request-Id: %b\r\n" % context.request_id
-        if context.private:
-            lines += cache_control
-        if context.traceparent:
-            lines += b"Traceparent: %b\r\n" % context.traceparent
-        if b"Origin" in context.headers:
-            lines += self.cors.simple(context.headers)
+    def _lines(self, facts: HeaderFacts, *, private: bool = True) -> bytes:
+        """The headers that follow from those of the request."""
+        lines = _NO_STORE if private and b"Authorization" in facts.headers else b""
+        if (traceparent := facts.meta.get("traceparent")) is not None:
+            lines += b"Traceparent: %b\r\n" % traceparent.encode()
+        if b"Origin" in facts.headers:
+            lines += self.cors.simple(facts.headers)
         return lines
 
     def _created(self, reply: Reply, context: ResponseContext) -> Response:
@@ -164,7 +152,7 @@ class ResponseBuilder:
         detail = reply.detail
         if code == _UNAUTHORIZED and context.tokenless and detail in (None, MISSING):
             detail = _TOKEN_HINT
-        body = problem(code, reply.message, detail, context.request_id.decode())
+        body = problem(code, reply.message, detail, context.request_id)
         return self.with_body(code, PROBLEM_JSON, body, context, headers)
 
 

@@ -21,9 +21,9 @@ from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, Unavailable
-from unixsvc.rest.decode import RequestHeaders, decode_meta, decode_path, decode_request
+from unixsvc.rest.decode import HeaderFacts, RequestHeaders, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
-from unixsvc.rest.encode import ResponseBuilder, allowed_methods, response_context
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_methods
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
@@ -102,36 +102,36 @@ class Gateway:
         :param page: whether the path is that of a page, as Klein has found; None to look it up.
         :returns: the response; None if it is written later, or by a request of twisted.web.
         """
-        method, headers = head.method, head.fields
-        meta = decode_meta(headers)
-        proxied = _find_client(self._proxies, connection, headers, meta) if self._proxies else None
+        method, block = head.method, head.block
+        facts = block.facts
+        if facts is None:
+            facts = block.facts = self._builder.read_headers(block.fields)
+        meta = facts.meta.copy()
+        proxied = _find_client(self._proxies, connection, facts, meta) if self._proxies else None
         try:
-            # These conditions spare most requests the calls. Our parser rejects a second host;
-            # twisted.web uses the last one.
-            hosts = headers.get(b"Host")
-            if hosts and self._accepted_hosts.get(hosts[-1]) is not connection.host:
-                self._hosts.check(hosts[-1], connection.host)
-            if b"Origin" in headers or b"Sec-Fetch-Site" in headers:
-                self._origins.check(method, headers)
-            if method == b"OPTIONS" and (answer := self._options(head)) is not None:
-                return answer
+            # These conditions spare most requests the calls.
+            if facts.host and self._accepted_hosts.get(facts.host) is not connection.host:
+                self._hosts.check(facts.host, connection.host)
+            if facts.from_browser:
+                self._origins.check(method, facts.headers)
+            if method == b"OPTIONS" and (response := self._options(head)) is not None:
+                return response
             target, _, query = head.target.partition(b"?")
             path = decode_path(target)
             if (self._klein.may_have(path) and self._is_page(method, path)) if page is None else page:
-                self._render_page(
-                    head, body, connection, Request(method.decode("latin-1"), path, meta=meta), proxied
-                )
+                message = Request(method.decode("latin-1"), path, meta=meta)
+                self._render_page(head, body, connection, message, proxied)
                 return None
-            message = decode_request(method, path, query, headers, body, meta)
+            message = decode_request(method, path, query, facts, body, meta)
         except ServiceError as error:
-            return self._refusal(error, head, connection, meta)
+            return self._refusal(error, method, facts, connection, meta)
         reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
         tokenless = False
-        if message.auth_token is None:
+        if facts.token is None:
             tokenless = self._expects_token
         elif (account := connection.client) and not (account.authenticated and message.caller.trusted):
             account.token_shown(message.caller)  # one that has shown a valid token mostly does so again
-        context = response_context(method, headers, message, tokenless=tokenless)
+        context = ResponseContext(method, facts, message.request_id, tokenless)
         if isinstance(reply, Reply):
             return self._builder.from_reply(reply, context)
         responder = Responder(connection.writer(head), context, self._builder)
@@ -160,19 +160,24 @@ class Gateway:
         if proxied is not None and proxied.host:
             kind = IPv6Address if ":" in proxied.host else IPv4Address
             request.client = kind("TCP", proxied.host, 0)
-        tls = proxied is not None and proxied.tls
-        self._klein.render(request, message, response_context(head.method, head.fields, message), tls=tls)
+        facts = head.block.facts or self._builder.read_headers(head.fields)
+        context = ResponseContext(head.method, facts, message.request_id)
+        self._klein.render(request, message, context, tls=proxied is not None and proxied.tls)
 
     def _refusal(
-        self, error: ServiceError, head: Head, connection: RequestConnection, meta: dict[str, str]
+        self,
+        error: ServiceError,
+        method: bytes,
+        facts: HeaderFacts,
+        connection: RequestConnection,
+        meta: dict[str, str],
     ) -> Response:
         """The response to a request that is no message."""
-        message = Request(head.method.decode("latin-1"), "/", meta=meta)
+        message = Request(method.decode("latin-1"), "/", meta=meta)
         if error.code in _FOREIGN:
-            self._log_foreign(connection, message, error, head.fields)
-        return self._builder.from_reply(
-            error_to_reply(error), response_context(head.method, head.fields, message)
-        )
+            self._log_foreign(connection, message, error, facts.headers)
+        context = ResponseContext(method, facts, message.request_id)
+        return self._builder.from_reply(error_to_reply(error), context)
 
     def _log_foreign(
         self, connection: RequestConnection, message: Request, error: ServiceError, headers: RequestHeaders
@@ -198,10 +203,10 @@ class Gateway:
 
 
 def _find_client(
-    proxies: ProxyRules, connection: RequestConnection, headers: RequestHeaders, meta: dict[str, str]
+    proxies: ProxyRules, connection: RequestConnection, facts: HeaderFacts, meta: dict[str, str]
 ) -> ForwardedClient:
     """The client behind reverse proxies; actions find its address in ``meta``."""
-    client = proxies.client(_host_of(connection), headers)
+    client = proxies.client(_host_of(connection), facts.headers)
     if client.host:
         meta["client_address"] = client.host
     return client

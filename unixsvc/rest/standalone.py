@@ -19,8 +19,7 @@ from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Request
 from unixsvc.errors import Unavailable
-from unixsvc.rest.decode import decode_meta
-from unixsvc.rest.encode import ResponseBuilder, response_context
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.response import Response
 from unixsvc.rest.server.interfaces import RequestConnection
@@ -120,8 +119,9 @@ class _StartingGateway:
 
     def answer(self, head: Head, body: bytes, connection: RequestConnection, page: bool | None) -> Response:
         """Respond with 503."""
-        message = Request(head.method.decode("latin-1"), "/", meta=decode_meta(head.fields))
-        context = response_context(head.method, head.fields, message)
+        facts = self._builder.read_headers(head.fields)
+        message = Request(head.method.decode("latin-1"), "/", meta=facts.meta)
+        context = ResponseContext(head.method, facts, message.request_id)
         return self._builder.from_reply(error_to_reply(Unavailable()), context)
 
 

@@ -189,7 +189,7 @@ class ResponseStream:
         self._finished()
 
     def _fail(self, reply: Reply) -> None:
-        request_id = self._responder.context.request_id.decode()
+        request_id = self._responder.context.request_id
         body = problem(reply.code, reply.message, reply.detail, request_id)
         self._writer.write(self._format.failure(body))
         if self._format.abort_on_failure:

@@ -4,7 +4,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.message import Request
 from unixsvc.errors import Invalid, Malformed
-from unixsvc.rest.decode import UnsupportedMediaType, decode_meta, decode_path, decode_request
+from unixsvc.rest.decode import (
+    RequestHeaders,
+    UnsupportedMediaType,
+    decode_path,
+    decode_request,
+    read_headers,
+)
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -19,7 +25,13 @@ def read(
     }
     if kind is not None:
         found[b"Content-Type"] = [kind]
-    return decode_request(method, "/", query, found, body, decode_meta(found))
+    facts = read_headers(found)
+    return decode_request(method, "/", query, facts, body, facts.meta)
+
+
+def read_meta(headers: RequestHeaders) -> dict[str, str]:
+    """The meta of a message with these header fields."""
+    return read_headers(headers).meta
 
 
 class PathTests(SynchronousTestCase):
@@ -42,7 +54,7 @@ class MetaTests(SynchronousTestCase):
             b"Idempotency-Key": [b"k"],
         }
         expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
-        self.assertEqual(decode_meta(headers), expected)
+        self.assertEqual(read_meta(headers), expected)
 
     def test_bad_request_id(self) -> None:
         """A request id that is empty, too long, or could forge log entries is ignored."""
@@ -55,8 +67,8 @@ class MetaTests(SynchronousTestCase):
             b"1] GET /admin failed: hacked [2",
             b"a\n",
         ):
-            self.assertEqual(decode_meta({b"X-Request-Id": [value]}), {})
-        self.assertEqual(decode_meta({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
+            self.assertEqual(read_meta({b"X-Request-Id": [value]}), {})
+        self.assertEqual(read_meta({b"X-Request-Id": [b"x" * 128]}), {"request_id": "x" * 128})
 
     def test_bad_traceparent(self) -> None:
         """A malformed traceparent is ignored; one of a later version may be longer."""
@@ -65,9 +77,9 @@ class MetaTests(SynchronousTestCase):
             TRACE.upper(), TRACE + "-x", "ff" + TRACE[2:], "x", f"00-{'0' * 32}-{parts[2]}-01",
             f"00-{parts[1]}-{'0' * 16}-01", f"01{TRACE[2:]}x",
         ):  # fmt: skip
-            self.assertEqual(decode_meta({b"Traceparent": [wrong.encode()]}), {}, wrong)
+            self.assertEqual(read_meta({b"Traceparent": [wrong.encode()]}), {}, wrong)
         later = f"01{TRACE[2:]}-more"
-        self.assertEqual(decode_meta({b"Traceparent": [later.encode()]}), {"traceparent": later})
+        self.assertEqual(read_meta({b"Traceparent": [later.encode()]}), {"traceparent": later})
 
 
 class HeadersTests(SynchronousTestCase):

@@ -16,11 +16,11 @@ from unixsvc.config.settings import Limits
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Peer, Request
 from unixsvc.errors import ServiceError, Unavailable
-from unixsvc.rest.decode import decode_meta
-from unixsvc.rest.encode import ResponseBuilder, response_context
+from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
+from unixsvc.rest.server.usual_head import UsualHeads
 from unixsvc.security.buffer_budget import BufferBudget
 from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.security.waiting_requests import Wait
@@ -77,6 +77,7 @@ class HttpConnections:
     :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
+    :ivar usual_heads: parses most heads.
     :ivar draining: whether each connection is closed after its next response.
     """
 
@@ -97,6 +98,7 @@ class HttpConnections:
         self.budget = BufferBudget(limits, self._log.buffer_exhausted, hold_back)
         self.unsent = UnsentReplies(self.budget)
         self._responses = ResponseBuilder(http)
+        self.usual_heads = UsualHeads(http.max_header_bytes)
         self.draining = False
         self._open: dict[HttpConnection, Peer] = {}  # the oldest first
         self._quota = ConnectionQuota(limits, owner) if limits.max_connections_per_user else None
@@ -205,7 +207,8 @@ class HttpConnections:
         :param head: of the request, if it is known.
         """
         method, fields = (b"", {}) if head is None else (head.method, head.fields)
-        context = response_context(method, fields, Request("", "", meta=decode_meta(fields)))
+        facts = self._responses.read_headers(fields)
+        context = ResponseContext(method, facts, Request("", "", meta=facts.meta).request_id)
         return encode_response(self._responses.from_reply(error_to_reply(error), context), close=True)
 
     def _quota_allows(self, quota: ConnectionQuota, peer: Peer) -> bool:

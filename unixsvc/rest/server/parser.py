@@ -8,6 +8,7 @@ from typing import Final
 
 from unixsvc.errors import Malformed, TooLarge
 from unixsvc.rest.server.request_head import Head, check_partial_head, parse_head
+from unixsvc.rest.server.usual_head import UsualHeads
 
 __all__ = ["ChunkedBody", "RequestParser"]
 
@@ -21,13 +22,15 @@ class RequestParser:
 
     :param max_head: the longest head, in bytes.
     :param max_body: the longest body, in bytes.
+    :param usual: parses most heads; shared by all connections.
     :ivar buffer: the bytes that have been received and not parsed yet. The connection appends to it.
     :ivar head: of the request whose body is awaited or was rejected; None between requests.
     """
 
-    __slots__ = ("_chunks", "_max_body", "_max_head", "_scanned", "_skipped_crlf", "buffer", "head")
+    __slots__ = ("_chunks", "_max_body", "_max_head", "_scanned", "_skipped_crlf", "_usual", "buffer", "head")
 
-    def __init__(self, max_head: int, max_body: int) -> None:
+    def __init__(self, max_head: int, max_body: int, usual: UsualHeads) -> None:
+        self._usual = usual
         self.buffer = bytearray()
         self.head: Head | None = None
         self._max_head = max_head
@@ -45,6 +48,20 @@ class RequestParser:
         """Drop the buffer and the current request."""
         self.buffer.clear()
         self.head = self._chunks = None
+
+    def take(self, data: bytes) -> tuple[Head, bytes] | None:
+        """Receive bytes between two requests, when the buffer is empty; the rest is as for :meth:`next`."""
+        found = self._usual.parse(data)
+        if found is not None:
+            head, size = found
+            length = head.block.length or 0  # None for a chunked body, which is not usual
+            if length == 0 or (size + length == len(data) and length <= self._max_body):
+                self._skipped_crlf = False
+                if size + length < len(data):
+                    self.buffer += data[size:]
+                return head, data[size : size + length]
+        self.buffer += data
+        return self.next()
 
     def next(self) -> tuple[Head, bytes] | None:
         """The next request with its body; None if the buffer has no complete one.
@@ -79,9 +96,9 @@ class RequestParser:
         del buffer[: end + 4]
         self._scanned = 0
         self.head = head
-        if head.length is None:
+        if head.block.length is None:
             self._chunks = ChunkedBody(self._max_body, self._max_head)
-        elif head.length > self._max_body:
+        elif head.block.length > self._max_body:
             raise TooLarge(self._max_body)
         return head
 
@@ -89,12 +106,12 @@ class RequestParser:
         buffer = self.buffer
         if self._chunks is not None:
             return bytes(self._chunks.data) if self._chunks.take(buffer) else None
-        if not head.length:
+        if not head.block.length:
             return b""
-        if len(buffer) < head.length:
+        if len(buffer) < head.block.length:
             return None
-        body = bytes(buffer[: head.length])
-        del buffer[: head.length]
+        body = bytes(buffer[: head.block.length])
+        del buffer[: head.block.length]
         return body
 
 

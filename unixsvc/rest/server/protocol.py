@@ -70,7 +70,9 @@ class HttpProtocol:
         self._gateway = gateway
         self._make_channel = make_channel
         self._connections = connections
-        self._parser = RequestParser(connections.http.max_header_bytes, connections.limits.max_message_bytes)
+        self._parser = RequestParser(
+            connections.http.max_header_bytes, connections.limits.max_message_bytes, connections.usual_heads
+        )
         self.client = ClientAccount(self, self._parser, connections.budget)
         self.persistent = True
         self.write_paused = False
@@ -89,60 +91,74 @@ class HttpProtocol:
         """Parse and serve requests."""
         if self._control.closing is not None:
             return
-        self._parser.buffer += data
-        if not (self._processing or self._scheduled or self.write_paused):
+        parser = self._parser
+        if self._processing or self._scheduled or self.write_paused:
+            parser.buffer += data
+            if self._control.reading:
+                self.client.update()
+                self.update_reading()
+        elif parser.buffer or parser.head is not None:
+            parser.buffer += data
             self._serve()
-        elif self._control.reading:
-            self.client.update()
-            self.update_reading()
+        else:
+            self._serve(data)
 
-    def _serve(self) -> None:
-        """Serve the requests in the buffer, but not so many that other connections have to wait."""
+    def _serve(self, data: bytes = b"") -> None:
+        """Serve the requests in the buffer, but not so many that other connections have to wait.
+
+        :param data: what is received, if the buffer is empty.
+        """
+        parser, served = self._parser, 0
         self._serving = True
         try:
-            for _ in range(_BATCH):
-                if self._processing or self.write_paused or self._control.closing is not None:
+            found = parser.take(data) if data else parser.next()
+            while found is not None:
+                self._serve_request(*found)
+                served += 1
+                if not parser.buffer or self._processing or self.write_paused or self._control.closing:
                     break
-                if not self._serve_next():
+                if served == _BATCH:
+                    self._scheduled = True
+                    self._connections.reactor.callLater(0, self._serve_scheduled)
                     break
+                found = parser.next()
             else:
-                self._scheduled = True
-                self._connections.reactor.callLater(0, self._serve_scheduled)
+                self._await_rest()
         except ServiceError as error:
             self.refuse(error)
         finally:
             self._serving = False
-        self.update_reading()
+        if self.client.counted:
+            self.client.update()
+        idle = not (self._processing or self._scheduled or self.write_paused)
+        if not (idle and self._control.reading and self.client.has_room):
+            self.update_reading()
 
-    def _serve_next(self) -> bool:
-        """Hand a request to the gateway; False if there is none that is complete."""
-        parser = self._parser
-        found = parser.next()
-        if found is None:
-            head = parser.head
-            if head is not None and head.expects_continue and not self._continued and not parser.buffer:
-                self._continued = True
-                self.transport.write(CONTINUE)
-            if head is not None or parser.buffer or self.client.counted:
-                self.client.update()
-            return False
-        head, body = found
-        if is_large := len(body) >= MIN_COUNTED:
+    def _serve_request(self, head: Head, body: bytes) -> None:
+        """Have the gateway answer a request."""
+        if len(body) >= MIN_COUNTED:
             self.client.body_received(len(body))
         self._continued = False
         self._processing = True
-        self.persistent = head.keep_alive and not self._connections.draining
+        self.persistent = head.block.keep_alive and not self._connections.draining
         try:
             response = self._gateway.answer(head, body, self)
         except Exception as error:  # a fault of ours: the peer learns nothing of it
             response = self._failed(error)
         if response is not None:
-            close = not self.persistent
-            self.transport.write(encode_response(response, head.version, close=close))
+            self.transport.write(encode_response(response, head.version, close=not self.persistent))
             self.response_done()
-        if is_large:
+        if len(body) >= MIN_COUNTED:
             self.client.update()
-        return True
+
+    def _await_rest(self) -> None:
+        """A request is not complete: note what is held of it; send ``100 Continue`` if it waits for that."""
+        head, buffer = self._parser.head, self._parser.buffer
+        if head is not None and head.block.expects_continue and not (self._continued or buffer):
+            self._continued = True
+            self.transport.write(CONTINUE)
+        if head is not None or buffer:
+            self.client.update()
 
     def _failed(self, error: Exception) -> Response | None:
         _log.failure("request failed", error)

@@ -16,15 +16,28 @@ from twisted.internet.abstract import isIPv6Address
 from twisted.web.http_headers import Headers
 
 from unixsvc.errors import Malformed, ServiceError
+from unixsvc.rest.decode import HeaderFacts
 
 __all__ = [
-    "ExpectationFailed", "Head", "HeadTooLarge", "NotSupported", "TargetTooLong",
-    "VersionNotSupported", "check_partial_head", "has_close", "parse_head",
+    "MAX_FIELDS",
+    "MAX_LINE", "NAMES",
+    "ExpectationFailed",
+    "Head",
+    "HeadTooLarge",
+    "HeaderBlock",
+    "NotSupported",
+    "TargetTooLong",
+    "VersionNotSupported",
+    "canonical_name",
+    "check_partial_head",
+    "has_close",
+    "is_host",
+    "parse_head",
 ]  # fmt: skip
 
 # RFC 9112, section 3, recommends to accept at least 8,000 bytes.
-_MAX_LINE: Final = 8192
-_MAX_FIELDS: Final = 100
+MAX_LINE: Final = 8192
+MAX_FIELDS: Final = 100
 _MAX_CACHED_NAMES: Final = 1000  # a client can make up any number of names
 _LEGAL: Final = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ILLEGAL: Final = re.compile(rb"[^\t\r\n\x20-\x7e\x80-\xff]|(?<!\r)\n|\r(?=[^\n])")
@@ -65,23 +78,40 @@ class VersionNotSupported(ServiceError, code=505, message="HTTP version not supp
     """The version is neither HTTP/1.0 nor HTTP/1.1."""
 
 
+class HeaderBlock(Struct, eq=False):
+    """The header fields of a request, and what follows from them for its transfer.
+
+    :ivar fields: the values of each header field, by its name in twisted.web's spelling. Requests may share
+        them: they are never changed.
+    :ivar length: of the body, in bytes; None if it is chunked.
+    :ivar keep_alive: whether the connection stays open after the response.
+    :ivar expects_continue: whether the client waits for ``100 Continue`` before it sends the body.
+    :ivar facts: what the gateway has read in them.
+    """
+
+    fields: dict[bytes, list[bytes]]
+    length: int | None = 0
+    keep_alive: bool = True
+    expects_continue: bool = False
+    facts: HeaderFacts | None = None
+
+
 class Head(Struct, frozen=True):
     """The head of a request.
 
     :ivar target: path and query in origin form, or ``*``.
-    :ivar fields: the values of each header field, by its name in twisted.web's spelling.
-    :ivar length: of the body, in bytes; None if it is chunked.
-    :ivar keep_alive: whether the connection stays open after the response.
-    :ivar expects_continue: whether the client waits for ``100 Continue`` before it sends the body.
+    :ivar block: the header fields.
     """
 
     method: bytes
     target: bytes
     version: bytes
-    fields: dict[bytes, list[bytes]]
-    length: int | None
-    keep_alive: bool
-    expects_continue: bool
+    block: HeaderBlock
+
+    @property
+    def fields(self) -> dict[bytes, list[bytes]]:
+        """The values of each header field, by its name in twisted.web's spelling."""
+        return self.block.fields
 
 
 def parse_head(head: bytes, limit: int) -> Head:
@@ -93,9 +123,9 @@ def parse_head(head: bytes, limit: int) -> Head:
     """
     lines = head.split(b"\r\n")
     line = lines[0]
-    if len(line) > _MAX_LINE:
+    if len(line) > MAX_LINE:
         raise TargetTooLong
-    if len(head) > limit or len(lines) > _MAX_FIELDS:
+    if len(head) > limit or len(lines) > MAX_FIELDS:
         raise HeadTooLarge(limit)
     # One pass over all bytes: without the legal ones, only the line ends are left.
     if head.translate(None, _LEGAL) != b"\r\n" * (len(lines) - 1):
@@ -106,7 +136,7 @@ def parse_head(head: bytes, limit: int) -> Head:
         name, colon, value = field.partition(b":")
         if not colon:
             raise Malformed("a header field has no colon")
-        known = _names.get(name) or _canonical_name(name)
+        known = NAMES.get(name) or canonical_name(name)
         if known in fields:
             fields[known].append(value.strip(b" \t"))
         else:
@@ -118,7 +148,7 @@ def parse_head(head: bytes, limit: int) -> Head:
     length = _body_length(fields, http_1_1=http_1_1)
     keep_alive = http_1_1 and not (b"Connection" in fields and has_close(fields[b"Connection"]))
     expects_continue = b"Expect" in fields and _expects_continue(fields, http_1_1=http_1_1)
-    return Head(method, target, version, fields, length, keep_alive, expects_continue)
+    return Head(method, target, version, HeaderBlock(fields, length, keep_alive, expects_continue))
 
 
 def check_partial_head(head: bytearray, scanned: int, limit: int) -> None:
@@ -133,7 +163,7 @@ def check_partial_head(head: bytearray, scanned: int, limit: int) -> None:
     end = head.find(b"\r\n", max(0, scanned - 1))
     if end >= 0 and head.find(b"\r\n") == end:
         _parse_line(bytes(head[:end]))
-    if len(head) > min(limit, _MAX_LINE) and head.find(b"\r\n", 0, _MAX_LINE + 2) < 0:
+    if len(head) > min(limit, MAX_LINE) and head.find(b"\r\n", 0, MAX_LINE + 2) < 0:
         raise TargetTooLong
     if len(head) > limit + 3:  # up to three of the four bytes that end it may be there
         raise HeadTooLarge(limit)
@@ -144,18 +174,23 @@ def has_close(values: Iterable[bytes]) -> bool:
     return any(option.strip() == b"close" for value in values for option in value.lower().split(b","))
 
 
-_names: Final[dict[bytes, bytes]] = {}
+NAMES: Final[dict[bytes, bytes]] = {}
+"""Names of header fields in twisted.web's spelling, by name; those that :func:`canonical_name` has found."""
 
 
-def _canonical_name(name: bytes) -> bytes:
+def canonical_name(name: bytes) -> bytes:
+    """Find the name of a header field in twisted.web's spelling.
+
+    :raises Malformed: if it has characters that are not allowed.
+    """
     headers = Headers()
     try:
         headers.addRawHeader(name, b"")
     except ValueError as error:  # also for a space before the colon, and obs-fold
         raise Malformed("a header name has characters that are not allowed") from error
     ((known, _),) = headers.getAllRawHeaders()
-    if len(_names) < _MAX_CACHED_NAMES:
-        _names[name] = known
+    if len(NAMES) < _MAX_CACHED_NAMES:
+        NAMES[name] = known
     return known
 
 
@@ -175,11 +210,11 @@ def _check_host(fields: dict[bytes, list[bytes]], *, required: bool) -> None:
     hosts = fields.get(b"Host", ())
     if len(hosts) > 1 or (required and not hosts):
         raise Malformed("a request has exactly one Host header")
-    if hosts and not _is_host(hosts[0]):
+    if hosts and not is_host(hosts[0]):
         raise Malformed("Host is not valid")
 
 
-def _is_host(text: bytes) -> bool:
+def is_host(text: bytes) -> bool:
     """Whether a text is a host name or an IP address, with or without a port."""
     found = _HOST.fullmatch(text)
     if found is None:
@@ -193,7 +228,7 @@ def _origin_form(method: bytes, target: bytes, fields: dict[bytes, list[bytes]])
     if target == b"*" and method == b"OPTIONS":
         return target
     found = _ABSOLUTE.fullmatch(target)
-    if found is None or not _is_host(found[1]):
+    if found is None or not is_host(found[1]):
         raise Malformed("the request target is not a path")
     fields[b"Host"] = [found[1]]  # it replaces the Host header (RFC 9112, section 3.2.2)
     path: bytes = found[2] or b"/"

@@ -9,7 +9,7 @@ from twisted.web.http import datetimeToString
 from twisted.web.server import Request
 
 from unixsvc.rest.response import REASONS, Response, header_pairs
-from unixsvc.rest.server.request_head import Head
+from unixsvc.rest.server.request_head import Head, HeaderBlock
 from unixsvc.rest.web.twisted_internals import is_write_paused
 
 __all__ = ["WebRequestConnection", "WebWriter", "head_of", "set_headers", "set_response"]
@@ -42,7 +42,7 @@ def head_of(request: Request) -> Head:
         path, question_mark, query = target.partition(b"?")
         target = b"/" + b"/".join(path.split(b"/")[len(request.prepath) + 1 :]) + question_mark + query
     fields = {name: [*values] for name, values in request.requestHeaders.getAllRawHeaders()}
-    return Head(request.method, target, request.clientproto, fields, 0, True, False)
+    return Head(request.method, target, request.clientproto, HeaderBlock(fields))
 
 
 class WebRequestConnection:

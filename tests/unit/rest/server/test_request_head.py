@@ -36,33 +36,33 @@ class AcceptedTests(SynchronousTestCase):
         head = read(raw("PUT /a?b=c HTTP/1.1", "x-a:  b \t", "X-A: c", "etag:", "Content-length: 007"))
         self.assertEqual((head.method, head.target, head.version), (b"PUT", b"/a?b=c", b"HTTP/1.1"))
         expected = {b"Host": [b"x"], b"X-A": [b"b", b"c"], b"ETag": [b""], b"Content-Length": [b"007"]}
-        self.assertEqual((head.fields, head.length), (expected, 7))
+        self.assertEqual((head.fields, head.block.length), (expected, 7))
 
     def test_lengths(self) -> None:
         """Without Content-Length the length is 0; for a chunked body, in any case, it is not known."""
-        self.assertEqual(read(raw()).length, 0)
+        self.assertEqual(read(raw()).block.length, 0)
         for coding in ("chunked", "Chunked", "CHUNKED"):
-            self.assertIsNone(read(raw("POST / HTTP/1.1", f"Transfer-Encoding: {coding}")).length)
+            self.assertIsNone(read(raw("POST / HTTP/1.1", f"Transfer-Encoding: {coding}")).block.length)
 
     def test_http_1_0(self) -> None:
         """HTTP/1.0 needs no Host, ignores Expect, and has no keep-alive."""
         head = read(b"GET / HTTP/1.0\r\n\r\n")
-        self.assertEqual((head.fields, head.keep_alive), ({}, False))
+        self.assertEqual((head.fields, head.block.keep_alive), ({}, False))
         self.assertFalse(
-            read(raw("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).expects_continue
+            read(raw("POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 1")).block.expects_continue
         )
 
     def test_keep_alive(self) -> None:
         """A connection is kept alive unless Connection contains close."""
-        self.assertTrue(read(raw()).keep_alive)
-        self.assertTrue(read(raw("GET / HTTP/1.1", "Connection: keep-alive")).keep_alive)
-        self.assertFalse(read(raw("GET / HTTP/1.1", "Connection: TE, Close")).keep_alive)
+        self.assertTrue(read(raw()).block.keep_alive)
+        self.assertTrue(read(raw("GET / HTTP/1.1", "Connection: keep-alive")).block.keep_alive)
+        self.assertFalse(read(raw("GET / HTTP/1.1", "Connection: TE, Close")).block.keep_alive)
         self.assertFalse(has_close([b"closed", b"not close"]))
 
     def test_expect(self) -> None:
         """``100-continue`` is accepted in any case."""
         self.assertTrue(
-            read(raw("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).expects_continue
+            read(raw("POST / HTTP/1.1", "Expect: 100-Continue", "Content-Length: 1")).block.expects_continue
         )
 
     def test_absolute(self) -> None:
