@@ -48,7 +48,7 @@ REASONS: Final = {
     "rest.openapi.schemas": _CLASS,
     "rest.server.parser": "each repetition is of one class, which its successor does not match",
     "rest.server.request_head": "at most 8,192 bytes; each repetition is of one class, without its successor",
-    "rest.server.usual_head": "one repeated class between two literals; a field is tried only after a line end",
+    "rest.server.usual_head": "one class between two literals; a field is tried only after a line end",
     "rest.web.rules": "three digits, or the application's source",
     "routing.checks": _DECLARED,
     "routing.pattern": _DIGITS,
