@@ -46,18 +46,31 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 class Caller(msgspec.Struct, gc=False):
     """The sender of the requests on one connection.
 
-    :ivar peer: the credentials of the process.
+    :ivar known_peer: the credentials of the process; None as long as they have not been asked for, see
+        :attr:`peer`.
     :ivar trusted: true if routes that are not public are open to the caller.
     :ivar admitted: true if the guard needs to check no further request of the caller.
     :ivar wrong_tokens: the number of wrong tokens that the caller has sent.
     :ivar grant: the grant of the token that the caller has presented; None if there is none.
     """
 
-    peer: Peer = Peer()
+    known_peer: Peer | None = Peer()
     trusted: bool = False
     admitted: bool = False
     wrong_tokens: int = 0
     grant: Grant | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """The credentials of the process."""
+        peer = self.known_peer
+        if peer is None:
+            peer = self.known_peer = self.find_peer()
+        return peer
+
+    def find_peer(self) -> Peer:
+        """Find out the credentials; for subclasses that do so only when they are asked for."""
+        return Peer()
 
     @property
     def token(self) -> str | None:

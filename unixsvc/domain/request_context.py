@@ -28,6 +28,7 @@ __all__ = [
     "is_shielded",
     "keep_current_request",
     "leave_slot",
+    "new_context",
     "remove_shield",
     "set_current_request",
     "set_shield",
@@ -114,6 +115,13 @@ def enter_slot(*, keep: bool) -> RequestSlot:
     slot = RequestSlot(outer=outer, kept=keep)
     _current.set(slot)
     return slot
+
+
+def new_context() -> Context:
+    """Return a copy of the current context, with a slot for requests that are served one after the other."""
+    context = copy_context()
+    context.run(_current.set, RequestSlot())
+    return context
 
 
 def leave_slot(slot: RequestSlot) -> None:

@@ -12,8 +12,10 @@ from typing import Final
 from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
+from unixsvc.listen.accepted import AcceptedConnections, UnixSocket
 from unixsvc.listen.balancing import AcceptBalancer, is_balanced
 from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.interfaces import IServesDescriptors
 from unixsvc.listen.tls import TlsContext
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.rate_limit import RateLimit
@@ -34,8 +36,11 @@ _YIELD: Final = 0.01
 _EXHAUSTED_PAUSE: Final = 0.1
 _CANNOT_ACCEPT: Final = "no client can be accepted: {error}"
 
-BuildTransport = Callable[[Callable[[], object]], asyncio.BaseProtocol | None]
-"""Makes the transport of a connection; None refuses it. The argument is for when it is lost."""
+BuildTransport = Callable[[Callable[[], object], bytes], asyncio.BaseProtocol | None]
+"""Makes the transport of a connection; None refuses it.
+
+The arguments are a function for when it is lost, and what was received before there was a transport.
+"""
 
 
 @implementer(IListeningPort)
@@ -65,6 +70,8 @@ class Acceptor:
         self._connect: Callable[..., Coroutine[object, None, object]] = loop.connect_accepted_socket
         if tls is not None:
             self._connect = partial(self._connect, ssl=tls.context, ssl_handshake_timeout=tls.seconds)
+        self._connections: AcceptedConnections | None = None
+        self._serve: Callable[[int], bytes | bool] | None = None
         self._single_turns = 0
         self._log = LimitedLogger(__name__, RateLimit(burst=1), loop.time)
         self._balancer = AcceptBalancer()
@@ -75,8 +82,13 @@ class Acceptor:
         self._accept = accept_function(listening)  # bound once, as it is called for each connection
         self._kind = listening.family, listening.type, listening.proto
         self._make_socket: type[socket.socket] = (
-            _UnixSocket if listening.family == socket.AF_UNIX else socket.socket
+            UnixSocket if listening.family == socket.AF_UNIX else socket.socket
         )
+
+    def serve_without_transport(self, factory: IServesDescriptors) -> None:
+        """Offer each connection to this factory first; to be called before :meth:`startListening`."""
+        self._connections = AcceptedConnections(self._loop, self.getHost(), self.connection_lost)
+        self._serve = factory.serve_descriptors(self._connections)
 
     def startListening(self) -> None:
         """Begin to accept."""
@@ -92,6 +104,8 @@ class Acceptor:
         if not others_accept:
             self._accept_waiting()
         self._listening.close()
+        if self._connections is not None:
+            self._connections.end()
 
     def getHost(self) -> IAddress:
         """The address of the listening socket."""
@@ -126,7 +140,7 @@ class Acceptor:
                 self._log.emit("error", "failures to accept", _CANNOT_ACCEPT, error=error.strerror)
                 self._pause_accepting(_EXHAUSTED_PAUSE, self._resume_accepting)
                 return
-            self._open(descriptor)
+            self._accepted(descriptor)
 
     def _accept_waiting(self) -> None:
         """Accept all clients that wait at this moment, as no other worker will."""
@@ -135,28 +149,42 @@ class Acceptor:
                 descriptor, _ = self._accept()
             except OSError:
                 return
-            self._open(descriptor)
+            self._accepted(descriptor)
 
-    def _open(self, descriptor: int) -> None:
+    def _accepted(self, descriptor: int) -> None:
+        received: bytes | bool = b""
+        if self._serve is not None:
+            received = self._serve(descriptor)
+        if received is False:
+            self._slot.passed()
+        elif received is True:
+            self._slot.opened()
+        else:
+            self._open(descriptor, received)
+
+    def _open(self, descriptor: int, received: bytes) -> None:
+        self._slot.opened()
         connection = self._make_socket(*self._kind, descriptor)
         lost = self.connection_lost if self._tls is None else _Once(self.connection_lost)
-        transport = self._make_transport(lost)
+        transport = self._make_transport(lost, received)
         if transport is None:
             connection.close()
+            lost()
             return
         connection.setblocking(False)
         if self._kind[0] != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a reply is one write
+        start = None
         if isinstance(transport, LoopTransport):
             transport.connection = connection
-        self._slot.opened()
-        ConnectionOpener(self._connect(lambda: transport, connection), lost)
+            start = transport.start if received else None
+        ConnectionOpener(self._connect(lambda: transport, connection), lost, start)
 
-    def _make_transport(self, lost: Callable[[], object]) -> asyncio.BaseProtocol | None:
-        if self._tls is not None and self._slot.connections >= self._tls.most:
+    def _make_transport(self, lost: Callable[[], object], received: bytes) -> asyncio.BaseProtocol | None:
+        if self._tls is not None and self._slot.connections > self._tls.most:
             return None
         try:
-            return self._build(lost)
+            return self._build(lost, received)
         except Exception as error:
             self._log.failure("no protocol can be made", error)
             return None
@@ -184,18 +212,6 @@ class Acceptor:
         self._pause = None
         self._yielding = False
         self._loop.add_reader(self._listening.fileno(), self._readable)
-
-
-class _UnixSocket(socket.socket):
-    """A socket with constant family and type.
-
-    The event loop reads both for each connection, and the general class makes an Enum member each time, which
-    takes a microsecond.
-    """
-
-    __slots__ = ()
-    family = socket.AF_UNIX
-    type = socket.SOCK_STREAM
 
 
 class _Once:

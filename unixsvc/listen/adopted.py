@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.connection_counts import WorkerSlot
-from unixsvc.listen.interfaces import IAdoptingEndpoint
+from unixsvc.listen.interfaces import IAdoptingEndpoint, IServesDescriptors
 from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, address_of
 from unixsvc.transport.tls_transport import SecureLoopTransport
@@ -53,6 +53,8 @@ class AdoptedServerEndpoint:
         kind = LoopTransport if self._tls is None else SecureLoopTransport
         build = partial(self._build, kind, protocolFactory)
         acceptor = Acceptor(self._loop, self._listening, build, self._slot, self._tls)
+        if self._tls is None and IServesDescriptors.providedBy(protocolFactory):
+            acceptor.serve_without_transport(protocolFactory)
         acceptor.startListening()
         return succeed(acceptor)
 
@@ -71,10 +73,17 @@ class AdoptedServerEndpoint:
         return Deferred.fromFuture(asyncio.ensure_future(adopt(), loop=self._loop))
 
     def _build(
-        self, kind: type[LoopTransport], factory: IProtocolFactory, lost: Callable[[], object]
+        self,
+        kind: type[LoopTransport],
+        factory: IProtocolFactory,
+        lost: Callable[[], object],
+        received: bytes = b"",
     ) -> LoopTransport | None:
         protocol = factory.buildProtocol(self._address)
-        return None if protocol is None else kind(protocol, self._address, lost)
+        if protocol is None:
+            return None
+        start = partial(protocol.dataReceived, received) if received else None
+        return kind(protocol, self._address, lost, start)
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)

@@ -102,6 +102,11 @@ class WorkerSlot:
         if self._accepting:
             self._entries[self._number] = self.connections
 
+    def passed(self) -> None:
+        """Count a new connection that is closed already."""
+        self._accepted += 1
+        self._entries[_SLOTS + self._number] = self._accepted
+
     def closed(self) -> None:
         """Count a closed connection."""
         self.connections -= 1

@@ -9,12 +9,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from unixsvc.listen.graceful_port import GracefulPort
 from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.probe import probe
 from unixsvc.rest.web.site import HttpSite
 from unixsvc.server.context import HandlerContext
-from unixsvc.server.graceful_port import GracefulPort
 from unixsvc.server.handler import close_and_drain
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.telemetry.connection_log import ConnectionLog

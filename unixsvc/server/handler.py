@@ -7,13 +7,16 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, ILoggingContext, IProtocolFactory
+from twisted.internet.interfaces import IAddress, ILoggingContext
 from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from unixsvc.domain.message import Caller
+from unixsvc.listen.graceful_port import GracefulPort
+from unixsvc.listen.host import ConnectionHost
+from unixsvc.listen.interfaces import IServesDescriptors
+from unixsvc.server.accepted.first_message import FirstMessage
 from unixsvc.server.context import HandlerContext
-from unixsvc.server.graceful_port import GracefulPort
 from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
@@ -28,7 +31,7 @@ _CHECK_INTERVAL: Final = 1.0
 _DRAIN_CHECK_INTERVAL: Final = 0.1
 
 
-@implementer(IProtocolFactory, ILoggingContext)
+@implementer(IServesDescriptors, ILoggingContext)
 class _ConnectionFactory:
     def __init__(self, registry: ConnectionRegistry, service: str) -> None:
         self._registry = registry
@@ -45,6 +48,10 @@ class _ConnectionFactory:
 
     def buildProtocol(self, addr: IAddress | None) -> ServerProtocol:
         return ServerProtocol(self._registry)
+
+    def serve_descriptors(self, host: ConnectionHost) -> Callable[[int], bytes | bool]:
+        """Serve the first message of each connection before there is a transport."""
+        return FirstMessage(self._registry, host)
 
 
 @implementer(IRequestHandler, IReviewsCallers)

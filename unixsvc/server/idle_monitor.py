@@ -54,13 +54,17 @@ _DRAINING: Final = (ConnectionState.DRAINING, ConnectionState.GOAWAY_SENT)
 
 
 class IdleMonitor:
-    """Compares snapshots of one connection, and finds how long it has been idle."""
+    """Compares snapshots of one connection, and finds how long it has been idle.
+
+    :param activity: as in the last snapshot; -1 before the first.
+    :param idle_since: in seconds.
+    """
 
     __slots__ = ("_activity", "_idle_since", "_partial_since")
 
-    def __init__(self) -> None:
-        self._activity = -1
-        self._idle_since = 0.0
+    def __init__(self, activity: int = -1, idle_since: float = 0.0) -> None:
+        self._activity = activity
+        self._idle_since = idle_since
         self._partial_since: float | None = None
 
     def check(

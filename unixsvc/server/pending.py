@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -14,11 +14,12 @@ from unixsvc.errors import Cancelled, Malformed, ServiceError, Unavailable
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.security.buffer_budget import MIN_COUNTED
+from unixsvc.server.owners import PendingOwner
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.unsent_replies import LARGE_REPLY
 from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
 
-__all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingOwner", "PendingRequest", "PendingRequests"]
+__all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingRequest", "PendingRequests"]
 
 MAX_PENDING: Final = 128
 MAX_STREAMS: Final = 128
@@ -26,22 +27,6 @@ MAX_STREAMS: Final = 128
 # transport buffers.
 _MAX_WAITING: Final = 65_536
 _NO_ID: Final = [{"field": "id", "message": "is needed for a stream"}]
-
-
-class PendingOwner(Protocol):
-    """The connection, as pending requests see it."""
-
-    def continue_serving(self) -> None:
-        """Go on after a reply: something that held up the connection may be over."""
-
-    def account(self) -> None:
-        """Note that this connection holds more or fewer bytes than before."""
-
-    def account_unsent(self) -> None:
-        """Note how many bytes of replies wait for the client."""
-
-    def may_send(self, size: int) -> bool:
-        """True if there is room for a large reply; else abort the connection."""
 
 
 class PendingRequest:

@@ -20,7 +20,7 @@ from unixsvc.server.receiver import RequestReceiver
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.interfaces import ServerTransport
-from unixsvc.transport.peer import is_disconnected, peer_of
+from unixsvc.transport.peer import SocketCaller, forget_caller, is_disconnected
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import GOAWAY
 
@@ -39,31 +39,31 @@ class ServerProtocol:
     Twisted's own Protocol is no base, as its instances have a dict: there may be 10,000 connections.
 
     :param registry: of all connections of the service.
+    :param caller: the client, if it is known already.
+    :ivar receiver: the part that serves requests.
     """
 
     __slots__ = (
-        "_caller",
         "_idle_monitor",
         "_lifecycle",
         "_pending",
-        "_receiver",
         "_registry",
         "_writer",
+        "receiver",
         "transport",
     )
 
     transport: ServerTransport
 
-    def __init__(self, registry: ConnectionRegistry) -> None:
+    def __init__(self, registry: ConnectionRegistry, caller: SocketCaller | None = None) -> None:
         self._registry = registry
         self._idle_monitor: IdleMonitor | None = None  # most connections end before the first check
-        self._caller = Caller()
         self._lifecycle = lifecycle = ConnectionLifecycle()
         self._writer = writer = ReplyWriter()
         self._pending = pending = PendingRequests(registry.reactor, writer, self)
-        self._receiver = RequestReceiver(
+        self.receiver = RequestReceiver(
             registry.handle,
-            self._caller,
+            caller or SocketCaller(),
             MessageFramer(registry.limits.max_message_bytes),
             registry.reactor,
             lifecycle,
@@ -77,14 +77,16 @@ class ServerProtocol:
     @property
     def dataReceived(self) -> Callable[[bytes], None]:
         """The receiver's own method: a transport that binds it once calls the receiver directly."""
-        return self._receiver.data_received
+        return self.receiver.data_received
 
     def makeConnection(self, transport: Any) -> None:
         """A client has connected; ``IProtocol`` has no interface for a :class:`ServerTransport`."""
-        self.transport = self._receiver.transport = self._writer.transport = transport
-        self._caller.peer = peer_of(transport)
+        self.transport = self.receiver.transport = self._writer.transport = transport
+        caller = self.receiver.caller
+        caller.connected(transport)
         self.transport.registerProducer(self, True)
-        refusal = self._registry.opened(self, self._caller)
+        # If a message was served before there was a transport, it is registered already.
+        refusal = None if self.receiver.served else self._registry.opened(self, caller)
         if refusal is not None:
             self.refuse(refusal)
             if self._registry.crowded:
@@ -95,7 +97,7 @@ class ServerProtocol:
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it is disconnected, or waits for its replies."""
-        receiver, state = self._receiver, self._lifecycle.state
+        receiver, state = self.receiver, self._lifecycle.state
         waiting = self._writer.blocked or receiver.scheduled or self._pending.requests
         if not (waiting or receiver.framer.pending) or state is _LINGERING or is_disconnected(self.transport):
             self._handle(_DISCONNECTED)
@@ -111,10 +113,12 @@ class ServerProtocol:
         self._lifecycle.handle(_LOST)
         self._registry.closed(self)
         self._pending.disconnect()
-        if self._receiver.counted:
+        receiver = self.receiver
+        if receiver.counted:
             self._registry.budget.hold(self, 0)
+        forget_caller(receiver)
         # It refers to this object: a cycle would keep both until the garbage collector finds them.
-        del self._receiver
+        del self.receiver
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full: the client does not take its replies."""
@@ -136,7 +140,20 @@ class ServerProtocol:
     @property
     def peer(self) -> Peer:
         """The process that has connected."""
-        return self._caller.peer
+        return self.receiver.caller.peer
+
+    def finish(self) -> None:
+        """Serve what has arrived, and close."""
+        self._handle(ConnectionEvent.FINISH)
+
+    def resume(self, idle_since: float | None, *, identified: bool, framed: bool) -> None:
+        """Note that the first message was served before there was a transport; see its receiver.
+
+        :param idle_since: when the connection was found idle, in seconds.
+        """
+        self.receiver.resume(identified=identified, framed=framed)
+        if idle_since is not None:
+            self._idle_monitor = IdleMonitor(self.receiver.served, idle_since)
 
     def drain(self) -> None:
         """Send goaway if the client understands that, and serve it until it disconnects."""
@@ -149,7 +166,7 @@ class ServerProtocol:
 
     def review_caller(self, review: Callable[[Caller], bool]) -> None:
         """Review the caller; if the client should reconnect, send goaway."""
-        if review(self._caller):
+        if review(self.receiver.caller):
             self.drain()
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
@@ -158,7 +175,7 @@ class ServerProtocol:
         :param now: in seconds.
         :param wait_for_idle: false to close draining connections after half a second without a request.
         """
-        receiver, pending, framer = self._receiver, self._pending, self._receiver.framer
+        receiver, pending, framer = self.receiver, self._pending, self.receiver.framer
         self.account_unsent()
         snapshot = ConnectionSnapshot(
             self._lifecycle.state,
@@ -173,10 +190,10 @@ class ServerProtocol:
         )
         if self._idle_monitor is None:
             self._idle_monitor = IdleMonitor()
-        limits = self._registry.limits_for(self._caller, receiver.served)
+        limits = self._registry.limits_for(receiver.caller, receiver.served)
         timeout = self._idle_monitor.check(snapshot, limits, now, wait_for_idle=wait_for_idle)
         if timeout is Timeout.IDLE:
-            self._handle(ConnectionEvent.FINISH)
+            self.finish()
         elif timeout is Timeout.INCOMPLETE:
             self.refuse(Incomplete())
             if not snapshot.partial:  # a client that sends nothing need not be lingered for
@@ -187,11 +204,11 @@ class ServerProtocol:
     @property
     def delayed(self) -> bool:
         """True if the server has not answered yet, or not had the time to serve what has arrived."""
-        return self._receiver.scheduled or not self._pending.held
+        return self.receiver.scheduled or not self._pending.held
 
     def resume_reading(self) -> None:
         """Read on, as the budget has room again."""
-        self._receiver.set_room(available=True)
+        self.receiver.set_room(available=True)
 
     def expire(self) -> None:
         """Refuse the client: it keeps others waiting."""
@@ -211,8 +228,8 @@ class ServerProtocol:
 
     def account(self) -> None:
         """Note how many bytes this connection makes the worker hold, unless the client has shown a token."""
-        receiver = self._receiver
-        size = receiver.framer.size + self._pending.held_bytes if self._caller.grant is None else 0
+        receiver = self.receiver
+        size = receiver.framer.size + self._pending.held_bytes if self.receiver.caller.grant is None else 0
         if size == receiver.counted:
             return
         receiver.counted = size
@@ -226,19 +243,19 @@ class ServerProtocol:
 
     def account_unsent(self) -> None:
         """Note how many bytes of replies wait for the client, unless it has shown a token."""
-        self._registry.unsent.update(self.transport, counted=self._caller.grant is None)
+        self._registry.unsent.update(self.transport, counted=self.receiver.caller.grant is None)
 
     def may_send(self, size: int) -> bool:
         """True if there is room for a large reply; else abort the connection."""
-        return self._caller.grant is not None or self._registry.unsent.may_send(self.transport, size)
+        return self.receiver.caller.grant is not None or self._registry.unsent.may_send(self.transport, size)
 
     def advance(self) -> None:
         """Carry out what the state demands by now."""
         self._writer.flush()
         state = self._lifecycle.state
         if state is _DRAINING:
-            if self._receiver.served:  # the first message of a client is served
-                identified = self._receiver.identified
+            if self.receiver.served:  # the first message of a client is served
+                identified = self.receiver.identified
                 self._handle(ConnectionEvent.IDENTIFIED if identified else ConnectionEvent.ANONYMOUS)
         elif state >= _CLOSING and not (self._writer.blocked or self._pending.requests):
             # Twisted's own transports forget to close while the client does not take its replies.
@@ -250,16 +267,13 @@ class ServerProtocol:
             self.account_unsent()
         if self._lifecycle.state >= _CLOSING:
             self.advance()
-        elif not self._receiver.reading:
-            self._receiver.schedule()
+        elif not self.receiver.reading:
+            self.receiver.schedule()
 
     # The actions of the lifecycle.
 
     def _handle(self, event: ConnectionEvent) -> None:
         _ACTIONS[self._lifecycle.handle(event)](self)
-
-    def _serve(self) -> None:
-        self._receiver.serve()
 
     def _send_goaway(self) -> None:
         self._writer.write(GOAWAY)
@@ -270,11 +284,11 @@ class ServerProtocol:
     def _linger(self) -> None:
         self._idle_monitor = None
         self.transport.loseWriteConnection()
-        self._receiver.pause_or_resume()
+        self.receiver.pause_or_resume()
 
     def _drop_input(self) -> None:
-        self._receiver.framer.clear()
-        if self._receiver.counted:
+        self.receiver.framer.clear()
+        if self.receiver.counted:
             self.account()
 
     def _cancel_pending(self) -> None:
@@ -288,7 +302,7 @@ class ServerProtocol:
 
 _METHODS: Final[dict[ConnectionAction, Callable[[ServerProtocol], None]]] = {
     ConnectionAction.NOTHING: lambda _: None,
-    ConnectionAction.SERVE: ServerProtocol._serve,
+    ConnectionAction.SERVE: lambda connection: connection.receiver.serve(),
     ConnectionAction.SEND_GOAWAY: ServerProtocol._send_goaway,
     ConnectionAction.CLOSE: ServerProtocol._close,
     ConnectionAction.LINGER: ServerProtocol._linger,

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import UNSET
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
-from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Malformed, NotJSON, ServiceError, TooLarge, Unauthorized
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
 from unixsvc.server.lifecycle import ConnectionEvent, ConnectionLifecycle, ConnectionState
+from unixsvc.server.owners import ReceiverOwner
 from unixsvc.server.pending import PendingRequests
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.interfaces import ServerTransport
-from unixsvc.transport.peer import has_unread_data
+from unixsvc.transport.peer import SocketCaller, has_unread_data
 from unixsvc.typing import IHandleMessage
 from unixsvc.wire.framing import MessageFramer
 from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
 
-__all__ = ["ReceiverOwner", "RequestReceiver"]
+__all__ = ["RequestReceiver"]
 
 # Messages of one client that are served before other clients have their turn.
 _TURN: Final = 64
@@ -37,19 +38,6 @@ _LAST_MESSAGE: Final = ConnectionEvent.LAST_MESSAGE
 _UNAUTHORIZED: Final = Unauthorized.code
 
 
-class ReceiverOwner(Protocol):
-    """The connection, as its receiver sees it."""
-
-    def refuse(self, error: ServiceError) -> None:
-        """Reply with an error that concerns the whole connection, and close it."""
-
-    def advance(self) -> None:
-        """Carry out what the state demands by now."""
-
-    def account(self) -> None:
-        """Note that this connection holds more or fewer bytes than before."""
-
-
 class RequestReceiver:
     """Cuts received bytes into messages, and hands each request to the use case.
 
@@ -58,13 +46,13 @@ class RequestReceiver:
     rest stays with the client.
 
     :param handle: the use case.
-    :param caller: the client.
     :param framer: empty.
     :param writer: gets the replies of requests that are answered at once.
     :param pending: gets all other requests.
     :param owner: notified of protocol errors, and of the end of each turn that changed the state.
     :ivar transport: set when the connection is made.
     :ivar framer: what is received and not served yet.
+    :ivar caller: the client.
     :ivar counted: number of bytes of this connection that the budget counts.
     :ivar has_room: the budget allows to read on.
     :ivar served: number of messages that were served.
@@ -74,13 +62,13 @@ class RequestReceiver:
     """
 
     __slots__ = (
-        "_caller",
         "_handle",
         "_lifecycle",
         "_owner",
         "_pending",
         "_reactor",
         "_writer",
+        "caller",
         "counted",
         "framer",
         "has_room",
@@ -96,7 +84,7 @@ class RequestReceiver:
     def __init__(
         self,
         handle: IHandleMessage,
-        caller: Caller,
+        caller: SocketCaller,
         framer: MessageFramer,
         reactor: IReactorTime,
         lifecycle: ConnectionLifecycle,
@@ -111,13 +99,30 @@ class RequestReceiver:
         self.reading = True
         self.scheduled = False
         self.served = 0
-        self._caller = caller
+        self.caller = caller
         self._handle = handle
         self._lifecycle = lifecycle
         self._owner = owner
         self._pending = pending
         self._reactor = reactor
         self._writer = writer
+
+    def resume(self, *, identified: bool, framed: bool) -> None:
+        """Note that the first message was served before there was a transport.
+
+        :param framed: false if it was the only one, without a line end.
+        """
+        self.served = 1
+        self.identified = identified
+        self.framer.framed = framed
+        if not framed:
+            self._writer.line_end = b""
+            self._lifecycle.handle(_LAST_MESSAGE)
+
+    def go_on(self) -> None:
+        """Carry out what the first message demands, after :meth:`resume`."""
+        if self._lifecycle.state or self._writer.blocked:
+            self.serve()
 
     def data_received(self, data: bytes) -> None:
         """Serve what is received, as far as possible."""
@@ -252,10 +257,10 @@ class RequestReceiver:
         elif request_id in self._pending.requests:
             self._refuse_duplicate(decoded)
         else:
-            request = to_request(decoded, self._caller)
+            request = to_request(decoded, self.caller)
             reply = self._handle(request)
             if not isinstance(reply, Reply):
-                self._start(decoded, request, reply, len(message))
+                self.start(decoded, request, reply, len(message))
                 return
             if decoded.oneway:
                 pass
@@ -263,16 +268,17 @@ class RequestReceiver:
                 self._pending.reply_in_order(reply)
             else:
                 self._writer.reply(request_id, reply)
-            if reply.code == _UNAUTHORIZED and self._caller.wrong_tokens >= MAX_WRONG_TOKENS:
+            if reply.code == _UNAUTHORIZED and self.caller.wrong_tokens >= MAX_WRONG_TOKENS:
                 self._lifecycle.handle(ConnectionEvent.REFUSE)
 
-    def _start(
+    def start(
         self,
         message: ClientMessage,
         request: Request,
         reply: SuspendedCoroutine[Reply | ReplyStream] | ReplyStream,
         size: int,
     ) -> None:
+        """Go on with a request that is not answered at once."""
         if isinstance(reply, ReplyStream):
             self._pending.start_stream(message, reply, size)
         else:

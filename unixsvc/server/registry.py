@@ -33,8 +33,6 @@ _REQUIRED: Final = "required"
 class RegisteredConnection(Protocol):
     """One connection, as the registry sees it."""
 
-    transport: ServerTransport
-
     @property
     def peer(self) -> Peer:
         """The process that has connected."""
@@ -52,6 +50,12 @@ class RegisteredConnection(Protocol):
         """Call a function with the caller; if it returns true, the client is asked to reconnect."""
 
 
+class TransportConnection(RegisteredConnection, Protocol):
+    """One that has a transport."""
+
+    transport: ServerTransport
+
+
 class ConnectionRegistry:
     """Counts connections, refuses those over the limits, and drains all of them.
 
@@ -64,6 +68,7 @@ class ConnectionRegistry:
     :ivar reactor: for deadlines.
     :ivar budget: for what is received from clients without a token, and what waits to be sent to them.
     :ivar unsent: the latter.
+    :ivar add: adds a connection without a transport, after :meth:`may_serve_descriptors`.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class ConnectionRegistry:
         self._unlimited = self._quota.unlimited  # here, as it is compared for each connection
         self._admission = admission
         self._connections: set[RegisteredConnection] = set()
+        self.add = self._connections.add
         self._refused: set[RegisteredConnection] = set()
         self._drained: Deferred[None] | None = None
         self._draining = False
@@ -103,7 +109,7 @@ class ConnectionRegistry:
         """Whether so many refused connections are open that further ones are to be closed at once."""
         return len(self._refused) > _MAX_REFUSED
 
-    def opened(self, connection: RegisteredConnection, caller: Caller) -> ServiceError | None:
+    def opened(self, connection: TransportConnection, caller: Caller) -> ServiceError | None:
         """Add a connection.
 
         :returns: the error to refuse it with; None to serve it.
@@ -120,12 +126,25 @@ class ConnectionRegistry:
             return self._refuse(connection, Unavailable())
         return None
 
-    def closed(self, connection: RegisteredConnection) -> None:
+    def may_serve_descriptors(self) -> bool:
+        """True if connections need neither be admitted, limited nor drained: a transport is not needed."""
+        return len(self._connections) < self._unlimited and self._admission is None and not self._draining
+
+    def replace(self, connection: RegisteredConnection, successor: RegisteredConnection) -> None:
+        """Replace a connection without a transport by one that has one."""
+        self._connections.remove(connection)
+        self._connections.add(successor)
+
+    def closed(self, connection: TransportConnection) -> None:
         """Remove a connection that is lost."""
-        self._connections.discard(connection)
         if self.unsent.peers and connection.transport in self.unsent.peers:
             # The event loop gives the memory back at the end of this iteration.
             self.reactor.callLater(0, self.unsent.forget, connection.transport)
+        self.remove(connection)
+
+    def remove(self, connection: RegisteredConnection) -> None:
+        """Remove a connection. Its peer can still be asked for."""
+        self._connections.discard(connection)
         if self._refused and connection in self._refused:
             self._refused.discard(connection)
         elif self._quota.counts_users:

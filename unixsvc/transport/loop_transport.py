@@ -42,19 +42,29 @@ class LoopTransport(asyncio.Protocol):
 
     :param address: of the listening socket.
     :param lost: called when the connection is lost.
+    :param start: called when the loop has begun to read, before the protocol receives anything: some bytes
+        may have been received before there was a transport.
     :ivar connection: the socket, where it is known: the loop's transport makes a system call to return it.
     """
 
     write: Callable[[bytes], None]
     connection: socket.socket | None = None
 
-    def __init__(self, protocol: IProtocol, address: IAddress, lost: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        protocol: IProtocol,
+        address: IAddress,
+        lost: Callable[[], object],
+        start: Callable[[], object] | None = None,
+    ) -> None:
         self._protocol = protocol
         self._address = address
         self._lost = lost
         self._transport: asyncio.Transport
         self._producer: IPushProducer | None = None
-        self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # see above
+        self._start = start
+        if start is None:
+            self.data_received = protocol.dataReceived  # type: ignore[method-assign]  # see above
 
     # What the loop calls.
 
@@ -64,8 +74,24 @@ class LoopTransport(asyncio.Protocol):
         self.write = self._transport.write
         self._protocol.makeConnection(self)
 
+    def start(self) -> None:
+        """The loop has begun to read."""
+        start, self._start = self._start, None
+        if start is not None:
+            self.data_received = self._protocol.dataReceived  # type: ignore[method-assign]
+            self._transport.set_protocol(self)  # the loop's transport keeps the method as well
+            start()
+
+    def data_received(self, data: bytes) -> None:
+        """The loop has received bytes, before :meth:`start` was called, or after the connection was lost."""
+        if self._start is not None:
+            self.start()
+            self.data_received(data)
+
     def eof_received(self) -> bool:
         """The peer sends no more; True keeps the sending side open."""
+        if self._start is not None:
+            self.start()
         protocol = self._protocol
         if not _is_half_closeable(protocol.__class__):
             return False
@@ -74,6 +100,8 @@ class LoopTransport(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
+        if self._start is not None:
+            self.start()
         self._lost()
         reason = connectionDone if exc is None else Failure(ConnectionLost(str(exc)))
         self._protocol.connectionLost(reason)
@@ -166,13 +194,20 @@ class ConnectionOpener:
 
     :param coroutine: of ``connect_accepted_socket``.
     :param failed: called if no connection is made, as for a client that does not speak TLS.
+    :param made: called when the connection is made, and the loop has begun to read.
     """
 
-    __slots__ = ("_coroutine", "_failed")
+    __slots__ = ("_coroutine", "_failed", "_made")
 
-    def __init__(self, coroutine: Coroutine[object, None, object], failed: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[object, None, object],
+        failed: Callable[[], object],
+        made: Callable[[], object] | None = None,
+    ) -> None:
         self._coroutine = coroutine
         self._failed = failed
+        self._made = made
         self(None)
 
     def __call__(self, _: object) -> None:
@@ -180,6 +215,8 @@ class ConnectionOpener:
         try:
             future = cast("asyncio.Future[object]", self._coroutine.send(None))
         except StopIteration:
+            if self._made is not None:
+                self._made()
             return
         except OSError as error:  # also what ssl raises
             message = "a connection cannot be opened: {error}"

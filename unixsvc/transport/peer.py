@@ -4,14 +4,90 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any
+from sys import getrefcount
+from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import ISystemHandle
 
-from unixsvc.domain.message import Peer
+from unixsvc.domain.message import Caller, Peer
 from unixsvc.transport.credentials import credentials_of, credentials_of_descriptor, groups_of_descriptor
+from unixsvc.transport.loop_transport import LoopTransport
 
-__all__ = ["groups_of", "has_unread_data", "is_disconnected", "peer_of"]
+__all__ = [
+    "NO_CALLER",
+    "CallerHolder",
+    "SocketCaller",
+    "forget_caller",
+    "groups_of",
+    "has_unread_data",
+    "is_disconnected",
+    "peer_of",
+    "settle_if_referenced",
+]
+
+
+class SocketCaller(Caller, gc=False):
+    """The caller at the other end of a Unix socket; the kernel names its process when that is asked for.
+
+    :ivar descriptor: of the socket, while ``known_peer`` is None. It must not be closed before
+        :meth:`settle` was called.
+    """
+
+    descriptor: int = -1
+
+    def connected(self, transport: object) -> None:
+        """Set the transport of the connection."""
+        connection = transport.connection if isinstance(transport, LoopTransport) else None
+        if connection is None:  # Twisted's own transports close a socket before they report the loss
+            self.known_peer = peer_of(transport)
+        elif self.descriptor < 0:
+            self.known_peer, self.descriptor = None, connection.fileno()
+
+    def find_peer(self) -> Peer:
+        """Ask the kernel."""
+        return credentials_of_descriptor(self.descriptor)
+
+    def settle(self) -> None:
+        """Ask the kernel, if nothing did so far: the descriptor is about to be closed."""
+        self.known_peer = self.peer
+        self.descriptor = -1
+
+
+NO_CALLER: Final = SocketCaller()
+"""In the place of a caller that a lost connection has forgotten."""
+
+
+class CallerHolder(Protocol):
+    """A connection, with the only reference that it has to its caller."""
+
+    caller: SocketCaller
+
+
+def forget_caller(holder: CallerHolder) -> None:
+    """Take the caller from a connection that is about to be closed."""
+    if holder.caller.known_peer is None:
+        caller = [holder.caller]
+        holder.caller = NO_CALLER
+        settle_if_referenced(caller)
+
+
+def settle_if_referenced(caller: list[SocketCaller]) -> None:
+    """Settle a caller whose connection is about to be closed, if something else may still ask for its peer.
+
+    A request of the caller may outlive the connection: in an action that goes on, in a context, in the log.
+
+    :param caller: a list of one, so that this is the last reference that the connection has.
+    """
+    if _references_to(caller) > _UNREFERENCED:
+        caller[0].settle()
+
+
+def _references_to(caller: list[SocketCaller]) -> int:
+    return getrefcount(caller[0])
+
+
+# Some references are those of the interpreter, whose number depends on its version.
+_UNREFERENCED: Final = _references_to([SocketCaller()])
 
 
 def peer_of(transport: object) -> Peer:

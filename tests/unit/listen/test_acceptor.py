@@ -96,7 +96,7 @@ class AcceptorTests(SynchronousTestCase):
         self.acceptor.startListening()
         self.other.start_accepting()
 
-    def build(self, lost: Callable[[], object]) -> asyncio.Protocol | None:
+    def build(self, lost: Callable[[], object], received: bytes) -> asyncio.Protocol | None:
         """Make the protocol of a connection."""
         self.lost = lost
         return asyncio.Protocol() if self.wanted else None
@@ -287,7 +287,7 @@ class RealLoopTests(SynchronousTestCase):
         self.loop.turn()
         self.loop.turn()
 
-    def build(self, lost: Callable[[], object]) -> LoopTransport | None:
+    def build(self, lost: Callable[[], object], received: bytes) -> LoopTransport | None:
         """Make the protocol of a connection."""
         if self.wanted is True:
             self.made.append(LoopTransport(Echo(), UNIXAddress(None), lost))

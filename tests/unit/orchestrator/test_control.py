@@ -313,7 +313,7 @@ class AccessTests(SynchronousTestCase):
         )
 
         def admission(caller: Caller, transport: object) -> Forbidden | None:
-            caller.peer = Peer(uid, uid, 0)
+            caller.known_peer = Peer(uid, uid, 0)
             return self.guard.connect(caller, transport)
 
         making = make_service_host(

@@ -77,7 +77,7 @@ class AuthenticationTimeoutTests(SynchronousTestCase):
     def test_limited_token(self) -> None:
         """So has a client whose valid token does not allow what it has asked for."""
         client = server("required")
-        client.connection._caller.grant = Grant("test")
+        client.connection.receiver.caller.grant = Grant("test")
         client.turn(59)
         self.assertEqual(client.transport.closed, "")
 
@@ -134,7 +134,7 @@ class UserTests(SynchronousTestCase):
         """Connect as a user."""
         connection, transport = UserConnection(self.registry), MemoryTransport()
         connection.uid = uid
-        connection.transport = connection._receiver.transport = connection._writer.transport = transport
+        connection.transport = connection.receiver.transport = connection._writer.transport = transport
         refusal = self.registry.opened(connection, Caller(connection.peer))
         if refusal is not None:
             connection.refuse(refusal)
@@ -332,7 +332,7 @@ class BudgetTests(SynchronousTestCase):
         self.fill(*clients)
         self.assertEqual([each["code"] for each in late[0].lines()], [503])
         self.assertEqual([each.lines() for each, _ in early], [[]] * 5)
-        self.assertEqual(late[1]._receiver.framer.size, 0)
+        self.assertEqual(late[1].receiver.framer.size, 0)
 
     def test_authenticated(self) -> None:
         """Clients that have shown a valid token are not counted."""
@@ -388,7 +388,7 @@ class BudgetTests(SynchronousTestCase):
         """Small pending requests are not counted: their number is limited."""
         client = self.clients(1)[0]
         client[1].dataReceived(b'{"id":1,"path":"/wait","data":{"n":1}}\n')
-        self.assertEqual(client[1]._receiver.counted, 0)
+        self.assertEqual(client[1].receiver.counted, 0)
 
     def test_half_closed(self) -> None:
         """A message that the end of input ends is served, and no longer counted."""
@@ -396,4 +396,4 @@ class BudgetTests(SynchronousTestCase):
         self.fill(client)
         client[1].dataReceived(b'"}')
         client[1].readConnectionLost()
-        self.assertEqual((client[0].lines(), client[1]._receiver.counted), ([{}], 0))
+        self.assertEqual((client[0].lines(), client[1].receiver.counted), ([{}], 0))

@@ -187,7 +187,7 @@ class RejectedTests(SynchronousTestCase):
         self.assertEqual([each["code"] for each in client.received()], [413])
         client.raw(b"x" * 1_000_000)
         self.assertEqual((client.received(), client.transport.closed), ([], "half"))
-        self.assertFalse(client.connection._receiver.framer.begun)
+        self.assertFalse(client.connection.receiver.framer.begun)
 
     def test_too_large_after_valid(self) -> None:
         """Messages in front of it are answered, and it is refused without waiting for more."""

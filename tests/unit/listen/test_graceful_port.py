@@ -7,7 +7,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.server.graceful_port import GracefulPort
+from unixsvc.listen.graceful_port import GracefulPort
 from unixsvc.testing import MemoryEndpoint
 
 

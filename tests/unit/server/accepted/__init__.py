@@ -1,0 +1,1 @@
+"""Connections that are served before there is a transport."""

@@ -1,0 +1,1 @@
+"""Connections without a transport: the first message is often the only one."""
