@@ -14,6 +14,7 @@ from tests.unit.rest.http_requests import FakeHandle, GatewayHarness, RawClient,
 from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
+from unixsvc.rest.server.protocol import HttpProtocol
 from unixsvc.routing.route import GET, Group, Route
 
 
@@ -145,7 +146,8 @@ class WaitingTests(SynchronousTestCase):
         there = GatewayHarness(*ROUTES)
         client = RawClient(there.site)
         timers = there.clock.getDelayedCalls()
-        client.channel.writer = client.channel.web_request = None
+        for name in ("writer", "web_request"):
+            self.patch(HttpProtocol, name, None)
         self.assertTrue(client.request("GET", "/hello").endswith(b'{"hello":"world"}'))
         self.assertEqual(there.clock.getDelayedCalls(), timers)
 

@@ -15,20 +15,18 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from unixsvc.errors import Incomplete, ServiceError
+from unixsvc.errors import ServiceError
 from unixsvc.rest.response import CONTINUE, INTERNAL_ERROR, Response, encode_response
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway
+from unixsvc.rest.server.lifetime import ConnectionLifetime
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import Head
-from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.writer import ConnectionWriter
 from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.telemetry.limited_logger import LimitedLogger
-from unixsvc.transport.peer import has_unread_data
-from unixsvc.transport.unsent_replies import unacknowledged_bytes
 
 __all__ = ["HttpProtocol"]
 
@@ -54,11 +52,35 @@ class HttpProtocol:
     :ivar host: the address that the client has connected to.
     :ivar client: what the connection remembers of its client.
     :ivar write_paused: the client does not take what was written.
+    :ivar served: the number of requests that have been served.
     """
+
+    __slots__ = (
+        "_channel",
+        "_connections",
+        "_continued",
+        "_control",
+        "_gateway",
+        "_lifetime",
+        "_make_channel",
+        "_parser",
+        "_processing",
+        "_scheduled",
+        "_serving",
+        "_writer",
+        "client",
+        "host",
+        "peer",
+        "persistent",
+        "served",
+        "transport",
+        "write_paused",
+    )
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
     peer: IAddress
     host: IAddress
+    _lifetime: ConnectionLifetime
     _control: TransportControl
 
     def __init__(
@@ -80,8 +102,7 @@ class HttpProtocol:
         self._processing = False  # a request has no complete response yet
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
         self._serving = False
-        self._served = 0
-        self._phase_timer = PhaseTimer()
+        self.served = 0
         self._writer: ConnectionWriter | RequestChannel | None = None  # of the request that is processed
         self._channel: RequestChannel | None = None
 
@@ -215,7 +236,7 @@ class HttpProtocol:
 
     def response_done(self) -> None:
         """A response is complete: serve the next request, or close."""
-        self._served += 1
+        self.served += 1
         self._processing = False
         self._writer = None
         if self.client.body:
@@ -232,17 +253,17 @@ class HttpProtocol:
         """Register the connection."""
         self.transport = transport
         transport.registerProducer(self, True)
-        self._control = TransportControl(transport)
+        self._lifetime = lifetime = ConnectionLifetime(self, self._parser, self._connections)
+        self._control = lifetime.control
         self.peer, self.host = transport.getPeer(), transport.getHost()
-        self._connections.opened(self)
+        self._connections.opened(lifetime)
 
     def connectionMade(self) -> None:
         """Nothing: :meth:`makeConnection` has done all."""
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is closed; a response that is not complete is no longer needed."""
-        self._control.closing = ConnectionPhase.CLOSING
-        self._connections.closed(self)
+        self._lifetime.lost()
         self.client.close()
         writer, self._writer, self._channel = self._writer, None, None
         if writer is not None:
@@ -270,79 +291,12 @@ class HttpProtocol:
 
     def loseConnection(self) -> None:
         """Close when all is sent."""
-        if self._control.closing is None:
-            if self._parser.buffer or self._control.has_unread():
-                self._linger()
-            else:
-                self._control.close()
-
-    def drain(self, *, close_idle: bool) -> None:
-        """Close after the current response; at once if ``close_idle`` is set and there is no request."""
-        self.persistent = False
-        if close_idle and self._phase() is ConnectionPhase.DRAINING:
-            self._close_idle()
-
-    def close_if_idle(self, *, authenticated: bool) -> bool:
-        """Close if no request is processed or has begun; true if it does.
-
-        :param authenticated: whether a request must have shown a valid token, or none may have.
-        """
-        if self.client.authenticated is not authenticated or self._phase() is not ConnectionPhase.IDLE:
-            return False
-        self._close_idle()
-        return self._control.closing is not None
+        self._lifetime.close()
 
     def refuse(self, error: ServiceError) -> None:
-        """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""
-        self.transport.write(self._connections.rejection(error, self._parser.head))
-        self._linger()
+        """Send an error response and close."""
+        self._lifetime.refuse(error)
 
     def abort(self) -> None:
         """Close now."""
-        self._control.abort()
-
-    def check_timeout(self, now: float) -> None:
-        """Close the connection if its client has used up its time.
-
-        :param now: in seconds.
-        """
-        control = self._control
-        self._connections.unsent.update(self.transport)
-        if not control.reading and control.closing is None and peer_has_closed(self.transport):
-            self.abort()
-            return
-        phase = self._phase()
-        unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
-        elapsed = self._phase_timer.elapsed(phase, self._served, unsent, now)
-        if elapsed >= self._connections.timeout(phase, authenticated=self.client.authenticated):
-            if phase.silent:
-                self._close_idle()
-            elif phase.sends:
-                self.abort()
-            else:
-                self.refuse(Incomplete())
-
-    def _phase(self) -> ConnectionPhase:
-        parser = self._parser
-        if self._control.closing is not None:
-            return self._control.closing
-        if self.write_paused:
-            return ConnectionPhase.SENDING
-        if self._processing or self._scheduled:
-            return ConnectionPhase.PROCESSING
-        if parser.head is not None or parser.buffer:
-            return ConnectionPhase.HEAD if parser.head is None else ConnectionPhase.BODY
-        if not self._served:
-            return ConnectionPhase.NEW
-        return ConnectionPhase.DRAINING if self._connections.draining else ConnectionPhase.IDLE
-
-    def _close_idle(self) -> None:
-        """Close, unless a request has just arrived that is not read yet."""
-        if not has_unread_data(self.transport):
-            self.loseConnection()
-
-    def _linger(self) -> None:
-        """Close the sending side when all is sent, and drop further input."""
-        self._parser.clear()
-        self.client.update()
-        self._control.linger()
+        self._lifetime.abort()

@@ -1,0 +1,141 @@
+"""How long a connection lives, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from unixsvc.errors import Incomplete, ServiceError
+from unixsvc.rest.server.client_account import ClientAccount
+from unixsvc.rest.server.connections import HttpConnections
+from unixsvc.rest.server.parser import RequestParser
+from unixsvc.rest.server.timeouts import ConnectionPhase, PhaseTimer, peer_has_closed
+from unixsvc.rest.server.transport_control import TransportControl
+from unixsvc.transport.peer import has_unread_data
+from unixsvc.transport.unsent_replies import unacknowledged_bytes
+
+__all__ = ["ConnectionLifetime", "ServingConnection"]
+
+
+class ServingConnection(Protocol):
+    """What a connection does, as its lifetime sees it.
+
+    :ivar persistent: false to close the connection after the current response.
+    :ivar write_paused: the client does not take what was written.
+    :ivar served: the number of requests that have been served.
+    """
+
+    transport: Any  # asyncio's and Twisted's transports have no type in common
+    persistent: bool
+    write_paused: bool
+    served: int
+    client: ClientAccount
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is processed, or waits for its turn."""
+
+
+class ConnectionLifetime:
+    """Closes one connection: after its last response, for its time-outs, at a drain, and for errors.
+
+    :param connection: the connection; its transport is there.
+    :param connections: the registry, whose calls these are.
+    """
+
+    __slots__ = ("_client", "_connection", "_connections", "_parser", "_timer", "control", "transport")
+
+    def __init__(
+        self, connection: ServingConnection, parser: RequestParser, connections: HttpConnections
+    ) -> None:
+        self.transport = connection.transport
+        self.control = TransportControl(connection.transport)
+        self._connection = connection
+        self._client = connection.client
+        self._parser = parser
+        self._connections = connections
+        self._timer = PhaseTimer()
+
+    def close(self) -> None:
+        """Close when all is sent."""
+        if self.control.closing is None:
+            if self._parser.buffer or self.control.has_unread():
+                self._linger()
+            else:
+                self.control.close()
+
+    def drain(self, *, close_idle: bool) -> None:
+        """Close after the current response; at once if ``close_idle`` is set and there is no request."""
+        self._connection.persistent = False
+        if close_idle and self._phase() is ConnectionPhase.DRAINING:
+            self._close_idle()
+
+    def close_if_idle(self, *, authenticated: bool) -> bool:
+        """Close if no request is processed or has begun; true if it does.
+
+        :param authenticated: whether a request must have shown a valid token, or none may have.
+        """
+        if self._client.authenticated is not authenticated or self._phase() is not ConnectionPhase.IDLE:
+            return False
+        self._close_idle()
+        return self.control.closing is not None
+
+    def refuse(self, error: ServiceError) -> None:
+        """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""
+        self.transport.write(self._connections.rejection(error, self._parser.head))
+        self._linger()
+
+    def abort(self) -> None:
+        """Close now."""
+        self.control.abort()
+
+    def lost(self) -> None:
+        """The connection is closed."""
+        self.control.closing = ConnectionPhase.CLOSING
+        self._connections.closed(self)
+        del self._connection  # a cycle would keep both until the garbage collector finds them
+
+    def check_timeout(self, now: float) -> None:
+        """Close the connection if its client has used up its time.
+
+        :param now: in seconds.
+        """
+        control = self.control
+        self._connections.unsent.update(self.transport)
+        if not control.reading and control.closing is None and peer_has_closed(self.transport):
+            self.abort()
+            return
+        phase = self._phase()
+        unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
+        elapsed = self._timer.elapsed(phase, self._connection.served, unsent, now)
+        if elapsed >= self._connections.timeout(phase, authenticated=self._client.authenticated):
+            if phase.silent:
+                self._close_idle()
+            elif phase.sends:
+                self.abort()
+            else:
+                self.refuse(Incomplete())
+
+    def _phase(self) -> ConnectionPhase:
+        connection, parser = self._connection, self._parser
+        if self.control.closing is not None:
+            return self.control.closing
+        if connection.write_paused:
+            return ConnectionPhase.SENDING
+        if connection.busy:
+            return ConnectionPhase.PROCESSING
+        if parser.head is not None or parser.buffer:
+            return ConnectionPhase.HEAD if parser.head is None else ConnectionPhase.BODY
+        if not connection.served:
+            return ConnectionPhase.NEW
+        return ConnectionPhase.DRAINING if self._connections.draining else ConnectionPhase.IDLE
+
+    def _close_idle(self) -> None:
+        """Close, unless a request has just arrived that is not read yet."""
+        if not has_unread_data(self.transport):
+            self.close()
+
+    def _linger(self) -> None:
+        """Close the sending side when all is sent, and drop further input."""
+        self._parser.clear()
+        self._client.update()
+        self.control.linger()
