@@ -1,4 +1,4 @@
-"""The demo over HTTP: its own controllers, those of a Unix service, and that service mounted.
+"""The demo over HTTP: its own controllers and pages, those of a Unix service, and that service mounted.
 
 The configuration defines the mounts: ``/users`` is ``/user`` of the service ``user``.
 """
@@ -6,9 +6,10 @@ The configuration defines the mounts: ``/users`` is ``/user`` of the service ``u
 from __future__ import annotations
 
 from rest_app.container import register
+from rest_app.pages import add_pages
 from rest_app.routes import ROUTES
 from unixsvc import App
 
 __all__ = ["app"]
 
-app = App(routes=ROUTES, container=register, title="The demo of unixsvc", version="1.0")
+app = App(routes=ROUTES, container=register, web=add_pages, title="The demo of unixsvc", version="1.0")

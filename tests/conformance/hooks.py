@@ -1,10 +1,15 @@
-"""What Schemathesis must not take for an error of the demo."""
+"""What Schemathesis must not take for an error of the demo, and a record of what it sends."""
 
 from __future__ import annotations
 
+import base64
+import os
 from typing import Any
 
+import msgspec
 import schemathesis
+
+from tests.conformance.both_ways import RecordedRequest
 
 
 def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
@@ -17,3 +22,19 @@ def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
 
 
 schemathesis.hook(filter_query)  # not as a decorator, which has no type where Schemathesis is not installed
+
+
+def after_call(_context: Any, _case: Any, response: Any) -> None:
+    """Record a request."""
+    sent = response.request
+    body = sent.body or b""
+    encoded = base64.b64encode(body if isinstance(body, bytes) else body.encode()).decode()
+    headers = {
+        name: value if isinstance(value, str) else value.decode("latin-1")
+        for name, value in sent.headers.items()
+    }
+    with open(os.environ["RECORDED_REQUESTS"], "ab") as file:
+        file.write(msgspec.json.encode(RecordedRequest(sent.method, sent.path_url, headers, encoded)) + b"\n")
+
+
+schemathesis.hook(after_call)

@@ -1,8 +1,9 @@
 """Check the demo against its own OpenAPI document: ``python -m tests.conformance.run_schemathesis``.
 
 Runs ``twistd unixsvc`` in a folder of its own, validates ``/openapi.json`` with openapi-spec-validator, and
-has Schemathesis generate requests from it, invalid ones too, with all of its checks. Exits with 1 if anything
-fails, or if fewer requests were made than required.
+has Schemathesis generate requests from it, invalid ones too, with all of its checks. Then sends the same
+requests to two more demos, one of which has Klein dispatch them, and compares the responses. Exits with 1 if
+anything fails, or if fewer requests were made than required.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from typing import Any, Final
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.conformance.both_ways import KNOWN, RecordedRequest, differences, read_requests
 from tests.functional.orchestrator_process import OrchestratorProcess
 
 _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
+_RECORD: Final = "requests.jsonl"
+_MOST_PRINTED: Final = 10
 _TIMEOUT: Final = 1800.0  # seconds; only reached if something is broken
 
 
@@ -42,7 +46,9 @@ def main() -> int:
             stats, code = _run_schemathesis(folder, f"{base}/openapi.json", token, wanted)
         finally:
             running.end()
-    return _print_results(operations, stats, code, wanted.cases)
+        requests = read_requests(Path(folder, _RECORD))
+    different = _compare([*requests, *KNOWN])
+    return _print_results(operations, stats, code, wanted.cases) or different
 
 
 def _validate(url: str) -> int:
@@ -66,10 +72,25 @@ def _run_schemathesis(
     ]  # fmt: skip
     if wanted.seed is not None:
         command += ["--seed", str(wanted.seed)]
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}
+    environment = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": "tests.conformance.hooks",
+        "RECORDED_REQUESTS": str(Path(folder, _RECORD)),
+    }
     done = subprocess.run(command, cwd=folder, env=environment, timeout=_TIMEOUT, check=False)
     stats: dict[str, Any] = json.loads(Path(folder, "report.json").read_text())
     return stats, done.returncode
+
+
+def _compare(requests: list[RecordedRequest]) -> int:
+    """Compare the responses of both ways; returns the exit code."""
+    found = 0
+    for each in differences(requests):
+        found += 1
+        if found <= _MOST_PRINTED:
+            sys.stdout.write(f"{each}\n")
+    sys.stdout.write(f"{len(requests)} requests both ways, {found} different responses\n")
+    return 1 if found else 0
 
 
 def _print_results(operations: int, stats: dict[str, Any], code: int, least: int) -> int:

@@ -6,15 +6,20 @@ import os
 from typing import Any
 
 import svcs
+from treq.testing import StubTreq
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+import rest_app
 import unix_app.home
 import unix_app.user
 from unix_app.user.memory import MemoryUsers
 from unix_app.user.users import IUsers
 from unixsvc import App, Group, Invalid, NotFound, ServiceContext, ServiceError, Unauthorized
+from unixsvc.config.http import Http
 from unixsvc.config.settings import Security
 from unixsvc.errors import ConfigError
+from unixsvc.rest import klein
 from unixsvc.testing import MemoryService
 
 
@@ -43,6 +48,21 @@ class HomeTests(AppTestCase):
         """The greeting needs no token under the policy private."""
         service = MemoryService(unix_app.home.app, token=None, security=Security(token="private"))
         self.assertEqual(self.successResultOf(service.get("/")), {"message": "Hello World!"})
+
+
+class PageTests(SynchronousTestCase):
+    def test_index(self) -> None:
+        """The page of the demo over HTTP links to its routes, its mounts and itself."""
+        folder = self.mktemp()
+        os.mkdir(folder)
+        http = Http(mounts={"/users": "user:/user"})
+        there = klein(rest_app.app, token="0" * 64, http=http, folder=folder, reactor=MemoryReactorClock())
+        client: Any = StubTreq(there.resource())
+        response = self.successResultOf(client.get("http://localhost/index"))
+        page = self.successResultOf(response.text())
+        self.assertEqual(response.headers.getRawHeaders("Content-Type"), ["text/html; charset=utf-8"])
+        for link in ("/", "/user", "/users", "/index", "/-/health", "/docs"):
+            self.assertIn(f'<a href="{link}">', page)
 
 
 class UserTests(AppTestCase):
