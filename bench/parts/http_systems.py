@@ -25,7 +25,7 @@ _SHOW, _CREATE = Workload(), Creation()
 _BOTH: Final = (_SHOW, _CREATE)
 _LLHTTP: Final = ("httptools==0.9.0", "uvloop==0.22.1", "msgspec==0.23.0")
 _GRANIAN: Final = ("granian==2.8.9", "uvloop==0.23.0", "msgspec==0.23.0")
-# From Python 3.12 on granian runs tasks of asyncio whatever is asked for.
+# From Python 3.12 on granian runs tasks of asyncio whatever is requested.
 _GRANIAN_OPTIONS: Final = (
     "--http", "1", "--no-ws", "--loop", "uvloop", "--task-impl", "rust", "--no-log",
 )  # fmt: skip

@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder(NewUser).decode
 
 
 class _Json(Response):
-    """What Starlette's documentation advises: a response of one's own, with a faster encoder."""
+    """What Starlette's documentation advises: its own response class, with a faster encoder."""
 
     media_type = "application/json"
 

@@ -59,7 +59,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(str(error), "pip: ERROR: no such package")
 
     def test_silent(self) -> None:
-        """A program that fails without a word has an error, too."""
+        """A program that fails without a message has an error, too."""
         command = [sys.executable, "-c", "import sys; sys.exit(1)"]
         error = self.assertRaises(CommandError, run_command, command, "git", silent="no such revision")
         self.assertEqual(str(error), "git: no such revision")

@@ -66,7 +66,7 @@ class WrkTests(SynchronousTestCase):
         self.assertEqual(parse_wrk("unable to connect to 127.0.0.1:1 Connection refused\n"), (0.0, 0))
 
     def test_get(self) -> None:
-        """A GET needs no script but for the token."""
+        """A GET needs no script except for the token."""
         self.assertEqual(wrk_script(Workload(), ""), "")
         self.assertEqual(wrk_script(Workload(), "abc"), 'wrk.headers["Authorization"] = "Bearer abc"\n')
 
