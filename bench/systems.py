@@ -18,7 +18,9 @@ from bench.processes import BenchError, ProcessGroup, free_port, is_listening
 from bench.service import RunningSystem, socket_load, start_socket
 
 __all__ = [
+    "ACCEPT",
     "FLOOR",
+    "LONG_TOKEN",
     "OURS",
     "STARLETTE",
     "SYSTEMS",
@@ -140,20 +142,26 @@ def _grpc_load(running: RunningSystem, workload: Workload) -> OpenConnection | N
     return http2_client.grpc(running.address, workload) if len(workload.text or "") < 1 << 15 else None
 
 
-_LONG_TOKEN: Final = "x" * 43  # as long as a real one
+LONG_TOKEN: Final = "x" * 43  # as long as a real one
+
+# It serves nothing but a connection for each request.
+ACCEPT: Final = System(
+    "accept", "accept, recv and send of Python, on uvloop", _start_module("accept"),
+    lambda running, work: raw_client.json_lines(running.address, work, token=LONG_TOKEN),
+)  # fmt: skip
 
 SYSTEMS: Final = (
     System(
         "echo", "sends back the bytes that it receives, on uvloop", _start_module("echo"),
-        lambda running, work: raw_client.json_lines(running.address, work, token=_LONG_TOKEN, echoed=True),
+        lambda running, work: raw_client.json_lines(running.address, work, token=LONG_TOKEN, echoed=True),
     ),
     System(
         FLOOR, "decodes lines with msgspec, sends a fixed reply, on uvloop", _start_module("floor"),
-        lambda running, work: raw_client.json_lines(running.address, work, token=_LONG_TOKEN),
+        lambda running, work: raw_client.json_lines(running.address, work, token=LONG_TOKEN),
     ),
     System(
         "json", "decodes lines, encodes and writes each reply, on uvloop", _start_module("json_lines"),
-        lambda running, work: raw_client.json_lines(running.address, work, token=_LONG_TOKEN),
+        lambda running, work: raw_client.json_lines(running.address, work, token=LONG_TOKEN),
     ),
     System(
         OURS, "this framework: one worker, with a token", start_socket, socket_load,

@@ -15,7 +15,17 @@ from twisted.protocols.amp import AmpBox
 from bench.load.generator import OpenConnection, RawClient
 from bench.processes import Address, BenchError
 
-__all__ = ["Creation", "Workload", "amp", "connect", "http", "json_lines", "nats", "receive_until"]
+__all__ = [
+    "Creation",
+    "Workload",
+    "amp",
+    "connect",
+    "http",
+    "json_lines",
+    "nats",
+    "one_message",
+    "receive_until",
+]
 
 # SO_RCVTIMEO in seconds and microseconds: unlike settimeout(), it adds no system call to each recv().
 _RECEIVE_TIMEOUT: Final = struct.pack("ll", 20, 0)
@@ -111,6 +121,16 @@ class _FixedLengthReplies:
         return complete
 
 
+class _OneReply(_FixedLengthReplies):
+    """Waits until the server has closed the connection."""
+
+    def count_replies(self, data: bytes) -> int:
+        if data:
+            self._complete = super().count_replies(data)
+            return 0
+        return self._complete or super().count_replies(data)
+
+
 class _NatsReplies(_FixedLengthReplies):
     def count_replies(self, data: bytes) -> int:
         if b"PING\r\n" in data:  # the server measures the round trip to its clients
@@ -144,6 +164,16 @@ def json_lines(
     reply = replies[0] if workload.text is None else b""
     size, tail = len(replies[0]), replies[0][-20:]
     return lambda: (connect(address), _FixedLengthReplies(messages, size, tail, reply))
+
+
+def one_message(address: Address, workload: Workload, *, token: str) -> OpenConnection:
+    """The one-message exchange of unixsvc: neither has a line end, and the server closes the connection.
+
+    :param token: sent with each message.
+    """
+    message = _line({"path": workload.path, "auth_token": token})[:-1]
+    reply = _line(dict(workload.result))[:-1]
+    return lambda: (connect(address), _OneReply([message], len(reply), reply))
 
 
 def _line(message: dict[str, object], separators: tuple[str, str] = _COMPACT) -> bytes:

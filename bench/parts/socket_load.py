@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from bench.load.generator import Sample, measure_latency, measure_rate, measure_reconnects
-from bench.load.raw_client import Workload
+from bench.load.generator import OpenConnection, Sample, measure_latency, measure_rate, measure_reconnects
+from bench.load.raw_client import Workload, one_message
 from bench.processes import ProcessGroup
 from bench.rounds import Case, Group
 from bench.service import CURRENT, Installation, RunningSystem
 from bench.session import Session
-from bench.systems import OURS, System, load_for
+from bench.systems import ACCEPT, LONG_TOKEN, OURS, System, load_for
 
 __all__ = ["clients", "connections", "in_flight", "measure_client", "payload", "reconnect", "routes"]
 
 _SHOW: Final = Workload()
+_RECONNECTING: Final = 4
 _TEXTS: Final = {"100 B": 100, "10 kB": 10_000, "1 MB": 1_000_000}
 _ROUTES: Final = (10, 1_000, 10_000)
 
@@ -37,9 +38,22 @@ def in_flight(session: Session) -> Iterator[Group]:
 
 
 def reconnect(session: Session) -> Iterator[Group]:
-    """A connection for each request."""
-    load = "a connection for each request, 2 clients"
-    yield _group(session, load, lambda opener, seconds: measure_reconnects(opener, 2, seconds))
+    """A connection for each request; then the same with clients that let the server close it."""
+    load = f"a connection for each request, {_RECONNECTING} clients"
+    group = _group(session, load, _reconnects)
+    accept = session.running(ACCEPT)
+    least = Case(ACCEPT.name, partial(_reconnects, load_for(ACCEPT, accept, _SHOW)), accept)
+    yield Group(group.load, [least, *group.cases])
+    cases = []
+    for system in (ACCEPT, *(each for each in session.systems() if each.name == OURS)):
+        running = session.running(system)
+        opener = one_message(running.address, _SHOW, token=running.token or LONG_TOKEN)
+        cases.append(Case(system.name, partial(_reconnects, opener), running))
+    yield Group(f"a connection for each request, closed by the server, {_RECONNECTING} clients", cases)
+
+
+def _reconnects(opener: OpenConnection, seconds: float) -> Sample:
+    return measure_reconnects(opener, _RECONNECTING, seconds)
 
 
 def payload(session: Session) -> Iterator[Group]:
