@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import weakref
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -122,6 +123,38 @@ class LoopTransportTests(SynchronousTestCase):
         transport.writeSequence([b"a", b"b"])
         self.assertEqual(self.protocol.received, [b"in"])
         self.assertEqual(self.loops.done, [("write", b"out"), ("writelines", [b"a", b"b"])])
+
+    def test_start(self) -> None:
+        """What was received before there was a transport is delivered first, once the loop reads."""
+
+        def deliver(transport: Any) -> None:
+            transport.start()
+
+        def more(transport: Any) -> None:
+            transport.data_received(b"second")
+
+        for deliveries in ((deliver, more), (more, deliver), (more,), (deliver, deliver, more)):
+            protocol, loops = _Plain(), _FromLoop()
+            transport = LoopTransport(
+                protocol, UNIXAddress(None), bool, partial(protocol.dataReceived, b"first")
+            )
+            transport.connection_made(loops)  # type: ignore[arg-type]  # has only what the transport calls
+            self.assertEqual(protocol.received, [])
+            for each in deliveries:
+                each(transport)
+            self.assertEqual(protocol.received, [b"first", b"second"])
+
+    def test_ends_before_start(self) -> None:
+        """It is delivered also if the connection ends before the loop reads."""
+        for end in "eof_received", "connection_lost":
+            protocol = _Plain()
+            transport: Any = LoopTransport(
+                protocol, UNIXAddress(None), bool, partial(protocol.dataReceived, b"first")
+            )
+            transport.connection_made(_FromLoop())
+            transport.eof_received() if end == "eof_received" else transport.connection_lost(None)
+            transport.start()
+            self.assertEqual(protocol.received[:1], [b"first"])
 
     def test_end(self) -> None:
         """A clean end is ConnectionDone, an error ConnectionLost."""

@@ -8,17 +8,18 @@ from typing import Final
 
 from tests.unit.server.accepted.world import TOKEN
 
-__all__ = ["MAX_MESSAGE", "PATHS", "Step", "conversation"]
+__all__ = ["MAX_MESSAGE", "NOT_REQUESTS", "Step", "conversation"]
 
 MAX_MESSAGE: Final = 2000
 # What is done, by which client, and with which bytes.
 Step = tuple[str, int, bytes]
 
-PATHS: Final = (
+_PATHS: Final = (
     *("/now", "/now", "/now", "/later", "/later", "/big", "/peer", "/left", "/keep", "/items", "/slow-items"),
     "/x",
 )
-_NOT_REQUESTS: Final = (
+# Each is no request that is answered at once.
+NOT_REQUESTS: Final = (
     *(b"\n", b" \n", b"nonsense\n", b"nonsense", b"[]\n", b"{}{}\n", b"{}}\n", b"}", b"{}\xff\n"),
     *(b'{"id":1', b'{"id":{}}\n', b'{"path":1}\n', b'{"path":"now"}\n', b'{"data":[]}\n'),
     *(b'{"id":1,"cancel":true}\n', b'{"id":1,"credit":3}\n', b'{"id":"' + b"x" * 300 + b'"}\n'),
@@ -58,19 +59,23 @@ def _chunk(random: Random) -> bytes:
     """Some messages, of which the last may be incomplete."""
     parts = [_request(random) for _ in range(random.choice((0, 1, 1, 1, 2, 3)))]
     if random.random() < 0.3:
-        parts.insert(random.randint(0, len(parts)), random.choice(_NOT_REQUESTS))
+        parts.insert(random.randint(0, len(parts)), random.choice(NOT_REQUESTS))
+    if random.random() < 0.1:
+        parts.append(_request(random, framed=False))
     data = b"".join(parts)
     return data[: random.randint(0, len(data))] if random.random() < 0.2 else data
 
 
 def _request(random: Random, *, framed: bool = True) -> bytes:
-    message: dict[str, object] = {"path": random.choice(PATHS)}
+    message: dict[str, object] = {"path": random.choice(_PATHS)}
     if random.random() < (0.7 if framed else 0.1):
         message["id"] = random.choice((1, 2, 3, "a", 4711))
     if random.random() < 0.5:
         message["auth_token"] = random.choice((TOKEN, TOKEN, TOKEN, "wrong"))
     if random.random() < 0.3:
         message["data"] = {"n": random.randint(1, 9)}
+    if random.random() < 0.04:
+        message["data"] = {"x": "y" * (MAX_MESSAGE - random.randint(0, 200))}
     if random.random() < 0.05:
         message["oneway"] = True
     if random.random() < 0.05:

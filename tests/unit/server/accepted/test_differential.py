@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.server.accepted.conversations import MAX_MESSAGE, PATHS, Step, conversation
+from tests.unit.server.accepted.conversations import MAX_MESSAGE, NOT_REQUESTS, Step, conversation
 from tests.unit.server.accepted.world import Policy, World
 from unixsvc.config.settings import Limits
 
@@ -96,12 +96,10 @@ def is_served_at_once(world: World, step: Step) -> bool | None:
         return False
     if data.find(b"\n") not in (-1, len(data) - 1) or data[-1:] not in (b"\n", b"}"):
         return False
+    if data in NOT_REQUESTS or len(data) > MAX_MESSAGE:
+        return False
     try:
         message = json.loads(data)
     except ValueError:
         return False
-    if not isinstance(message, dict) or len(data) > MAX_MESSAGE or message.get("path") not in PATHS:
-        return False
-    if message.keys() & {"oneway", "credit"}:
-        return False
-    return data[-1:] == b"\n" or "id" not in message
+    return not message.keys() & {"oneway", "credit"} and (data[-1:] == b"\n" or "id" not in message)

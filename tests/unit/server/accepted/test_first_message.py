@@ -138,6 +138,54 @@ class FirstMessageTests(SynchronousTestCase):
         self.assertEqual((self.world.ways, self.world.actions.events), ([False], []))
 
 
+class WaitingTests(SynchronousTestCase):
+    """A connection whose first message is served."""
+
+    def setUp(self) -> None:
+        """A server with short time-outs, and a client without a token."""
+        limits = Limits(idle_timeout=8, authentication_timeout=3, message_timeout=7, max_message_bytes=100)
+        self.world = World(limits, "private", at_once=True)
+        self.addCleanup(self.world.close)
+        self.client = self.world.connect(REQUEST)
+        self.world.settle()
+        self.assertEqual(self.world.ways, [True])
+
+    def pass_time(self, seconds: int) -> str:
+        """Let time pass; how the server has closed the connection by then."""
+        for _ in range(seconds):
+            self.world.advance(1)
+            self.world.settle()
+        return self.client.ended
+
+    def test_idle(self) -> None:
+        """It has the idle time-out of a client that has sent a message, from the first check on."""
+        self.assertEqual((self.pass_time(8), self.pass_time(1)), ("", "end"))
+        self.assertEqual(len(self.world.registry), 0)
+
+    def test_idle_with_incomplete_message(self) -> None:
+        """A part of a message does not begin its idle time anew."""
+        self.assertEqual(self.pass_time(4), "")
+        self.client.send(b"{")
+        self.assertEqual((self.pass_time(4), self.pass_time(1)), ("", "end"))
+
+    def test_later_without_line_end(self) -> None:
+        """A client that has ended a message with a line end is expected to do so again."""
+        self.client.send(b'{"path":"/now"}')
+        self.world.settle()
+        self.assertEqual(self.client.received.count(b"\n"), 1)
+        self.client.send(b"\n")
+        self.world.settle()
+        self.assertTrue(self.client.received.endswith(b"\n{}\n"))
+
+    def test_too_large(self) -> None:
+        """A first message that is too large, or that may not be whole, is left to a protocol."""
+        for first in b'{"data":{"x":"%s"}}\n' % (b"y" * 100), b'{"data":{"x":"%s"}}' % (b"y" * 9000):
+            client = self.world.connect(first)
+            self.world.settle()
+            self.assertIn(b'"code":413', client.received)
+        self.assertEqual(self.world.ways[1:], [False, False])
+
+
 class UpgradeTests(SynchronousTestCase):
     """What happens while a connection gets its transport, which takes two turns of the loop."""
 

@@ -272,7 +272,8 @@ class World:
         """What the clients and the actions have seen, and what the server counts."""
         clients = [(client.received, client.ended) for client in self.clients]
         peers = [request.peer.pid for request in self.actions.kept]
-        return clients, self.actions.events, peers, len(self.registry), self.slot.connections
+        events = sorted(map(repr, self.actions.events))  # connections are aborted in any order
+        return clients, events, peers, len(self.registry), self.slot.connections
 
     def close(self) -> None:
         """End everything."""
