@@ -15,7 +15,6 @@ from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
 from unixsvc.wire.messages import (
     ClientMessage,
-    ServerMessage,
     check_utf8,
     decode_server_message,
     encode_client_message,
@@ -84,14 +83,14 @@ class ClientConnection:
         :raises ServiceError: an error of the connection as a whole. In both cases the connection
             must be closed.
         """
-        end = data.find(b"\n")
-        if end < 0:
+        first, end, others = data.partition(b"\n")
+        if not end:
             self._partial.append(data)
             return []
-        if 0 < end == len(data) - 1 and not self._partial:  # one message, as most often
-            if not data.isascii():
-                check_utf8((data,))
-            event = self._decode(data)
+        if first and not others and not self._partial:  # one message, as most often
+            if not first.isascii():
+                check_utf8((first,))
+            event = self._decode(first)
             return [] if event is None else [event]
         if self._partial:
             data = b"".join((*self._partial, data))
@@ -114,21 +113,17 @@ class ClientConnection:
             raise BadGateway("the service replied to a request that is not pending")
         if reply.more:
             return ItemReceived(number, reply.data)
-        return self._finish(number, reply)
-
-    def _finish(self, id: int, reply: ServerMessage) -> Event:
-        """Process the final reply to a call."""
-        del self.pending[id]
+        del self.pending[number]
         stream = False
         if self._streams:
-            stream = id in self._streams
-            self._streams.discard(id)
+            stream = number in self._streams
+            self._streams.discard(number)
         if reply.status == "error":
-            return ErrorReceived(id, self._annotate(error_from(reply.code, reply.detail, reply.message)))
+            return ErrorReceived(number, self._annotate(error_from(reply.code, reply.detail, reply.message)))
         self._token = None  # it was accepted, which is valid for the connection
         if stream and bytes(reply.data) != b"null":
-            return ErrorReceived(id, BadGateway("the reply is not a stream: request it with call()"))
-        return ResponseReceived(id, reply.data, reply.location)
+            return ErrorReceived(number, BadGateway("the reply is not a stream: request it with call()"))
+        return ResponseReceived(number, reply.data, reply.location)
 
     def _rejected(self, error: ServiceError) -> Event:
         """The service rejects the connection. If a message was too large, only its own call fails."""

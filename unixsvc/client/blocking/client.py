@@ -148,21 +148,27 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                         return result
                     on_item(item)
         left = timeout = timeout if timeout < NO_LIMIT else NO_LIMIT
-        now = self._admit()
-        deadline = now + timeout
-        state = None
+        policy = self._policy
+        # The lock is for what changes something: it takes longer than the rest.
+        changes = policy.closed or self.breaker.failures or self._budget.spent
+        now = self._admit() if changes else policy.clock()
+        deadline, state, pool = now + timeout, None, self._pool
         while True:
             try:
-                data = self._attempt(call, left, deadline, now)
+                connection = pool.take(now) or self._open_connection(now)
+                try:
+                    data = connection.request(call, left, deadline)
+                finally:
+                    pool.put_back(connection)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:
-                if state is None:
-                    state = RetryState(self._policy, call, timeout, now)
+                state = state or RetryState(policy, call, timeout, now)
                 left = self._pause(error, state)
                 now = deadline - left
             else:
-                if self.breaker.failures:
-                    self.breaker.succeeded()
-                return data
+                if data is not None:  # else that connection has ended, and there is another
+                    if self.breaker.failures:
+                        self.breaker.succeeded()
+                    return data
 
     def close(self) -> None:
         """Close every connection; pending calls of other threads fail with Unavailable."""
@@ -201,31 +207,9 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                 left = self._pause(error, state, final=seen)
 
     def _admit(self) -> float:
-        """Admit a call; the time of its start. The lock is for what changes something."""
-        policy = self._policy
-        if policy.closed or self.breaker.failures or self._budget.spent:
-            with self._pool.lock:
-                return policy.admit()
-        return policy.clock()
-
-    def _attempt(self, call: Call, left: float, deadline: float, now: float) -> Raw:
-        """Make one attempt."""
-        pool = self._pool
-        while (connection := pool.take(now)) is not None:
-            try:
-                data = connection.request(call, left, deadline)
-            finally:
-                pool.put_back(connection)
-            if data is not None:  # else the service has closed this one while it was idle
-                return data
-        connection = self._open_connection(now)
-        try:
-            data = connection.request(call, left, deadline)
-            if data is None:
-                raise connection.rejection()
-            return data
-        finally:
-            pool.put_back(connection)
+        """Admit a call; the time of its start."""
+        with self._pool.lock:
+            return self._policy.admit()
 
     def _pause(self, problem: AttemptFailed, state: RetryState, *, final: bool = False) -> float:
         """Wait before the next attempt; seconds until the deadline after that."""

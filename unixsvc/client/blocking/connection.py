@@ -31,11 +31,13 @@ class BlockingConnection:
 
     :param connection: connected, and non-blocking: poll(2) waits, until the deadline of the call. A recv(2)
         that blocks would cost more than both: Linux wakes it a second time, when the service reads the call.
+    :ivar state: of the protocol. Another call may be made if none is pending, and it is not leaving.
     :ivar used: when the last call began, on the monotonic clock, in seconds.
+    :ivar fresh: True during the first call.
     """
 
     def __init__(self, connection: socket.socket, credentials: Credentials) -> None:
-        self._connection = ClientConnection(credentials)
+        self.state = ClientConnection(credentials)
         self._socket = connection
         readable, writable = select.poll(), select.poll()
         readable.register(connection, select.POLLIN)
@@ -44,39 +46,42 @@ class BlockingConnection:
         self._wait_readable: _Wait = readable.poll
         self._wait_writable: _Wait = writable.poll
         self.used = 0.0
-
-    @property
-    def reusable(self) -> bool:
-        """True if no call is pending, and the service accepts further ones."""
-        return not self._connection.pending and not self._connection.leaving
+        self.fresh = True
 
     def is_alive(self) -> bool:
         """True if another call can be made after the connection was idle."""
         if not self._wait_readable(0):  # takes a third of the time of a recv() that raises
-            return self.reusable
+            return not self.state.leaving
         try:
             data = self._socket.recv(_READ_SIZE)
         except OSError:
             return False
         try:
-            self._connection.receive(data)
+            self.state.receive(data)
         except ServiceError:
             return False
-        return bool(data) and not self._connection.leaving
+        return bool(data) and not self.state.leaving
 
     def request(self, call: Call, timeout: float, deadline: float) -> Raw | None:
         """Make a unary call.
 
         :param timeout: seconds until the deadline.
         :param deadline: on the monotonic clock, in seconds.
-        :returns: the result, as JSON; None if the connection had ended before: :meth:`rejection` is why.
+        :returns: the result, as JSON; None if the connection ended while it was idle.
         :raises ConnectionLost: if the connection ends before the reply.
+        :raises ConnectAttemptFailed: if a new connection ended before the service received anything.
         :raises ServiceError: the error of the service; DeadlineExceeded after the deadline.
         """
-        if not self._send(self._connection.request(call, timeout)[1], deadline):
+        message = self.state.request(call, timeout)[1]
+        try:
+            sent = self._socket.send(message, socket.MSG_NOSIGNAL)
+        except OSError:
+            sent = 0
+        if sent < len(message) and not self._send(message, deadline, sent):
+            self._not_sent()
             return None
         while True:
-            for event in self._receive(timeout, deadline):
+            for event in self._receive(timeout):
                 if type(event) is ResponseReceived:
                     return event.data
                 if isinstance(event, ErrorReceived):
@@ -88,19 +93,21 @@ class BlockingConnection:
     def stream(
         self, call: Call, timeout: float, deadline: float, *, either: bool = False
     ) -> Iterator[ItemReceived | ResponseReceived]:
-        """Request a stream: its items, and then its end. Arguments and errors are those of :meth:`request`.
+        """Request a stream: its items, and then its end; nothing if the connection ended while it was idle.
 
-        :raises ConnectAttemptFailed: if the connection had ended before.
+        Arguments and errors are those of :meth:`request`.
+
         :param either: True if the reply may be unary instead. No credit is sent then: the buffers of the
             socket limit what the service sends ahead, as no other call uses the connection.
         """
         credit = None if either else WINDOW
-        number, message = self._connection.request(call, timeout, credit)
+        number, message = self.state.request(call, timeout, credit)
         if not self._send(message, deadline):
-            raise self.rejection()
+            self._not_sent()
+            return
         taken = 0
         while True:
-            for event in self._receive(_time_left(deadline), deadline):
+            for event in self._receive(_time_left(deadline)):
                 if isinstance(event, ItemReceived):
                     yield event
                     taken += 1
@@ -130,46 +137,41 @@ class BlockingConnection:
         # The number of the descriptor may soon be that of another file.
         self._wait_readable = self._wait_writable = _do_not_wait
 
-    def rejection(self) -> ConnectAttemptFailed | ServiceError:
-        """Why the service has closed the connection before it received anything."""
+    def _not_sent(self) -> None:
+        """The service has closed the connection, and received nothing. If it is new, raise the reason."""
+        if not self.fresh:
+            return
         error: ServiceError = Unavailable()
         try:
-            for event in self._connection.receive(self._socket.recv(_READ_SIZE)):
+            for event in self.state.receive(self._socket.recv(_READ_SIZE)):
                 if isinstance(event, ErrorReceived):
                     error = event.error
         except ServiceError as refusal:
             error = refusal
         except OSError:
             pass
-        return ConnectAttemptFailed(error) if isinstance(error, Unavailable) else error
+        raise ConnectAttemptFailed(error) if isinstance(error, Unavailable) else error
 
-    def _send(self, message: bytes, deadline: float) -> bool:
+    def _send(self, message: bytes, deadline: float, sent: int = 0) -> bool:
         """Send a message; False if the service has closed the connection, and received nothing of it.
 
         If it has closed after a part, its reply is still to be read.
-        """
-        try:
-            sent = self._socket.send(message, socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return False
-        return sent == len(message) or self._send_rest(message, sent, deadline)
 
-    def _send_rest(self, message: bytes, sent: int, deadline: float) -> bool:
+        :param sent: the number of bytes that were sent already.
+        """
         while sent < len(message):
-            self._wait_writable(_time_left(deadline) * 1000)
             try:
                 sent += self._socket.send(memoryview(message)[sent:], socket.MSG_NOSIGNAL)
             except BlockingIOError:
-                continue
+                self._wait_writable(_time_left(deadline) * 1000)
             except OSError:
                 break
         return sent > 0
 
-    def _receive(self, timeout: float, deadline: float) -> list[Event]:
-        while not self._wait_readable(timeout * 1000):
-            timeout = _time_left(deadline)
+    def _receive(self, timeout: float) -> list[Event]:
+        """Wait, and receive; nothing after the timeout."""
+        if not self._wait_readable(timeout * 1000):
+            return []
         try:
             data = self._socket.recv(_READ_SIZE)
         except BlockingIOError:
@@ -178,7 +180,7 @@ class BlockingConnection:
             raise ConnectionLost from None
         if not data:
             raise ConnectionLost
-        return self._connection.receive(data)
+        return self.state.receive(data)
 
 
 def _time_left(deadline: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from threading import RLock
 from typing import Final
 from weakref import WeakSet
@@ -45,12 +46,15 @@ class BlockingConnectionPool:
 
         :param now: on the monotonic clock, in seconds.
         """
-        while (connection := self._pop()) is not None:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
             if now - connection.used < _CHECK_AFTER or connection.is_alive():
-                connection.used = now
+                connection.used, connection.fresh = now, False
                 return connection
             connection.close()
-        return None
 
     def add(self, connection: BlockingConnection, now: float) -> None:
         """Add a new connection, which is in use."""
@@ -60,31 +64,28 @@ class BlockingConnectionPool:
 
     def put_back(self, connection: BlockingConnection) -> None:
         """Put a connection back after use. It is closed if a call is pending, or there are enough."""
-        if not connection.reusable:
+        state = connection.state
+        if state.pending or state.leaving:
             connection.close()
             return
         self._idle.append(connection)
         if len(self._idle) > self._limit or self._closed:
-            surplus = self._pop(0)
-            if surplus is not None:  # else another thread has taken or closed it
-                surplus.close()
+            try:
+                self._idle.pop(0).close()
+            except IndexError:  # another thread has taken or closed it
+                return
 
     def close(self) -> None:
         """Close all connections, also those in use."""
         self._closed = True
-        while (connection := self._pop()) is not None:
-            connection.close()
+        while self._idle:
+            with suppress(IndexError):  # another thread has taken it
+                self._idle.pop().close()
         with self.lock:
             in_use = list(self._all)
             self._all.clear()
         for connection in in_use:
             connection.shut_down()
-
-    def _pop(self, index: int = -1) -> BlockingConnection | None:
-        try:
-            return self._idle.pop(index)
-        except IndexError:
-            return None
 
     def leave_to_parent(self) -> None:
         """In a child process: forget all connections."""

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +15,7 @@ from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.events import Event
 from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unauthorized
 
 CALL = Call("GET", "/item/7")
@@ -35,39 +37,48 @@ class BlockingConnectionTests(SynchronousTestCase):
         """Make a call."""
         return self.connection.request(call, timeout, time.monotonic() + timeout)
 
+    def stream(self) -> Iterator[Event]:
+        """Request a stream."""
+        return self.connection.stream(CALL, 30.0, time.monotonic() + 30.0)
+
+    def assertReusable(self, *, reusable: bool = True) -> None:
+        """Another call can be made on the connection, or not."""
+        state = self.connection.state
+        self.assertEqual(not state.pending and not state.leaving, reusable)
+
     def test_result(self) -> None:
         """The call has the timeout; after its result, the connection can be used again."""
         self.service.send(REPLY)
         self.assertEqual(self.request(timeout=5.0), Raw(b'{"id":7}'))
         expected = {"id": 1, "path": "/item/7", "auth_token": "secret", "timeout": 5.0}
         self.assertEqual(json.loads(self.service.recv(1000)), expected)
-        self.assertTrue(self.connection.reusable)
+        self.assertReusable()
         self.assertTrue(self.connection.is_alive())
 
     def test_error(self) -> None:
         """An error of the service is raised."""
         self.service.send(b'{"id":1,"status":"error","code":404,"message":"","detail":null}\n')
         self.assertRaises(NotFound, self.request)
-        self.assertTrue(self.connection.reusable)
+        self.assertReusable()
 
     def test_stream(self) -> None:
         """A stream instead of a result is an error, and the connection is not used again."""
         self.service.send(b'{"id":1,"more":true,"data":5}\n')
         self.assertRaises(BadGateway, self.request)
-        self.assertFalse(self.connection.reusable)
+        self.assertReusable(reusable=False)
 
     def test_goaway(self) -> None:
         """A call that crosses goaway has its result, and is the last one."""
         self.service.send(b'{"goaway":true}\n' + REPLY)
         self.assertEqual(self.request(), Raw(b'{"id":7}'))
-        self.assertFalse(self.connection.reusable)
+        self.assertReusable(reusable=False)
 
     def test_deadline(self) -> None:
         """Without a reply, the call ends at its deadline."""
         started = time.monotonic()
         self.assertRaises(DeadlineExceeded, self.request, timeout=0.02)
         self.assertGreaterEqual(time.monotonic() - started, 0.02)
-        self.assertFalse(self.connection.reusable)
+        self.assertReusable(reusable=False)
 
     def test_trickle(self) -> None:
         """The deadline holds also if the service sends a part of the reply again and again."""
@@ -105,18 +116,20 @@ class BlockingConnectionTests(SynchronousTestCase):
         self.assertEqual(json.loads(received)["data"], {"a": text})
 
     def test_closed(self) -> None:
-        """If the service has closed the connection before, it has received nothing of the call."""
+        """If the service has closed a new connection, the attempt has failed; an idle one carries nothing."""
         self.service.close()
+        self.assertRaises(ConnectAttemptFailed, self.request)
+        self.assertRaises(ConnectAttemptFailed, list, self.stream())
+        self.connection.fresh = False
         self.assertIsNone(self.request())
-        self.assertIsInstance(self.connection.rejection(), ConnectAttemptFailed)
-        self.assertFalse(self.connection.reusable)
+        self.assertEqual(list(self.stream()), [])
+        self.assertReusable(reusable=False)
 
     def test_rejection(self) -> None:
         """If the service gave a reason before it closed the connection, that is the error."""
         self.service.send(b'{"status":"error","code":401,"message":"","detail":null}\n')
         self.service.close()
-        self.assertIsNone(self.request())
-        self.assertIsInstance(self.connection.rejection(), Unauthorized)
+        self.assertRaises(Unauthorized, self.request)
 
     def test_lost(self) -> None:
         """If the connection ends before the reply, the call is lost."""
@@ -133,7 +146,7 @@ class BlockingConnectionTests(SynchronousTestCase):
 
     def test_leave_to_parent(self) -> None:
         """In a child process the descriptor is closed; a stream ends at once, whatever has its number now."""
-        stream = self.connection.stream(CALL, 30.0, time.monotonic() + 30.0)
+        stream = self.stream()
         self.service.send(b'{"id":1,"more":true,"data":5}\n')
         next(stream)
         number = self.connection._socket.fileno()
@@ -143,4 +156,3 @@ class BlockingConnectionTests(SynchronousTestCase):
         self.addCleanup(other.close)
         self.assertIn(number, (one.fileno(), other.fileno()))
         self.assertRaises(ConnectionLost, next, stream)
-        self.assertIsNone(self.request())

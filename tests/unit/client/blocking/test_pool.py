@@ -61,7 +61,15 @@ class BlockingConnectionPoolTests(SynchronousTestCase):
     def test_pending(self) -> None:
         """A connection with a pending call is closed."""
         connection = self.connect()
-        connection._connection.request(Call("GET", "/"))
+        connection.state.request(Call("GET", "/"))
+        self.pool.put_back(connection)
+        self.assertEqual(len(self.pool), 0)
+        self.assertClosed(connection)
+
+    def test_leaving(self) -> None:
+        """A connection that has got goaway during its call is closed."""
+        connection = self.connect()
+        connection.state.leaving = True
         self.pool.put_back(connection)
         self.assertEqual(len(self.pool), 0)
         self.assertClosed(connection)
