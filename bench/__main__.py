@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from bench.compare.command import compare_command
-from bench.parts import footprint, http_load, instructions, socket_load
+from bench.parts import call_cost, footprint, http_load, instructions, socket_load
 from bench.parts.http_systems import HTTP_SYSTEMS
 from bench.processes import BenchError, ProcessGroup
 from bench.progress import progress_line
@@ -35,6 +35,7 @@ PARTS: Final = {
         Part("payload", "100 B, 10 kB and 1 MB there and back", socket_load.payload),
         Part("routes", "10, 1,000 and 10,000 routes", socket_load.routes),
         Part("clients", "Python clients, each system with its own", socket_load.clients),
+        Part("call", "the blocking client, one call at a time, against a bare socket", call_cost.call),
         Part("http", "GET and POST over HTTP and TCP, with wrk if it is installed", http_load.http),
         Part("memory", "memory: idle, with 10,000 connections, after many requests", footprint.memory),
         Part("start", "time until the first answer", footprint.start),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.clients.concurrent_calls import CallCounter, check_result
+from bench.clients.concurrent_calls import BATCH, CallCounter, check_result
 from unixsvc.blocking import Client
 
 
@@ -14,8 +14,9 @@ def _main(socket_dir: str, token: str, seconds: str) -> None:
         counter = CallCounter(float(seconds))
         over = False
         while not over:
-            client.get("/user/7")
-            over = counter.count()
+            for _ in range(BATCH):
+                client.get("/user/7")
+            over = counter.count(BATCH)
         counter.write_result()
 
 

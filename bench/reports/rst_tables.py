@@ -19,6 +19,7 @@ _HTTP: Final = "HTTP over TCP, 20 connections with keep-alive"
 _TITLES: Final = {
     "routes": "With many routes",
     "clients": "From Python",
+    "call": "One call at a time: CPU time of the caller",
     "http": _HTTP,
     "memory": "Memory",
     "start": "Start",
