@@ -33,7 +33,8 @@ class RetryBudgetTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """Successful calls do not raise it above the reserve."""
-        budget = RetryBudget(share=0.2, reserve=2.0)
+        budget = RetryBudget(share=0.3, reserve=2.0)
+        budget.withdraw()
         for _ in range(1000):
             budget.deposit()
         self.assertEqual([budget.withdraw() for _ in range(3)], [True, True, False])
