@@ -79,8 +79,11 @@ class KleinBridge:
             self._app.handle_errors(Exception)(self._failed)
 
     def may_have(self, path: str) -> bool:
-        """False if there is no route for a path: the beginning of the path rules most out."""
-        return path.startswith(self._pages.starts) or "%" in path
+        """False if there is no route for a path: the beginning of the path rules most out.
+
+        werkzeug merges slashes, and Klein decodes percent-escapes before.
+        """
+        return path.startswith(self._pages.starts) or "%" in path or "//" in path
 
     def has_route(self, method: bytes, path: str) -> bool:
         """Whether there is a route for a path, with this method or another."""

@@ -85,6 +85,11 @@ class RoutingTests(KleinTestCase):
         self.assertNotIn(b"\r\nContent-Type", response)
         self.assertEqual(self.request("GET", "/own/7/").json, [7])
 
+    def test_slashes(self) -> None:
+        """Slashes are merged as werkzeug does: at the beginning of a path, and elsewhere by a redirect."""
+        for path, code in (("//own/text", 200), ("/own//text", 308), ("//own//text", 308), ("//nowhere", 404)):
+            self.assertIn(b" %d " % code, self.client.request("GET", path).partition(b"\r\n")[0])
+
     def test_not_found(self) -> None:
         """A path that neither has is counted as a message."""
         for path in ("/own/x/", "/own", "/%FF"):
