@@ -68,7 +68,8 @@ def forget_caller(holder: CallerHolder) -> None:
     if holder.caller.known_peer is None:
         caller = [holder.caller]
         holder.caller = NO_CALLER
-        settle_if_referenced(caller)
+        if getrefcount(caller[0]) > _UNREFERENCED:  # as below, without a further call
+            caller[0].settle()
 
 
 def settle_if_referenced(caller: list[SocketCaller]) -> None:
@@ -78,7 +79,7 @@ def settle_if_referenced(caller: list[SocketCaller]) -> None:
 
     :param caller: a list of one, so that this is the last reference that the connection has.
     """
-    if _references_to(caller) > _UNREFERENCED:
+    if getrefcount(caller[0]) > _UNREFERENCED:
         caller[0].settle()
 
 
@@ -86,7 +87,8 @@ def _references_to(caller: list[SocketCaller]) -> int:
     return getrefcount(caller[0])
 
 
-# Some references are those of the interpreter, whose number depends on its version.
+# Some references are those of the interpreter: as many, as this is the same expression. Their number depends
+# on the version.
 _UNREFERENCED: Final = _references_to([SocketCaller()])
 
 

@@ -115,5 +115,7 @@ class AcceptedConnection(Struct, eq=False):
 
         def failed() -> None:
             self.registry.remove(self)
+            if self.caller.known_peer is None:  # the descriptor is closed by now
+                self.caller.known_peer = Peer()
 
         self.host.connect(self.connection.detach(), protocol, start, failed)
