@@ -46,7 +46,7 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 class Caller(msgspec.Struct, gc=False):
     """The sender of the requests on one connection.
 
-    :ivar known_peer: the credentials of the process; None as long as they have not been asked for, see
+    :ivar known_peer: the credentials of the process; None as long as nothing has read them, see
         :attr:`peer`.
     :ivar trusted: true if routes that are not public are open to the caller.
     :ivar admitted: true if the guard needs to check no further request of the caller.
@@ -69,7 +69,7 @@ class Caller(msgspec.Struct, gc=False):
         return peer
 
     def find_peer(self) -> Peer:
-        """Find out the credentials; for subclasses that do so only when they are asked for."""
+        """Find out the credentials; for subclasses that do so only when something reads them."""
         return Peer()
 
     @property

@@ -143,7 +143,7 @@ class ConnectionRegistry:
         self.remove(connection)
 
     def remove(self, connection: RegisteredConnection) -> None:
-        """Remove a connection. Its peer can still be asked for."""
+        """Remove a connection. Its peer can still be read."""
         self._connections.discard(connection)
         if self._refused and connection in self._refused:
             self._refused.discard(connection)

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class SocketCaller(Caller, gc=False):
-    """The caller at the other end of a Unix socket; the kernel names its process when that is asked for.
+    """The caller at the other end of a Unix socket; its credentials are read when something needs them.
 
     :ivar descriptor: of the socket, while ``known_peer`` is None. It must not be closed before
         :meth:`settle` was called.

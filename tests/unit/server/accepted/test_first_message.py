@@ -32,7 +32,7 @@ class FirstMessageTests(SynchronousTestCase):
         self.addCleanup(self.world.close)
 
     def count_credentials(self) -> list[int]:
-        """Record the descriptors whose credentials are asked for."""
+        """Record the descriptors whose credentials are read."""
         asked: list[int] = []
 
         def counted(descriptor: int) -> Peer:
@@ -67,7 +67,7 @@ class FirstMessageTests(SynchronousTestCase):
         self.assertEqual(self.world.slot.least_loaded()[1], accepted + 1)
 
     def test_disconnected(self) -> None:
-        """A client that is gone before its reply is forgotten."""
+        """A client that has disconnected before its reply is forgotten."""
         for request in REQUEST, b"{}":
             self.world.connect(request).close()
             self.world.settle()
@@ -163,7 +163,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(len(self.world.registry), 0)
 
     def test_idle_with_incomplete_message(self) -> None:
-        """A part of a message does not begin its idle time anew."""
+        """A part of a message does not begin its idle time again."""
         self.assertEqual(self.pass_time(4), "")
         self.client.send(b"{")
         self.assertEqual((self.pass_time(4), self.pass_time(1)), ("", "end"))

@@ -166,7 +166,7 @@ class Client:
         self.open = True
 
     def send(self, data: bytes) -> None:
-        """Send bytes, if there is somebody who takes them."""
+        """Send bytes, if the server takes them."""
         if self.open:
             try:
                 self.socket.sendall(data)
