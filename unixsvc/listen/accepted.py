@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 
 from twisted.internet.interfaces import IAddress, IProtocol
 
+from unixsvc.listen.host import Callback
 from unixsvc.listen.readable_watch import ReadableWatch
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 
@@ -43,13 +44,7 @@ class AcceptedConnections:
         # The methods themselves, as they are called for each connection.
         self.watch, self.unwatch, self.closed = self._watch.add, self._watch.remove, closed
 
-    def connect(
-        self,
-        descriptor: int,
-        protocol: IProtocol,
-        start: Callable[[], object],
-        failed: Callable[[], object],
-    ) -> None:
+    def connect(self, descriptor: int, protocol: IProtocol, start: Callback, failed: Callback) -> None:
         """Make a transport for a connection."""
 
         def lost() -> None:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IProtocol
 
-__all__ = ["ConnectionHost", "ReadableConnection"]
+__all__ = ["Callback", "ConnectionHost", "ReadableConnection"]
+
+Callback = Callable[[], object]
 
 
 class ReadableConnection(Protocol):
@@ -30,13 +32,7 @@ class ConnectionHost(Protocol):
         :param closes: the connection is closed next.
         """
 
-    def connect(
-        self,
-        descriptor: int,
-        protocol: IProtocol,
-        start: Callable[[], object],
-        failed: Callable[[], object],
-    ) -> None:
+    def connect(self, descriptor: int, protocol: IProtocol, start: Callback, failed: Callback) -> None:
         """Make a transport for a connection that is not watched, and own it from now on.
 
         :param protocol: of the connection.

@@ -87,7 +87,12 @@ class RoutingTests(KleinTestCase):
 
     def test_slashes(self) -> None:
         """Slashes are merged as werkzeug does: at the beginning of a path, and elsewhere by a redirect."""
-        for path, code in (("//own/text", 200), ("/own//text", 308), ("//own//text", 308), ("//nowhere", 404)):
+        for path, code in (
+            ("//own/text", 200),
+            ("/own//text", 308),
+            ("//own//text", 308),
+            ("//nowhere", 404),
+        ):
             self.assertIn(b" %d " % code, self.client.request("GET", path).partition(b"\r\n")[0])
 
     def test_not_found(self) -> None:
