@@ -25,7 +25,7 @@ def progress_line() -> Iterator[Callable[[str], None]]:
 
         def report_progress(description: str) -> None:
             if description.startswith("without "):
-                console.print(description, highlight=False)
+                console.print(description, highlight=False, soft_wrap=True)
             progress.update(task, description=description)
             progress.refresh()
 
