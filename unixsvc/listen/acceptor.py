@@ -13,9 +13,10 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
 from unixsvc.listen.accepted import AcceptedConnections, UnixSocket
-from unixsvc.listen.balancing import AcceptBalancer, is_balanced
+from unixsvc.listen.balancing import AcceptBalancer, Turnover, is_balanced
 from unixsvc.listen.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IServesDescriptors
+from unixsvc.listen.listening_watch import ListeningWatch
 from unixsvc.listen.tls import TlsContext
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.rate_limit import RateLimit
@@ -75,10 +76,13 @@ class Acceptor:
         self._single_turns = 0
         self._log = LimitedLogger(__name__, RateLimit(burst=1), loop.time)
         self._balancer = AcceptBalancer()
+        self._turnover = Turnover(loop.time(), slot.closed_ever)
+        self._unconditional = 0  # connections of this worker before it must leave clients to others
         self._pause: asyncio.TimerHandle | None = None
         self._yielding = False
         self._least_loaded = slot.least_loaded()
         self._listening = listening
+        self._watch = ListeningWatch(loop, listening.fileno(), self._readable)
         self._accept = accept_function(listening)  # bound once, as it is called for each connection
         self._kind = listening.family, listening.type, listening.proto
         self._make_socket: type[socket.socket] = (
@@ -93,14 +97,14 @@ class Acceptor:
     def startListening(self) -> None:
         """Begin to accept."""
         self._slot.start_accepting()
-        self._loop.add_reader(self._listening.fileno(), self._readable)
+        self._watch.start()
 
     def stopListening(self) -> None:
         """Stop to accept, and close the socket. A path stays: it belongs to the orchestrator."""
         others_accept = self._slot.stop_accepting()
         self._yielding = False
         self._cancel_pause()
-        self._loop.remove_reader(self._listening.fileno())
+        self._watch.close()
         if not others_accept:
             self._accept_waiting()
         self._listening.close()
@@ -123,24 +127,33 @@ class Acceptor:
     def _readable(self) -> None:
         """A client waits to be accepted."""
         slot, should_yield = self._slot, self._balancer.should_yield
+        must_accept = self._watch.is_exclusive  # no other worker has been woken
+        if (now := self._loop.time()) >= self._turnover.next:
+            self._measure_turnover(now)
         turn = _TURN
         if self._single_turns:
             self._single_turns -= 1
             turn = 1
-        for _ in range(turn):
-            if should_yield(slot.connections, slot.fewest()):
+        for number in range(turn):
+            if must_accept or slot.connections < self._unconditional:
+                must_accept = False
+            elif should_yield(slot.connections, slot.fewest()):
                 self._yield()
                 return
             try:
                 descriptor, _ = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 self._single_turns = _SINGLE_TURNS
+                if not number:
+                    self._turnover.missed()
                 return
             except OSError as error:  # no file descriptor is left
                 self._log.emit("error", "failures to accept", _CANNOT_ACCEPT, error=error.strerror)
                 self._pause_accepting(_EXHAUSTED_PAUSE, self._resume_accepting)
                 return
             self._accepted(descriptor)
+            if slot.connections >= self._unconditional > 0:
+                self._set_unconditional(0)
 
     def _accept_waiting(self) -> None:
         """Accept all clients that wait at this moment, as no other worker will."""
@@ -189,6 +202,20 @@ class Acceptor:
             self._log.failure("no protocol can be made", error)
             return None
 
+    def _measure_turnover(self, now: float) -> None:
+        slot = self._slot
+        counts = slot.connections, slot.extremes(), slot.fewest()
+        connections = self._turnover.measure(now, slot.closed_ever, *counts)
+        self._set_unconditional(connections if slot.is_shared() else 0)
+
+    def _set_unconditional(self, connections: int) -> None:
+        """Stop, or begin, to leave clients to others."""
+        self._unconditional = connections
+        if connections:
+            self._watch.wake_one()
+        else:
+            self._watch.wake_all()
+
     def _yield(self) -> None:
         self._yielding = True
         self._least_loaded = self._slot.least_loaded()
@@ -200,7 +227,7 @@ class Acceptor:
         self._resume_accepting()
 
     def _pause_accepting(self, seconds: float, then: Callable[[], None]) -> None:
-        self._loop.remove_reader(self._listening.fileno())
+        self._watch.stop()
         self._pause = self._loop.call_later(seconds, then)
 
     def _cancel_pause(self) -> None:
@@ -211,7 +238,7 @@ class Acceptor:
     def _resume_accepting(self) -> None:
         self._pause = None
         self._yielding = False
-        self._loop.add_reader(self._listening.fileno(), self._readable)
+        self._watch.start()
 
 
 class _Once:

@@ -78,7 +78,7 @@ class WorkerSlot:
             self._entries[0] = 1
         self._accepting = False
         self._accepted = self._entries[_SLOTS + number]
-        self.connections = 0
+        self.connections = self._lowest = self._highest = 0
 
     def start_accepting(self) -> None:
         """Publish that this worker accepts."""
@@ -97,6 +97,8 @@ class WorkerSlot:
     def opened(self) -> None:
         """Count a new connection."""
         self.connections += 1
+        if self.connections > self._highest:
+            self._highest = self.connections
         self._accepted += 1
         self._entries[_SLOTS + self._number] = self._accepted
         if self._accepting:
@@ -110,8 +112,25 @@ class WorkerSlot:
     def closed(self) -> None:
         """Count a closed connection."""
         self.connections -= 1
+        if self.connections < self._lowest:
+            self._lowest = self.connections
         if self._accepting:
             self._entries[self._number] = self.connections
+
+    def is_shared(self) -> bool:
+        """False if there is no other worker."""
+        return self._entries[0] != 1
+
+    @property
+    def closed_ever(self) -> int:
+        """How many connections this worker has ever closed, and those that have had its slot before it."""
+        return self._accepted - self.connections
+
+    def extremes(self) -> tuple[int, int]:
+        """The lowest and the highest number of connections that this worker has had since the last call."""
+        extremes = self._lowest, self._highest
+        self._lowest = self._highest = self.connections
+        return extremes
 
     def fewest(self) -> int:
         """The number of connections of the least-loaded worker that accepts."""

@@ -10,6 +10,8 @@ Nothing is imported at module level: the orchestrator must not load asyncio, nor
 from __future__ import annotations
 
 import gc
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ __all__ = [
     "asyncio_loop_of",
     "close_without_shutdown",
     "connect_descriptors",
+    "duplicate_epoll",
     "mark_awaited",
     "mocks_when_needed",
     "poll_descriptor",
@@ -97,6 +100,20 @@ def poll_descriptor(loop: asyncio.AbstractEventLoop) -> int:
     """``uvloop.Loop._get_backend_id``: the descriptor with which a loop waits for events."""
     descriptor: int = loop._get_backend_id()  # type: ignore[attr-defined]
     return descriptor
+
+
+def duplicate_epoll(loop: asyncio.AbstractEventLoop) -> select.epoll:
+    """``uvloop.Loop._get_backend_id``: the epoll instance with which a loop waits for events.
+
+    ``loop.add_reader`` knows no ``EPOLLEXCLUSIVE``. So the entry of a descriptor is replaced by one with that
+    flag and the same descriptor as its data, by which libuv finds what to call. libuv adds an entry when the
+    loop waits next, and then only removes it (``uv_poll_stop``), until ``add_reader`` is called again for a
+    descriptor without a reader. It never modifies one in between, which the kernel would refuse.
+
+    :returns: it has a file descriptor of its own, which its ``close()`` closes.
+    :raises OSError: if no file descriptor is left.
+    """
+    return select.epoll.fromfd(os.dup(poll_descriptor(loop)))
 
 
 def transport_below_tls(transport: asyncio.Transport) -> asyncio.Transport | None:

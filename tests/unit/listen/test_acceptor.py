@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
 import socket
 import tempfile
 from collections.abc import Callable
@@ -30,14 +31,21 @@ class _Loop:
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.opened: list[socket.socket] = []
         self.now = 100.0
+        self.epoll = select.epoll()
+
+    def _get_backend_id(self) -> int:
+        """The descriptor of its epoll instance."""
+        return self.epoll.fileno()
 
     def add_reader(self, descriptor: int, call: Callable[[], None]) -> None:
         """Note a reader."""
         self.readers[descriptor] = call
+        self.epoll.register(descriptor, select.EPOLLIN)
 
     def remove_reader(self, descriptor: int) -> None:
         """Forget it."""
-        self.readers.pop(descriptor, None)
+        if self.readers.pop(descriptor, None):
+            self.epoll.unregister(descriptor)
 
     def time(self) -> float:
         """Now, in seconds."""
@@ -51,8 +59,9 @@ class _Loop:
 
         class _Handle:
             def cancel(self) -> None:
-                """Forget it."""
-                loop.later.remove(entry)
+                """Forget it, if it has not been called."""
+                if entry in loop.later:
+                    loop.later.remove(entry)
 
         return _Handle()
 
@@ -90,6 +99,7 @@ class AcceptorTests(SynchronousTestCase):
         self.addCleanup(counts.close)
         self.slot, self.other = (WorkerSlot(counts.fileno(), counts.take()) for _ in range(2))
         self.loop = _Loop()
+        self.addCleanup(self.loop.epoll.close)
         self.wanted = True
         anything: Any = self.loop
         self.acceptor = Acceptor(anything, self.listening, self.build, self.slot)
@@ -188,6 +198,72 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual((len(self.loop.readers), self.loop.later), (1, []))
         self.loop.turn()
         self.assertEqual(len(self.loop.opened), 2)
+
+    def serve(self, clients: int) -> None:
+        """Serve clients whose connections are closed at once; an interval of turnover ends."""
+        for _ in range(clients):
+            self.connect()
+            self.loop.turn()
+            self.lost()
+        self.loop.now += 0.05
+
+    def test_short_connections(self) -> None:
+        """A worker whose connections are closed as fast as they come accepts several, woken alone."""
+        self.serve(4)
+        self.connect(2)
+        self.loop.turn()
+        self.assertEqual(len(self.loop.opened), 4 + 2)
+        self.assertTrue(self.acceptor._watch.is_exclusive)
+        self.assertEqual([seconds for seconds, _ in self.loop.later], [0.1])
+
+    def test_connections_stay(self) -> None:
+        """When more connections stay than before, the worker leaves clients to others again."""
+        self.serve(4)
+        self.connect(6)
+        self.loop.turn()
+        self.assertEqual((len(self.loop.opened), self.loop.readers), (4 + 4, {}))
+        self.assertFalse(self.acceptor._watch.is_exclusive)
+
+    def test_woken_alone(self) -> None:
+        """A worker that alone has been woken accepts one client, even if it has too many connections."""
+        self.serve(4)
+        self.serve(1)
+        self.assertTrue(self.acceptor._watch.is_exclusive)
+        self.slot.opened()
+        self.loop.now += 10
+        self.connect(2)
+        self.loop.turn()
+        self.assertEqual((len(self.loop.opened), self.acceptor._watch.is_exclusive), (4 + 1 + 1, False))
+        self.loop.turn()
+        self.assertEqual((len(self.loop.opened), self.loop.readers), (4 + 1 + 1, {}))
+
+    def test_woken_in_vain(self) -> None:
+        """A worker that is often woken for clients of others is no longer."""
+        self.loop.turn()
+        self.loop.now += 0.05
+        self.loop.turn()
+        self.assertTrue(self.acceptor._watch.is_exclusive)
+        self.connect()
+        self.loop.turn()
+        self.assertEqual((len(self.loop.opened), self.acceptor._watch.is_exclusive), (1, False))
+
+    def test_lone(self) -> None:
+        """A worker without others waits as at the start."""
+        slot = WorkerSlot()
+        anything: Any = self.loop
+        self.acceptor._watch.stop()
+        self.acceptor = Acceptor(anything, self.listening, self.build, slot)
+        self.acceptor.startListening()
+        self.serve(10)
+        self.serve(10)
+        self.assertFalse(self.acceptor._watch.is_exclusive)
+
+    def test_stops_alone(self) -> None:
+        """When it stops while it would be woken alone, no timer is left."""
+        self.serve(4)
+        self.serve(1)
+        self.acceptor.stopListening()
+        self.assertEqual((self.loop.later, self.loop.readers), ([], {}))
 
     def test_turns(self) -> None:
         """At most eight clients are accepted in one turn."""

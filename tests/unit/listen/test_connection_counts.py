@@ -30,6 +30,32 @@ class ConnectionCountsTests(SynchronousTestCase):
         self.second.closed()
         self.assertEqual(self.first.fewest(), 1)
 
+    def test_turnover(self) -> None:
+        """How many connections are closed; the lowest and highest number since that was asked."""
+        opened(self.first, 3)
+        self.first.closed()
+        self.first.closed()
+        opened(self.first, 4)
+        self.assertEqual((self.first.closed_ever, self.first.connections), (2, 5))
+        self.assertEqual([self.first.extremes(), self.first.extremes()], [(0, 5), (5, 5)])
+        self.first.closed()
+        opened(self.first, 2)
+        self.first.closed()
+        self.assertEqual(self.first.extremes(), (4, 6))
+
+    def test_next_worker(self) -> None:
+        """The next worker of a slot counts on."""
+        opened(self.second, 3)
+        self.second.closed()
+        self.assertEqual(WorkerSlot(self.counts.fileno(), 2).closed_ever, 3)
+
+    def test_shared(self) -> None:
+        """A worker knows whether there is another one."""
+        self.assertTrue(self.first.is_shared())
+        self.counts.free(2)
+        self.assertFalse(self.first.is_shared())
+        self.assertFalse(WorkerSlot().is_shared())
+
     def test_draining_worker(self) -> None:
         """A worker that has stopped to accept does not count, even if its slot is the only one."""
         self.counts.free(2)

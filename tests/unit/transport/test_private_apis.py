@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import select
 import socket
 import sys
 import threading
@@ -30,6 +31,7 @@ from unixsvc.transport.private_apis import (
     asyncio_loop_of,
     close_without_shutdown,
     connect_descriptors,
+    duplicate_epoll,
     mark_awaited,
     mocks_when_needed,
     poll_descriptor,
@@ -287,6 +289,32 @@ class PollTests(SynchronousTestCase):
         loop = uvloop.new_event_loop()
         self.addCleanup(loop.close)
         self.assertEqual(os.readlink(f"/proc/self/fd/{poll_descriptor(loop)}"), "anon_inode:[eventpoll]")
+
+    def test_replaced_entry(self) -> None:
+        """An entry with other flags and the same data calls the reader, and is removed with it.
+
+        libuv adds its own when the loop waits next, and never modifies it: the kernel would refuse that.
+        """
+        loop = uvloop.new_event_loop()
+        self.addCleanup(loop.close)
+        epoll = duplicate_epoll(loop)
+        self.addCleanup(epoll.close)
+        own, other = socket.socketpair()
+        with own, other:
+            calls = list[bytes]()
+            for number in range(3):
+                loop.add_reader(own, lambda: calls.append(own.recv(1)))
+                self.assertRaises(FileNotFoundError, epoll.unregister, own)
+                loop.run_until_complete(asyncio.sleep(0.001))
+                epoll.unregister(own)
+                epoll.register(own, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+                self.assertRaises(OSError, epoll.modify, own, select.EPOLLIN)
+                loop.add_reader(own, lambda: calls.append(own.recv(1)))
+                other.send(b"x")
+                loop.run_until_complete(asyncio.sleep(0.001))
+                self.assertEqual(len(calls), number + 1)
+                loop.remove_reader(own)
+                self.assertRaises(FileNotFoundError, epoll.unregister, own)
 
 
 class ExitTests(SynchronousTestCase):
