@@ -81,7 +81,7 @@ class Gateway:
             add_pages(self.app, partial(_openapi, context.contracts, http.token))
         if context.http.add_routes is not None:
             context.http.add_routes(self.app)
-        self.app.dispatch.gateway, self.app.dispatch.runner = self, self._klein
+        self.app.dispatch.start(self, self._klein, context.http.run)
 
     @property
     def pending(self) -> int:

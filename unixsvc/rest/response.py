@@ -56,8 +56,7 @@ def header_pairs(lines: bytes) -> HeaderPairs:
 
     :param lines: as :func:`header_lines` makes them.
     """
-    parts = (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])
-    return tuple((name, value) for name, _, value in parts)
+    return tuple((line[: (end := line.index(b":"))], line[end + 2 :]) for line in lines.split(b"\r\n")[:-1])
 
 
 class ResponseKind(Struct, frozen=True):

@@ -34,12 +34,15 @@ class HttpOptions(Struct, frozen=True):
     :ivar add_routes: adds the application's own routes to the handler's Klein application; None without any.
     :ivar routes: those of the table, for the Klein application.
     :ivar mounts: the prefixes of the mounts, for the same.
+    :ivar run: returns an awaitable that runs a coroutine of the application with a task of its own, and
+        yields Deferreds only; None if it has to do so itself.
     """
 
     settings: Http = Http()
     add_routes: Callable[[object], object] | None = None
     routes: Sequence[Group | Route] = ()
     mounts: Sequence[str] = ()
+    run: Callable[[Awaitable[object]], Awaitable[object]] | None = None
 
 
 class HandlerContext(Struct, frozen=True):

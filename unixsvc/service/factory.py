@@ -224,6 +224,7 @@ def handler_context(
             None if app.web is None else partial(core.router.provide, app.web),
             app.routes,
             (*app.mounts, *http.mounts),
+            lambda awaitable: core.router.runner.run(awaitable),
         ),
         admission=admission,
     )

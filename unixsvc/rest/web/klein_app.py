@@ -6,14 +6,17 @@ looks up the same routes faster, and comes here for pages only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import wraps
+from inspect import iscoroutine
 from typing import Any, Final, Protocol
 
 from klein import Klein
 from klein.interfaces import IKleinRequest
 from klein.resource import KleinResource
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
@@ -82,13 +85,31 @@ class Dispatch:
 
     :ivar gateway: answers all requests.
     :ivar runner: runs the routes of pages; None until the service has started.
+    :ivar run: as of :class:`~unixsvc.server.context.HttpOptions`.
     """
 
     gateway: RoutedGateway
     runner: PageRunner | None = None
+    run: Callable[[Awaitable[object]], Awaitable[object]] | None = None
 
     def __init__(self) -> None:
         self._received: dict[IRequest, _Received] = {}
+
+    def start(
+        self,
+        gateway: RoutedGateway,
+        runner: PageRunner,
+        run: Callable[[Awaitable[object]], Awaitable[object]] | None,
+    ) -> None:
+        """Have requests answered, as the service has started."""
+        self.gateway, self.runner, self.run = gateway, runner, run
+
+    def call(self, function: Callable[..., object], *args: object, **kwargs: object) -> object:
+        """Call a page; if it is a coroutine function, it may await asyncio and Deferreds, as actions may."""
+        result = function(*args, **kwargs)
+        if self.run is None or not iscoroutine(result):
+            return result
+        return Deferred.fromCoroutine(_as_coroutine(self.run(result)))
 
     def receive(self, request: WebRequest, pages: KleinResource) -> bool:
         """Keep a request as it is, before Klein dispatches it; false if Klein cannot."""
@@ -123,6 +144,10 @@ class Dispatch:
         return None if received is None else received.pages
 
 
+async def _as_coroutine(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
 class _Answered(Resource):
     """What Klein gets from a route when the gateway answers: rendering it leaves the request alone."""
 
@@ -148,6 +173,21 @@ class ServiceKlein(Klein):
         self.dispatch = Dispatch()
         self.rules = RuleMap(lambda: named_routes(routes, mounts, self.endpoints), self._register)
         use_url_map(self, self.rules)
+
+    # The declared type has the parameters of werkzeug's Rule.
+    def route(self, url: str, *args: Any, **kwargs: Any) -> Any:
+        """Add a page; the parameters are those of :meth:`klein.Klein.route`."""
+        add = super().route(url, *args, **kwargs)
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(function)
+            def call(*args: Any, **kwargs: Any) -> Any:
+                return self.dispatch.call(function, *args, **kwargs)
+
+            add(call)
+            return function
+
+        return decorate
 
     def resource(self) -> KleinResource:
         """A resource for any site of twisted.web; it may be below a path of that site."""

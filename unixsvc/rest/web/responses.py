@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Final
 
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.web.http import datetimeToString
@@ -10,7 +12,7 @@ from twisted.web.server import Request
 
 from unixsvc.rest.response import REASONS, Response, header_pairs
 from unixsvc.rest.server.request_head import Head, HeaderBlock
-from unixsvc.rest.web.twisted_internals import is_write_paused
+from unixsvc.rest.web.twisted_internals import is_write_paused, replace_headers
 
 __all__ = ["WebRequestConnection", "WebWriter", "head_of", "set_headers", "set_response"]
 
@@ -25,14 +27,12 @@ def set_response(request: Request, response: Response) -> bytes:
 def set_headers(request: Request, response: Response) -> None:
     """Set the headers of a response that twisted.web sends, in the order in which a connection sends them."""
     headers = request.responseHeaders
-    headers.removeHeader(b"Server")
-    date = headers.getRawHeaders(b"Date") or [datetimeToString()]
-    headers.removeHeader(b"Date")
-    for name, value in header_pairs(response.kind.block):
-        headers.setRawHeaders(name, [value])
-    headers.setRawHeaders(b"Date", date)
-    for name, value in header_pairs(response.headers):
-        headers.setRawHeaders(name, [value])
+    pairs = header_pairs(response.headers)
+    replace_headers(headers, _kind_pairs(response.kind.block), pairs, datetimeToString())
+
+
+# The kinds are few.
+_kind_pairs: Final = cache(header_pairs)
 
 
 def head_of(request: Request) -> Head:

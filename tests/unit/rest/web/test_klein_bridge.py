@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from types import CoroutineType
 from typing import Any
 
 from klein import Klein
@@ -177,6 +179,40 @@ class ErrorTests(KleinTestCase):
         found = GatewayHarness(web=add).request("GET", "/raise/crash")
         self.assertEqual((found.code, found.json), (418, {"mine": True}))
         self.assertEqual(GatewayHarness(web=add).request("GET", "/raise/notfound").code, 404)
+
+
+class CoroutineTests(KleinTestCase):
+    """Routes that are coroutine functions run as actions do, with a task of their own."""
+
+    def setUp(self) -> None:
+        """Record what is run with a task."""
+        super().setUp()
+        self.ran: list[object] = []
+
+        def run(awaitable: Awaitable[object]) -> Awaitable[object]:
+            self.ran.append(awaitable)
+            return awaitable
+
+        self.harness.gateway.app.dispatch.run = run
+
+    def test_awaits(self) -> None:
+        """The coroutine is run with a task, and may wait."""
+        self.assertEqual(self.client.request("GET", "/own/later"), b"")
+        self.assertEqual([type(each) for each in self.ran], [CoroutineType])
+        self.own.pending.callback(None)
+        self.assertTrue(self.client.received().endswith(b'{"later":true}'))
+
+    def test_cancelled(self) -> None:
+        """A disconnect cancels what it waits for."""
+        self.client.request("GET", "/own/later")
+        self.client.channel.connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(self.own.cancelled)
+        self.assertEqual((self.harness.gateway.pending, self.flushLoggedErrors()), (0, []))
+
+    def test_plain(self) -> None:
+        """Other routes need no task."""
+        self.assertEqual(self.request("GET", "/own/dict").json, {"a": 1})
+        self.assertEqual(self.ran, [])
 
 
 class CancelTests(KleinTestCase):

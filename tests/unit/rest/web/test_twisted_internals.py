@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.testing import StringTransport
@@ -12,7 +14,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request as ServerRequest
 from twisted.web.server import Site
 
-from unixsvc.rest.web.twisted_internals import ParsedHeaders, is_write_paused, take_over_reading
+import unixsvc.rest
+from unixsvc.rest.web.twisted_internals import (
+    ParsedHeaders,
+    is_write_paused,
+    replace_headers,
+    take_over_reading,
+)
 
 
 class InternalsTests(SynchronousTestCase):
@@ -22,6 +30,31 @@ class InternalsTests(SynchronousTestCase):
         parsed = ParsedHeaders({b"X-A": [b"1", b"2"]})
         self.assertEqual(list(parsed.getAllRawHeaders()), list(built.getAllRawHeaders()))
         self.assertEqual(parsed.getRawHeaders("x-a"), ["1", "2"])
+
+    def test_response_headers(self) -> None:
+        """Headers that are replaced equal those that are set one by one."""
+        for before in ({}, {b"Server": [b"s"], b"Date": [b"today"], b"ETag": [b"old"], b"X-A": [b"b"]}):
+            replaced, built = Headers(before), Headers(before)
+            replace_headers(replaced, [(b"ETag", b'"a"')], [(b"WWW-Authenticate", b"Bearer")], b"now")
+            built.removeHeader(b"Server")
+            built.setRawHeaders(b"etag", [b'"a"'])
+            built.setRawHeaders(b"date", [b"today" if before else b"now"])
+            built.setRawHeaders(b"www-authenticate", [b"Bearer"])
+            self.assertEqual(sorted(replaced.getAllRawHeaders()), sorted(built.getAllRawHeaders()))
+
+    def test_spelling(self) -> None:
+        """The headers of responses have twisted.web's spelling."""
+        source = Path(unixsvc.rest.__file__).parent
+        files = [*source.glob("*.py"), *source.glob("headers/*.py")]
+        names = {name for file in files for name in re.findall(rb'b"([A-Z][A-Za-z-]+): ', file.read_bytes())}
+        names |= {
+            name for file in files for name in re.findall(rb'\(b"([A-Z][A-Za-z-]+)", ', file.read_bytes())
+        }
+        self.assertGreater(len(names), 15)
+        for name in names:
+            headers = Headers()
+            headers.setRawHeaders(name, [b"x"])
+            self.assertEqual([*headers.getAllRawHeaders()], [(name, [b"x"])])
 
     def test_reading(self) -> None:
         """A channel whose reading is taken over leaves its transport alone; another one pauses it."""
