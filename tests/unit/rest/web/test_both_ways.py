@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Site
 from zope.interface import implementer
 
 from tests.unit.rest.abuse import HEADS, LIMIT, bodies
@@ -226,6 +227,13 @@ def requests(draw: Any) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def parsed(response: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """The status line, the headers in any order, and the body."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    return line, sorted(fields), body
+
+
 class BothWaysTests(SynchronousTestCase):
     """Conversations over two connections, one for each way."""
 
@@ -288,6 +296,64 @@ class BothWaysTests(SynchronousTestCase):
                 ):
                     request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode()
                     self.assertTrue(self.converse(request))
+
+    def test_disconnects(self) -> None:
+        """A client that disconnects ends an action, a stream and a page that wait."""
+        for path in ("/waiting/never", "/waiting/wait", "/late", "/own/wait"):
+            clients = self.ways.connect()
+            for client in clients:
+                client.request("GET", path)
+            self.assertEqual(self.assert_equal(*clients), b"")
+            self.assertEqual(self.ways.harnesses[0].gateway.pending, 1)
+            for client in clients:
+                client.channel.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(self.assert_equal(*clients), b"")
+            self.assertEqual(self.ways.harnesses[0].gateway.pending, 0)
+
+    def test_abort(self) -> None:
+        """What waits when the service stops is answered."""
+        for path in ("/waiting/never", "/late", "/own/wait"):
+            clients = self.ways.connect()
+            for client in clients:
+                client.request("GET", path)
+            for harness in self.ways.harnesses:
+                harness.gateway.abort()
+            self.assertIn(b"503", self.assert_equal(*clients))
+
+    def test_slow_reader(self) -> None:
+        """A client that takes little at a time receives the same in the end."""
+        for path in ("/some?n=200", "/fail?n=5", "/endless", "/large?size=50000", "/docs/init.js"):
+            clients = self.ways.connect()
+            received = [b"", b""]
+            for number, client in enumerate(clients):
+                client.transport.slow = True
+                received[number] += normalized(client.request("GET", path))
+                for _ in range(300):
+                    client.channel.resumeProducing()
+                    received[number] += normalized(client.received())
+            # Both are read in steps of their own.
+            length = min(map(len, received)) if path == "/endless" else None
+            self.assertEqual(received[0][:length], received[1][:length])
+            self.assertIn(b" 200 OK", received[0])
+            for client in clients:
+                client.channel.connectionLost(Failure(ConnectionDone()))
+
+    def test_plain_site(self) -> None:
+        """A plain site of twisted.web sends the same codes, headers and bodies."""
+        harness = self.ways.harnesses[1]
+        for path in KNOWN:
+            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+                for field in (*FIELDS[:1], *FIELDS[15:16]):
+                    straight = RawClient(self.ways.sites[0])
+                    through = RawClient(Site(harness.gateway.app.resource(), reactor=harness.clock))
+                    found = []
+                    for client in (straight, through):
+                        found.append(normalized(client.request(method, path, field)))
+                    self.ways.advance(1)
+                    for number, client in enumerate((straight, through)):
+                        found[number] += normalized(client.received())
+                        client.channel.connectionLost(Failure(ConnectionDone()))
+                    self.assertEqual(*map(parsed, found))
 
     @given(st.lists(requests(), min_size=1, max_size=3))
     def test_generated(self, sent: list[bytes]) -> None:
