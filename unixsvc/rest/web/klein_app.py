@@ -24,6 +24,7 @@ from twisted.web.server import NOT_DONE_YET
 from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import BadHost
 
+from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.rest.response import Response
 from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
@@ -109,7 +110,10 @@ class Dispatch:
         result = function(*args, **kwargs)
         if self.run is None or not iscoroutine(result):
             return result
-        return Deferred.fromCoroutine(_as_coroutine(self.run(result)))
+        found = start(_as_coroutine(self.run(result)))
+        if isinstance(found, SuspendedCoroutine):
+            return Deferred.fromCoroutine(await_result(found))
+        return found  # most end in their first step, and need no Deferred
 
     def receive(self, request: WebRequest, pages: KleinResource) -> bool:
         """Keep a request as it is, before Klein dispatches it; false if Klein cannot."""

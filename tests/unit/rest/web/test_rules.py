@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
@@ -128,6 +128,7 @@ class MatchTests(SynchronousTestCase):
                 found = MethodNotAllowed
             self.assertEqual(found, expected, (routes, path))
 
+    @settings(max_examples=30)
     @given(st.lists(st.tuples(st.sampled_from(("GET", "PUT")), st.sampled_from(PATTERNS)), unique=True))
     def test_same_as_table(self, routes: list[tuple[str, str]]) -> None:
         """Werkzeug and the table choose the same of several routes."""
