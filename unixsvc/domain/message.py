@@ -16,6 +16,22 @@ __all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request"]
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
+
+
+class _Process:
+    """What begins the generated ids of requests: os.getpid() is a system call each time."""
+
+    prefix: str
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.prefix = f"{os.getpid():x}-"
+
+
+_process: Final = _Process()
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -147,7 +163,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     @property
     def request_id(self) -> str:
         """The caller's ``request_id``, or a generated one that is unique among the running processes."""
-        return self.meta.get("request_id") or f"{os.getpid():x}-{self.number:x}"
+        return self.meta.get("request_id") or f"{_process.prefix}{self.number:x}"
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr is often logged.

@@ -164,7 +164,8 @@ def encode_response(response: Response, version: bytes = b"HTTP/1.1", *, close: 
     :param version: as the request has it.
     :param close: whether the connection is closed after it.
     """
-    start = response.kind.start(version, response.code)
+    kind, code = response.kind, response.code
+    start = kind.starts.get((version, code)) or kind.start(version, code)
     end = _CLOSE_END if close else b"\r\n"
     return b"".join((start, _date_header(), response.headers, end, response.body))
 

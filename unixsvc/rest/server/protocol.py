@@ -110,19 +110,22 @@ class HttpProtocol:
 
     def dataReceived(self, data: bytes) -> None:
         """Parse and serve requests."""
-        if self._control.closing is not None:
-            return
         parser = self._parser
-        if self._processing or self._scheduled or self.write_paused:
-            parser.buffer += data
-            if self._control.reading:
-                self.client.update()
-                self.update_reading()
+        if self._processing or self._scheduled or self.write_paused or self._control.closing is not None:
+            self._read_ahead(data)
         elif parser.buffer or parser.head is not None:
             parser.buffer += data
             self._serve()
         else:
             self._serve(data)
+
+    def _read_ahead(self, data: bytes) -> None:
+        """Keep what is received before it can be served."""
+        if self._control.closing is None:
+            self._parser.buffer += data
+            if self._control.reading:
+                self.client.update()
+                self.update_reading()
 
     def _serve(self, data: bytes = b"") -> None:
         """Serve the requests in the buffer, but not so many that other connections have to wait.
@@ -168,7 +171,12 @@ class HttpProtocol:
             response = self._failed(error)
         if response is not None:
             self.transport.write(encode_response(response, head.version, close=not self.persistent))
-            self.response_done()
+            self.served += 1  # as response_done(), but that there is no writer, and _serve() goes on
+            self._processing = False
+            if self.client.body:
+                self.client.request_done()
+            if not self.persistent:
+                self.loseConnection()
         if len(body) >= MIN_COUNTED:
             self.client.update()
 

@@ -23,7 +23,7 @@ from unixsvc.rest.server.request_head import (
 
 __all__ = ["UsualHeads"]
 
-_LINE: Final = re.compile(rb"([A-Z]{1,32}) (/[\x21\x22\x24-\x7e]*) (HTTP/1\.1)\r\n")
+_LINE: Final = re.compile(rb"(?!CONNECT )([A-Z]{1,32}) (/[\x21\x22\x24-\x7e]*) (HTTP/1\.1)\r\n")
 # Each begins after a line end. If there are as many fields as line ends, there is nothing else between them.
 _FIELD: Final = re.compile(rb"(?<=\r\n)([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)\r\n")
 _UNUSUAL: Final = (b"Transfer-Encoding", b"Expect")
@@ -64,9 +64,9 @@ class UsualHeads:
             return None
         fields = data[start - 2 : end + 2]
         block = self._blocks.get(fields) or self._parse_fields(fields)
-        method, target, version = line.groups()
-        if block is None or method == b"CONNECT":
+        if block is None:
             return None
+        method, target, version = line.groups()
         return Head(method, target, version, block), end + 4
 
     def _parse_fields(self, text: bytes) -> HeaderBlock | None:
