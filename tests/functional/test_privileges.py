@@ -223,13 +223,15 @@ class UnreadableInstallationTests(TestCase):
         os.makedirs(folder)
         script = f"""
             import os
-            from klein import Klein
             from unixsvc.rest import docs_pages
+            from unixsvc.rest.web.klein_app import ServiceKlein
             from unixsvc.telemetry.log_record import FORMATS, LogRecord
-            klein = Klein()
+            klein = ServiceKlein()
             docs_pages.add_pages(klein, None)
             os.chroot({folder!r})
-            klein.url_map.bind("localhost").match("/docs")
+            urls = klein.url_map.bind("localhost")
+            urls.match("/docs")
+            urls.build("unixsvc.health")
             page = docs_pages._page_content({{"info": {{"title": "Shop"}}}})
             record = LogRecord(0.0, "info", "shop", "\\u202e\\U000e0001")
             print(b"Shop" in page.body, *(form(record).isascii() for form in FORMATS.values()))
