@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from bench.compare.command import compare_command
-from bench.parts import call_cost, footprint, http_load, instructions, socket_load
+from bench.parts import call_cost, footprint, http_load, instructions, socket_load, workers
 from bench.parts.http_systems import HTTP_SYSTEMS
 from bench.processes import BenchError, ProcessGroup
 from bench.progress import progress_line
@@ -32,6 +32,7 @@ PARTS: Final = {
         Part("connections", "1, 50 and 1,000 connections, one request at a time", socket_load.connections),
         Part("inflight", "50 connections with 16 requests in flight on each", socket_load.in_flight),
         Part("reconnect", "a connection for each request", socket_load.reconnect),
+        Part("workers", "a connection for each request, 1, 2 and 4 workers", workers.workers),
         Part("payload", "100 B, 10 kB and 1 MB there and back", socket_load.payload),
         Part("routes", "10, 1,000 and 10,000 routes", socket_load.routes),
         Part("clients", "Python clients, each system with its own", socket_load.clients),

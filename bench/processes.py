@@ -15,7 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-__all__ = ["Address", "BenchError", "ChildProcess", "ProcessGroup", "free_port", "is_listening"]
+__all__ = [
+    "Address",
+    "BenchError",
+    "ChildProcess",
+    "ProcessGroup",
+    "child_environment",
+    "free_port",
+    "is_listening",
+]
 
 _START_TIMEOUT: Final = 30.0  # seconds
 _STOP_TIMEOUT: Final = 30.0  # seconds
@@ -29,6 +37,12 @@ class BenchError(Exception):
 
     :param problem: what is wrong, in words.
     """
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """These variables, and those of the benchmark with its import path."""
+    import_path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
+    return {**os.environ, "PYTHONPATH": import_path, **environment}
 
 
 class ChildProcess:
@@ -49,12 +63,11 @@ class ChildProcess:
         self._name = name
         self._terminated = False
         self._log = folder / f"{name}.log"
-        import_path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  # commands of the benchmark itself
                 command,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": import_path, **environment},
+                env=child_environment(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

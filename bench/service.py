@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ from bench.environments import installed_versions
 from bench.load import raw_client
 from bench.load.generator import OpenConnection, send_one
 from bench.load.raw_client import Workload
-from bench.processes import Address, BenchError, ChildProcess, ProcessGroup, free_port
+from bench.processes import Address, BenchError, ChildProcess, ProcessGroup, child_environment, free_port
 
 __all__ = [
     "CURRENT",
@@ -33,6 +35,7 @@ __all__ = [
     "start_http",
     "start_service",
     "start_socket",
+    "start_workers",
     "wait_for_reply",
 ]
 
@@ -118,6 +121,30 @@ def start_socket(
     running = RunningSystem(child, str(folder / "run/service_bench.sock"), token)
     wait_for_reply(child, socket_load(running), _BOOT_TIMEOUT)
     return running
+
+
+def start_workers(
+    processes: ProcessGroup, workers: int, *, installation: Installation = CURRENT
+) -> RunningSystem:
+    """A service on a Unix socket, after all of its workers have become ready."""
+    running = start_socket(processes, workers=workers, installation=installation)
+    running.child.wait_until(lambda: _ready_workers(running, installation) == workers, _BOOT_TIMEOUT)
+    return running
+
+
+def _ready_workers(running: RunningSystem, installation: Installation) -> int:
+    done = subprocess.run(  # noqa: S603  # our own command
+        [installation.python, "-m", "unixsvc", "status", "--json"],
+        cwd=running.child.folder,
+        env=child_environment(installation.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(f"unixsvc status: {done.stderr}")
+    workers = json.loads(done.stdout)["bench"]["workers"]
+    return sum(worker["status"] == "ready" for worker in workers)
 
 
 def start_http(processes: ProcessGroup, *, installation: Installation = CURRENT) -> RunningSystem:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,9 +13,9 @@ from bench.load.generator import Sample, measure_rate, measure_reconnects
 from bench.load.raw_client import Workload
 from bench.parts.footprint import idle_connections, idle_worker
 from bench.parts.socket_load import measure_client
-from bench.processes import BenchError, ProcessGroup
+from bench.processes import ProcessGroup
 from bench.rounds import Case, Group, Options, Row, measure_group
-from bench.service import RunningSystem, http_load, socket_load, start_http, start_socket
+from bench.service import RunningSystem, http_load, socket_load, start_http, start_socket, start_workers
 
 __all__ = ["compare_loads"]
 
@@ -26,7 +23,6 @@ _RECONNECTING_CLIENTS: Final = 2
 _WORKERS: Final = 4
 _HTTP_CONNECTIONS: Final = 20
 _IDLE_CONNECTIONS: Final = 2_000
-_READY_TIMEOUT: Final = 30.0  # seconds
 _CLIENTS: Final = {
     "Twisted client, 50 calls at a time": "bench.clients.unixsvc_twisted",
     "asyncio client, 50 calls at a time": "bench.clients.unixsvc_aio",
@@ -76,7 +72,7 @@ def _groups(
         ]
         yield Group(load, cases, "µs", less=True)
     _stop(processes, running)
-    running = [_start_workers(processes, each) for each in sides]
+    running = [start_workers(processes, _WORKERS, installation=each.installation) for each in sides]
     yield _group(f"a connection per request, {_WORKERS} workers", sides, running, _reconnects)
     _stop(processes, running)
     running = [start_http(processes, installation=each.installation) for each in sides]
@@ -125,29 +121,6 @@ def _client_cpu(
     arguments = [str(service.child.folder / "run"), service.token]
     sample = measure_client(processes, side.installation, module, arguments, seconds)
     return Sample(sample.detail["client µs"])
-
-
-def _start_workers(processes: ProcessGroup, side: SideInstallation) -> RunningSystem:
-    """A service with several workers, after all have become ready."""
-    running = start_socket(processes, workers=_WORKERS, installation=side.installation)
-    running.child.wait_until(lambda: _are_ready(running, side), _READY_TIMEOUT)
-    return running
-
-
-def _are_ready(running: RunningSystem, side: SideInstallation) -> bool:
-    command = [side.installation.python, "-m", "unixsvc", "status", "--json"]
-    done = subprocess.run(  # noqa: S603  # our own command
-        command,
-        cwd=running.child.folder,
-        env={**os.environ, **side.installation.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BenchError(f"unixsvc status: {done.stderr}")
-    states = [worker["status"] for worker in json.loads(done.stdout)["bench"]["workers"]]
-    return states == ["ready"] * _WORKERS
 
 
 def _start_seconds(processes: ProcessGroup, side: SideInstallation, _: float) -> Sample:
