@@ -46,7 +46,7 @@ def _serve(settings: Settings, loop: asyncio.AbstractEventLoop, reactor: Any) ->
     from twisted.internet.defer import Deferred
 
     from unixsvc.listen.adopted import AdoptedServerEndpoint
-    from unixsvc.listen.connection_counts import WorkerSlot
+    from unixsvc.listen.balance.connection_counts import WorkerSlot
     from unixsvc.rest.response import EMPTY, Response
     from unixsvc.rest.server.connections import HttpConnections
     from unixsvc.rest.server.interfaces import RequestConnection

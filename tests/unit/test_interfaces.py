@@ -38,7 +38,7 @@ from unixsvc.domain.interfaces import (
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.listen import interfaces as listen
 from unixsvc.listen.adopted import AdoptedServerEndpoint
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.orchestrator import interfaces as orchestrator

@@ -13,10 +13,10 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
 from unixsvc.listen.accepted import AcceptedConnections, UnixSocket
-from unixsvc.listen.balancing import AcceptBalancer, Turnover, is_balanced
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
+from unixsvc.listen.balance.listening_watch import ListeningWatch
+from unixsvc.listen.balance.rules import AcceptBalancer, Turnover, is_balanced
 from unixsvc.listen.interfaces import IServesDescriptors
-from unixsvc.listen.listening_watch import ListeningWatch
 from unixsvc.listen.tls import TlsContext
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.rate_limit import RateLimit

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from zope.interface import implementer
 
 from unixsvc.listen.acceptor import Acceptor
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint, IServesDescriptors
 from unixsvc.listen.tls import TlsContext
 from unixsvc.transport.loop_transport import LoopTransport, address_of

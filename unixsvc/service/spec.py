@@ -48,7 +48,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar tokens: the other tokens that clients may present.
     :ivar privileges: the user and the resource limits that the worker switches to.
     :ivar socket_dir: the socket directory; empty if there is none.
-    :ivar counts_slot: its :class:`~unixsvc.listen.connection_counts.WorkerSlot`, as a number.
+    :ivar counts_slot: its :class:`~unixsvc.listen.balance.connection_counts.WorkerSlot`, as a number.
     :ivar http: the HTTP settings of the gateway; None for other services.
     :ivar owner: the uid of the orchestrator.
     :ivar debugged: whether it has a terminal as its standard input, output and error.

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.support.event_loops import Echo, Loop
 from unixsvc.listen.acceptor import Acceptor
-from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
+from unixsvc.listen.balance.connection_counts import ConnectionCounts, WorkerSlot
 from unixsvc.transport.loop_transport import LoopTransport
 
 

@@ -25,7 +25,7 @@ from tests.unit.support.certificates import write_certificate
 from unixsvc.config.http import Listen, parse_listen
 from unixsvc.errors import ConfigError
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.listen.tls import TlsContext, tls_context_for
 from unixsvc.transport.loop_transport import address_of

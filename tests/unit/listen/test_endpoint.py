@@ -27,7 +27,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
 from unixsvc.listen.adopted import AdoptedServerEndpoint
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.listen.interfaces import IAdoptingEndpoint
 from unixsvc.transport.loop_transport import LoopTransport

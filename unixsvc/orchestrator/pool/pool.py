@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from unixsvc.execution.shared_result import SharedResult
-from unixsvc.listen.connection_counts import ConnectionCounts
+from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat, PolicyTimer
 from unixsvc.orchestrator.pool.interfaces import IServicePool

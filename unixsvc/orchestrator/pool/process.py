@@ -39,7 +39,7 @@ class InheritedFds(msgspec.Struct, frozen=True):
     """The file descriptors of the orchestrator that a worker inherits.
 
     :ivar listening: the listening sockets.
-    :ivar counts: the shared page of :class:`~unixsvc.listen.connection_counts.ConnectionCounts`.
+    :ivar counts: the shared page of :class:`~unixsvc.listen.balance.connection_counts.ConnectionCounts`.
     :ivar counts_slot: the slot of the worker on that page.
     """
 

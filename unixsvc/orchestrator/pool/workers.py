@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from unixsvc.listen.connection_counts import ConnectionCounts
+from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess

@@ -23,7 +23,7 @@ from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.execution import action_runner  # noqa: F401 - not later, as stdio
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext
 from unixsvc.orchestrator.reactor import IWorkerReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED

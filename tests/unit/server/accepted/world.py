@@ -22,7 +22,7 @@ from unixsvc.domain.interfaces import IFailureLog, IMetrics, IRouterDatasource, 
 from unixsvc.domain.message import Caller, Reply, Request
 from unixsvc.errors import NotFound, ServiceError
 from unixsvc.listen.adopted import AdoptedServerEndpoint
-from unixsvc.listen.connection_counts import WorkerSlot
+from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IServesDescriptors
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.accepted.first_message import FirstMessage

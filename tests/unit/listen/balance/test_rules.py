@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.balancing import AcceptBalancer, Turnover
+from unixsvc.listen.balance.rules import AcceptBalancer, Turnover
 
 
 class AcceptBalancerTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.listening_watch import ListeningWatch
+from unixsvc.listen.balance.listening_watch import ListeningWatch
 from unixsvc.transport.private_apis import poll_descriptor
 
 _EXCLUSIVE = select.EPOLLIN | select.EPOLLEXCLUSIVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.listen.connection_counts import ConnectionCounts, WorkerSlot
+from unixsvc.listen.balance.connection_counts import ConnectionCounts, WorkerSlot
 
 
 class ConnectionCountsTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+"""An even number of connections for each worker of a service."""
