@@ -22,7 +22,7 @@ class RequestParser:
 
     :param max_head: the longest head, in bytes.
     :param max_body: the longest body, in bytes.
-    :param usual: parses most heads; shared by all connections.
+    :param usual: parses most heads, and remembers their fields for all connections.
     :ivar buffer: the bytes that have been received and not parsed yet. The connection appends to it.
     :ivar head: of the request whose body is awaited or was rejected; None between requests.
     """
@@ -52,15 +52,16 @@ class RequestParser:
     def take(self, data: bytes) -> tuple[Head, bytes] | None:
         """Receive bytes between two requests, when the buffer is empty; the rest is as for :meth:`next`."""
         found = self._usual.parse(data)
-        if found is not None:
-            head, size = found
-            length = head.block.length or 0  # None for a chunked body, which is not usual
-            if length == 0 or (size + length == len(data) and length <= self._max_body):
-                self._skipped_crlf = False
-                if size + length < len(data):
-                    self.buffer += data[size:]
-                return head, data[size : size + length]
-        self.buffer += data
+        if found is None:
+            self.buffer += data
+            return self.next()
+        head, size = found
+        length, rest = head.block.length, len(data) - size
+        if length == rest <= self._max_body:
+            self._skipped_crlf = False
+            return head, data[size:]
+        self.buffer += data[size:]
+        self._begin(head)
         return self.next()
 
     def next(self) -> tuple[Head, bytes] | None:
@@ -95,12 +96,15 @@ class RequestParser:
         head = parse_head(bytes(buffer[:end]), self._max_head)
         del buffer[: end + 4]
         self._scanned = 0
+        self._begin(head)
+        return head
+
+    def _begin(self, head: Head) -> None:
         self.head = head
         if head.block.length is None:
             self._chunks = ChunkedBody(self._max_body, self._max_head)
         elif head.block.length > self._max_body:
             raise TooLarge(self._max_body)
-        return head
 
     def _take_body(self, head: Head) -> bytes | None:
         buffer = self.buffer

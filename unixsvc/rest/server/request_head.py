@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -19,8 +20,7 @@ from unixsvc.errors import Malformed, ServiceError
 from unixsvc.rest.decode import HeaderFacts
 
 __all__ = [
-    "MAX_FIELDS",
-    "MAX_LINE", "NAMES",
+    "MAX_LINE",
     "ExpectationFailed",
     "Head",
     "HeadTooLarge",
@@ -28,16 +28,14 @@ __all__ = [
     "NotSupported",
     "TargetTooLong",
     "VersionNotSupported",
-    "canonical_name",
     "check_partial_head",
     "has_close",
-    "is_host",
     "parse_head",
-]  # fmt: skip
+]
 
 # RFC 9112, section 3, recommends to accept at least 8,000 bytes.
 MAX_LINE: Final = 8192
-MAX_FIELDS: Final = 100
+_MAX_FIELDS: Final = 100
 _MAX_CACHED_NAMES: Final = 1000  # a client can make up any number of names
 _LEGAL: Final = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ILLEGAL: Final = re.compile(rb"[^\t\r\n\x20-\x7e\x80-\xff]|(?<!\r)\n|\r(?=[^\n])")
@@ -125,7 +123,7 @@ def parse_head(head: bytes, limit: int) -> Head:
     line = lines[0]
     if len(line) > MAX_LINE:
         raise TargetTooLong
-    if len(head) > limit or len(lines) > MAX_FIELDS:
+    if len(head) > limit or len(lines) > _MAX_FIELDS:
         raise HeadTooLarge(limit)
     # One pass over all bytes: without the legal ones, only the line ends are left.
     if head.translate(None, _LEGAL) != b"\r\n" * (len(lines) - 1):
@@ -136,7 +134,7 @@ def parse_head(head: bytes, limit: int) -> Head:
         name, colon, value = field.partition(b":")
         if not colon:
             raise Malformed("a header field has no colon")
-        known = NAMES.get(name) or canonical_name(name)
+        known = _names.get(name) or _canonical_name(name)
         if known in fields:
             fields[known].append(value.strip(b" \t"))
         else:
@@ -174,11 +172,10 @@ def has_close(values: Iterable[bytes]) -> bool:
     return any(option.strip() == b"close" for value in values for option in value.lower().split(b","))
 
 
-NAMES: Final[dict[bytes, bytes]] = {}
-"""Names of header fields in twisted.web's spelling, by name; those that :func:`canonical_name` has found."""
+_names: Final[dict[bytes, bytes]] = {}
 
 
-def canonical_name(name: bytes) -> bytes:
+def _canonical_name(name: bytes) -> bytes:
     """Find the name of a header field in twisted.web's spelling.
 
     :raises Malformed: if it has characters that are not allowed.
@@ -189,8 +186,8 @@ def canonical_name(name: bytes) -> bytes:
     except ValueError as error:  # also for a space before the colon, and obs-fold
         raise Malformed("a header name has characters that are not allowed") from error
     ((known, _),) = headers.getAllRawHeaders()
-    if len(NAMES) < _MAX_CACHED_NAMES:
-        NAMES[name] = known
+    if len(_names) < _MAX_CACHED_NAMES:
+        _names[name] = known
     return known
 
 
@@ -210,11 +207,12 @@ def _check_host(fields: dict[bytes, list[bytes]], *, required: bool) -> None:
     hosts = fields.get(b"Host", ())
     if len(hosts) > 1 or (required and not hosts):
         raise Malformed("a request has exactly one Host header")
-    if hosts and not is_host(hosts[0]):
+    if hosts and not _is_host(hosts[0]):
         raise Malformed("Host is not valid")
 
 
-def is_host(text: bytes) -> bool:
+@lru_cache(256)  # most requests have the same
+def _is_host(text: bytes) -> bool:
     """Whether a text is a host name or an IP address, with or without a port."""
     found = _HOST.fullmatch(text)
     if found is None:
@@ -228,7 +226,7 @@ def _origin_form(method: bytes, target: bytes, fields: dict[bytes, list[bytes]])
     if target == b"*" and method == b"OPTIONS":
         return target
     found = _ABSOLUTE.fullmatch(target)
-    if found is None or not is_host(found[1]):
+    if found is None or not _is_host(found[1]):
         raise Malformed("the request target is not a path")
     fields[b"Host"] = [found[1]]  # it replaces the Host header (RFC 9112, section 3.2.2)
     path: bytes = found[2] or b"/"
