@@ -79,7 +79,7 @@ def read_requests(path: Path) -> list[RecordedRequest]:
 
 
 def differences(requests: Iterable[RecordedRequest]) -> Iterator[str]:
-    """Send each request to both; what differs in the responses but for the date."""
+    """Send each request to both; what differs in the responses except the date."""
     with ExitStack() as stack:
         addresses = [stack.enter_context(_demo(app)) for app in _APPS]
         for number, request in enumerate(requests):
