@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import socket
 from collections.abc import Callable, Coroutine
@@ -53,6 +54,7 @@ class Acceptor:
     :param build: makes the transport of each connection.
     :param slot: counts the connections.
     :param tls: None for connections that are not encrypted.
+    :param cpus: so many workers are enough for clients with one request each; None for those of the machine.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class Acceptor:
         build: BuildTransport,
         slot: WorkerSlot,
         tls: TlsContext | None = None,
+        cpus: int | None = None,
     ) -> None:
         self._loop = loop
+        self._cpus = len(os.sched_getaffinity(0)) if cpus is None else cpus
         self._address = listening.getsockname()
         self._build = build
         self._slot = slot
@@ -211,10 +215,12 @@ class Acceptor:
     def _set_unconditional(self, connections: int) -> None:
         """Stop, or begin, to leave clients to others."""
         self._unconditional = connections
-        if connections:
+        if not connections:
+            self._watch.wake_all()
+        elif self._slot.rank() < self._cpus:
             self._watch.wake_one()
         else:
-            self._watch.wake_all()
+            self._watch.stand_by()
 
     def _yield(self) -> None:
         self._yielding = True

@@ -102,7 +102,7 @@ class AcceptorTests(SynchronousTestCase):
         self.addCleanup(self.loop.epoll.close)
         self.wanted = True
         anything: Any = self.loop
-        self.acceptor = Acceptor(anything, self.listening, self.build, self.slot)
+        self.acceptor = Acceptor(anything, self.listening, self.build, self.slot, cpus=1)
         self.acceptor.startListening()
         self.other.start_accepting()
 
@@ -246,6 +246,22 @@ class AcceptorTests(SynchronousTestCase):
         self.connect()
         self.loop.turn()
         self.assertEqual((len(self.loop.opened), self.acceptor._watch.is_exclusive), (1, False))
+
+    def test_standby(self) -> None:
+        """A worker with a lower number for each CPU stands by while its connections are short."""
+        anything: Any = self.loop
+        self.acceptor._watch.stop()
+        self.slot.start_accepting()
+        self.acceptor = Acceptor(anything, self.listening, self.build, self.other, cpus=1)
+        self.acceptor.startListening()
+        self.serve(4)
+        self.serve(1)
+        self.assertFalse(self.acceptor._watch.is_exclusive)
+        self.assertEqual([seconds for seconds, _ in self.loop.later], [0.01])
+        self.slot.stop_accepting()
+        self.serve(4)
+        self.serve(1)
+        self.assertTrue(self.acceptor._watch.is_exclusive)
 
     def test_lone(self) -> None:
         """A worker without others waits as at the start."""

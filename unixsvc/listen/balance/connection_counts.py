@@ -121,6 +121,10 @@ class WorkerSlot:
         """False if there is no other worker."""
         return self._entries[0] != 1
 
+    def rank(self) -> int:
+        """How many workers with a lower number accept."""
+        return sum(each != _NOT_ACCEPTING for each in self._counts()[: self._number - 1])
+
     @property
     def closed_ever(self) -> int:
         """How many connections this worker has ever closed, and those that have had its slot before it."""

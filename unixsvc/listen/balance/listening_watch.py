@@ -11,10 +11,13 @@ from unixsvc.transport.private_apis import duplicate_epoll
 
 __all__ = ["ListeningWatch"]
 
-# Interval in which a worker that may be the only one to be woken looks for clients itself, in seconds.
-_INTERVAL: Final = 0.1
-# After as many it lets the kernel wake every worker again.
-_INTERVALS: Final = 10
+_EXCLUSIVE: Final = select.EPOLLIN | select.EPOLLEXCLUSIVE
+_STANDBY: Final = 0
+# Interval in which a worker that may be the only one to be woken looks for clients itself, in seconds; and
+# that of a worker on standby, which is the longest time that a client waits because all others are busy.
+_INTERVALS: Final = {_EXCLUSIVE: 0.1, _STANDBY: 0.01}
+# After as many seconds it lets the kernel wake every worker again.
+_DURATION: Final = 1.0
 
 
 class ListeningWatch:
@@ -25,6 +28,9 @@ class ListeningWatch:
     sleep on, the woken one must accept. It does so before anything else, even if it has much to do: while it
     slept, nothing else has become readable. Only if it is stopped or killed at this moment, the client is
     left. So each of them looks for clients now and then.
+
+    More workers than CPUs would only take turns to sleep and to wake. The others are on standby: the kernel
+    does not wake them for clients, and they look themselves, more often.
 
     :param loop: of uvloop.
     :param descriptor: of the listening socket.
@@ -38,13 +44,14 @@ class ListeningWatch:
         self._descriptor = descriptor
         self._readable = readable
         self._epoll: select.epoll | None = None
-        self._intervals = 0
+        self._events = _EXCLUSIVE  # what the kernel is asked for while there is a timer
+        self._left = 0  # calls of the timer
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_exclusive(self) -> bool:
         """Whether the kernel wakes only one of the workers that wait in this way."""
-        return self._timer is not None
+        return self._timer is not None and self._events == _EXCLUSIVE
 
     def start(self) -> None:
         """Begin to wait."""
@@ -64,37 +71,62 @@ class ListeningWatch:
 
     def wake_one(self) -> None:
         """Wait with ``EPOLLEXCLUSIVE``, for a second from now on; to be called by the function."""
-        self._intervals = _INTERVALS
-        if self._timer is not None:
-            return
-        try:
-            self._replace(select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        except OSError:  # no file descriptor is left, or the kernel refuses the flag
-            self._loop.remove_reader(self._descriptor)
-            self.start()
-        else:
-            self._timer = self._loop.call_later(_INTERVAL, self._look)
+        self._change(_EXCLUSIVE)
+
+    def stand_by(self) -> None:
+        """Look for clients instead of waiting for them, for a second from now on; like :meth:`wake_one`."""
+        self._change(_STANDBY)
 
     def wake_all(self) -> None:
         """Wait as at the start."""
         if self._timer is not None:
-            self._cancel_timer()
             self._replace(select.EPOLLIN)
+            self._cancel_timer()
+
+    def _change(self, events: int) -> None:
+        self._left = round(_DURATION / _INTERVALS[events])
+        if self._timer is not None and self._events == events:
+            return
+        try:
+            self._replace(events)
+        except OSError:  # no file descriptor is left, or the kernel refuses the flag
+            self.stop()
+            self.start()
+        else:
+            self._cancel_timer()
+            self._events = events
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(_INTERVALS[self._events], self._look)
 
     def _look(self) -> None:
-        """Let the kernel look whether clients wait, as it does for a new entry."""
-        self._intervals -= 1
-        if not self._intervals:
+        """Look whether clients wait; the kernel does, for a new entry."""
+        self._left -= 1
+        if not self._left:
             self.wake_all()
             return
-        self._replace(select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        self._timer = self._loop.call_later(_INTERVAL, self._look)
+        self._look_later()
+        if self._events == _EXCLUSIVE:
+            self._replace(_EXCLUSIVE)
+        elif self._has_client():
+            self._readable()
+            if self._timer is not None and self._events == _STANDBY and self._has_client():
+                self._cancel_timer()  # the others cannot keep up
+                self._timer = self._loop.call_later(0, self._look)
+
+    def _has_client(self) -> bool:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _replace(self, events: int) -> None:
         if self._epoll is None:
             self._epoll = duplicate_epoll(self._loop)
-        self._epoll.unregister(self._descriptor)
-        self._epoll.register(self._descriptor, events)
+        if self._timer is None or self._events != _STANDBY:
+            self._epoll.unregister(self._descriptor)
+        if events != _STANDBY:
+            self._epoll.register(self._descriptor, events)
 
     def _cancel_timer(self) -> None:
         timer, self._timer = self._timer, None

@@ -162,6 +162,47 @@ class ListeningWatchTests(SynchronousTestCase):
         self.turn()
         self.assertIn(True, self.calls)
 
+    def test_standby(self) -> None:
+        """On standby it is not woken, and looks for clients itself; it can change to and from that."""
+        self.turn()
+        self.watch.stand_by()
+        self.connect()
+        self.turn()
+        self.assertEqual((self.events(), self.watch.is_exclusive, self.calls), (None, False, []))
+        self.watch._look()
+        self.assertEqual(self.calls, [False])
+        for change, events in (
+            (self.watch.wake_one, _EXCLUSIVE),
+            (self.watch.stand_by, None),
+            (self.watch.wake_all, select.EPOLLIN),
+            (self.watch.stand_by, None),
+            (self.watch.stop, None),
+        ):
+            change()
+            self.assertEqual(self.events(), events)
+        self.watch.start()
+        self.calls.clear()
+        self.turn()
+        self.assertEqual((self.events(), self.calls[0]), (select.EPOLLIN, False))
+
+    def test_standby_looks(self) -> None:
+        """It looks every 10 ms, at once again if clients are left, and is woken as before after a second."""
+        loop = _TimerLoop(self.loop)
+        anything: Any = loop
+        watch = ListeningWatch(anything, self.listening.fileno(), self.readable)
+        self.addCleanup(watch.close)
+        self.turn()
+        watch.stand_by()
+        for _ in range(50):
+            self.assertEqual((loop.expire(), self.calls), (0.01, []))
+        watch.stand_by()
+        self.connect()
+        self.assertEqual((loop.expire(), loop.expire(), self.calls), (0.01, 0, [False, False]))
+        self.listening.accept()[0].close()
+        for _ in range(98):
+            self.assertEqual(loop.expire(), 0 if len(self.calls) == 2 and not _ else 0.01)
+        self.assertEqual((self.events(), loop.later, len(self.calls)), (select.EPOLLIN, [], 2))
+
     def test_not_registered(self) -> None:
         """Before the loop has waited once, it stays as it is, and works."""
         self.watch.wake_one()
