@@ -65,11 +65,14 @@ class ShortConnectionTests(OrchestratorTestCase):
 
     def test_wake_ups(self) -> None:
         """A client wakes one worker, not all of them."""
-        before = self.waits()
+        started, before = time.monotonic(), self.waits()
         calls = len(self.call_for(0.6))
-        waits = (self.waits() - before) / calls
+        # Those that are not needed look for clients every 10 ms.
+        standing_by = max(0, 4 - len(os.sched_getaffinity(0)))
+        looks = (time.monotonic() - started) * 100 * standing_by
+        waits = (self.waits() - before - looks) / calls
         self.record_value(f"waits of four workers for each connection: {waits:.2f} ({calls} calls)")
-        self.assertLess(waits, 3)  # if all are woken, it is four
+        self.assertLess(waits, 2.5)  # if all are woken, it is three to four
 
     def test_stopped_workers(self) -> None:
         """While the workers that serve most clients are stopped, others accept without a delay."""
