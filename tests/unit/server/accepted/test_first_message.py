@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from tests.unit.server.accepted.world import TOKEN, World
 from unixsvc.config.settings import Limits
 from unixsvc.domain.message import Caller, Peer
+from unixsvc.domain.request_context import set_current_request
 from unixsvc.errors import Forbidden
 from unixsvc.listen.interfaces import IServesDescriptors
 from unixsvc.server.registry import ConnectionRegistry
@@ -27,7 +28,8 @@ class FirstMessageTests(SynchronousTestCase):
     """One server, without a token."""
 
     def setUp(self) -> None:
-        """Listen."""
+        """Listen, in a context without what other tests have left: it would refer to requests."""
+        set_current_request(None)
         self.world = World(Limits(max_connections=100), "off", at_once=True)
         self.addCleanup(self.world.close)
 
@@ -190,7 +192,8 @@ class UpgradeTests(SynchronousTestCase):
     """What happens while a connection gets its transport, which takes two turns of the loop."""
 
     def setUp(self) -> None:
-        """Listen."""
+        """Listen, in a context without what other tests have left: it would refer to requests."""
+        set_current_request(None)
         self.world = World(Limits(max_connections=100), "private", at_once=True)
 
     def tearDown(self) -> None:
