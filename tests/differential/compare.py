@@ -135,6 +135,10 @@ def _response_lines(response: Response, *, texts: bool) -> list[str]:
         plain = _without_texts(response, body)
         changed, body = changed or plain != body, plain
     lines = [response.line.decode("latin-1")]
+    # The generated id of a request is in the body of an error.
+    exact = not response.header(b"content-type").startswith(b"application/problem") or (
+        header_value(b"X-Request-Id", response.header(b"x-request-id")) != b"ID"
+    )
     for name, value in response.headers:
         normal = header_value(name, value)
         lower = name.lower()
@@ -142,8 +146,8 @@ def _response_lines(response: Response, *, texts: bool) -> list[str]:
             normal = b"RIGHT"
         if lower == b"etag" and not texts:
             normal = b"ETAG"
-        if lower == b"content-length" and response.framing == "none" and not texts:
-            normal = b"THAT OF GET"  # whose body may have texts
+        if lower == b"content-length" and response.framing == "none" and not (texts and exact):
+            normal = b"THAT OF GET"  # whose body may have texts, or a generated id
         lines.append(f"{name.decode('latin-1')}: {normal.decode('latin-1')}")
     ending = "" if response.whole or response.framing == "close" else ", not whole"
     return [*lines, f"body ({response.framing}{ending}): {body!r}"]
