@@ -44,7 +44,7 @@ class ListeningWatch:
         self._descriptor = descriptor
         self._readable = readable
         self._epoll: select.epoll | None = None
-        self._events = _EXCLUSIVE  # what the kernel is asked for while there is a timer
+        self._events = _EXCLUSIVE  # those that the kernel reports while there is a timer
         self._left = 0  # calls of the timer
         self._timer: asyncio.TimerHandle | None = None
 
