@@ -43,12 +43,14 @@ class ServiceError(Exception):
     :ivar message: the standard message of the code.
     :ivar detail: the details of this error, any data that JSON can represent.
     :ivar internal: true if the details are not for peers, as they name places on this machine.
+    :ivar headers: names and values of header fields that the response has over HTTP.
     """
 
     code: ClassVar[int] = 500
     internal: ClassVar[bool] = False
     message: str = "Internal Server Error"
     detail: Any = None  # on the class, for subclasses whose __init__ does not call this one
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __init_subclass__(cls, *, code: int | None = None, message: str | None = None) -> None:
         super().__init_subclass__()

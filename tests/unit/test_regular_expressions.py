@@ -37,6 +37,7 @@ REASONS: Final = {
     "contract.names": _DECLARED,
     "datasource.service_clients": "at most 63 characters",
     "datasource.unix": "the application's mounts, not a peer",
+    "domain.reply_head": _CLASS,
     "domain.validation.finite_numbers": "three bytes",
     "domain.validation.formats": "possessive, within the quotes of one string",
     "domain.validation.numbers": _DIGITS,

@@ -11,12 +11,36 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from unixsvc.contract.model import Contract, ErrorContract, RouteContract, referenced_schema
+from unixsvc.contract.model import (
+    Contract,
+    ErrorContract,
+    ParameterContract,
+    RouteContract,
+    referenced_schema,
+)
 from unixsvc.contract.schemas import json_schemas
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import ServiceError
 
-__all__ = ["RouteDescription", "describe"]
+__all__ = ["ParameterDescription", "RouteDescription", "describe"]
+
+
+class ParameterDescription(Struct, frozen=True):
+    """A parameter that is neither in the path nor in the data.
+
+    :ivar name: as clients write it.
+    :ivar place: ``header``, ``cookie``, ``query`` or ``form``.
+    :ivar type: of its values; None for a file.
+    :ivar http_only: whether it exists over HTTP only.
+    """
+
+    name: str
+    place: str
+    type: object
+    required: bool = True
+    description: str = ""
+    examples: tuple[object, ...] = ()
+    http_only: bool = False
 
 
 class RouteDescription(Struct, frozen=True, kw_only=True):
@@ -29,6 +53,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar path_arguments: the types of the path variables by name.
     :ivar data: the type of the data; None if the action takes no data.
     :ivar result: the type of the result; of a stream, of each item.
+    :ivar parameters: those that are neither in the path nor in the data.
     """
 
     method: str
@@ -47,6 +72,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     path_arguments: Mapping[str, object] = {}
     data: object = None
     result: object
+    parameters: Sequence[ParameterDescription] = ()
 
 
 def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Contract:
@@ -64,6 +90,7 @@ def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Co
         types += [(each, False) for each in route.path_arguments.values()]
         types.append((route.result, route.allow_nan_as_null))
         types += [(route.data, False)] if route.data is not None else []
+        types += [(each.type, False) for each in route.parameters if each.type is not None]
     schemas, components = json_schemas(types)
     for component in components.values():
         _sort_defaults(component, components)
@@ -80,6 +107,9 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
     path_arguments = {name: next(schemas) for name in route.path_arguments}
     result = next(schemas)
     data = next(schemas) if route.data is not None else None
+    parameters = [
+        _describe_parameter(each, None if each.type is None else next(schemas)) for each in route.parameters
+    ]
     return RouteContract(
         method=route.method,
         path=route.path,
@@ -95,6 +125,20 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         path_arguments=path_arguments,
         data=data,
         result=result,
+        parameters=parameters,
+        http_only=any(each.http_only for each in route.parameters),
+    )
+
+
+def _describe_parameter(parameter: ParameterDescription, schema: Json) -> ParameterContract:
+    return ParameterContract(
+        name=parameter.name,
+        place=parameter.place,
+        required=parameter.required,
+        schema=schema,
+        description=parameter.description,
+        examples=[msgspec.to_builtins(example) for example in parameter.examples],
+        http_only=parameter.http_only,
     )
 
 

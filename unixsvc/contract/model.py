@@ -16,8 +16,11 @@ from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 
 __all__ = [
     "SCHEMA_REFERENCE",
+    "BodyContract",
     "Contract",
     "ErrorContract",
+    "ParameterContract",
+    "ResponseContract",
     "RouteContract",
     "UnavailableContract",
     "referenced_schema",
@@ -40,6 +43,49 @@ class ErrorContract(Struct, frozen=True):
     description: str = ""
 
 
+class ParameterContract(Struct, frozen=True, kw_only=True):
+    """A parameter that is neither in the path nor in the data.
+
+    :ivar name: as clients write it.
+    :ivar place: ``header``, ``cookie``, ``query`` or ``form``. Over a socket headers are in ``meta``.
+    :ivar schema: of its values; None for a file.
+    :ivar http_only: whether it exists over HTTP only.
+    """
+
+    name: str
+    place: str
+    required: bool = True
+    schema: Json = None
+    description: str = ""
+    examples: list[Json] = []
+    http_only: bool = False
+
+
+class BodyContract(Struct, frozen=True, kw_only=True):
+    """The body of a route that does not take an object.
+
+    :ivar kind: the value of a :class:`~unixsvc.domain.body_spec.BodyKind`.
+    :ivar media_types: those that are accepted; empty for any.
+    """
+
+    kind: str
+    media_types: list[str] = []
+    required: bool = True
+
+
+class ResponseContract(Struct, frozen=True, kw_only=True):
+    """The HTTP response of a route, where it is not 200 and JSON.
+
+    :ivar status: 0 if the result decides.
+    :ivar media_types: of the body; empty for JSON.
+    :ivar headers: the descriptions of its header fields by name.
+    """
+
+    status: int = 0
+    media_types: list[str] = []
+    headers: dict[str, str] = {}
+
+
 class RouteContract(Struct, frozen=True, kw_only=True):
     """One route.
 
@@ -50,6 +96,11 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     :ivar created: true if the action creates a resource.
     :ivar path_arguments: the schemas of the path variables by name.
     :ivar data: the schema of the data; None if the action takes no data.
+    :ivar parameters: those that are neither in the path nor in the data.
+    :ivar body: how the route takes the body; None for an object.
+    :ivar response: the HTTP response; None for 200 and JSON.
+    :ivar http_only: whether the route exists over HTTP only.
+    :ivar security: the ways to authenticate the user, as in OpenAPI; None without any.
     """
 
     method: str
@@ -66,6 +117,11 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     path_arguments: JsonObject = {}
     data: Json = None
     result: Json = {}
+    parameters: list[ParameterContract] = []
+    body: BodyContract | None = None
+    response: ResponseContract | None = None
+    http_only: bool = False
+    security: list[dict[str, list[str]]] | None = None
 
     @property
     def builtin(self) -> bool:
@@ -79,12 +135,14 @@ class Contract(Struct, frozen=True, kw_only=True):
     :ivar title: the title of the application.
     :ivar version: the version of the application.
     :ivar schemas: the schemas by name; a route refers to them with ``$ref``.
+    :ivar security_schemes: the ways to authenticate users by name, as in OpenAPI.
     """
 
     title: str = ""
     version: str = ""
     routes: list[RouteContract]
     schemas: JsonObject = {}
+    security_schemes: JsonObject = {}
 
     @property
     def application_routes(self) -> list[RouteContract]:

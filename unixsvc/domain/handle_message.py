@@ -13,8 +13,9 @@ from zope.interface import implementer
 
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.message import Reply, Request, add_headers
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX
+from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable, WrongToken
@@ -27,7 +28,8 @@ _ABORTED: Final = (Cancelled.code, DeadlineExceeded.code)
 def error_to_reply(error: ServiceError) -> Reply:
     """Return the error reply for an error; a 500 has no details, nor has what is internal."""
     detail = None if error.internal or error.code == Internal.code else error.detail
-    return Reply(error.code, b"", error.message, detail)
+    head = ReplyHead(headers=error.headers) if error.headers else None
+    return Reply(error.code, b"", error.message, detail, head=head)
 
 
 @implementer(IHandleMessage)
@@ -119,8 +121,8 @@ class HandleMessage:
         else:
             slot.request = None
         self._count(answer.code, self._now() - started)
-        if request.work is not None:
-            self._after_reply(request, answer)
+        if request.work is not None or request.reply_headers is not None:
+            answer = self._after_reply(request, answer)
         return answer
 
     def _is_held_back(self, request: Request) -> bool:
@@ -151,14 +153,17 @@ class HandleMessage:
             self.inflight -= 1
         leave_slot(slot)
         self._count(reply.code, self._now() - started)
-        if request.work is not None:
-            self._after_reply(request, reply)
+        if request.work is not None or request.reply_headers is not None:
+            reply = self._after_reply(request, reply)
         return reply
 
-    def _after_reply(self, request: Request, reply: Reply) -> None:
-        work = request.take_work()
-        if reply.code < 400 and self._background is not None:
-            self._background(request, work)
+    def _after_reply(self, request: Request, reply: Reply) -> Reply:
+        """Start what the action wants done in the background; return the reply with its further headers."""
+        if request.work is not None:
+            work = request.take_work()
+            if reply.code < 400 and self._background is not None:
+                self._background(request, work)
+        return reply if request.reply_headers is None else add_headers(reply, request.reply_headers)
 
     def _stream(
         self, request: Request, items: AsyncGenerator[bytes, None], started: float, slot: RequestSlot
@@ -187,7 +192,9 @@ class HandleMessage:
             return error_to_reply(error if isinstance(error, ServiceError) else Internal())
         try:
             msgspec.json.encode(error.detail)
-        except Exception as encode_error:  # the detail is the application's and may be of any type
+            for name, value in error.headers:
+                check_header(name, value)
+        except Exception as encode_error:  # details and headers are the application's, and may be anything
             self._failures.failed(request, encode_error)
             return error_to_reply(Internal())
         if error.internal:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Generic, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.reply_head import ReplyHead, check_header
 
-__all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request"]
+__all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"]
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
@@ -122,6 +123,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar number: the number of the request in this process.
     :ivar route_meta: the ``meta`` of the route; only set for actions that take the request as a parameter.
     :ivar work: the functions that :meth:`background` has got; None without any.
+    :ivar headers: the values of each HTTP header field, by its name in twisted.web's spelling; None for a
+        request that has not come over HTTP.
+    :ivar peer_address: of the HTTP connection; None for a request that has not come over HTTP.
+    :ivar body: what an HTTP request has as its body, for routes that take it as it is.
+    :ivar user: whom the application has authenticated; None for an anonymous caller.
+    :ivar reply_headers: those of :meth:`add_reply_header`; None without any.
     """
 
     method: str
@@ -135,6 +142,31 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     number: int = msgspec.field(default_factory=_numbers.__next__)
     route_meta: JsonObject = {}
     work: list[Callable[[], object]] | None = None
+    headers: Mapping[bytes, Sequence[bytes]] | None = None
+    peer_address: object | None = None
+    body: bytes = b""
+    user: object | None = None
+    reply_headers: list[tuple[str, str]] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The value of a header field: the last one of HTTP, or on a socket the entry of ``meta``.
+
+        :param name: in any case; the entry of ``meta`` is in lower case.
+        """
+        if self.headers is None:
+            return self.meta.get(name.lower())
+        values = self.headers.get(name.title().encode("latin-1"))
+        return values[-1].decode("latin-1") if values else None
+
+    def add_reply_header(self, name: str, value: str) -> None:
+        """Add a header field to the response, if the request has come over HTTP.
+
+        :raises unixsvc.domain.reply_head.WrongHeader: if the field cannot be part of a response.
+        """
+        check_header(name, value)
+        if self.reply_headers is None:
+            msgspec.structs.force_setattr(self, "reply_headers", [])
+        cast(list[tuple[str, str]], self.reply_headers).append((name, value))
 
     def background(self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call a function when the reply has been sent, unless the reply is an error.
@@ -179,6 +211,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     :ivar detail: for an error: details that JSON can represent.
     :ivar location: the path of a created resource, empty if unknown; None if nothing was created.
     :ivar items: for a stream: the items, each as JSON. A stream has no body.
+    :ivar head: what the reply says over HTTP besides; None for the usual status and headers.
     """
 
     code: int = 200
@@ -187,6 +220,14 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     detail: Json = None
     location: str | None = None
     items: AsyncGenerator[bytes, None] | None = None
+    head: ReplyHead | None = None
+
+
+def add_headers(reply: Reply, headers: Sequence[tuple[str, str]]) -> Reply:
+    """Return a reply with further HTTP headers."""
+    head = reply.head or ReplyHead()
+    fields = (*head.headers, *headers)
+    return msgspec.structs.replace(reply, head=msgspec.structs.replace(head, headers=fields))
 
 
 class Created(msgspec.Struct, Generic[_T], frozen=True):

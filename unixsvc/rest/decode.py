@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Struct
 
+from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.errors import Malformed, ServiceError
 from unixsvc.rest.forms import MAX_FIELDS, query_of_form
@@ -119,13 +120,22 @@ def decode_path(path: bytes) -> str:
 
 
 def decode_request(
-    method: bytes, path: str, query: bytes, facts: HeaderFacts, body: bytes, meta: dict[str, str]
+    method: bytes,
+    path: str,
+    query: bytes,
+    facts: HeaderFacts,
+    body: bytes,
+    meta: dict[str, str],
+    peer: object | None = None,
+    spec: BodySpec | None = None,
 ) -> Request:
     """The message that a request stands for.
 
     :param path: as :func:`decode_path` returns it.
     :param query: of the URL.
     :param meta: that of the header fields, and what is known besides.
+    :param peer: the address of the connection.
+    :param spec: how the route takes the body; None for a JSON object.
     :raises Malformed: if a header, the query or the body cannot be parsed.
     :raises UnsupportedMediaType: if the body is neither JSON nor a form.
     :raises Invalid: if a form has files.
@@ -138,7 +148,17 @@ def decode_request(
     if facts.malformed:
         raise Malformed(facts.malformed)
     name = _METHODS.get(method) or method.decode("latin-1")
-    return Request(name, path, data, query_text, facts.token, facts.timeout, meta)
+    return Request(
+        name,
+        path,
+        data,
+        query_text,
+        facts.token,
+        facts.timeout,
+        meta,
+        headers=facts.headers,
+        peer_address=peer,
+    )
 
 
 def _decode_token(headers: RequestHeaders) -> str | None:

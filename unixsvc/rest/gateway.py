@@ -60,6 +60,7 @@ class Gateway:
         self._handle = context.handle
         self._seconds_for = context.handle.seconds_for
         self._has_route = context.has_path
+        self._body_spec = context.body_spec
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
         self._hosts = HostRules(http.allowed_hosts)
@@ -122,7 +123,8 @@ class Gateway:
                 message = Request(method.decode("latin-1"), path, meta=meta)
                 self._render_page(head, body, connection, message, proxied)
                 return None
-            message = decode_request(method, path, query, facts, body, meta)
+            spec = self._body_spec(method.decode("latin-1"), path) if body and self._body_spec else None
+            message = decode_request(method, path, query, facts, body, meta, connection.peer, spec)
         except ServiceError as error:
             return self._refusal(error, method, facts, connection, meta)
         reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))

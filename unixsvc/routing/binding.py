@@ -37,6 +37,7 @@ class Binder:
         self._names = tuple(signature.path)
         self._whole = signature.whole
         self._request = signature.request
+        self._sources = tuple((name, source.read) for name, source in signature.sources.items())
         try:
             self._refined = {name: _PathValue(signature.path[name]) for name in signature.refined}
             self._data = _DataReader(signature.data) if signature.data else None
@@ -61,6 +62,8 @@ class Binder:
             elif data is not None:
                 for name in self._data.names:
                     arguments[name] = getattr(data, name)
+        for name, read in self._sources:
+            arguments[name] = read(request, errors)
         if errors:
             first = errors[:MAX_FIELD_ERRORS]
             raise Invalid([{"field": error.field, "message": error.message} for error in first])

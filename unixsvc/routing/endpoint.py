@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
@@ -18,6 +19,7 @@ from unixsvc.domain.request_context import remove_shield, set_shield
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
+from unixsvc.routing.gates import Gate, GateFactory
 from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.results import Encode, encoder_for
 from unixsvc.routing.results import encode as encode_any
@@ -36,6 +38,8 @@ class Endpoint(Struct, frozen=True):
     :ivar created: true if the result is a Created.
     :ivar special: true if the result is a stream or a Created, or has an encoder of its own.
     :ivar encode: encodes the result; of a stream, each item.
+    :ivar gates: what a request has to pass before its arguments are bound.
+    :ivar body: how the route takes the body; None for a JSON object of the usual size.
     """
 
     public: bool
@@ -48,6 +52,8 @@ class Endpoint(Struct, frozen=True):
     special: bool
     encode: Encode
     meta: JsonObject
+    gates: tuple[Gate, ...] = ()
+    body: BodySpec | None = None
 
 
 class EndpointFactory:
@@ -55,11 +61,15 @@ class EndpointFactory:
 
     :param container: opens a container for each call of the actions that take one.
     :param blocking: runs blocking actions.
+    :param gates: make the gates of each route, in the order in which requests pass them.
     :ivar shielded: the number of running actions that ignore cancellation by their callers.
     """
 
-    def __init__(self, container: ServiceContainer, blocking: IBlockingRunner) -> None:
+    def __init__(
+        self, container: ServiceContainer, blocking: IBlockingRunner, gates: Sequence[GateFactory] = ()
+    ) -> None:
         self._container = container
+        self._gates = gates
         self._run_blocking = blocking.run
         self.shielded = 0
 
@@ -85,17 +95,22 @@ class EndpointFactory:
             if signature.stream:
                 raise ConfigError(where, "a stream cannot be shielded", "without a caller it has no reader")
             action, awaited = self._shield(action), True
+        found = [make(route, signature, where) for make in self._gates]
+        gates = tuple(gate for gate in found if gate is not None)
+        special = signature.body is not BodyKind.OBJECT or route.max_body is not None
         return Endpoint(
             public=route.public,
             bind=Binder(signature, where),
             action=action,
-            plain=is_plain(signature, action),
+            plain=is_plain(signature, action) and not gates,
             awaited=awaited,
             stream=signature.stream,
             created=signature.created,
             special=signature.stream or signature.created or encode is not encode_any,
             encode=encode,
             meta=route.meta,
+            gates=gates,
+            body=BodySpec(signature.body, route.max_body) if special else None,
         )
 
     def _with_container(self, action: Action, signature: Signature, encode: Encode) -> Action:

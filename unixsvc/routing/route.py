@@ -38,6 +38,7 @@ class Route(Struct, frozen=True):
         such a result is a 500.
     :ivar name: the endpoint name of the route, for ``url_for``; if empty, it is ``Controller.action``, or the
         name of a function.
+    :ivar max_body: the most bytes of a body, instead of ``max_message_bytes``; None for that.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Route(Struct, frozen=True):
     deprecated: bool = False
     allow_nan_as_null: bool = False
     name: str = ""
+    max_body: int | None = None
 
 
 class RouteInfo(Struct, frozen=True):
@@ -104,10 +106,11 @@ class _Method(Struct, frozen=True):
         deprecated: bool = False,
         allow_nan_as_null: bool = False,
         name: str = "",
+        max_body: int | None = None,
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
-            tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name,
+            tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import Final, TypeVar
 
@@ -12,6 +12,7 @@ import svcs
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
+from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply, Request
@@ -21,6 +22,7 @@ from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of, closing
+from unixsvc.routing.gates import GateFactory, pass_gates
 from unixsvc.routing.pattern import variables_of
 from unixsvc.routing.results import Encode
 from unixsvc.routing.route import Group, Route, RouteInfo
@@ -43,6 +45,7 @@ class Router:
     :param blocking: runs blocking actions.
     :param builtin: the functions of the built-in routes.
     :param runner: runs async actions; None if there is no asyncio event loop.
+    :param gates: make the gates of each route, in the order in which requests pass them.
     :raises ConfigError: naming the route, for a route that can never work.
     :ivar runner: runs async actions.
     """
@@ -56,17 +59,19 @@ class Router:
         blocking: IBlockingRunner,
         builtin: BuiltinRoutes,
         runner: ActionRunner | None = None,
+        gates: Sequence[GateFactory] = (),
     ) -> None:
         check_error_hook(app)
         self._app = app
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
         self._container = container
         self._controllers = controllers
-        self._endpoints = EndpointFactory(container, blocking)
+        self._endpoints = EndpointFactory(container, blocking, gates)
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
         self._infos: dict[int, RouteInfo] = {}  # by the id of the endpoint
         self._opens_containers = False
+        self._has_special_bodies = False
         for entry in app.routes:
             group = entry if isinstance(entry, Group) else Group("", None, [entry])
             signatures = self._add(group, builtin=False)
@@ -84,6 +89,8 @@ class Router:
         if endpoint.plain:
             result = endpoint.action(*values)
         else:
+            if endpoint.gates and (waiting := pass_gates(endpoint.gates, request)) is not None:
+                return self._call_later(waiting, endpoint, request, values)
             if endpoint.meta:
                 msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
             result = endpoint.action(**endpoint.bind(request, values))
@@ -126,6 +133,35 @@ class Router:
             raise Unauthorized
         endpoint.bind(request, values)
         return endpoint.stream
+
+    async def _call_later(
+        self, waiting: Awaitable[None], endpoint: Endpoint, request: Request, values: Sequence[object]
+    ) -> Reply:
+        """Call the action of a request that a gate has kept waiting."""
+        await waiting
+        if endpoint.meta:
+            msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
+        result = endpoint.action(**endpoint.bind(request, values))
+        if hasattr(result, "__await__"):
+            result = await self.runner.run(result)
+        if endpoint.special:
+            return _special_reply(endpoint, self.runner, result)
+        return Reply(200, _encode(result).replace(b"\n", b" "))
+
+    def body_spec(self, method: str, path: str) -> BodySpec | None:
+        """Return how the route of a request takes the body; None for a JSON object, and without a route."""
+        if not self._has_special_bodies:
+            return None
+        try:
+            endpoint, _ = self._table.match(method, path)
+        except ServiceError:
+            return None
+        return endpoint.body
+
+    @property
+    def has_special_bodies(self) -> bool:
+        """Whether a route takes the body as something other than a JSON object of the usual size."""
+        return self._has_special_bodies
 
     def has_path(self, path: str) -> bool:
         """Return whether a route has the path, with any method."""
@@ -178,6 +214,7 @@ class Router:
         _require_body(route.method, signature, where)
         self._descriptions.append(_describe_route(route, path, signature, where))
         endpoint = self._endpoints.make(route, action, signature, where)
+        self._has_special_bodies |= endpoint.body is not None
         self._table.add(route.method, path, endpoint)
         self._infos[id(endpoint)] = RouteInfo(route.method, path, route.title, route.meta)
         return signature
@@ -212,6 +249,7 @@ def _describe_route(route: Route, path: str, signature: Signature, where: str) -
         path_arguments=signature.path,
         data=signature.data,
         result=signature.returns,
+        parameters=[each for source in signature.sources.values() if (each := source.description)],
     )
 
 

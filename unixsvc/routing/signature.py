@@ -19,9 +19,12 @@ import svcs
 from msgspec import Struct
 
 from unixsvc.contract.schemas import UnsupportedType, require_json_types, wrong_field
+from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.message import Created, Request
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
 from unixsvc.errors import ConfigError
+from unixsvc.routing.parameters.interfaces import ParameterSource
+from unixsvc.routing.parameters.kinds import find_sources
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.route import Action
 
@@ -45,6 +48,7 @@ class Signature(Struct, frozen=True):
     :ivar stream: true if the result is a stream.
     :ivar created: true if the result is a :class:`~unixsvc.domain.message.Created`; ``returns`` is the type
         of its value.
+    :ivar sources: where all other parameters come from, by name.
     """
 
     path: dict[str, TypeForm]
@@ -56,6 +60,13 @@ class Signature(Struct, frozen=True):
     returns: TypeForm
     stream: bool
     created: bool = False
+    sources: Mapping[str, ParameterSource] = {}
+
+    @property
+    def body(self) -> BodyKind:
+        """The form in which the action takes the body."""
+        kinds = [source.body for source in self.sources.values() if source.body is not None]
+        return kinds[0] if kinds else BodyKind.OBJECT
 
 
 def read_signature(action: Action, variables: Mapping[str, Variable], where: str) -> Signature:
@@ -70,6 +81,10 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     parameters = inspect.signature(action).parameters
     _require_names(parameters, hints, variables, where)
     others = [name for name in parameters if name not in variables]
+    defaults = {name: parameters[name].default for name in others}
+    sources = find_sources({name: hints[name] for name in others}, defaults, where)
+    _require_one_body(sources, where)
+    others = [name for name in others if name not in sources]
     request = _only(others, hints, lambda hint: hint is Request, where)
     container = _only(others, hints, lambda hint: hint is svcs.Container, where)
     whole = _only(others, hints, _is_body, where)
@@ -87,7 +102,7 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     _require_json_types([*(hints[name] for name in variables), data, returns], named, returns, where)
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
     refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
-    return Signature(path, refined, data, whole, request, container, returns, stream, created)
+    return Signature(path, refined, data, whole, request, container, returns, stream, created, sources)
 
 
 def is_plain(signature: Signature, action: Action) -> bool:
@@ -138,6 +153,15 @@ def _require_names(
     for name in variables:
         if name not in parameters:
             raise ConfigError(where, f"the action has no parameter for the path variable {name!r}")
+
+
+def _require_one_body(sources: Mapping[str, ParameterSource], where: str) -> None:
+    """Require that all parameters from the body can have it in the same form."""
+    kinds = {name: source.body for name, source in sources.items() if source.body is not None}
+    if len(set(kinds.values())) > 1:
+        first, second = list(kinds)[:2]
+        problem = f"the parameters {first!r} and {second!r} take the body in two forms"
+        raise ConfigError(where, problem, "remove one of them")
 
 
 def _only(

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
+from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
@@ -62,6 +63,8 @@ class HandlerContext(Struct, frozen=True):
     :ivar admission: decides which processes may connect; None for the rules of ``security``.
     :ivar owner: the uid of the orchestrator.
     :ivar failures: logs exceptions of the handler's own routes; None for a log of its own.
+    :ivar body_spec: how the route of a method and a path takes the body, None for a JSON object; None if all
+        routes take that.
     """
 
     service: str
@@ -77,6 +80,7 @@ class HandlerContext(Struct, frozen=True):
     admission: Admission | None = None
     owner: int = 0
     failures: IFailureLog | None = None
+    body_spec: Callable[[str, str], BodySpec | None] | None = None
 
     @property
     def peer_rule(self) -> Admission | None:

@@ -39,6 +39,7 @@ from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.application import start_application
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
+from unixsvc.service.gates import make_gates
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.jobs import JobRunner, make_jobs
@@ -136,6 +137,7 @@ async def make_core(
         blocking=blocking,
         builtin=BuiltinRoutes(health.check, statistics.as_json),
         runner=runner,
+        gates=make_gates(app, config),
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
@@ -227,6 +229,7 @@ def handler_context(
             lambda awaitable: core.router.runner.run(awaitable),
         ),
         admission=admission,
+        body_spec=core.router.body_spec if core.router.has_special_bodies else None,
     )
 
 

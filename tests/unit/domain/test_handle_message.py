@@ -291,6 +291,25 @@ class HandleTests(SynchronousTestCase):
         for timeout, seconds in ((None, 30.0), (2.5, 2.5), (31.0, 30.0), (-1.0, -1.0)):
             self.assertEqual(self.handle.seconds_for(Request("GET", "/", timeout=timeout)), seconds)
 
+    def test_reply_headers(self) -> None:
+        """Headers that something has added to the request are those of the reply, also of an error."""
+        for error in (None, Conflict()):
+            self.around.error = error
+            request = Request("GET", "/")
+            request.add_reply_header("X-A", "1")
+            head = self.reply(request).head
+            self.assertEqual(head and head.headers, (("X-A", "1"),))
+
+    def test_error_headers(self) -> None:
+        """An error may have headers; with one that is not valid it is a 500."""
+        error = self.around.error = Conflict()
+        error.headers = (("X-A", "1"),)
+        head = self.reply(Request("GET", "/")).head
+        self.assertEqual(head and head.headers, (("X-A", "1"),))
+        error.headers = (("X-A", "1\r\nX-B: 2"),)
+        reply = self.reply(Request("GET", "/"))
+        self.assertEqual((reply.code, reply.head), (500, None))
+
 
 class HoldBackTests(HandleTests):
     """Requests that have to wait for memory, and all others after that."""

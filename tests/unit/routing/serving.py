@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from unixsvc.domain.message import EMPTY, Caller, Reply, Request
 from unixsvc.routing.app import App
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
+from unixsvc.routing.gates import GateFactory
 from unixsvc.routing.route import Group, Route
 from unixsvc.routing.router import Router
 from unixsvc.service.application import start_application
@@ -62,6 +63,7 @@ class Serving:
         *routes: Group | Route,
         container: Callable[[svcs.Registry, ServiceContext], None] | None = None,
         values: Mapping[Any, object] | None = None,
+        gates: Sequence[GateFactory] = (),
     ) -> None:
         self.runner = Runner()
         app = App(routes, container, "Shop", "1.0")
@@ -72,6 +74,7 @@ class Serving:
             self.runner,
             BuiltinRoutes(_healthy, lambda: {"requests": 7}),
             values,
+            gates,
         )
 
     def start(
@@ -98,11 +101,19 @@ def make_router(
     blocking: IBlockingRunner,
     builtin: BuiltinRoutes,
     values: Mapping[Any, object] | None = None,
+    gates: Sequence[GateFactory] = (),
 ) -> Router:
     """The router of an application, without an event loop."""
     making = start_application(app, context, values or {}, PlainRunner(), lambda error: None)
     application = run_without_waiting(making)
-    return Router(app, application.container, application.controllers, blocking=blocking, builtin=builtin)
+    return Router(
+        app,
+        application.container,
+        application.controllers,
+        blocking=blocking,
+        builtin=builtin,
+        gates=gates,
+    )
 
 
 def dispatched(dispatch: Callable[[Request], Reply | Awaitable[Reply]], request: Request) -> Deferred[Reply]:

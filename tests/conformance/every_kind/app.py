@@ -1,0 +1,14 @@
+"""The application; each module beside this one has the routes of one subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from unixsvc import App, Group, Route
+
+__all__ = ["app"]
+
+ROUTES: Final[Sequence[Group | Route]] = ()
+
+app = App(ROUTES, title="Every kind of parameter and result", version="1.0")

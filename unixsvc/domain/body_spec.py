@@ -1,0 +1,34 @@
+"""What a route takes as the body of a request."""
+
+from __future__ import annotations
+
+import enum
+
+from msgspec import Struct
+
+__all__ = ["BodyKind", "BodySpec"]
+
+
+class BodyKind(enum.Enum):
+    """The form in which a route takes the body.
+
+    ``OBJECT`` is a JSON object or a form of text fields, as most routes take it; ``ANY_JSON`` any JSON value;
+    ``RAW`` bytes of any media type; ``STREAM`` the same while they arrive; ``FORM`` a multipart form with
+    files.
+    """
+
+    OBJECT = "object"
+    ANY_JSON = "any_json"
+    RAW = "raw"
+    STREAM = "stream"
+    FORM = "form"
+
+
+class BodySpec(Struct, frozen=True):
+    """How a route takes the body.
+
+    :ivar max_body: the most bytes; None for ``max_message_bytes``.
+    """
+
+    kind: BodyKind = BodyKind.OBJECT
+    max_body: int | None = None

@@ -1,0 +1,67 @@
+"""What a reply says over HTTP besides its body: status, header fields, media type."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["HeaderFields", "ReplyHead", "WrongHeader", "check_header"]
+
+HeaderFields = tuple[tuple[str, str], ...]
+"""Names and values of header fields, in the order in which they are sent."""
+
+# RFC 9110, section 5.6.2 and 5.5.
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# They frame the message or belong to the connection, and are the server's own.
+_RESERVED: Final = frozenset(
+    {
+        "connection", "content-encoding", "content-length", "content-type", "date", "keep-alive",
+        "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "x-request-id",
+    }
+)  # fmt: skip
+
+
+class WrongHeader(ValueError):
+    """A header field that an application may not send.
+
+    :param name: of the field.
+    :param problem: why not.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"the header {name[:64]!r} {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class ReplyHead(Struct, frozen=True):
+    """What a reply has for HTTP.
+
+    :ivar status: the status code; 0 for the one that follows from the result.
+    :ivar headers: further header fields, which :func:`check_header` has accepted.
+    :ivar media_type: of the body; empty for JSON.
+    """
+
+    status: int = 0
+    headers: HeaderFields = ()
+    media_type: str = ""
+
+
+def check_header(name: str, value: str) -> None:
+    """Require that a field can be part of a response: all fields that applications set pass here.
+
+    A line end in a value would end the field, and what follows would be another field or another response
+    (header injection, response splitting).
+
+    :raises WrongHeader: for a name or a value with other characters than HTTP allows, and for the fields that
+        the server sets.
+    """
+    if not _TOKEN.fullmatch(name):
+        raise WrongHeader(name, "has a name with characters that are not allowed")
+    if name.lower() in _RESERVED:
+        raise WrongHeader(name, "is set by the server")
+    if not _VALUE.fullmatch(value) or value != value.strip(" \t"):
+        raise WrongHeader(name, "has a value with characters that are not allowed, or with spaces around it")

@@ -1,0 +1,33 @@
+"""All kinds of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
+
+__all__ = ["KINDS", "find_sources"]
+
+KINDS: Final[tuple[ParameterKind, ...]] = ()
+
+
+def find_sources(
+    hints: Mapping[str, TypeForm], defaults: Mapping[str, object], where: str
+) -> dict[str, ParameterSource]:
+    """Return the sources of those parameters that have one.
+
+    :param hints: the annotations by the names of the parameters.
+    :param defaults: ``REQUIRED`` for parameters without one.
+    :param where: the route, for error messages.
+    :raises unixsvc.errors.ConfigError: if an annotation can never work.
+    """
+    sources: dict[str, ParameterSource] = {}
+    for name, hint in hints.items():
+        for kind in KINDS:
+            source = kind.source(name, hint, defaults[name], where)
+            if source is not None:
+                sources[name] = source
+                break
+    return sources
