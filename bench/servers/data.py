@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,7 @@ class NewUser(Struct, frozen=True):
     age: Annotated[int, Meta(ge=0, le=150)]
 
 
-def show(number: int) -> dict[str, object]:
+def show(number: int) -> dict[str, Any]:
     """One user.
 
     :raises KeyError: if there is none.
@@ -26,6 +26,6 @@ def show(number: int) -> dict[str, object]:
     return {**_USERS[number]}
 
 
-def create(name: str, age: int) -> dict[str, object]:
+def create(name: str, age: int) -> dict[str, Any]:
     """A new user, which is not stored."""
     return {"id": 101, "name": name, "age": age}

@@ -14,6 +14,7 @@ from unixsvc.client.connection import Call
 from unixsvc.domain.message import EMPTY
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.domain.validation.finite_numbers import NotFinite, find_endless_number
+from unixsvc.domain.validation.pydantic_models import decode_model, encode_model
 from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import BadGateway
 
@@ -34,7 +35,7 @@ Result: TypeAlias = Any  # of the type that the caller names at runtime
 DEFAULT_TIMEOUT: Final = 30.0  # seconds, for a unary call
 NO_LIMIT: Final = 1e6  # seconds, for a stream without a limit
 
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 _decode: Final = msgspec.json.Decoder().decode
 _N: Final = ord("N")  # of NaN
 _I: Final = ord("I")  # of Infinity
@@ -130,9 +131,9 @@ def _decoder(type: TypeForm) -> msgspec.json.Decoder[Result]:
     try:
         return _cached_decoder(type)
     except TypeError:  # not hashable, as Annotated can be
-        return msgspec.json.Decoder(type)
+        return msgspec.json.Decoder(type, dec_hook=decode_model)
 
 
 @lru_cache(_CACHED)
 def _cached_decoder(type: Hashable) -> msgspec.json.Decoder[Result]:
-    return msgspec.json.Decoder(type)
+    return msgspec.json.Decoder(type, dec_hook=decode_model)

@@ -18,7 +18,7 @@ from unixsvc.contract.model import (
     RouteContract,
     referenced_schema,
 )
-from unixsvc.contract.schemas import json_schemas
+from unixsvc.contract.schemas import TypeUse, json_schemas
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import ServiceError
 
@@ -85,12 +85,12 @@ def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Co
     :param routes: the routes in the order of the contract.
     :raises TypeError: if a type has no JSON Schema.
     """
-    types: list[tuple[object, bool]] = []
+    types: list[TypeUse] = []
     for route in routes:
-        types += [(each, False) for each in route.path_arguments.values()]
-        types.append((route.result, route.allow_nan_as_null))
-        types += [(route.data, False)] if route.data is not None else []
-        types += [(each.type, False) for each in route.parameters if each.type is not None]
+        types += [TypeUse(each) for each in route.path_arguments.values()]
+        types.append(TypeUse(route.result, route.allow_nan_as_null, output=True))
+        types += [TypeUse(route.data)] if route.data is not None else []
+        types += [TypeUse(each.type) for each in route.parameters if each.type is not None]
     schemas, components = json_schemas(types)
     for component in components.values():
         _sort_defaults(component, components)

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 from msgspec.inspect import Type
 
 from unixsvc.contract.model import SCHEMA_REFERENCE
 from unixsvc.contract.msgspec_internals import NamedSchemaGenerator, named_types
 from unixsvc.contract.names import unique_name, unique_names
+from unixsvc.contract.pydantic_schemas import model_schemas
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.validation.pydantic_models import is_model, is_validating_dataclass
 from unixsvc.domain.validation.type_forms import TypeForm, holds
 
-__all__ = ["UnsupportedType", "json_schemas", "require_json_types", "wrong_field"]
+__all__ = ["TypeUse", "UnsupportedType", "json_schemas", "require_json_types", "wrong_field"]
 
 _NULLABLE: Final = ".nullable"
 # By whether values have a time zone; None if both are allowed. msgspec says so of those with a zone only. The
@@ -38,27 +40,40 @@ class UnsupportedType(TypeError):
         super().__init__(f"the type {name} has no form in JSON")
 
 
-def json_schemas(types: Sequence[tuple[TypeForm, bool]]) -> tuple[list[Json], JsonObject]:
+class TypeUse(Struct, frozen=True):
+    """A type, and what its values are used for.
+
+    :ivar floats_may_be_null: whether infinity and NaN become null.
+    :ivar output: whether the values are results.
+    """
+
+    type: TypeForm
+    floats_may_be_null: bool = False
+    output: bool = False
+
+
+def json_schemas(types: Sequence[TypeUse]) -> tuple[list[Json], JsonObject]:
     """Return the schemas of types, and the schemas that they refer to by name.
 
-    :param types: each with true if its floats may be null, as infinity and NaN are in JSON.
     :raises TypeError: if a type has no schema.
     """
-    infos = inspect.multi_type_info([type_form for type_form, _ in types])
-    nullable = [may_be_null for _, may_be_null in types]
+    infos = inspect.multi_type_info([use.type for use in types])
+    nullable = [use.floats_may_be_null for use in types]
     names = unique_names(named_types(infos))
-    plain = SchemaGenerator(names)
-    with_null = SchemaGenerator(_nullable_names(names), floats_may_be_null=True)
-    schemas = [
-        (with_null if may_be_null else plain).to_schema(info)
-        for info, may_be_null in zip(infos, nullable, strict=True)
-    ]
+    models = _Models()
+    plain = SchemaGenerator(names, models)
+    with_null = SchemaGenerator(_nullable_names(names), models, floats_may_be_null=True)
+    schemas: list[Json] = []
+    for info, use in zip(infos, types, strict=True):
+        models.output = use.output
+        schemas.append((with_null if use.floats_may_be_null else plain).to_schema(info))
+    models.output = False  # a struct has one schema for both directions, and so have the models in it
     components: JsonObject = {}
     for generator, wanted in ((plain, False), (with_null, True)):
         chosen = [info for info, may_be_null in zip(infos, nullable, strict=True) if may_be_null is wanted]
         for cls, info in named_types(chosen).items():
             components.setdefault(generator.names[cls], generator.to_schema(info, check_ref=False))
-    return schemas, components
+    return schemas, components | models.complete(components)
 
 
 def require_json_types(types: Sequence[TypeForm]) -> None:
@@ -66,7 +81,7 @@ def require_json_types(types: Sequence[TypeForm]) -> None:
 
     :raises TypeError: if one has none.
     """
-    msgspec.json.encode(json_schemas([(type_form, False) for type_form in types]))
+    msgspec.json.encode(json_schemas([TypeUse(type_form) for type_form in types]))
 
 
 def wrong_field(type_form: TypeForm) -> str:
@@ -111,16 +126,48 @@ def _nullable_names(names: Mapping[Any, str]) -> dict[Any, str]:
     return found
 
 
+class _Models:
+    """The models of Pydantic that types contain. Their schemas are made together, as they share names.
+
+    :ivar output: whether the models that come next are results.
+    """
+
+    def __init__(self) -> None:
+        self.output = False
+        self._found: dict[tuple[Any, bool], JsonObject] = {}
+
+    def schema_of(self, model: Any) -> JsonObject:
+        """Return the schema of a model; it is empty until :meth:`complete` is called."""
+        return self._found.setdefault((model, self.output), {})
+
+    def complete(self, others: Mapping[str, object]) -> JsonObject:
+        """Fill all schemas in, and return those that they refer to by name.
+
+        :param others: the components whose names are taken.
+        :raises TypeError: if a model has no schema.
+        """
+        if not self._found:
+            return {}
+        schemas, components = model_schemas(list(self._found), SCHEMA_REFERENCE, others)
+        for key, schema in self._found.items():
+            schema.update(schemas[key])
+        return components
+
+
 class SchemaGenerator(NamedSchemaGenerator):
     """Generates schemas with the formats of dates and times.
 
     :param names: the names of types by their classes.
+    :param models: those that the types contain.
     :param floats_may_be_null: true if infinity and NaN become null.
     """
 
-    def __init__(self, names: Mapping[Any, str], *, floats_may_be_null: bool = False) -> None:
+    def __init__(
+        self, names: Mapping[Any, str], models: _Models, *, floats_may_be_null: bool = False
+    ) -> None:
         super().__init__(names, SCHEMA_REFERENCE)
         self.names = names
+        self._models = models
         self._floats_may_be_null = floats_may_be_null
 
     def to_schema(self, type: Type, check_ref: bool = True) -> JsonObject:
@@ -128,7 +175,9 @@ class SchemaGenerator(NamedSchemaGenerator):
         inner: Any = type
         while isinstance(inner, inspect.Metadata):
             inner = inner.type
-        if isinstance(inner, inspect.CustomType):
+        if isinstance(inner, inspect.CustomType) and is_model(inner.cls):
+            return self._models.schema_of(inner.cls)
+        if isinstance(inner, inspect.CustomType) or is_validating_dataclass(getattr(inner, "cls", None)):
             raise UnsupportedType(inner.cls)
         if isinstance(inner, inspect.DictType):
             self.to_schema(inner.key_type)  # which has no schema of its own, but may be unsupported

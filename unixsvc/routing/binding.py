@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final
 from urllib.parse import parse_qs
@@ -13,6 +14,12 @@ from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, NOT_FINITE, FieldError, field_error
 from unixsvc.domain.validation.formats import ENCODED, QUERY, InputFormat
+from unixsvc.domain.validation.pydantic_models import (
+    decode_model,
+    decode_model_json,
+    is_model,
+    model_fields,
+)
 from unixsvc.domain.validation.type_forms import TypeForm, bare, fields_of, is_list, items_of, members_of
 from unixsvc.domain.validation.validator import Validator, holds_numbers
 from unixsvc.errors import ConfigError, Invalid, Malformed
@@ -101,7 +108,7 @@ class _DataReader:
 
     def __init__(self, type_form: TypeForm) -> None:
         self._type = type_form
-        self._decode = msgspec.json.Decoder(type_form).decode
+        self._decode = _decoder(type_form)
         self._check = checker_for(type_form)
         self.names = tuple(each.name for each in fields_of(bare(type_form)) or ())
         self._parse_query = _QueryParser(type_form).parse
@@ -142,6 +149,14 @@ class _DataReader:
             raise Malformed("data: is not JSON") from None
 
 
+def _decoder(type_form: TypeForm) -> Callable[[Json], object]:
+    """Return the function that decodes the data of an action."""
+    whole = bare(type_form)
+    if is_model(whole):
+        return partial(decode_model_json, whole)
+    return msgspec.json.Decoder(type_form, dec_hook=decode_model).decode
+
+
 _TEXT: Final = Validator(QUERY)
 
 
@@ -155,7 +170,8 @@ class _QueryParser:
     """
 
     def __init__(self, type_form: TypeForm) -> None:
-        fields = fields_of(bare(type_form)) or ()
+        whole = bare(type_form)
+        fields = model_fields(whole) if is_model(whole) else fields_of(whole) or ()
         self._lists = {each.encoded for each in fields if is_list(each.type)}
         self._never_empty: set[str] = set()
         self._checkboxes: set[str] = set()

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from unixsvc.domain.validation.finite_numbers import NotFinite, find_endless_number
+from unixsvc.domain.validation.pydantic_models import encode_model, model_encoder
 from unixsvc.domain.validation.type_forms import TypeForm, holds
 
 __all__ = ["Encode", "encode", "encoder_for"]
@@ -17,7 +18,7 @@ Encode: TypeAlias = Callable[[object], bytes]
 
 _N: Final = ord("N")  # of NaN
 _I: Final = ord("I")  # of Infinity
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 
 
 def encode(result: object) -> bytes:
@@ -31,6 +32,8 @@ def encoder_for(type_form: TypeForm, *, allow_nan_as_null: bool) -> Encode:
 
     :param allow_nan_as_null: true if floats that are infinite or NaN become null.
     """
+    if (encode_declared := model_encoder(type_form)) is not None:
+        return encode_declared
     floats = not allow_nan_as_null and holds(type_form, (float,), untyped=True)
     decimals = holds(type_form, (Decimal,), untyped=True)
     if not floats and not decimals:

@@ -16,6 +16,7 @@ from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.validation.pydantic_models import encode_model, is_model
 from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
 from unixsvc.routing.app import App, check_error_hook
@@ -33,7 +34,7 @@ __all__ = ["Router"]
 
 _T = TypeVar("_T")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 
 
 class Router:
@@ -222,7 +223,8 @@ class Router:
 
 def _require_body(method: str, signature: Signature, where: str) -> None:
     """Require that a method has a body for a parameter that takes all of it; a query can fill a struct."""
-    if method in _WITHOUT_BODY and signature.whole and as_struct(bare(signature.data)) is None:
+    whole = bare(signature.data)
+    if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
         problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
         raise ConfigError(where, problem, "use POST, or a parameter for each field")
 

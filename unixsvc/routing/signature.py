@@ -21,6 +21,7 @@ from msgspec import Struct
 from unixsvc.contract.schemas import UnsupportedType, require_json_types, wrong_field
 from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.message import Created, Request
+from unixsvc.domain.validation.pydantic_models import is_model
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
 from unixsvc.errors import ConfigError
 from unixsvc.routing.parameters.interfaces import ParameterSource
@@ -176,9 +177,11 @@ def _only(
 
 
 def _is_body(hint: TypeForm) -> bool:
-    """Return whether a parameter takes all of the data, as a struct, a dataclass or a TypedDict does."""
+    """Return whether a parameter takes all of the data, as a struct, a dataclass or a model does."""
     form = bare(hint)
-    return form not in (Request, svcs.Container) and (as_struct(form) is not None or is_object(form))
+    return form not in (Request, svcs.Container) and (
+        as_struct(form) is not None or is_object(form) or is_model(form)
+    )
 
 
 def _result_of(action: Action, hint: TypeForm, where: str) -> tuple[TypeForm, bool]:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
 from unixsvc.contract.model import referenced_schema
-from unixsvc.contract.schemas import UnsupportedType, json_schemas, require_json_types
+from unixsvc.contract.schemas import TypeUse, UnsupportedType, json_schemas, require_json_types
 from unixsvc.routing.route import GET
 from unixsvc.stubs.module import client_name, write_module
 
@@ -57,7 +57,7 @@ class Offer(Struct, Generic[T]):
 
 def schema_of(kind: Any, *, nullable: bool = False) -> tuple[Any, Any]:
     """The schema of one type, and the schemas that it refers to."""
-    [schema], components = json_schemas([(kind, nullable)])
+    [schema], components = json_schemas([TypeUse(kind, nullable)])
     return schema, components
 
 
@@ -122,7 +122,7 @@ class NullableTests(SynchronousTestCase):
 
     def test_components(self) -> None:
         """Types with floats have schemas of their own for this; others do not."""
-        [plain, nullable], components = json_schemas([(Offer[Price], False), (Offer[Price], True)])
+        [plain, nullable], components = json_schemas([TypeUse(Offer[Price]), TypeUse(Offer[Price], True)])
         self.assertEqual(referenced_schema(plain), "Offer_Price")
         self.assertEqual(referenced_schema(nullable), "Offer_Price.nullable")
         self.assertEqual(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.domain.validation.pydantic_models import decode_model, decode_model_texts
 from unixsvc.domain.validation.type_forms import FloatKey, TypeForm
 
 __all__ = ["DECODED", "ENCODED", "QUERY", "InputFormat"]
@@ -58,7 +59,7 @@ class InputFormat(msgspec.Struct, frozen=True):
 # lists. A decoder for a type that is no class takes 3 µs to make.
 @lru_cache(4096)
 def _decoder(type_form: TypeForm) -> Callable[[Json], Json]:
-    return msgspec.json.Decoder(type_form).decode
+    return msgspec.json.Decoder(type_form, dec_hook=decode_model).decode
 
 
 def _first_byte(value: bytes) -> bytes:
@@ -119,7 +120,7 @@ ENCODED = InputFormat(
 )
 """JSON as bytes."""
 DECODED = InputFormat(
-    convert=msgspec.convert,
+    convert=lambda value, type_form: msgspec.convert(value, type_form, dec_hook=decode_model),
     fields=lambda value: msgspec.convert(value, JsonObject),
     items=lambda value: msgspec.convert(value, list[Any]),
     join=list,
@@ -132,6 +133,9 @@ DECODED = InputFormat(
 )
 """Objects as ``json.loads`` and ``tomllib.loads`` return them."""
 QUERY = msgspec.structs.replace(
-    DECODED, convert=lambda value, type_form: msgspec.convert(value, type_form, strict=False)
+    DECODED,
+    convert=lambda value, type_form: msgspec.convert(
+        value, type_form, strict=False, dec_hook=decode_model_texts
+    ),
 )
 """The fields of a query: numbers and booleans are strings."""

@@ -25,10 +25,11 @@ from unixsvc.domain.validation.field_errors import (
     located,
     shortened,
 )
-from unixsvc.domain.validation.formats import InputFormat
+from unixsvc.domain.validation.formats import QUERY, InputFormat
 from unixsvc.domain.validation.keys import key_problems
 from unixsvc.domain.validation.lengths import length_problem
 from unixsvc.domain.validation.numbers import is_odd
+from unixsvc.domain.validation.pydantic_models import is_model, model_errors
 from unixsvc.domain.validation.type_forms import (
     Field,
     TypeForm,
@@ -193,6 +194,10 @@ class Validator:
 
     def _parts(self, type_form: TypeForm, value: Json, field: str) -> Iterator[_Part | FieldError]:
         """Yield the parts of a value with their types and names, and the problems of other parts."""
+        model = next(filter(is_model, members_of(type_form)), None)
+        if model is not None:
+            yield from model_errors(model, value, field, texts=self._form is QUERY)
+            return
         member = self._member(type_form, value)
         if member is None:
             return
