@@ -10,6 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from unixsvc.authentication.current_user import CurrentUser
+    from unixsvc.authentication.passwords import hash_password, verify_password
+    from unixsvc.authentication.schemes.api_key import ApiKey
+    from unixsvc.authentication.schemes.basic import Basic, Password
+    from unixsvc.authentication.schemes.bearer import Bearer
+    from unixsvc.authentication.schemes.client_certificate import ClientCertificate, PeerCertificate
+    from unixsvc.authentication.schemes.forwarded_user import Forwarded, ForwardedUser
+    from unixsvc.authentication.schemes.session import Session, SessionCookie
+    from unixsvc.authentication.schemes.unix_user import UnixUser
     from unixsvc.client.twisted.client import Client
     from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.message import Created, Peer, Request
@@ -48,15 +57,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
-    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DeadlineExceeded",
-    "Forbidden", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
-    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
-    "MethodNotAllowed", "NotFound", "Peer", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
-    "ServiceCaller", "ServiceContext", "ServiceError", "Tasks", "Unauthorized", "Unavailable", "cron",
-    "current_request_id", "every", "from_asyncio",
+    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Cancelled", "Check", "Client", "ClientCertificate",
+    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Forbidden", "Forwarded", "ForwardedUser",
+    "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher", "IRequestHandler",
+    "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun", "MethodNotAllowed", "NotFound",
+    "Password", "Peer", "PeerCertificate", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
+    "ServiceCaller", "ServiceContext", "ServiceError", "Session", "SessionCookie", "Tasks", "Unauthorized",
+    "Unavailable", "UnixUser", "cron", "current_request_id", "every", "from_asyncio", "hash_password",
+    "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {
+    "unixsvc.authentication.current_user": ("CurrentUser",),
+    "unixsvc.authentication.passwords": ("hash_password", "verify_password"),
+    "unixsvc.authentication.schemes.api_key": ("ApiKey",),
+    "unixsvc.authentication.schemes.basic": ("Basic", "Password"),
+    "unixsvc.authentication.schemes.bearer": ("Bearer",),
+    "unixsvc.authentication.schemes.client_certificate": ("ClientCertificate", "PeerCertificate"),
+    "unixsvc.authentication.schemes.forwarded_user": ("Forwarded", "ForwardedUser"),
+    "unixsvc.authentication.schemes.session": ("Session", "SessionCookie"),
+    "unixsvc.authentication.schemes.unix_user": ("UnixUser",),
     "unixsvc.contract.interfaces": ("IDescribesRoutes",),
     "unixsvc.datasource.service_caller": ("ServiceCaller",),
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),

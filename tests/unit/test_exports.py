@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc
 
 PUBLIC = {
+    "ApiKey", "Basic", "Bearer", "ClientCertificate", "CurrentUser", "Forwarded", "ForwardedUser", "Password",
+    "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",

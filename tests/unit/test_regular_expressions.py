@@ -21,6 +21,8 @@ _DIGITS = "digits, with a point or an exponent in between: one way to match each
 _CLASS = "one repetition of one class of characters"
 
 REASONS: Final = {
+    "authentication.passwords": "the hashes of the application; each repetition ends at a $",
+    "authentication.schemes.base": _DECLARED,
     "cli.call": "the command line; a lazy repetition ends at the first =",
     "cli.output": _CLASS,
     "cli.dev.log_printer": "the log of the own orchestrator; each of both parts takes what is left once",

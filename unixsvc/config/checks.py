@@ -14,7 +14,7 @@ from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
-__all__ = ["NAME_PATTERN", "check_file", "check_http", "check_tokens"]
+__all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_tokens"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
@@ -72,12 +72,39 @@ def check_tokens(file: ConfigFile, source: str) -> None:
                 raise ConfigError(
                     f"{where}.sha256", f"is that of tokens.{names_of[digest]}", "make a new token"
                 )
-        for service in token.services:
-            if service not in services and service != "*":
-                known = ", ".join(services)
-                raise ConfigError(
-                    f"{where}.services", f"there is no service {service!r}", f"there are: {known}"
-                )
+        named = [each for each in token.services if each != "*"]
+        _check_names(named, services, f"{where}.services", "service")
+
+
+def check_access(file: ConfigFile, source: str) -> None:
+    """Check the tables ``[access.NAME]``, except for their routes.
+
+    :param source: the file, for messages.
+    :raises ConfigError: naming the first key that is wrong.
+    """
+    services = [*file.services, *([HTTP_SERVICE] if file.http else [])]
+    tokens = [SHARED_TOKEN, *file.tokens]
+    for name, rule in file.access.items():
+        where = f"{source}: access.{name}"
+        if not _SERVICE_NAME.fullmatch(name):
+            remedy = "use lower-case letters, digits, '-' and '_'"
+            raise ConfigError(where, "is not a valid name for a rule", remedy)
+        _check_names(rule.services, services, f"{where}.services", "service")
+        _check_names(rule.tokens, tokens, f"{where}.tokens", "token")
+        if not rule.services:
+            raise ConfigError(f"{where}.services", "is empty", f"there are: {', '.join(services)}")
+        restricted = bool(rule.uids or rule.tokens or rule.user is not None)
+        if rule.anyone and restricted:
+            raise ConfigError(where, "is for anyone, and for some", "remove anyone, or the others")
+        if not (rule.anyone or restricted):
+            remedy = "add uids, tokens or user; or anyone = true"
+            raise ConfigError(where, "does not say who may call", remedy)
+
+
+def _check_names(names: Sequence[str], known: Sequence[str], where: str, kind: str) -> None:
+    for each in names:
+        if each not in known:
+            raise ConfigError(where, f"there is no {kind} {each!r}", f"there are: {', '.join(known)}")
 
 
 def check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:

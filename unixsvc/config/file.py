@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import (
@@ -84,6 +85,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar log: the log.
     :ivar control: who may use the control API.
     :ivar tokens: tokens besides the shared one, by their names.
+    :ivar access: who may call services, by the names of the rules.
     """
 
     socket_dir: str | None = None
@@ -97,6 +99,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
+    access: dict[str, AccessRule] = {}
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
@@ -169,6 +172,8 @@ def _keys_of(table: str) -> list[str]:
     kind = _TABLES.get(table, ConfigFile)
     if table.startswith("tokens."):
         kind = NamedToken
+    if table.startswith("access."):
+        kind = AccessRule
     if table.startswith("services."):
         is_subtable = table.count(".") > 1  # a service may be called "rlimits"
         kind = ResourceLimits if is_subtable else ServiceSettings

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from unixsvc.config.checks import check_file, check_http, check_tokens
+from unixsvc.config.checks import check_access, check_file, check_http, check_tokens
 from unixsvc.config.file import NO_APP, ConfigFile, parse_layers, read_file
 from unixsvc.config.http import Http
 from unixsvc.config.settings import (
@@ -246,6 +246,7 @@ def _resolve(
 ) -> Settings:
     check_file(file, source)
     check_tokens(file, source)
+    check_access(file, source)
     service, http = _http_service(file, source, str(folder), listen)
     services = file.services if service is None else {**file.services, HTTP_SERVICE: service}
     start_order(services, source)
@@ -262,6 +263,7 @@ def _resolve(
         http=http,
         control=file.control,
         tokens=file.tokens,
+        access=file.access,
         python=str(folder / file.python) if file.python else "",
     )
 

@@ -54,7 +54,7 @@ def file_schema() -> JsonSchema:
         schema.pop("title", None)
         schema.pop("required", None)  # another file may have the key
     properties = definitions[ConfigFile.__name__]["properties"]
-    for name in ("services", "tokens"):
+    for name in ("services", "tokens", "access"):
         properties[name]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
     definitions[_REFERENCE] = {"type": "string", "pattern": r"\$\{"}
     document = definitions.pop(ConfigFile.__name__)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Http
 from unixsvc.config.types import Count, NoLimit, Seconds
@@ -244,6 +245,7 @@ class Settings(Struct, frozen=True):
     :ivar http: the keys of ``[http]`` that no other service has.
     :ivar control: who may use the control API.
     :ivar tokens: the tables ``[tokens.NAME]``.
+    :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
     """
 
@@ -259,6 +261,7 @@ class Settings(Struct, frozen=True):
     http: Http | None = None
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
+    access: dict[str, AccessRule] = {}
     files: tuple[str, ...] = ()
     python: str = ""
 

@@ -53,6 +53,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar path_arguments: the types of the path variables by name.
     :ivar data: the type of the data; None if the action takes no data.
     :ivar result: the type of the result; of a stream, of each item.
+    :ivar security: how a request can be admitted, as in OpenAPI.
     :ivar parameters: those that are neither in the path nor in the data.
     """
 
@@ -72,10 +73,16 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     path_arguments: Mapping[str, object] = {}
     data: object = None
     result: object
+    security: list[dict[str, list[str]]] | None = None
     parameters: Sequence[ParameterDescription] = ()
 
 
-def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Contract:
+def describe(
+    title: str,
+    version: str,
+    routes: Sequence[RouteDescription],
+    security_schemes: JsonObject | None = None,
+) -> Contract:
     """Build the contract.
 
     Its encoding is the same in every process for the same application, byte for byte: sets are sorted.
@@ -83,6 +90,7 @@ def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Co
     :param title: the title of the application.
     :param version: the version of the application.
     :param routes: the routes in the order of the contract.
+    :param security_schemes: how users authenticate, by the name of the scheme.
     :raises TypeError: if a type has no JSON Schema.
     """
     types: list[TypeUse] = []
@@ -100,7 +108,13 @@ def describe(title: str, version: str, routes: Sequence[RouteDescription]) -> Co
     # A discriminator has integers as keys where the tags of a union are integers; JSON has strings.
     remaining = iter(_to_json(schemas))
     described = [_describe_route(route, remaining) for route in routes]
-    return Contract(title=title, version=version, routes=described, schemas=_to_json(components))
+    return Contract(
+        title=title,
+        version=version,
+        routes=described,
+        schemas=_to_json(components),
+        security_schemes=security_schemes or {},
+    )
 
 
 def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteContract:
@@ -126,6 +140,7 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         data=data,
         result=result,
         parameters=parameters,
+        security=route.security,
         http_only=any(each.http_only for each in route.parameters),
     )
 

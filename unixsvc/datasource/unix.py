@@ -23,13 +23,13 @@ from unixsvc.domain.interfaces import IRouterDatasource, IServices
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.domain.providers import as_provider
+from unixsvc.domain.refusal import refusal_of
 from unixsvc.errors import (
     Cancelled,
     ConfigError,
     DeadlineExceeded,
     NotFound,
     ServiceError,
-    Unauthorized,
     Unavailable,
 )
 from unixsvc.routing.app import Mount
@@ -67,13 +67,14 @@ class UnixDatasource:
         """Forward a request, with its remaining time. Percent-escapes in the path stay as they are.
 
         :raises NotFound: for the built-in routes of the other service, which are for its own callers.
-        :raises Unauthorized: if the caller is not trusted. The call has the token of this service, so it
-            would give the caller access to routes of the other service that are not public.
+        :raises Unauthorized: if the caller is not trusted, and no rule lets its user pass. The call has the
+            token of this service, so it would give the caller access to routes of the other service that are
+            not public.
         :raises Invalid: for an idempotency key of a wrong length.
         """
         path = self._remote_path(request.path)
-        if not request.caller.trusted:
-            raise Unauthorized
+        if not (request.caller.trusted or request.user_name):
+            raise refusal_of(request)
         if request.query:
             path = f"{path}?{request.query}"
         meta = {**with_own_key(request), "request_id": request.request_id}

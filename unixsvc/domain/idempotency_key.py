@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from unixsvc.domain.message import Request
+from unixsvc.domain.message import FORWARDED_USER, Request
 from unixsvc.errors import Invalid
 
 __all__ = ["META_KEY", "SAFE_METHODS", "fingerprint_of", "invalid_key", "own_key", "with_own_key"]
@@ -36,7 +36,7 @@ def own_key(request: Request, fingerprint: bytes) -> bytes:
     key = request.meta[META_KEY]
     if not 1 <= len(key) <= _MAX_LENGTH:
         raise invalid_key(f"has 1 to {_MAX_LENGTH} characters")
-    identity = request.caller.identity
+    identity = request.identity
     owner = fingerprint if identity is None else hashlib.blake2b(identity.encode(), digest_size=32).digest()
     return hashlib.blake2b(owner + key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
@@ -44,13 +44,19 @@ def own_key(request: Request, fingerprint: bytes) -> bytes:
 def with_own_key(request: Request) -> dict[str, str]:
     """Return the ``meta`` of a request for another service, for which all callers of this one are the same.
 
-    A key that has an effect is replaced by its digest.
+    A key that has an effect is replaced by its digest. Only the user whom this service has authenticated is
+    named: a caller may not choose one.
 
     :raises Invalid: as :func:`own_key` does.
     """
-    if META_KEY not in request.meta or request.method in SAFE_METHODS:
-        return request.meta
-    return {**request.meta, META_KEY: own_key(request, fingerprint_of(request)).hex()}
+    meta = request.meta
+    if META_KEY in meta and request.method not in SAFE_METHODS:
+        meta = {**meta, META_KEY: own_key(request, fingerprint_of(request)).hex()}
+    if request.user_name:
+        return {**meta, FORWARDED_USER: request.user_name}
+    if FORWARDED_USER in meta:
+        return {name: value for name, value in meta.items() if name != FORWARDED_USER}
+    return meta
 
 
 def invalid_key(problem: str) -> Invalid:

@@ -13,7 +13,12 @@ import msgspec
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
 
-__all__ = ["EMPTY", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"]
+__all__ = [
+    "EMPTY", "FORWARDED_USER", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"
+]  # fmt: skip
+
+FORWARDED_USER: Final = "user"
+"""The entry of ``meta`` in which a service names the user of a request to a service that it mounts."""
 
 EMPTY: Final = msgspec.Raw(b"{}")
 _numbers = itertools.count(1)
@@ -99,8 +104,8 @@ class Caller(msgspec.Struct, gc=False):
         """The identity of the caller: two callers with the same one are the same principal.
 
         ``uid:1000`` for a process whose user the kernel reports; ``token:NAME`` for a caller without such a
-        user, as over HTTP, that has presented a token; None for an anonymous caller. ``user:NAME`` is
-        reserved for users that HTTP authenticates.
+        user, as over HTTP, that has presented a token; None for an anonymous caller. That of a user whom the
+        application has authenticated is :attr:`Request.identity`.
         """
         if self.peer.uid is not None:
             return f"uid:{self.peer.uid}"
@@ -128,6 +133,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar peer_address: of the HTTP connection; None for a request that has not come over HTTP.
     :ivar body: what an HTTP request has as its body, for routes that take it as it is.
     :ivar user: whom the application has authenticated; None for an anonymous caller.
+    :ivar user_name: identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller.
+    :ivar passed_gates: whether the gates of the route have let the request pass, or do so.
     :ivar reply_headers: those of :meth:`add_reply_header`; None without any.
     """
 
@@ -146,6 +153,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     peer_address: object | None = None
     body: bytes = b""
     user: object | None = None
+    user_name: str = ""
+    passed_gates: bool = False
     reply_headers: list[tuple[str, str]] | None = None
 
     def header(self, name: str) -> str | None:
@@ -191,6 +200,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     def peer(self) -> Peer:
         """The credentials of the process that sent the request."""
         return self.caller.peer
+
+    @property
+    def identity(self) -> str | None:
+        """The identity of the user or else of the caller: requests with the same one are of one principal."""
+        return self.user_name or self.caller.identity
 
     @property
     def request_id(self) -> str:

@@ -184,6 +184,7 @@ class PoolFactory:
             owner=os.geteuid(),
             socket_dir=settings.socket_dir,
             http=settings.http if name == HTTP_SERVICE else None,
+            access={key: rule for key, rule in settings.access.items() if name in rule.services},
         )
 
 

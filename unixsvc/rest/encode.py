@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply
+from unixsvc.domain.refusal import MISSING
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, read_headers
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.rest.headers.etags import etag_of, is_known
 from unixsvc.rest.problem import problem
 from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, Response, ResponseKind, stream_kind
-from unixsvc.security.tokens import MISSING
 
 __all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods"]
 

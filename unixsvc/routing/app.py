@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import svcs
 from msgspec import Struct
 
+from unixsvc.authentication.guards import Permissions
+from unixsvc.authentication.interfaces import Scheme
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
@@ -22,10 +24,22 @@ from unixsvc.typing import IRouterDatasource
 if TYPE_CHECKING:
     from klein import Klein
 
-__all__ = ["NOTHING", "App", "ErrorHook", "Lifespan", "Mount", "check_error_hook", "load_app", "load_object"]
+__all__ = [
+    "NOTHING",
+    "App",
+    "ErrorHook",
+    "Lifespan",
+    "Mount",
+    "check_error_hook",
+    "load_app",
+    "load_object",
+    "schemes_of",
+]
 
 Mount: TypeAlias = str | IRouterDatasource
 ErrorHook: TypeAlias = Callable[[BaseException, Request, RouteInfo | None], object]
+Schemes: TypeAlias = Scheme | Sequence[Scheme]
+Authenticate: TypeAlias = Schemes | Callable[[ServiceContext], Schemes] | None
 Lifespan: TypeAlias = Callable[[ServiceContext], AbstractAsyncContextManager[object] | AsyncIterator[object]]
 
 
@@ -49,6 +63,10 @@ class App(Struct, frozen=True):
         in the service, in one of the workers.
     :ivar error_hook: called on the event loop with each exception of an action that becomes a 500, after it
         is logged, with the request, and with its route or None. It is a plain function that does not wait.
+    :ivar authenticate: how users authenticate: a scheme, as :class:`~unixsvc.Bearer`, or several; or a
+        function that returns them for the :class:`~unixsvc.ServiceContext`, where keys are in the options.
+    :ivar permissions: what permissions a user has, for ``requires`` of routes: the name of an attribute of
+        the user, or a function of the user. They are a set or a list, or a text with spaces.
     """
 
     routes: Sequence[Group | Route]
@@ -60,10 +78,30 @@ class App(Struct, frozen=True):
     schedules: Sequence[Schedule] = ()
     error_hook: ErrorHook | None = None
     lifespan: Lifespan | None = None
+    authenticate: Authenticate = None
+    permissions: Permissions = "scopes"
 
 
 NOTHING: Final = App([])
 """An application without routes, for a service that only has mounts."""
+
+
+def schemes_of(app: App, context: ServiceContext) -> list[Scheme]:
+    """Return the schemes of an application; an empty list without any.
+
+    :raises ConfigError: if they are something else.
+    """
+    found: Any = app.authenticate  # checked below
+    if callable(found):
+        found = found(context)
+    if found is None:
+        return []
+    schemes = list(found) if isinstance(found, list | tuple) else [found]
+    for each in schemes:
+        if not hasattr(each, "find_user"):
+            remedy = "give it a scheme, as unixsvc.Bearer, or a list of schemes"
+            raise ConfigError("authenticate", f"a {type(each).__name__} is no scheme", remedy)
+    return schemes
 
 
 def load_app(spec: str) -> App:

@@ -19,7 +19,7 @@ from unixsvc.domain.request_context import remove_shield, set_shield
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
-from unixsvc.routing.gates import Gate, GateFactory
+from unixsvc.routing.gates import AccessGate, Gate, GateFactory
 from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.results import Encode, encoder_for
 from unixsvc.routing.results import encode as encode_any
@@ -32,6 +32,7 @@ __all__ = ["Endpoint", "EndpointFactory", "action_of", "closing"]
 class Endpoint(Struct, frozen=True):
     """An action that is ready to be called.
 
+    :ivar public: true if the gates decide about callers that are not trusted, or nothing does.
     :ivar plain: true if the arguments are the path variables only, in their order.
     :ivar awaited: true if the result must be awaited.
     :ivar stream: true if the result is a stream.
@@ -39,6 +40,7 @@ class Endpoint(Struct, frozen=True):
     :ivar special: true if the result is a stream or a Created, or has an encoder of its own.
     :ivar encode: encodes the result; of a stream, each item.
     :ivar gates: what a request has to pass before its arguments are bound.
+    :ivar security: how a request can be admitted, as in OpenAPI; None if the token of the service decides.
     :ivar body: how the route takes the body; None for a JSON object of the usual size.
     """
 
@@ -54,6 +56,7 @@ class Endpoint(Struct, frozen=True):
     meta: JsonObject
     gates: tuple[Gate, ...] = ()
     body: BodySpec | None = None
+    security: list[dict[str, list[str]]] | None = None
 
 
 class EndpointFactory:
@@ -97,9 +100,10 @@ class EndpointFactory:
             action, awaited = self._shield(action), True
         found = [make(route, signature, where) for make in self._gates]
         gates = tuple(gate for gate in found if gate is not None)
+        access = next((gate for gate in gates if isinstance(gate, AccessGate)), None)
         special = signature.body is not BodyKind.OBJECT or route.max_body is not None
         return Endpoint(
-            public=route.public,
+            public=route.public or access is not None,
             bind=Binder(signature, where),
             action=action,
             plain=is_plain(signature, action) and not gates,
@@ -110,6 +114,7 @@ class EndpointFactory:
             encode=encode,
             meta=route.meta,
             gates=gates,
+            security=None if access is None else access.security,
             body=BodySpec(signature.body, route.max_body) if special else None,
         )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 
 from unixsvc.domain.message import Request
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 
-__all__ = ["Gate", "GateFactory", "pass_gates"]
+__all__ = ["AccessGate", "Gate", "GateFactory", "pass_gates"]
 
 Gate = Callable[[Request], Awaitable[None] | None]
 """Lets a request pass, or raises a :class:`~unixsvc.errors.ServiceError`.
@@ -22,6 +23,19 @@ GateFactory = Callable[[Route, Signature, str], Gate | None]
 The last argument is the route, for error messages. :class:`~unixsvc.errors.ConfigError` is raised for options
 that can never work.
 """
+
+
+class AccessGate(ABC):
+    """A gate that decides itself about callers that are not trusted, instead of the router."""
+
+    @property
+    @abstractmethod
+    def security(self) -> list[dict[str, list[str]]]:
+        """The ways to be admitted, as ``security`` of an operation in OpenAPI."""
+
+    @abstractmethod
+    def __call__(self, request: Request) -> Awaitable[None] | None:
+        """Let a request pass, as every gate."""
 
 
 def pass_gates(gates: Sequence[Gate], request: Request) -> Awaitable[None] | None:

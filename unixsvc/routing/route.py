@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
 
@@ -38,6 +39,8 @@ class Route(Struct, frozen=True):
         such a result is a 500.
     :ivar name: the endpoint name of the route, for ``url_for``; if empty, it is ``Controller.action``, or the
         name of a function.
+    :ivar requires: what the user must have or be: permissions, and functions that get the user and refuse it
+        by returning False or by raising an error. The route needs a user then.
     :ivar max_body: the most bytes of a body, instead of ``max_message_bytes``; None for that.
     """
 
@@ -56,6 +59,7 @@ class Route(Struct, frozen=True):
     allow_nan_as_null: bool = False
     name: str = ""
     max_body: int | None = None
+    requires: Sequence[Requirement] = ()
 
 
 class RouteInfo(Struct, frozen=True):
@@ -78,11 +82,13 @@ class Group(Struct, frozen=True):
 
     :ivar controller: the class whose methods are the actions, instantiated once for each worker with
         arguments from the container; None if the actions are functions.
+    :ivar requires: as of :class:`Route`, for all of the routes.
     """
 
     prefix: str
     controller: type | None
     routes: Sequence[Route]
+    requires: Sequence[Requirement] = ()
 
 
 class _Method(Struct, frozen=True):
@@ -107,10 +113,12 @@ class _Method(Struct, frozen=True):
         allow_nan_as_null: bool = False,
         name: str = "",
         max_body: int | None = None,
+        requires: Sequence[Requirement] = (),
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
+            requires,
         )  # fmt: skip
 
 

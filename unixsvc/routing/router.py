@@ -14,11 +14,11 @@ from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
 from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.interfaces import IBlockingRunner
-from unixsvc.domain.json import Json
+from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Reply, Request
-from unixsvc.domain.validation.pydantic_models import encode_model, is_model
-from unixsvc.domain.validation.type_forms import as_struct, bare
-from unixsvc.errors import ConfigError, Malformed, ServiceError, Unauthorized
+from unixsvc.domain.refusal import refusal_of
+from unixsvc.domain.validation.pydantic_models import encode_model
+from unixsvc.errors import ConfigError, Malformed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
@@ -27,13 +27,13 @@ from unixsvc.routing.gates import GateFactory, pass_gates
 from unixsvc.routing.pattern import variables_of
 from unixsvc.routing.results import Encode
 from unixsvc.routing.route import Group, Route, RouteInfo
+from unixsvc.routing.route_description import describe_route, require_body
 from unixsvc.routing.signature import Signature, read_signature
 from unixsvc.routing.table import Table
 
 __all__ = ["Router"]
 
 _T = TypeVar("_T")
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 
 
@@ -47,6 +47,7 @@ class Router:
     :param builtin: the functions of the built-in routes.
     :param runner: runs async actions; None if there is no asyncio event loop.
     :param gates: make the gates of each route, in the order in which requests pass them.
+    :param security_schemes: how users authenticate, for the contract.
     :raises ConfigError: naming the route, for a route that can never work.
     :ivar runner: runs async actions.
     """
@@ -61,9 +62,11 @@ class Router:
         builtin: BuiltinRoutes,
         runner: ActionRunner | None = None,
         gates: Sequence[GateFactory] = (),
+        security_schemes: JsonObject | None = None,
     ) -> None:
         check_error_hook(app)
         self._app = app
+        self._security_schemes = security_schemes or {}
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
         self._container = container
         self._controllers = controllers
@@ -86,11 +89,11 @@ class Router:
         """
         endpoint, values = self._table.match(request.method, request.path)
         if not (endpoint.public or request.caller.trusted):
-            raise Unauthorized
+            raise refusal_of(request)
         if endpoint.plain:
             result = endpoint.action(*values)
         else:
-            if endpoint.gates and (waiting := pass_gates(endpoint.gates, request)) is not None:
+            if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
                 return self._call_later(waiting, endpoint, request, values)
             if endpoint.meta:
                 msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
@@ -121,17 +124,35 @@ class Router:
         # message.
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
-    def check(self, request: Request) -> bool:
+    def check(self, request: Request) -> bool | Awaitable[bool]:
         """Do the steps of :meth:`dispatch` before the call of the action.
 
         The code is repeated there, because every request would pay for a call of a shared function.
 
-        :returns: whether the reply would be a stream.
+        A request that has passed its gates here does not have to pass them again.
+
+        :returns: whether the reply would be a stream; or an awaitable if a gate waits.
         :raises unixsvc.errors.ServiceError: if the action would not be called.
         """
         endpoint, values = self._table.match(request.method, request.path)
         if not (endpoint.public or request.caller.trusted):
-            raise Unauthorized
+            raise refusal_of(request)
+        if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
+            return self._check_later(waiting, endpoint, request, values)
+        endpoint.bind(request, values)
+        return endpoint.stream
+
+    def _pass_gates(self, endpoint: Endpoint, request: Request) -> Awaitable[None] | None:
+        if request.passed_gates:
+            return None
+        msgspec.structs.force_setattr(request, "passed_gates", True)
+        waiting = pass_gates(endpoint.gates, request)
+        return None if waiting is None else self.runner.run(waiting)
+
+    async def _check_later(
+        self, waiting: Awaitable[None], endpoint: Endpoint, request: Request, values: Sequence[object]
+    ) -> bool:
+        await waiting
         endpoint.bind(request, values)
         return endpoint.stream
 
@@ -181,7 +202,7 @@ class Router:
 
     def contract(self) -> Contract:
         """Return the contract of the application, with the built-in routes."""
-        return describe(self._app.title, self._app.version, self._descriptions)
+        return describe(self._app.title, self._app.version, self._descriptions, self._security_schemes)
 
     @property
     def paths(self) -> list[str]:
@@ -203,7 +224,13 @@ class Router:
 
     def _add(self, group: Group, *, builtin: bool) -> list[Signature]:
         controller = self._controllers[group.controller] if group.controller else None
-        return [self._add_route(route, group.prefix, controller, builtin=builtin) for route in group.routes]
+        routes: Sequence[Route] = group.routes
+        if group.requires:
+            routes = [
+                msgspec.structs.replace(route, requires=(*group.requires, *route.requires))
+                for route in routes
+            ]
+        return [self._add_route(route, group.prefix, controller, builtin=builtin) for route in routes]
 
     def _add_route(self, route: Route, prefix: str, controller: object, *, builtin: bool) -> Signature:
         path = (prefix + route.pattern) or "/"
@@ -212,47 +239,13 @@ class Router:
             raise ConfigError(where, f"is under {PREFIX}/", "this prefix is reserved; choose another path")
         action = action_of(route, controller, where)
         signature = read_signature(action, variables_of(path), where)
-        _require_body(route.method, signature, where)
-        self._descriptions.append(_describe_route(route, path, signature, where))
+        require_body(route.method, signature, where)
         endpoint = self._endpoints.make(route, action, signature, where)
+        self._descriptions.append(describe_route(route, path, signature, endpoint, where))
         self._has_special_bodies |= endpoint.body is not None
         self._table.add(route.method, path, endpoint)
         self._infos[id(endpoint)] = RouteInfo(route.method, path, route.title, route.meta)
         return signature
-
-
-def _require_body(method: str, signature: Signature, where: str) -> None:
-    """Require that a method has a body for a parameter that takes all of it; a query can fill a struct."""
-    whole = bare(signature.data)
-    if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
-        problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
-        raise ConfigError(where, problem, "use POST, or a parameter for each field")
-
-
-def _describe_route(route: Route, path: str, signature: Signature, where: str) -> RouteDescription:
-    try:
-        _encode(msgspec.to_builtins(route.meta, str_keys=True))
-    except TypeError as error:
-        raise ConfigError(where, f"the meta cannot become JSON: {error}") from None
-    return RouteDescription(
-        method=route.method,
-        path=path,
-        action=route.action,
-        title=route.title,
-        description=route.description,
-        public=route.public,
-        deprecated=route.deprecated,
-        tags=route.tags,
-        errors=route.errors,
-        meta=route.meta,
-        stream=signature.stream,
-        created=signature.created,
-        allow_nan_as_null=route.allow_nan_as_null,
-        path_arguments=signature.path,
-        data=signature.data,
-        result=signature.returns,
-        parameters=[each for source in signature.sources.values() if (each := source.description)],
-    )
 
 
 async def _wait(endpoint: Endpoint, runner: ActionRunner, awaitable: Awaitable[Json]) -> Reply:

@@ -13,16 +13,13 @@ from zope.interface import implementer
 from unixsvc.config.settings import SHARED_TOKEN
 from unixsvc.domain.interfaces import IGuard
 from unixsvc.domain.message import Caller, Grant, Request
+from unixsvc.domain.refusal import MISSING, WRONG
 from unixsvc.errors import Forbidden, Unauthorized, WrongToken
 from unixsvc.security.access import AcceptedToken, RouteRules, digest_of
 
-__all__ = ["MAX_WRONG_TOKENS", "MISSING", "WRONG", "TokenGuard"]
+__all__ = ["MAX_WRONG_TOKENS", "TokenGuard"]
 
 MAX_WRONG_TOKENS: Final = 5
-# The details of 401 by which a client recognizes that its token is the reason.
-MISSING: Final = "auth_token is missing"
-WRONG: Final = "auth_token is wrong"
-
 _MAX_LENGTH: Final = 1024  # bytes; the digest of a message of a megabyte would take a millisecond
 
 
@@ -48,9 +45,20 @@ class TokenGuard:
     :param service: the name of this service.
     :param token: the shared token; empty if there is none.
     :param others: other valid tokens: the previous shared ones during a rotation, and those with names.
+    :param over_http: true if tokens are in a header that other systems use as well. Under ``private`` an
+        unknown token is then as none, and only a route that is not public refuses it.
     """
 
-    def __init__(self, policy: str, service: str, token: str, others: Iterable[AcceptedToken] = ()) -> None:
+    def __init__(
+        self,
+        policy: str,
+        service: str,
+        token: str,
+        others: Iterable[AcceptedToken] = (),
+        *,
+        over_http: bool = False,
+    ) -> None:
+        self._ignores_unknown = over_http and policy == "private"
         self._off = policy == "off"
         self._required = policy == "required"
         self._service = service
@@ -100,6 +108,8 @@ class TokenGuard:
             encoded = token.encode("utf-8", "surrogatepass")
             access = self._last_access if hmac.compare_digest(encoded, self._last) else self._find(encoded)
             if access is None:
+                if self._ignores_unknown:
+                    return
                 caller.wrong_tokens += 1
                 raise WrongToken(WRONG)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
@@ -11,8 +11,10 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStre
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.authentication.interfaces import Scheme
 from unixsvc.config.http import Http
 from unixsvc.datasource.custom import CustomDatasource
+from unixsvc.datasource.gated import GatedDatasource
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.directory import directory_path
 from unixsvc.datasource.idempotency.store import IdempotencyStore, StoreLimits
@@ -21,7 +23,7 @@ from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.datasource.unix import UnixDatasource, mounted
 from unixsvc.domain.handle_message import HandleMessage
-from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IServices
+from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IRouterDatasource, IServices
 from unixsvc.domain.message import Request
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
@@ -32,6 +34,7 @@ from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
+from unixsvc.routing.gates import Gate
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
@@ -39,7 +42,7 @@ from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.application import start_application
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
-from unixsvc.service.gates import make_gates
+from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.jobs import JobRunner, make_jobs
@@ -67,6 +70,7 @@ class CoreParts(TypedDict, total=False):
     :ivar guard: authenticates callers; None for the token and the policy of the configuration.
     :ivar on_failure: called with each exception that peers must not see, and with the request.
     :ivar loop: the asyncio event loop of the application; None for that of the reactor.
+    :ivar schemes: authenticate users; None for those of the application.
     """
 
     blocking: IBlockingRunner | None
@@ -75,6 +79,7 @@ class CoreParts(TypedDict, total=False):
     guard: IGuard | None
     on_failure: FailureObserver | None
     loop: AbstractEventLoop | None
+    schemes: Sequence[Scheme] | None
 
 
 async def make_service_host(
@@ -123,13 +128,16 @@ async def make_core(
         ServiceStatistics(metrics, clients, tasks),
     )
     ended: SharedResult[None] = SharedResult()
+    context = ServiceContext(config.service, config.folder, config.settings)
+    schemes = start_schemes(app, context) if (chosen := parts.get("schemes")) is None else chosen
     application = await start_application(
         app,
-        ServiceContext(config.service, config.folder, config.settings),
-        {IReactorTime: reactor, IServices: services, Tasks: tasks},
+        context,
+        {IReactorTime: reactor, IServices: services, Tasks: tasks, **{type(each): each for each in schemes}},
         runner,
         partial(_lifespan_failed, config.service, ended),
     )
+    users = make_user_gates(app, config, schemes, application.container)
     router = Router(
         app,
         application.container,
@@ -137,20 +145,20 @@ async def make_core(
         blocking=blocking,
         builtin=BuiltinRoutes(health.check, statistics.as_json),
         runner=runner,
-        gates=make_gates(app, config),
+        gates=make_gates(app, config, users),
+        security_schemes=users.descriptions,
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
     library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
     repository = RouterRepository(
         library,
-        {
-            prefix: mount if isinstance(mount, UnixDatasource) else CustomDatasource(mount, router)
-            for prefix, mount in mounts.items()
-        },
+        {prefix: _mount(mount, users.for_mount(prefix), router) for prefix, mount in mounts.items()},
     )
     policy = http.token if config.http else config.security.token
-    guard = parts.get("guard") or TokenGuard(policy, config.service, config.token, config.tokens)
+    guard = parts.get("guard") or TokenGuard(
+        policy, config.service, config.token, config.tokens, over_http=config.http is not None
+    )
     report = _error_report(app, router, parts.get("on_failure"))
     failures = FailureLog(config.service, report)
     handle = HandleMessage(
@@ -249,6 +257,12 @@ def _error_report(app: App, router: Router, observe: FailureObserver | None) -> 
         hook(error, request, router.route_of(request))
 
     return report
+
+
+def _mount(source: IRouterDatasource, gate: Gate | None, router: Router) -> IRouterDatasource:
+    if not isinstance(source, UnixDatasource):
+        source = CustomDatasource(source, router)
+    return source if gate is None else GatedDatasource(source, gate, router)
 
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:

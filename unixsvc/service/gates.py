@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from unixsvc.routing.app import App
+from collections.abc import Sequence
+
+from unixsvc.authentication.authenticator import Authenticator
+from unixsvc.authentication.interfaces import Scheme
+from unixsvc.routing.app import App, schemes_of
+from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.gates import GateFactory
+from unixsvc.security.access_rules import AccessPolicy
+from unixsvc.security.user_gate import UserGates
 from unixsvc.service.spec import WorkerConfig
 
-__all__ = ["make_gates"]
+__all__ = ["make_gates", "make_user_gates", "start_schemes"]
 
 
-def make_gates(app: App, config: WorkerConfig) -> list[GateFactory]:
+def start_schemes(app: App, context: ServiceContext) -> list[Scheme]:
+    """Return the schemes of an application, which have read their files.
+
+    :raises unixsvc.errors.ConfigError: for a scheme that can never work.
+    """
+    schemes = schemes_of(app, context)
+    for scheme in schemes:
+        scheme.start(context.folder)
+    return schemes
+
+
+def make_user_gates(
+    app: App, config: WorkerConfig, schemes: Sequence[Scheme], container: ServiceContainer
+) -> UserGates:
+    """Return what makes the gates that admit users.
+
+    :raises unixsvc.errors.ConfigError: for schemes or rules that can never work.
+    """
+    authenticator = Authenticator(schemes, container.open) if schemes else None
+    policy = AccessPolicy(config.access) if config.access else None
+    return UserGates(authenticator, policy, app.permissions, container.open)
+
+
+def make_gates(app: App, config: WorkerConfig, users: UserGates) -> list[GateFactory]:
     """Return what makes the gates of each route: first who the user is, then what limits requests."""
-    return []
+    return [users]

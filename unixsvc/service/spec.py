@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.security.access import AcceptedToken
@@ -51,6 +52,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar counts_slot: its :class:`~unixsvc.listen.balance.connection_counts.WorkerSlot`, as a number.
     :ivar http: the HTTP settings of the gateway; None for other services.
     :ivar owner: the uid of the orchestrator.
+    :ivar access: the rules about who may call it, by their names.
     :ivar debugged: whether it has a terminal as its standard input, output and error.
     """
 
@@ -69,6 +71,7 @@ class WorkerConfig(Struct, frozen=True):
     owner: int = 0
     tokens: tuple[AcceptedToken, ...] = ()
     debugged: bool = False
+    access: dict[str, AccessRule] = {}
 
     def __repr__(self) -> str:
         # The default one would show the token in logs.

@@ -89,7 +89,7 @@ class GatewayHarness:
         self.repository = RouterRepository(LibraryDatasource(self.serving.router), mounts)
         self.handle = handle or HandleMessage(
             self.repository,
-            TokenGuard(policy, "shop", TOKEN, tokens),
+            TokenGuard(policy, "shop", TOKEN, tokens, over_http=True),
             self.stats,
             FailureLog("shop"),
             max_inflight=max_inflight,

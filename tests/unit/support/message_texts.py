@@ -27,6 +27,8 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
             "(set by the caller)",
+            "authenticate: the scheme {}",
+            "{}: requires",
             "0 routes",
             "NEXT IN",
             "a Unix socket",
@@ -109,6 +111,11 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "the title of a code, which is listed with the errors": frozenset({"Unsupported media type"}),
     "for programs": frozenset(
         {
+            "ApiKey in={}, name={}",
+            'Basic realm={}, charset="UTF-8"',
+            "Cookie name={}",
+            "Path=/; HttpOnly; SameSite={}",
+            "{}={}; Max-Age={}{}",
             "Authorization: Bearer {}",
             "Date: {}",
             "GET /-/health HTTP/1.1\r\nHost:\r\nConnection: close\r\n{}",

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from unixsvc.config.loader import Files, load_client_settings
 from unixsvc.config.settings import ClientSettings
+from unixsvc.domain.refusal import MISSING, WRONG
 from unixsvc.errors import ConfigError, ServiceError, Unauthorized, error_from
 from unixsvc.security.token_file import external_token, file_version, read_token
-from unixsvc.security.tokens import MISSING, WRONG
 
 __all__ = ["Credentials", "ServiceLocation", "find_location", "token_for"]
 

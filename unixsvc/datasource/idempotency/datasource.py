@@ -46,9 +46,9 @@ class IdempotentDatasource:
     """Stores the replies of another datasource to requests with an idempotency key, and repeats them.
 
     :param inner: replies to new requests.
-    :param check: returns whether the reply would be a stream, which cannot be stored. It raises the errors
-        before the action, such as 401 or 422. They are not stored, and a caller that may not run an action
-        does not get its stored reply. Keys belong to their callers, see :func:`own_key`.
+    :param check: returns whether the reply would be a stream, which cannot be stored, now or later. It raises
+        the errors before the action, such as 401 or 422. They are not stored, and a caller that may not run
+        an action does not get its stored reply. Keys belong to their callers, see :func:`own_key`.
     :param store: stores the replies.
     :param reactor: schedules the polling.
     """
@@ -56,7 +56,7 @@ class IdempotentDatasource:
     def __init__(
         self,
         inner: IRouterDatasource,
-        check: Callable[[Request], bool],
+        check: Callable[[Request], bool | Awaitable[bool]],
         store: IIdempotencyStore,
         reactor: IReactorTime,
     ) -> None:
@@ -75,7 +75,8 @@ class IdempotentDatasource:
         return self._handle(request)
 
     async def _handle_keyed(self, request: Request) -> Reply:
-        if self._check(request):
+        is_stream = self._check(request)
+        if is_stream if isinstance(is_stream, bool) else await is_stream:
             raise invalid_key("cannot be used for a stream")
         fingerprint = fingerprint_of(request)
         key = own_key(request, fingerprint)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from unixsvc.config.http import Cors
+from unixsvc.domain.same_origin import is_same_origin
 from unixsvc.errors import Forbidden
 from unixsvc.rest.decode import RequestHeaders
 
 __all__ = ["CrossOriginRules"]
 
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110, section 9.2.1
-_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 _REFUSED: Final = (
     "a page of another origin sent this request; such origins are listed as origins in [http.cors]"
 )
@@ -47,15 +46,5 @@ class CrossOriginRules:
         if sites is not None and sites != [b"none"]:
             if sites != [b"same-origin"]:
                 raise Forbidden(_REFUSED)
-        elif origins is not None and not _is_same_origin(origins, headers):
+        elif origins is not None and not is_same_origin(origins, headers):
             raise Forbidden(_REFUSED)
-
-
-def _is_same_origin(origins: Sequence[bytes], headers: RequestHeaders) -> bool:
-    """Whether ``Origin`` and ``Host`` are the same; the scheme may be known to a reverse proxy alone."""
-    scheme, separator, origin = origins[-1].lower().partition(b"://")
-    if len(origins) > 1 or not separator:  # "null" is the origin of sandboxed pages
-        return False
-    port = _DEFAULT_PORTS.get(scheme, b"")
-    host = headers.get(b"Host", (b"",))[-1].lower()
-    return origin.removesuffix(port) == host.removesuffix(port)

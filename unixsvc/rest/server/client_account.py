@@ -52,6 +52,7 @@ class ClientAccount:
         "_budget",
         "_connection",
         "_parser",
+        "_undecided",
         "_wrong_tokens",
         "authenticated",
         "body",
@@ -65,18 +66,31 @@ class ClientAccount:
         self._budget = budget
         self.body = 0
         self._wrong_tokens = 0
+        self._undecided: Caller | None = None
         self.authenticated = False
         self.counted = 0
         self.has_room = True
 
     def token_shown(self, caller: Caller) -> None:
-        """Note the result of a request with a token: the fifth wrong one ends the connection."""
+        """Note the result of a request with a token: the fifth wrong one ends the connection.
+
+        A token that is not one of the service is refused later, or never, as it may be that of a user. It is
+        counted with the next request then.
+        """
+        undecided, self._undecided = self._undecided, None
+        if undecided is not None and undecided.wrong_tokens:
+            self._count_wrong_token()
         if caller.grant is not None:
             self.authenticated = True
         elif caller.wrong_tokens:
-            self._wrong_tokens += 1
-            if self._wrong_tokens >= MAX_WRONG_TOKENS:
-                self._connection.persistent = False
+            self._count_wrong_token()
+        else:
+            self._undecided = caller
+
+    def _count_wrong_token(self) -> None:
+        self._wrong_tokens += 1
+        if self._wrong_tokens >= MAX_WRONG_TOKENS:
+            self._connection.persistent = False
 
     def body_received(self, size: int) -> None:
         """Count the body of the request that is processed from now on.

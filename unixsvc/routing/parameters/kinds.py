@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.routing.parameters.current_user import UserKind
 from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
 
 __all__ = ["KINDS", "find_sources"]
 
-KINDS: Final[tuple[ParameterKind, ...]] = ()
+KINDS: Final[tuple[ParameterKind, ...]] = (UserKind(),)
 
 
 def find_sources(

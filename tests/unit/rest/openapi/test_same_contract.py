@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import TOKEN, GatewayHarness
 from unixsvc.config.settings import Security
+from unixsvc.domain.refusal import MISSING
 from unixsvc.errors import (
     Conflict,
     DeadlineExceeded,
@@ -22,7 +23,6 @@ from unixsvc.errors import (
 )  # fmt: skip
 from unixsvc.routing.app import App
 from unixsvc.routing.route import DELETE, GET, POST, Group
-from unixsvc.security.tokens import MISSING
 from unixsvc.testing import MemoryService
 
 RAISED: dict[str, ServiceError | Exception] = {

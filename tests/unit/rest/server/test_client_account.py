@@ -52,6 +52,19 @@ class TokenTests(SynchronousTestCase):
             self.assertEqual(self.ask(TOKEN), (200, []))
         self.assertEqual(self.ask("wrong"), (401, [b"close"]))
 
+    def test_foreign_tokens(self) -> None:
+        """Where public routes need no token, an unknown one counts only if a route refuses it."""
+        self.harness = GatewayHarness(
+            GET("/hello", _hello), GET("/open", _hello, public=True), http=Http(docs=False), policy="private"
+        )
+        self.client = RawClient(self.harness.site)
+        for _ in range(8):
+            response = self.client.request("GET", "/open", "Authorization: Bearer foreign")
+            self.assertEqual(response.split(b" ")[1], b"200")
+        for _ in range(4):
+            self.assertEqual(self.ask("wrong"), (401, []))
+        self.assertEqual(self.ask("wrong"), (401, [b"close"]))
+
     def test_own_count(self) -> None:
         """Each connection has a count of its own."""
         for _ in range(10):

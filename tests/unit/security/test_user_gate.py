@@ -1,0 +1,260 @@
+"""Routes and their users: who is admitted, and what actions get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.unit.security.users_app import (
+    USERS,
+    Robot,
+    User,
+    anonymous,
+    app_with,
+    at_once,
+    identity,
+    key,
+    later,
+    make_app,
+    only_ada,
+    robot,
+    whoami,
+)
+from unixsvc import GET, POST, ApiKey, App, Bearer, UnixUser
+from unixsvc.config.http import Http
+from unixsvc.config.settings import Security
+from unixsvc.errors import ConfigError, Forbidden, Unauthorized
+from unixsvc.testing import MemoryHttp, MemoryService
+
+_TOKEN = {"Authorization": f"Bearer {'0' * 64}"}
+
+
+class UserGateTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Two services: one finds users at once, the other later."""
+        self.services = [MemoryHttp(make_app(find), token=None) for find in (at_once, later)]
+
+    def assert_codes(self, method: str, path: str, *expected: tuple[dict[str, str], int]) -> None:
+        """The codes of requests with some headers, in both services."""
+        for http in self.services:
+            for headers, code in expected:
+                response = self.successResultOf(http.request(method, path, headers=headers))
+                self.assertEqual(response.status_code, code, (path, headers, response.text))
+
+    def test_required(self) -> None:
+        """A parameter without None needs a user; a token of the service is not one."""
+        wrong = key("nobody")
+        self.assert_codes("GET", "/me", ({}, 401), (key("ada"), 200), (wrong, 401), (_TOKEN, 401))
+        for http in self.services:
+            self.assertEqual(self.successResultOf(http.get("/me", headers=key("ada"))).json(), "ada")
+
+    def test_optional(self) -> None:
+        """A parameter with None gets the user or None; wrong credentials are none on a public route."""
+        for http in self.services:
+            for headers, name in ((key("ada"), "ada"), ({}, "stranger"), (key("nobody"), "stranger")):
+                response = self.successResultOf(
+                    http.get("/maybe", headers=headers, params={"greeting": "Hi"})
+                )
+                self.assertEqual(response.json(), f"Hi {name}")
+
+    def test_not_public(self) -> None:
+        """A route that is not public needs a user or a token; a public one needs none."""
+        self.assert_codes(
+            "GET", "/private", ({}, 401), (key("ada"), 200), (_TOKEN, 200), (key("nobody"), 401)
+        )
+        self.assert_codes("GET", "/open", ({}, 200), (key("nobody"), 200))
+
+    def test_scopes(self) -> None:
+        """A permission that the user lacks is 403, no user is 401."""
+        for path in ("/orders", "/orders/whole"):
+            self.assert_codes(
+                "POST",
+                path,
+                ({}, 401),
+                (_TOKEN, 401),
+                (key("ada"), 403),
+                (key("ada:orders:read"), 403),
+                (key("ada:orders:write"), 200),
+            )
+        self.assert_codes("POST", "/orders/whole", (key("eve:orders:write"), 403))
+
+    def test_guards(self) -> None:
+        """Functions refuse by False or by an error, and may wait; those of a group are for all routes."""
+        self.assert_codes("GET", "/guarded/a", (key("ada"), 200), (key("bob"), 403), ({}, 401))
+        self.assert_codes("GET", "/guarded/b", (key("ada"), 200), (key("bob"), 403))
+        self.assert_codes("GET", "/locked", (key("bob"), 200), (key("eve"), 401))
+
+    def test_waiting(self) -> None:
+        """A request waits for its user, and others do not wait for it."""
+        http = self.services[1]
+        USERS.waiting = Deferred()
+        self.addCleanup(setattr, USERS, "waiting", None)
+        call = http.get("/me", headers=key("ada"))
+        self.assertNoResult(call)
+        self.assertEqual(self.successResultOf(http.get("/open")).status_code, 200)
+        USERS.waiting.callback(None)
+        self.assertEqual(self.successResultOf(call).json(), "ada")
+
+    def test_no_leak(self) -> None:
+        """The user of a request is not that of the next one on the same connection."""
+        service = MemoryService(make_app(), security=Security(token="private"), token=None)
+        self.assertEqual(
+            self.successResultOf(service.call("GET", "/me", {}, meta={"x-api-key": "ada"})), "ada"
+        )
+        self.failureResultOf(service.get("/me"), Unauthorized)
+        self.failureResultOf(service.get("/private"), Unauthorized)
+        self.assertEqual(self.successResultOf(service.get("/maybe")), "Hello stranger")
+
+    def test_identity(self) -> None:
+        """The identity of a request is that of its user, which does not contain the key."""
+        http = MemoryHttp(make_app())
+        self.assertEqual(self.successResultOf(http.get("/identity")).json(), "token:default")
+        http = self.services[0]
+        found = self.successResultOf(http.get("/identity", headers=key("ada"))).json()
+        self.assertRegex(str(found), "^user:api_key:[0-9a-f]{32}$")
+
+    def test_idempotency_key(self) -> None:
+        """An idempotency key belongs to its user: another one does not get the stored reply."""
+        for http in self.services:
+            again = {"Idempotency-Key": "1"}
+            call = [
+                self.successResultOf(http.post("/identity", headers=key(name) | again)).json()
+                for name in ("ada", "bob", "ada")
+            ]
+            self.assertEqual(call[0], call[2])
+            self.assertNotEqual(call[0], call[1])
+            self.assertEqual(self.successResultOf(http.post("/identity", headers=again)).status_code, 401)
+
+    def test_builtin(self) -> None:
+        """A user may not read the figures of a worker, nor its contract."""
+        self.assert_codes("GET", "/-/stats", (key("ada"), 401), (_TOKEN, 200))
+        self.assert_codes("GET", "/-/ping", ({}, 200))
+
+    def test_off(self) -> None:
+        """Under the policy ``off`` a client over HTTP is anonymous, not trusted; a process is trusted."""
+        http = MemoryHttp(make_app(), http=Http(token="off"))
+        self.assertEqual(self.successResultOf(http.get("/private")).status_code, 401)
+        self.assertEqual(self.successResultOf(http.get("/private", headers=key("ada"))).status_code, 200)
+        service = MemoryService(make_app(), security=Security(token="off"))
+        self.assertEqual(self.successResultOf(service.get("/private")), "done")
+
+    def test_required_policy(self) -> None:
+        """Under the policy ``required`` a user does not replace the token."""
+        http = MemoryHttp(make_app(), http=Http(token="required"), token=None)
+        self.assertEqual(self.successResultOf(http.get("/me", headers=key("ada"))).status_code, 401)
+        both = key("ada") | _TOKEN
+        self.assertEqual(self.successResultOf(http.get("/me", headers=both)).status_code, 200)
+
+
+class ForeignTokenTests(SynchronousTestCase):
+    def test_public(self) -> None:
+        """A bearer token that is not for this service does not spoil a public route."""
+        for app in (make_app(), App([GET("/open", anonymous, public=True), GET("/private", anonymous)])):
+            http = MemoryHttp(app, token=None)
+            foreign = {"Authorization": "Bearer of-another-api"}
+            self.assertEqual(self.successResultOf(http.get("/open", headers=foreign)).status_code, 200)
+            self.assertEqual(self.successResultOf(http.get("/private", headers=foreign)).status_code, 401)
+
+    def test_schemes(self) -> None:
+        """A token that the service does not know is left to the schemes."""
+        app = App([GET("/me", whoami)], authenticate=Bearer(at_once))
+        http = MemoryHttp(app, token=None)
+        for headers, code in (
+            ({"Authorization": "Bearer ada"}, 200),
+            ({"Authorization": "Bearer nobody"}, 401),
+        ):
+            self.assertEqual(self.successResultOf(http.get("/me", headers=headers)).status_code, code)
+
+
+class MistakesTests(SynchronousTestCase):
+    def assert_refused(self, app: App, problem: str) -> None:
+        """The service does not start."""
+        with self.assertRaisesRegex(ConfigError, problem):
+            MemoryService(app)
+
+    def test_no_schemes(self) -> None:
+        """A route that needs a user needs a scheme."""
+        self.assert_refused(
+            App([GET("/me", whoami)]), "GET /me: needs a user, and the application authenticates none"
+        )
+        self.assert_refused(App([POST("/a", anonymous, requires=["a"])]), "needs a user")
+
+    def test_types(self) -> None:
+        """A parameter for a user that no scheme finds is refused, at once or, if unknown, later."""
+        self.assert_refused(app_with(GET("/a", robot)), "the user is a User, never a Robot")
+
+        def untyped(text):  # type: ignore[no-untyped-def]
+            return Robot(text) if text == "r" else User(text)
+
+        service = MemoryService(app_with(GET("/a", robot), find_user=untyped))
+        self.assertEqual(self.successResultOf(service.call("GET", "/a", {}, meta={"x-api-key": "r"})), "r")
+        call = service.call("GET", "/a", {}, meta={"x-api-key": "ada"})
+        self.assertEqual(self.failureResultOf(call, Forbidden).value.detail, "the user is of another kind")
+
+    def test_values(self) -> None:
+        """Values that are no schemes or guards are refused."""
+        wrong: Any
+        for wrong, problem in (
+            ("jwt", "a str is no scheme"),
+            ([1], "a int is no scheme"),
+            ([ApiKey(at_once), ApiKey(at_once, header="x")], "two schemes have the name 'api_key'"),
+            (lambda context: 1, "a int is no scheme"),
+        ):
+            self.assert_refused(App([GET("/me", whoami)], authenticate=wrong), problem)
+        self.assert_refused(app_with(GET("/a", anonymous, requires="orders")), "requires is a text")
+        number: Any = 7
+        self.assert_refused(app_with(GET("/a", anonymous, requires=[number])), "a int is no function")
+        self.assert_refused(app_with(GET("/a", anonymous, requires=[dict])), "takes no argument|no function")
+        with self.assertRaisesRegex(ConfigError, "its name is not valid"):
+            ApiKey(at_once, name="bearer")
+
+    def test_functions(self) -> None:
+        """A function of a scheme needs annotations for what it gets from the container."""
+
+        def unknown(text, users):  # type: ignore[no-untyped-def]
+            return None
+
+        def nothing() -> None:
+            return None
+
+        for function, problem in ((unknown, "'users' has no annotation"), (nothing, "takes no argument")):
+            with self.assertRaisesRegex(ConfigError, problem):
+                ApiKey(function)
+
+    def test_function_of_context(self) -> None:
+        """Schemes may be made for the service, with keys of its options; none is a possible answer."""
+
+        def schemes(context: Any) -> Any:
+            return ApiKey(at_once, header=context.options["header"]) if context.options else []
+
+        app = App([GET("/who", identity, public=True)], authenticate=schemes)
+        MemoryService(app)
+        app = App([GET("/me", whoami)], authenticate=schemes)
+        service = MemoryService(app, options={"header": "X-Key"})
+        self.assertEqual(self.successResultOf(service.call("GET", "/me", {}, meta={"x-key": "ada"})), "ada")
+
+
+class PermissionsTests(SynchronousTestCase):
+    def test_function(self) -> None:
+        """Permissions are an attribute of the user or what a function returns: a collection or a text."""
+        for permissions, code in (
+            ("name", 200),
+            (lambda user: f"x {user.name}", 200),
+            (lambda user: [user.name], 200),
+            (lambda user: [], 403),
+            ("missing", 500),
+        ):
+            app = app_with(GET("/a", anonymous, requires=["ada"]), permissions=permissions)
+            http = MemoryHttp(app, token=None)
+            self.assertEqual(self.successResultOf(http.get("/a", headers=key("ada"))).status_code, code)
+        self.flushLoggedErrors(AttributeError)
+
+    def test_process(self) -> None:
+        """The user of a process on this machine is known by its uid."""
+        app = App(
+            [GET("/a", anonymous, requires=[only_ada])], authenticate=UnixUser(lambda peer: User("ada"))
+        )
+        service = MemoryService(app)
+        self.failureResultOf(service.get("/a"), Unauthorized)  # no socket, and no uid

@@ -1,0 +1,1 @@
+"""The schemes in which users authenticate."""

@@ -1,0 +1,62 @@
+"""The description of a route for the contract."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from unixsvc.contract.describe import RouteDescription
+from unixsvc.domain.validation.pydantic_models import encode_model, is_model
+from unixsvc.domain.validation.type_forms import as_struct, bare
+from unixsvc.errors import ConfigError
+from unixsvc.routing.endpoint import Endpoint
+from unixsvc.routing.route import Route
+from unixsvc.routing.signature import Signature
+
+__all__ = ["describe_route", "require_body"]
+
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
+
+
+def require_body(method: str, signature: Signature, where: str) -> None:
+    """Require that a method has a body for a parameter that takes all of it; a query can fill a struct."""
+    whole = bare(signature.data)
+    if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
+        problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
+        raise ConfigError(where, problem, "use POST, or a parameter for each field")
+
+
+def describe_route(
+    route: Route, path: str, signature: Signature, endpoint: Endpoint, where: str
+) -> RouteDescription:
+    """Return the description of a route.
+
+    :param path: the whole path.
+    :param where: the route, for error messages.
+    :raises ConfigError: if its ``meta`` cannot become JSON.
+    """
+    try:
+        msgspec.json.encode(msgspec.to_builtins(route.meta, str_keys=True), enc_hook=encode_model)
+    except TypeError as error:
+        raise ConfigError(where, f"the meta cannot become JSON: {error}") from None
+    return RouteDescription(
+        method=route.method,
+        path=path,
+        action=route.action,
+        title=route.title,
+        description=route.description,
+        public=route.public,
+        deprecated=route.deprecated,
+        tags=route.tags,
+        errors=route.errors,
+        meta=route.meta,
+        stream=signature.stream,
+        created=signature.created,
+        allow_nan_as_null=route.allow_nan_as_null,
+        path_arguments=signature.path,
+        data=signature.data,
+        result=signature.returns,
+        security=endpoint.security,
+        parameters=[each for source in signature.sources.values() if (each := source.description)],
+    )
