@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.domain.request_context import current_request_id
+    from unixsvc.domain.uploads.upload_file import UploadFile
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -63,8 +64,8 @@ __all__ = [
     "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun", "MethodNotAllowed", "NotFound",
     "Password", "Peer", "PeerCertificate", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
     "ServiceCaller", "ServiceContext", "ServiceError", "Session", "SessionCookie", "Tasks", "Unauthorized",
-    "Unavailable", "UnixUser", "cron", "current_request_id", "every", "from_asyncio", "hash_password",
-    "verify_password",
+    "Unavailable", "UnixUser", "UploadFile", "cron", "current_request_id", "every", "from_asyncio",
+    "hash_password", "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -82,6 +83,7 @@ _MODULES: Final = {
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.domain.request_context": ("current_request_id",),
+    "unixsvc.domain.uploads.upload_file": ("UploadFile",),
     "unixsvc.orchestrator.interfaces": ("IOrchestratorWatcher",),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),

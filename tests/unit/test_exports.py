@@ -18,7 +18,7 @@ PUBLIC = {
     "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited", "Request",
     "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "Tasks",
     "Unauthorized",
-    "Unavailable", "cron", "current_request_id", "every", "from_asyncio",
+    "Unavailable", "UploadFile", "cron", "current_request_id", "every", "from_asyncio",
 }  # fmt: skip
 
 # These are run and never imported.

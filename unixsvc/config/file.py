@@ -21,7 +21,7 @@ from unixsvc.config.settings import (
     ServiceSettings,
 )
 from unixsvc.config.sources.layers import Layer, Layers
-from unixsvc.config.types import Seconds
+from unixsvc.config.types import Count, Seconds
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.formats import DECODED
 from unixsvc.domain.validation.validator import find_field_errors
@@ -56,6 +56,9 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
     header_timeout: Seconds = 10.0
     send_timeout: Seconds = 30.0
     max_header_bytes: Annotated[int, Meta(ge=512, le=1_048_576)] = 16_384
+    upload_dir: str = ""
+    spool_over: Annotated[int, Meta(ge=0)] = 262_144
+    max_files: Count = 100
     gzip_over: Annotated[int, Meta(ge=0)] = 1024
 
     def http(self) -> Http:

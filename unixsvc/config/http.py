@@ -58,6 +58,10 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
         in seconds.
     :ivar send_timeout: a client that reads no byte of a response for this time is disconnected, in seconds.
     :ivar max_header_bytes: maximum size of a request head.
+    :ivar upload_dir: the folder of temporary files of uploads; empty for that of the system.
+    :ivar spool_over: the most bytes of the files of one form that stay in memory; further ones are written to
+        ``upload_dir``.
+    :ivar max_files: the most files of one form.
     :ivar gzip_over: larger responses are compressed for clients that accept it, in bytes; 0 for never.
     """
 
@@ -72,6 +76,9 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     header_timeout: Seconds = 10.0
     send_timeout: Seconds = 30.0
     max_header_bytes: Annotated[int, Meta(ge=512, le=1_048_576)] = 16_384
+    upload_dir: str = ""
+    spool_over: Annotated[int, Meta(ge=0)] = 262_144
+    max_files: Count = 100
     gzip_over: Annotated[int, Meta(ge=0)] = 1024
 
 

@@ -287,6 +287,8 @@ def _http_service(
         http = replace(http, listen=listen)
     if http.socket_dir:
         http = replace(http, socket_dir=os.path.normpath(os.path.join(folder, http.socket_dir)))
+    if http.upload_dir:
+        http = replace(http, upload_dir=os.path.normpath(os.path.join(folder, http.upload_dir)))
     if file.http.app == NO_APP and not http.mounts:
         raise ConfigError(f"{source}: http", "has neither an app nor mounts", "add one of them")
     check_http(http, f"{source}: http", folder, file.services)

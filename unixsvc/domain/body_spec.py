@@ -32,3 +32,8 @@ class BodySpec(Struct, frozen=True):
 
     kind: BodyKind = BodyKind.OBJECT
     max_body: int | None = None
+
+    @property
+    def arrives_later(self) -> bool:
+        """Whether the action, or what calls it, reads the body while it arrives."""
+        return self.kind in (BodyKind.STREAM, BodyKind.FORM)

@@ -12,6 +12,7 @@ import msgspec
 
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
+from unixsvc.domain.uploads.interfaces import Upload
 
 __all__ = [
     "EMPTY", "FORWARDED_USER", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"
@@ -132,6 +133,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         request that has not come over HTTP.
     :ivar peer_address: of the HTTP connection; None for a request that has not come over HTTP.
     :ivar body: what an HTTP request has as its body, for routes that take it as it is.
+    :ivar upload: the body, for routes that take it while it arrives; None for others, and on a socket.
     :ivar user: whom the application has authenticated; None for an anonymous caller.
     :ivar user_name: identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller.
     :ivar passed_gates: whether the gates of the route have let the request pass, or do so.
@@ -152,6 +154,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[bytes, Sequence[bytes]] | None = None
     peer_address: object | None = None
     body: bytes = b""
+    upload: Upload | None = None
     user: object | None = None
     user_name: str = ""
     passed_gates: bool = False

@@ -12,6 +12,7 @@ been copied keeps the slot (:func:`keep_current_request`), and the next one gets
 
 from __future__ import annotations
 
+import math
 from contextvars import Context, ContextVar, copy_context
 from typing import Final
 
@@ -28,6 +29,7 @@ __all__ = [
     "is_shielded",
     "keep_current_request",
     "leave_slot",
+    "lift_deadline",
     "new_context",
     "remove_shield",
     "set_current_request",
@@ -135,6 +137,13 @@ def keep_current_request() -> None:
     slot = _current.get()
     if slot.request is not None:
         slot.kept = True
+
+
+def lift_deadline() -> None:
+    """Let only the caller limit the time of the current request, as its body arrives while it runs."""
+    slot = _current.get()
+    if slot.request is not None and slot is not _NO_SLOT:
+        slot.seconds = math.inf
 
 
 def is_shielded(context: Context) -> bool:

@@ -97,6 +97,14 @@ class RunningAction(ActionDriver[Reply | ReplyStream]):
         self._timer: IDelayedCall = reactor.callLater(max(seconds, 0.0), self.cancel, DeadlineExceeded())
         self._wait_for(suspended.awaited)
 
+    def limit(self, seconds: float) -> None:
+        """Replace the time limit.
+
+        :param seconds: from now on.
+        """
+        if self._timer.active():
+            self._timer.reset(max(seconds, 0.0))
+
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the action: ``reason`` is raised at the point where it waits.
 

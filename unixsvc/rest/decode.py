@@ -21,6 +21,8 @@ __all__ = [
     "UnsupportedMediaType",
     "decode_path",
     "decode_request",
+    "decode_urlencoded",
+    "read_content_type",
     "read_headers",
 ]
 
@@ -183,21 +185,30 @@ def _decode_body(headers: RequestHeaders, body: bytes, query: str) -> tuple[msgs
 
     :param query: of the URL.
     """
-    content_type, *others = headers.get(b"Content-Type", (b"",))
-    if others:
-        raise Malformed("Content-Type: more than one")
-    media_type = content_type.partition(b";")[0].strip().lower()
-    coding = headers.get(b"Content-Encoding", (b"identity",))[-1].strip().lower()
+    content_type, media_type = read_content_type(headers)
     decode = _DECODERS.get(media_type)
     if decode is None and media_type.startswith(b"application/") and media_type.endswith(b"+json"):
         decode = _decode_json
     if decode is None:
         raise UnsupportedMediaType(f"the Content-Type must be one of {', '.join(_CONTENT_TYPES)}")
+    return decode(content_type, body, query)
+
+
+def read_content_type(headers: RequestHeaders) -> tuple[bytes, bytes]:
+    """The ``Content-Type`` of a request, and the media type in it, in lower case.
+
+    :raises Malformed: if there is more than one.
+    :raises UnsupportedMediaType: if the body is compressed, or in another charset than UTF-8.
+    """
+    content_type, *others = headers.get(b"Content-Type", (b"",))
+    if others:
+        raise Malformed("Content-Type: more than one")
+    coding = headers.get(b"Content-Encoding", (b"identity",))[-1].strip().lower()
     if len(_CHARSET.findall(content_type)) != len(_UTF_8.findall(content_type)):
         raise UnsupportedMediaType("the charset must be utf-8")
     if coding != b"identity":
         raise UnsupportedMediaType("the body must not be compressed")
-    return decode(content_type, body, query)
+    return content_type, content_type.partition(b";")[0].strip().lower()
 
 
 def _decode_json(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
@@ -217,7 +228,15 @@ def _decode_json(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.
     return msgspec.Raw(body), query
 
 
-def _decode_urlencoded(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
+def _decode_form(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
+    return EMPTY, decode_urlencoded(body)
+
+
+def decode_urlencoded(body: bytes) -> str:
+    """A form of the type ``application/x-www-form-urlencoded``, as text.
+
+    :raises Malformed: if it cannot be decoded.
+    """
     text = _decode_utf8(body, "body")
     if text.startswith("{") and text.rstrip().endswith("}"):  # a form would have these escaped
         raise Malformed("body: looks like JSON, but the Content-Type is that of a form")
@@ -225,7 +244,7 @@ def _decode_urlencoded(content_type: bytes, body: bytes, query: str) -> tuple[ms
         raise Malformed(f"body: the form has more than {MAX_FIELDS} fields")
     if "%" in text:
         _decode_utf8(unquote_to_bytes(text), "body")
-    return EMPTY, text
+    return text
 
 
 def _decode_multipart(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
@@ -234,7 +253,7 @@ def _decode_multipart(content_type: bytes, body: bytes, query: str) -> tuple[msg
 
 _DECODERS: Final[dict[bytes, Callable[[bytes, bytes, str], tuple[msgspec.Raw, str]]]] = {
     b"application/json": _decode_json,
-    b"application/x-www-form-urlencoded": _decode_urlencoded,
+    b"application/x-www-form-urlencoded": _decode_form,
     b"multipart/form-data": _decode_multipart,
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from unixsvc.contract.model import Contract, UnavailableContract
@@ -20,7 +20,8 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
-from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, Unavailable
+from unixsvc.domain.uploads.interfaces import Upload
+from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, TooLarge, Unavailable
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_methods
@@ -33,6 +34,8 @@ from unixsvc.rest.response import EMPTY, Response
 from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.writer import Responder
+from unixsvc.rest.uploads.request_upload import RequestUpload
+from unixsvc.rest.uploads.uploads import Uploads
 from unixsvc.rest.web.klein_app import ServiceKlein
 from unixsvc.rest.web.klein_bridge import KleinBridge
 from unixsvc.server.context import HandlerContext
@@ -69,6 +72,7 @@ class Gateway:
         self._proxies = ProxyRules(http.trusted_proxies) if http.trusted_proxies else None
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
+        self._uploads = Uploads(http, context.limits, context.reactor)
         self._log = FailureLog(context.service)
         self.app = app or ServiceKlein(context.http.routes, context.http.mounts)
         self._klein = KleinBridge(
@@ -95,7 +99,7 @@ class Gateway:
             pending.cancel(Unavailable())
         self._klein.abort(Unavailable())
 
-    def answer(
+    def answer(  # noqa: C901 # calls would cost more
         self, head: Head, body: bytes, connection: RequestConnection, page: bool | None = None
     ) -> Response | None:
         """Answer a request.
@@ -123,8 +127,10 @@ class Gateway:
                 message = Request(method.decode("latin-1"), path, meta=meta)
                 self._render_page(head, body, connection, message, proxied)
                 return None
-            spec = self._body_spec(method.decode("latin-1"), path) if body and self._body_spec else None
-            message = decode_request(method, path, query, facts, body, meta, connection.peer, spec)
+            if self._body_spec is None or method == b"GET":
+                message = decode_request(method, path, query, facts, body, meta, connection.peer)
+            else:
+                message = self._decode_special(method, path, query, facts, body, meta, connection)
         except ServiceError as error:
             return self._refusal(error, method, facts, connection, meta)
         reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
@@ -135,10 +141,32 @@ class Gateway:
             account.token_shown(message.caller)  # one that has shown a valid token mostly does so again
         context = ResponseContext(method, facts, message.request_id, tokenless)
         if isinstance(reply, Reply):
+            if message.upload is not None:
+                message.upload.close()
             return self._builder.from_reply(reply, context)
         responder = Responder(connection.writer(head), context, self._builder)
-        self._wait(responder, reply, self._seconds_for(message))
+        self._wait(responder, reply, message)
         return None
+
+    def _decode_special(
+        self,
+        method: bytes,
+        path: str,
+        query: bytes,
+        facts: HeaderFacts,
+        body: bytes,
+        meta: dict[str, str],
+        connection: RequestConnection,
+    ) -> Request:
+        """The message of a request whose route may take the body in another way than most."""
+        spec = None if self._body_spec is None else self._body_spec(method.decode("latin-1"), path)
+        if spec is not None and spec.max_body is not None and len(body) > spec.max_body:
+            raise TooLarge(spec.max_body)
+        if spec is None or not spec.arrives_later:
+            return decode_request(method, path, query, facts, body, meta, connection.peer, spec)
+        message = decode_request(method, path, query, facts, b"", meta, connection.peer)
+        force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))
+        return message
 
     def _options(self, head: Head) -> Response | None:
         """The response to a preflight request, or to a question about the whole server."""
@@ -194,14 +222,22 @@ class Gateway:
         self,
         responder: Responder,
         answer: ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
-        seconds: float,
+        message: Request,
     ) -> None:
-        pending = PendingResponse(responder, self._reactor, self._pending.discard)
+        upload, seconds = message.upload, self._seconds_for(message)
+        finished = self._pending.discard if upload is None else partial(self._end_upload, upload)
+        pending = PendingResponse(responder, self._reactor, finished)
         self._pending.add(pending)
         if isinstance(answer, ReplyStream):
             pending.respond(answer)
         else:
             pending.wait_for(answer, seconds)
+        if isinstance(upload, RequestUpload):
+            self._uploads.limit_time(upload, pending, message.timeout)
+
+    def _end_upload(self, upload: Upload, pending: PendingResponse) -> None:
+        self._pending.discard(pending)
+        upload.close()
 
 
 def _find_client(

@@ -46,6 +46,7 @@ class HttpRequestHandler(Service):
             log,
             context.handle.hold_back,
             owner=context.owner,
+            body_spec=context.body_spec,
         )
         self._site = HttpSite(self._gateway, self._connections)
         self._port = GracefulPort(context.endpoint, context.reactor)

@@ -44,6 +44,14 @@ class PendingResponse:
         if self._running is None:  # else the result was there at once, and is a stream
             self._running = running
 
+    def limit(self, seconds: float) -> None:
+        """Replace the time limit of an action that runs.
+
+        :param seconds: from now on.
+        """
+        if isinstance(self._running, RunningAction):
+            self._running.limit(seconds)
+
     def respond(self, reply: Reply | ReplyStream) -> None:
         """Send a reply, or start a stream."""
         if isinstance(reply, ReplyStream):

@@ -20,6 +20,7 @@ from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.gates import AccessGate, Gate, GateFactory
+from unixsvc.routing.parameters.files import FormReceiver
 from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.results import Encode, encoder_for
 from unixsvc.routing.results import encode as encode_any
@@ -73,7 +74,7 @@ class EndpointFactory:
     ) -> None:
         self._container = container
         self._gates = gates
-        self._run_blocking = blocking.run
+        self._blocking = blocking
         self.shielded = 0
 
     def make(self, route: Route, action: Action, signature: Signature, where: str) -> Endpoint:
@@ -101,6 +102,8 @@ class EndpointFactory:
         found = [make(route, signature, where) for make in self._gates]
         gates = tuple(gate for gate in found if gate is not None)
         access = next((gate for gate in gates if isinstance(gate, AccessGate)), None)
+        if signature.body is BodyKind.FORM:
+            gates += (FormReceiver(signature.sources, self._blocking),)
         special = signature.body is not BodyKind.OBJECT or route.max_body is not None
         return Endpoint(
             public=route.public or access is not None,
@@ -182,7 +185,7 @@ class EndpointFactory:
         return call
 
     def _in_thread(self, action: Action, **arguments: object) -> object:
-        return self._run_blocking(partial(action, **arguments))
+        return self._blocking.run(partial(action, **arguments))
 
 
 def action_of(route: Route, controller: object | None, where: str) -> Action:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from unixsvc.contract.describe import RouteDescription
+from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.validation.pydantic_models import encode_model, is_model
 from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.errors import ConfigError
@@ -16,11 +17,15 @@ from unixsvc.routing.signature import Signature
 
 __all__ = ["describe_route", "require_body"]
 
+_UPLOADS: Final = (BodyKind.FORM, BodyKind.STREAM)
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 
 
 def require_body(method: str, signature: Signature, where: str) -> None:
     """Require that a method has a body for a parameter that takes all of it; a query can fill a struct."""
+    if method in _WITHOUT_BODY and signature.body in _UPLOADS:
+        name = next(name for name, source in signature.sources.items() if source.body in _UPLOADS)
+        raise ConfigError(where, f"{name!r} is in the body of a request, and {method} has none", "use POST")
     whole = bare(signature.data)
     if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
         problem = f"{signature.whole!r} takes the body of a request, and {method} has none"

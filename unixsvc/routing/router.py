@@ -13,6 +13,7 @@ from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
 from unixsvc.domain.body_spec import BodySpec
+from unixsvc.domain.idempotency_key import invalid_key
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Reply, Request
@@ -137,6 +138,8 @@ class Router:
         endpoint, values = self._table.match(request.method, request.path)
         if not (endpoint.public or request.caller.trusted):
             raise refusal_of(request)
+        if endpoint.body is not None and endpoint.body.arrives_later:
+            raise invalid_key("cannot be used for an upload")
         if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
             return self._check_later(waiting, endpoint, request, values)
         endpoint.bind(request, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from string import punctuation
 from typing import Final, TypedDict, Unpack
 from urllib.parse import quote, urlencode
@@ -20,6 +20,7 @@ from unixsvc.config.settings import Limits, ServiceSettings
 from unixsvc.routing.app import App
 from unixsvc.service.host import ServiceHost
 from unixsvc.testing.call import Call, CallLoop, LoopClock
+from unixsvc.testing.form import FileTuple, encode_form
 from unixsvc.testing.host import TOKEN, MemoryHost
 from unixsvc.testing.http_response import HttpResponse
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
@@ -37,6 +38,7 @@ class RequestOptions(TypedDict, total=False):
     :ivar params: the query string, as a dict.
     :ivar json: the body, which is encoded as JSON.
     :ivar data: the fields of a form, instead of ``json``.
+    :ivar files: files of a form, by field: tuples of a name, the content and, if given, the media type.
     :ivar content: the body, as bytes, instead of ``json``; with a ``Content-Type`` in ``headers``.
     """
 
@@ -44,6 +46,7 @@ class RequestOptions(TypedDict, total=False):
     headers: Mapping[str, str]
     json: object
     data: Mapping[str, str]
+    files: Mapping[str, FileTuple | Sequence[FileTuple]]
     content: bytes
 
 
@@ -255,7 +258,9 @@ def _encode(method: str, path: str, token: str | None, options: RequestOptions) 
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     body = options.get("content", b"")
-    if "json" in options:
+    if "files" in options:
+        body, headers["Content-Type"] = encode_form(options.get("data", {}), options["files"])
+    elif "json" in options:
         body, headers["Content-Type"] = msgspec.json.encode(options["json"]), "application/json"
     elif "data" in options:
         body = urlencode(options["data"]).encode()

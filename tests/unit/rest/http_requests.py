@@ -110,9 +110,12 @@ class GatewayHarness:
                 has_path=self._answers,
                 contracts=self._contracts,
                 http=HttpOptions(self.http, web, routes, tuple(mounts or ())),
+                body_spec=self.serving.router.body_spec if self.serving.router.has_special_bodies else None,
             )
         )
-        self.connections = HttpConnections(self.http, self.limits, self.clock)
+        self.connections = HttpConnections(
+            self.http, self.limits, self.clock, body_spec=self.serving.router.body_spec
+        )
         self.site = HttpSite(self.gateway, self.connections)
         self.resource = self.gateway.app.resource()
         self.treq: Any = StubTreq(self.resource)

@@ -136,6 +136,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "the next request, which may be on its way, while the worker drains",
             "the response",
             "the rest of a request body",
+            "the rest of a request body, for the action that reads it",
             "the rest of a request head",
         }
     ),

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from unixsvc.domain.message import Caller
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
+from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.security.buffer_budget import BufferBudget, Room
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
@@ -24,6 +25,10 @@ class AccountedConnection(Protocol):
     @property
     def busy(self) -> bool:
         """True while a request is processed, or waits for its turn."""
+
+    @property
+    def incoming(self) -> IncomingBody | None:
+        """The body of the current request, if its action reads it while it arrives."""
 
     def update_reading(self) -> None:
         """Read on, or stop to read."""
@@ -112,6 +117,8 @@ class ClientAccount:
         if size == self.counted:
             return
         self.counted = size
+        if not size:
+            self.has_room = True  # the budget forgets the connection
         room = self._budget.hold(self, size)
         if room is Room.LATER:
             self.has_room = False
@@ -130,8 +137,9 @@ class ClientAccount:
 
     @property
     def delayed(self) -> bool:
-        """True while the server processes a request."""
-        return self._connection.busy
+        """True while the server processes a request, and does not wait for the rest of its body."""
+        incoming = self._connection.incoming
+        return self._connection.busy and not (incoming is not None and incoming.awaited)
 
     def resume_reading(self) -> None:
         """Read on, as the budget has room again."""

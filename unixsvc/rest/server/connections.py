@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.address import UNIXAddress
@@ -13,9 +14,11 @@ from twisted.internet.task import LoopingCall
 
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
+from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Peer, Request
-from unixsvc.errors import ServiceError, Unavailable
+from unixsvc.errors import Malformed, ServiceError, Unavailable
+from unixsvc.rest.decode import decode_path
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.request_head import Head
@@ -75,9 +78,11 @@ class HttpConnections:
     :param log: logs refused connections.
     :param owner: the uid of the orchestrator.
     :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
+    :param body_spec: finds how a route takes the body, by its method and path; None if all take a short one.
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
     :ivar usual_heads: parses most heads.
+    :ivar find_spec: finds how the route of a request takes the body; None as above.
     :ivar draining: whether each connection is closed after its next response.
     """
 
@@ -90,6 +95,7 @@ class HttpConnections:
         hold_back: Callable[[Wait | None], object] = bool,
         *,
         owner: int = 0,
+        body_spec: Callable[[str, str], BodySpec | None] | None = None,
     ) -> None:
         self.http = http
         self.limits = limits
@@ -99,6 +105,7 @@ class HttpConnections:
         self.unsent = UnsentReplies(self.budget)
         self._responses = ResponseBuilder(http)
         self.usual_heads = UsualHeads(http.max_header_bytes)
+        self.find_spec = None if body_spec is None else partial(_spec_of, body_spec)
         self.draining = False
         self._open: dict[HttpConnection, Peer] = {}  # the oldest first
         self._quota = ConnectionQuota(limits, owner) if limits.max_connections_per_user else None
@@ -114,6 +121,7 @@ class HttpConnections:
             ConnectionPhase.DRAINING: 0.0,
             ConnectionPhase.HEAD: http.header_timeout,
             ConnectionPhase.BODY: limits.message_timeout,
+            ConnectionPhase.RECEIVING: limits.message_timeout,
             ConnectionPhase.PROCESSING: math.inf,  # HandleMessage has a time-out of its own
             ConnectionPhase.SENDING: http.send_timeout,
             ConnectionPhase.CLOSING: http.send_timeout,
@@ -240,6 +248,14 @@ class HttpConnections:
         for connection in [*self._open, *self._refused]:
             connection.check_timeout(now)
         self.budget.check(now)
+
+
+def _spec_of(body_spec: Callable[[str, str], BodySpec | None], head: Head) -> BodySpec | None:
+    try:
+        path = decode_path(head.target.partition(b"?")[0])
+    except Malformed:  # the gateway refuses it
+        return None
+    return body_spec(head.method.decode("latin-1"), path)
 
 
 def _peer_of(transport: Any) -> Peer:

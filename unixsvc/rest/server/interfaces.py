@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from unixsvc.rest.response import Response
+from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.request_head import Head
 
@@ -96,6 +97,10 @@ class RequestConnection(Protocol):
     @property
     def client(self) -> ClientAccount | None:
         """What the connection remembers of its client; None on a site of others."""
+
+    @property
+    def incoming(self) -> IncomingBody | None:
+        """The body of the current request, if its action reads it while it arrives."""
 
     def writer(self, head: Head) -> ResponseWriter:
         """The writer of a response that is not there at once."""

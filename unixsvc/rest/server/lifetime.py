@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from unixsvc.errors import Incomplete, ServiceError
 from unixsvc.rest.server.client_account import ClientAccount
@@ -14,6 +14,9 @@ from unixsvc.transport.peer import has_unread_data
 from unixsvc.transport.unsent_replies import unacknowledged_bytes
 
 __all__ = ["ConnectionLifetime", "ServingConnection"]
+
+# A client whose action waits for the body sends at least so many bytes a second, over the time-out.
+_MIN_RATE: Final = 512
 
 
 class ServingConnection(Protocol):
@@ -58,7 +61,8 @@ class ConnectionLifetime:
     def close(self) -> None:
         """Close when all is sent."""
         if self.control.closing is None:
-            if self._parser.buffer or self.control.has_unread():
+            # The head is there if the body of the last request has not arrived.
+            if self._parser.buffer or self._parser.head is not None or self.control.has_unread():
                 self._linger()
             else:
                 self.control.close()
@@ -105,13 +109,20 @@ class ConnectionLifetime:
             self.abort()
             return
         phase = self._phase()
-        unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
-        elapsed = self._timer.elapsed(phase, self._connection.served, unsent, now)
-        if elapsed >= self._connections.timeout(phase, authenticated=self._client.authenticated):
+        timeout = self._connections.timeout(phase, authenticated=self._client.authenticated)
+        served, incoming = self._connection.served, self._parser.incoming
+        if phase is ConnectionPhase.RECEIVING and incoming is not None:
+            elapsed = self._timer.elapsed(phase, served, incoming.received, now, int(_MIN_RATE * timeout))
+        else:
+            unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
+            elapsed = self._timer.elapsed(phase, served, unsent, now)
+        if elapsed >= timeout:
             if phase.silent:
                 self._close_idle()
             elif phase.sends:
                 self.abort()
+            elif incoming is not None:
+                incoming.fail(Incomplete())
             else:
                 self.refuse(Incomplete())
 
@@ -122,7 +133,8 @@ class ConnectionLifetime:
         if connection.write_paused:
             return ConnectionPhase.SENDING
         if connection.busy:
-            return ConnectionPhase.PROCESSING
+            waits = parser.incoming is not None and parser.incoming.awaited
+            return ConnectionPhase.RECEIVING if waits else ConnectionPhase.PROCESSING
         if parser.head is not None or parser.buffer:
             return ConnectionPhase.HEAD if parser.head is None else ConnectionPhase.BODY
         if not connection.served:

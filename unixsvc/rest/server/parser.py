@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Final
 
-from unixsvc.errors import Malformed, TooLarge
+from unixsvc.domain.body_spec import BodySpec
+from unixsvc.errors import TooLarge
+from unixsvc.rest.server.body.chunked import ChunkedBody
+from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.request_head import Head, check_partial_head, parse_head
 from unixsvc.rest.server.usual_head import UsualHeads
 
-__all__ = ["ChunkedBody", "RequestParser"]
-
-_TOO_MUCH_EXTRA: Final = "chunk extensions or trailers are too long"
-_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)")
-_TRAILER: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+__all__ = ["RequestParser"]
 
 
 class RequestParser:
@@ -23,14 +20,36 @@ class RequestParser:
     :param max_head: the longest head, in bytes.
     :param max_body: the longest body, in bytes.
     :param usual: parses most heads, and remembers their fields for all connections.
+    :param find_spec: finds how the route of a request takes the body; None if all take a short one.
     :ivar buffer: the bytes that have been received and not parsed yet. The connection appends to it.
     :ivar head: of the request whose body is awaited or was rejected; None between requests.
+    :ivar incoming: the body of the current request if its action reads it while it arrives; :meth:`next`
+        returns None then.
     """
 
-    __slots__ = ("_chunks", "_max_body", "_max_head", "_scanned", "_skipped_crlf", "_usual", "buffer", "head")
+    __slots__ = (
+        "_chunks",
+        "_find_spec",
+        "_max_body",
+        "_max_head",
+        "_scanned",
+        "_skipped_crlf",
+        "_usual",
+        "buffer",
+        "head",
+        "incoming",
+    )
 
-    def __init__(self, max_head: int, max_body: int, usual: UsualHeads) -> None:
+    def __init__(
+        self,
+        max_head: int,
+        max_body: int,
+        usual: UsualHeads,
+        find_spec: Callable[[Head], BodySpec | None] | None = None,
+    ) -> None:
         self._usual = usual
+        self._find_spec = find_spec
+        self.incoming: IncomingBody | None = None
         self.buffer = bytearray()
         self.head: Head | None = None
         self._max_head = max_head
@@ -42,12 +61,13 @@ class RequestParser:
     @property
     def held(self) -> int:
         """The number of bytes that have been received of requests that are not complete."""
-        return len(self.buffer) + (0 if self._chunks is None else len(self._chunks.data))
+        size = len(self.buffer) + (0 if self._chunks is None else len(self._chunks.data))
+        return size if self.incoming is None else size + self.incoming.held
 
     def clear(self) -> None:
         """Drop the buffer and the current request."""
         self.buffer.clear()
-        self.head = self._chunks = None
+        self.head = self._chunks = self.incoming = None
 
     def take(self, data: bytes) -> tuple[Head, bytes] | None:
         """Receive bytes between two requests, when the buffer is empty; the rest is as for :meth:`next`."""
@@ -83,6 +103,28 @@ class RequestParser:
         self._skipped_crlf = False
         return head, body
 
+    def receive(self, incoming: IncomingBody, data: bytes) -> None:
+        """Receive bytes of a body that the action reads; what follows the body is buffered.
+
+        :param incoming: that of the current request.
+        :raises unixsvc.errors.ServiceError: if the body is too large or malformed.
+        """
+        remaining = incoming.remaining or 0
+        if self._chunks is not None:
+            self.buffer += data
+            complete = self._chunks.take(self.buffer)
+            if self._chunks.data:
+                incoming.add(self._chunks.take_data())
+            incoming.complete = complete
+        elif len(data) > remaining:
+            incoming.add(data[:remaining])
+            self.buffer += data[remaining:]
+        else:
+            incoming.add(data)
+        if incoming.complete:
+            self.head = self._chunks = None
+            self._skipped_crlf = False
+
     def _take_head(self) -> Head | None:
         buffer = self.buffer
         if not self._skipped_crlf and buffer.startswith(b"\r\n"):  # RFC 9112 asks to skip one
@@ -101,12 +143,20 @@ class RequestParser:
 
     def _begin(self, head: Head) -> None:
         self.head = head
-        if head.block.length is None:
-            self._chunks = ChunkedBody(self._max_body, self._max_head)
-        elif head.block.length > self._max_body:
-            raise TooLarge(self._max_body)
+        length, limit = head.block.length, self._max_body
+        spec = None if self._find_spec is None or length == 0 else self._find_spec(head)
+        if spec is not None and spec.max_body is not None:
+            limit = spec.max_body
+        if length is None:
+            self._chunks = ChunkedBody(limit, self._max_head)
+        elif length > limit:
+            raise TooLarge(limit)
+        if spec is not None and spec.arrives_later:
+            self.incoming = IncomingBody(length)
 
     def _take_body(self, head: Head) -> bytes | None:
+        if self.incoming is not None:
+            return None
         buffer = self.buffer
         if self._chunks is not None:
             return bytes(self._chunks.data) if self._chunks.take(buffer) else None
@@ -117,98 +167,3 @@ class RequestParser:
         body = bytes(buffer[: head.block.length])
         del buffer[: head.block.length]
         return body
-
-
-class ChunkedBody:
-    """Decodes a chunked body (RFC 9112, section 7.1). Chunk extensions and trailers are dropped.
-
-    :param max_body: the longest body, in bytes.
-    :param max_extra: the most bytes of extensions and trailers together.
-    :ivar data: the body so far.
-    """
-
-    __slots__ = ("_complete", "_extra", "_max_body", "_max_extra", "_remaining", "_scanned", "_state", "data")
-
-    def __init__(self, max_body: int, max_extra: int) -> None:
-        self.data = bytearray()
-        self._max_body = max_body
-        self._max_extra = max_extra
-        self._extra = 0
-        self._remaining = 0  # of the current chunk
-        self._scanned = 0
-        self._complete = False
-        self._state: Callable[[bytearray], bool] = self._parse_size
-
-    def take(self, buffer: bytearray) -> bool:
-        """Move the body's bytes out of the buffer.
-
-        :returns: whether the body is complete.
-        :raises unixsvc.errors.ServiceError: if the body is too large or malformed.
-        """
-        while self._state(buffer):
-            pass
-        return self._complete
-
-    def _parse_size(self, buffer: bytearray) -> bool:
-        line = self._take_line(buffer)
-        if line is None:
-            return False
-        found = _CHUNK_SIZE.fullmatch(line)
-        if found is None:
-            raise Malformed("chunk size is not valid")
-        self._count_extra(len(found[2]))
-        self._remaining = int(found[1], 16)
-        if len(self.data) + self._remaining > self._max_body:
-            raise TooLarge(self._max_body)
-        self._state = self._take_data if self._remaining else self._parse_trailer
-        return True
-
-    def _take_data(self, buffer: bytearray) -> bool:
-        piece = buffer[: self._remaining]
-        del buffer[: len(piece)]
-        self.data += piece
-        self._remaining -= len(piece)
-        if self._remaining:
-            return False
-        self._state = self._parse_chunk_end
-        return True
-
-    def _parse_chunk_end(self, buffer: bytearray) -> bool:
-        if not b"\r\n".startswith(buffer[:2]):
-            raise Malformed("chunk is longer than its size")
-        if len(buffer) < 2:
-            return False
-        del buffer[:2]
-        self._state = self._parse_size
-        return True
-
-    def _parse_trailer(self, buffer: bytearray) -> bool:
-        line = self._take_line(buffer)
-        if line is None:
-            return False
-        if line:
-            if not _TRAILER.fullmatch(line):
-                raise Malformed("trailer is not valid")
-            self._count_extra(len(line))
-            return True
-        self._complete = True
-        return False
-
-    def _take_line(self, buffer: bytearray) -> bytes | None:
-        end = buffer.find(b"\r\n", max(0, self._scanned - 1))
-        if end < 0:
-            if b"\n" in buffer[self._scanned :]:
-                raise Malformed("line ends other than CRLF in a chunked body")
-            if len(buffer) + self._extra > self._max_extra:
-                raise Malformed(_TOO_MUCH_EXTRA)
-            self._scanned = len(buffer)
-            return None
-        self._scanned = 0
-        line = bytes(buffer[:end])
-        del buffer[: end + 2]
-        return line
-
-    def _count_extra(self, size: int) -> None:
-        self._extra += size
-        if self._extra > self._max_extra:
-            raise Malformed(_TOO_MUCH_EXTRA)

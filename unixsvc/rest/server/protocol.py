@@ -17,6 +17,8 @@ from zope.interface import implementer
 
 from unixsvc.errors import ServiceError
 from unixsvc.rest.response import CONTINUE, INTERNAL_ERROR, Response, encode_response
+from unixsvc.rest.server.body.incoming import IncomingBody
+from unixsvc.rest.server.body.reception import BodyReception
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway
@@ -65,6 +67,7 @@ class HttpProtocol:
         "_make_channel",
         "_parser",
         "_processing",
+        "_reception",
         "_scheduled",
         "_serving",
         "_writer",
@@ -93,13 +96,17 @@ class HttpProtocol:
         self._make_channel = make_channel
         self._connections = connections
         self._parser = RequestParser(
-            connections.http.max_header_bytes, connections.limits.max_message_bytes, connections.usual_heads
+            connections.http.max_header_bytes,
+            connections.limits.max_message_bytes,
+            connections.usual_heads,
+            connections.find_spec,
         )
         self.client = ClientAccount(self, self._parser, connections.budget)
         self.persistent = True
         self.write_paused = False
         self._continued = False  # "100 Continue" was sent for the request whose body is awaited
         self._processing = False  # a request has no complete response yet
+        self._reception: BodyReception | None = None  # of the body that an action reads while it arrives
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
         self._serving = False
         self.served = 0
@@ -121,11 +128,14 @@ class HttpProtocol:
 
     def _read_ahead(self, data: bytes) -> None:
         """Keep what is received before it can be served."""
-        if self._control.closing is None:
+        if self._control.closing is not None:
+            return
+        if self._reception is not None:
+            self._reception.receive(data)
+        else:
             self._parser.buffer += data
             if self._control.reading:
-                self.client.update()
-                self.update_reading()
+                self.update_held()
 
     def _serve(self, data: bytes = b"") -> None:
         """Serve the requests in the buffer, but not so many that other connections have to wait.
@@ -183,11 +193,45 @@ class HttpProtocol:
     def _await_rest(self) -> None:
         """A request is not complete: note what is held of it; send ``100 Continue`` if it waits for that."""
         head, buffer = self._parser.head, self._parser.buffer
+        if head is not None and self._parser.incoming is not None:
+            self._serve_arriving(head, self._parser.incoming)
+            return
         if head is not None and head.block.expects_continue and not (self._continued or buffer):
             self._continued = True
-            self.transport.write(CONTINUE)
+            self.send_continue()
         if head is not None or buffer:
             self.client.update()
+
+    def _serve_arriving(self, head: Head, incoming: IncomingBody) -> None:
+        """Have the gateway answer a request whose action reads the body while it arrives."""
+        self._reception = BodyReception(self, self._parser, head, incoming)
+        self._processing = True
+        self._serve_request(self._reception.start(), b"")
+        if not self._processing:
+            self._end_reception()
+            if self._parser.buffer and self._control.closing is None:
+                self._scheduled = True
+                self._connections.reactor.callLater(0, self._serve_scheduled)
+
+    def send_continue(self) -> None:
+        """Send ``100 Continue``: the client waits for it before it sends the body."""
+        self.transport.write(CONTINUE)
+
+    def update_held(self) -> None:
+        """Count what is in memory now, and read on or stop to read."""
+        self.client.update()
+        self.update_reading()
+
+    def body_received(self, head: Head) -> None:
+        """The body that an action reads is complete: another request can follow it."""
+        # A response that has started has said that the connection is closed.
+        if not (isinstance(self._writer, ConnectionWriter) and self._writer.started):
+            self.persistent = head.block.keep_alive and not self._connections.draining
+
+    def _end_reception(self) -> None:
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            reception.end()
 
     def _failed(self, error: Exception) -> Response | None:
         _log.failure("request failed", error)
@@ -218,7 +262,10 @@ class HttpProtocol:
         """
         if self._control.closing is not None:
             return
-        if self._processing:
+        incoming = self._parser.incoming
+        if incoming is not None and not incoming.complete:
+            wanted = incoming.wanted
+        elif self._processing:
             wanted = len(self._parser.buffer) <= _MAX_AHEAD
         else:
             wanted = not (self._scheduled or self.write_paused)
@@ -229,6 +276,11 @@ class HttpProtocol:
     def may_send(self, size: int) -> bool:
         """True if there is room for a large response; else abort the connection."""
         return self._connections.unsent.may_send(self.transport, size)
+
+    @property
+    def incoming(self) -> IncomingBody | None:
+        """The body of the current request, if its action reads it while it arrives."""
+        return self._parser.incoming
 
     def writer(self, head: Head) -> ConnectionWriter:
         """The writer of a response that is not there at once."""
@@ -247,6 +299,8 @@ class HttpProtocol:
         self.served += 1
         self._processing = False
         self._writer = None
+        if self._reception is not None:
+            self._end_reception()
         if self.client.body:
             self.client.request_done()
         if self.persistent:
@@ -274,8 +328,11 @@ class HttpProtocol:
         self._lifetime.lost()
         self.client.close()
         writer, self._writer, self._channel = self._writer, None, None
+        reception, self._reception = self._reception, None
         if writer is not None:
             writer.connectionLost(reason)
+        if reception is not None:
+            reception.disconnected()
 
     def pauseProducing(self) -> None:
         """The transport's write buffer is full."""
@@ -302,8 +359,11 @@ class HttpProtocol:
         self._lifetime.close()
 
     def refuse(self, error: ServiceError) -> None:
-        """Send an error response and close."""
-        self._lifetime.refuse(error)
+        """Send an error response and close; an action that reads the body gets the error."""
+        if self._reception is not None:
+            self._reception.incoming.fail(error)
+        else:
+            self._lifetime.refuse(error)
 
     def abort(self) -> None:
         """Close now."""

@@ -26,6 +26,7 @@ class ConnectionPhase(Enum):
     DRAINING = "the next request, which may be on its way, while the worker drains", True, False
     HEAD = "the rest of a request head", False, False
     BODY = "the rest of a request body", False, False
+    RECEIVING = "the rest of a request body, for the action that reads it", False, False
     PROCESSING = "the response", False, False
     SENDING = "the client to take a response", False, True
     CLOSING = "the client to take the last response", False, True
@@ -42,25 +43,34 @@ class PhaseTimer:
     Requests neither read the clock nor start timers: it is enough that they are counted.
     """
 
-    __slots__ = ("_mark", "_since", "_unsent")
+    __slots__ = ("_mark", "_moved", "_since")
 
     def __init__(self) -> None:
         self._mark: tuple[ConnectionPhase, int] | None = None
         self._since = 0.0
-        self._unsent = 0
+        self._moved = 0
 
-    def elapsed(self, phase: ConnectionPhase, served: int, unsent: int, now: float) -> float:
+    def elapsed(
+        self,
+        phase: ConnectionPhase,
+        served: int,
+        moved: int,
+        now: float,
+        progress: int = _PROGRESS,
+    ) -> float:
         """Note the state of the connection.
 
         :param served: the number of requests that have been served.
-        :param unsent: the number of bytes that the client has not taken.
+        :param moved: the number of bytes that the client has not taken; or that it has sent, if the phase is
+            one of receiving.
         :param now: in seconds.
+        :param progress: the change of ``moved`` that begins another state.
         :returns: for how long the connection has been in this state, in seconds.
         """
         # The time for the first head runs from the start of the connection.
         mark = (ConnectionPhase.HEAD if phase is ConnectionPhase.NEW else phase), served
-        if mark != self._mark or abs(unsent - self._unsent) >= _PROGRESS:
-            self._mark, self._since, self._unsent = mark, now, unsent
+        if mark != self._mark or abs(moved - self._moved) >= progress:
+            self._mark, self._since, self._moved = mark, now, moved
         return now - self._since
 
 

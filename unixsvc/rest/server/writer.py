@@ -24,9 +24,10 @@ class ConnectionWriter:
     """Writes the response to the request that a connection of this server processes.
 
     :param version: of the request.
+    :ivar started: whether the head of a response was sent.
     """
 
-    __slots__ = ("_chunked", "_connection", "_disconnected", "_producer", "_version")
+    __slots__ = ("_chunked", "_connection", "_disconnected", "_producer", "_version", "started")
 
     def __init__(self, connection: WritableConnection, version: bytes) -> None:
         self._connection: WritableConnection | None = connection
@@ -34,6 +35,7 @@ class ConnectionWriter:
         self._chunked = version != _UNCHUNKED
         self._producer: IPushProducer | None = None
         self._disconnected: Callable[[], object] | None = None
+        self.started = False
 
     # What the gateway calls.
 
@@ -59,6 +61,7 @@ class ConnectionWriter:
 
     def start(self, response: Response, data: bytes = b"") -> None:
         """Write the head of a response whose length is not known, and the first part of its body."""
+        self.started = True
         if (connection := self._connection) is not None:
             head = encode_stream_head(response, self._version, close=not connection.persistent)
             connection.transport.write(head + self._framed(data))

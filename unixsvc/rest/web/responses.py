@@ -68,6 +68,10 @@ class WebRequestConnection:
         address: IAddress = self._request.host
         return address
 
+    @property
+    def incoming(self) -> None:
+        """None: twisted.web hands over whole bodies."""
+
     def writer(self, head: Head) -> WebWriter:
         """The writer of a response that is not there at once."""
         return WebWriter(self._request)

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.routing.parameters.body_stream import BodyStreamKind
 from unixsvc.routing.parameters.current_user import UserKind
+from unixsvc.routing.parameters.files import FileKind
 from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
 
 __all__ = ["KINDS", "find_sources"]
 
-KINDS: Final[tuple[ParameterKind, ...]] = (UserKind(),)
+KINDS: Final[tuple[ParameterKind, ...]] = (
+    UserKind(),
+    FileKind(),
+    BodyStreamKind(),
+)
 
 
 def find_sources(

@@ -1,0 +1,1 @@
+"""The files of forms, as actions get them."""
