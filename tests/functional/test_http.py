@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -71,6 +72,7 @@ class DemoTests(HttpTestCase):
         self.assertEqual(document["openapi"], "3.1.0")
         expected = {"/", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"}
         self.assertEqual(set(document["paths"]), expected)
+        self.assertEqual(json.loads(self.command("openapi").out), document)  # without asking the gateway
         self.assertEqual(set(document["paths"]["/users/{id}"]) & {"get", "put", "patch", "delete"},
                          {"get", "put", "patch", "delete"})  # fmt: skip
 

@@ -66,7 +66,7 @@ def _check(configuration: Configuration) -> int:
     :returns: the exit code.
     """
     # Late: the other commands load no applications.
-    from unixsvc.cli.application_check import check_service
+    from unixsvc.cli.application.check import check_service
     from unixsvc.orchestrator.worker.import_path import hidden_modules, unsafe_places
     from unixsvc.security.control_guard import find_rules
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from unixsvc.cli.application.openapi import openapi
 from unixsvc.cli.call import call
 from unixsvc.cli.check import check, schema
 from unixsvc.cli.debug.command import debug
@@ -46,7 +47,22 @@ def unixsvc(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-for _command in (call, check, debug, dev, health, ls, new, routes, schema, status, stub, token, *COMMANDS):
+for _command in (
+    call,
+    check,
+    debug,
+    dev,
+    health,
+    ls,
+    new,
+    openapi,
+    routes,
+    schema,
+    status,
+    stub,
+    token,
+    *COMMANDS,
+):
     unixsvc.add_command(_command)
 
 

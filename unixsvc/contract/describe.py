@@ -48,6 +48,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
 
     :ivar path: the whole path.
     :ivar description: if empty, the docstring of the action is used.
+    :ivar sunset: when the route will be removed, in the format of ISO 8601; empty if that is not planned.
     :ivar errors: the declared errors.
     :ivar allow_nan_as_null: true if floats of the result may be null.
     :ivar path_arguments: the types of the path variables by name.
@@ -64,6 +65,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     description: str = ""
     public: bool = False
     deprecated: bool = False
+    sunset: str = ""
     tags: Sequence[str] = ()
     errors: Sequence[type[ServiceError]] = ()
     meta: Mapping[Any, object] = {}
@@ -131,6 +133,7 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         description=route.description or _without_fields(inspect.getdoc(route.action) or ""),
         public=route.public,
         deprecated=route.deprecated,
+        sunset=route.sunset,
         tags=list(route.tags),
         errors=[_describe_error(error) for error in sorted(route.errors, key=lambda error: error.code)],
         meta=msgspec.to_builtins(route.meta, str_keys=True, order="deterministic"),

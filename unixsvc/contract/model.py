@@ -100,6 +100,7 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     :ivar body: how the route takes the body; None for an object.
     :ivar response: the HTTP response; None for 200 and JSON.
     :ivar http_only: whether the route exists over HTTP only.
+    :ivar sunset: when the route will be removed, in the format of ISO 8601; empty if that is not planned.
     :ivar security: the ways to authenticate the user, as in OpenAPI; None without any.
     """
 
@@ -122,6 +123,7 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     response: ResponseContract | None = None
     http_only: bool = False
     security: list[dict[str, list[str]]] | None = None
+    sunset: str = ""
 
     @property
     def builtin(self) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.json import JsonObject
@@ -34,7 +36,10 @@ class Route(Struct, frozen=True):
     :ivar shield: true if the action keeps running when its caller cancels or disconnects.
     :ivar errors: the errors that callers must expect, for the contract; the framework does not enforce it.
     :ivar tags: the headings of the route in API documentation.
-    :ivar deprecated: true if callers should use another route.
+    :ivar deprecated: true if callers should use another route; or the day since when, which HTTP responses
+        have as the ``Deprecation`` header (RFC 9745).
+    :ivar sunset: when the route will be removed; HTTP responses have it as the ``Sunset`` header (RFC 8594).
+        A day begins at midnight, UTC.
     :ivar allow_nan_as_null: true if floats of the result may be infinite or NaN, and are null then. Otherwise
         such a result is a 500.
     :ivar name: the endpoint name of the route, for ``url_for``; if empty, it is ``Controller.action``, or the
@@ -55,11 +60,12 @@ class Route(Struct, frozen=True):
     shield: bool = False
     errors: Sequence[type[ServiceError]] = ()
     tags: Sequence[str] = ()
-    deprecated: bool = False
+    deprecated: bool | date = False
     allow_nan_as_null: bool = False
     name: str = ""
     max_body: int | None = None
     requires: Sequence[Requirement] = ()
+    sunset: date | None = None
 
 
 class RouteInfo(Struct, frozen=True):
@@ -83,12 +89,34 @@ class Group(Struct, frozen=True):
     :ivar controller: the class whose methods are the actions, instantiated once for each worker with
         arguments from the container; None if the actions are functions.
     :ivar requires: as of :class:`Route`, for all of the routes.
+    :ivar tags: of those routes that have none.
+    :ivar deprecated: as of :class:`Route`, for all routes of the group.
+    :ivar sunset: as of :class:`Route`, for those routes that have none.
     """
 
     prefix: str
     controller: type | None
     routes: Sequence[Route]
     requires: Sequence[Requirement] = ()
+    tags: Sequence[str] = ()
+    deprecated: bool | date = False
+    sunset: date | None = None
+
+    def completed(self, route: Route) -> Route:
+        """Return a route of the group with what it has from the group."""
+        return replace(
+            route,
+            tags=route.tags or self.tags,
+            deprecated=route.deprecated or self.deprecated,
+            sunset=route.sunset or self.sunset,
+            requires=self._requirements(route),
+        )
+
+    def _requirements(self, route: Route) -> Sequence[Requirement]:
+        for each in (self, route):
+            if isinstance(each.requires, str):  # a mistake, which is reported with the path of the route
+                return each.requires
+        return (*self.requires, *route.requires)
 
 
 class _Method(Struct, frozen=True):
@@ -109,16 +137,17 @@ class _Method(Struct, frozen=True):
         shield: bool = False,
         errors: Sequence[type[ServiceError]] = (),
         tags: Sequence[str] = (),
-        deprecated: bool = False,
+        deprecated: bool | date = False,
         allow_nan_as_null: bool = False,
         name: str = "",
         max_body: int | None = None,
         requires: Sequence[Requirement] = (),
+        sunset: date | None = None,
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
-            requires,
+            requires, sunset,
         )  # fmt: skip
 
 

@@ -227,13 +227,10 @@ class Router:
 
     def _add(self, group: Group, *, builtin: bool) -> list[Signature]:
         controller = self._controllers[group.controller] if group.controller else None
-        routes: Sequence[Route] = group.routes
-        if group.requires:
-            routes = [
-                msgspec.structs.replace(route, requires=(*group.requires, *route.requires))
-                for route in routes
-            ]
-        return [self._add_route(route, group.prefix, controller, builtin=builtin) for route in routes]
+        return [
+            self._add_route(group.completed(route), group.prefix, controller, builtin=builtin)
+            for route in group.routes
+        ]
 
     def _add_route(self, route: Route, prefix: str, controller: object, *, builtin: bool) -> Signature:
         path = (prefix + route.pattern) or "/"

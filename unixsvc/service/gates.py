@@ -8,6 +8,7 @@ from unixsvc.authentication.authenticator import Authenticator
 from unixsvc.authentication.interfaces import Scheme
 from unixsvc.routing.app import App, schemes_of
 from unixsvc.routing.container import ServiceContainer, ServiceContext
+from unixsvc.routing.deprecation import deprecation_gate
 from unixsvc.routing.gates import GateFactory
 from unixsvc.security.access_rules import AccessPolicy
 from unixsvc.security.user_gate import UserGates
@@ -40,5 +41,5 @@ def make_user_gates(
 
 
 def make_gates(app: App, config: WorkerConfig, users: UserGates) -> list[GateFactory]:
-    """Return what makes the gates of each route: first who the user is, then what limits requests."""
-    return [users]
+    """Return what makes the gates of each route: who the user is comes before what limits requests."""
+    return [deprecation_gate, users]

@@ -160,7 +160,8 @@ class ContractTests(SynchronousTestCase):
                 "public": True, "meta": {"a": 1}, "stream": False, "created": False,
                 "deprecated": False, "tags": [], "errors": [],
                 "path_arguments": {"id": {"type": "integer"}},
-                "parameters": [], "body": None, "response": None, "http_only": False, "security": None,
+                "parameters": [], "body": None, "response": None, "http_only": False,
+                "security": None, "sunset": "",
             },
         )  # fmt: skip
         properties = resolve(contract, data)["properties"]

@@ -38,7 +38,7 @@ class New(BaseModel):
 
 
 class Stored(New):
-    """The same with a field that is nobody's business."""
+    """The same with a field that must not leave the service."""
 
     secret: str = "sesame"
 

@@ -87,8 +87,9 @@ def operation(
         "operationId": operation_id,
         "tags": list(route.tags) or [tag],
         "summary": route.title,
-        "description": route.description,
+        "description": _description(route),
         "deprecated": route.deprecated,
+        "x-sunset": route.sunset,
         "parameters": [*_path_parameters(route, location), *query, *_header_parameters(route)],
         "requestBody": body,
         "x-headers": _optional_headers(route),
@@ -96,6 +97,12 @@ def operation(
     }
     fields = {name: value for name, value in fields.items() if value}
     return fields | {"security": [{BEARER: []}] if secured else []}
+
+
+def _description(route: RouteContract) -> str:
+    if not route.sunset:
+        return route.description
+    return f"{route.description}\n\nThis operation will be removed on {route.sunset}.".strip()
 
 
 def _path_parameters(route: RouteContract, location: RouteLocation) -> list[JsonObject]:
@@ -192,7 +199,7 @@ def _error_codes(
 # The schemas of path variables by their types; others have values that are not valid.
 _PLAIN: Final[dict[str, JsonObject]] = {
     "float": {"type": "number"},
-    "int": {"type": "integer"},
+    "int": {"type": "integer", "format": "int64"},
     "path": {"type": "string"},
     "str": {"type": "string"},
     "uuid": {"type": "string", "format": "uuid"},

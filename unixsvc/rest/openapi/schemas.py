@@ -36,6 +36,8 @@ _LIST: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
 _SCALARS: Final = frozenset({"boolean", "integer", "null", "number", "string"})
 
+_SPECIFIC: Final = frozenset({"const", "enum", "format"})
+
 Schema = Json
 """A JSON Schema: a dict, or True or False."""
 
@@ -89,7 +91,7 @@ def merge(
 
 
 def rewritten(schema: Schema, references: Mapping[str, str]) -> Schema:
-    """A copy of a schema with its references replaced."""
+    """A copy of a schema with its references replaced, and with the format of integers."""
     if not isinstance(schema, dict):
         return schema
     copy: JsonObject = {}
@@ -108,6 +110,8 @@ def rewritten(schema: Schema, references: Mapping[str, str]) -> Schema:
         elif keyword in _NAMED:
             value = {name: rewritten(item, references) for name, item in value.items()}
         copy[keyword] = value
+    if copy.get("type") == "integer" and not copy.keys() & _SPECIFIC:
+        copy["format"] = "int64"  # generated clients in Go and Java would have 32 bits
     return copy
 
 

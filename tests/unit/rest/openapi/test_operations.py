@@ -196,7 +196,7 @@ class ArgumentTests(SynchronousTestCase):
             found["limit"],
             {
                 "name": "limit", "in": "query", "required": False, "description": "At most so many.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+                "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 100, "default": 20},
             },
         )  # fmt: skip
         self.assertNotIn("requestBody", document_of(*ROUTES)["paths"]["/thing"]["get"])

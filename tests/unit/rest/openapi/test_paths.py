@@ -30,7 +30,7 @@ class PathTests(SynchronousTestCase):
             for each in operation["parameters"]
             if each.get("in") == "path" and method == "GET"
         }
-        wide = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
+        wide = {"type": "integer", "format": "int64", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
         self.assertEqual(found["/thing/{id}", "id"], wide)
         self.assertEqual(found["/any/{id}", "id"], {"type": "string", "format": "uuid"})
         self.assertEqual(found["/any/{name}/{rest}", "rest"], {"type": "string", "minLength": 1})

@@ -20,7 +20,7 @@ from unixsvc.rest.openapi.schemas import (
 )  # fmt: skip
 from unixsvc.routing.route import GET
 
-_USER = {"type": "object", "properties": {"id": {"type": "integer"}}}
+_USER = {"type": "object", "properties": {"id": {"type": "integer", "format": "int64"}}}
 _OTHER = {"type": "object", "properties": {"name": {"type": "string"}}}
 _REFERS = {"type": "array", "items": {"$ref": "#/schemas/User"}}
 _NONE = Schemas({})
@@ -51,6 +51,15 @@ class MergeTests(SynchronousTestCase):
         self.assertEqual(schemas.named, {"User": _USER})
         for each in rewrite:
             self.assertEqual(each({"$ref": "#/schemas/User"}), reference("User"))
+
+    def test_integers(self) -> None:
+        """Integers have 64 bits, unless their schema has another format, or lists the values."""
+        given = {"a": {"type": "integer"}, "b": {"type": "integer", "format": "int32"}}
+        others = {"c": {"type": "integer", "enum": [1]}, "d": {"type": "array", "items": {"type": "integer"}}}
+        found: Any = rewritten({"properties": {**given, **others}}, {})
+        formats = {name: each.get("format") for name, each in found["properties"].items()}
+        self.assertEqual(formats, {"a": "int64", "b": "int32", "c": None, "d": None})
+        self.assertEqual(found["properties"]["d"]["items"]["format"], "int64")
 
     def test_different(self) -> None:
         """Of different schemas, the first keeps the name; others are prefixed with their service."""

@@ -1,0 +1,1 @@
+"""Applications that are built as in a worker, but do not run."""

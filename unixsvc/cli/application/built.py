@@ -1,0 +1,101 @@
+"""An application that is built, but does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+import svcs
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from unixsvc.config.http import Http
+from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.datasource.service_clients import NoServices
+from unixsvc.datasource.unix import mounted
+from unixsvc.domain.coroutine import SuspendedCoroutine, start
+from unixsvc.domain.interfaces import IBlockingRunner, IRouterDatasource, IServices
+from unixsvc.domain.json import JsonObject
+from unixsvc.routing.app import App, load_app
+from unixsvc.routing.builtin_routes import BuiltinRoutes
+from unixsvc.routing.container import ServiceContainer, ServiceContext
+from unixsvc.routing.route import Group
+from unixsvc.routing.router import Router
+from unixsvc.service.application import make_controllers
+
+__all__ = ["BuiltApplication", "built_application"]
+
+T = TypeVar("T")
+
+
+class BuiltApplication(Struct, frozen=True):
+    """An application with its routes.
+
+    :ivar mounts: by path prefix: those of the application, and those of the configuration.
+    """
+
+    app: App
+    router: Router
+    container: ServiceContainer
+    mounts: Mapping[str, IRouterDatasource]
+
+
+@contextmanager
+def built_application(
+    settings: Settings, name: str, service: ServiceSettings, services: IServices | None = None
+) -> Iterator[BuiltApplication]:
+    """Build the application of a service as a worker does; its container is closed at the end.
+
+    :param services: called by mounts for their contracts; None if nothing calls them.
+    :raises unixsvc.errors.ConfigError: if it cannot work.
+    """
+    app = load_app(service.app)
+    known = services or NoServices()
+    values: dict[type, object] = {IReactorTime: Clock(), IServices: known}  # as in a worker
+    container = ServiceContainer(values)
+    try:
+        router = Router(
+            app,
+            container,
+            _controllers(app, container, ServiceContext(name, settings.folder, service)),
+            blocking=_NoRunner(),
+            builtin=BuiltinRoutes(_no_metrics, dict),
+        )
+        http = settings.http if settings.http and name == HTTP_SERVICE else Http()
+        mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, known)
+        yield BuiltApplication(app, router, container, mounts)
+    finally:
+        start(container.close())  # without an event loop, it cannot wait
+
+
+def _controllers(app: App, container: ServiceContainer, context: ServiceContext) -> Mapping[type, object]:
+    """Make the controllers, but bare ones where that would need the event loop of a worker.
+
+    A check does not enter the lifespan of an application: it may connect to a database. So the values of the
+    lifespan are missing in the container.
+    """
+    if app.lifespan is None:
+        if app.container is not None:
+            app.container(container.registry, context)
+        made = start(make_controllers(app, container))
+        if not isinstance(made, SuspendedCoroutine):
+            return made
+        made.coroutine.close()
+    classes = [entry.controller for entry in app.routes if isinstance(entry, Group) and entry.controller]
+    return {controller: object.__new__(controller) for controller in classes}
+
+
+async def _no_metrics(container: svcs.Container) -> JsonObject:
+    return {}
+
+
+@implementer(IBlockingRunner)
+class _NoRunner:
+    """Runs nothing, as a router that is only checked serves no request."""
+
+    def run(self, function: Callable[[], T]) -> Awaitable[T]:
+        """Not called."""
+        raise NotImplementedError
