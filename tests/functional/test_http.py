@@ -268,6 +268,6 @@ class EndpointTests(HttpTestCase):
         where = "ssl:0:privateKey=nokey.pem:interface=127.0.0.1"
         self.configure(self.config.replace("tcp:0:interface=127.0.0.1", where))
         running = self.start(ready=False)
-        self.assertEqual(running.wait(), 3)
+        self.assertEqual(running.wait(), 2)
         self.assertIn("nokey.pem", running.errors)
         self.assertEqual(running.errors.count("\n"), 1)

@@ -128,7 +128,7 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""
-        tables = {"limits", "security", "services", "http", "log", "control", "tokens", "access"}
+        tables = {"limits", "security", "services", "gateways", "log", "control", "tokens", "access"}
         derived = {"source", "folder", "files"}  # not written, but known from where the files are
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 

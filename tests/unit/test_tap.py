@@ -126,12 +126,12 @@ class OptionsTests(OptionsTestCase):
         """The HTTP addresses can be overridden or disabled."""
         Path(self.config).write_text(CONFIG + '[http]\nmounts = {"/shop" = "shop"}\n')
         default = self.parsed()["settings"]
-        self.assertEqual(default.http.listen, ("tcp:8080:interface=127.0.0.1",))
+        self.assertEqual(default.gateways["http"].listen, ("tcp:8080:interface=127.0.0.1",))
         self.assertEqual(list(default.services), ["shop", "till", "http"])
         elsewhere = self.parsed("--http", "tcp:81", "--http=unix:x")["settings"]
-        self.assertEqual(elsewhere.http.listen, ("tcp:81", "unix:x"))
+        self.assertEqual(elsewhere.gateways["http"].listen, ("tcp:81", "unix:x"))
         nowhere = self.parsed("--no-http", "--http", "tcp:81")["settings"]
-        self.assertEqual((nowhere.http, list(nowhere.services)), (None, ["shop", "till"]))
+        self.assertEqual((nowhere.gateways, list(nowhere.services)), ({}, ["shop", "till"]))
 
     def test_dev(self) -> None:
         """``--dev`` applies the table [dev], also at a reload."""
@@ -144,7 +144,7 @@ class OptionsTests(OptionsTestCase):
     def test_no_http(self) -> None:
         """HTTP addresses without a table [http] are an error."""
         self.assertIn("[http]", self.refused("--http", "tcp:81"))
-        self.assertIsNone(self.parsed("--no-http")["settings"].http)
+        self.assertEqual(self.parsed("--no-http")["settings"].gateways, {})
 
     def test_wrong_http(self) -> None:
         """An invalid endpoint string is refused."""

@@ -9,8 +9,9 @@ import click
 
 from unixsvc.cli.output import print_error
 from unixsvc.cli.session import Session, location_options
+from unixsvc.config.gateways import table_of
 from unixsvc.config.loader import Configuration
-from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, Settings
+from unixsvc.config.settings import CONTROL_SERVICE, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
@@ -83,7 +84,7 @@ def _check(configuration: Configuration) -> int:
         try:
             counts = check_service(settings, name, service)
         except ConfigError as error:
-            table = name if settings.http and name == HTTP_SERVICE else f"services.{name}"
+            table = table_of(name, settings.gateways)
             print_error(f"{configuration.layers.source_of(table).where(table)}: {error}")
             problems += 1
         else:

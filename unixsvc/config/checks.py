@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-from unixsvc.config.file import ConfigFile
+from unixsvc.config.file import ConfigFile, gateway_service, http_tables
 from unixsvc.config.http import UNIX_PROXIES, Cors, Http, parse_listen
-from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, SHARED_TOKEN
+from unixsvc.config.settings import CONTROL_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
-__all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_tokens"]
+__all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_name", "check_tokens"]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
@@ -36,19 +36,25 @@ def check_file(file: ConfigFile, source: str) -> None:
     """
     if not (file.services or file.http):
         raise ConfigError(source, "no service is configured", "add a table [services.NAME] with an app")
-    if file.http and HTTP_SERVICE in file.services:
-        where = f"{source}: services.{HTTP_SERVICE}"
-        raise ConfigError(where, "has the name of the table [http]", "rename it")
     for name, service in file.services.items():
         where = f"{source}: services.{name}"
-        if name == CONTROL_SERVICE or not _SERVICE_NAME.fullmatch(name):
-            remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
-            raise ConfigError(where, "is not a valid service name", remedy)
+        check_name(name, where)
         _check_environment(service.environment, f"{where}.environment")
     for name in file.log.loggers:
         if name in _ROOT_LOGGERS:
             where = f"{source}: log.loggers"
             raise ConfigError(where, f"{name!r} stands for all loggers", "set log.level instead")
+
+
+def check_name(service: str, where: str) -> None:
+    """Check the name of a service.
+
+    :param where: its table, for messages.
+    :raises ConfigError: if it is not valid.
+    """
+    if service == CONTROL_SERVICE or not _SERVICE_NAME.fullmatch(service):
+        remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
+        raise ConfigError(where, "is not a valid service name", remedy)
 
 
 def check_tokens(file: ConfigFile, source: str) -> None:
@@ -57,7 +63,7 @@ def check_tokens(file: ConfigFile, source: str) -> None:
     :param source: the file, for messages.
     :raises ConfigError: naming the first key that is wrong.
     """
-    services = [*file.services, *([HTTP_SERVICE] if file.http else [])]
+    services = _services(file)
     names_of: dict[str, str] = {}
     for name, token in file.tokens.items():
         where = f"{source}: tokens.{name}"
@@ -82,7 +88,7 @@ def check_access(file: ConfigFile, source: str) -> None:
     :param source: the file, for messages.
     :raises ConfigError: naming the first key that is wrong.
     """
-    services = [*file.services, *([HTTP_SERVICE] if file.http else [])]
+    services = _services(file)
     tokens = [SHARED_TOKEN, *file.tokens]
     for name, rule in file.access.items():
         where = f"{source}: access.{name}"
@@ -99,6 +105,10 @@ def check_access(file: ConfigFile, source: str) -> None:
         if not (rule.anyone or restricted):
             remedy = "add uids, tokens or user; or anyone = true"
             raise ConfigError(where, "does not say who may call", remedy)
+
+
+def _services(file: ConfigFile) -> list[str]:
+    return [*file.services, *map(gateway_service, http_tables(file))]
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], where: str, kind: str) -> None:

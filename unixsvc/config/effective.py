@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from unixsvc.config.file import HttpTable
 from unixsvc.config.loader import Configuration
-from unixsvc.config.settings import Limits, Settings
+from unixsvc.config.settings import HTTP_SERVICE, Limits, Settings
 
 __all__ = ["effective_toml"]
 
@@ -57,11 +58,9 @@ class _Writer:
 
     def table(self, path: tuple[str, ...], table: Struct | Mapping[str, Any]) -> Iterator[str]:
         """The lines of a table: its values first, then the tables in it."""
-        items = (
-            {name: getattr(table, name) for name in table.__struct_fields__}
-            if isinstance(table, Struct)
-            else table
-        )
+        items = _items(table) if isinstance(table, Struct) else table
+        if path == (HTTP_SERVICE,) and HTTP_SERVICE not in self._settings.gateways:
+            items = {key: value for key, value in items.items() if isinstance(value, HttpTable)}
         inner = {key: value for key, value in items.items() if value and isinstance(value, Struct | dict)}
         values = [
             line for key, value in items.items() if key not in inner for line in self._value(path, key, value)
@@ -76,7 +75,9 @@ class _Writer:
     def _value(self, path: tuple[str, ...], key: str, value: Any) -> Iterator[str]:
         origin = self._origin((*path, key))
         if value is None and key in Limits.__struct_fields__:
-            value = getattr(self._settings.services[path[-1]], key)
+            # [services.NAME], [http] or [http.NAME]
+            service = path[-1] if path[0] == "services" else "-".join(path)
+            value = getattr(self._settings.services[service], key)
             if value is None:
                 value, origin = getattr(self._settings.limits, key), "as in [limits]"
         if (*path, key) in _PATHS:
@@ -103,6 +104,11 @@ class _Writer:
         field = ".".join((*path, key))
         layer = self._layers.layer_of(field)
         return () if layer is None else tuple(layer.references.get(field, ()))
+
+
+def _items(table: Struct) -> dict[str, Any]:
+    fields = zip(table.__struct_encode_fields__, table.__struct_fields__, strict=True)
+    return {key: getattr(table, name) for key, name in fields}
 
 
 def _masked(value: Any, path: tuple[str, ...], key: str, references: tuple[str, ...]) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,6 +14,7 @@ from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Cors, Http
 from unixsvc.config.settings import (
+    HTTP_SERVICE,
     Limits,
     Log,
     NamedToken,
@@ -27,7 +30,16 @@ from unixsvc.domain.validation.formats import DECODED
 from unixsvc.domain.validation.validator import find_field_errors
 from unixsvc.errors import ConfigError
 
-__all__ = ["NO_APP", "ConfigFile", "HttpTable", "parse_layers", "read_file"]
+__all__ = [
+    "NO_APP",
+    "ConfigFile",
+    "HttpTable",
+    "file_type",
+    "gateway_service",
+    "http_tables",
+    "parse_layers",
+    "read_file",
+]
 
 NO_APP: Final = "unixsvc.routing.app:NOTHING"
 """An application without routes, for a gateway that only mounts services."""
@@ -39,7 +51,7 @@ _HTTP_HANDLER: Final = "unixsvc.rest.handler:HttpRequestHandler"
 
 
 class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The table ``[http]``: the options of a service, and the fields of :class:`Http`.
+    """The table ``[http]``, or a table ``[http.NAME]``: the options of a service, and the fields of ``Http``.
 
     msgspec has no multiple inheritance, so the latter are repeated; a test compares them.
     """
@@ -84,7 +96,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar limits: the limits of one worker.
     :ivar security: access to the services.
     :ivar services: the services by their names.
-    :ivar http: the HTTP gateway.
+    :ivar http: the HTTP gateway; other tables in it are gateways of their own, by their names.
     :ivar log: the log.
     :ivar control: who may use the control API.
     :ivar tokens: tokens besides the shared one, by their names.
@@ -109,6 +121,64 @@ _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
     "control": ControlAccess,
 }  # fmt: skip
+
+
+def file_type(table: Mapping[str, Any]) -> type[ConfigFile]:
+    """The type of a file, with a field for each gateway that has a name.
+
+    A table in ``[http]`` is that of a key of the same name, if there is one; else it is a gateway.
+
+    :param table: the whole file.
+    """
+    http = table.get("http")
+    if not isinstance(http, dict):
+        return ConfigFile
+    known = HttpTable.__struct_fields__
+    return _file_type(
+        tuple(key for key, value in http.items() if isinstance(value, dict) and key not in known)
+    )
+
+
+@lru_cache(16)
+def _file_type(names: tuple[str, ...]) -> type[ConfigFile]:
+    if not names:
+        return ConfigFile
+    options: dict[str, Any] = {"frozen": True, "forbid_unknown_fields": True}  # of several types
+    fields = {f"gateway_{number}": name for number, name in enumerate(names)}
+    http = msgspec.defstruct(
+        "HttpTables",
+        [(field, HttpTable | None, None) for field in fields],
+        bases=(HttpTable,),
+        rename=fields,
+        kw_only=True,
+        **options,
+    )
+    found = msgspec.defstruct("ConfigFile", [("http", http | None, None)], bases=(ConfigFile,), **options)
+    return cast("type[ConfigFile]", found)
+
+
+def http_tables(file: ConfigFile) -> dict[str, HttpTable]:
+    """The tables of the gateways, by their names; the name of ``[http]`` itself is empty.
+
+    ``[http]`` is a gateway if it has a key of its own, or nothing else.
+    """
+    http = file.http
+    if http is None:
+        return {}
+    own = HttpTable(**{name: getattr(http, name) for name in HttpTable.__struct_fields__})
+    pairs = zip(http.__struct_encode_fields__, http.__struct_fields__, strict=True)
+    tables = {name: getattr(http, field) for name, field in pairs if field not in own.__struct_fields__}
+    if not tables or own != HttpTable():
+        return {"": own, **tables}
+    return tables
+
+
+def gateway_service(name: str) -> str:
+    """The service of a gateway.
+
+    :param name: as in :func:`http_tables`.
+    """
+    return f"{HTTP_SERVICE}-{name}" if name else HTTP_SERVICE
 
 
 def read_file(path: Path) -> Layer:
@@ -136,12 +206,13 @@ def parse_layers(layers: Layers) -> ConfigFile:
 
     :raises ConfigError: naming every key that is unknown or has a wrong value, and where it is from.
     """
-    errors = find_field_errors(ConfigFile, layers.table, DECODED)
+    kind = file_type(layers.table)
+    errors = find_field_errors(kind, layers.table, DECODED)
     if errors:
         raise layers.error((error.field, _describe(error, layers)) for error in errors)
     for key, value in layers.table.items():
         _refuse_nul(value, key, layers)
-    return msgspec.convert(layers.table, ConfigFile)
+    return msgspec.convert(layers.table, kind)
 
 
 def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
@@ -161,17 +232,37 @@ def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
 def _describe(error: FieldError, layers: Layers) -> str:
     if error.message.startswith(_QUOTES) and layers.source_of(error.field).is_outside(error.field):
         return f"{error.field} has an invalid value"
-    if error.message == "is unknown":
+    hint = _gateway_hint(error.field)
+    if error.message == "is unknown" and not hint:
         import difflib
 
         parent, _, key = error.field.rpartition(".")
         matches = difflib.get_close_matches(key, _keys_of(parent), 1)
         if matches:
             return f"{error.field} is unknown (did you mean {matches[0]!r}?)"
-    return f"{error.field} {error.message[:1].lower()}{error.message[1:]}"
+    return f"{error.field} {error.message[:1].lower()}{error.message[1:]}{hint}"
+
+
+def _gateway_hint(field: str) -> str:
+    """Why a table in ``[http]`` is, or is not, that of a gateway; empty if that cannot be the mistake."""
+    import difflib
+
+    table, name, key = [*field.split(".", 2), "", ""][:3]
+    keys = HttpTable.__struct_fields__
+    if table != "http":
+        return ""
+    if name in keys:
+        is_gateway = key in keys and name not in key
+        return f" ([http.{name}] is a key of [http], so no gateway can have this name)" if is_gateway else ""
+    tables = [each for each in keys if isinstance(getattr(HttpTable(), each), dict | Struct)]
+    matches = difflib.get_close_matches(name, tables, 1) if key and key.partition(".")[0] not in keys else ()
+    return f" ([http.{name}] is a gateway of its own; did you mean 'http.{matches[0]}'?)" if matches else ""
 
 
 def _keys_of(table: str) -> list[str]:
+    head, name, *rest = [*table.split("."), ""]
+    if head == "http" and name and name not in HttpTable.__struct_fields__:
+        table = ".".join(("http", *rest[:-1]))  # of a gateway with a name
     kind = _TABLES.get(table, ConfigFile)
     if table.startswith("tokens."):
         kind = NamedToken

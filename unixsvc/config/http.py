@@ -14,10 +14,12 @@ from unixsvc.config.types import Count, Port, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
-__all__ = ["UNIX_PROXIES", "Cors", "Http", "Listen", "parse_listen"]
+__all__ = ["NEEDS_CERTIFICATE", "UNIX_PROXIES", "Cors", "Http", "Listen", "parse_listen"]
 
 UNIX_PROXIES: Final = "unix"
 """Stands for all clients on Unix sockets in ``trusted_proxies``."""
+NEEDS_CERTIFICATE: Final = " (client certificate)"
+"""Follows an address, for people and commands, if clients without a certificate are refused there."""
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +94,9 @@ class Listen(Struct, frozen=True):
     :ivar backlog: connections that may wait to be accepted; None for the configured limit.
     :ivar private_key: for ``ssl``: a PEM file, as are ``certificate`` and ``chain``.
     :ivar chain: intermediate certificates, if any.
+    :ivar client_authorities: for ``ssl``: a PEM file with the authorities (CAs) of client certificates; empty
+        if clients present none.
+    :ivar client_certificate: whether clients with such an authority must present a certificate.
     """
 
     kind: str
@@ -103,11 +108,29 @@ class Listen(Struct, frozen=True):
     private_key: str = ""
     certificate: str = ""
     chain: str = ""
+    client_authorities: str = ""
+    client_certificate: Literal["required", "optional"] = "required"
+
+    @property
+    def needs_client_certificate(self) -> bool:
+        """Whether clients without a certificate are refused."""
+        return bool(self.client_authorities) and self.client_certificate == "required"
+
+    @property
+    def address(self) -> tuple[str, int] | str | None:
+        """What only one socket can be bound to: interface and port, or a path; None for any free port."""
+        if self.kind == "unix":
+            return self.path
+        return (self.interface or self._every, self.port) if self.port else None
+
+    @property
+    def _every(self) -> str:
+        return "::" if self.kind == "tcp6" else "0.0.0.0"  # noqa: S104  # if configured
 
     def __str__(self) -> str:
         if self.kind == "unix":
             return f"unix:{self.path}"
-        where = self.interface or ("::" if self.kind == "tcp6" else "0.0.0.0")  # noqa: S104  # if configured
+        where = self.interface or self._every
         where = f"[{where}]" if ":" in where else where
         return f"{'https' if self.kind == 'ssl' else 'http'}://{where}:{self.port}"
 
@@ -125,7 +148,8 @@ class _Kind(Struct, frozen=True):
 _TCP: Final = _Kind({"port": "port", "interface": "interface", "backlog": "backlog"}, ("port",))
 _SSL_FIELDS: Final = {
     "port": "port", "privateKey": "private_key", "certKey": "certificate", "extraCertChain": "chain",
-    "interface": "interface", "backlog": "backlog",
+    "clientCA": "client_authorities", "clientCert": "client_certificate", "interface": "interface",
+    "backlog": "backlog",
 }  # fmt: skip
 _KINDS: Final[Mapping[str, _Kind]] = {
     "tcp": _TCP,
@@ -133,7 +157,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "ssl": _Kind(_SSL_FIELDS, ("port", "privateKey")),
     "unix": _Kind({"address": "path", "mode": "mode", "backlog": "backlog"}, ("address",)),
 }
-_FILE_FIELDS: Final = ("path", "private_key", "certificate", "chain")
+_FILE_FIELDS: Final = ("path", "private_key", "certificate", "chain", "client_authorities")
 _PIECE: Final = re.compile(r"(?:[^:\\]|\\.)+|:|\\", re.DOTALL)
 _NAMED: Final = re.compile(r"((?:[^=\\]|\\.)*)=(.*)", re.DOTALL)
 
@@ -158,6 +182,9 @@ def parse_listen(text: str, folder: str = ".") -> Listen:
             raise ConfigError(repr(text), f"has no {parameter}")
     if name == "ssl":
         values.setdefault("certificate", values["private_key"])
+    if "client_certificate" in values and "client_authorities" not in values:
+        problem = "clientCert has no authority to verify certificates with"
+        raise ConfigError(repr(text), problem, "add clientCA=FILE, or remove clientCert")
     for field in _FILE_FIELDS:
         if field in values:
             values[field] = os.path.normpath(os.path.join(folder, values[field]))

@@ -10,16 +10,10 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from unixsvc.config.checks import check_access, check_file, check_http, check_tokens
-from unixsvc.config.file import NO_APP, ConfigFile, parse_layers, read_file
-from unixsvc.config.http import Http
-from unixsvc.config.settings import (
-    HTTP_SERVICE,
-    ClientSettings,
-    ServiceSettings,
-    Settings,
-    start_order,
-)
+from unixsvc.config.checks import check_access, check_file, check_tokens
+from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
+from unixsvc.config.gateways import make_gateways
+from unixsvc.config.settings import ClientSettings, Settings, start_order
 from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT, development_layer
 from unixsvc.config.sources.layers import Layer, Layers
 from unixsvc.errors import ConfigError
@@ -210,14 +204,14 @@ def _with_values(layer: Layer, files: Sequence[Path]) -> Layer:
     def read(kind: str, place: str) -> str:
         return read_reference(kind, place, folder, os.environ)
 
-    resolved = resolve(layer.table, ConfigFile, os.environ, read, layer.where(""))
+    resolved = resolve(layer.table, file_type(layer.table), os.environ, read, layer.where(""))
     return replace(layer, table=resolved.table, references=resolved.references)
 
 
 def _add_variables(layers: Layers, environ: Mapping[str, str], keys: Collection[str] | None) -> None:
     from unixsvc.config.sources.environment import add_variables  # late: workers have these settings already
 
-    add_variables(layers, ConfigFile, environ, keys)
+    add_variables(layers, file_type(layers.table), environ, keys)
 
 
 def _folder(files: Sequence[Path]) -> Path:
@@ -247,8 +241,8 @@ def _resolve(
     check_file(file, source)
     check_tokens(file, source)
     check_access(file, source)
-    service, http = _http_service(file, source, str(folder), listen)
-    services = file.services if service is None else {**file.services, HTTP_SERVICE: service}
+    gateways = make_gateways(file, source, str(folder), listen)
+    services = {**file.services, **gateways.services}
     start_order(services, source)
     return Settings(
         source=source,
@@ -260,36 +254,9 @@ def _resolve(
         security=file.security,
         services=services,
         log=replace(file.log, file=str(folder / file.log.file)) if file.log.file else file.log,
-        http=http,
+        gateways=gateways.http,
         control=file.control,
         tokens=file.tokens,
         access=file.access,
         python=str(folder / file.python) if file.python else "",
     )
-
-
-def _http_service(
-    file: ConfigFile, source: str, folder: str, listen: tuple[str, ...] | None
-) -> tuple[ServiceSettings | None, Http | None]:
-    """The table ``[http]`` as a service with its HTTP settings.
-
-    :param listen: as ``http`` of :func:`load_settings`.
-    """
-    if file.http is None:
-        if listen:
-            remedy = "add it, with an app, mounts, or both"
-            raise ConfigError("--http", f"{source} has no table [http]", remedy)
-        return None, None
-    if listen == ():
-        return None, None
-    http = file.http.http()
-    if listen:
-        http = replace(http, listen=listen)
-    if http.socket_dir:
-        http = replace(http, socket_dir=os.path.normpath(os.path.join(folder, http.socket_dir)))
-    if http.upload_dir:
-        http = replace(http, upload_dir=os.path.normpath(os.path.join(folder, http.upload_dir)))
-    if file.http.app == NO_APP and not http.mounts:
-        raise ConfigError(f"{source}: http", "has neither an app nor mounts", "add one of them")
-    check_http(http, f"{source}: http", folder, file.services)
-    return file.http.service(), http

@@ -30,6 +30,7 @@ _ALSO_DESCRIBED_BY: Final[dict[type[Struct], tuple[type[Struct], ...]]] = {
 _FIELD: Final = re.compile(r"^:ivar (?P<names>[\w, ]+): (?P<text>.*(?:\n    .*)*)", re.MULTILINE)
 _MARKUP: Final = re.compile(r":(?:[a-z]{1,9}:){1,2}`~?([^`]{1,99})`|``([^`]{1,99})``")
 _REFERENCE: Final = "reference"
+_GATEWAYS: Final = "HttpTables"
 _DEVELOPMENT_TEXT: Final = "Keys that override the others in unixsvc dev."
 
 
@@ -56,6 +57,7 @@ def file_schema() -> JsonSchema:
     properties = definitions[ConfigFile.__name__]["properties"]
     for name in ("services", "tokens", "access"):
         properties[name]["propertyNames"] = {"pattern": f"^{NAME_PATTERN}$"}
+    _add_gateways(definitions, properties)
     definitions[_REFERENCE] = {"type": "string", "pattern": r"\$\{"}
     document = definitions.pop(ConfigFile.__name__)
     overridden = {key: value for key, value in properties.items() if key not in CLIENT_KEYS}
@@ -66,6 +68,14 @@ def file_schema() -> JsonSchema:
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "unixsvc.toml"}
     encoded = msgspec.json.encode({**head, **document, "definitions": definitions})
     return msgspec.json.decode(encoded, type=dict[str, Any])  # without tuples, which validators do not know
+
+
+def _add_gateways(definitions: JsonSchema, properties: JsonSchema) -> None:
+    """Let ``[http]`` have tables of gateways beside its keys."""
+    gateway = {"$ref": f"#/definitions/{HttpTable.__name__}"}
+    names = {"propertyNames": {"pattern": f"^{NAME_PATTERN}$"}, "additionalProperties": gateway}
+    definitions[_GATEWAYS] = {**definitions[HttpTable.__name__], **names}
+    properties["http"]["allOf"] = [{"$ref": f"#/definitions/{_GATEWAYS}"}]
 
 
 def _tables(type_form: TypeForm) -> Iterator[type[Struct]]:

@@ -241,8 +241,9 @@ class Settings(Struct, frozen=True):
     :ivar source: the files, for messages.
     :ivar files: the files; none for the demo.
     :ivar folder: the base of relative paths; workers have it last on their import path.
-    :ivar services: the tables ``[services.NAME]``, and ``http`` if there is a table ``[http]``.
-    :ivar http: the keys of ``[http]`` that no other service has.
+    :ivar services: the tables ``[services.NAME]``; ``http`` for a table ``[http]``, and ``http-NAME`` for a
+        table ``[http.NAME]``.
+    :ivar gateways: the keys of these tables that no other service has, by the names of the services.
     :ivar control: who may use the control API.
     :ivar tokens: the tables ``[tokens.NAME]``.
     :ivar access: the tables ``[access.NAME]``.
@@ -258,7 +259,7 @@ class Settings(Struct, frozen=True):
     security: Security
     services: dict[str, ServiceSettings]
     log: Log
-    http: Http | None = None
+    gateways: dict[str, Http] = {}
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}

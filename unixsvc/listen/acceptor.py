@@ -74,7 +74,7 @@ class Acceptor:
         self._tls = tls
         self._connect: Callable[..., Coroutine[object, None, object]] = loop.connect_accepted_socket
         if tls is not None:
-            self._connect = partial(self._connect, ssl=tls.context, ssl_handshake_timeout=tls.seconds)
+            self._connect = partial(_connect_secure, loop, tls)
         self._connections: AcceptedConnections | None = None
         self._serve: Callable[[int], bytes | bool] | None = None
         self._single_turns = 0
@@ -245,6 +245,16 @@ class Acceptor:
         self._pause = None
         self._yielding = False
         self._watch.start()
+
+
+def _connect_secure(
+    loop: asyncio.AbstractEventLoop,
+    tls: TlsContext,
+    make: Callable[[], asyncio.BaseProtocol],
+    connection: socket.socket,
+) -> Coroutine[object, None, object]:
+    """Make a transport with the certificate that the endpoint has now."""
+    return loop.connect_accepted_socket(make, connection, ssl=tls.context, ssl_handshake_timeout=tls.seconds)
 
 
 class _Once:

@@ -9,16 +9,18 @@ from msgspec import Struct
 
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
+from unixsvc.listen.certificates import ServerCertificate
 
-__all__ = ["TlsContext", "tls_context_for"]
+__all__ = ["TlsContext", "make_tls_context"]
 
 
-class TlsContext(Struct, frozen=True):
+class TlsContext(Struct):
     """TLS for the connections of one endpoint.
 
     The protocol sees a connection after its handshake only, so the endpoint enforces the limits.
 
-    :ivar context: with the certificate and the private key.
+    :ivar context: with the certificate and the private key; connections that are accepted later use another
+        one that takes its place.
     :ivar seconds: the time-out of a handshake.
     :ivar most: the maximum number of connections; further ones are closed before their handshake.
     """
@@ -28,37 +30,64 @@ class TlsContext(Struct, frozen=True):
     most: int
 
 
-def tls_context_for(listen: Listen) -> ssl.SSLContext | None:
-    """The TLS context of an endpoint; None if its kind is not ``ssl``.
+def make_tls_context(certificate: ServerCertificate, listen: Listen) -> ssl.SSLContext:
+    """Make the TLS context of an endpoint.
 
-    The defaults are those of Python's :mod:`ssl` for servers: TLS 1.2 and later.
+    TLS 1.2 with forward secrecy and authenticated encryption, and TLS 1.3: the defaults of Python's
+    :mod:`ssl` for servers. The minimum is set here too, as the configuration of OpenSSL may have a lower one.
 
-    :raises ConfigError: if its files cannot be used.
+    :param listen: the endpoint, for messages.
+    :raises ConfigError: if the certificate cannot be used.
     """
-    if listen.kind != "ssl":
-        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+
+    def refuse() -> str:
+        problem = f"cannot be used for {listen}: it is encrypted"
+        raise ConfigError(listen.private_key, problem, "store the key without a passphrase, with mode 0600")
+
     try:
-        if listen.chain:
-            _load_joined(context, listen)
-        else:
-            context.load_cert_chain(listen.certificate, listen.private_key)
+        with _MemoryFile(certificate.chain) as chain, _MemoryFile(certificate.private_key) as key:
+            context.load_cert_chain(chain.path, key.path, refuse)
     except (OSError, ssl.SSLError) as error:
         files = f"{listen.certificate}, {listen.private_key}"
-        raise ConfigError(
-            files, f"cannot be used for {listen}: {error}", "check both files with openssl"
-        ) from None
+        problem = f"cannot be used for {listen}: {_reason(error)}"
+        raise ConfigError(files, problem, "check both files with openssl") from None
+    if certificate.client_authorities is not None:
+        _verify_clients(context, certificate.client_authorities, listen)
     return context
 
 
-def _load_joined(context: ssl.SSLContext, listen: Listen) -> None:
-    """Load the certificate and its chain from two files, which Python's API takes from one file only."""
-    file = os.memfd_create("unixsvc-certificates", os.MFD_CLOEXEC)
+def _verify_clients(context: ssl.SSLContext, authorities: str, listen: Listen) -> None:
     try:
-        for path in (listen.certificate, listen.chain):
-            with open(path, "rb") as part:
-                os.write(file, part.read() + b"\n")
-        context.load_cert_chain(f"/proc/self/fd/{file}", listen.private_key)
-    finally:
-        os.close(file)
+        context.load_verify_locations(cadata=authorities)
+    except (ValueError, ssl.SSLError) as error:
+        problem = f"cannot be used for {listen}: {_reason(error)}"
+        remedy = "write the certificates of the authorities there, in PEM"
+        raise ConfigError(listen.client_authorities, problem, remedy) from None
+    is_required = listen.client_certificate == "required"
+    context.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_OPTIONAL
+
+
+def _reason(error: Exception) -> str:
+    """The error without the place in the source of Python."""
+    reason = getattr(error, "reason", None)
+    return str(reason).lower().replace("_", " ") if reason else str(error).partition(" (_ssl.c")[0]
+
+
+class _MemoryFile:
+    """A file in memory, as Python's API takes certificates and keys from files only."""
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+
+    def __enter__(self) -> _MemoryFile:
+        self._descriptor = os.memfd_create("unixsvc-certificates", os.MFD_CLOEXEC)
+        with open(self._descriptor, "wb", closefd=False) as file:
+            file.write(self._content.encode("ascii", "replace"))
+        self.path = f"/proc/self/fd/{self._descriptor}"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 from twisted.application.service import MultiService, Service
@@ -17,16 +16,18 @@ from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, NotFound
 from unixsvc.execution.shared_result import SharedResult, run_detached
 from unixsvc.listen.fd_limits import START_FDS, DescriptorReserve
+from unixsvc.orchestrator.certificates.keeper import CertificateKeeper
 from unixsvc.orchestrator.control_service import ControlService
 from unixsvc.orchestrator.debugging.start import DebugSession, LentTerminal, start_session
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets, socket_directories
+from unixsvc.orchestrator.pool_factory import PoolFactory, socket_directories
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.reload import ReloadQueue, check_reloadable, check_start_order
 from unixsvc.orchestrator.service_manager import ServiceManager
 from unixsvc.orchestrator.sockets.binding import is_served
 from unixsvc.orchestrator.sockets.directory_lock import DirectoryLock, another_orchestrator
+from unixsvc.orchestrator.sockets.passed import PassedSockets, check_passed_gateways, check_passed_sockets
 from unixsvc.orchestrator.sockets.path_supervisor import PathSupervisor
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.keeper import TokenKeeper
@@ -59,7 +60,7 @@ class Orchestrator(MultiService):
         *,
         load: Callable[[], Settings] | None = None,
         level: LogLevelFilter | None = None,
-        passed_sockets: Mapping[str, socket.socket] | None = None,
+        passed_sockets: PassedSockets | None = None,
         watcher: IOrchestratorWatcher | None = None,
     ) -> None:
         super().__init__()
@@ -75,6 +76,7 @@ class Orchestrator(MultiService):
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(START_FDS)
         self.tokens = TokenKeeper(reactor, self._settings)
+        self._certificates = CertificateKeeper(reactor, self._settings)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
@@ -100,9 +102,15 @@ class Orchestrator(MultiService):
             if is_served(socket_path(settings.socket_dir, CONTROL_SERVICE)):
                 raise another_orchestrator(settings.socket_dir)  # whose lock file was removed
             self.tokens.load(settings)
-            tokens, renew = self.tokens.current, self._lock.renew
+            self._certificates.load(settings)
             factory = PoolFactory(
-                self._reactor, tokens, self._level, self._passed_sockets, self._reserve, renew
+                self._reactor,
+                self.tokens.current,
+                self._level,
+                self._passed_sockets,
+                self._reserve,
+                self._lock.renew,
+                self._certificates.current,
             )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
@@ -134,6 +142,7 @@ class Orchestrator(MultiService):
             self._lock.write_pid()
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
+        self._certificates.start(self._running().send)
         log_unsafe_places(self._log, self._settings)
         self._control_pool().startService()
         if self._paths is not None:
@@ -259,6 +268,8 @@ class Orchestrator(MultiService):
             raise NotFound(f"there is no service {shortened(only)!r}; there are: {', '.join(new.services)}")
         check_start_order(only, manager.settings, new)
         control_rules = find_rules(new.control, new.source)
+        check_passed_gateways(self._passed_sockets, new)
+        self._certificates.load(new, only)
         await self.tokens.reload(new)
         for name in start_order(new.services):
             if only in ("", name):
@@ -283,6 +294,7 @@ class Orchestrator(MultiService):
     async def _stop(self) -> None:
         self._log.info("stopping")
         self.tokens.stop()
+        self._certificates.stop()
         self._boot.fail(ConfigError("the orchestrator", "was stopped"))
         if self._paths is not None:
             self._paths.stopService()

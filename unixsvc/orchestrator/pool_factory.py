@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -16,9 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.http import parse_listen
-from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
-from unixsvc.errors import ConfigError
+from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.interpreter import find_interpreter
 from unixsvc.orchestrator.pool.inline import InlinePool
@@ -28,8 +27,9 @@ from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.sockets.http_listener import HttpListener, index_of
+from unixsvc.orchestrator.sockets.http_listener import HttpListener
 from unixsvc.orchestrator.sockets.interfaces import IListener
+from unixsvc.orchestrator.sockets.passed import PassedSockets
 from unixsvc.orchestrator.sockets.unix_listener import UnixListener
 from unixsvc.orchestrator.worker.messages import SetTokens
 from unixsvc.orchestrator.worker.privileges import find_privileges
@@ -41,9 +41,13 @@ from unixsvc.service.spec import WorkerConfig
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.logs import LogLevelFilter
 
-__all__ = ["PoolFactory", "check_passed_sockets", "socket_directories"]
+__all__ = ["PoolFactory", "socket_directories"]
 
 S = TypeVar("S", bound=Struct)
+
+
+def _no_certificates(service: str) -> dict[str, ServerCertificate]:
+    return {}
 
 
 @dataclass
@@ -55,14 +59,16 @@ class PoolFactory:
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param reserve: is released for the start of a worker.
     :param claim: raises ConfigError if another orchestrator serves the socket directory.
+    :param certificates: returns those of a service by endpoint string, for a worker that starts.
     """
 
     reactor: IPoolReactor
     tokens: Callable[[], SetTokens]
     level: LogLevelFilter
-    passed_sockets: Mapping[str, socket.socket]
+    passed_sockets: PassedSockets
     reserve: DescriptorReserve | None = None
     claim: Callable[[], object] = bool
+    certificates: Callable[[str], dict[str, ServerCertificate]] = _no_certificates
     _specs: int = field(default=0, init=False)  # that were made
 
     def make_pool(
@@ -122,17 +128,18 @@ class PoolFactory:
             limits=config.limits,
             security=settings.security,
             http=config.http,
+            listen=tuple(
+                parse_listen(each, settings.folder) for each in (config.http.listen if config.http else ())
+            ),
         )
 
     def _make_listener(self, name: str, settings: Settings, spec: WorkerSpec) -> IListener:
         backlog = spec.limits.backlog
-        if settings.http is not None and name == HTTP_SERVICE:
-            addresses = [parse_listen(endpoint, settings.folder) for endpoint in settings.http.listen]
-            return HttpListener(addresses, backlog, self.passed_sockets.get(name))
+        passed = self.passed_sockets.get(name, ())
+        if spec.http is not None:
+            return HttpListener(name, spec.listen, backlog, passed)
         path = socket_path(settings.socket_dir, name)
-        return UnixListener(
-            path, settings.socket_mode, backlog, self.passed_sockets.get(name), claim=self.claim
-        )
+        return UnixListener(path, settings.socket_mode, backlog, next(iter(passed), None), claim=self.claim)
 
     def _make_process(
         self,
@@ -146,6 +153,10 @@ class PoolFactory:
         log = msgspec.structs.replace(config.log, level=self.level.name, loggers={**self.level.loggers})
         debugged = terminal is not None
         config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot, debugged=debugged)
+        if config.http is not None:
+            known = self.certificates(config.service)
+            own = {each: known[each] for each in config.http.listen if each in known}
+            config = msgspec.structs.replace(config, certificates=own)
         return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter, terminal=terminal)
 
     def _make_host(
@@ -183,7 +194,7 @@ class PoolFactory:
             privileges=find_privileges(service, f"services.{name}", os.geteuid()),
             owner=os.geteuid(),
             socket_dir=settings.socket_dir,
-            http=settings.http if name == HTTP_SERVICE else None,
+            http=settings.gateways.get(name),
             access={key: rule for key, rule in settings.access.items() if name in rule.services},
         )
 
@@ -197,36 +208,9 @@ def _make_answers_directory(config: WorkerConfig) -> None:
         make_directory(directory_path(config.socket_dir, config.service), uid, gid)
 
 
-def check_passed_sockets(passed: Mapping[str, socket.socket], settings: Settings) -> None:
-    """Check that sockets that systemd has passed have the paths that clients connect to.
-
-    :raises ConfigError: naming the first one that is wrong.
-    """
-    for name, listening in passed.items():
-        where = f"the socket {name!r} passed by systemd"
-        if settings.http is not None and name == HTTP_SERVICE:
-            _check_passed_http(where, listening, settings.http.listen, settings.folder)
-            continue
-        service = settings.services.get(name)
-        if service is None or service.isolation == "inline":
-            known = ", ".join(other for other in settings.services if other != name)
-            remedy = f"name it as one of: {known}"
-            raise ConfigError(where, "is for no service that has a Unix socket here", remedy)
-        path = socket_path(settings.socket_dir, name)
-        if listening.getsockname() != path:
-            raise ConfigError(where, f"listens on {listening.getsockname()}", f"clients connect to {path}")
-
-
-def _check_passed_http(where: str, listening: socket.socket, endpoints: Sequence[str], folder: str) -> None:
-    if index_of(listening, [parse_listen(endpoint, folder) for endpoint in endpoints]) is None:
-        address = listening.getsockname()
-        shown = address if isinstance(address, str) else "{}:{}".format(*address[:2])
-        raise ConfigError(where, f"listens on {shown}", f"listen of [http] has {', '.join(endpoints)}")
-
-
 def socket_directories(settings: Settings) -> set[str]:
     """The directories that have the paths of listening sockets."""
-    addresses = [] if settings.http is None else settings.http.listen
+    addresses = [address for http in settings.gateways.values() for address in http.listen]
     paths = [parse_listen(address, settings.folder).path for address in addresses]
     return {settings.socket_dir, *(os.path.dirname(path) for path in paths if path)}
 

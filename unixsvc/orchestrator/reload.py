@@ -26,9 +26,6 @@ def check_reloadable(running: Settings, new: Settings) -> None:
     for name in _FIXED:
         if getattr(running, name) != getattr(new, name):
             raise ConfigError(f"{new.source}: {name}", "cannot change while it runs", _REMEDY)
-    before, after = running.http, new.http
-    if before is not None and after is not None and before.listen != after.listen:
-        raise ConfigError(f"{new.source}: http.listen", "cannot change while it runs", _REMEDY)
 
 
 def check_start_order(only: str, running: Mapping[str, ServiceSettings], new: Settings) -> None:

@@ -123,10 +123,11 @@ class ServiceManager:
         for pid in self.pids():
             kill_worker(pid)
 
-    def send(self, command: Command) -> None:
-        """Send a command to every worker."""
-        for pool in self._pools.values():
-            pool.send(command)
+    def send(self, command: Command, only: str = "") -> None:
+        """Send a command to every worker, or to those of one service."""
+        for name, pool in self._pools.items():
+            if only in ("", name):
+                pool.send(command)
 
     async def send_and_wait(self, command: Command) -> None:
         """Send a command to every worker; done when all have executed it, or after about a second."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.security.access import AcceptedToken
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
@@ -51,6 +52,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar socket_dir: the socket directory; empty if there is none.
     :ivar counts_slot: its :class:`~unixsvc.listen.balance.connection_counts.WorkerSlot`, as a number.
     :ivar http: the HTTP settings of the gateway; None for other services.
+    :ivar certificates: those of the endpoints of the gateway with TLS, by endpoint string.
     :ivar owner: the uid of the orchestrator.
     :ivar access: the rules about who may call it, by their names.
     :ivar debugged: whether it has a terminal as its standard input, output and error.
@@ -72,9 +74,10 @@ class WorkerConfig(Struct, frozen=True):
     tokens: tuple[AcceptedToken, ...] = ()
     debugged: bool = False
     access: dict[str, AccessRule] = {}
+    certificates: dict[str, ServerCertificate] = {}
 
     def __repr__(self) -> str:
-        # The default one would show the token in logs.
+        # The default one would show the token and private keys in logs.
         return f"<WorkerConfig {self.service} [{self.slot}]>"
 
 

@@ -22,6 +22,7 @@ import psutil
 
 from unixsvc.client.base import ClientOptions
 from unixsvc.client.blocking.client import Client
+from unixsvc.config.file import HttpTable
 from unixsvc.domain.json import Json
 
 __all__ = ["ProcessFactory", "ProcessOptions", "ServiceProcess", "StartFailed"]
@@ -260,6 +261,7 @@ class ProcessFactory:
 
 def _has_http(config: Path) -> bool:
     try:
-        return "http" in tomllib.loads(config.read_text("utf-8"))
+        http = tomllib.loads(config.read_text("utf-8")).get("http")
+        return http == {} or not {*(http or {})}.isdisjoint(HttpTable.__struct_fields__)
     except (OSError, ValueError):  # the orchestrator says what is wrong
         return False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import cast
+from typing import Any, cast
 
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import implementer
 
 from unixsvc.transport.loop_transport import LoopTransport
+from unixsvc.transport.peer_certificate import certified_address, parse_certificate
 from unixsvc.transport.private_apis import transport_below_tls
 
 __all__ = ["SecureLoopTransport"]
@@ -72,6 +73,14 @@ class SecureLoopTransport(LoopTransport):
         self._writes_pieces = False
         if self._paused:
             super().pause_writing()
+
+    def getPeer(self) -> Any:
+        """The address of the client, with its certificate if it has shown one that is verified."""
+        address = super().getPeer()
+        decoded = self._transport.get_extra_info("peercert")
+        if not decoded:
+            return address
+        return certified_address(address, parse_certificate(decoded, self.getPeerCertificate() or b""))
 
     def getTcpNoDelay(self) -> bool:
         """TCP_NODELAY."""

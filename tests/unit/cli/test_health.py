@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from msgspec import Raw
 
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase, FakeClient, failure, success
+from tests.unit.support.certificates import write_certificate
 from unixsvc.cli.health.gateway import problem_at
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import ServiceLocation
@@ -170,6 +173,29 @@ class GatewayTests(CommandTestCase):
         address = self.serve("HTTP/1.1 401 Unauthorized\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n")
         self.assertEqual(problem_at(address, TOKEN, 60), "")
         self.assertIn(f"Authorization: Bearer {TOKEN}\r\n", self.requests[1])
+
+    def test_client_certificate(self) -> None:
+        """Where clients need a certificate, only the handshake is checked."""
+        folder = self.folder
+        key, certificate = write_certificate(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        where = "https://{}:{} (client certificate)".format(*listening.getsockname())
+
+        def run() -> None:
+            with listening.accept()[0] as plain, contextlib.suppress(ssl.SSLError, OSError):
+                context.wrap_socket(plain, server_side=True).close()
+            listening.accept()[0].close()
+
+        thread = Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.assertEqual(problem_at(where, TOKEN, 60), "")
+        self.assertIn(where, problem_at(where, TOKEN, 60))
 
     def test_unhealthy(self) -> None:
         """Another status, no response, and one that is not HTTP are problems."""

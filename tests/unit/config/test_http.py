@@ -53,6 +53,19 @@ class ListenTests(SynchronousTestCase):
             found = parse_listen(text, "/etc")
             self.assertEqual((found.private_key, found.certificate, found.chain), expected)
 
+    def test_client_certificates(self) -> None:
+        """An authority makes client certificates required; without one they cannot be verified."""
+        usual = "ssl:443:privateKey=k.pem:clientCA=ca.pem"
+        for more, expected in (("", "required"), (":clientCert=optional", "optional")):
+            found = parse_listen(usual + more, "/etc")
+            self.assertEqual((found.client_authorities, found.client_certificate), ("/etc/ca.pem", expected))
+        for text, words in (
+            ("ssl:443:privateKey=k.pem:clientCert=required", "add clientCA=FILE"),
+            (f"{usual}:clientCert=maybe", "is not valid"),
+            ("tcp:80:clientCA=ca.pem", "unknown parameter"),
+        ):
+            self.assertIn(words, str(self.assertRaises(ConfigError, parse_listen, text)))
+
     def test_other_orchestrator(self) -> None:
         """With a socket directory of its own, the gateway may mount services that are not configured here."""
         folder = tempfile.mkdtemp(dir="/tmp")  # trial's own have paths too long for a socket
@@ -60,8 +73,7 @@ class ListenTests(SynchronousTestCase):
         text = '[http]\nsocket_dir = "../run/../other"\nmounts = {"/u" = "user:/user"}\n'
         Path(folder, "unixsvc.toml").write_text('socket_dir = "own"\n' + text)
         settings = load_settings(cwd=folder)
-        assert settings.http is not None
-        self.assertEqual(settings.http.socket_dir, os.path.join(os.path.dirname(folder), "other"))
+        self.assertEqual(settings.gateways["http"].socket_dir, os.path.join(os.path.dirname(folder), "other"))
         self.assertEqual(settings.socket_dir, os.path.join(folder, "own"))
         self.assertEqual([*settings.services], ["http"])
 
@@ -155,8 +167,8 @@ class TableTests(SynchronousTestCase):
         service = settings.services["http"]
         self.assertEqual((service.app, service.workers), ("shop:app", 3))
         self.assertEqual(service.handler, "unixsvc.rest.handler:HttpRequestHandler")
-        assert settings.http is not None
-        self.assertEqual((settings.http.mounts, settings.http.token), ({"/u": "user"}, "off"))
+        http = settings.gateways["http"]
+        self.assertEqual((http.mounts, http.token), ({"/u": "user"}, "off"))
 
     def test_connections_per_user(self) -> None:
         """The limit for each user is that of the table itself only: 0, which is none, by default."""

@@ -70,11 +70,11 @@ class OverlayTests(ConfigTestCase):
             self.set_environment(f"UNIXSVC_{name}", text)
         settings = load_settings(path)
         self.assertEqual((settings.services["home"].workers, settings.socket_dir), (4, "/run/b"))
-        self.assertEqual(settings.http.listen if settings.http else (), ("tcp:2",))
+        self.assertEqual(settings.gateways["http"].listen, ("tcp:2",))
         self.assertEqual(find_socket_dir(path), "/run/b")
         settings = load_settings(path, socket_dir="c", http=("tcp:3",))
         self.assertEqual(settings.socket_dir, f"{self.folder}/c")
-        self.assertEqual(settings.http.listen if settings.http else (), ("tcp:3",))
+        self.assertEqual(settings.gateways["http"].listen, ("tcp:3",))
 
     def test_demo(self) -> None:
         """Environment variables also override the demo."""

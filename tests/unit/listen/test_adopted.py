@@ -21,23 +21,33 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
-from tests.unit.support.certificates import write_certificate
+from tests.unit.support.certificates import Authority, write_certificate
 from unixsvc.config.http import Listen, parse_listen
-from unixsvc.errors import ConfigError
+from unixsvc.domain.client_certificate import certificate_of
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.balance.connection_counts import WorkerSlot
+from unixsvc.listen.certificates import read_certificate
 from unixsvc.listen.interfaces import IAdoptingEndpoint
-from unixsvc.listen.tls import TlsContext, tls_context_for
+from unixsvc.listen.tls import TlsContext, make_tls_context
 from unixsvc.transport.loop_transport import address_of
 from unixsvc.transport.unsent_replies import write_buffer_size
 
 
 class _Echo(Protocol):
-    """Sends back what it gets."""
+    """Sends back what it gets.
+
+    :ivar address: of the client.
+    :ivar received: what it got.
+    """
+
+    address: Any = None
+    received = b""
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come."""
         transport: Any = self.transport
+        self.address = transport.getPeer()
+        self.received += data
         transport.write(data)
 
 
@@ -77,9 +87,7 @@ class _Producer(Protocol):
 
 def tls_context(listen: Listen, seconds: float = 10.0, most: int = 100) -> TlsContext:
     """A TLS context for an endpoint."""
-    context = tls_context_for(listen)
-    assert context is not None
-    return TlsContext(context, seconds, most)
+    return TlsContext(make_tls_context(read_certificate(listen), listen), seconds, most)
 
 
 class AdoptedTests(SynchronousTestCase):
@@ -244,15 +252,59 @@ class AdoptedTests(SynchronousTestCase):
 
         self.assertEqual(self.loop.run_until_complete(asyncio.wait_for(converse(), 10)), 3)
 
-    def test_certificates(self) -> None:
-        """A certificate chain may be in a file of its own; a wrong file is named in the error."""
+    def test_new_certificate(self) -> None:
+        """A certificate that takes the place of another is that of new connections, and not of others."""
         key, certificate = write_certificate(self.mktemp())
-        chained = f"ssl:0:privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
-        self.assertIsNotNone(tls_context_for(parse_listen(chained)))
-        self.assertIsNone(tls_context_for(parse_listen("tcp:0")))
-        for wrong in (f"ssl:0:privateKey={key}:certKey={key}", f"ssl:0:privateKey={key}x"):
-            error = self.assertRaises(ConfigError, tls_context_for, parse_listen(wrong))
-            self.assertIn(key, str(error))
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}")
+        other_key, other = write_certificate(self.mktemp(), "other")
+        new = parse_listen(f"ssl:0:privateKey={other_key}:certKey={other}")
+        trusting = ssl.create_default_context(cafile=certificate)
+        trusting.load_verify_locations(other)
+        listening = self.listening()
+        tls = tls_context(listen)
+        endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls)
+
+        async def connect() -> tuple[str, asyncio.StreamWriter]:
+            where = listening.getsockname()
+            _, writer = await asyncio.open_connection(*where, ssl=trusting, server_hostname="localhost")
+            [[[_, name]]] = writer.get_extra_info("peercert")["subject"]
+            return name, writer
+
+        async def converse() -> list[str]:
+            await endpoint.listen(Factory.forProtocol(self.connected)).asFuture(self.loop)
+            before, kept = await connect()
+            tls.context = tls_context(new).context
+            after, closed = await connect()
+            kept.write(b"hello")
+            while not self.connections[0].received:
+                await asyncio.sleep(0.001)
+            for writer in (kept, closed):
+                writer.close()
+            while self.slot.connections:
+                await asyncio.sleep(0.001)
+            return [before, after]
+
+        names = self.loop.run_until_complete(asyncio.wait_for(converse(), 10))
+        self.assertEqual(names, ["localhost", "other"])
+
+    def test_client_certificate(self) -> None:
+        """The address of a client has its verified certificate; that of a client without one is as usual."""
+        folder = self.mktemp()
+        key, certificate = write_certificate(folder)
+        authority = Authority(folder)
+        more = f":clientCA={authority.path}:clientCert=optional"
+        listen = parse_listen(f"ssl:0:privateKey={key}:certKey={certificate}{more}")
+        for pair in (None, authority.issue("alice")):
+            trusting = ssl.create_default_context(cafile=certificate)
+            if pair is not None:
+                trusting.load_cert_chain(pair[1], pair[0])
+            listening = self.listening()
+            endpoint = AdoptedServerEndpoint(self.loop, listening, self.slot, tls_context(listen))
+            self.converse(endpoint, listening.getsockname()[1], tls=trusting)
+            address = self.connections[-1].address
+            found = certificate_of(address)
+            self.assertEqual(found and found.common_name, pair and "alice")
+            self.assertEqual(address.host, "127.0.0.1")
 
     def test_addresses(self) -> None:
         """Addresses of sockets become addresses of Twisted."""

@@ -21,7 +21,8 @@ from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.pool import Pool
 from unixsvc.orchestrator.pool.process import InheritedFds
-from unixsvc.orchestrator.pool_factory import PoolFactory, check_passed_sockets
+from unixsvc.orchestrator.pool_factory import PoolFactory
+from unixsvc.orchestrator.sockets.passed import check_passed_sockets
 from unixsvc.orchestrator.worker.messages import SetTokens
 from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import WorkerConfig
@@ -35,7 +36,7 @@ class FactoryTestCase(ServicesTestCase):
         """Make the factory."""
         super().setUp()
         self.level = LogLevelFilter("info")
-        self.handed: dict[str, socket.socket] = {}
+        self.handed: dict[str, list[socket.socket]] = {}
         self.tokens = SetTokens(TOKEN, ())
         self.factory = PoolFactory(self.reactor, lambda: self.tokens, self.level, self.handed)
 
@@ -159,12 +160,12 @@ class PoolTests(FactoryTestCase):
 
     def test_passed(self) -> None:
         """A passed socket is the one that the workers get."""
-        self.handed["home"] = self.listening("home")
+        self.handed["home"] = [self.listening("home")]
         pool = self.pool()
         pool.startService()
         self.addCleanup(pool.stopService)
         [process] = self.reactor.started
-        self.assertEqual(process.arguments["childFDs"][6], self.handed["home"].fileno())
+        self.assertEqual(process.arguments["childFDs"][6], self.handed["home"][0].fileno())
 
     def test_inline(self) -> None:
         """An inline pool can import from the folder of the configuration, last on the import path."""
@@ -186,14 +187,14 @@ class PassedSocketTests(FactoryTestCase):
 
     def test_fit(self) -> None:
         """A passed socket with the right name and path is accepted."""
-        check_passed_sockets({"home": self.listening("home")}, self.settings(home=service()))
+        check_passed_sockets({"home": [self.listening("home")]}, self.settings(home=service()))
         check_passed_sockets({}, self.settings(home=service()))
 
     def test_no_service(self) -> None:
         """A passed socket for no service, or for an inline one, is refused."""
         settings = self.settings(home=service(), debug=service(isolation="inline"))
         for name in "shop", "debug":
-            passed = {name: self.listening(name)}
+            passed = {name: [self.listening(name)]}
             error = self.assertRaises(ConfigError, check_passed_sockets, passed, settings)
             self.assertIn(f"'{name}'", str(error))
             self.assertIn("home", str(error))
@@ -203,7 +204,7 @@ class PassedSocketTests(FactoryTestCase):
         """A passed socket with another path is refused; the error names the right path."""
         other = self.listening("other")
         settings = self.settings(home=service())
-        error = self.assertRaises(ConfigError, check_passed_sockets, {"home": other}, settings)
+        error = self.assertRaises(ConfigError, check_passed_sockets, {"home": [other]}, settings)
         for words in other.getsockname(), os.path.join(self.folder, "service_home.sock"):
             self.assertIn(words, str(error))
 
@@ -211,11 +212,12 @@ class PassedSocketTests(FactoryTestCase):
         """The socket of the gateway has one of its addresses; the error names them."""
         web = self.listening("web")
         for listen, fits in ((web.getsockname(), True), (f"{self.folder}/other.sock", False)):
-            settings = replace(self.settings(http=service()), http=Http(listen=("tcp:1", f"unix:{listen}")))
+            http = Http(listen=("tcp:1", f"unix:{listen}"))
+            settings = replace(self.settings(http=service()), gateways={"http": http})
             if fits:
-                check_passed_sockets({"http": web}, settings)
+                check_passed_sockets({"http": [web]}, settings)
             else:
-                error = self.assertRaises(ConfigError, check_passed_sockets, {"http": web}, settings)
+                error = self.assertRaises(ConfigError, check_passed_sockets, {"http": [web]}, settings)
                 self.assertIn(
                     f"listens on {web.getsockname()}; listen of [http] has tcp:1, unix:", str(error)
                 )

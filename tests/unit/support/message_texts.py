@@ -26,9 +26,11 @@ class MessageText(NamedTuple):
 OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
+            "(client certificate)",
             "(set by the caller)",
             "authenticate: the scheme {}",
             "{}: requires",
+            "the socket {!r} passed by systemd",
             "0 routes",
             "NEXT IN",
             "a Unix socket",
@@ -62,7 +64,6 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "timeout of {}",
             "{} worker",
             "{} workers",
-            "{}: http",
             "{}[{}] (pid {})",
         }
     ),
@@ -98,7 +99,6 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "P99 ms",
             "Socket directory [default: from the configuration].",
             "documentation: {}/docs",
-            "http: {}",
             "routes = {}",
             "services = {}",
             "unixsvc log",
@@ -118,6 +118,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "{}={}; Max-Age={}{}",
             "Authorization: Bearer {}",
             "Date: {}",
+            "IP Address",
             "GET /-/health HTTP/1.1\r\nHost:\r\nConnection: close\r\n{}",
             "Bearer {}",
             "{} {} HTTP/1.1",

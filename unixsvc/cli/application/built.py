@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from unixsvc.config.http import Http
-from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.datasource.unix import mounted
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
@@ -64,7 +64,7 @@ def built_application(
             blocking=_NoRunner(),
             builtin=BuiltinRoutes(_no_metrics, dict),
         )
-        http = settings.http if settings.http and name == HTTP_SERVICE else Http()
+        http = settings.gateways.get(name, Http())
         mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, known)
         yield BuiltApplication(app, router, container, mounts)
     finally:

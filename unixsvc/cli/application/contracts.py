@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from unixsvc.cli.application.built import built_application
 from unixsvc.cli.application.isolation import look_as_worker
-from unixsvc.config.settings import HTTP_SERVICE, ServiceSettings, Settings
+from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.datasource.service_clients import NoServices
 from unixsvc.domain.call_options import CallOptions, ResultT, ResultType
@@ -64,7 +64,7 @@ def find_contracts(settings: Settings, name: str) -> list[Contract | Unavailable
     :raises unixsvc.errors.ConfigError: if an application cannot work.
     """
     mounted = {}
-    if name == HTTP_SERVICE and settings.http and not settings.http.socket_dir:
+    if name in settings.gateways and not settings.gateways[name].socket_dir:
         others = {other: service for other, service in settings.services.items() if other != name}
         mounted = {other: _own_contract(settings, other, service) for other, service in others.items()}
 

@@ -36,6 +36,6 @@ def openapi(session: Session, service: str) -> None:
     for each in contracts:
         if isinstance(each, UnavailableContract):
             print_error(f"warning: the routes below {each.prefix} are not known without a running service")
-    http = settings.http if settings.http and service == HTTP_SERVICE else Http()
+    http = settings.gateways.get(service, Http())
     document = msgspec.json.encode(describe(contracts, token=http.token))
     click.echo(msgspec.json.format(document, indent=2))

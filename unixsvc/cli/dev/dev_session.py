@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -17,8 +17,9 @@ from unixsvc.cli.dev.log_printer import LogPrinter
 from unixsvc.cli.dev.process import DevProcess
 from unixsvc.cli.dev.reloader import Events, Reloader
 from unixsvc.cli.session import Session
+from unixsvc.config.http import NEEDS_CERTIFICATE
 from unixsvc.config.loader import load_settings
-from unixsvc.config.settings import CONTROL_SERVICE, HTTP_SERVICE, Settings
+from unixsvc.config.settings import CONTROL_SERVICE, Settings
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 from unixsvc.telemetry.log_record import LogRecord
@@ -43,7 +44,7 @@ class DevSession:
         self._http: tuple[str, ...] | None = None if http else ()
         self._settings = self._load()
         self._events = Events(threading.Event(), threading.Event())
-        self._where = ""
+        self._listening: dict[str, str] = {}  # addresses by gateway
         colour = session.terminal and not os.environ.get("NO_COLOR")
         self._printer = LogPrinter(self._write, list(self._settings.services), colour=colour)
 
@@ -104,10 +105,10 @@ class DevSession:
                 self._observe(record)
 
     def _observe(self, record: LogRecord) -> None:
-        if record.namespace == HTTP_SERVICE and record.message.startswith(_LISTENS):
-            self._where = record.message.removeprefix(_LISTENS)
+        if record.namespace in self._settings.gateways and record.message.startswith(_LISTENS):
+            self._listening[record.namespace] = record.message.removeprefix(_LISTENS)
         elif record.namespace == CONTROL_SERVICE and record.message.startswith(_READY):
-            for line in _addresses(self._settings, self._where):
+            for line in _addresses(self._settings, self._listening):
                 self._printer.say(line)
             self._events.ready.set()
 
@@ -116,16 +117,18 @@ class DevSession:
         sys.stdout.flush()
 
 
-def _addresses(settings: Settings, where: str) -> Sequence[str]:
+def _addresses(settings: Settings, listening: Mapping[str, str]) -> Sequence[str]:
     """Where each service can be reached.
 
-    :param where: the addresses of the gateway; empty if there is none.
+    :param listening: the addresses of each gateway.
     """
     lines = []
     for name in settings.services:
-        if settings.http is None or name != HTTP_SERVICE:
+        if name not in settings.gateways:
             lines.append(f"{name}: {socket_path(settings.socket_dir, name)}")
-    for each in where.split(", ") if where else ():
-        docs = settings.http is not None and settings.http.docs and each.startswith("http")
-        lines.append(f"http: {each}" + (f", documentation: {each}/docs" if docs else ""))
+    for name, where in listening.items():
+        for each in where.split(", "):
+            public = each.startswith("http") and not each.endswith(NEEDS_CERTIFICATE)
+            docs = settings.gateways[name].docs and public
+            lines.append(f"{name}: {each}" + (f", documentation: {each}/docs" if docs else ""))
     return lines

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
+
+from unixsvc.config.http import NEEDS_CERTIFICATE
 
 __all__ = ["problem_at"]
 
@@ -17,17 +20,28 @@ _UNAUTHORIZED: Final = 401
 def problem_at(address: str, token: str | None, timeout: float) -> str:
     """Request ``/-/health``: the reason why the gateway is not healthy there; empty if it is.
 
+    Where clients need a certificate, the TLS handshake is checked only.
+
     :param address: as the orchestrator reports it: a URL, or ``unix:`` and a path.
     :param token: it is only sent if the gateway demands one for every request.
     :param timeout: for each step, in seconds.
     """
     try:
+        if address.endswith(NEEDS_CERTIFICATE):
+            _shake_hands(address.removesuffix(NEEDS_CERTIFICATE), timeout)
+            return ""
         status, reason = _request(address, None, timeout)
         if status == _UNAUTHORIZED and token is not None:
             status, reason = _request(address, token, timeout)
     except (OSError, HTTPException) as error:
         return f"{address}: {error or type(error).__name__}"
     return "" if status == _OK else f"{address}: {status} {reason}"
+
+
+def _shake_hands(address: str, timeout: float) -> None:
+    """Connect: without a certificate, the handshake is all that the gateway answers."""
+    with closing(_connection(address, timeout)) as connection:
+        connection.connect()
 
 
 def _request(address: str, token: str | None, timeout: float) -> tuple[int, str]:

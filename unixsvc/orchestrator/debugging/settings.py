@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from unixsvc.config.settings import HTTP_SERVICE, Settings
+from unixsvc.config.settings import Settings
 
 __all__ = ["NO_LIMIT", "debug_settings"]
 
@@ -37,8 +37,8 @@ def debug_settings(name: str, settings: Settings, variables: Mapping[str, str]) 
     # The keys are those of the struct, of which each has its own type.
     changes: dict[str, Any] = dict.fromkeys(_WAITS, NO_LIMIT) | dict.fromkeys(_RECYCLING, 0)
     changes |= {"workers": 1, "environment": {**service.environment, **variables}}
-    http = settings.http
-    if http is not None and name == HTTP_SERVICE:
-        http = replace(http, **dict.fromkeys(_HTTP_WAITS, NO_LIMIT))
+    gateways = {**settings.gateways}
+    if name in gateways:
+        gateways[name] = replace(gateways[name], **dict.fromkeys(_HTTP_WAITS, NO_LIMIT))
     services = {**settings.services, name: replace(service, **changes)}
-    return replace(settings, services=services, http=http)
+    return replace(settings, services=services, gateways=gateways)

@@ -9,6 +9,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["ListeningPool"]
@@ -59,6 +60,17 @@ class ListeningPool(Service, ABC):
         if self.running:  # it may have been stopped meanwhile
             self.startService()
             await self.when_ready()
+
+    def _change_addresses(self, spec: WorkerSpec, *, debugged: bool = False) -> None:
+        """Open the addresses of a spec instead of the present ones, while no worker accepts.
+
+        :raises ConfigError: if one cannot be bound, or in a debug session, whose worker has the present ones.
+        """
+        if debugged and not self._listener.has(spec.listen):
+            problem = "cannot change during a debug session"
+            raise ConfigError(f"services.{self.name}: listen", problem, "end the session first")
+        self._listener.add(spec.listen)
+        self._listener.keep(spec.listen)
 
     @abstractmethod
     def _begin(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -30,6 +31,8 @@ from unixsvc.service.scheduler import current_moment
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 __all__ = ["Pool"]
+
+T = TypeVar("T")
 
 
 @implementer(IServicePool)
@@ -90,7 +93,8 @@ class Pool(ListeningPool):
 
     def reload(self, spec: WorkerSpec) -> Deferred[None]:
         """Replace the workers one by one by workers of another spec; see :class:`IServicePool`."""
-        return self._begin_change(spec, spec.wanted)
+        self._listener.add(spec.listen)
+        return self._begin_change(spec, spec.wanted).addBoth(self._close_unused)
 
     def scale(self, workers: int) -> Deferred[None]:
         """Set the number of workers; see :class:`IServicePool`."""
@@ -98,6 +102,7 @@ class Pool(ListeningPool):
 
     def set_spec(self, spec: WorkerSpec) -> None:
         """Use another spec from the next start on."""
+        self._change_addresses(spec, debugged=self._rollout.is_debugging)
         self._rollout.set_spec(spec)
 
     def debug(self, spec: WorkerSpec) -> Deferred[None]:
@@ -221,8 +226,14 @@ class Pool(ListeningPool):
             delay = history.delay(self._reactor.seconds())
         self._log.warn(exit_message(delay), worker=str(record.process), end=str(end), delay=delay)
 
+    def _close_unused(self, result: T) -> T:
+        """Close the sockets that no worker has after a reload, or after one that was rolled back."""
+        self._listener.keep(self._rollout.spec.listen)
+        return result
+
     def _spawn(self, slot: int) -> None:
-        error = self._workers.spawn(slot, self._rollout.spec, self._listener.descriptors())
+        spec = self._rollout.spec
+        error = self._workers.spawn(slot, spec, self._listener.descriptors(spec.listen))
         if error is None:
             return
         self._problem = f"a worker cannot be started: {error.strerror}"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 
-from unixsvc.config.http import Http
+from unixsvc.config.http import Http, Listen
 from unixsvc.config.settings import Limits, Security, ServiceSettings
 from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerOwner, WorkerProcess
@@ -27,6 +27,7 @@ class WorkerSpec(Struct, frozen=True):
         endpoint.
     :ivar limits: the limits of the service, with the general ones where it has none of its own.
     :ivar http: the HTTP settings of the gateway; None for other services.
+    :ivar listen: the addresses of the gateway.
     """
 
     number: int
@@ -39,6 +40,7 @@ class WorkerSpec(Struct, frozen=True):
     limits: Limits = Limits()
     security: Security = Security()
     http: Http | None = None
+    listen: tuple[Listen, ...] = ()
 
     def same_settings(self, other: WorkerSpec) -> bool:
         """Whether two specs differ only in their code and their number of workers."""

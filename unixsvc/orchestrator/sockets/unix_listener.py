@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
+from unixsvc.config.http import Listen
 from unixsvc.orchestrator.sockets.binding import BoundSocket, bind, bind_again, check_passed_path, identity_of
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
@@ -75,7 +76,16 @@ class UnixListener:
         if bound is not None:
             bound.close()
 
-    def descriptors(self) -> tuple[int, ...]:
+    def add(self, listen: Sequence[Listen]) -> None:
+        """Do nothing: the path never changes."""
+
+    keep = add
+
+    def has(self, listen: Sequence[Listen]) -> bool:
+        """Always true."""
+        return True
+
+    def descriptors(self, listen: Sequence[Listen] = ()) -> tuple[int, ...]:
         """The descriptor of the listening socket."""
         if self._passed is not None:
             return (self._passed.fileno(),)

@@ -32,12 +32,12 @@ class Activation(Struct, frozen=True):
     :ivar notifier: sends the state of this process to systemd.
     :ivar watchdog: systemd kills this process if it gets no watchdog message for this time, in seconds; None
         if it has no watchdog.
-    :ivar sockets: listening sockets, by service.
+    :ivar sockets: listening sockets, by service; a gateway may have several.
     """
 
     notifier: Notifier
     watchdog: float | None
-    sockets: dict[str, socket.socket]
+    sockets: dict[str, list[socket.socket]]
 
 
 def take(environ: MutableMapping[str, str], pid: int, first: int = _FIRST_FD) -> Activation:
@@ -45,8 +45,8 @@ def take(environ: MutableMapping[str, str], pid: int, first: int = _FIRST_FD) ->
 
     :param pid: our process id; variables for another process are only removed.
     :param first: the first descriptor that may have been passed.
-    :raises ConfigError: if a socket has no name of its own, or is not a listening Unix socket; that of the
-        HTTP gateway may be a TCP socket. The sockets before it are closed then.
+    :raises ConfigError: if a socket has no name of its own, or is not a listening Unix socket; those of
+        gateways may be TCP sockets, and several with one name. The sockets before it are closed then.
     """
     address = environ.pop("NOTIFY_SOCKET", "")
     period = environ.pop("WATCHDOG_USEC", "0")
@@ -75,20 +75,25 @@ def restore(environ: MutableMapping[str, str]) -> None:
             environ.setdefault(name, original[name])
 
 
-def _adopt_all(first: int, count: int, names: list[str]) -> dict[str, socket.socket]:
-    sockets: dict[str, socket.socket] = {}
+def _adopt_all(first: int, count: int, names: list[str]) -> dict[str, list[socket.socket]]:
+    sockets: dict[str, list[socket.socket]] = {}
     with ExitStack() as adopted:
         for index in range(count):
             name = names[index] if index < len(names) else ""
-            if name in _UNNAMED or name in sockets:
+            if name in _UNNAMED or (name in sockets and not _is_gateway(name)):
                 raise ConfigError(
                     f"socket {index + 1} of systemd",
                     f"another is called {name!r} too" if name in sockets else "has no name",
                     "give each service a .socket unit of its own, with FileDescriptorName=SERVICE",
                 )
-            sockets[name] = adopted.enter_context(_adopt(first + index, name))
+            sockets.setdefault(name, []).append(adopted.enter_context(_adopt(first + index, name)))
         adopted.pop_all()
     return sockets
+
+
+def _is_gateway(name: str) -> bool:
+    """Whether the service may be a gateway; the configuration, which says so, is checked later."""
+    return name == HTTP_SERVICE or name.startswith(f"{HTTP_SERVICE}-")
 
 
 def _adopt(descriptor: int, name: str) -> socket.socket:
@@ -96,7 +101,7 @@ def _adopt(descriptor: int, name: str) -> socket.socket:
         adopted = socket.socket(fileno=descriptor)
     except OSError as error:
         raise _unusable(name, f"is not a socket: {error.strerror}") from None
-    families = _HTTP_FAMILIES if name == HTTP_SERVICE else (socket.AF_UNIX,)
+    families = _HTTP_FAMILIES if _is_gateway(name) else (socket.AF_UNIX,)
     is_stream = adopted.family in families and adopted.type == socket.SOCK_STREAM
     if not is_stream or not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         adopted.close()

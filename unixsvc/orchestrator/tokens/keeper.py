@@ -33,6 +33,7 @@ from unixsvc.security.token_file import (
     SharedToken,
     create_token,
     external_token,
+    file_version,
     is_published,
     load_or_create_token,
     read_token,
@@ -72,7 +73,7 @@ class TokenKeeper:
         self._state_path = ""
         self._extra: tuple[AcceptedToken, ...] = ()  # valid while the shared token is being replaced
         self._expiry: IDelayedCall | None = None
-        self._watch = FileWatch(reactor, "", self._file_changed)
+        self._watch = FileWatch(reactor, self._file_version, self._file_changed)
 
     def current(self) -> SetTokens:
         """The tokens, as workers have to have them."""
@@ -86,7 +87,7 @@ class TokenKeeper:
         check_routes(settings)
         file = settings.token_file
         self._shared = external_token(self._environ) or SharedToken(load_or_create_token(file), file, file)
-        self._watch = FileWatch(self._reactor, self._shared.file, self._file_changed)
+        self._watch.has_changed()
         self._state_path = state_path(file)
         self._state = load_state(self._state_path).without_expired(self._now())
         self._settings = settings
@@ -98,7 +99,8 @@ class TokenKeeper:
         :param send: sends the tokens to every worker; done when all of them use these.
         """
         self._send = send
-        self._watch.start()
+        if self._shared.file:
+            self._watch.start()
         self._schedule_expiry()
 
     def stop(self) -> None:
@@ -227,6 +229,9 @@ class TokenKeeper:
         """Make every worker use the current tokens, and accept more shared ones for the moment."""
         self._extra = tuple(AcceptedToken(SHARED_TOKEN, digest_of(token)) for token in tokens)
         await self._send(self.current())
+
+    def _file_version(self) -> tuple[int, ...] | None:
+        return file_version(self._shared.file)
 
     def _file_changed(self) -> None:
         Deferred.fromCoroutine(self._read_file()).addErrback(self._failed)

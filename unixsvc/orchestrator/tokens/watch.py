@@ -1,4 +1,4 @@
-"""Notices that a file was changed."""
+"""Notices that files were changed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from unixsvc.security.token_file import file_version
-
 __all__ = ["FileWatch"]
 
 # In seconds. A change counts when two looks have seen it, as an editor may write a file in several steps.
@@ -16,23 +14,24 @@ _INTERVAL: Final = 2.0
 
 
 class FileWatch:
-    """Looks at a file every two seconds.
+    """Looks at files every two seconds.
 
-    :param path: of the file; empty for none.
-    :param on_change: called when the file differs from its known version.
+    :param version: returns a value that changes with the files.
+    :param on_change: called when the files differ from their known version.
     """
 
-    def __init__(self, reactor: IReactorTime, path: str, on_change: Callable[[], object]) -> None:
+    def __init__(
+        self, reactor: IReactorTime, version: Callable[[], object], on_change: Callable[[], object]
+    ) -> None:
         self._reactor = reactor
-        self._path = path
+        self._version = version
         self._on_change = on_change
         self._next: IDelayedCall | None = None
-        self._known = self._seen = file_version(path)
+        self._known = self._seen = version()
 
     def start(self) -> None:
         """Begin to look."""
-        if self._path:
-            self._next = self._reactor.callLater(_INTERVAL, self._look)
+        self._next = self._reactor.callLater(_INTERVAL, self._look)
 
     def stop(self) -> None:
         """Stop that."""
@@ -41,13 +40,13 @@ class FileWatch:
         self._next = None
 
     def has_changed(self) -> bool:
-        """True if the file differs from its known version; the version that it has now is known then."""
-        before, self._known = self._known, file_version(self._path)
+        """True if the files differ from their known version; the version that they have now is known then."""
+        before, self._known = self._known, self._version()
         self._seen = self._known
         return self._known != before
 
     def _look(self) -> None:
         self._next = self._reactor.callLater(_INTERVAL, self._look)
-        before, self._seen = self._seen, file_version(self._path)
+        before, self._seen = self._seen, self._version()
         if self._seen == before and self._seen != self._known:
             self._on_change()

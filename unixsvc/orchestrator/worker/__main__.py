@@ -161,16 +161,23 @@ def _prepare_breakpoints(config: WorkerConfig) -> Terminal | None:
 
 
 def _load_tls(config: WorkerConfig) -> list[TlsContext | None]:
-    """Read the certificates of each listening socket, while the worker still may read them."""
+    """Make the TLS context of each listening socket."""
     if config.http is None:
         return [None]
     from unixsvc.config.http import parse_listen
-    from unixsvc.listen.tls import TlsContext, tls_context_for
+    from unixsvc.listen.tls import TlsContext, make_tls_context
 
-    contexts = [tls_context_for(parse_listen(endpoint, config.folder)) for endpoint in config.http.listen]
     handshakes = config.limits.max_connections + _EXTRA_HANDSHAKES
     timeout = config.http.header_timeout
-    return [None if context is None else TlsContext(context, timeout, handshakes) for context in contexts]
+    contexts: list[TlsContext | None] = []
+    for endpoint in config.http.listen:
+        certificate = config.certificates.get(endpoint)
+        if certificate is None:
+            contexts.append(None)
+            continue
+        context = make_tls_context(certificate, parse_listen(endpoint, config.folder))
+        contexts.append(TlsContext(context, timeout, handshakes))
+    return contexts
 
 
 def _drop_privileges(config: WorkerConfig) -> None:

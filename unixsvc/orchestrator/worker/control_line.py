@@ -16,6 +16,7 @@ from unixsvc.orchestrator.worker.messages import (
     Report,
     ReportStats,
     RunJob,
+    SetCertificates,
     SetLogLevel,
     SetTokens,
     decode_command,
@@ -43,6 +44,9 @@ class CommandHandler(Protocol):
     def set_tokens(self, command: SetTokens) -> None:
         """Set the valid tokens."""
 
+    def set_certificates(self, command: SetCertificates) -> None:
+        """Set the certificates of endpoints."""
+
     def disconnected(self) -> None:
         """The pipes are closed."""
 
@@ -59,6 +63,7 @@ class ControlLine(LineOnlyReceiver):
     """
 
     delimiter = b"\n"
+    MAX_LENGTH = 2**31  # of a command: many tokens or certificates exceed Twisted's 16 KiB
     transport: _Pipes
 
     def __init__(self, handler: CommandHandler) -> None:
@@ -114,6 +119,7 @@ _COMMANDS: Final[dict[type[Command], Callable[[CommandHandler, Any], None]]] = {
     DrainCommand: lambda handler, command: handler.drain(command),
     ReportStats: lambda handler, command: handler.report_stats(command),
     RunJob: lambda handler, command: handler.run_job(command),
+    SetCertificates: lambda handler, command: handler.set_certificates(command),
     SetLogLevel: lambda handler, command: handler.set_log_level(command),
     SetTokens: lambda handler, command: handler.set_tokens(command),
 }

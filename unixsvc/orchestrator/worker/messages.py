@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.errors import ConfigError
+from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.schedules.spec import ScheduleSpec
 from unixsvc.schedules.state import Run
 from unixsvc.security.access import AcceptedToken
@@ -31,6 +32,7 @@ __all__ = [
     "Report",
     "ReportStats",
     "RunJob",
+    "SetCertificates",
     "SetLogLevel",
     "SetTokens",
     "WorkerDraining",
@@ -90,6 +92,19 @@ class SetTokens(Struct, frozen=True, tag="tokens"):
         return f"<SetTokens {len(self.tokens)}>"
 
 
+class SetCertificates(Struct, frozen=True, tag="certificates"):
+    """Set the certificates of endpoints; connections that are accepted later get them.
+
+    :ivar certificates: by endpoint string.
+    """
+
+    certificates: dict[str, ServerCertificate]
+
+    def __repr__(self) -> str:
+        # The default one would show the private keys in logs.
+        return f"<SetCertificates {[*self.certificates]}>"
+
+
 class WorkerDraining(Struct, frozen=True, tag="draining"):
     """The worker was asked to exit, by a command or a signal, and accepts no connections any more."""
 
@@ -139,7 +154,7 @@ class JobEnded(Struct, frozen=True, tag="job_ended"):
     error: str = ""
 
 
-Command = DrainCommand | ReportStats | RunJob | SetLogLevel | SetTokens
+Command = DrainCommand | ReportStats | RunJob | SetCertificates | SetLogLevel | SetTokens
 Report = WorkerLeadsGroup | WorkerReady | WorkerDraining | WorkerFailed | StatsReport | JobStarted | JobEnded
 
 decode_command = msgspec.json.Decoder(Command).decode

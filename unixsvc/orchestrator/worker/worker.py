@@ -19,12 +19,13 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.execution import action_runner  # noqa: F401 - not later, as stdio
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.balance.connection_counts import WorkerSlot
-from unixsvc.listen.tls import TlsContext
+from unixsvc.listen.tls import TlsContext, make_tls_context
 from unixsvc.orchestrator.reactor import IWorkerReactor
 from unixsvc.orchestrator.signals import BOOT_FAILED
 from unixsvc.orchestrator.worker.control_line import ControlLine
@@ -38,6 +39,7 @@ from unixsvc.orchestrator.worker.messages import (
     JobStarted,
     ReportStats,
     RunJob,
+    SetCertificates,
     SetLogLevel,
     SetTokens,
     WorkerDraining,
@@ -159,6 +161,14 @@ class Worker:
         """Set the valid tokens."""
         if self._host is not None:
             self._host.set_tokens(command.token, command.tokens)
+
+    def set_certificates(self, command: SetCertificates) -> None:
+        """Set the certificates that connections get that are accepted from now on."""
+        endpoints = () if self._config.http is None else self._config.http.listen
+        for endpoint, tls in zip(endpoints, self._runtime.tls, strict=False):
+            if tls is not None and endpoint in command.certificates:
+                listen = parse_listen(endpoint, self._config.folder)
+                tls.context = make_tls_context(command.certificates[endpoint], listen)
 
     def drain(self, command: DrainCommand) -> None:
         """Serve the clients until they have disconnected, and exit."""

@@ -123,8 +123,8 @@ class ApplicationTests(ProjectTestCase):
                 settings = load_settings(config)
                 self.assertEqual(list(settings.services), ["scaffold-sample", *(["http"] if http else [])])
                 load_app(settings.services["scaffold-sample"].app)
-                mounts = settings.http.mounts if settings.http else {}
-                self.assertEqual(mounts, {"/items": "scaffold-sample"} if http else {})
+                mounts = [each.mounts for each in settings.gateways.values()]
+                self.assertEqual(mounts, [{"/items": "scaffold-sample"}] if http else [])
 
     def test_places(self) -> None:
         """Sockets, token and data are in the folder of the project, and in production outside of it."""

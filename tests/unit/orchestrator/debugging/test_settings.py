@@ -22,7 +22,7 @@ class DebugSettingsTests(SynchronousTestCase):
             "shop:app", workers=4, watchdog=2, request_timeout=1, drain_timeout=7, kill_timeout=3,
             max_requests=10, max_memory=9, max_age=8, environment={"COLOUR": "red", "TERM": "x"},
         )  # fmt: skip
-        self.settings = replace(SETTINGS, services={"shop": usual, "http": usual}, http=Http())
+        self.settings = replace(SETTINGS, services={"shop": usual, "http": usual}, gateways={"http": Http()})
 
     def test_no_limits(self) -> None:
         """One worker may be suspended for days, and is not recycled."""
@@ -49,7 +49,7 @@ class DebugSettingsTests(SynchronousTestCase):
     def test_gateway(self) -> None:
         """The timeouts of HTTP change for the gateway only; other services stay as they are."""
         found = debug_settings("http", self.settings, {})
-        assert found.http is not None
-        self.assertGreater(min(found.http.header_timeout, found.http.send_timeout), _DAY)
+        http = found.gateways["http"]
+        self.assertGreater(min(http.header_timeout, http.send_timeout), _DAY)
         self.assertEqual(found.services["shop"], self.settings.services["shop"])
-        self.assertEqual(debug_settings("shop", self.settings, {}).http, Http())
+        self.assertEqual(debug_settings("shop", self.settings, {}).gateways, {"http": Http()})

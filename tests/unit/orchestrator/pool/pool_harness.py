@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.orchestrator.pool.fake_processes import FakeProcess, Processes, config_for
+from unixsvc.config.http import Listen
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.model import Recycling, SupervisionPolicy
@@ -32,11 +33,14 @@ class MemoryListener:
     """A listener without sockets.
 
     :ivar done: the calls that changed its state, in order.
+    :ivar changes: those that changed its addresses.
     :ivar problem: why it cannot be opened; empty if it can.
     """
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.changes: list[tuple[str, tuple[Listen, ...]]] = []
+        self._listen: tuple[Listen, ...] = ()
         self.problem = ""
         self._removed = False
         self._descriptor = 7
@@ -72,11 +76,26 @@ class MemoryListener:
         self._descriptor += 1
         return True
 
-    def descriptors(self) -> tuple[int, ...]:
-        """One descriptor."""
+    def add(self, listen: Sequence[Listen]) -> None:
+        """Open further addresses."""
+        if self.problem and listen:
+            raise ConfigError("the door", self.problem)
+        self.changes.append(("add", tuple(listen)))
+
+    def keep(self, listen: Sequence[Listen]) -> None:
+        """Close all other addresses."""
+        self.changes.append(("keep", tuple(listen)))
+        self._listen = tuple(listen)
+
+    def has(self, listen: Sequence[Listen]) -> bool:
+        """Whether these were the last to be kept."""
+        return self._listen == tuple(listen)
+
+    def descriptors(self, listen: Sequence[Listen] = ()) -> tuple[int, ...]:
+        """One descriptor, or that of each port."""
         if not self.is_open:
             raise ValueError("it is not open")
-        return (self._descriptor,)
+        return tuple(each.port for each in listen) or (self._descriptor,)
 
     def addresses(self) -> tuple[str, ...]:
         """One address, while it is open."""

@@ -6,13 +6,20 @@ import os
 import socket
 import stat
 import tempfile
+from collections.abc import Sequence
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.config.http import parse_listen
+from unixsvc.config.http import Listen, parse_listen
 from unixsvc.errors import ConfigError
-from unixsvc.orchestrator.sockets.http_listener import HttpListener, index_of
+from unixsvc.orchestrator.sockets.http_listener import HttpListener
+from unixsvc.orchestrator.sockets.passed import index_of
+
+
+def addresses(*texts: str) -> list[Listen]:
+    """Parse endpoint strings."""
+    return [parse_listen(each) for each in texts]
 
 
 class ListenerTestCase(SynchronousTestCase):
@@ -24,9 +31,9 @@ class ListenerTestCase(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "web.sock")
 
-    def listener(self, *texts: str, passed: socket.socket | None = None) -> HttpListener:
+    def listener(self, *texts: str, passed: Sequence[socket.socket] = ()) -> HttpListener:
         """Make a closed listener."""
-        listener = HttpListener([parse_listen(each) for each in texts], 50, passed)
+        listener = HttpListener("http", addresses(*texts), 50, passed)
         self.addCleanup(listener.close)
         return listener
 
@@ -123,6 +130,108 @@ class HttpListenerTests(ListenerTestCase):
         self.assertIn("256.1.1.1", str(error))
 
 
+class ChangeTests(ListenerTestCase):
+    """The addresses change while the listener is open."""
+
+    def setUp(self) -> None:
+        """Open a listener with a port and a path."""
+        super().setUp()
+        self.texts = "tcp:0:interface=127.0.0.1", f"unix:{self.path}"
+        self.opened = self.listener(*self.texts)
+        self.opened.open()
+        self.old = addresses(*self.texts)
+
+    def inodes(self, listen: Sequence[Listen]) -> list[int]:
+        """The sockets of addresses."""
+        return [os.fstat(each).st_ino for each in self.opened.descriptors(listen)]
+
+    def test_add(self) -> None:
+        """New addresses are open beside the old ones, which stay the same sockets, in any order."""
+        port, path = self.inodes(self.old)
+        new = addresses(f"unix:{self.path}2", f"unix:{self.path}", "tcp:0:interface=127.0.0.1")
+        self.opened.add(new)
+        self.assertEqual(self.inodes(new)[1:], [path, port])
+        self.assertEqual(self.inodes(self.old), [port, path])
+        self.assertEqual(self.name_of(self.opened.descriptors(new)[0]), f"{self.path}2")
+        self.assertEqual(len(self.opened.addresses()), 2)
+
+    def test_keep(self) -> None:
+        """The sockets of other addresses are closed, and the new addresses are logged."""
+        [port, _] = self.opened.descriptors()
+        where = self.name_of(port)
+        new = addresses(f"unix:{self.path}2", f"unix:{self.path}:mode=600:backlog=7")
+        self.opened.add(new)
+        with capturedLogs() as events:
+            self.opened.keep(new)
+        self.assertEqual(events[0]["where"], f"unix:{self.path}2, unix:{self.path}")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        self.assertEqual((self.opened.has(new), self.opened.has(self.old)), (True, False))
+        with socket.socket() as client:
+            self.assertRaises(ConnectionRefusedError, client.connect, where)
+        self.opened.keep(new[1:])
+        self.assertFalse(os.path.exists(f"{self.path}2"))
+        self.opened.close()
+        self.opened.open()
+        self.assertEqual(self.opened.addresses(), (f"unix:{self.path}",))
+
+    def test_keep_old(self) -> None:
+        """After a change that was rolled back, only the old sockets are left, and nothing is logged."""
+        before = self.inodes(self.old)
+        self.opened.add(addresses(f"unix:{self.path}2"))
+        with capturedLogs() as events:
+            self.opened.keep(self.old)
+        self.assertEqual((self.inodes(self.old), events), (before, []))
+        self.assertFalse(os.path.exists(f"{self.path}2"))
+
+    def test_cannot_add(self) -> None:
+        """If one address cannot be bound, no new one is, and the old ones stay."""
+        before = self.inodes(self.old)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            new = addresses(f"unix:{self.path}2", f"tcp:{port}:interface=127.0.0.1")
+            error = self.assertRaises(ConfigError, self.opened.add, new)
+        self.assertIn("Address already in use; choose another", str(error))
+        self.assertFalse(os.path.exists(f"{self.path}2"))
+        self.assertEqual(self.inodes(self.old), before)
+
+    def test_same_port(self) -> None:
+        """All interfaces cannot take the place of one of them with the same port; the error says so."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        listener = self.listener(f"tcp:{port}:interface=127.0.0.1")
+        listener.open()
+        error = self.assertRaises(ConfigError, listener.add, addresses(f"tcp:{port}"))
+        self.assertIn(
+            "an address with this port is in use until the reload; stop the orchestrator", str(error)
+        )
+
+    def test_tls(self) -> None:
+        """A port that gets TLS keeps its socket."""
+        before = self.inodes(self.old)
+        new = addresses("ssl:0:interface=127.0.0.1:privateKey=k.pem")
+        self.opened.add(new)
+        self.opened.keep(new)
+        self.assertEqual(self.inodes(new), before[:1])
+        self.assertRegex(self.opened.addresses()[0], "https://127")
+
+    def test_rebind_during_change(self) -> None:
+        """A path of a new address that is removed before the end of the change is bound again."""
+        self.opened.add(addresses(f"unix:{self.path}2"))
+        os.unlink(f"{self.path}2")
+        self.assertTrue(self.opened.rebind())
+        self.assertTrue(os.path.exists(f"{self.path}2"))
+
+    def test_closed(self) -> None:
+        """While the listener is closed, nothing is opened, but the addresses change."""
+        self.opened.close()
+        new = addresses(f"unix:{self.path}2")
+        self.opened.add(new)
+        self.opened.keep(new)
+        self.assertFalse(os.path.exists(f"{self.path}2"))
+        self.opened.open()
+        self.assertEqual(self.opened.addresses(), (f"unix:{self.path}2",))
+
+
 class PassedSocketTests(ListenerTestCase):
     """A socket that systemd has passed is used for the address that it has."""
 
@@ -137,7 +246,7 @@ class PassedSocketTests(ListenerTestCase):
     def test_path(self) -> None:
         """It stays open, and its path stays, when the listener is closed; the other addresses are bound."""
         passed = self.passed(socket.AF_UNIX, self.path)
-        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}", passed=passed)
+        listener = self.listener("tcp:0:interface=127.0.0.1", f"unix:{self.path}", passed=[passed])
         listener.open()
         tcp, unix = listener.descriptors()
         self.assertEqual(os.fstat(unix).st_ino, os.fstat(passed.fileno()).st_ino)
@@ -151,7 +260,7 @@ class PassedSocketTests(ListenerTestCase):
 
     def test_removed(self) -> None:
         """If its path is removed, the error says what to do: only systemd can bind it again."""
-        listener = self.listener(f"unix:{self.path}", passed=self.passed(socket.AF_UNIX, self.path))
+        listener = self.listener(f"unix:{self.path}", passed=[self.passed(socket.AF_UNIX, self.path)])
         listener.open()
         os.unlink(self.path)
         error = self.assertRaises(ConfigError, listener.rebind)
@@ -161,7 +270,7 @@ class PassedSocketTests(ListenerTestCase):
         """A TCP socket has an interface and a port."""
         passed = self.passed(socket.AF_INET, ("127.0.0.1", 0))
         port = passed.getsockname()[1]
-        listener = self.listener(f"tcp:{port}:interface=127.0.0.1", passed=passed)
+        listener = self.listener(f"tcp:{port}:interface=127.0.0.1", passed=[passed])
         listener.open()
         [descriptor] = listener.descriptors()
         self.assertEqual(os.fstat(descriptor).st_ino, os.fstat(passed.fileno()).st_ino)

@@ -221,7 +221,8 @@ class SocketTests(SynchronousTestCase):
             environ["LISTEN_FDNAMES"] = names
         activation = take(environ, PID, first)
         for taken in activation.sockets.values():
-            self.addCleanup(taken.close)
+            for each in taken:
+                self.addCleanup(each.close)
         return activation
 
     def close(self, descriptor: int) -> None:
@@ -232,27 +233,31 @@ class SocketTests(SynchronousTestCase):
     def test_by_name(self) -> None:
         """Each socket is found by its name and keeps its descriptor."""
         activation = self.take("home:user", self.listening("h"), self.listening("u"))
-        found = {name: (each.getsockname()[-1], each.fileno()) for name, each in activation.sockets.items()}
+        found = {name: (each.getsockname()[-1], each.fileno()) for name, [each] in activation.sockets.items()}
         self.assertEqual(found, {"home": ("h", 200), "user": ("u", 201)})
 
     def test_gateway(self) -> None:
-        """The socket of the HTTP gateway may be a port."""
+        """Sockets of a gateway may be ports, and several sockets may be those of one gateway."""
         internet = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(internet.close)
-        taken = self.take("http", internet).sockets["http"]
-        self.assertEqual((taken.fileno(), taken.getsockname()), (200, internet.getsockname()))
+        sockets = internet, self.listening("web"), self.listening("api")
+        found = self.take("http:http:http-internal", *sockets).sockets
+        self.assertEqual(found["http"][0].getsockname(), internet.getsockname())
+        descriptors = {name: [each.fileno() for each in taken] for name, taken in found.items()}
+        self.assertEqual(descriptors, {"http": [200, 201], "http-internal": [202]})
 
     def test_accepts(self) -> None:
         """A client that has connected before is accepted."""
         listening = self.listening("h")
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(listening.getsockname())
-            accepted, _ = self.take("home", listening).sockets["home"].accept()
+            [taken] = self.take("home", listening).sockets["home"]
+            accepted, _ = taken.accept()
             accepted.close()
 
     def test_flags(self) -> None:
         """The sockets are not inherited by children and do not block."""
-        taken = self.take("home", self.listening("h")).sockets["home"]
+        [taken] = self.take("home", self.listening("h")).sockets["home"]
         self.assertFalse(os.get_inheritable(taken.fileno()))
         self.assertFalse(os.get_blocking(taken.fileno()))
         self.assertRaises(BlockingIOError, taken.accept)

@@ -9,8 +9,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.orchestrator.worker.control_line import ControlLine
-from unixsvc.orchestrator.worker.messages import JobStarted, RunJob, encode_line
+from unixsvc.orchestrator.worker.messages import JobStarted, RunJob, SetCertificates, encode_line
 from unixsvc.schedules.state import Run
 
 
@@ -18,11 +19,16 @@ class Handler:
     """Records commands."""
 
     def __init__(self) -> None:
+        self.certificates: list[SetCertificates] = []
         self.runs: list[Run] = []
 
     def run_job(self, command: RunJob) -> None:
         """Record it."""
         self.runs.append(command.run)
+
+    def set_certificates(self, command: SetCertificates) -> None:
+        """Record it."""
+        self.certificates.append(command)
 
 
 class Pipes(StringTransport):
@@ -86,3 +92,9 @@ class ReportBeforeTests(SynchronousTestCase):
         run = Run(7, "job", 12.5, 2)
         self.line.dataReceived(encode_line(RunJob(run)))
         self.assertEqual(self.handler.runs, [run])
+
+    def test_long_command(self) -> None:
+        """A command may be longer than the lines that Twisted accepts: many tokens, or certificates."""
+        command = SetCertificates({"ssl:0": ServerCertificate("x" * 100_000, "y" * 100_000)})
+        self.line.dataReceived(encode_line(command))
+        self.assertEqual(self.handler.certificates, [command])

@@ -1,0 +1,1 @@
+"""The certificates of gateways with TLS, and their changes."""
