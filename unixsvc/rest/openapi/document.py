@@ -7,10 +7,11 @@ from typing import Final
 
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.json import Json, JsonObject
-from unixsvc.rest.openapi.operations import BEARER, PARAMETERS, RouteLocation, operation
+from unixsvc.rest.openapi.operations import PARAMETERS, RouteLocation, operation
 from unixsvc.rest.openapi.paths import OTHER_METHODS, PathItems, default_tag
 from unixsvc.rest.openapi.responses import HEADERS, PROBLEMS, problem_responses
 from unixsvc.rest.openapi.schemas import Schemas, merge, reachable
+from unixsvc.rest.openapi.security import security_schemes
 
 __all__ = ["VERSION", "describe"]
 
@@ -81,7 +82,8 @@ def describe(
         "tags": [{"name": tag} for tag in dict.fromkeys(_tags(paths.items))],
         "paths": paths.items,
     }
-    return document | {"components": _components(document, schemas, secured=token != "off")}
+    schemes = security_schemes(first, token=token)
+    return document | {"components": _components(document, schemas, schemes)}
 
 
 def _unavailable_notice(contracts: Sequence[Contract | UnavailableContract]) -> str:
@@ -96,8 +98,8 @@ def _tags(items: Mapping[str, JsonObject]) -> Iterator[str]:
                 yield from found["tags"]
 
 
-def _components(document: JsonObject, schemas: Schemas, *, secured: bool) -> JsonObject:
-    """The components that the document refers to, directly or through other components."""
+def _components(document: JsonObject, schemas: Schemas, schemes: JsonObject) -> JsonObject:
+    """The components that the document refers to, directly or through other components; and the schemes."""
     groups = {"responses": problem_responses(), "parameters": PARAMETERS, "headers": HEADERS}
     used = set(_references(document))
     for group, entries in groups.items():
@@ -105,12 +107,8 @@ def _components(document: JsonObject, schemas: Schemas, *, secured: bool) -> Jso
             name: entry for name, entry in entries.items() if f"{_COMPONENTS}{group}/{name}" in used
         }
         used |= set(_references(groups[group]))
-    components: JsonObject = {"schemas": reachable(iter(used), schemas), **groups}
-    if secured:
-        description = "The token of the service, as `Authorization: Bearer …`."
-        components["securitySchemes"] = {
-            BEARER: {"type": "http", "scheme": "bearer", "description": description}
-        }
+    found = reachable(iter(used), schemas)
+    components: JsonObject = {"schemas": found, **groups, "securitySchemes": schemes}
     return {name: entries for name, entries in components.items() if entries}
 
 

@@ -11,10 +11,10 @@ from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
+from unixsvc.rest.openapi.security import is_secured, operation_security
 
-__all__ = ["BEARER", "PARAMETERS", "RouteLocation", "operation"]
+__all__ = ["PARAMETERS", "RouteLocation", "operation"]
 
-BEARER: Final = "bearer"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -81,7 +81,8 @@ def operation(
     """
     data = location.rewrite(route.data)
     query, body = _query_and_body(route.method, data, location.schemas)
-    secured = token == "required" or (token == "private" and (location.mounted or not route.public))
+    security = operation_security(route, token=token, mounted=location.mounted)
+    secured = is_secured(security)
     codes = _error_codes(route, location, data=data is not None, body=bool(body), secured=secured)
     fields: JsonObject = {
         "operationId": operation_id,
@@ -96,7 +97,7 @@ def operation(
         "responses": _success(route, location) | failures(codes, route.errors),
     }
     fields = {name: value for name, value in fields.items() if value}
-    return fields | {"security": [{BEARER: []}] if secured else []}
+    return fields | {"security": security}
 
 
 def _description(route: RouteContract) -> str:
@@ -181,7 +182,7 @@ def _error_codes(
     possible = {
         400: True,  # X-Request-Timeout
         401: secured,
-        403: secured or changes,
+        403: secured or changes or route.security is not None,
         404: bool(location.variables),
         409: changes and not route.stream,
         413: body,
