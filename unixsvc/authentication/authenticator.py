@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from unixsvc.authentication.credentials import Credentials, InvalidCredentials
+from unixsvc.authentication.credentials import Credentials, InvalidCredentials, digest_subject
 from unixsvc.authentication.interfaces import Scheme
 from unixsvc.authentication.user_function import OpenContainer
 from unixsvc.domain.json import JsonObject
@@ -56,10 +56,16 @@ class Authenticator:
     """The schemes of an application, in the order in which they are asked.
 
     :param open_container: opens a container for one request.
+    :param acting_user: returns the user of all requests, in tests; None to ask the schemes.
     :raises ConfigError: if two schemes have the same name.
     """
 
-    def __init__(self, schemes: Sequence[Scheme], open_container: OpenContainer) -> None:
+    def __init__(
+        self,
+        schemes: Sequence[Scheme],
+        open_container: OpenContainer,
+        acting_user: Callable[[], object] | None = None,
+    ) -> None:
         names = [scheme.name for scheme in schemes]
         for name in names:
             if names.count(name) > 1:
@@ -67,6 +73,7 @@ class Authenticator:
                 raise ConfigError("authenticate", problem, "give one of them another name=")
         self._schemes = tuple(schemes)
         self._open_container = open_container
+        self._acting_user = acting_user
 
     @property
     def waits(self) -> bool:
@@ -87,6 +94,8 @@ class Authenticator:
 
     async def identify(self, request: Request) -> Identity | Refusal:
         """Return the user of a request: that of the first scheme whose credentials are valid."""
+        if self._acting_user is not None and (acting := self._acting_user()) is not None:
+            return Identity(acting, f"user:test:{digest_subject(repr(acting))}")
         refusal = Refusal()
         for scheme in self._schemes:
             try:

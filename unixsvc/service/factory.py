@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
@@ -11,7 +11,6 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IStre
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from unixsvc.authentication.interfaces import Scheme
 from unixsvc.config.http import Http
 from unixsvc.datasource.custom import CustomDatasource
 from unixsvc.datasource.gated import GatedDatasource
@@ -70,7 +69,7 @@ class CoreParts(TypedDict, total=False):
     :ivar guard: authenticates callers; None for the token and the policy of the configuration.
     :ivar on_failure: called with each exception that peers must not see, and with the request.
     :ivar loop: the asyncio event loop of the application; None for that of the reactor.
-    :ivar schemes: authenticate users; None for those of the application.
+    :ivar acting_user: returns the user of all requests; None to let the application authenticate users.
     """
 
     blocking: IBlockingRunner | None
@@ -79,7 +78,7 @@ class CoreParts(TypedDict, total=False):
     guard: IGuard | None
     on_failure: FailureObserver | None
     loop: AbstractEventLoop | None
-    schemes: Sequence[Scheme] | None
+    acting_user: Callable[[], object] | None
 
 
 async def make_service_host(
@@ -129,7 +128,7 @@ async def make_core(
     )
     ended: SharedResult[None] = SharedResult()
     context = ServiceContext(config.service, config.folder, config.settings)
-    schemes = start_schemes(app, context) if (chosen := parts.get("schemes")) is None else chosen
+    schemes = start_schemes(app, context)
     application = await start_application(
         app,
         context,
@@ -137,7 +136,7 @@ async def make_core(
         runner,
         partial(_lifespan_failed, config.service, ended),
     )
-    users = make_user_gates(app, config, schemes, application.container)
+    users = make_user_gates(app, config, schemes, application.container, parts.get("acting_user"))
     router = Router(
         app,
         application.container,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unixsvc.authentication.authenticator import Authenticator
 from unixsvc.authentication.interfaces import Scheme
@@ -29,13 +29,18 @@ def start_schemes(app: App, context: ServiceContext) -> list[Scheme]:
 
 
 def make_user_gates(
-    app: App, config: WorkerConfig, schemes: Sequence[Scheme], container: ServiceContainer
+    app: App,
+    config: WorkerConfig,
+    schemes: Sequence[Scheme],
+    container: ServiceContainer,
+    acting_user: Callable[[], object] | None = None,
 ) -> UserGates:
     """Return what makes the gates that admit users.
 
+    :param acting_user: as of :class:`~unixsvc.authentication.authenticator.Authenticator`.
     :raises unixsvc.errors.ConfigError: for schemes or rules that can never work.
     """
-    authenticator = Authenticator(schemes, container.open) if schemes else None
+    authenticator = Authenticator(schemes, container.open, acting_user) if schemes else None
     policy = AccessPolicy(config.access) if config.access else None
     return UserGates(authenticator, policy, app.permissions, container.open)
 

@@ -36,6 +36,7 @@ class MemoryHost:
 
     :param services: the other services; without it, calls to them fail.
     :param on_failure: called with each exception of an action that callers must not see, and the request.
+    :param acting_user: returns the user of all requests; None to let the application authenticate users.
     :param http: the settings of an HTTP gateway; None for another service.
     :ivar clock: the reactor of the service.
     :ivar endpoint: where clients connect.
@@ -54,6 +55,7 @@ class MemoryHost:
         services: IServices | None = None,
         on_failure: Callable[[BaseException, Request], object] | None = None,
         http: Http | None = None,
+        acting_user: Callable[[], object] | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.endpoint = MemoryEndpoint()
@@ -71,6 +73,7 @@ class MemoryHost:
             now=self.clock.seconds,
             loop=_running_loop(),
             on_failure=on_failure,
+            acting_user=acting_user,
         )
         Deferred.fromCoroutine(making).addCallbacks(self._started.succeed, self._start_failed)
         if self._failure is not None:

@@ -135,6 +135,7 @@ class HttpOptions(TypedDict, total=False):
     token: str | None
     limits: Limits
     services: Mapping[str, MemoryService] | IServices | None
+    user: object
 
 
 class MemoryHttp:
@@ -150,7 +151,10 @@ class MemoryHttp:
     :param token: the token that requests show, unless they have an ``Authorization`` header; None for none.
     :param limits: the limits of requests.
     :param services: the other services, by their names; or their ``IServices``.
+    :param user: the user of all requests, instead of one whom the application authenticates; permissions and
+        guards are checked all the same. None to authenticate.
     :param loop: of a fixture, for tests that run on no event loop.
+    :ivar user: as the parameter; a test may set another one.
     :ivar clock: the reactor of the gateway, and the ``IReactorTime`` of actions.
     """
 
@@ -165,9 +169,11 @@ class MemoryHttp:
         token: str | None = TOKEN,
         limits: Limits | None = None,
         services: Mapping[str, MemoryService] | IServices | None = None,
+        user: object = None,
         loop: CallLoop | None = None,
     ) -> None:
         http = http or Http()
+        self.user = user
         self.clock = Clock() if loop is None else LoopClock(loop)
         self._loop = loop
         self._token = token
@@ -179,6 +185,7 @@ class MemoryHttp:
             None,
             folder=folder,
             clock=self.clock,
+            acting_user=lambda: self.user,
             services=services_in_memory(services, self.clock),
             http=msgspec.structs.replace(http, mounts={**http.mounts, **(mounts or {})}),
         )

@@ -80,7 +80,10 @@ class MemoryService:
     :param security: the security settings of the service.
     :param services: the other services that controllers call, by their names; or their ``IServices``.
         Without it, such calls fail.
+    :param user: the user of all requests, instead of one whom the application authenticates; permissions and
+        guards are checked all the same. None to authenticate.
     :param clock: a clock that the test has already.
+    :ivar user: as the parameter; a test may set another one.
     :ivar clock: the reactor of the service, and the ``IReactorTime`` of actions.
     """
 
@@ -94,9 +97,11 @@ class MemoryService:
         limits: Limits | None = None,
         security: Security | None = None,
         services: Mapping[str, MemoryService] | IServices | None = None,
+        user: object = None,
         clock: Clock | None = None,
     ) -> None:
         settings = ServiceSettings("unixsvc.testing:MemoryService", options=dict(options or {}))
+        self.user = user
         self.clock = clock or Clock()
         self._scheduler = LocalScheduler("memory", self.clock, self._now)
         self._token = token
@@ -113,6 +118,7 @@ class MemoryService:
             security,
             folder=folder,
             clock=self.clock,
+            acting_user=lambda: self.user,
             services=services_in_memory(services, self.clock),
             on_failure=self._action_failed,
         )

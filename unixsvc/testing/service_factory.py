@@ -33,6 +33,7 @@ class ServiceOptions(TypedDict, total=False):
     limits: Limits | None
     security: Security | None
     services: Mapping[str, MemoryService] | IServices | None
+    user: object
 
 
 class _Made(Protocol):

@@ -258,3 +258,18 @@ class PermissionsTests(SynchronousTestCase):
         )
         service = MemoryService(app)
         self.failureResultOf(service.get("/a"), Unauthorized)  # no socket, and no uid
+
+
+class ActingUserTests(SynchronousTestCase):
+    def test_user(self) -> None:
+        """A test sets the user of all requests, without credentials; permissions and guards still apply."""
+        service = MemoryService(make_app(), user=User("ada"))
+        http = MemoryHttp(make_app(), user=User("ada"), token=None)
+        self.assertEqual(self.successResultOf(service.get("/me")), "ada")
+        self.assertEqual(self.successResultOf(http.get("/me")).json(), "ada")
+        self.failureResultOf(service.post("/orders"), Forbidden)
+        service.user = User("bob", frozenset(["orders:write"]))
+        self.assertEqual(self.successResultOf(service.post("/orders")), "done")
+        self.failureResultOf(service.get("/guarded/a"), Forbidden)
+        service.user = None
+        self.failureResultOf(service.get("/me"), Unauthorized)
