@@ -16,13 +16,11 @@ class Scheme(Protocol):
     """A way in which users authenticate.
 
     :ivar name: in the contract, and in the identity of its users.
+    :ivar find_user: finds the user of valid credentials.
     """
 
     name: str
-
-    @property
-    def find_user(self) -> UserFunction:
-        """Finds the user of valid credentials."""
+    find_user: UserFunction
 
     def start(self, folder: str) -> None:
         """Read the files of the scheme, before the first request.

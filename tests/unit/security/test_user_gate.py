@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.routing.serving import Serving
 from tests.unit.security.users_app import (
     USERS,
     Robot,
@@ -23,9 +24,15 @@ from tests.unit.security.users_app import (
     whoami,
 )
 from unixsvc import GET, POST, ApiKey, App, Bearer, UnixUser
+from unixsvc.authentication.authenticator import Authenticator
+from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Security
-from unixsvc.errors import ConfigError, Forbidden, Unauthorized
+from unixsvc.domain.message import Caller, Grant, Peer, Request
+from unixsvc.errors import ConfigError, Forbidden, ServiceError, Unauthorized
+from unixsvc.routing.container import ServiceContainer
+from unixsvc.security.access_rules import AccessPolicy
+from unixsvc.security.user_gate import UserGates
 from unixsvc.testing import MemoryHttp, MemoryService
 
 _TOKEN = {"Authorization": f"Bearer {'0' * 64}"}
@@ -146,6 +153,59 @@ class UserGateTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(http.get("/me", headers=key("ada"))).status_code, 401)
         both = key("ada") | _TOKEN
         self.assertEqual(self.successResultOf(http.get("/me", headers=both)).status_code, 200)
+
+
+class RulesTests(SynchronousTestCase):
+    def serving(self, *, schemes: bool = True, **fields: Any) -> Serving:
+        """Routes of a service with one rule."""
+        container = ServiceContainer({})
+        authenticator = Authenticator([ApiKey(at_once)], container.open) if schemes else None
+        policy = AccessPolicy({"a": AccessRule(services=("shop",), **fields)})
+        gates = UserGates(authenticator, policy, "scopes", container.open)
+        return Serving(
+            GET("/open", anonymous, public=True),
+            GET("/private", anonymous),
+            GET("/other", anonymous),
+            gates=[gates],
+        )
+
+    def code(self, serving: Serving, path: str, caller: Caller | None = None, user: str = "") -> int:
+        """The code of the reply to a request."""
+        request = Request("GET", path, caller=caller or Caller(), meta={"x-api-key": user} if user else {})
+        try:
+            serving.router.dispatch(request)
+        except ServiceError as error:
+            return error.code
+        return 200
+
+    def test_users(self) -> None:
+        """A rule for users refuses all others: 401 without a user, 403 with another one."""
+        serving = self.serving(user={"name": "ada"})
+        trusted = Caller(trusted=True, grant=Grant("default"))
+        for path in ("/open", "/private"):
+            self.assertEqual(self.code(serving, path, user="ada"), 200)
+            self.assertEqual(self.code(serving, path, user="bob"), 403)
+            self.assertEqual(self.code(serving, path), 401)
+            self.assertEqual(self.code(serving, path, trusted), 401)
+        self.assertEqual(self.code(serving, "/-/ping"), 200)
+
+    def test_tokens(self) -> None:
+        """A rule restricts and opens nothing: a private route still needs a token or a user."""
+        serving = self.serving(schemes=False, tokens=("billing",), routes=("/open", "/private"))
+        for path, code in (("/open", 403), ("/private", 401)):
+            self.assertEqual(self.code(serving, path), code)
+        billing = Caller(trusted=True, grant=Grant("billing"))
+        for path, code in (("/open", 200), ("/private", 200), ("/other", 403)):
+            self.assertEqual(self.code(serving, path, billing), code)
+        serving = self.serving(schemes=False, uids=(7,))
+        self.assertEqual(self.code(serving, "/open", Caller(Peer(7))), 200)
+        self.assertEqual(self.code(serving, "/private", Caller(Peer(7))), 401)
+        self.assertEqual(self.code(serving, "/open", Caller(Peer(8))), 403)
+
+    def test_no_users(self) -> None:
+        """A rule about users needs an application that authenticates them."""
+        with self.assertRaisesRegex(ConfigError, "a rule is about users, and the service has none"):
+            self.serving(schemes=False, user={})
 
 
 class ForeignTokenTests(SynchronousTestCase):

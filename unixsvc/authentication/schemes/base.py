@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from unixsvc.authentication.interfaces import Scheme
 from unixsvc.authentication.user_function import UserFunction
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
@@ -17,8 +18,8 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _TAKEN: Final = "bearer"
 
 
-class SchemeBase:
-    """A scheme without credentials.
+class SchemeBase(Scheme):
+    """A scheme, without its credentials.
 
     :param find_user: the function of the application.
     :param name: of the scheme, unique in an application.

@@ -9,6 +9,7 @@ from tests.unit.security.users_app import anonymous, app_with, at_once, make_app
 from unixsvc import GET, ApiKey, App, Basic, Bearer, ClientCertificate, SessionCookie, UnixUser
 from unixsvc.config.http import Http
 from unixsvc.domain.json import JsonObject
+from unixsvc.rest.openapi.security import Alternatives
 from unixsvc.testing import MemoryHttp
 
 
@@ -16,7 +17,7 @@ class SecurityTests(SynchronousTestCase):
     def document(self, app: App, policy: str = "private") -> JsonObject:
         """The document of an application, which is valid."""
         http = MemoryHttp(app, http=Http(token=policy))  # type: ignore[arg-type]  # one of three texts
-        document = self.successResultOf(http.get("/openapi.json")).json()
+        document: JsonObject = self.successResultOf(http.get("/openapi.json")).json()
         validate(document)
         return document
 
@@ -50,13 +51,14 @@ class SecurityTests(SynchronousTestCase):
             },
         )
         self.assertEqual(found["user_token"]["bearerFormat"], "JWT")
-        expected = [{name: []} for name in found if name != "bearer"]
+        expected: Alternatives = [{name: []} for name in found if name != "bearer"]
         self.assertEqual(self.security(document, "get", "/me"), expected)
 
     def test_operations(self) -> None:
         """An operation has what admits a request: nothing, a token, a user, or one with permissions."""
         document = self.document(make_app())
-        user, token = {"api_key": []}, {"bearer": []}
+        user: dict[str, list[str]] = {"api_key": []}
+        token: dict[str, list[str]] = {"bearer": []}
         for method, path, expected in (
             ("get", "/open", []),
             ("get", "/maybe", [{}, user]),
@@ -77,7 +79,7 @@ class SecurityTests(SynchronousTestCase):
         self.assertEqual(self.security(document, "get", "/private"), [{"api_key": []}])
         self.assertEqual(list(document["components"]["securitySchemes"]), ["api_key"])
         document = self.document(app, "required")
-        both = {"bearer": [], "api_key": []}
+        both: dict[str, list[str]] = {"bearer": [], "api_key": []}
         self.assertEqual(self.security(document, "get", "/me"), [both])
         self.assertEqual(self.security(document, "get", "/private"), [{"bearer": []}, both])
         self.assertEqual(self.security(document, "get", "/maybe"), [{"bearer": []}, both])
