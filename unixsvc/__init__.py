@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.domain.request_context import current_request_id
+    from unixsvc.domain.results.cookies import SetCookie
+    from unixsvc.domain.results.events import Event
+    from unixsvc.domain.results.response import Redirect, Response, Returns
     from unixsvc.domain.uploads.upload_file import UploadFile
     from unixsvc.errors import (
         BadGateway,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
+    from unixsvc.routing.parameters.last_event_id import LastEventId
     from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route, RouteInfo
     from unixsvc.schedules.spec import JobRun, Schedule, cron, every
     from unixsvc.typing import (
@@ -59,11 +63,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
     "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Cancelled", "Check", "Client", "ClientCertificate",
-    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Forbidden", "Forwarded", "ForwardedUser",
-    "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher", "IRequestHandler",
-    "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun", "MethodNotAllowed", "NotFound",
-    "Password", "Peer", "PeerCertificate", "RateLimited", "Request", "Route", "RouteInfo", "Schedule",
-    "ServiceCaller", "ServiceContext", "ServiceError", "Session", "SessionCookie", "Tasks", "Unauthorized",
+    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Event", "Forbidden", "Forwarded",
+    "ForwardedUser", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
+    "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer", "PeerCertificate", "RateLimited",
+    "Redirect", "Request", "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller",
+    "ServiceContext", "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized",
     "Unavailable", "UnixUser", "UploadFile", "cron", "current_request_id", "every", "from_asyncio",
     "hash_password", "verify_password",
 ]  # fmt: skip
@@ -84,10 +89,14 @@ _MODULES: Final = {
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.domain.request_context": ("current_request_id",),
     "unixsvc.domain.uploads.upload_file": ("UploadFile",),
+    "unixsvc.domain.results.cookies": ("SetCookie",),
+    "unixsvc.domain.results.events": ("Event",),
+    "unixsvc.domain.results.response": ("Redirect", "Response", "Returns"),
     "unixsvc.orchestrator.interfaces": ("IOrchestratorWatcher",),
     "unixsvc.routing.app": ("App",),
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),
+    "unixsvc.routing.parameters.last_event_id": ("LastEventId",),
     "unixsvc.routing.route": (
         "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route", "RouteInfo"
     ),

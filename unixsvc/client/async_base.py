@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
-from msgspec import Raw
-
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.calls import Result, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import AttemptFailed
+from unixsvc.client.events import Received
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause, RetryState, retry
@@ -53,7 +52,7 @@ class AsyncClientBase(ClientBase[R, S]):
     async def _call(self, call: Call, timeout: float, type: TypeForm) -> Result:
         return result_of(await self._request(call, timeout), type)
 
-    async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Raw:
+    async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Received:
         """Make a call, or request a stream, with retries; the result, or the end of the stream."""
         state = self._start_call(call, timeout)
         return await retry(state, self._attempt(call, buffer), self._sleep, buffer=buffer)
@@ -70,7 +69,9 @@ class AsyncClientBase(ClientBase[R, S]):
         state = RetryState(self._policy, call, timeout, started)
         return result_of(await retry(state, self._attempt(call), self._sleep, problem=problem), type)
 
-    def _attempt(self, call: Call, buffer: StreamBuffer | None = None) -> Callable[[float], Awaitable[Raw]]:
+    def _attempt(
+        self, call: Call, buffer: StreamBuffer | None = None
+    ) -> Callable[[float], Awaitable[Received]]:
         return lambda left: self._send(self._connection(), call, left, buffer)
 
     def _start_call(self, call: Call, timeout: float) -> RetryState:
@@ -90,7 +91,7 @@ class AsyncClientBase(ClientBase[R, S]):
 
     def _send(
         self, multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None
-    ) -> Awaitable[Raw]:
+    ) -> Awaitable[Received]:
         """Make one attempt."""
         raise NotImplementedError
 

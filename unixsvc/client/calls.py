@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw
 
 from unixsvc.client.connection import Call
+from unixsvc.client.events import HeadedData, Received, data_of
 from unixsvc.domain.message import EMPTY
+from unixsvc.domain.reply_head import ReplyHead
+from unixsvc.domain.results.response import Response
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.domain.validation.finite_numbers import NotFinite, find_endless_number
 from unixsvc.domain.validation.pydantic_models import decode_model, encode_model
@@ -110,21 +113,37 @@ def require_decodable(type: TypeForm) -> None:
     :raises TypeError: if nothing can be decoded as it.
     """
     try:
-        _decoder(type)
+        _decoder(next(iter(get_args(type)), Result) if _is_response(type) else type)
     except TypeError as error:
         raise TypeError(f"type= must be the type of the result: {error}") from None
 
 
-def result_of(data: Raw, type: TypeForm) -> Result:
+def result_of(received: Received, type: TypeForm) -> Result:
     """Decode a result.
 
-    :param type: what it is decoded as.
+    :param type: what it is decoded as; a :class:`~unixsvc.Response` also has the head of the reply.
     :raises BadGateway: if it does not fit the type.
     """
+    if received.__class__ is HeadedData or _is_response(type):
+        return _headed_result(received, type)
+    data = cast(Raw, received)
     try:
         return _decode(data) if type is Result else _decoder(type).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadGateway(f"the result is not of the expected type: {shortened(str(error))}") from None
+
+
+def _is_response(type: TypeForm) -> bool:
+    return type is Response or get_origin(type) is Response
+
+
+def _headed_result(received: Received, type: TypeForm) -> Result:
+    data = data_of(received)
+    if not _is_response(type):
+        return result_of(data, type)
+    head = received.head if isinstance(received, HeadedData) else ReplyHead()
+    value = result_of(data, next(iter(get_args(type)), Result))
+    return Response(value, head.status or 200, head.headers, (), head.media_type)
 
 
 def _decoder(type: TypeForm) -> msgspec.json.Decoder[Result]:

@@ -13,6 +13,7 @@ from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import BadGateway, ServiceError, TooLarge, error_from
+from unixsvc.wire.heads import from_wire
 from unixsvc.wire.messages import (
     ClientMessage,
     check_utf8,
@@ -111,19 +112,23 @@ class ClientConnection:
             return self._rejected(self._annotate(error_from(reply.code, reply.detail, reply.message)))
         if type(number) is not int or number not in self.pending:
             raise BadGateway("the service replied to a request that is not pending")
+        head = None if reply.head is None else from_wire(reply.head)
         if reply.more:
-            return ItemReceived(number, reply.data)
+            return ItemReceived(number, reply.data, head)
         del self.pending[number]
         stream = False
         if self._streams:
             stream = number in self._streams
             self._streams.discard(number)
         if reply.status == "error":
-            return ErrorReceived(number, self._annotate(error_from(reply.code, reply.detail, reply.message)))
+            error = error_from(reply.code, reply.detail, reply.message)
+            if head is not None:
+                error.headers = head.headers
+            return ErrorReceived(number, self._annotate(error))
         self._token = None  # it was accepted, which is valid for the connection
         if stream and bytes(reply.data) != b"null":
             return ErrorReceived(number, BadGateway("the reply is not a stream: request it with call()"))
-        return ResponseReceived(number, reply.data, reply.location)
+        return ResponseReceived(number, reply.data, reply.location, head)
 
     def _rejected(self, error: ServiceError) -> Event:
         """The service rejects the connection. If a message was too large, only its own call fails."""

@@ -198,9 +198,12 @@ class Multiplexer:
         if pending is None:
             return  # it was cancelled
         if pending.buffer is not None:
+            if event.head is not None:
+                pending.buffer.head = event.head
             pending.buffer.put(event.data)
             return
         buffer = StreamBuffer()
+        buffer.head = event.head
         buffer.opened(partial(self._grant, event.id))
         buffer.put(event.data)
         if not pending.start_stream(event.id, buffer):

@@ -12,6 +12,7 @@ from msgspec import Raw
 from unixsvc.client.calls import result_of
 from unixsvc.client.connection import WINDOW
 from unixsvc.domain.call_options import ResultT, ResultType
+from unixsvc.domain.reply_head import ReplyHead
 
 __all__ = ["BufferedStream", "StreamBuffer"]
 
@@ -22,6 +23,7 @@ class StreamBuffer:
     The connection has a reference to the buffer and not to the stream, so that a stream that the program
     drops is collected, and cancelled.
 
+    :ivar head: what the reply says over HTTP besides; known from the first item on.
     :ivar seen: True after the first item.
     :ivar ended: True after the end of the stream.
     :ivar error: why the stream failed; None if it ended normally.
@@ -32,6 +34,7 @@ class StreamBuffer:
         self._items: deque[Raw] = deque()
         self._taken = 0
         self._grant: Callable[[int], None] | None = None
+        self.head: ReplyHead | None = None
         self.seen = False
         self.ended = False
         self.error: BaseException | None = None
@@ -89,6 +92,14 @@ class BufferedStream(Generic[ResultT]):
     def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer) -> None:
         self._type = type
         self._buffer = buffer
+
+    @property
+    def head(self) -> ReplyHead | None:
+        """What the reply says over HTTP besides: status, header fields, media type.
+
+        None before the first item, and if it says no more than usual.
+        """
+        return self._buffer.head
 
     def __aiter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from unixsvc.contract.model import (
     Contract,
     ErrorContract,
     ParameterContract,
+    ResponseContract,
     RouteContract,
     referenced_schema,
 )
@@ -56,6 +57,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar result: the type of the result; of a stream, of each item.
     :ivar security: how a request can be admitted, as in OpenAPI.
     :ivar parameters: those that are neither in the path nor in the data.
+    :ivar response: the HTTP response; None for 200 and JSON.
     """
 
     method: str
@@ -77,6 +79,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     result: object
     security: list[dict[str, list[str]]] | None = None
     parameters: Sequence[ParameterDescription] = ()
+    response: ResponseContract | None = None
 
 
 def describe(
@@ -144,6 +147,7 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         result=result,
         parameters=parameters,
         security=route.security,
+        response=route.response,
         http_only=any(each.http_only for each in route.parameters),
     )
 

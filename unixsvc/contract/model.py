@@ -79,11 +79,13 @@ class ResponseContract(Struct, frozen=True, kw_only=True):
     :ivar status: 0 if the result decides.
     :ivar media_types: of the body; empty for JSON.
     :ivar headers: the descriptions of its header fields by name.
+    :ivar redirects: whether the response is a redirect: ``never``, ``sometimes`` or ``always``.
     """
 
     status: int = 0
     media_types: list[str] = []
     headers: dict[str, str] = {}
+    redirects: str = "never"
 
 
 class RouteContract(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
-from unixsvc.domain.message import Created
+from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics import ClientStats
@@ -140,7 +140,7 @@ class ServiceClients(_ServiceVerbs):
 
     def open(
         self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
+    ) -> Deferred[Raw | Created[Raw] | Reply | Stream[Raw]]:
         """Call a service for a result or a stream, as :meth:`unixsvc.Client.open`, within the context."""
         try:
             client = self._prepare(service, options)
@@ -269,7 +269,7 @@ class NoServices(_ServiceVerbs):
 
     def open(
         self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Awaitable[Raw | Created[Raw] | AsyncIterator[Raw]]:
+    ) -> Awaitable[Raw | Created[Raw] | Reply | AsyncIterator[Raw]]:
         """Fail, as :meth:`call`."""
         raise _not_declared(service, method, path)
 

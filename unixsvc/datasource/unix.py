@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -24,6 +24,7 @@ from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.domain.providers import as_provider
 from unixsvc.domain.refusal import refusal_of
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import (
     Cancelled,
     ConfigError,
@@ -34,6 +35,8 @@ from unixsvc.errors import (
 )
 from unixsvc.routing.app import Mount
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
+from unixsvc.routing.parameters.last_event_id import LAST_EVENT_ID
+from unixsvc.wire.heads import decode_body
 
 __all__ = ["UnixDatasource", "mounted"]
 
@@ -78,6 +81,8 @@ class UnixDatasource:
         if request.query:
             path = f"{path}?{request.query}"
         meta = {**with_own_key(request), "request_id": request.request_id}
+        if request.headers is not None and (last := request.header(LAST_EVENT_ID)) is not None:
+            meta.setdefault(LAST_EVENT_ID.lower(), last.encode("latin-1").decode("utf-8", "replace"))
         result: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )
@@ -88,11 +93,11 @@ class UnixDatasource:
         """Return the contract of the service below the base; through a mount no route is public."""
         contract: Contract = await self._services.call(self._service, "GET", ROUTES, type=Contract)
         routes = [
-            msgspec.structs.replace(route, path=self._local_path(route.path), public=False)
+            replace(route, path=self._local_path(route.path), public=False)
             for route in contract.application_routes
             if f"{route.path}/".startswith(f"{self._base.plain}/")
         ]
-        return msgspec.structs.replace(contract, routes=routes)
+        return replace(contract, routes=routes)
 
     def _remote_path(self, path: str) -> str:
         rest = self._prefix.rest_of(path)
@@ -111,20 +116,39 @@ class UnixDatasource:
             return path
         return (self._prefix.text + rest).removesuffix("/" if path == "/" else "") or "/"
 
-    def _to_reply(self, result: Raw | Created[Raw] | AsyncGenerator[Raw, None]) -> Reply:
+    def _local_head(self, head: ReplyHead) -> ReplyHead:
+        """The head with the path that a redirect leads to here."""
+        if all(name.lower() != "location" for name, _ in head.headers):
+            return head
+        return replace(
+            head, headers=tuple((name, self._local_value(name, value)) for name, value in head.headers)
+        )
+
+    def _local_value(self, name: str, value: str) -> str:
+        if name.lower() != "location" or not value.startswith("/") or value.startswith("//"):
+            return value
+        end = next((at for at, character in enumerate(value) if character in "?#"), len(value))
+        return self._local_location(value[:end]) + value[end:]
+
+    def _to_reply(self, result: Raw | Created[Raw] | Reply | AsyncGenerator[Raw, None]) -> Reply:
         if isinstance(result, Raw):
             return Reply(200, bytes(result))
+        if isinstance(result, Reply):
+            location = self._local_location(result.location) if result.location else result.location
+            head = None if result.head is None else self._local_head(result.head)
+            return replace(result, location=location, head=head)
         if isinstance(result, Created):
             location = self._local_location(result.location) if result.location else ""
             return Reply(200, bytes(result.value), location=location)
-        return Reply(items=_items(result))
+        head = getattr(result, "head", None)  # IServices of a test may have streams without one
+        return Reply(items=_items(result, head), head=None if head is None else self._local_head(head))
 
 
-async def _items(stream: AsyncGenerator[Raw, None]) -> AsyncGenerator[bytes, None]:
+async def _items(stream: AsyncGenerator[Raw, None], head: ReplyHead | None) -> AsyncGenerator[bytes, None]:
     """Yield the items of a stream; closing this generator closes the stream."""
     async with aclosing(stream):
         async for item in stream:
-            yield bytes(item)
+            yield decode_body(item, head)
 
 
 def _failed(failure: Failure) -> Reply:

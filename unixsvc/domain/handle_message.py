@@ -115,7 +115,7 @@ class HandleMessage:
             self.inflight += 1
             return start(self._wait(request, started, slot, answer))
         if answer.items is not None:
-            return self._stream(request, answer.items, started, slot)
+            return self._stream(request, answer, answer.items, started, slot)
         if slot.kept:
             leave_slot(slot)
         else:
@@ -144,7 +144,7 @@ class HandleMessage:
         try:
             reply = await answer
             if reply.items is not None:
-                return self._stream(request, reply.items, started, slot)
+                return self._stream(request, reply, reply.items, started, slot)
         except GeneratorExit:  # the coroutine was closed
             raise
         except BaseException as error:  # error boundary, as above
@@ -166,7 +166,12 @@ class HandleMessage:
         return reply if request.reply_headers is None else add_headers(reply, request.reply_headers)
 
     def _stream(
-        self, request: Request, items: AsyncGenerator[bytes, None], started: float, slot: RequestSlot
+        self,
+        request: Request,
+        reply: Reply,
+        items: AsyncGenerator[bytes, None],
+        started: float,
+        slot: RequestSlot,
     ) -> ReplyStream:
         self.inflight += 1
         seconds = None if request.timeout is None else request.timeout - (self._now() - started)
@@ -174,15 +179,21 @@ class HandleMessage:
         slot.seconds = math.inf  # only the caller limits the duration of a stream
         context = detach()
         return ReplyStream(
-            items, on_end, seconds=seconds, item_seconds=self._request_timeout, context=context
+            items,
+            on_end,
+            seconds=seconds,
+            item_seconds=self._request_timeout,
+            context=context,
+            head=reply.head,
+            request=request,
         )
 
     def _end_stream(self, request: Request, started: float, error: BaseException | None) -> Reply:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
         self._count(reply.code, self._now() - started)
-        if request.work is not None:
-            self._after_reply(request, reply)
+        if request.work is not None or (request.reply_headers is not None and error is not None):
+            reply = self._after_reply(request, reply)
         return reply
 
     def _error_reply(self, request: Request, error: BaseException) -> Reply:

@@ -218,11 +218,13 @@ class IServices(Interface):
 
     def open(
         service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Awaitable[Raw | Created[Raw] | AsyncIterator[Raw]]:
+    ) -> Awaitable[Raw | Created[Raw] | Reply | AsyncIterator[Raw]]:
         """Call a service for a result or a stream, as a mount does.
 
         Without the option ``limit`` the remaining time of the action does not apply to the whole stream, as
         the action's own reply may be the stream.
 
-        :returns: the encoded result, the created resource, or a stream of encoded items with ``aclose``.
+        :returns: the encoded result; the created resource; the reply, if it has a status, header fields or a
+            media type of its own; or a stream of encoded items with ``aclose``, and with ``head``, what the
+            reply says over HTTP besides.
         """

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["HeaderFields", "ReplyHead", "WrongHeader", "check_header"]
+__all__ = ["BodyForm", "HeaderFields", "ReplyHead", "WrongHeader", "check_header", "check_media_type"]
 
 HeaderFields = tuple[tuple[str, str], ...]
 """Names and values of header fields, in the order in which they are sent."""
 
+BodyForm = Literal["json", "text", "base64", "events"]
+"""How JSON represents a body: as itself, as a string, as base64 in a string; ``events`` are
+:class:`~unixsvc.Event` objects. In this process, ``text`` and ``base64`` are bytes as they are."""
+
 # RFC 9110, section 5.6.2 and 5.5.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# RFC 9110, section 8.3.1. A quoted value has no quotes or backslashes inside.
+_TYPE_NAME: Final = r"[!#$&^_.+\-0-9A-Za-z]{1,127}"
+_TYPE_VALUE: Final = r"[!#$&^_.+\-:0-9A-Za-z]{1,200}|\"[\x20\x21\x23-\x5b\x5d-\x7e]{0,200}\""
+_MEDIA_TYPE: Final = re.compile(f"{_TYPE_NAME}/{_TYPE_NAME}(?:; ?{_TYPE_NAME}=(?:{_TYPE_VALUE})){{0,8}}")
 # They frame the message or belong to the connection, and are the server's own.
 _RESERVED: Final = frozenset(
     {
@@ -41,13 +49,22 @@ class ReplyHead(Struct, frozen=True):
     """What a reply has for HTTP.
 
     :ivar status: the status code; 0 for the one that follows from the result.
-    :ivar headers: further header fields, which :func:`check_header` has accepted.
+    :ivar headers: further header fields.
     :ivar media_type: of the body; empty for JSON.
+    :ivar form: how JSON represents the body, or each item of a stream.
+    :raises WrongHeader: for a field that :func:`check_header` refuses, wherever it comes from.
     """
 
     status: int = 0
     headers: HeaderFields = ()
     media_type: str = ""
+    form: BodyForm = "json"
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers:
+            check_header(name, value)
+        if self.media_type:
+            check_media_type(self.media_type)
 
 
 def check_header(name: str, value: str) -> None:
@@ -65,3 +82,12 @@ def check_header(name: str, value: str) -> None:
         raise WrongHeader(name, "is set by the server")
     if not _VALUE.fullmatch(value) or value != value.strip(" \t"):
         raise WrongHeader(name, "has a value with characters that are not allowed, or with spaces around it")
+
+
+def check_media_type(media_type: str) -> None:
+    """Require that a text is a media type, as ``text/csv; charset=utf-8``.
+
+    :raises WrongHeader: for another one.
+    """
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        raise WrongHeader("Content-Type", f"has the value {media_type[:64]!r}, which is no media type")

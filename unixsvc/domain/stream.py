@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 
-from unixsvc.domain.message import Reply
+from unixsvc.domain.message import Reply, Request, add_headers
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import Cancelled, Malformed, ServiceError
 
 __all__ = ["ReplyStream", "unary_reply"]
@@ -19,12 +20,14 @@ class ReplyStream:
 
     :param items: each item as JSON.
     :param on_end: called once with the exception that ended the stream, or None; returns the final reply.
+    :param head: what the reply says over HTTP besides; None for the usual status and headers.
+    :param request: may get further header fields until the first item is sent.
     :ivar seconds: the remaining time of the caller; None for no limit.
     :ivar item_seconds: the time limit for one item.
     :ivar context: the context in which the reader must run the methods.
     """
 
-    __slots__ = ("_items", "_on_end", "context", "item_seconds", "seconds")
+    __slots__ = ("_head", "_items", "_on_end", "_request", "context", "item_seconds", "seconds")
 
     def __init__(
         self,
@@ -34,12 +37,23 @@ class ReplyStream:
         seconds: float | None,
         item_seconds: float,
         context: Context | None = None,
+        head: ReplyHead | None = None,
+        request: Request | None = None,
     ) -> None:
         self._items = items
         self._on_end = on_end
         self.seconds = seconds
         self.item_seconds = item_seconds
         self.context = context or copy_context()
+        self._head = head
+        self._request = request
+
+    @property
+    def head(self) -> ReplyHead | None:
+        """What the reply says over HTTP besides, at the time of its first item."""
+        if self._request is None or self._request.reply_headers is None:
+            return self._head
+        return add_headers(Reply(head=self._head), self._request.reply_headers).head
 
     async def next(self) -> bytes | Reply:
         """Return the next item or the final reply."""

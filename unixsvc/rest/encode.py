@@ -9,14 +9,24 @@ from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from unixsvc.config.http import Http
 from unixsvc.domain.message import Reply
 from unixsvc.domain.refusal import MISSING
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, read_headers
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
-from unixsvc.rest.headers.etags import etag_of, is_known
+from unixsvc.rest.headers.etags import etag_of, is_known, with_coding
+from unixsvc.rest.headers.reply_fields import (
+    body_kind,
+    etag_in,
+    facts_for,
+    field_lines,
+    is_compressible,
+    is_raw,
+)
 from unixsvc.rest.problem import problem
 from unixsvc.rest.response import BARE, JSON, PROBLEM_JSON, Response, ResponseKind, stream_kind
 
@@ -24,6 +34,7 @@ __all__ = ["ResponseBuilder", "ResponseContext", "allowed_methods"]
 
 _NO_STORE: Final = b"Cache-Control: no-store\r\n"
 _NO_CONTENT: Final = 204
+_CACHED_METHODS: Final = frozenset({b"GET", b"HEAD"})
 _NOT_MODIFIED: Final = 304
 _FAILURE: Final = 400
 _UNAUTHORIZED: Final = 401
@@ -82,6 +93,8 @@ class ResponseBuilder:
 
     def from_reply(self, reply: Reply, context: ResponseContext) -> Response:
         """The response that carries a reply."""
+        if reply.head is not None:
+            return self._with_head(reply, reply.head, context)
         if reply.code >= _FAILURE:
             return self._failure(reply, context)
         if reply.location is not None:
@@ -91,19 +104,29 @@ class ResponseBuilder:
         return self.with_body(200, JSON, reply.body, context)
 
     def with_body(
-        self, code: int, kind: ResponseKind, body: bytes, context: ResponseContext, headers: bytes = b""
+        self,
+        code: int,
+        kind: ResponseKind,
+        body: bytes,
+        context: ResponseContext,
+        headers: bytes = b"",
+        *,
+        tag: bytes | None = None,
+        compressible: bool = True,
     ) -> Response:
         """A response with a body: compressed if the client accepts it, 304 if the client has it already.
 
         :param headers: the lines of further headers.
+        :param tag: the entity tag, if the application has set one.
+        :param compressible: whether gzip makes the body smaller.
         """
         facts, coding, vary = context.facts, "", self._vary
-        if 0 < self._gzip_over < len(body):
+        if 0 < self._gzip_over < len(body) and compressible:
             vary = self._vary_coding
             coding = "gzip" if accepts_gzip(facts.headers.get(b"Accept-Encoding", ())) else ""
         head, etag = context.method == b"HEAD", b""
         if code == 200 and (head or context.method == b"GET"):
-            tag = etag_of(body, coding)
+            tag = etag_of(body, coding) if tag is None else with_coding(tag, coding)
             etag = b"ETag: %b\r\n" % tag
             if b"If-None-Match" in facts.headers and is_known(tag, facts.headers[b"If-None-Match"]):
                 lines = b"%bX-Request-Id: %b\r\n%b%b" % (
@@ -119,11 +142,17 @@ class ResponseBuilder:
         )  # fmt: skip
         return Response(code, kind, headers, b"" if head else body)
 
-    def stream(self, content_type: bytes, context: ResponseContext) -> Response:
+    def stream(
+        self, content_type: bytes, context: ResponseContext, head: ReplyHead | None = None
+    ) -> Response:
         """The head of a stream."""
         lines = self._lines(context.facts, private=False)  # Cache-Control is that of all streams
-        headers = b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), lines, self._vary_format)
-        return Response(200, stream_kind(content_type), headers)
+        vary = self._vary_format if head is None or not is_raw(head) else self._vary
+        headers = b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), lines, vary)
+        if head is None:
+            return Response(200, stream_kind(content_type), headers)
+        kind = body_kind(head, content_type.decode("latin-1"), stream=True)
+        return Response(head.status or 200, kind, headers + field_lines(head.headers))
 
     def common_headers(self, context: ResponseContext) -> bytes:
         """The headers of every response that is no stream, whatever its body."""
@@ -138,19 +167,49 @@ class ResponseBuilder:
             lines += self.cors.simple(facts.headers)
         return lines
 
-    def _created(self, reply: Reply, context: ResponseContext) -> Response:
-        location = b""
+    def _with_head(self, reply: Reply, head: ReplyHead, context: ResponseContext) -> Response:
+        """The response that carries a reply with a status, header fields or a media type of its own."""
+        lines = field_lines(head.headers)
+        if reply.code >= _FAILURE:
+            return self._failure(reply, context, lines)
+        context = replace(context, facts=facts_for(head, context.facts))
         if reply.location:
-            location = b"Location: %b\r\n" % quote(reply.location, safe=_SAFE_IN_URL).encode()
+            lines += _location(reply.location)
+        status = head.status or (200 if reply.location is None else 201)
+        empty = not is_raw(head) and reply.body in (b"", b"null")
+        if empty and status == 200:
+            status = _NO_CONTENT
+        if status == _NO_CONTENT:
+            return Response(status, body_kind(head, ""), lines + self.common_headers(context))
+        media_type = "" if empty else head.media_type or "application/json"
+        tag = etag_in(head) if status == 200 and context.method in _CACHED_METHODS else None
+        if tag is not None:
+            lines = field_lines(each for each in head.headers if each[0].lower() != "etag")
+        return self.with_body(
+            status,
+            body_kind(head, media_type),
+            b"" if empty else reply.body,
+            context,
+            lines,
+            tag=tag,
+            compressible=is_compressible(media_type),
+        )
+
+    def _created(self, reply: Reply, context: ResponseContext) -> Response:
+        location = _location(reply.location) if reply.location else b""
         if reply.body == b"null":
             return self.with_body(201, BARE, b"", context, location)
         return self.with_body(201, JSON, reply.body, context, location)
 
-    def _failure(self, reply: Reply, context: ResponseContext) -> Response:
-        headers = b""
+    def _failure(self, reply: Reply, context: ResponseContext, own: bytes = b"") -> Response:
+        """The response that carries an error.
+
+        :param own: the lines of the header fields that the error has itself.
+        """
         headers_from = _FAILURE_HEADERS.get(reply.code)
-        if headers_from is not None:
-            headers = headers_from(reply.detail)
+        headers = own
+        if headers_from is not None and not _has_field(own, headers_from.name):
+            headers += headers_from.lines(reply.detail)
         if reply.code == _METHOD_NOT_ALLOWED and context.method == b"OPTIONS":
             return Response(_NO_CONTENT, BARE, headers + self.common_headers(context))
         code = reply.code if reply.code <= _LAST else 500
@@ -159,6 +218,14 @@ class ResponseBuilder:
             detail = _TOKEN_HINT
         body = problem(code, reply.message, detail, context.request_id)
         return self.with_body(code, PROBLEM_JSON, body, context, headers)
+
+
+def _location(path: str) -> bytes:
+    return b"Location: %b\r\n" % quote(path, safe=_SAFE_IN_URL).encode()
+
+
+def _has_field(lines: bytes, name: bytes) -> bool:
+    return any(line.partition(b":")[0].lower() == name for line in lines.split(b"\r\n"))
 
 
 def _vary(names: tuple[bytes, ...]) -> bytes:
@@ -190,10 +257,16 @@ def _challenge(detail: object) -> bytes:
     return b"WWW-Authenticate: Bearer\r\n"
 
 
-# The lines of headers that failures have in addition, by status code; made from their details.
-_FAILURE_HEADERS: Final[dict[int, Callable[[object], bytes]]] = {
-    401: _challenge,
-    405: _allow,
-    429: _retry_after,
-    503: _retry_after,
+class _FailureHeader(Struct, frozen=True):
+    """A header that failures have unless the application sets it: its name, and what makes its line."""
+
+    name: bytes
+    lines: Callable[[object], bytes]
+
+
+_FAILURE_HEADERS: Final[dict[int, _FailureHeader]] = {
+    401: _FailureHeader(b"www-authenticate", _challenge),
+    405: _FailureHeader(b"allow", _allow),
+    429: _FailureHeader(b"retry-after", _retry_after),
+    503: _FailureHeader(b"retry-after", _retry_after),
 }

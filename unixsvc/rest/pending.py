@@ -13,7 +13,8 @@ from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import RunningAction
 from unixsvc.rest.server.writer import Responder
-from unixsvc.rest.streaming import ResponseStream, format_for
+from unixsvc.rest.stream_formats import format_for
+from unixsvc.rest.streaming import ResponseStream
 from unixsvc.transport.unsent_replies import LARGE_REPLY
 
 __all__ = ["PendingResponse"]
@@ -75,7 +76,8 @@ class PendingResponse:
             # service has started there, and has to end there.
             stream.context.run(Deferred.fromCoroutine, stream.close(Cancelled()))
             if not self._disconnected:
-                self._responder.send_stream_head(format_for(self._responder.context).content_type)
+                stream_format = format_for(self._responder.context, stream.head)
+                self._responder.send_stream_head(stream_format.content_type, stream.head)
             self._finished(self)
             return
         running = ResponseStream(self._responder, stream, self._reactor, self._stream_ended)

@@ -18,11 +18,15 @@ __all__ = [
     "BARE",
     "CONTINUE",
     "EMPTY",
+    "HTML_PAIRS",
+    "INERT_PAIRS",
     "INTERNAL_ERROR",
     "JSON",
     "PAGE",
     "PROBLEM_JSON",
     "REASONS",
+    "SAFE_PAIRS",
+    "STREAM_PAIRS",
     "DateHeader",
     "HeaderPairs",
     "Response",
@@ -88,27 +92,34 @@ def header_lines(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 
-_SAFE: Final[HeaderPairs] = ((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"no-referrer"))
+SAFE_PAIRS: Final[HeaderPairs] = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"no-referrer"),
+)
 # A browser must not run anything in a response, whatever type it takes it for.
-_INERT: Final[HeaderPairs] = (
-    *_SAFE,
+INERT_PAIRS: Final[HeaderPairs] = (
+    *SAFE_PAIRS,
     (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+# A page may have a form. Under "no-referrer" a browser sends it with "Origin: null", as from another origin.
+HTML_PAIRS: Final[HeaderPairs] = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+)
 # Streams are neither cached nor buffered by a reverse proxy.
-_STREAM: Final[HeaderPairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"), *_INERT)
+STREAM_PAIRS: Final[HeaderPairs] = ((b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"))
 
 EMPTY: Final = response_kind()
-BARE: Final = response_kind(*_SAFE)
-# A page may have a form. Under "no-referrer" a browser sends it with "Origin: null", as from another origin.
-PAGE: Final = response_kind((b"X-Content-Type-Options", b"nosniff"), (b"Referrer-Policy", b"same-origin"))
-JSON: Final = response_kind((b"Content-Type", b"application/json"), *_INERT)
-PROBLEM_JSON: Final = response_kind((b"Content-Type", PROBLEM), *_INERT)
+BARE: Final = response_kind(*SAFE_PAIRS)
+PAGE: Final = response_kind(*HTML_PAIRS)
+JSON: Final = response_kind((b"Content-Type", b"application/json"), *INERT_PAIRS)
+PROBLEM_JSON: Final = response_kind((b"Content-Type", PROBLEM), *INERT_PAIRS)
 
 
 @cache
 def stream_kind(content_type: bytes) -> ResponseKind:
     """The headers of a stream of this media type."""
-    return response_kind((b"Content-Type", content_type), *_STREAM)
+    return response_kind((b"Content-Type", content_type), *STREAM_PAIRS, *INERT_PAIRS)
 
 
 class Response(Struct, frozen=True):

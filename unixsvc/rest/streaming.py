@@ -1,11 +1,10 @@
-"""Streams over HTTP: server-sent events or JSON lines."""
+"""Streams over HTTP, as fast as the client reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
@@ -13,66 +12,16 @@ from unixsvc.domain.message import Reply
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.streaming import RunningStream
-from unixsvc.rest.encode import ResponseContext
-from unixsvc.rest.headers.accept import prefers_events
 from unixsvc.rest.problem import problem
 from unixsvc.rest.server.writer import Responder
+from unixsvc.rest.stream_formats import format_for
 
-__all__ = ["EVENTS", "LINES", "ResponseStream", "StreamFormat", "format_for"]
+__all__ = ["ResponseStream"]
 
 # A client that waits longer than this for the first item gets the head of the response; in seconds.
 _HEAD_AFTER: Final = 1.0
 # Proxies and browsers close connections that are silent for 30 or 60 seconds; in seconds.
 _KEEP_ALIVE_INTERVAL: Final = 15.0
-
-
-class StreamFormat(Struct, frozen=True):
-    """The encoding of a stream.
-
-    :ivar content_type: its media type.
-    :ivar items: encodes items, at least one.
-    :ivar overhead: the number of bytes that it adds to each.
-    :ivar failure: encodes the problem with which a stream fails.
-    :ivar keep_alive: sent while there are no items; empty if the format has no comments.
-    :ivar abort_on_failure: whether a stream that fails is cut off, so that it cannot be taken for complete.
-    """
-
-    content_type: bytes
-    items: Callable[[Sequence[bytes]], bytes]
-    overhead: int
-    failure: Callable[[bytes], bytes]
-    keep_alive: bytes
-    abort_on_failure: bool
-
-
-def _events(items: Sequence[bytes]) -> bytes:
-    # JSON that is encoded here has no CR; a msgspec.Raw from an action may, and CR ends a line of an event.
-    return (b"data: " + b"\n\ndata: ".join(items) + b"\n\n").replace(b"\r", b" ")
-
-
-# https://html.spec.whatwg.org/multipage/server-sent-events.html
-EVENTS: Final = StreamFormat(
-    b"text/event-stream",
-    _events,
-    len(b"data: \n\n"),
-    lambda text: b"event: error\ndata: %b\n\n" % text,
-    b":\n\n",
-    abort_on_failure=False,
-)
-# https://jsonlines.org
-LINES: Final = StreamFormat(
-    b"application/jsonl",
-    lambda items: b"\n".join(items) + b"\n",
-    len(b"\n"),
-    lambda text: text + b"\n",
-    b"",
-    abort_on_failure=True,
-)
-
-
-def format_for(context: ResponseContext) -> StreamFormat:
-    """The format that the client accepts."""
-    return EVENTS if prefers_events(context.headers.get(b"Accept", ())) else LINES
 
 
 @implementer(IPushProducer)
@@ -94,7 +43,8 @@ class ResponseStream:
     ) -> None:
         self._responder = responder
         self._writer = responder.writer
-        self._format = format_for(responder.context)
+        self._stream = stream
+        self._format = format_for(responder.context, stream.head)
         self._reactor = reactor
         self._finished = finished
         self._started = False
@@ -138,7 +88,7 @@ class ResponseStream:
     def _start_response(self, data: bytes = b"") -> None:
         self._started = True
         self._restart_timer()
-        self._responder.start_stream(self._format.content_type, data)
+        self._responder.start_stream(self._format.content_type, data, self._stream.head)
 
     def _restart_timer(self) -> None:
         self._stop_timer()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
-from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
-from unixsvc.domain.message import Created
 from unixsvc.domain.request_context import remove_shield, set_shield
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
@@ -22,12 +19,11 @@ from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.gates import AccessGate, Gate, GateFactory
 from unixsvc.routing.parameters.files import FormReceiver
 from unixsvc.routing.request_container import RequestContainer
-from unixsvc.routing.results import Encode, encoder_for
-from unixsvc.routing.results import encode as encode_any
+from unixsvc.routing.results.maker import ReplyMaker, closing, reply_maker
 from unixsvc.routing.route import Action, Route
 from unixsvc.routing.signature import Signature, is_plain
 
-__all__ = ["Endpoint", "EndpointFactory", "action_of", "closing"]
+__all__ = ["Endpoint", "EndpointFactory", "action_of"]
 
 
 class Endpoint(Struct, frozen=True):
@@ -37,9 +33,8 @@ class Endpoint(Struct, frozen=True):
     :ivar plain: true if the arguments are the path variables only, in their order.
     :ivar awaited: true if the result must be awaited.
     :ivar stream: true if the result is a stream.
-    :ivar created: true if the result is a Created.
-    :ivar special: true if the result is a stream or a Created, or has an encoder of its own.
-    :ivar encode: encodes the result; of a stream, each item.
+    :ivar special: true if the result becomes a reply in another way than as JSON.
+    :ivar reply: makes that reply.
     :ivar gates: what a request has to pass before its arguments are bound.
     :ivar security: how a request can be admitted, as in OpenAPI; None if the token of the service decides.
     :ivar body: how the route takes the body; None for a JSON object of the usual size.
@@ -51,9 +46,8 @@ class Endpoint(Struct, frozen=True):
     plain: bool
     awaited: bool
     stream: bool
-    created: bool
     special: bool
-    encode: Encode
+    reply: ReplyMaker
     meta: JsonObject
     gates: tuple[Gate, ...] = ()
     body: BodySpec | None = None
@@ -85,18 +79,22 @@ class EndpointFactory:
         :raises ConfigError: for options that exclude each other.
         """
         awaited = route.blocking or inspect.iscoroutinefunction(action)
-        encode = encoder_for(signature.returns, allow_nan_as_null=route.allow_nan_as_null)
-        if signature.container and signature.stream:
+        result = signature.result
+        reply = reply_maker(result, route.media_types, where, allow_nan_as_null=route.allow_nan_as_null)
+        if signature.container and result.stream:
+            if result.wrapped:
+                remedy = "take a svcs.Container in an async generator, without Response"
+                raise ConfigError(where, "a stream in a Response has a container", remedy)
             action = self._stream_with_container(action, signature)
         elif signature.container:
-            action, encode = self._with_container(action, signature, encode), encode_any
-        if route.blocking and signature.stream:
+            action, reply = self._with_container(action, signature, reply), reply.after_container()
+        if route.blocking and result.stream:
             remedy = "an async generator can await Deferreds"
             raise ConfigError(where, "a stream is marked as blocking", remedy)
         if route.blocking:
             action = partial(self._in_thread, action)
         if route.shield:
-            if signature.stream:
+            if result.stream:
                 raise ConfigError(where, "a stream cannot be shielded", "without a caller it has no reader")
             action, awaited = self._shield(action), True
         found = [make(route, signature, where) for make in self._gates]
@@ -111,17 +109,16 @@ class EndpointFactory:
             action=action,
             plain=is_plain(signature, action) and not gates,
             awaited=awaited,
-            stream=signature.stream,
-            created=signature.created,
-            special=signature.stream or signature.created or encode is not encode_any,
-            encode=encode,
+            stream=result.stream,
+            special=reply.needed,
+            reply=reply,
             meta=route.meta,
             gates=gates,
             security=None if access is None else access.security,
             body=BodySpec(signature.body, route.max_body) if special else None,
         )
 
-    def _with_container(self, action: Action, signature: Signature, encode: Encode) -> Action:
+    def _with_container(self, action: Action, signature: Signature, reply: ReplyMaker) -> Action:
         """Return the action with a container that is open during the call.
 
         The result is encoded before the container ends: a result that cannot be encoded is a failure, too.
@@ -132,7 +129,7 @@ class EndpointFactory:
             async def call_async(**arguments: object) -> object:
                 container = self._container.open()
                 return await _finish(
-                    container, action(**arguments, **{signature.container: container}), encode
+                    container, action(**arguments, **{signature.container: container}), reply
                 )
 
             return call_async
@@ -142,8 +139,8 @@ class EndpointFactory:
             try:
                 result = action(**arguments, **{signature.container: container})
                 if inspect.isawaitable(result):
-                    return _finish(container, result, encode)
-                encoded = _encoded(result, encode)
+                    return _finish(container, result, reply)
+                encoded = reply.encoded(result)
             except BaseException as error:
                 run_without_waiting(container.finish(error))
                 raise
@@ -210,10 +207,10 @@ def action_of(route: Route, controller: object | None, where: str) -> Action:
     return action
 
 
-async def _finish(container: RequestContainer, awaitable: Awaitable[object], encode: Encode) -> object:
+async def _finish(container: RequestContainer, awaitable: Awaitable[object], reply: ReplyMaker) -> object:
     """Return the encoded result of an action when its container has ended."""
     try:
-        encoded = _encoded(await awaitable, encode)
+        encoded = reply.encoded(await awaitable)
     except GeneratorExit:  # the coroutine was closed, and cannot wait
         container.close()
         raise
@@ -222,17 +219,6 @@ async def _finish(container: RequestContainer, awaitable: Awaitable[object], enc
         raise
     await container.finish(None)
     return encoded
-
-
-def _encoded(result: object, encode: Encode) -> object:
-    if isinstance(result, Created):
-        return Created(Raw(encode(result.value)), result.location)
-    return Raw(encode(result))
-
-
-def closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
-    """Return a context manager that closes an iterable, if it has ``aclose``."""
-    return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
 
 
 def _require_errors(route: Route, where: str) -> None:

@@ -46,6 +46,8 @@ class Route(Struct, frozen=True):
         name of a function.
     :ivar requires: what the user must have or be: permissions, and functions that get the user and refuse it
         by returning False or by raising an error. The route needs a user then.
+    :ivar media_types: those of the response, if it is no JSON: of ``bytes``, or of a ``str`` that is sent as
+        it is. The first one is used where the result names none.
     :ivar max_body: the most bytes of a body, instead of ``max_message_bytes``; None for that.
     """
 
@@ -66,6 +68,7 @@ class Route(Struct, frozen=True):
     max_body: int | None = None
     requires: Sequence[Requirement] = ()
     sunset: date | None = None
+    media_types: tuple[str, ...] = ()
 
 
 class RouteInfo(Struct, frozen=True):
@@ -143,11 +146,12 @@ class _Method(Struct, frozen=True):
         max_body: int | None = None,
         requires: Sequence[Requirement] = (),
         sunset: date | None = None,
+        media_types: Sequence[str] = (),
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
-            requires, sunset,
+            requires, sunset, tuple(media_types),
         )  # fmt: skip
 
 

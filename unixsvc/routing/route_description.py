@@ -41,6 +41,7 @@ def describe_route(
     :param where: the route, for error messages.
     :raises ConfigError: if its ``meta`` cannot become JSON.
     """
+    result = signature.result
     try:
         msgspec.json.encode(msgspec.to_builtins(route.meta, str_keys=True), enc_hook=encode_model)
     except TypeError as error:
@@ -57,12 +58,13 @@ def describe_route(
         tags=route.tags,
         errors=route.errors,
         meta=route.meta,
-        stream=signature.stream,
-        created=signature.created,
+        stream=result.stream,
+        created=result.created,
         allow_nan_as_null=route.allow_nan_as_null,
         path_arguments=signature.path,
         data=signature.data,
-        result=signature.returns,
+        result=result.value,
+        response=endpoint.reply.contract,
         security=endpoint.security,
         parameters=[each for source in signature.sources.values() if (each := source.description)],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import Final, TypeVar
 
@@ -23,10 +23,9 @@ from unixsvc.errors import ConfigError, Malformed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
-from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of, closing
+from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of
 from unixsvc.routing.gates import GateFactory, pass_gates
 from unixsvc.routing.pattern import variables_of
-from unixsvc.routing.results import Encode
 from unixsvc.routing.route import Group, Route, RouteInfo
 from unixsvc.routing.route_description import describe_route, require_body
 from unixsvc.routing.signature import Signature, read_signature
@@ -120,7 +119,7 @@ class Router:
         elif endpoint.awaited or hasattr(result, "__await__"):
             return _wait(endpoint, self.runner, self.runner.run(result))
         if endpoint.special:
-            return _special_reply(endpoint, self.runner, result)
+            return endpoint.reply(result, self.runner)
         # The encoder writes no line ends, but the msgspec.Raw of an action may contain some; they end a
         # message.
         return Reply(200, _encode(result).replace(b"\n", b" "))
@@ -170,7 +169,7 @@ class Router:
         if hasattr(result, "__await__"):
             result = await self.runner.run(result)
         if endpoint.special:
-            return _special_reply(endpoint, self.runner, result)
+            return endpoint.reply(result, self.runner)
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def body_spec(self, method: str, path: str) -> BodySpec | None:
@@ -251,20 +250,5 @@ class Router:
 async def _wait(endpoint: Endpoint, runner: ActionRunner, awaitable: Awaitable[Json]) -> Reply:
     result = await awaitable
     if endpoint.special:
-        return _special_reply(endpoint, runner, result)
+        return endpoint.reply(result, runner)
     return Reply(200, _encode(result).replace(b"\n", b" "))
-
-
-def _special_reply(endpoint: Endpoint, runner: ActionRunner, result: Json) -> Reply:
-    if endpoint.stream:
-        return Reply(items=runner.stream(_encoded(result, endpoint.encode)))
-    if endpoint.created:
-        return Reply(200, endpoint.encode(result.value), location=result.location)
-    return Reply(200, endpoint.encode(result))
-
-
-async def _encoded(items: AsyncIterable[object], encode: Encode) -> AsyncGenerator[bytes, None]:
-    """Yield each item as JSON; closing this generator closes the items."""
-    async with closing(items):
-        async for item in items:
-            yield encode(item)

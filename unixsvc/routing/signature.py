@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Mapping,
-    Sequence,
-)
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, get_type_hints
 
 import msgspec
 import svcs
@@ -20,20 +13,20 @@ from msgspec import Struct
 
 from unixsvc.contract.schemas import UnsupportedType, require_json_types, wrong_field
 from unixsvc.domain.body_spec import BodyKind
-from unixsvc.domain.message import Created, Request
+from unixsvc.domain.message import Request
 from unixsvc.domain.validation.pydantic_models import is_model
 from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
 from unixsvc.errors import ConfigError
 from unixsvc.routing.parameters.interfaces import ParameterSource
 from unixsvc.routing.parameters.kinds import find_sources
 from unixsvc.routing.pattern import PATH_TYPES, Variable
+from unixsvc.routing.results.annotation import ResultType, read_result
 from unixsvc.routing.route import Action
 
 __all__ = ["Signature", "is_plain", "read_signature", "resolve_hints"]
 
 _STRUCT_REMEDY: Final = "put all fields into one struct"
 _WRONG_META: Final = "Can only set "  # the start of msgspec's text
-_STREAMS: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 
 
 class Signature(Struct, frozen=True):
@@ -45,10 +38,7 @@ class Signature(Struct, frozen=True):
     :ivar whole: the name of the parameter that takes the data; empty if its fields are parameters.
     :ivar request: the name of the parameter that takes the request; empty if there is none.
     :ivar container: the name of the parameter that takes a container; empty if there is none.
-    :ivar returns: the type of the result; of a stream, of each item.
-    :ivar stream: true if the result is a stream.
-    :ivar created: true if the result is a :class:`~unixsvc.domain.message.Created`; ``returns`` is the type
-        of its value.
+    :ivar result: the type of the result.
     :ivar sources: where all other parameters come from, by name.
     """
 
@@ -58,9 +48,7 @@ class Signature(Struct, frozen=True):
     whole: str
     request: str
     container: str
-    returns: TypeForm
-    stream: bool
-    created: bool = False
+    result: ResultType
     sources: Mapping[str, ParameterSource] = {}
 
     @property
@@ -95,15 +83,13 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
             where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}", _STRUCT_REMEDY
         )
     data = hints[whole] if whole else _struct_of(fields, hints, parameters, where)
-    returns, stream = _result_of(action, hints["return"], where)
-    created = (get_origin(returns) or returns) is Created
-    if created:
-        returns = _created_value(returns, stream, where)
+    result = read_result(action, hints["return"], where)
     named = {name: hints[name] for name in [*variables, *fields]} | ({whole: data} if whole else {})
-    _require_json_types([*(hints[name] for name in variables), data, returns], named, returns, where)
+    types = [*(hints[name] for name in variables), data, result.value]
+    _require_json_types(types, named, result.value, where)
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
     refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
-    return Signature(path, refined, data, whole, request, container, returns, stream, created, sources)
+    return Signature(path, refined, data, whole, request, container, result, sources)
 
 
 def is_plain(signature: Signature, action: Action) -> bool:
@@ -182,26 +168,6 @@ def _is_body(hint: TypeForm) -> bool:
     return form not in (Request, svcs.Container) and (
         as_struct(form) is not None or is_object(form) or is_model(form)
     )
-
-
-def _result_of(action: Action, hint: TypeForm, where: str) -> tuple[TypeForm, bool]:
-    """Return the type of the result, or of the items of a stream; and whether it is a stream."""
-    form = bare(hint)
-    stream = (get_origin(form) or form) in _STREAMS
-    if inspect.isasyncgenfunction(action) and not stream:
-        raise ConfigError(where, "an async generator must be annotated as AsyncIterator[...]")
-    if stream and not get_args(form):
-        raise ConfigError(where, "the annotation of a stream must name the item type: AsyncIterator[...]")
-    if stream and inspect.iscoroutinefunction(action):
-        raise ConfigError(where, "a coroutine cannot return a stream", "make the action an async generator")
-    return (get_args(form)[0] if stream else hint), stream
-
-
-def _created_value(hint: TypeForm, stream: bool, where: str) -> TypeForm:
-    if stream or not get_args(hint):
-        remedy = "annotate the result as Created[...]; a stream cannot be Created"
-        raise ConfigError(where, "Created has no type of the created resource", remedy)
-    return get_args(hint)[0]
 
 
 def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm:

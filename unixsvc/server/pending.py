@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
@@ -36,9 +37,11 @@ class PendingRequest:
     :param size: of the message in bytes, if it is to be counted.
     :ivar running: the action while it is suspended, or the stream.
     :ivar reply: of a bare request that is answered, but has to wait for earlier ones; encoded.
+    :ivar stream: the stream that it turned out to be; None before.
+    :ivar started: whether an item of the stream was sent.
     """
 
-    __slots__ = ("credit", "id", "oneway", "reply", "running", "size")
+    __slots__ = ("credit", "id", "oneway", "reply", "running", "size", "started", "stream")
 
     def __init__(self, id: Id, *, oneway: bool = False, credit: int | None = None, size: int = 0) -> None:
         self.id = id
@@ -47,6 +50,8 @@ class PendingRequest:
         self.size = size
         self.running: RunningAction | RunningStream | None = None
         self.reply: bytes | None = None
+        self.stream: ReplyStream | None = None
+        self.started = False
 
 
 class PendingRequests:
@@ -240,20 +245,31 @@ class PendingRequests:
             stream, self._reactor, pending.credit, lambda: writer.blocked, send, overhead=overhead
         )
         pending.running = running
+        pending.stream = stream
         running.start()
 
     def _send(self, pending: PendingRequest, items: list[bytes], reply: Reply | None) -> None:
         """Send items of a stream, and the reply that ends it."""
         if items and self._owner is not None:
             self.item_batches += 1
-            data = encode_items(pending.id, items)
+            head = None if pending.stream is None else pending.stream.head
+            data = encode_items(pending.id, items, head, first=not pending.started)
+            pending.started = True
             if len(data) <= LARGE_REPLY or self._owner.may_send(len(data)):
                 self._writer.write(data)
                 if self._writer.blocked:
                     self._owner.account_unsent()
         if reply is not None:
-            self._done(pending, reply)
+            self._done(pending, reply if pending.started else _empty(reply, pending.stream))
 
     def _count(self) -> None:
         streams = len(self._streams) if self._streams else 0
         self.crowded = len(self.requests) - streams >= MAX_PENDING or self._waiting >= _MAX_WAITING
+
+
+def _empty(reply: Reply, stream: ReplyStream | None) -> Reply:
+    """The reply that ends a stream without items: it has the head, and the data null."""
+    head = None if stream is None else stream.head
+    if head is None or reply.code != 200:
+        return reply
+    return replace(reply, head=replace(head, form="json", media_type=""))

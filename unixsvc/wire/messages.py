@@ -18,9 +18,11 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.validation.formats import ENCODED
 from unixsvc.domain.validation.validator import find_field_errors
 from unixsvc.errors import BadGateway, Malformed, NotJSON
+from unixsvc.wire.heads import WireHead, encode_body, encode_head
 
 __all__ = [
     "GOAWAY",
@@ -87,6 +89,7 @@ class ServerMessage(Struct, frozen=True, gc=False):
     :ivar detail: the error's detail: any JSON value.
     :ivar data: the result or the stream item, as JSON.
     :ivar location: path of the resource that was created; None if none was.
+    :ivar head: what the reply says over HTTP besides; of a stream, its first item has it.
     :ivar more: this is a stream item.
     :ivar goaway: the client is asked to open no more requests on this connection.
     """
@@ -98,6 +101,7 @@ class ServerMessage(Struct, frozen=True, gc=False):
     detail: object = None
     data: Raw = Raw(b"null")
     location: str | None = None
+    head: WireHead | None = None
     more: bool = False
     goaway: bool = False
 
@@ -253,7 +257,7 @@ def encode_reply(id: Id, reply: Reply, end: bytes = b"") -> bytes:
 
     :param end: the line end, or nothing in the one-message exchange.
     """
-    if type(id) is int and reply.code == 200 and reply.location is None:
+    if type(id) is int and reply.code == 200 and reply.location is None and reply.head is None:
         return b'{"id":%d,"code":200,"data":%b}%b' % (id, reply.body, end)
     return _encode_any_reply(id, reply) + end
 
@@ -262,27 +266,33 @@ def _encode_any_reply(id: Id, reply: Reply) -> bytes:
     if reply.code >= 400:
         error: dict[str, object] = {} if id is None else {"id": id}
         error |= {"status": "error", "code": reply.code, "message": reply.message, "detail": reply.detail}
+        if reply.head is not None:
+            error["head"] = Raw(encode_head(reply.head))
         return _encode(error)
+    data = encode_body(reply.body, reply.head)
     if id is None:
-        return reply.body
-    if reply.location is not None:
-        location = _encode(reply.location)
-        return b'{"id":%b,"code":%d,"location":%b,"data":%b}' % (
-            _encode(id),
-            reply.code,
-            location,
-            reply.body,
-        )
-    return b'{"id":%b,"code":%d,"data":%b}' % (_encode(id), reply.code, reply.body)
+        return data
+    location = b"" if reply.location is None else b'"location":%b,' % _encode(reply.location)
+    head = b"" if reply.head is None else b'"head":%b,' % encode_head(reply.head)
+    return b'{"id":%b,"code":%d,%b%b"data":%b}' % (_encode(id), reply.code, location, head, data)
 
 
-def encode_items(id: Id, items: Sequence[bytes]) -> bytes:
+def encode_items(
+    id: Id, items: Sequence[bytes], head: ReplyHead | None = None, *, first: bool = False
+) -> bytes:
     """Encode items of a stream, each with its line end.
 
-    :param items: as JSON.
+    :param items: as JSON, or as the head says.
+    :param head: of the reply.
+    :param first: whether the first one is the first of the stream.
     """
     start = _item_start(id)
-    return start + (_ITEM_END + start).join(items) + _ITEM_END
+    if head is None:
+        return start + (_ITEM_END + start).join(items) + _ITEM_END
+    encoded = (_ITEM_END + start).join([encode_body(item, head) for item in items])
+    if first:
+        start = b'{"id":%b,"more":true,"head":%b,"data":' % (_encode(id), encode_head(head))
+    return start + encoded + _ITEM_END
 
 
 def item_overhead(id: Id) -> int:

@@ -18,7 +18,7 @@ from unixsvc.domain.message import Created
 from unixsvc.domain.validation.finite_numbers import NotFinite
 from unixsvc.errors import ServiceError
 from unixsvc.routing.app import App
-from unixsvc.routing.results import encode, encoder_for
+from unixsvc.routing.results.encoding import encode, encoder_for
 from unixsvc.routing.route import GET
 from unixsvc.testing import MemoryService
 

@@ -125,7 +125,11 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "from twisted.scripts.twistd import run; run()",
             "import ctypes; ctypes.CDLL(None).prctl(1, {})",
             "value = {}",
+            "{}; charset=utf-8",
         }
+    ),
+    "the description of a parameter in OpenAPI": frozenset(
+        {"The id of the last event that was received: the stream continues after it."}
     ),
     "the description of a phase": frozenset(
         {

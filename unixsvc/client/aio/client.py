@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from msgspec import Raw
-
 from unixsvc.client.aio.directory_watch import wait_for_change
 from unixsvc.client.aio.pending import PendingFuture, request
 from unixsvc.client.aio.protocol import AsyncioClientProtocol
@@ -18,6 +16,7 @@ from unixsvc.client.base import ClientOptions
 from unixsvc.client.calls import Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.events import Received
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause
@@ -110,7 +109,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
             return await self._call(call, timeout, type)
         self._budget.deposit()
         started = multiplexer.clock()
-        future: asyncio.Future[Raw] = loop.create_future()
+        future: asyncio.Future[Received] = loop.create_future()
         number = multiplexer.start(call, timeout, PendingFuture(future, started + timeout))
         try:
             data = await future
@@ -144,7 +143,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
 
     def _send(
         self, multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None
-    ) -> Awaitable[Raw]:
+    ) -> Awaitable[Received]:
         return request(multiplexer, call, timeout, buffer)
 
     def _sleep(self, pause: Pause) -> Awaitable[None]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from msgspec import Raw
-
 from unixsvc.client.calls import NO_LIMIT
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost
-from unixsvc.client.events import ResponseReceived
+from unixsvc.client.events import Received, ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import ServiceError
@@ -20,13 +18,13 @@ __all__ = ["PendingFuture", "request"]
 class PendingFuture:
     """A pending call.
 
-    :param future: resolved with the result, as JSON.
+    :param future: resolved with the result.
     """
 
     __slots__ = ("buffer", "deadline", "future")
 
     def __init__(
-        self, future: asyncio.Future[Raw], deadline: float, buffer: StreamBuffer | None = None
+        self, future: asyncio.Future[Received], deadline: float, buffer: StreamBuffer | None = None
     ) -> None:
         self.future = future
         self.deadline = deadline
@@ -35,7 +33,7 @@ class PendingFuture:
     def succeed(self, response: ResponseReceived) -> None:
         """Resolve the future, unless its task was cancelled in this turn of the loop."""
         if not self.future.done():
-            self.future.set_result(response.data)
+            self.future.set_result(response.data if response.head is None else response.result)
 
     def fail(self, error: ConnectionLost | ServiceError) -> None:
         """Fail the future."""
@@ -49,16 +47,16 @@ class PendingFuture:
 
 async def request(
     multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None = None
-) -> Raw:
+) -> Received:
     """Make one attempt.
 
     :param timeout: in seconds.
     :param buffer: receives the items, if a stream is requested.
-    :returns: the result, as JSON, or at the end of the stream.
+    :returns: the result, or at the end of the stream.
     :raises ConnectionLost: if the connection ends before the reply.
     :raises ServiceError: the error of the service, or DeadlineExceeded.
     """
-    future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+    future: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
     pending = PendingFuture(future, multiplexer.clock() + min(timeout, NO_LIMIT), buffer)
     if buffer is None:
         number = multiplexer.start(call, timeout, pending)

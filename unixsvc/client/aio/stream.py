@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 from functools import partial
 
-from msgspec import Raw
-
+from unixsvc.client.events import Received
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
 from unixsvc.domain.call_options import ResultT, ResultType
 
@@ -20,11 +19,11 @@ class Stream(BufferedStream[ResultT]):
     :param task: done at the end.
     """
 
-    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, task: asyncio.Task[Raw]) -> None:
+    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, task: asyncio.Task[Received]) -> None:
         super().__init__(type, buffer)
         self._task = task
 
-        def done(task: asyncio.Task[Raw]) -> None:
+        def done(task: asyncio.Task[Received]) -> None:
             buffer.end(None if task.cancelled() else task.exception())
 
         task.add_done_callback(done)

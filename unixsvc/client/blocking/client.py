@@ -17,10 +17,11 @@ from unixsvc.client.calls import NO_LIMIT, Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
-from unixsvc.client.events import ResponseReceived
+from unixsvc.client.events import ItemReceived, Received, ResponseReceived, data_of
 from unixsvc.client.retry import RetryState
 from unixsvc.domain.call_options import CallOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.json import Json
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ class _Closing:
 class Stream(_Closing, Generic[ResultT]):
     """The items of a stream, as an iterator. Leaving the loop, or closing it, cancels the stream.
 
-    :param items: as JSON.
+    :param items: the items.
     :param type: what each item is decoded as.
+    :ivar head: what the reply says over HTTP besides: status, header fields, media type. None before the
+        first item, and if it says no more than usual.
     """
 
-    def __init__(self, items: Generator[Raw, None, Raw], type: ResultType[ResultT]) -> None:
+    def __init__(self, items: Generator[ItemReceived, None, Received], type: ResultType[ResultT]) -> None:
         self._items = items
         self._type = type
+        self.head: ReplyHead | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -65,8 +69,10 @@ class Stream(_Closing, Generic[ResultT]):
         :raises ServiceError: if the stream has failed.
         """
         item = next(self._items)
+        if item.head is not None:
+            self.head = item.head
         try:
-            result: ResultT = result_of(item, self._type)
+            result: ResultT = result_of(item.data, self._type)
         except ServiceError:
             self.close()
             raise
@@ -138,15 +144,22 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
         :returns: the result, as JSON.
         :raises ServiceError: as :meth:`call`.
         """
-        if on_item is not None:
-            with closing(self._items(call, timeout, either=True)) as items:
-                while True:
-                    try:
-                        item = next(items)
-                    except StopIteration as end:
-                        result: Raw = end.value
-                        return result
-                    on_item(item)
+        if on_item is None:
+            return data_of(self._request(call, timeout))
+        with closing(self._items(call, timeout, either=True)) as items:
+            while True:
+                try:
+                    item = next(items)
+                except StopIteration as end:
+                    return data_of(end.value)
+                on_item(item.data)
+
+    def close(self) -> None:
+        """Close every connection; pending calls of other threads fail with Unavailable."""
+        self._policy.closed = True
+        self._pool.close()
+
+    def _request(self, call: Call, timeout: float) -> Received:
         left = timeout = timeout if timeout < NO_LIMIT else NO_LIMIT
         policy = self._policy
         # The lock is for what changes something: it takes longer than the rest.
@@ -170,15 +183,10 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                         self.breaker.succeeded()
                     return data
 
-    def close(self) -> None:
-        """Close every connection; pending calls of other threads fail with Unavailable."""
-        self._policy.closed = True
-        self._pool.close()
-
     def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
         if type is not Json:
             require_decodable(type)
-        return result_of(self.request(call, timeout), type)
+        return result_of(self._request(call, timeout), type)
 
     def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         return Stream(self._items(call, timeout), type)
@@ -186,7 +194,9 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
     def _connection_count(self) -> int:
         return len(self._pool)
 
-    def _items(self, call: Call, timeout: float, *, either: bool = False) -> Generator[Raw, None, Raw]:
+    def _items(
+        self, call: Call, timeout: float, *, either: bool = False
+    ) -> Generator[ItemReceived, None, Received]:
         """Request a stream: its items; it returns the result."""
         state, left, seen = RetryState(self._policy, call, timeout, self._admit()), timeout, False
         pool = self._pool
@@ -198,9 +208,9 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
                     for event in connection.stream(call, left, state.deadline, either=either):
                         if isinstance(event, ResponseReceived):
                             state.succeeded()
-                            return event.data
+                            return event.result
                         seen = True
-                        yield event.data
+                        yield event
                 finally:
                     pool.put_back(connection)
             except (ConnectAttemptFailed, ConnectionLost, ServiceError) as error:

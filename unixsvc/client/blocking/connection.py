@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from msgspec import Raw
-
 from unixsvc.client.calls import unexpected_stream
 from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
-from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
+from unixsvc.client.events import ErrorReceived, Event, ItemReceived, Received, ResponseReceived
 from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable
 from unixsvc.wire.messages import encode_credit
 
@@ -62,12 +60,12 @@ class BlockingConnection:
             return False
         return bool(data) and not self.state.leaving
 
-    def request(self, call: Call, timeout: float, deadline: float) -> Raw | None:
+    def request(self, call: Call, timeout: float, deadline: float) -> Received | None:
         """Make a unary call.
 
         :param timeout: seconds until the deadline.
         :param deadline: on the monotonic clock, in seconds.
-        :returns: the result, as JSON; None if the connection ended while it was idle.
+        :returns: the result; None if the connection ended while it was idle.
         :raises ConnectionLost: if the connection ends before the reply.
         :raises ConnectAttemptFailed: if a new connection ended before the service received anything.
         :raises ServiceError: the error of the service; DeadlineExceeded after the deadline.
@@ -83,7 +81,7 @@ class BlockingConnection:
         while True:
             for event in self._receive(timeout):
                 if type(event) is ResponseReceived:
-                    return event.data
+                    return event.data if event.head is None else event.result
                 if isinstance(event, ErrorReceived):
                     raise event.error
                 if isinstance(event, ItemReceived):

@@ -22,6 +22,7 @@ from unixsvc.client.base import ClientOptions
 from unixsvc.client.calls import Result, make_call, require_decodable, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.deadline_timer import CallLater
+from unixsvc.client.events import Received
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
@@ -31,7 +32,7 @@ from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.json import Json
-from unixsvc.domain.message import Created
+from unixsvc.domain.message import Created, Reply
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 from unixsvc.transport.private_apis import asyncio_loop_of
 
@@ -106,14 +107,15 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
 
     def open(
         self, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
+    ) -> Deferred[Raw | Created[Raw] | Reply | Stream[Raw]]:
         """Make a call whose reply may be a stream or not.
 
         :param options: ``timeout``, for the result, or the first item of a stream, retries included; in
             seconds. ``limit``, for a whole stream, in seconds; None for no limit. ``meta``, as for ``call``.
-        :returns: fires with the result, as JSON, in a Created if a resource was created; or with the stream,
-            whose items are JSON, after its first item. A stream without items is the result ``null``. It
-            fails as :meth:`call` does.
+        :returns: fires with the result, as JSON, in a Created if a resource was created, or in a Reply if it
+            has a status, header fields or a media type of its own, with the body as it is; or with the
+            stream, whose items are JSON, after its first item. A stream without items is the result ``null``.
+            It fails as :meth:`call` does.
         """
         call = make_call(method, path, data, options.get("meta"))
         seconds = timeout_or_default(options.get("timeout"), self._timeout)
@@ -136,7 +138,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
 
     async def _open(
         self, call: Call, timeout: float, limit: float | None
-    ) -> Raw | Created[Raw] | Stream[Raw]:
+    ) -> Raw | Created[Raw] | Reply | Stream[Raw]:
         state = self._start_call(call, timeout)
         return await retry(
             state, lambda left: open_either(self._connection(), call, left, limit), self._sleep
@@ -161,7 +163,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
 
     def _send(
         self, multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None
-    ) -> Deferred[Raw]:
+    ) -> Deferred[Received]:
         return request(multiplexer, call, timeout, buffer)
 
     def _open_connection(self) -> Multiplexer:

@@ -13,13 +13,15 @@ from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.calls import NO_LIMIT, Result, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import ConnectionLost, error_for_caller
-from unixsvc.client.events import ResponseReceived
+from unixsvc.client.events import Received, ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.stream import Stream
-from unixsvc.domain.message import Created
+from unixsvc.domain.message import Created, Reply
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import BadGateway, ServiceError
+from unixsvc.wire.heads import reply_from_wire
 
 __all__ = ["FirstAttempt", "open_either", "request"]
 
@@ -30,7 +32,7 @@ Resume = Callable[[Call, float, TypeForm, float, ConnectionLost | ServiceError],
 class _Pending:
     """A pending call.
 
-    :param deferred: fires with the result, as JSON.
+    :param deferred: fires with the result.
     """
 
     __slots__ = ("buffer", "deadline", "deferred")
@@ -41,7 +43,7 @@ class _Pending:
         self.buffer = buffer
 
     def succeed(self, response: ResponseReceived) -> None:
-        self.deferred.callback(response.data)
+        self.deferred.callback(response.data if response.head is None else response.result)
 
     def fail(self, error: ConnectionLost | ServiceError) -> None:
         self.deferred.errback(Failure(error))
@@ -53,7 +55,8 @@ class _Pending:
 class _Either(_Pending):
     """A pending call whose reply may be a stream.
 
-    :param deferred: fires with the result, as JSON; a :class:`Created`; or a :class:`Stream`.
+    :param deferred: fires with the result, as JSON; a :class:`Created`; a :class:`Reply` for one with a head;
+        or a :class:`Stream`.
     :param stream_deadline: the deadline if it is a stream.
     """
 
@@ -67,10 +70,20 @@ class _Either(_Pending):
         self._multiplexer = multiplexer
 
     def succeed(self, response: ResponseReceived) -> None:
-        if response.location is None:
+        if response.head is not None:
+            self._succeed_with_head(response, response.head)
+        elif response.location is None:
             self.deferred.callback(response.data)
         else:
             self.deferred.callback(Created(response.data, response.location))
+
+    def _succeed_with_head(self, response: ResponseReceived, head: ReplyHead) -> None:
+        try:
+            reply = reply_from_wire(response.data, response.location, head)
+        except BadGateway as error:
+            self.deferred.errback(Failure(error))
+        else:
+            self.deferred.callback(reply)
 
     def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
         now = self._multiplexer.clock()
@@ -89,15 +102,15 @@ def _for_reader(failure: Failure) -> Failure:
 
 def request(
     multiplexer: Multiplexer, call: Call, timeout: float, buffer: StreamBuffer | None = None
-) -> Deferred[Raw]:
+) -> Deferred[Received]:
     """Make one attempt.
 
     :param timeout: in seconds.
     :param buffer: receives the items, if a stream is requested.
-    :returns: fires with the result, as JSON, or at the end of the stream; fails with ServiceError, or with
+    :returns: fires with the result, or at the end of the stream; fails with ServiceError, or with
         ConnectionLost.
     """
-    deferred: Deferred[Raw] = Deferred(lambda _: multiplexer.cancel(number))
+    deferred: Deferred[Received] = Deferred(lambda _: multiplexer.cancel(number))
     pending = _Pending(deferred, multiplexer.clock() + min(timeout, NO_LIMIT), buffer)
     if buffer is None:
         number = multiplexer.start(call, timeout, pending)
@@ -108,14 +121,16 @@ def request(
 
 def open_either(
     multiplexer: Multiplexer, call: Call, timeout: float, limit: float | None
-) -> Deferred[Raw | Created[Raw] | Stream[Raw]]:
+) -> Deferred[Raw | Created[Raw] | Reply | Stream[Raw]]:
     """Make one attempt of a call whose reply may be a stream.
 
     :param timeout: for the result, or the first item of a stream; in seconds.
     :param limit: for the stream after that, in seconds; None for no limit.
     :returns: as :func:`request`; also fires with the stream, after its first item.
     """
-    deferred: Deferred[Raw | Created[Raw] | Stream[Raw]] = Deferred(lambda _: multiplexer.cancel(number))
+    deferred: Deferred[Raw | Created[Raw] | Reply | Stream[Raw]] = Deferred(
+        lambda _: multiplexer.cancel(number)
+    )
     now, stream_limit = multiplexer.clock(), NO_LIMIT if limit is None else limit
     pending = _Either(deferred, now + min(timeout, NO_LIMIT), now + timeout + stream_limit, multiplexer)
     seconds = None if limit is None else timeout + limit
@@ -158,7 +173,7 @@ class FirstAttempt(Deferred[Result]):
         if self._breaker.failures:
             self._breaker.succeeded()
         try:
-            result = result_of(response.data, self._type)
+            result = result_of(response.data if response.head is None else response.result, self._type)
         except BadGateway as error:
             self.errback(Failure(error))
         else:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from unixsvc.client.events import Received
 from unixsvc.client.stream_buffer import BufferedStream, StreamBuffer
 from unixsvc.domain.call_options import ResultT, ResultType
 
@@ -18,7 +18,7 @@ class Stream(BufferedStream[ResultT]):
     :param call: fires at the end.
     """
 
-    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, call: Deferred[Raw]) -> None:
+    def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, call: Deferred[Received]) -> None:
         super().__init__(type, buffer)
         self._call = call
 

@@ -19,7 +19,7 @@ Values: TypeAlias = tuple[bytes | str | int | float | None, ...]
 
 # SQLite's own retries start at 1 ms and slow down: with four busy workers, one waited for half a second.
 _RETRY_INTERVAL: Final = 0.000_05
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 # synchronous=OFF: the kernel has the data that a process wrote, even if the process is killed. NORMAL would
 # wait for the disk now and then, and helps only after a loss of power.
@@ -30,7 +30,7 @@ PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS answers (
     key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL, owner TEXT NOT NULL, begun REAL NOT NULL,
     answered REAL, size INTEGER, code INTEGER, body BLOB, message TEXT, detail BLOB,
-    location TEXT
+    location TEXT, head BLOB
 );
 CREATE INDEX IF NOT EXISTS by_answered ON answers (answered, size);
 PRAGMA user_version = {_VERSION};

@@ -33,6 +33,7 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Reply
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import ConfigError, Conflict, Unavailable
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
@@ -57,18 +58,20 @@ _BEGIN: Final = """
 INSERT INTO answers (key, fingerprint, owner, begun) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, owner = excluded.owner,
     begun = excluded.begun, answered = NULL, size = NULL, code = NULL, body = NULL, message = NULL,
-    detail = NULL, location = NULL
+    detail = NULL, location = NULL, head = NULL
 WHERE answers.answered < ?
 """
 _FIND: Final = """
-SELECT fingerprint, owner, answered, code, body, message, detail, location FROM answers WHERE key = ?
+SELECT fingerprint, owner, answered, code, body, message, detail, location, head FROM answers WHERE key = ?
 """
 # An insert, because the file may have been removed since the start of the action.
 _FINISH: Final = """
-INSERT INTO answers (key, fingerprint, owner, begun, answered, size, code, body, message, detail, location)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO answers (key, fingerprint, owner, begun, answered, size, code, body, message, detail, location,
+    head)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET answered = excluded.answered, size = excluded.size, code = excluded.code,
-    body = excluded.body, message = excluded.message, detail = excluded.detail, location = excluded.location
+    body = excluded.body, message = excluded.message, detail = excluded.detail, location = excluded.location,
+    head = excluded.head
 WHERE answers.owner = excluded.owner AND answers.answered IS NULL
 """
 _DELETE_UNTIL: Final = "DELETE FROM answers WHERE answered <= ?"
@@ -257,12 +260,16 @@ class IdempotencyStore:
         return Unavailable()
 
 
-def _to_columns(reply: Reply) -> tuple[int, int, bytes, str, bytes, str | None]:
+def _to_columns(reply: Reply) -> tuple[int, int, bytes, str, bytes, str | None, bytes | None]:
     """Return the size of a reply, and its parts."""
     detail = msgspec.json.encode(reply.detail)
-    size = len(reply.body) + len(reply.message) + len(detail) + len(reply.location or "")
-    return size, reply.code, reply.body, reply.message, detail, reply.location
+    head = None if reply.head is None else msgspec.json.encode(reply.head)
+    size = len(reply.body) + len(reply.message) + len(detail) + len(reply.location or "") + len(head or b"")
+    return size, reply.code, reply.body, reply.message, detail, reply.location, head
 
 
-def _from_columns(code: int, body: bytes, message: str, detail: bytes, location: str | None) -> Reply:
-    return Reply(code, body, message, msgspec.json.decode(detail), location)
+def _from_columns(
+    code: int, body: bytes, message: str, detail: bytes, location: str | None, head: bytes | None
+) -> Reply:
+    found = None if head is None else msgspec.json.decode(head, type=ReplyHead)
+    return Reply(code, body, message, msgspec.json.decode(detail), location, head=found)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.rest.openapi.responses import failures, success
+from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 from unixsvc.rest.openapi.security import is_secured, operation_security
 
@@ -163,6 +164,9 @@ def _optional_headers(route: RouteContract) -> list[JsonObject]:
 
 def _success(route: RouteContract, location: RouteLocation) -> JsonObject:
     result = location.rewrite(route.result)
+    if route.response is not None:
+        null = not route.stream and may_be_null(result, location.schemas)
+        return special_success(route, route.response, without_null(result), null=null)
     if route.stream:
         return success(route.method, result, null=False, stream=True, created=False)
     null = may_be_null(result, location.schemas)

@@ -11,7 +11,16 @@ from unixsvc.contract.model import ErrorContract
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.rest.problem import PROBLEM
 
-__all__ = ["HEADERS", "PROBLEMS", "failures", "problem_responses", "success"]
+__all__ = [
+    "HEADERS",
+    "JSON",
+    "PROBLEMS",
+    "failures",
+    "headers_of",
+    "problem_responses",
+    "stream_content",
+    "success",
+]
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -157,31 +166,37 @@ def problem_responses() -> JsonObject:
 
 
 def _response(description: str, headers: list[str], schema: Json) -> JsonObject:
-    response: JsonObject = {"description": description, "headers": _headers(headers)}
+    response: JsonObject = {"description": description, "headers": headers_of(headers)}
     if schema is not None:
         response["content"] = {JSON: {"schema": schema}}
     return response
 
 
 def _stream(item: Json) -> JsonObject:
-    # OpenAPI 3.1 cannot describe streams; in 3.2 this is itemSchema.
-    content = {"schema": {"type": "string"}, "x-item-schema": item}
     return {
         "description": f"A stream: each item is a line or, with `Accept: {EVENTS}`, the data of an event. "
         "If it fails after the first item, the last line is a Problem, or the last event an `error`.",
-        "headers": _headers(["X-Request-Id"]),
-        "content": {LINES: content, EVENTS: content},
+        "headers": headers_of(["X-Request-Id"]),
+        "content": stream_content(item),
     }  # fmt: skip
+
+
+def stream_content(item: Json) -> JsonObject:
+    """The content of a stream that is not bytes."""
+    # OpenAPI 3.1 cannot describe streams; in 3.2 this is itemSchema.
+    content = {"schema": {"type": "string"}, "x-item-schema": item}
+    return {LINES: content, EVENTS: content}
 
 
 def _problem(code: int, description: str, header: str) -> JsonObject:
     schema = "InvalidProblem" if code == 422 else "Problem"
     return {
         "description": description,
-        "headers": _headers([header, "X-Request-Id"] if header else ["X-Request-Id"]),
+        "headers": headers_of([header, "X-Request-Id"] if header else ["X-Request-Id"]),
         "content": {PROBLEM.decode(): {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
     }
 
 
-def _headers(names: list[str]) -> JsonObject:
+def headers_of(names: list[str]) -> JsonObject:
+    """References to header fields that the framework sets."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

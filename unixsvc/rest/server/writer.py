@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Reply
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import Response, encode_response, encode_stream_head
 from unixsvc.rest.server.interfaces import ResponseWriter, WritableConnection
@@ -134,10 +135,10 @@ class Responder(Struct, frozen=True):
         """Send a reply, and finish."""
         self.writer.send(self.builder.from_reply(reply, self.context))
 
-    def send_stream_head(self, content_type: bytes) -> None:
+    def send_stream_head(self, content_type: bytes, head: ReplyHead | None) -> None:
         """Send the head of a stream without items, and finish."""
-        self.writer.send(self.builder.stream(content_type, self.context))
+        self.writer.send(self.builder.stream(content_type, self.context, head))
 
-    def start_stream(self, content_type: bytes, data: bytes) -> None:
+    def start_stream(self, content_type: bytes, data: bytes, head: ReplyHead | None) -> None:
         """Send the head of a stream, and its first bytes."""
-        self.writer.start(self.builder.stream(content_type, self.context), data)
+        self.writer.start(self.builder.stream(content_type, self.context, head), data)

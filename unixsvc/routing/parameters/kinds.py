@@ -10,6 +10,7 @@ from unixsvc.routing.parameters.body_stream import BodyStreamKind
 from unixsvc.routing.parameters.current_user import UserKind
 from unixsvc.routing.parameters.files import FileKind
 from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
+from unixsvc.routing.parameters.last_event_id import LastEventIdKind
 
 __all__ = ["KINDS", "find_sources"]
 
@@ -17,6 +18,7 @@ KINDS: Final[tuple[ParameterKind, ...]] = (
     UserKind(),
     FileKind(),
     BodyStreamKind(),
+    LastEventIdKind(),
 )
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.client.fake_transport import FakeTransport
@@ -14,6 +13,7 @@ from unixsvc.client.aio.pending import request
 from unixsvc.client.aio.protocol import AsyncioClientProtocol
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials
+from unixsvc.client.events import Received, data_of
 
 
 class Transport(FakeTransport, asyncio.Transport):  # type: ignore[misc]  # it takes bytes only
@@ -35,12 +35,12 @@ class AsyncioClientProtocolTests(SynchronousTestCase):
         self.protocol = AsyncioClientProtocol(Credentials("t"), asyncio.get_running_loop(), lambda _: None)
         self.protocol.connection_made(self.transport)
 
-    def call(self, path: str) -> asyncio.Task[Raw]:
+    def call(self, path: str) -> asyncio.Task[Received]:
         """Make a call."""
         coroutine = request(self.protocol.multiplexer, Call("GET", path), 30.0)
         return asyncio.get_running_loop().create_task(coroutine)
 
-    async def call_twice(self, path: str) -> Raw:
+    async def call_twice(self, path: str) -> Received:
         """Make a call, and another one after its result."""
         await request(self.protocol.multiplexer, Call("GET", path), 30.0)
         return await request(self.protocol.multiplexer, Call("GET", path), 30.0)
@@ -65,7 +65,9 @@ class AsyncioClientProtocolTests(SynchronousTestCase):
             await asyncio.sleep(0)
             self.assertEqual(self.transport.take_messages(), [["/after"]])
             self.reply(4, 5, 6, 7)
-            self.assertEqual(sorted(map(bytes, await asyncio.gather(*tasks))), [b"4", b"5", b"6"])
+            self.assertEqual(
+                sorted(bytes(data_of(each)) for each in await asyncio.gather(*tasks)), [b"4", b"5", b"6"]
+            )
 
         self.run_on_loop(test())
 
@@ -81,7 +83,7 @@ class AsyncioClientProtocolTests(SynchronousTestCase):
             await asyncio.wait(tasks[:1])
             self.assertEqual(self.transport.take_messages(), [["cancel 1"]])
             self.reply(2)
-            self.assertEqual(bytes(await tasks[1]), b"2")
+            self.assertEqual(bytes(data_of(await tasks[1])), b"2")
 
         self.run_on_loop(test())
 

@@ -15,7 +15,7 @@ from unixsvc.client.blocking.connection import BlockingConnection
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
-from unixsvc.client.events import Event
+from unixsvc.client.events import Event, Received
 from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unauthorized
 
 CALL = Call("GET", "/item/7")
@@ -33,7 +33,7 @@ class BlockingConnectionTests(SynchronousTestCase):
         self.addCleanup(self.service.close)
         self.addCleanup(self.connection.close)
 
-    def request(self, call: Call = CALL, timeout: float = 30.0) -> Raw | None:
+    def request(self, call: Call = CALL, timeout: float = 30.0) -> Received | None:
         """Make a call."""
         return self.connection.request(call, timeout, time.monotonic() + timeout)
 

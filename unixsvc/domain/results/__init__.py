@@ -1,0 +1,1 @@
+"""Results that say more than a value: status, header fields, cookies, redirects, events."""

@@ -1,0 +1,1 @@
+"""From what an action returns to a reply."""
