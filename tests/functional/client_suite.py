@@ -16,6 +16,7 @@ from msgspec import Struct
 from tests.functional.apps.codes import SECRET
 from tests.functional.client_drivers import Driver
 from tests.functional.orchestrator_process import OrchestratorTestCase
+from unixsvc import Response
 from unixsvc.client.connection import WINDOW
 from unixsvc.errors import (
     BadGateway,
@@ -111,6 +112,19 @@ class CallSuite(ClientTestCase):
         self.assertEqual(client.call("get", "/item/7", type=_Item), _Item(7))
         pen = {"name": "Pen", "price": 1.5}
         self.assertEqual(client.call("POST", "/item", pen), pen)
+
+    def test_head(self) -> None:
+        """A result is its value; as a Response, it has status, headers and media type as well."""
+        self.start()
+        client = self.client()
+        self.assertEqual(client.call("GET", "/headed", type=bytes), b"\xff")
+        self.assertEqual(client.call("GET", "/headed"), "/w==")
+        response = client.call("GET", "/headed", type=Response[bytes])
+        self.assertEqual(response, Response(b"\xff", 202, (("X-A", "b"),), (), "image/png"))
+        usual = client.call("GET", "/item/7", type=Response[_Item])
+        self.assertEqual(usual, Response(_Item(7), 200))
+        rows = client.read("GET", "/headed-rows", type=bytes).result(60)
+        self.assertEqual(rows, [b"\xff", b""])
 
     def test_errors(self) -> None:
         """An error is raised as its own type with its detail; internal details are not sent."""

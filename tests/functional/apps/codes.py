@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -11,7 +12,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from unixsvc import GET, POST, App, BadGateway, Conflict, Forbidden, Gone, Group, RateLimited, Request
+from unixsvc import (
+    GET,
+    POST,
+    App,
+    BadGateway,
+    Conflict,
+    Forbidden,
+    Gone,
+    Group,
+    RateLimited,
+    Request,
+    Response,
+)  # fmt: skip
 
 SECRET = "the secret of the inside"
 
@@ -93,6 +106,19 @@ class Codes:
         """The environment of this process."""
         return dict(os.environ)
 
+    async def headed(self) -> Response[bytes]:
+        """Return bytes with a status and a header."""
+        return Response(b"\xff", 202, {"X-A": "b"})
+
+    async def headed_rows(self) -> Response[AsyncIterator[bytes]]:
+        """Return a stream of bytes with a header."""
+
+        async def rows() -> AsyncIterator[bytes]:
+            yield b"\xff"
+            yield b""
+
+        return Response(rows(), headers={"X-A": "b"})
+
     async def peer(self, request: Request) -> dict[str, int | None]:
         """The uid of the caller and the pid of the worker."""
         return {"uid": request.peer.uid, "pid": request.peer.pid, "worker": os.getpid()}
@@ -107,6 +133,8 @@ app = App(
                 GET("/item/{id:int}", Codes.show),
                 POST("/item", Codes.create),
                 GET("/fail", Codes.fail),
+                GET("/headed", Codes.headed, media_types=["image/png"]),
+                GET("/headed-rows", Codes.headed_rows, media_types=["text/csv"]),
                 GET("/forbidden", Codes.forbidden),
                 GET("/conflict", Codes.conflict),
                 GET("/gone", Codes.gone),

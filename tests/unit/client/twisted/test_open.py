@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from tests.unit.client.twisted.test_client import ClientTestCase
 from unixsvc.client.connection import WINDOW
 from unixsvc.client.twisted.stream import Stream
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import BadGateway, DeadlineExceeded, NotFound, Unavailable
 
 
@@ -54,6 +55,32 @@ class OpenTests(ClientTestCase):
         self.receive(b'{"id":1,"code":200,"data":{ "b":1.50}}\n')
         self.assertEqual(self.successResultOf(opened), Raw(b'{ "b":1.50}'))
         self.assertEqual((self.reactor.getDelayedCalls(), len(self.client._pool)), ([], 1))
+
+    def test_head(self) -> None:
+        """A reply with a head is a Reply, with its body as it is; it may have a location, too."""
+        opened = self.open()
+        self.sent()
+        head = b'{"status":202,"headers":[["X-A","b"]],"media_type":"image/png","form":"base64"}'
+        self.receive(b'{"id":1,"code":200,"location":"/y","head":%b,"data":"/w=="}\n' % head)
+        reply = self.successResultOf(opened)
+        self.assertEqual((reply.body, reply.location), (b"\xff", "/y"))
+        self.assertEqual(reply.head, ReplyHead(202, (("X-A", "b"),), "image/png", "base64"))
+
+    def test_wrong_body(self) -> None:
+        """A body of another form than the head says is 502."""
+        opened = self.open()
+        self.sent()
+        self.receive(b'{"id":1,"code":200,"head":{"form":"base64"},"data":7}\n')
+        self.failureResultOf(opened, BadGateway)
+
+    def test_stream_head(self) -> None:
+        """A stream has the head of its first item."""
+        opened = self.open()
+        self.sent()
+        self.receive(b'{"id":1,"more":true,"head":{"headers":[["X-A","b"]]},"data":1}\n')
+        stream = self.successResultOf(opened)
+        self.addCleanup(stream._cancel)
+        self.assertEqual(stream.head, ReplyHead(headers=(("X-A", "b"),)))
 
     def test_error(self) -> None:
         """Errors and timeouts are those of a unary call."""

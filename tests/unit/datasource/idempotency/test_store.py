@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
 from zope.interface.verify import verifyClass, verifyObject
 
 from tests.unit.datasource.idempotency.store_harness import StoreTestCase
@@ -11,6 +12,7 @@ from unixsvc.datasource.idempotency.directory import directory_path
 from unixsvc.datasource.idempotency.store import OUTCOME_UNKNOWN, TOO_LARGE, IdempotencyStore, StoreLimits
 from unixsvc.domain.interfaces import IIdempotencyStore
 from unixsvc.domain.message import Reply
+from unixsvc.domain.reply_head import ReplyHead
 
 FAILURE = Reply(418, b"", "I'm a teapot", {"lid": [None, "open", 1.5]})
 
@@ -38,6 +40,17 @@ class AnswersTests(StoreTestCase):
             self.a.finish(key, reply)
             for each in (self.a, self.b):
                 self.assertEqual(each.begin(key, b"f"), (b"f", reply))
+
+    def test_stored_head(self) -> None:
+        """So are status, headers and media type, and bytes as they are."""
+        head = ReplyHead(202, (("Set-Cookie", "a=b"), ("X-A", "é")), "image/png", "base64")
+        for key, reply in (
+            (b"k", Reply(200, b"\xff\n", head=head)),
+            (b"l", msgspec.structs.replace(FAILURE, head=head)),
+        ):
+            self.a.begin(key, b"f")
+            self.a.finish(key, reply)
+            self.assertEqual(self.b.begin(key, b"f"), (b"f", reply))
 
     def test_outlives_its_worker(self) -> None:
         """A stored reply stays after the end of its worker."""
@@ -137,6 +150,7 @@ class AnswersTests(StoreTestCase):
             (b"a", Reply(200, b"x" * 6000)),
             (b"b", Reply(409, b"", "Conflict", "x" * 6000)),
             (b"c", Reply(200, b"1", location="/" + "x" * 6000)),
+            (b"d", Reply(200, b"1", head=ReplyHead(headers=(("X-A", "x" * 6000),)))),
         ):
             self.clock.advance(1.0)
             self.a.begin(key, b"f")
