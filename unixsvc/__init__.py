@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unixsvc.domain.results.events import Event
     from unixsvc.domain.results.response import Redirect, Response, Returns
     from unixsvc.domain.uploads.upload_file import UploadFile
+    from unixsvc.domain.websocket import WebSocketClosed
     from unixsvc.errors import (
         BadGateway,
         Cancelled,
@@ -48,7 +49,20 @@ if TYPE_CHECKING:
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
     from unixsvc.routing.parameters.last_event_id import LastEventId
-    from unixsvc.routing.route import DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Group, Route, RouteInfo
+    from unixsvc.routing.route import (
+        DELETE,
+        GET,
+        HEAD,
+        OPTIONS,
+        PATCH,
+        POST,
+        PUT,
+        WEBSOCKET,
+        Group,
+        Route,
+        RouteInfo,
+    )
+    from unixsvc.routing.websocket.socket import WebSocket
     from unixsvc.schedules.spec import JobRun, Schedule, cron, every
     from unixsvc.typing import (
         IDescribesRoutes,
@@ -61,7 +75,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET",
     "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Cancelled", "Check", "Client", "ClientCertificate",
     "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Event", "Forbidden", "Forwarded",
     "ForwardedUser", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
@@ -69,8 +83,8 @@ __all__ = [
     "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer", "PeerCertificate", "RateLimited",
     "Redirect", "Request", "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller",
     "ServiceContext", "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized",
-    "Unavailable", "UnixUser", "UploadFile", "cron", "current_request_id", "every", "from_asyncio",
-    "hash_password", "verify_password",
+    "Unavailable", "UnixUser", "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id",
+    "every", "from_asyncio", "hash_password", "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -98,8 +112,10 @@ _MODULES: Final = {
     "unixsvc.routing.container": ("ServiceContext",),
     "unixsvc.routing.parameters.last_event_id": ("LastEventId",),
     "unixsvc.routing.route": (
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route", "RouteInfo"
+        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route", "RouteInfo"
     ),
+    "unixsvc.routing.websocket.socket": ("WebSocket",),
+    "unixsvc.domain.websocket": ("WebSocketClosed",),
     "unixsvc.server.interfaces": ("IRequestHandler", "IReviewsCallers"),
     "unixsvc.execution.action_driver": ("from_asyncio",),
     "unixsvc.execution.background": ("Tasks",),

@@ -28,6 +28,7 @@ __all__ = [
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "UpgradeRequired",
     "WrongToken",
     "error_from",
 ]
@@ -136,6 +137,10 @@ class _Retry(ServiceError):
 
     def __init__(self, retry_after: float = 1.0) -> None:
         super().__init__({"retry_after": retry_after})
+
+
+class UpgradeRequired(ServiceError, code=426, message="Upgrade required"):
+    """The route is a WebSocket, and the request is no handshake of a version that is supported."""
 
 
 class RateLimited(_Retry, code=429, message="Too many requests"):

@@ -12,6 +12,7 @@ import unixsvc
 PUBLIC = {
     "ApiKey", "Basic", "Bearer", "ClientCertificate", "CurrentUser", "Forwarded", "ForwardedUser", "Password",
     "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
+    "WEBSOCKET", "WebSocket", "WebSocketClosed",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Event", "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage",
     "IOrchestratorWatcher",

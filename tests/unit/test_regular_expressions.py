@@ -58,6 +58,7 @@ REASONS: Final = {
     "rest.server.request_head": "at most 8,192 bytes; each repetition is of one class, without its successor",
     "rest.server.usual_head": "one class between two literals; a field is tried only after a line end",
     "rest.uploads.part_head": "heads have at most 4,096 bytes; a quotation is matched from its start only",
+    "rest.websocket.handshake": _CLASS,
     "rest.web.rules": "three digits, or the application's source",
     "routing.checks": _DECLARED,
     "routing.pattern": _DIGITS,

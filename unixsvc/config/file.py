@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
-from unixsvc.config.http import Cors, Http
+from unixsvc.config.http import Cors, Http, WebSockets
 from unixsvc.config.settings import (
     HTTP_SERVICE,
     Limits,
@@ -72,6 +72,7 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
     spool_over: Annotated[int, Meta(ge=0)] = 262_144
     max_files: Count = 100
     gzip_over: Annotated[int, Meta(ge=0)] = 1024
+    websocket: WebSockets = WebSockets()
 
     def http(self) -> Http:
         """The fields of :class:`Http`."""
@@ -119,7 +120,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
-    "control": ControlAccess,
+    "http.websocket": WebSockets, "control": ControlAccess,
 }  # fmt: skip
 
 

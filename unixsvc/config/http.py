@@ -10,11 +10,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from unixsvc.config.types import Count, Port, Seconds
+from unixsvc.config.types import Count, NoLimit, Port, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
-__all__ = ["NEEDS_CERTIFICATE", "UNIX_PROXIES", "Cors", "Http", "Listen", "parse_listen"]
+__all__ = ["NEEDS_CERTIFICATE", "UNIX_PROXIES", "Cors", "Http", "Listen", "WebSockets", "parse_listen"]
 
 UNIX_PROXIES: Final = "unix"
 """Stands for all clients on Unix sockets in ``trusted_proxies``."""
@@ -43,6 +43,28 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True):
     max_age: Annotated[int, Meta(ge=0)] = 600
 
 
+class WebSockets(Struct, frozen=True, forbid_unknown_fields=True):
+    """The limits of WebSockets, for each worker; the table ``[http.websocket]``.
+
+    :ivar max_connections: further handshakes are 503; 0 for half of ``max_connections`` or ``max_inflight``
+        in ``[limits]``, whichever is less.
+    :ivar max_message_bytes: maximum size of a message from a client, decompressed; 0 for that of
+        ``[limits]``.
+    :ivar ping_interval: a client that was silent for this time gets a ping, in seconds; 0 for never.
+    :ivar ping_timeout: a client that does not answer a ping for this time is disconnected, in seconds.
+    :ivar idle_timeout: a WebSocket on which the client sends no message for this time is closed, in seconds;
+        0 for never.
+    :ivar compression: whether messages are compressed (``permessage-deflate``) for clients that offer it.
+    """
+
+    max_connections: NoLimit = 0
+    max_message_bytes: NoLimit = 0
+    ping_interval: Annotated[float, Meta(ge=0)] = 20.0
+    ping_timeout: Seconds = 20.0
+    idle_timeout: Annotated[float, Meta(ge=0)] = 0.0
+    compression: bool = False
+
+
 class Http(Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of the table ``[http]`` that other services do not have.
 
@@ -64,6 +86,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar spool_over: the most bytes of the files of one form that stay in memory; further ones are written to
         ``upload_dir``.
     :ivar max_files: the most files of one form.
+    :ivar websocket: the limits of WebSockets.
     :ivar gzip_over: larger responses are compressed for clients that accept it, in bytes; 0 for never.
     """
 
@@ -82,6 +105,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     spool_over: Annotated[int, Meta(ge=0)] = 262_144
     max_files: Count = 100
     gzip_over: Annotated[int, Meta(ge=0)] = 1024
+    websocket: WebSockets = WebSockets()
 
 
 class Listen(Struct, frozen=True):

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -14,16 +14,23 @@ from msgspec import Struct
 from unixsvc.contract.model import (
     Contract,
     ErrorContract,
+    MessageContract,
     ParameterContract,
     ResponseContract,
     RouteContract,
+    WebSocketContract,
     referenced_schema,
 )
 from unixsvc.contract.schemas import TypeUse, json_schemas
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.errors import ServiceError
 
-__all__ = ["ParameterDescription", "RouteDescription", "describe"]
+__all__ = ["ParameterDescription", "RouteDescription", "WebSocketDescription", "describe"]
+
+# The messages of WebSockets that are no JSON, by their types.
+_KINDS: Final[Mapping[object, tuple[str, ...]]] = {
+    str: ("text",), bytes: ("binary",), str | bytes: ("text", "binary"), bytes | str: ("text", "binary"),
+}  # fmt: skip
 
 
 class ParameterDescription(Struct, frozen=True):
@@ -44,6 +51,17 @@ class ParameterDescription(Struct, frozen=True):
     http_only: bool = False
 
 
+class WebSocketDescription(Struct, frozen=True):
+    """The messages of a WebSocket.
+
+    :ivar receives: the type of the messages from the client.
+    :ivar sends: the type of the messages to the client.
+    """
+
+    receives: object
+    sends: object
+
+
 class RouteDescription(Struct, frozen=True, kw_only=True):
     """A route with the types of its action.
 
@@ -58,6 +76,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar security: how a request can be admitted, as in OpenAPI.
     :ivar parameters: those that are neither in the path nor in the data.
     :ivar response: the HTTP response; None for 200 and JSON.
+    :ivar websocket: the messages, if the route is a WebSocket.
     """
 
     method: str
@@ -80,6 +99,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     security: list[dict[str, list[str]]] | None = None
     parameters: Sequence[ParameterDescription] = ()
     response: ResponseContract | None = None
+    websocket: WebSocketDescription | None = None
 
 
 def describe(
@@ -104,6 +124,10 @@ def describe(
         types.append(TypeUse(route.result, route.allow_nan_as_null, output=True))
         types += [TypeUse(route.data)] if route.data is not None else []
         types += [TypeUse(each.type) for each in route.parameters if each.type is not None]
+        if route.websocket is not None and route.websocket.receives not in _KINDS:
+            types.append(TypeUse(route.websocket.receives))
+        if route.websocket is not None and route.websocket.sends not in _KINDS:
+            types.append(TypeUse(route.websocket.sends, output=True))
     schemas, components = json_schemas(types)
     for component in components.values():
         _sort_defaults(component, components)
@@ -129,6 +153,12 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
     parameters = [
         _describe_parameter(each, None if each.type is None else next(schemas)) for each in route.parameters
     ]
+    websocket = None
+    if route.websocket is not None:
+        receives = _describe_messages(route.websocket.receives, schemas)
+        websocket = WebSocketContract(
+            receives=receives, sends=_describe_messages(route.websocket.sends, schemas)
+        )
     return RouteContract(
         method=route.method,
         path=route.path,
@@ -148,8 +178,16 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         parameters=parameters,
         security=route.security,
         response=route.response,
-        http_only=any(each.http_only for each in route.parameters),
+        http_only=websocket is not None or any(each.http_only for each in route.parameters),
+        websocket=websocket,
     )
+
+
+def _describe_messages(type_form: object, schemas: Iterator[Json]) -> MessageContract:
+    kinds = _KINDS.get(type_form)
+    if kinds is None:
+        return MessageContract(kinds=["json"], schema=next(schemas))
+    return MessageContract(kinds=[*kinds])
 
 
 def _describe_parameter(parameter: ParameterDescription, schema: Json) -> ParameterContract:

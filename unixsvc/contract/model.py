@@ -19,10 +19,12 @@ __all__ = [
     "BodyContract",
     "Contract",
     "ErrorContract",
+    "MessageContract",
     "ParameterContract",
     "ResponseContract",
     "RouteContract",
     "UnavailableContract",
+    "WebSocketContract",
     "referenced_schema",
 ]
 
@@ -88,6 +90,28 @@ class ResponseContract(Struct, frozen=True, kw_only=True):
     redirects: str = "never"
 
 
+class MessageContract(Struct, frozen=True, kw_only=True):
+    """The messages of a WebSocket in one direction.
+
+    :ivar kinds: ``json``, ``text`` or ``binary``; both of the latter for either.
+    :ivar schema: of JSON messages.
+    """
+
+    kinds: list[str]
+    schema: Json = None
+
+
+class WebSocketContract(Struct, frozen=True, kw_only=True):
+    """A route that is a WebSocket.
+
+    :ivar receives: the messages from the client.
+    :ivar sends: the messages to the client.
+    """
+
+    receives: MessageContract
+    sends: MessageContract
+
+
 class RouteContract(Struct, frozen=True, kw_only=True):
     """One route.
 
@@ -103,6 +127,7 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     :ivar response: the HTTP response; None for 200 and JSON.
     :ivar http_only: whether the route exists over HTTP only.
     :ivar sunset: when the route will be removed, in the format of ISO 8601; empty if that is not planned.
+    :ivar websocket: the messages, if the route is a WebSocket.
     :ivar security: the ways to authenticate the user, as in OpenAPI; None without any.
     """
 
@@ -124,6 +149,7 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     body: BodyContract | None = None
     response: ResponseContract | None = None
     http_only: bool = False
+    websocket: WebSocketContract | None = None
     security: list[dict[str, list[str]]] | None = None
     sunset: str = ""
 

@@ -13,6 +13,7 @@ import msgspec
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.uploads.interfaces import Upload
+from unixsvc.domain.websocket import MessageChannel
 
 __all__ = [
     "EMPTY", "FORWARDED_USER", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"
@@ -138,6 +139,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar user_name: identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller.
     :ivar passed_gates: whether the gates of the route have let the request pass, or do so.
     :ivar reply_headers: those of :meth:`add_reply_header`; None without any.
+    :ivar channel: the messages of a WebSocket; None for any other request.
     """
 
     method: str
@@ -159,6 +161,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     user_name: str = ""
     passed_gates: bool = False
     reply_headers: list[tuple[str, str]] | None = None
+    channel: MessageChannel | None = None
 
     def header(self, name: str) -> str | None:
         """The value of a header field: the last one of HTTP, or on a socket the entry of ``meta``.

@@ -117,6 +117,11 @@ class RunningAction(ActionDriver[Reply | ReplyStream]):
         self._interrupt(reason)
         self._finish(error_to_reply(reason))
 
+    def lift_time_limit(self) -> None:
+        """Let the action run for any time from now on."""
+        if self._timer.active():
+            self._timer.cancel()
+
     def _on_return(self, value: Reply | ReplyStream) -> None:
         if self._cancel_reason is not None and isinstance(value, ReplyStream):  # too late to read it
             value = value.refuse(self._cancel_reason)

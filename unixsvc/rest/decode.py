@@ -58,6 +58,7 @@ class HeaderFacts(Struct, eq=False):
     :ivar headers: the header fields.
     :ivar meta: the ``meta`` of the message. Headers that are not well-formed are left out.
     :ivar host: the ``Host``; None if there is none.
+    :ivar websocket: whether the client asks for a WebSocket.
     :ivar from_browser: whether the fields are there that tell where the request comes from.
     :ivar token: the bearer token; None for another scheme, as a reverse proxy may use.
     :ivar timeout: the time that the client waits, in seconds; None for no limit.
@@ -73,6 +74,7 @@ class HeaderFacts(Struct, eq=False):
     timeout: float | None = None
     malformed: str = ""
     lines: bytes = b""
+    websocket: bool = False
 
 
 def read_headers(headers: RequestHeaders) -> HeaderFacts:
@@ -81,6 +83,8 @@ def read_headers(headers: RequestHeaders) -> HeaderFacts:
     hosts = headers.get(b"Host")
     from_browser = b"Origin" in headers or b"Sec-Fetch-Site" in headers
     facts = HeaderFacts(headers, _decode_meta(headers), hosts[-1] if hosts else None, from_browser)
+    if b"Upgrade" in headers:
+        facts.websocket = [value.lower() for value in headers[b"Upgrade"]] == [b"websocket"]
     try:
         if b"Authorization" in headers:
             facts.token = _decode_token(headers)

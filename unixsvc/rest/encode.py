@@ -12,9 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.config.http import Http
+from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
 from unixsvc.domain.refusal import MISSING
 from unixsvc.domain.reply_head import ReplyHead
+from unixsvc.domain.websocket import WEBSOCKET
+from unixsvc.errors import UpgradeRequired
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, read_headers
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
@@ -206,6 +209,8 @@ class ResponseBuilder:
 
         :param own: the lines of the header fields that the error has itself.
         """
+        if reply.code == _METHOD_NOT_ALLOWED and _is_websocket_only(reply, context):
+            reply = error_to_reply(UpgradeRequired())
         headers_from = _FAILURE_HEADERS.get(reply.code)
         headers = own
         if headers_from is not None and not _has_field(own, headers_from.name):
@@ -240,8 +245,15 @@ def allowed_methods(detail: object) -> list[str]:
     return [method for method in found if isinstance(method, str) and method.isascii() and method.isalpha()]
 
 
+def _is_websocket_only(reply: Reply, context: ResponseContext) -> bool:
+    """Whether a path has no GET, but a WebSocket."""
+    is_get = context.method == b"GET" or context.method == b"HEAD"
+    return is_get and allowed_methods(reply.detail) == [WEBSOCKET]
+
+
 def _allow(detail: object) -> bytes:
-    methods = allowed_methods(detail)
+    # HTTP clients ask for a WebSocket with GET.
+    methods = ["GET" if method == WEBSOCKET else method for method in allowed_methods(detail)]
     methods += ["HEAD"] * ("GET" in methods) + ["OPTIONS"]
     return b"Allow: %b\r\n" % ", ".join(sorted(set(methods))).encode()
 
@@ -251,6 +263,10 @@ def _retry_after(detail: object) -> bytes:
     if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
         return b""
     return b"Retry-After: %d\r\n" % math.ceil(seconds)
+
+
+def _upgrade(detail: object) -> bytes:
+    return b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 
 
 def _challenge(detail: object) -> bytes:
@@ -267,6 +283,7 @@ class _FailureHeader(Struct, frozen=True):
 _FAILURE_HEADERS: Final[dict[int, _FailureHeader]] = {
     401: _FailureHeader(b"www-authenticate", _challenge),
     405: _FailureHeader(b"allow", _allow),
+    426: _FailureHeader(b"upgrade", _upgrade),
     429: _FailureHeader(b"retry-after", _retry_after),
     503: _FailureHeader(b"retry-after", _retry_after),
 }

@@ -38,6 +38,7 @@ from unixsvc.rest.uploads.request_upload import RequestUpload
 from unixsvc.rest.uploads.uploads import Uploads
 from unixsvc.rest.web.klein_app import ServiceKlein
 from unixsvc.rest.web.klein_bridge import KleinBridge
+from unixsvc.rest.websocket.support import make_sessions
 from unixsvc.server.context import HandlerContext
 from unixsvc.telemetry.failure_log import FailureLog
 
@@ -73,6 +74,7 @@ class Gateway:
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         self._uploads = Uploads(http, context.limits, context.reactor)
+        self._sessions = make_sessions(context, self._builder, self._origins)
         self._log = FailureLog(context.service)
         self.app = app or ServiceKlein(context.http.routes, context.http.mounts)
         self._klein = KleinBridge(
@@ -91,10 +93,17 @@ class Gateway:
     @property
     def pending(self) -> int:
         """The number of requests without a complete response."""
-        return len(self._pending) + len(self._klein)
+        return len(self._pending) + len(self._klein) + len(self._sessions or ())
+
+    def drain(self) -> None:
+        """Ask the clients of WebSockets to connect again, to another worker."""
+        if self._sessions is not None:
+            self._sessions.drain()
 
     def abort(self) -> None:
         """Answer all pending requests with 503; streams end with it."""
+        if self._sessions is not None:
+            self._sessions.abort(Unavailable())
         for pending in list(self._pending):
             pending.cancel(Unavailable())
         self._klein.abort(Unavailable())
@@ -117,6 +126,9 @@ class Gateway:
             # These conditions spare most requests the calls.
             if facts.host and self._accepted_hosts.get(facts.host) is not connection.host:
                 self._hosts.check(facts.host, connection.host)
+            if facts.websocket and self._sessions is not None and method == b"GET":
+                self._sessions.upgrade(head, connection, facts, meta)
+                return None
             if facts.from_browser:
                 self._origins.check(method, facts.headers)
             if method == b"OPTIONS" and (response := self._options(head)) is not None:

@@ -73,6 +73,7 @@ class HttpRequestHandler(Service):
 
         :param wait_for_idle: whether to wait for connections without a request.
         """
+        self._gateway.drain()
         await self._connections.drain(wait_for_idle)
 
     def abort(self) -> None:

@@ -14,7 +14,8 @@ from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
 
 __all__ = [
-    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Action", "Group", "Route", "RouteInfo"
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Action", "Group", "Route",
+    "RouteInfo",
 ]  # fmt: skip
 
 # The parameters and the result depend on the route; read_signature() checks them at start.
@@ -162,3 +163,4 @@ PUT = _Method("PUT")
 PATCH = _Method("PATCH")
 DELETE = _Method("DELETE")
 OPTIONS = _Method("OPTIONS")
+WEBSOCKET = _Method("WEBSOCKET")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Final
 
 import msgspec
 
-from unixsvc.contract.describe import RouteDescription
+from unixsvc.contract.describe import RouteDescription, WebSocketDescription
 from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.validation.pydantic_models import encode_model, is_model
 from unixsvc.domain.validation.type_forms import as_struct, bare
+from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import ConfigError
 from unixsvc.routing.endpoint import Endpoint
+from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
+from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 
 __all__ = ["describe_route", "require_body"]
 
 _UPLOADS: Final = (BodyKind.FORM, BodyKind.STREAM)
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", WEBSOCKET})
 
 
 def require_body(method: str, signature: Signature, where: str) -> None:
@@ -67,4 +71,22 @@ def describe_route(
         response=endpoint.reply.contract,
         security=endpoint.security,
         parameters=[each for source in signature.sources.values() if (each := source.description)],
+        websocket=_require_websocket(route, signature, where),
     )
+
+
+def _require_websocket(route: Route, signature: Signature, where: str) -> WebSocketDescription | None:
+    """Return the messages of a route; None if it is no WebSocket.
+
+    :raises ConfigError: for a WebSocket that can never work.
+    """
+    if route.method != WEBSOCKET:
+        return None
+    found = next((each for each in signature.sources.values() if isinstance(each, WebSocketSource)), None)
+    if found is None:
+        raise ConfigError(where, "the route has no parameter of the type WebSocket", WEBSOCKET_REMEDY)
+    if route.blocking or route.shield:
+        raise ConfigError(where, "a WebSocket cannot be blocking or shielded", "remove the option")
+    if signature.result != ResultType(NoneType):
+        raise ConfigError(where, "a WebSocket returns None", "send with the WebSocket")
+    return WebSocketDescription(found.receives, found.sends)

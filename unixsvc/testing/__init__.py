@@ -23,6 +23,7 @@ from unixsvc.testing.memory import ImmediateRunner, MemoryEndpoint, MemoryTransp
 from unixsvc.testing.process import ProcessFactory, ServiceProcess, StartFailed
 from unixsvc.testing.service import MemoryService, MemoryStream
 from unixsvc.testing.service_factory import HttpFactory, ServiceFactory
+from unixsvc.testing.websocket import MemoryWebSocket
 
 __all__ = [
     "Call",
@@ -37,6 +38,7 @@ __all__ = [
     "MemoryService",
     "MemoryStream",
     "MemoryTransport",
+    "MemoryWebSocket",
     "NoServices",
     "ProcessFactory",
     "ServiceFactory",

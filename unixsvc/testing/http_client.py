@@ -25,6 +25,7 @@ from unixsvc.testing.host import TOKEN, MemoryHost
 from unixsvc.testing.http_response import HttpResponse
 from unixsvc.testing.memory import MemoryEndpoint, MemoryTransport
 from unixsvc.testing.service import MemoryService, services_in_memory
+from unixsvc.testing.websocket import MemoryWebSocket, handshake_headers
 from unixsvc.typing import IServices
 
 __all__ = ["HttpOptions", "HttpStream", "MemoryHttp", "RequestOptions"]
@@ -178,6 +179,7 @@ class MemoryHttp:
         self._loop = loop
         self._token = token
         self._streams: set[HttpStream] = set()
+        self._sockets: set[MemoryWebSocket] = set()
         self._host = MemoryHost(
             app,
             ServiceSettings("unixsvc.testing:MemoryHttp", handler=_HANDLER, options=dict(options or {})),
@@ -232,6 +234,21 @@ class MemoryHttp:
         self._run(lambda: self._host.run(lambda _: stream.send(self._host.endpoint, data)))
         return stream
 
+    def websocket(
+        self, path: str, *, subprotocols: Sequence[str] = (), headers: Mapping[str, str] | None = None
+    ) -> MemoryWebSocket:
+        """Open a WebSocket; if the handshake is refused, its ``response`` and its ``error`` say why.
+
+        :param subprotocols: those to offer, the preferred first.
+        :param headers: further headers of the handshake.
+        """
+        socket = MemoryWebSocket(self._loop)
+        self._sockets.add(socket)
+        all_headers = handshake_headers(subprotocols, headers or {})
+        data = _encode("GET", path, self._token, {"headers": all_headers})
+        self._run(lambda: self._host.run(lambda _: socket.open(self._host.endpoint, data)))
+        return socket
+
     def when_started(self) -> Deferred[ServiceHost]:
         """Fires when the lifespan of the application has been entered."""
         return self._host.when_started()
@@ -246,6 +263,8 @@ class MemoryHttp:
             stream.ended.addErrback(lambda _: None)
             stream.close()
         self.clock.pump([1, 1])
+        for socket in self._sockets:
+            socket.disconnect()
         return done
 
     def _ended(self, result: HttpResponse | Failure, stream: HttpStream) -> HttpResponse | Failure:

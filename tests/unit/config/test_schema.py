@@ -27,7 +27,7 @@ SMALL: Final[dict[str, Any]] = {
     "tokens": {"billing": {"sha256": "", "services": []}},
     "access": {"rule": {"services": []}},
 }
-WHOLE = tomllib.loads(FULL + MORE + "[http.cors]\n")
+WHOLE = tomllib.loads(FULL + MORE + "[http.cors]\n[http.websocket]\n")
 
 
 def is_valid(table: dict[str, Any]) -> bool:
@@ -99,7 +99,7 @@ class SchemaTests(SynchronousTestCase):
     def test_keys(self) -> None:
         """It has every key of every struct and no other, each with a description."""
         found = dict(tables())
-        self.assertEqual(len(found), 12)
+        self.assertEqual(len(found), 13)
         for path, struct in found.items():
             schema = schema_of(path)
             more = () if path else (DEVELOPMENT,)

@@ -161,7 +161,7 @@ class ContractTests(SynchronousTestCase):
                 "deprecated": False, "tags": [], "errors": [],
                 "path_arguments": {"id": {"type": "integer"}},
                 "parameters": [], "body": None, "response": None, "http_only": False,
-                "security": None, "sunset": "",
+                "security": None, "sunset": "", "websocket": None,
             },
         )  # fmt: skip
         properties = resolve(contract, data)["properties"]

@@ -86,6 +86,9 @@ class FakeGateway(Resource):
         request.write(body)
         request.finish()
 
+    def drain(self) -> None:
+        """There are no WebSockets."""
+
     def abort(self) -> None:
         """Respond to all pending requests with 503."""
         while self.pending:

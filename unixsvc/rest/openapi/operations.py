@@ -13,6 +13,7 @@ from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 from unixsvc.rest.openapi.security import is_secured, operation_security
+from unixsvc.rest.openapi.websockets import as_websocket
 
 __all__ = ["PARAMETERS", "RouteLocation", "operation"]
 
@@ -98,6 +99,8 @@ def operation(
         "responses": _success(route, location) | failures(codes, route.errors),
     }
     fields = {name: value for name, value in fields.items() if value}
+    if route.websocket is not None:
+        fields = as_websocket(fields, route.websocket, location.rewrite)
     return fields | {"security": security}
 
 

@@ -10,11 +10,15 @@ from msgspec import Struct
 
 from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.websocket import WEBSOCKET
 
-__all__ = ["OTHER_METHODS", "OperationSlot", "PathItems", "default_tag"]
+__all__ = ["OTHER_METHODS", "WEBSOCKETS", "OperationSlot", "PathItems", "default_tag"]
 
 OTHER_METHODS: Final = "x-additionalOperations"
 """The member of a path item with operations whose methods OpenAPI 3.1 has no field for; named as in 3.2."""
+
+WEBSOCKETS: Final = "x-websocket"
+"""The member of a path item for a WebSocket, which OpenAPI has nothing for."""
 
 _VARIABLE: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _SAFE: Final = "!$&'()*+,;=:@~"  # in a segment, beside letters, digits and -._ (RFC 3986)
@@ -33,7 +37,9 @@ class OperationSlot(Struct, frozen=True):
 
     def fill(self, operation: JsonObject) -> None:
         """Put the operation there."""
-        if self.method in _METHODS:
+        if self.method == WEBSOCKET:
+            self.item[WEBSOCKETS] = operation
+        elif self.method in _METHODS:
             self.item[self.method.lower()] = operation
         else:
             self.item.setdefault(OTHER_METHODS, {})[self.method] = operation

@@ -19,6 +19,8 @@ __all__ = [
     "RequestConnection",
     "RequestGateway",
     "ResponseWriter",
+    "UpgradableConnection",
+    "UpgradedConnection",
     "WritableConnection",
 ]
 
@@ -105,8 +107,50 @@ class RequestConnection(Protocol):
     def writer(self, head: Head) -> ResponseWriter:
         """The writer of a response that is not there at once."""
 
+    @property
+    def upgradable(self) -> UpgradableConnection | None:
+        """The same connection, if it can switch to another protocol."""
+
     def web_request(self, head: Head, body: bytes) -> Request:
         """The request as one of twisted.web, which writes its response itself."""
+
+
+class UpgradedConnection(Protocol):
+    """What a connection passes everything on to after it has switched to another protocol.
+
+    :ivar reading: whether further bytes can be used soon (flow control).
+    """
+
+    @property
+    def reading(self) -> bool:
+        """Whether further bytes can be used soon (flow control)."""
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent bytes."""
+
+    def pauseProducing(self) -> None:
+        """The transport's write buffer is full."""
+
+    def resumeProducing(self) -> None:
+        """The transport's write buffer has drained."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is disconnected."""
+
+
+class UpgradableConnection(WritableConnection, Protocol):
+    """A connection that can switch to another protocol."""
+
+    client: ClientAccount
+
+    def upgrade(self, upgraded: UpgradedConnection, response: bytes) -> None:
+        """Switch to another protocol; the response that says so goes first."""
+
+    def update_reading(self) -> None:
+        """Read on, or stop to read."""
+
+    def abort(self) -> None:
+        """Close now."""
 
 
 class RequestGateway(Protocol):

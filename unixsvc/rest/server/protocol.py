@@ -21,7 +21,7 @@ from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.body.reception import BodyReception
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
-from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway
+from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway, UpgradedConnection
 from unixsvc.rest.server.lifetime import ConnectionLifetime
 from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import Head
@@ -70,6 +70,7 @@ class HttpProtocol:
         "_reception",
         "_scheduled",
         "_serving",
+        "_upgraded",
         "_writer",
         "client",
         "host",
@@ -110,8 +111,11 @@ class HttpProtocol:
         self._scheduled = False  # requests are in the buffer, and served in the loop's next iteration
         self._serving = False
         self.served = 0
-        self._writer: ConnectionWriter | RequestChannel | None = None  # of the request that is processed
+        self._writer: ConnectionWriter | RequestChannel | UpgradedConnection | None = (
+            None  # of the request that is processed
+        )
         self._channel: RequestChannel | None = None
+        self._upgraded: UpgradedConnection | None = None
 
     # Requests in.
 
@@ -130,7 +134,9 @@ class HttpProtocol:
         """Keep what is received before it can be served."""
         if self._control.closing is not None:
             return
-        if self._reception is not None:
+        if self._upgraded is not None:
+            self._upgraded.data_received(data)
+        elif self._reception is not None:
             self._reception.receive(data)
         else:
             self._parser.buffer += data
@@ -263,7 +269,9 @@ class HttpProtocol:
         if self._control.closing is not None:
             return
         incoming = self._parser.incoming
-        if incoming is not None and not incoming.complete:
+        if self._upgraded is not None:
+            wanted = self._upgraded.reading
+        elif incoming is not None and not incoming.complete:
             wanted = incoming.wanted
         elif self._processing:
             wanted = len(self._parser.buffer) <= _MAX_AHEAD
@@ -293,6 +301,23 @@ class HttpProtocol:
             self._channel = self._make_channel(self)
         self._writer = self._channel
         return self._channel.request(head, body)
+
+    @property
+    def upgradable(self) -> HttpProtocol:
+        """See :class:`~unixsvc.rest.server.interfaces.RequestConnection`."""
+        return self
+
+    def upgrade(self, upgraded: UpgradedConnection, response: bytes) -> None:
+        """Switch to another protocol; the response that says so goes first."""
+        self.persistent = False
+        self.transport.write(response)
+        self._writer = self._upgraded = upgraded
+        ahead = bytes(self._parser.buffer)
+        self._parser.clear()
+        if ahead:
+            self._connections.reactor.callLater(0, upgraded.data_received, ahead)
+        self.client.update()
+        self.update_reading()
 
     def response_done(self) -> None:
         """A response is complete: serve the next request, or close."""
@@ -327,7 +352,7 @@ class HttpProtocol:
         """The connection is closed; a response that is not complete is no longer needed."""
         self._lifetime.lost()
         self.client.close()
-        writer, self._writer, self._channel = self._writer, None, None
+        writer, self._writer, self._channel, self._upgraded = self._writer, None, None, None
         reception, self._reception = self._reception, None
         if writer is not None:
             writer.connectionLost(reason)

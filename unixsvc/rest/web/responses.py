@@ -76,6 +76,11 @@ class WebRequestConnection:
         """The writer of a response that is not there at once."""
         return WebWriter(self._request)
 
+    @property
+    def upgradable(self) -> None:
+        """None: the site parses the requests."""
+        return None
+
     def web_request(self, head: Head, body: bytes) -> Request:
         """The request itself."""
         return self._request

@@ -11,6 +11,7 @@ from unixsvc.routing.parameters.current_user import UserKind
 from unixsvc.routing.parameters.files import FileKind
 from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
 from unixsvc.routing.parameters.last_event_id import LastEventIdKind
+from unixsvc.routing.parameters.websocket import WebSocketKind
 
 __all__ = ["KINDS", "find_sources"]
 
@@ -19,6 +20,7 @@ KINDS: Final[tuple[ParameterKind, ...]] = (
     FileKind(),
     BodyStreamKind(),
     LastEventIdKind(),
+    WebSocketKind(),
 )
 
 

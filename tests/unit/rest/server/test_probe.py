@@ -36,6 +36,9 @@ class Health:
         self.requests.append((head.target, token or None, host))
         return Response(self._code, EMPTY, b"Content-Length: %d\r\n" % len(self._body), self._body)
 
+    def drain(self) -> None:
+        """There are no WebSockets."""
+
 
 class ProbeTests(TestCase):
     """The health check over a real socket, without a listening port."""
