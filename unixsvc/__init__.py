@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unixsvc.authentication.schemes.unix_user import UnixUser
     from unixsvc.client.twisted.client import Client
     from unixsvc.datasource.service_caller import ServiceCaller
+    from unixsvc.domain.file import File
     from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.domain.request_context import current_request_id
     from unixsvc.domain.results.cookies import SetCookie
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET",
     "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Cancelled", "Check", "Client", "ClientCertificate",
-    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Event", "Forbidden", "Forwarded",
+    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Event", "File", "Forbidden", "Forwarded",
     "ForwardedUser", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer", "PeerCertificate", "RateLimited",
@@ -100,6 +101,7 @@ _MODULES: Final = {
     "unixsvc.contract.interfaces": ("IDescribesRoutes",),
     "unixsvc.datasource.service_caller": ("ServiceCaller",),
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
+    "unixsvc.domain.file": ("File",),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.domain.request_context": ("current_request_id",),
     "unixsvc.domain.uploads.upload_file": ("UploadFile",),

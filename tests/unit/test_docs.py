@@ -16,7 +16,7 @@ import unixsvc as unixsvc_package
 from unixsvc import errors
 from unixsvc.cli.command import unixsvc
 from unixsvc.config.control import ControlAccess
-from unixsvc.config.http import Cors, Http, WebSockets
+from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     Limits,
     Log,
@@ -104,9 +104,11 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_http(self) -> None:
         """Each key of ``[http]`` and of the tables in it is described, with its default."""
-        own = {key: value for key, value in defaults_of(Http).items() if key not in ("cors", "websocket")}
+        tables = ("cors", "static", "websocket")
+        own = {key: value for key, value in defaults_of(Http).items() if key not in tables}
         self.assertDescribed("``[http]``", own)
         self.assertDescribed("``[http.cors]``", {k: _plain(v) for k, v in defaults_of(Cors).items()})
+        self.assertDescribed('``[http.static."/PREFIX"]``', defaults_of(StaticFolder))
         self.assertDescribed("``[http.websocket]``", defaults_of(WebSockets))
 
     def test_services(self) -> None:

@@ -14,7 +14,7 @@ PUBLIC = {
     "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
     "WEBSOCKET", "WebSocket", "WebSocketClosed",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
-    "Event", "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage",
+    "Event", "File", "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage",
     "IOrchestratorWatcher",
     "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
     "LastEventId", "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited",

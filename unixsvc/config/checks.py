@@ -8,9 +8,9 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from unixsvc.config.file import ConfigFile, gateway_service, http_tables
-from unixsvc.config.http import UNIX_PROXIES, Cors, Http, parse_listen
+from unixsvc.config.http import UNIX_PROXIES, Cors, Http, StaticFolder, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, SHARED_TOKEN
-from unixsvc.domain.path_prefix import PathPrefix
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PathPrefix
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import socket_path
 
@@ -20,6 +20,8 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
+_BUILTIN = PathPrefix.parse(BUILTIN_PREFIX)
+_POLICY = re.compile(r"[\x20-\x7e]*")
 NAME_PATTERN: Final = "[a-z][a-z0-9_-]{0,62}"
 """The names of services and tokens."""
 
@@ -118,7 +120,7 @@ def _check_names(names: Sequence[str], known: Sequence[str], where: str, kind: s
 
 
 def check_http(http: Http, where: str, folder: str, services: Collection[str]) -> None:
-    """Check the table ``[http]``: mounts, CORS and addresses.
+    """Check the table ``[http]``: mounts, static folders, CORS and addresses.
 
     Which services another orchestrator runs is not known.
 
@@ -139,6 +141,8 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
         if http.docs and any(page.contains(prefix) for page in _PAGES):
             remedy = "choose another prefix, or set docs = false"
             raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
+    for prefix, folder_options in http.static.items():
+        _check_static(prefix, folder_options, http.mounts, f"{where}.static")
     _check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
     _check_proxies(http.trusted_proxies, f"{where}.trusted_proxies")
     _check_cors(http.cors, f"{where}.cors")
@@ -158,6 +162,29 @@ def _check_environment(environment: Mapping[str, str], where: str) -> None:
             raise ConfigError(
                 where, f"{variable!r} cannot be an environment variable", "a name is not empty and has no '='"
             )
+
+
+def _check_static(prefix: str, static: StaticFolder, mounts: Collection[str], where: str) -> None:
+    """Check a static folder, except whether it exists: the worker's user has to see it."""
+    plain = PathPrefix.parse("" if prefix == "/" else prefix).plain
+    if "{" in prefix or "?" in prefix:
+        raise ConfigError(repr(prefix), "is not a path prefix", "write it as /assets, or / for all paths")
+    if _BUILTIN.contains(plain):
+        raise ConfigError(
+            where, f"{prefix!r} is under {BUILTIN_PREFIX}/", "this prefix is reserved; choose another path"
+        )
+    if any(PathPrefix.parse(mount).plain == plain for mount in mounts):
+        raise ConfigError(where, f"{prefix!r} has a mount, which hides the folder", "remove one of them")
+    where = f"{where}.{prefix}"
+    if not static.folder:
+        raise ConfigError(where, "has no folder", "add the key folder")
+    if "/" in static.index:
+        raise ConfigError(f"{where}.index", "is not the name of a file", "write it as index.html")
+    if static.fallback.startswith("/") or ".." in static.fallback.split("/"):
+        raise ConfigError(f"{where}.fallback", "is not a file in the folder", "write it as index.html")
+    if not _POLICY.fullmatch(static.content_security_policy):
+        problem = "has characters that are not allowed in a header"
+        raise ConfigError(f"{where}.content_security_policy", problem, "use letters, digits and punctuation")
 
 
 def _check_hosts(hosts: Sequence[str], where: str) -> None:

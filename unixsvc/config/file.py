@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
-from unixsvc.config.http import Cors, Http, WebSockets
+from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     HTTP_SERVICE,
     Limits,
@@ -65,6 +65,7 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
     token: Literal["required", "private", "off"] = "private"
     docs: bool = True
     cors: Cors = Cors()
+    static: dict[str, StaticFolder] = msgspec.field(default_factory=dict)
     header_timeout: Seconds = 10.0
     send_timeout: Seconds = 30.0
     max_header_bytes: Annotated[int, Meta(ge=512, le=1_048_576)] = 16_384
@@ -269,6 +270,8 @@ def _keys_of(table: str) -> list[str]:
         kind = NamedToken
     if table.startswith("access."):
         kind = AccessRule
+    if table.startswith("http.static."):
+        kind = StaticFolder
     if table.startswith("services."):
         is_subtable = table.count(".") > 1  # a service may be called "rlimits"
         kind = ResourceLimits if is_subtable else ServiceSettings

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from unixsvc.config.checks import check_http, check_name
 from unixsvc.config.file import NO_APP, ConfigFile, HttpTable, gateway_service, http_tables
-from unixsvc.config.http import Http, parse_listen
+from unixsvc.config.http import Http, StaticFolder, parse_listen
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.errors import ConfigError
 
@@ -58,10 +58,11 @@ def make_gateways(file: ConfigFile, source: str, folder: str, listen: tuple[str,
             problem = f"has the name of the table [{gateway_table(service)}]"
             raise ConfigError(f"{source}: services.{service}", problem, "rename it")
         http = _http(table, folder, "" if name else listen)
-        if table.app == NO_APP and not http.mounts:
-            raise ConfigError(where, "has neither an app nor mounts", "add one of them")
+        if table.app == NO_APP and not (http.mounts or http.static):
+            raise ConfigError(where, "has neither an app nor mounts nor static folders", "add one of them")
         check_http(http, where, folder, file.services)
-        found.services[service], found.http[service] = table.service(), http
+        static = {prefix: _with_absolute(each, folder) for prefix, each in http.static.items()}
+        found.services[service], found.http[service] = table.service(), replace(http, static=static)
     _check_addresses(found.http, source, folder)
     return found
 
@@ -73,6 +74,10 @@ def _http(table: HttpTable, folder: str, listen: tuple[str, ...] | str | None) -
     paths = {name: getattr(http, name) for name in ("socket_dir", "upload_dir")}
     absolute = {name: os.path.normpath(os.path.join(folder, path)) for name, path in paths.items() if path}
     return replace(http, **absolute)
+
+
+def _with_absolute(static: StaticFolder, folder: str) -> StaticFolder:
+    return replace(static, folder=os.path.normpath(os.path.join(folder, static.folder)))
 
 
 def _check_addresses(gateways: Mapping[str, Http], source: str, folder: str) -> None:

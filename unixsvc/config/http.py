@@ -14,7 +14,16 @@ from unixsvc.config.types import Count, NoLimit, Port, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
-__all__ = ["NEEDS_CERTIFICATE", "UNIX_PROXIES", "Cors", "Http", "Listen", "WebSockets", "parse_listen"]
+__all__ = [
+    "NEEDS_CERTIFICATE",
+    "UNIX_PROXIES",
+    "Cors",
+    "Http",
+    "Listen",
+    "StaticFolder",
+    "WebSockets",
+    "parse_listen",
+]
 
 UNIX_PROXIES: Final = "unix"
 """Stands for all clients on Unix sockets in ``trusted_proxies``."""
@@ -41,6 +50,34 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True):
     expose: tuple[str, ...] = ("ETag", "Location", "Retry-After", "X-Request-Id")
     credentials: bool = False
     max_age: Annotated[int, Meta(ge=0)] = 600
+
+
+class StaticFolder(Struct, frozen=True, forbid_unknown_fields=True):
+    """A folder whose files are served: a table ``[http.static."/PREFIX"]``. They are public.
+
+    :ivar folder: the folder; relative to the configuration file.
+    :ivar index: the file that a URL with a slash at its end stands for; empty for none.
+    :ivar fallback: the page for paths without a file, where a browser asks for a page: the router of a
+        single-page application is in the browser. Empty for none.
+    :ivar max_age: how long browsers use a file without asking again, in seconds; pages are always asked for.
+    :ivar immutable: patterns of files that never change, relative to the folder, as ``assets/*``: their names
+        have a hash.
+    :ivar precompressed: whether the copies ``.br``, ``.zst`` and ``.gz`` of a file are sent in its place.
+    :ivar hidden_files: whether files and folders are served whose names begin with a dot.
+    :ivar content_security_policy: that of each response; empty for none.
+    """
+
+    folder: str = ""
+    index: str = "index.html"
+    fallback: str = ""
+    max_age: Annotated[int, Meta(ge=0, le=31_536_000)] = 0
+    immutable: tuple[str, ...] = ()
+    precompressed: bool = True
+    hidden_files: bool = False
+    content_security_policy: str = (
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    )
 
 
 class WebSockets(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +115,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar token: ``private`` for routes that are not public, ``required`` for every request, or ``off``.
     :ivar docs: whether ``/docs`` and ``/openapi.json`` exist.
     :ivar cors: which pages of other origins may read responses in a browser.
+    :ivar static: folders with files by path prefix.
     :ivar header_timeout: maximum time for a request head, from its first byte or the start of the connection,
         in seconds.
     :ivar send_timeout: a client that reads no byte of a response for this time is disconnected, in seconds.
@@ -98,6 +136,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     token: Literal["private", "required", "off"] = "private"
     docs: bool = True
     cors: Cors = Cors()
+    static: dict[str, StaticFolder] = {}
     header_timeout: Seconds = 10.0
     send_timeout: Seconds = 30.0
     max_header_bytes: Annotated[int, Meta(ge=512, le=1_048_576)] = 16_384

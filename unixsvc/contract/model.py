@@ -82,12 +82,14 @@ class ResponseContract(Struct, frozen=True, kw_only=True):
     :ivar media_types: of the body; empty for JSON.
     :ivar headers: the descriptions of its header fields by name.
     :ivar redirects: whether the response is a redirect: ``never``, ``sometimes`` or ``always``.
+    :ivar file: whether the body is a file, of which clients may request ranges.
     """
 
     status: int = 0
     media_types: list[str] = []
     headers: dict[str, str] = {}
     redirects: str = "never"
+    file: bool = False
 
 
 class MessageContract(Struct, frozen=True, kw_only=True):
@@ -152,6 +154,11 @@ class RouteContract(Struct, frozen=True, kw_only=True):
     websocket: WebSocketContract | None = None
     security: list[dict[str, list[str]]] | None = None
     sunset: str = ""
+
+    @property
+    def file(self) -> bool:
+        """Whether the result is a file."""
+        return self.response is not None and self.response.file
 
     @property
     def builtin(self) -> bool:

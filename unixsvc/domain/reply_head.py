@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from unixsvc.domain.open_file import OpenFile
+
 __all__ = ["BodyForm", "HeaderFields", "ReplyHead", "WrongHeader", "check_header", "check_media_type"]
 
 HeaderFields = tuple[tuple[str, str], ...]
@@ -52,6 +54,7 @@ class ReplyHead(Struct, frozen=True):
     :ivar headers: further header fields.
     :ivar media_type: of the body; empty for JSON.
     :ivar form: how JSON represents the body, or each item of a stream.
+    :ivar file: what is sent instead of a body; None for nearly all replies.
     :raises WrongHeader: for a field that :func:`check_header` refuses, wherever it comes from.
     """
 
@@ -59,6 +62,7 @@ class ReplyHead(Struct, frozen=True):
     headers: HeaderFields = ()
     media_type: str = ""
     form: BodyForm = "json"
+    file: OpenFile | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.headers:

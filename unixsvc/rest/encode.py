@@ -157,6 +157,16 @@ class ResponseBuilder:
         kind = body_kind(head, content_type.decode("latin-1"), stream=True)
         return Response(head.status or 200, kind, headers + field_lines(head.headers))
 
+    def file_lines(self, context: ResponseContext, vary: str, *, private: bool) -> bytes:
+        """The headers of every response that carries a file.
+
+        :param vary: the headers of the request on which the choice of the file depends.
+        :param private: whether a response to a request with credentials must not be cached.
+        """
+        lines = context.facts.lines if private else self._lines(context.facts, private=False)
+        names = [name.encode() for name in (vary, "Origin" if self.cors.vary else "") if name]
+        return b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), lines, _vary(tuple(names)))
+
     def common_headers(self, context: ResponseContext) -> bytes:
         """The headers of every response that is no stream, whatever its body."""
         return b"X-Request-Id: %b\r\n%b%b" % (context.request_id.encode(), context.facts.lines, self._vary)

@@ -25,6 +25,7 @@ from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, TooLarge, 
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_methods
+from unixsvc.rest.files.responder import FileResponder
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
@@ -67,6 +68,7 @@ class Gateway:
         self._body_spec = context.body_spec
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
+        self._files = FileResponder(self._builder, context.reactor)
         self._hosts = HostRules(http.allowed_hosts)
         self._accepted_hosts = self._hosts.accepted
         self._origins = CrossOriginRules(http.cors)
@@ -152,11 +154,11 @@ class Gateway:
         elif (account := connection.client) and not (account.authenticated and message.caller.trusted):
             account.token_shown(message.caller)  # one that has shown a valid token mostly does so again
         context = ResponseContext(method, facts, message.request_id, tokenless)
-        if isinstance(reply, Reply):
+        if isinstance(reply, Reply) and (reply.head is None or reply.head.file is None):
             if message.upload is not None:
                 message.upload.close()
             return self._builder.from_reply(reply, context)
-        responder = Responder(connection.writer(head), context, self._builder)
+        responder = Responder(connection.writer(head), context, self._builder, self._files)
         self._wait(responder, reply, message)
         return None
 
@@ -233,14 +235,14 @@ class Gateway:
     def _wait(
         self,
         responder: Responder,
-        answer: ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
+        answer: Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream],
         message: Request,
     ) -> None:
         upload, seconds = message.upload, self._seconds_for(message)
         finished = self._pending.discard if upload is None else partial(self._end_upload, upload)
         pending = PendingResponse(responder, self._reactor, finished)
         self._pending.add(pending)
-        if isinstance(answer, ReplyStream):
+        if isinstance(answer, Reply | ReplyStream):
             pending.respond(answer)
         else:
             pending.wait_for(answer, seconds)

@@ -131,7 +131,7 @@ class Router:
 
         A request that has passed its gates here does not have to pass them again.
 
-        :returns: whether the reply would be a stream; or an awaitable if a gate waits.
+        :returns: whether the reply would be a stream or a file; or an awaitable if a gate waits.
         :raises unixsvc.errors.ServiceError: if the action would not be called.
         """
         endpoint, values = self._table.match(request.method, request.path)
@@ -142,7 +142,7 @@ class Router:
         if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
             return self._check_later(waiting, endpoint, request, values)
         endpoint.bind(request, values)
-        return endpoint.stream
+        return endpoint.stream or endpoint.reply.result.file
 
     def _pass_gates(self, endpoint: Endpoint, request: Request) -> Awaitable[None] | None:
         if request.passed_gates:
@@ -156,7 +156,7 @@ class Router:
     ) -> bool:
         await waiting
         endpoint.bind(request, values)
-        return endpoint.stream
+        return endpoint.stream or endpoint.reply.result.file
 
     async def _call_later(
         self, waiting: Awaitable[None], endpoint: Endpoint, request: Request, values: Sequence[object]

@@ -149,7 +149,12 @@ async def make_core(
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router.paths, services)
-    library = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
+    library: IRouterDatasource = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
+    if http.static:
+        # Late: few services have static folders.
+        from unixsvc.datasource.static import StaticDatasource
+
+        library = StaticDatasource(library, router.has_path, http.static, config.service)
     repository = RouterRepository(
         library,
         {prefix: _mount(mount, users.for_mount(prefix), router) for prefix, mount in mounts.items()},

@@ -10,6 +10,7 @@ from unixsvc.routing.app import App, schemes_of
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.deprecation import deprecation_gate
 from unixsvc.routing.gates import GateFactory
+from unixsvc.routing.http_only import http_only_gate
 from unixsvc.security.access_rules import AccessPolicy
 from unixsvc.security.user_gate import UserGates
 from unixsvc.service.spec import WorkerConfig
@@ -47,4 +48,4 @@ def make_user_gates(
 
 def make_gates(app: App, config: WorkerConfig, users: UserGates) -> list[GateFactory]:
     """Return what makes the gates of each route: who the user is comes before what limits requests."""
-    return [deprecation_gate, users]
+    return [deprecation_gate, users, http_only_gate]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import Interface
 
-__all__ = ["IWriteBuffer", "ServerTransport"]
+if TYPE_CHECKING:
+    from unixsvc.transport.socket_writer import SocketWriter
+
+__all__ = ["ISocketWriting", "IWriteBuffer", "ServerTransport"]
 
 
 class IWriteBuffer(Interface):
@@ -15,6 +18,16 @@ class IWriteBuffer(Interface):
 
     def write_buffer_size() -> int:
         """Return the number of bytes."""
+
+
+class ISocketWriting(Interface):
+    """A transport that lets others write to its socket."""
+
+    def socket_writer() -> SocketWriter | None:
+        """Return what writes to the socket; None while the transport itself has something to write.
+
+        :raises OSError: if no file descriptor is left.
+        """
 
 
 class ServerTransport(Protocol):

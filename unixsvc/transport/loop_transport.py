@@ -25,15 +25,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.telemetry.limited_logger import LimitedLogger
-from unixsvc.transport.interfaces import IWriteBuffer
+from unixsvc.transport.interfaces import ISocketWriting, IWriteBuffer
 from unixsvc.transport.private_apis import mark_awaited
+from unixsvc.transport.socket_writer import SocketWriter
 
 __all__ = ["ConnectionOpener", "LoopTransport", "address_of"]
 
 _log = LimitedLogger(__name__)
 
 
-@implementer(ITransport, IConsumer, ISystemHandle, IWriteBuffer)
+@implementer(ITransport, IConsumer, ISocketWriting, ISystemHandle, IWriteBuffer)
 class LoopTransport(asyncio.Protocol):
     """Connects a Twisted protocol to a transport of an asyncio event loop, in both directions.
 
@@ -133,6 +134,15 @@ class LoopTransport(asyncio.Protocol):
     def write_buffer_size(self) -> int:
         """The number of bytes that the kernel has not taken yet."""
         return self._transport.get_write_buffer_size()
+
+    def socket_writer(self) -> SocketWriter | None:
+        """What writes to the socket; None while the transport itself has something to write.
+
+        :raises OSError: if no file descriptor is left.
+        """
+        if self._transport.is_closing() or self._transport.get_write_buffer_size():
+            return None
+        return SocketWriter(self.getHandle().fileno())
 
     def loseConnection(self) -> None:
         """Close when all is written."""

@@ -45,6 +45,9 @@ class SecureLoopTransport(LoopTransport):
         below = 0 if self._below is None else self._below.get_write_buffer_size()
         return super().write_buffer_size() + below
 
+    def socket_writer(self) -> None:
+        """None: what is written must be encrypted."""
+
     def pause_writing(self) -> None:
         """The write buffer is full; after the last piece, as the producer may ask for its size."""
         self._paused = True

@@ -227,6 +227,16 @@ class TableTests(SynchronousTestCase):
             (HTTP + '[http.cors]\norigins = ["https://shop.example/"]', "is not an origin"),
             (HTTP + '[http.cors]\norigins = ["null"]', "is not an origin"),
             (HTTP + '[http.cors]\nmethods = ["GET\\r\\nX: y"]', "cannot be in a header"),
+            (HTTP + '[http.static."/"]', "has no folder"),
+            (HTTP + '[http.static.assets]\nfolder = "x"', "'assets': is not a path prefix"),
+            (HTTP + '[http.static."/{a}"]\nfolder = "x"', "'/{a}': is not a path prefix"),
+            (HTTP + '[http.static."/-/x"]\nfolder = "x"', "this prefix is reserved"),
+            (HTTP + 'mounts = {"/u" = "user"}\n[http.static."/%75"]\nfolder = "x"', "hides the folder"),
+            (HTTP + '[http.static."/"]\nfolder = "x"\nindex = "a/b"', "not the name of a file"),
+            (HTTP + '[http.static."/"]\nfolder = "x"\nfallback = "../b"', "not a file in the folder"),
+            (HTTP + '[http.static."/"]\nfolder = "x"\nfallback = "/b"', "not a file in the folder"),
+            (HTTP + '[http.static."/"]\nfolder = "x"\ncontent_security_policy = "a\\nX: y"', "in a header"),
+            (HTTP + '[http.static."/"]\nfolder = "x"\nfolders = "x"', "did you mean 'folder'?"),
             (HTTP + 'workers = "x"\ntoken = "y"', "http.token"),
         ):
             self.assertIn(words, str(self.assertRaises(ConfigError, self.load, text)), text)

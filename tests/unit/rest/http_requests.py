@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from unixsvc.errors import MethodNotAllowed, ServiceError
 from unixsvc.rest.gateway import Gateway
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.web.site import HttpSite
+from unixsvc.routing.gates import GateFactory
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
@@ -70,6 +71,7 @@ class GatewayHarness:
     :param policy: the policy for tokens.
     :param tokens: the tokens besides the shared one.
     :param mounts: other datasources by path prefix.
+    :param gates: make the gates of the routes.
     """
 
     def __init__(
@@ -82,10 +84,11 @@ class GatewayHarness:
         max_inflight: int = 100,
         tokens: tuple[AcceptedToken, ...] = (),
         mounts: Mapping[str, IRouterDatasource] | None = None,
+        gates: Sequence[GateFactory] = (),
     ) -> None:
         self.clock = Clock()
         self.stats = ServiceMetrics()
-        self.serving = Serving(*routes, values={IReactorTime: self.clock})
+        self.serving = Serving(*routes, values={IReactorTime: self.clock}, gates=gates)
         self.repository = RouterRepository(LibraryDatasource(self.serving.router), mounts)
         self.handle = handle or HandleMessage(
             self.repository,

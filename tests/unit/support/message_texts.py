@@ -108,7 +108,9 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "warning: {}",
         }
     ),
-    "the title of a code, which is listed with the errors": frozenset({"Unsupported media type"}),
+    "the title of a code, which is listed with the errors": frozenset(
+        {"Precondition failed", "Range not satisfiable", "Unsupported media type"}
+    ),
     "for programs": frozenset(
         {
             "ApiKey in={}, name={}",
@@ -130,6 +132,16 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     ),
     "the description of a parameter in OpenAPI": frozenset(
         {"The id of the last event that was received: the stream continues after it."}
+    ),
+    "the value of a header": frozenset(
+        {
+            "Accept-Encoding, {}",
+            "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; "
+            "frame-ancestors 'self'",
+            "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+            "base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+            "max-age=31536000, immutable",
+        }
     ),
     "the description of a phase": frozenset(
         {

@@ -46,9 +46,10 @@ class IdempotentDatasource:
     """Stores the replies of another datasource to requests with an idempotency key, and repeats them.
 
     :param inner: replies to new requests.
-    :param check: returns whether the reply would be a stream, which cannot be stored, now or later. It raises
-        the errors before the action, such as 401 or 422. They are not stored, and a caller that may not run
-        an action does not get its stored reply. Keys belong to their callers, see :func:`own_key`.
+    :param check: returns whether the reply would be a stream or a file, which cannot be stored, now or
+        later. It raises the errors before the action, such as 401 or 422. They are not stored, and a caller
+        that may not run an action does not get its stored reply. Keys belong to their callers, see
+        :func:`own_key`.
     :param store: stores the replies.
     :param reactor: schedules the polling.
     """
@@ -77,7 +78,7 @@ class IdempotentDatasource:
     async def _handle_keyed(self, request: Request) -> Reply:
         is_stream = self._check(request)
         if is_stream if isinstance(is_stream, bool) else await is_stream:
-            raise invalid_key("cannot be used for a stream")
+            raise invalid_key("cannot be used for a stream or a file")
         fingerprint = fingerprint_of(request)
         key = own_key(request, fingerprint)
         interval = _MIN_INTERVAL

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import Json, JsonObject
+from unixsvc.rest.openapi.files import file_parameters, file_responses
 from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
@@ -96,7 +97,8 @@ def operation(
         "parameters": [*_path_parameters(route, location), *query, *_header_parameters(route)],
         "requestBody": body,
         "x-headers": _optional_headers(route),
-        "responses": _success(route, location) | failures(codes, route.errors),
+        "responses": (_success(route, location) if not route.file else file_responses(route))
+        | failures(codes, route.errors),
     }
     fields = {name: value for name, value in fields.items() if value}
     if route.websocket is not None:
@@ -156,11 +158,12 @@ def _header_parameters(route: RouteContract) -> list[JsonObject]:
     names = ["X-Request-Timeout"]
     if route.method == "GET" and not (route.stream or route.created):
         names.append("If-None-Match")
-    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+    extra = file_parameters(route) if route.file else []
+    return [*({"$ref": f"#/components/parameters/{name}"} for name in names), *extra]
 
 
 def _optional_headers(route: RouteContract) -> list[JsonObject]:
-    if route.method in _SAFE_METHODS or route.stream:
+    if route.method in _SAFE_METHODS or route.stream or route.file:
         return []
     return [{"$ref": "#/components/parameters/Idempotency-Key"}]
 
@@ -190,10 +193,12 @@ def _error_codes(
         400: True,  # X-Request-Timeout
         401: secured,
         403: secured or changes or route.security is not None,
-        404: bool(location.variables),
-        409: changes and not route.stream,
+        404: bool(location.variables) or route.file,
+        409: changes and not (route.stream or route.file),
+        412: route.file and not changes,
         413: body,
         415: body,
+        416: route.file and route.method == "GET",
         421: True,
         422: data or changes or constrained,
         500: True,

@@ -13,6 +13,7 @@ from unixsvc.rest.response import Response
 from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.request_head import Head
+from unixsvc.transport.socket_writer import SocketWriter
 
 __all__ = [
     "RequestChannel",
@@ -44,6 +45,23 @@ class ResponseWriter(Protocol):
     def start(self, response: Response, data: bytes = b"") -> None:
         """Write the head of a response whose length is not known, and the first part of its body."""
 
+    def start_body(self, response: Response) -> None:
+        """Write the head of a response whose length is known; its body follows."""
+
+    def direct(self, response: Response) -> tuple[bytes, SocketWriter] | None:
+        """The head of a response whose length is known, and what writes it and the body past the transport.
+
+        None if the transport has something to write, or cannot do without.
+
+        :raises OSError: if no file descriptor is left.
+        """
+
+    def blocked(self, is_blocked: bool) -> None:
+        """Note whether the client takes nothing of what is written past the transport."""
+
+    def sent(self, size: int) -> None:
+        """Note how many bytes of a body were written."""
+
     def write(self, data: bytes) -> None:
         """Write a part of the body."""
 
@@ -61,14 +79,15 @@ class ResponseWriter(Protocol):
 
 
 class WritableConnection(Protocol):
-    """A connection, as the writer of a response sees it."""
+    """A connection, as the writer of a response sees it.
+
+    :ivar persistent: false if the connection is closed after the response.
+    :ivar write_paused: whether the client has not taken what was written before.
+    """
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
     persistent: bool
-
-    @property
-    def write_paused(self) -> bool:
-        """Whether the client has not taken what was written before."""
+    write_paused: bool
 
     def may_send(self, size: int) -> bool:
         """True if there is room for a large response; else the connection is aborted."""

@@ -34,6 +34,10 @@ class ServingConnection(Protocol):
     client: ClientAccount
 
     @property
+    def progress(self) -> int:
+        """The number of bytes of a file that were sent for the request that is processed."""
+
+    @property
     def busy(self) -> bool:
         """True while a request is processed, or waits for its turn."""
 
@@ -114,7 +118,7 @@ class ConnectionLifetime:
         if phase is ConnectionPhase.RECEIVING and incoming is not None:
             elapsed = self._timer.elapsed(phase, served, incoming.received, now, int(_MIN_RATE * timeout))
         else:
-            unsent = unacknowledged_bytes(self.transport) if phase.sends else 0
+            unsent = unacknowledged_bytes(self.transport) - self._connection.progress if phase.sends else 0
             elapsed = self._timer.elapsed(phase, served, unsent, now)
         if elapsed >= timeout:
             if phase.silent:

@@ -257,6 +257,12 @@ class HttpProtocol:
             self._serve()
 
     @property
+    def progress(self) -> int:
+        """The number of bytes of a file that were sent for the request that is processed."""
+        writer = self._writer
+        return writer.progress if isinstance(writer, ConnectionWriter) else 0
+
+    @property
     def busy(self) -> bool:
         """True while a request is processed, or waits for its turn."""
         return self._processing or self._scheduled

@@ -61,8 +61,8 @@ class PhaseTimer:
         """Note the state of the connection.
 
         :param served: the number of requests that have been served.
-        :param moved: the number of bytes that the client has not taken; or that it has sent, if the phase is
-            one of receiving.
+        :param moved: the number of bytes that the client has not taken, less those of a file that were sent;
+            or that it has sent, if the phase is one of receiving.
         :param now: in seconds.
         :param progress: the change of ``moved`` that begins another state.
         :returns: for how long the connection has been in this state, in seconds.

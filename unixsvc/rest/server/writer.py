@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 
 from unixsvc.domain.message import Reply
+from unixsvc.domain.open_file import OpenFile
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import Response, encode_response, encode_stream_head
 from unixsvc.rest.server.interfaces import ResponseWriter, WritableConnection
+from unixsvc.transport.interfaces import ISocketWriting
+from unixsvc.transport.socket_writer import SocketWriter
 
 __all__ = ["ConnectionWriter", "Responder"]
 
@@ -26,9 +29,13 @@ class ConnectionWriter:
 
     :param version: of the request.
     :ivar started: whether the head of a response was sent.
+    :ivar progress: the number of bytes of the body that were handed to the transport or to the kernel, if
+        the body is a file.
     """
 
-    __slots__ = ("_chunked", "_connection", "_disconnected", "_producer", "_version", "started")
+    __slots__ = (
+        "_chunked", "_connection", "_disconnected", "_producer", "_version", "progress", "started",
+    )  # fmt: skip
 
     def __init__(self, connection: WritableConnection, version: bytes) -> None:
         self._connection: WritableConnection | None = connection
@@ -37,6 +44,7 @@ class ConnectionWriter:
         self._producer: IPushProducer | None = None
         self._disconnected: Callable[[], object] | None = None
         self.started = False
+        self.progress = 0
 
     # What the gateway calls.
 
@@ -66,6 +74,38 @@ class ConnectionWriter:
         if (connection := self._connection) is not None:
             head = encode_stream_head(response, self._version, close=not connection.persistent)
             connection.transport.write(head + self._framed(data))
+
+    def start_body(self, response: Response) -> None:
+        """Write the head of a response whose length is known; its body follows."""
+        self._chunked, self.started = False, True
+        if (connection := self._connection) is not None:
+            head = encode_response(response, self._version, close=not connection.persistent)
+            connection.transport.write(head)
+
+    def direct(self, response: Response) -> tuple[bytes, SocketWriter] | None:
+        """The head of a response whose length is known, and what writes it and the body past the transport.
+
+        None if the transport has something to write, or cannot do without.
+
+        :raises OSError: if no file descriptor is left.
+        """
+        connection = self._connection
+        if connection is None or not ISocketWriting.providedBy(connection.transport):
+            return None
+        socket_writer: SocketWriter | None = connection.transport.socket_writer()
+        if socket_writer is None:
+            return None
+        self._chunked, self.started = False, True
+        return encode_response(response, self._version, close=not connection.persistent), socket_writer
+
+    def blocked(self, is_blocked: bool) -> None:
+        """Note whether the client takes nothing of what is written past the transport."""
+        if self._connection is not None:
+            self._connection.write_paused = is_blocked
+
+    def sent(self, size: int) -> None:
+        """Note how many bytes of a body were written."""
+        self.progress += size
 
     def write(self, data: bytes) -> None:
         """Write a part of the body."""
@@ -119,21 +159,42 @@ class ConnectionWriter:
         connection.response_done()
 
 
+class SendsFiles(Protocol):
+    """Responds with the files of replies."""
+
+    def respond(
+        self,
+        head: ReplyHead,
+        file: OpenFile,
+        context: ResponseContext,
+        writer: ResponseWriter,
+    ) -> Response | None:
+        """Return the response; None if it is written already, or later."""
+
+
 class Responder(Struct, frozen=True):
     """Responds to a request that was not answered at once.
 
     :ivar writer: writes the response.
     :ivar context: the parts of the request that decide how the response looks.
     :ivar builder: builds the response.
+    :ivar files: responds with the files of replies; None where there are none.
     """
 
     writer: ResponseWriter
     context: ResponseContext
     builder: ResponseBuilder
+    files: SendsFiles | None = None
 
     def send(self, reply: Reply) -> None:
         """Send a reply, and finish."""
-        self.writer.send(self.builder.from_reply(reply, self.context))
+        response: Response | None
+        if self.files is not None and reply.head is not None and reply.head.file is not None:
+            response = self.files.respond(reply.head, reply.head.file, self.context, self.writer)
+        else:
+            response = self.builder.from_reply(reply, self.context)
+        if response is not None:
+            self.writer.send(response)
 
     def send_stream_head(self, content_type: bytes, head: ReplyHead | None) -> None:
         """Send the head of a stream without items, and finish."""

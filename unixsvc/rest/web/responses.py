@@ -122,6 +122,19 @@ class WebWriter:
             set_response(self._request, response)
             self._request.write(data)
 
+    def start_body(self, response: Response) -> None:
+        """Write the head of a response whose length is known; its body follows."""
+        self.start(response)
+
+    def direct(self, response: Response) -> None:
+        """None: twisted.web writes to the transport."""
+
+    def blocked(self, is_blocked: bool) -> None:
+        """Nothing: the site has the time-outs of its connections."""
+
+    def sent(self, size: int) -> None:
+        """Nothing, also."""
+
     def write(self, data: bytes) -> None:
         """Write a part of the body."""
         if not self._disconnected:

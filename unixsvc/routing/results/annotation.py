@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from types import NoneType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from msgspec import Struct
 
+from unixsvc.domain.file import File
 from unixsvc.domain.message import Created
 from unixsvc.domain.results.events import Event
 from unixsvc.domain.results.response import Redirect, Response, Returns
@@ -27,6 +29,7 @@ class ResultType(Struct, frozen=True):
     :ivar value: the type of the value; of a stream, of each item.
     :ivar stream: true if the result is a stream.
     :ivar created: true if the result is a :class:`~unixsvc.domain.message.Created`.
+    :ivar file: true if the result is a :class:`~unixsvc.domain.file.File`; then there is no value.
     :ivar wrapped: true if the result can be a ``Response`` or a ``Redirect``.
     :ivar redirects: whether the result is a ``Redirect``: ``never``, ``sometimes`` or ``always``.
     :ivar status: the declared status; 0 without one.
@@ -36,6 +39,7 @@ class ResultType(Struct, frozen=True):
     value: TypeForm
     stream: bool = False
     created: bool = False
+    file: bool = False
     wrapped: bool = False
     redirects: str = "never"
     status: int = 0
@@ -66,6 +70,7 @@ def read_result(action: Action, hint: TypeForm, where: str) -> ResultType:
         result.value,
         result.stream,
         result.created,
+        result.file,
         bool(parts),
         ("always" if len(members) == 1 else "sometimes") if redirects else "never",
         returns.status,
@@ -75,6 +80,8 @@ def read_result(action: Action, hint: TypeForm, where: str) -> ResultType:
 
 def _read_value(action: Action, hint: TypeForm, where: str, *, wrapped: bool) -> ResultType:
     form = bare(hint)
+    if _has_file(form, where):
+        return ResultType(NoneType, file=True)
     stream = (get_origin(form) or form) in _STREAMS
     if inspect.isasyncgenfunction(action) and (wrapped or not stream):
         raise ConfigError(where, "an async generator must be annotated as AsyncIterator[...]")
@@ -98,6 +105,13 @@ def _read_value(action: Action, hint: TypeForm, where: str, *, wrapped: bool) ->
             where, "Created has no type of the created resource", "annotate the result as Created[...]"
         )
     return ResultType(get_args(form)[0], created=True)
+
+
+def _has_file(form: TypeForm, where: str) -> bool:
+    """Whether a result is a file, which cannot be a part of another one."""
+    if form is not File and any(bare(each) is File for each in (*members_of(form), *get_args(form))):
+        raise ConfigError(where, "the result is a File or something else", "return one File")
+    return form is File
 
 
 def _value_of(member: TypeForm, where: str) -> TypeForm:

@@ -17,6 +17,7 @@ from unixsvc.domain.reply_head import BodyForm, ReplyHead, WrongHeader, check_me
 from unixsvc.domain.results.response import Redirect, Response, header_fields
 from unixsvc.domain.validation.type_forms import TypeForm, bare, members_of
 from unixsvc.errors import ConfigError
+from unixsvc.files.opened import open_file
 from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.results.encoding import Encode, encoder_for
 from unixsvc.routing.results.encoding import encode as encode_any
@@ -48,7 +49,7 @@ class ReplyMaker(Struct, frozen=True):
     def needed(self) -> bool:
         """Whether the replies differ from the JSON of any value."""
         result = self.result
-        special = result.stream or result.created or result.wrapped
+        special = result.stream or result.created or result.wrapped or result.file
         return special or self.encode is not encode_any or self.head is not None
 
     def __call__(self, result: Any, runner: ActionRunner) -> Reply:
@@ -63,6 +64,8 @@ class ReplyMaker(Struct, frozen=True):
             if isinstance(result, Response):
                 head = self._response_head(result)
                 result = result.value
+        if self.result.file:
+            return Reply(head=_file_head(result, head or ReplyHead()))
         location = None
         if isinstance(result, Created) and self.result.created:
             location, result = result.location, result.value
@@ -78,6 +81,8 @@ class ReplyMaker(Struct, frozen=True):
             return result
         if isinstance(result, Response):
             return replace(result, value=self.encoded(result.value))
+        if self.result.file:
+            return result
         if isinstance(result, Created) and self.result.created:
             return Created(Raw(self.encode(result.value)), result.location)
         return None if result is None else Raw(self.encode(result))
@@ -90,16 +95,17 @@ class ReplyMaker(Struct, frozen=True):
     def contract(self) -> ResponseContract | None:
         """For the contract; None for 200 and JSON."""
         result, head = self.result, self.head
-        if not (result.wrapped or result.status or result.headers or head is not None):
+        if not (result.wrapped or result.file or result.status or result.headers or head is not None):
             return None
         media_types = list(self.media_types)
         if not media_types and head is not None and head.form in ("text", "base64"):
-            media_types = ["*/*"] if result.wrapped else [head.media_type]
+            media_types = ["*/*"] if result.wrapped or result.file else [head.media_type]
         return ResponseContract(
             status=result.status or (0 if result.wrapped else 200),
             media_types=media_types,
             headers=dict(result.headers),
             redirects=result.redirects,
+            file=result.file,
         )
 
     def _response_head(self, response: Response[object]) -> ReplyHead:
@@ -149,7 +155,8 @@ def reply_maker(
             ) from None
     form = _form_of(result, media_types, where)
     encode = _ENCODERS.get(form) or encoder_for(result.value, allow_nan_as_null=allow_nan_as_null)
-    media_type = media_types[0] if media_types else (_BYTES if form == "base64" else "")
+    default = _BYTES if form == "base64" and not result.file else ""
+    media_type = media_types[0] if media_types else default
     status = 0 if result.redirects == "always" else result.status
     head = ReplyHead(status, (), _with_charset(media_type, form), form)
     return ReplyMaker(result, encode, tuple(media_types), None if head == ReplyHead() else head)
@@ -161,7 +168,9 @@ def closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
 
 
 def _form_of(result: ResultType, media_types: Sequence[str], where: str) -> BodyForm:
-    """How JSON represents results."""
+    """How JSON represents results; that of files is that of bytes, although it has none."""
+    if result.file:
+        return "base64"
     kinds = {bare(each) for each in members_of(result.value)} - {None, type(None)}
     if bytes in kinds:
         if kinds != {bytes}:
@@ -186,6 +195,11 @@ def _form_of(result: ResultType, media_types: Sequence[str], where: str) -> Body
             where, "some of the media types are JSON, and some are not", "make a route for each"
         )
     return "text"
+
+
+def _file_head(file: Any, head: ReplyHead) -> ReplyHead:
+    opened = open_file(file, head.media_type)
+    return replace(head, media_type="", file=opened)
 
 
 def _with_charset(media_type: str, form: BodyForm) -> str:

@@ -1,0 +1,1 @@
+"""Files as HTTP responses: ranges, conditions, and their way to the client."""
