@@ -1,8 +1,9 @@
-"""Check the demo against its own OpenAPI document: ``python -m tests.conformance.run_schemathesis``.
+"""Check applications against their OpenAPI documents: ``python -m tests.conformance.run_schemathesis``.
 
 Runs ``twistd unixsvc`` in a folder of its own, validates ``/openapi.json`` with openapi-spec-validator, and
-has Schemathesis generate requests from it, invalid ones too, with all of its checks. Then sends the same
-requests to two more demos, one of which has Klein dispatch them, and compares the responses. Exits with 1 if
+has Schemathesis generate requests from it, invalid ones too, with all of its checks: for the demo, and with
+``--every-kind`` for an application with every kind of parameter and result. The requests of the demo are then
+sent to two more demos, one of which has Klein dispatch them, and the responses are compared. Exits with 1 if
 anything fails, or if fewer requests were made than required.
 """
 
@@ -25,29 +26,39 @@ from tests.functional.orchestrator_process import OrchestratorProcess
 
 _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
 _RECORD: Final = "requests.jsonl"
+_EVERY_KIND: Final = """
+[http]
+listen = ["tcp:0:interface=127.0.0.1"]
+app = "tests.conformance.every_kind.app:app"
+environment = {{ PYTHONPATH = "{path}" }}
+"""
 _MOST_PRINTED: Final = 10
 _TIMEOUT: Final = 1800.0  # seconds; only reached if something is broken
 
 
 def main() -> int:
-    """Run the demo and the checks, and print the results."""
+    """Run an application and the checks, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--examples", type=int, default=150, help="made up for each operation, at most")
     parser.add_argument("--cases", type=int, default=2000, help="to be made up in all, at least")
     parser.add_argument("--seed", type=int, help="to have the same ones again")
+    parser.add_argument("--every-kind", action="store_true", help="the application with every kind of route")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if wanted.every_kind:
+            Path(folder, "unixsvc.toml").write_text(_EVERY_KIND.format(path=Path(__file__).parents[2]))
         running = OrchestratorProcess(folder, "--http", _LOCALHOST, "--socket-dir", str(Path(folder, "run")))
         try:
             base = running.until("listens on http://")["message"].rpartition(" ")[2]
             running.until("ready: ")
-            token = Path(folder, "run", ".auth_token").read_text().strip()
+            beside = folder if wanted.every_kind else Path(folder, "run")  # the configuration, or the sockets
+            token = Path(beside, ".auth_token").read_text().strip()
             operations = _validate(f"{base}/openapi.json")
             stats, code = _run_schemathesis(folder, f"{base}/openapi.json", token, wanted)
         finally:
             running.end()
         requests = read_requests(Path(folder, _RECORD))
-    different = _compare([*requests, *KNOWN])
+    different = 0 if wanted.every_kind else _compare([*requests, *KNOWN])
     return _print_results(operations, stats, code, wanted.cases) or different
 
 
