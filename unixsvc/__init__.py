@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unixsvc.authentication.schemes.unix_user import UnixUser
     from unixsvc.client.twisted.client import Client
     from unixsvc.datasource.service_caller import ServiceCaller
+    from unixsvc.domain.client_info import ClientInfo
     from unixsvc.domain.file import File
     from unixsvc.domain.message import Created, Peer, Request
     from unixsvc.domain.request_context import current_request_id
@@ -49,7 +50,11 @@ if TYPE_CHECKING:
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
+    from unixsvc.routing.parameters.body.markers import Body, Form
+    from unixsvc.routing.parameters.cookie import Cookie
+    from unixsvc.routing.parameters.header import Header
     from unixsvc.routing.parameters.last_event_id import LastEventId
+    from unixsvc.routing.parameters.query import Query
     from unixsvc.routing.route import (
         DELETE,
         GET,
@@ -77,15 +82,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET",
-    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Cancelled", "Check", "Client", "ClientCertificate",
-    "Conflict", "Created", "CurrentUser", "DeadlineExceeded", "Event", "File", "Forbidden", "Forwarded",
-    "ForwardedUser", "Gone", "Group", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
-    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
-    "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer", "PeerCertificate", "RateLimited",
-    "Redirect", "Request", "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller",
-    "ServiceContext", "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized",
-    "Unavailable", "UnixUser", "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id",
-    "every", "from_asyncio", "hash_password", "verify_password",
+    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Body", "Cancelled", "Check", "Client",
+    "ClientCertificate", "ClientInfo", "Conflict", "Cookie", "Created", "CurrentUser", "DeadlineExceeded",
+    "Event", "File", "Forbidden", "Form", "Forwarded", "ForwardedUser", "Gone", "Group", "Header",
+    "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher", "IRequestHandler", "IReviewsCallers",
+    "IRouterDatasource", "IServices", "Invalid", "JobRun", "LastEventId", "MethodNotAllowed", "NotFound",
+    "Password", "Peer", "PeerCertificate", "Query", "RateLimited", "Redirect", "Request", "Response",
+    "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError",
+    "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized", "Unavailable", "UnixUser",
+    "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id", "every", "from_asyncio",
+    "hash_password", "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -102,6 +108,7 @@ _MODULES: Final = {
     "unixsvc.datasource.service_caller": ("ServiceCaller",),
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
     "unixsvc.domain.file": ("File",),
+    "unixsvc.domain.client_info": ("ClientInfo",),
     "unixsvc.domain.message": ("Created", "Peer", "Request"),
     "unixsvc.domain.request_context": ("current_request_id",),
     "unixsvc.domain.uploads.upload_file": ("UploadFile",),
@@ -113,6 +120,10 @@ _MODULES: Final = {
     "unixsvc.routing.checks": ("Check",),
     "unixsvc.routing.container": ("ServiceContext",),
     "unixsvc.routing.parameters.last_event_id": ("LastEventId",),
+    "unixsvc.routing.parameters.body.markers": ("Body", "Form"),
+    "unixsvc.routing.parameters.cookie": ("Cookie",),
+    "unixsvc.routing.parameters.header": ("Header",),
+    "unixsvc.routing.parameters.query": ("Query",),
     "unixsvc.routing.route": (
         "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route", "RouteInfo"
     ),

@@ -13,6 +13,7 @@ PUBLIC = {
     "ApiKey", "Basic", "Bearer", "ClientCertificate", "CurrentUser", "Forwarded", "ForwardedUser", "Password",
     "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
     "WEBSOCKET", "WebSocket", "WebSocketClosed",
+    "Body", "ClientInfo", "Cookie", "Form", "Header", "Query",
     "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
     "Event", "File", "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage",
     "IOrchestratorWatcher",

@@ -23,6 +23,7 @@ from unixsvc.domain.message import EMPTY
 __all__ = ["Words", "call", "parse_words"]
 
 _METHOD: Final = re.compile(r"[A-Za-z]+")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _ITEM: Final = re.compile(r"(?P<name>[^=]+?)(?P<kind>:?=)(?P<value>.*)", re.DOTALL)
 
 
@@ -48,6 +49,14 @@ class Words(Struct, frozen=True):
 )
 @click.option("--data", metavar="JSON|@FILE|-", help="Data as JSON, from a file, or from standard input.")
 @click.option(
+    "headers",
+    "-H",
+    "--header",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="Header field for the action, as a cookie; may be repeated.",
+)
+@click.option(
     "--timeout",
     metavar="SECONDS",
     type=float,
@@ -67,6 +76,7 @@ def call(
     service: str,
     words: Sequence[str],
     data: str | None,
+    headers: Sequence[str],
     timeout: float | None,
     key: str | None,
     stream: bool,
@@ -98,6 +108,7 @@ def call(
         data=body,
         timeout=NO_LIMIT if stream and timeout is None else timeout,
         key=key,
+        meta=_parse_headers(headers),
         on_item=print_item,
     )
     if not items and not (stream and bytes(result) == b"null"):
@@ -118,6 +129,19 @@ def parse_words(words: Sequence[str]) -> Words:
             f"{rest[0]!r} is not a path; a path starts with '/'" if rest else "PATH is missing"
         )
     return Words(method.upper(), rest[0], dict(_parse_item(word) for word in rest[1:]))
+
+
+def _parse_headers(headers: Sequence[str]) -> dict[str, str]:
+    """The ``meta`` for header fields; several values of a field are joined, as HTTP does."""
+    meta: dict[str, str] = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        name = name.strip().lower()
+        if not colon or not _HEADER_NAME.fullmatch(name):
+            raise click.BadOptionUsage("headers", f"--header: {header!r} is not 'NAME: VALUE'")
+        separator = "; " if name == "cookie" else ", "
+        meta[name] = f"{meta[name]}{separator}{value.strip()}" if name in meta else value.strip()
+    return meta
 
 
 def _body(data: str | None, items: dict[str, Raw | str]) -> Raw:
@@ -152,10 +176,7 @@ def _read_data(source: str) -> Raw:
         content, where = Path(source[1:]).read_bytes(), source[1:]
     else:
         content, where = source.encode("utf-8", "surrogateescape"), "--data"
-    compact = _compact(content, where)
-    if not compact.startswith(b"{"):
-        raise click.UsageError(f'{where}: must be a JSON object, such as {{"name": "Ada"}}')
-    return Raw(compact)
+    return Raw(_compact(content, where))
 
 
 def _compact(content: bytes, where: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import TracebackType
@@ -160,12 +160,14 @@ class Session:
         data: Raw = EMPTY,
         timeout: float | None = None,
         key: str | None = None,
+        meta: Mapping[str, str] | None = None,
         on_item: Callable[[Raw], object] | None = None,
     ) -> Raw:
         """Send a request to a service.
 
         :param timeout: in seconds; None for the request timeout of the service.
         :param key: the idempotency key. With it, the request is retried; without, it is sent once.
+        :param meta: further entries of the ``meta``.
         :param on_item: called with each item of a stream; None if the reply must not be a stream.
         :returns: the result, as JSON.
         :raises ServiceError: the error of the service; also if it cannot be reached.
@@ -181,7 +183,7 @@ class Session:
             raise ServiceUnreachable(
                 directory, f"there is no service {service!r}", f"there are: {', '.join(names)}"
             )
-        meta = {"request_id": secrets.token_hex(8)}
+        meta = {"request_id": secrets.token_hex(8), **(meta or {})}
         if key is not None:
             meta["idempotency_key"] = key
         credentials, seconds = self._access(service, timeout)

@@ -78,13 +78,14 @@ def make_call(
 def encode_data(data: object) -> Raw:
     """Encode the data of a call.
 
-    :param data: a dict or a Struct.
-    :raises TypeError: if it is something else, or cannot be encoded as JSON.
+    :param data: a dict or a Struct; for a route that takes another body, any JSON value, or bytes, which are
+        sent in base64.
+    :raises TypeError: if it cannot be encoded as JSON, or is an empty msgspec.Raw.
     :raises NotFinite: if it contains infinity or NaN, which would become null; it names the field.
     """
     encoded = _encode(data)
-    if not encoded.startswith(b"{"):
-        raise TypeError(f"data must be a dict or a Struct, not {type(data).__name__}")
+    if not encoded:
+        raise TypeError("data is an empty msgspec.Raw, which is not JSON")
     # As for results, a search of the text is cheaper than a look at the values.
     if encoded.find(b"null") >= 0 or _N in encoded or _I in encoded:
         found = find_endless_number(data, encoded, floats=True)

@@ -19,6 +19,7 @@ __all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_na
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
+_OWN_META: Final = ("client_address", "idempotency_key", "request_id", "traceparent", "user")
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _BUILTIN = PathPrefix.parse(BUILTIN_PREFIX)
 _POLICY = re.compile(r"[\x20-\x7e]*")
@@ -145,6 +146,7 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
         _check_static(prefix, folder_options, http.mounts, f"{where}.static")
     _check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
     _check_proxies(http.trusted_proxies, f"{where}.trusted_proxies")
+    _check_forwarded(http.forward_headers, f"{where}.forward_headers")
     _check_cors(http.cors, f"{where}.cors")
     if not http.listen:
         remedy = "add an endpoint string, or remove the table [http]"
@@ -202,6 +204,16 @@ def _check_proxies(proxies: Sequence[str], where: str) -> None:
         except ValueError:
             remedy = f"write it as 127.0.0.1, 10.0.0.0/8, ::1 or {UNIX_PROXIES!r}"
             raise ConfigError(where, f"{proxy!r} is not an address or a network", remedy) from None
+
+
+def _check_forwarded(names: Sequence[str], where: str) -> None:
+    for name in names:
+        if not _HEADER_TOKEN.fullmatch(name):
+            raise ConfigError(
+                where, f"{name!r} cannot be the name of a header", "use letters, digits and '-'"
+            )
+        if name.lower() in _OWN_META:
+            raise ConfigError(where, f"{name!r} is an entry of meta that the gateway sets", "remove it")
 
 
 def _is_address(text: str) -> bool:

@@ -60,6 +60,8 @@ class HttpTable(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    forward_headers: tuple[str, ...] = ()
     mounts: dict[str, str] = msgspec.field(default_factory=dict)
     socket_dir: str = ""
     token: Literal["required", "private", "off"] = "private"

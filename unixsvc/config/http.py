@@ -15,8 +15,10 @@ from unixsvc.errors import ConfigError
 from unixsvc.socket_directory import check_socket_path
 
 __all__ = [
+    "FORWARDED",
     "NEEDS_CERTIFICATE",
     "UNIX_PROXIES",
+    "X_FORWARDED_FOR",
     "Cors",
     "Http",
     "Listen",
@@ -29,6 +31,8 @@ UNIX_PROXIES: Final = "unix"
 """Stands for all clients on Unix sockets in ``trusted_proxies``."""
 NEEDS_CERTIFICATE: Final = " (client certificate)"
 """Follows an address, for people and commands, if clients without a certificate are refused there."""
+X_FORWARDED_FOR: Final = "x-forwarded-for"
+FORWARDED: Final = "forwarded"
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +113,9 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar allowed_hosts: the host names of the server, ``*.example.org`` for all names below that one, ``*``
         for any. If empty, the loopback names are allowed on loopback addresses, and any elsewhere.
     :ivar trusted_proxies: addresses and networks of reverse proxies; ``unix`` for all on Unix sockets.
+    :ivar proxy_header: the header in which those proxies report the client. The other one is ignored: proxies
+        forward it as the client has sent it.
+    :ivar forward_headers: request headers that mounted services get as ``meta``, in lower case.
     :ivar mounts: services by path prefix, as in :class:`unixsvc.App`.
     :ivar socket_dir: the socket directory of the mounted services, if another orchestrator runs them; empty
         for that of this one.
@@ -131,6 +138,8 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    forward_headers: tuple[str, ...] = ()
     mounts: dict[str, str] = {}
     socket_dir: str = ""
     token: Literal["private", "required", "off"] = "private"

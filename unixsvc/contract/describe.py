@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.contract.model import (
+    BodyContract,
     Contract,
     ErrorContract,
     MessageContract,
@@ -77,6 +78,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     :ivar parameters: those that are neither in the path nor in the data.
     :ivar response: the HTTP response; None for 200 and JSON.
     :ivar websocket: the messages, if the route is a WebSocket.
+    :ivar body: how the route takes the body; None for an object.
     """
 
     method: str
@@ -100,6 +102,7 @@ class RouteDescription(Struct, frozen=True, kw_only=True):
     parameters: Sequence[ParameterDescription] = ()
     response: ResponseContract | None = None
     websocket: WebSocketDescription | None = None
+    body: BodyContract | None = None
 
 
 def describe(
@@ -182,6 +185,7 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         or (route.response is not None and route.response.file)
         or any(each.http_only for each in route.parameters),
         websocket=websocket,
+        body=route.body,
     )
 
 

@@ -13,14 +13,15 @@ class BodyKind(enum.Enum):
     """The form in which a route takes the body.
 
     ``OBJECT`` is a JSON object or a form of text fields, as most routes take it; ``ANY_JSON`` any JSON value;
-    ``RAW`` bytes of any media type; ``STREAM`` the same while they arrive; ``FORM`` a multipart form with
-    files.
+    ``RAW`` bytes of any media type; ``STREAM`` the same while they arrive; ``TEXT_FORM`` a form of text
+    fields; ``FORM`` a multipart form with files.
     """
 
     OBJECT = "object"
     ANY_JSON = "any_json"
     RAW = "raw"
     STREAM = "stream"
+    TEXT_FORM = "text_form"
     FORM = "form"
 
 
@@ -28,10 +29,13 @@ class BodySpec(Struct, frozen=True):
     """How a route takes the body.
 
     :ivar max_body: the most bytes; None for ``max_message_bytes``.
+    :ivar apart: whether a form becomes the ``body`` of the request, urlencoded: the query, in which it is
+        otherwise, has parameters of its own.
     """
 
     kind: BodyKind = BodyKind.OBJECT
     max_body: int | None = None
+    apart: bool = False
 
     @property
     def arrives_later(self) -> bool:

@@ -18,10 +18,11 @@ _MAX_LENGTH: Final = 255  # characters; a message could contain a key of a megab
 
 
 def fingerprint_of(request: Request) -> bytes:
-    """Return a digest of what a request asks for: its method, path, query and data."""
+    """Return a digest of what a request asks for: its method, path, query, data and body."""
     head = msgspec.json.encode([request.method, request.path, request.query])
     digest = hashlib.blake2b(head, digest_size=32)
     digest.update(memoryview(request.data))
+    digest.update(request.body)
     return digest.digest()
 
 

@@ -10,6 +10,7 @@ from typing import Final, Generic, ParamSpec, TypeVar, cast
 
 import msgspec
 
+from unixsvc.domain.header_names import canonical_name
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.uploads.interfaces import Upload
@@ -132,8 +133,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar work: the functions that :meth:`background` has got; None without any.
     :ivar headers: the values of each HTTP header field, by its name in twisted.web's spelling; None for a
         request that has not come over HTTP.
-    :ivar peer_address: of the HTTP connection; None for a request that has not come over HTTP.
-    :ivar body: what an HTTP request has as its body, for routes that take it as it is.
+    :ivar peer_address: of the HTTP client: behind trusted proxies, as they report it. None for a request that
+        has not come over HTTP.
+    :ivar body: what an HTTP request has as its body, for routes that take it as it is; of a form, its text
+        fields, urlencoded.
+    :ivar secure: whether the HTTP client uses TLS.
+    :ivar forwarded_host: the host that the client of a trusted proxy has asked for; empty if it is unknown.
     :ivar upload: the body, for routes that take it while it arrives; None for others, and on a socket.
     :ivar user: whom the application has authenticated; None for an anonymous caller.
     :ivar user_name: identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller.
@@ -157,6 +162,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     peer_address: object | None = None
     body: bytes = b""
     upload: Upload | None = None
+    secure: bool = False
+    forwarded_host: str = ""
     user: object | None = None
     user_name: str = ""
     passed_gates: bool = False
@@ -170,7 +177,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """
         if self.headers is None:
             return self.meta.get(name.lower())
-        values = self.headers.get(name.title().encode("latin-1"))
+        values = self.headers.get(canonical_name(name))
         return values[-1].decode("latin-1") if values else None
 
     def add_reply_header(self, name: str, value: str) -> None:

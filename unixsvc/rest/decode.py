@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
-import msgspec
 from msgspec import Struct
 
 from unixsvc.domain.body_spec import BodySpec
+from unixsvc.domain.header_names import canonical_name
 from unixsvc.domain.message import EMPTY, Request
-from unixsvc.errors import Malformed, ServiceError
-from unixsvc.rest.forms import MAX_FIELDS, query_of_form
+from unixsvc.errors import Malformed
+from unixsvc.rest.bodies import RequestHeaders, decode_body, decode_special_body, decode_utf8
 
 __all__ = [
     "HeaderFacts",
     "RequestHeaders",
-    "UnsupportedMediaType",
     "decode_path",
     "decode_request",
-    "decode_urlencoded",
-    "read_content_type",
+    "forward_headers",
     "read_headers",
 ]
-
-RequestHeaders = Mapping[bytes, Sequence[bytes]]
-"""The values of each header, by its name in twisted.web's spelling."""
 
 # No spaces and no brackets: the log has it in brackets, and other text could be forged there.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -38,18 +32,6 @@ _TRACEPARENT: Final = re.compile(rf"00{_IDS}|(?!00|ff)[0-9a-f]{{2}}{_IDS}(?:-[\x
 _METHODS: Final = {
     method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
-# Each mention of a charset has to match the second pattern, so that no parser can find another charset.
-_CHARSET: Final = re.compile(rb"charset", re.IGNORECASE)
-_UTF_8: Final = re.compile(rb';[ \t]*charset=(?:utf-?8|"utf-?8")[ \t]*(?=;|$)', re.IGNORECASE)
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
-
-
-class UnsupportedMediaType(ServiceError):
-    """The media type, charset or content coding of the body is not supported."""
-
-    code = 415
-    message = "Unsupported media type"
 
 
 class HeaderFacts(Struct, eq=False):
@@ -111,6 +93,20 @@ def _decode_meta(headers: RequestHeaders) -> dict[str, str]:
     return meta
 
 
+def forward_headers(headers: RequestHeaders, names: Iterable[str]) -> dict[str, str]:
+    """The entries of ``meta`` for header fields that mounted services get.
+
+    :param names: of the fields.
+    """
+    meta: dict[str, str] = {}
+    for name in names:
+        values = headers.get(canonical_name(name))
+        if values:
+            joined = (b"; " if name.lower() == "cookie" else b", ").join(values)
+            meta[name.lower()] = joined.decode("latin-1")
+    return meta
+
+
 def decode_path(path: bytes) -> str:
     """The path of a message; percent-escapes are kept.
 
@@ -146,11 +142,13 @@ def decode_request(
     :raises UnsupportedMediaType: if the body is neither JSON nor a form.
     :raises Invalid: if a form has files.
     """
-    data, query_text = EMPTY, ""
+    data, query_text, raw = EMPTY, "", b""
     if query:
-        query_text = _decode_utf8(query, "query")
-    if body:
-        data, query_text = _decode_body(facts.headers, body, query_text)
+        query_text = decode_utf8(query, "query")
+    if body and spec is None:
+        data, query_text = decode_body(facts.headers, body, query_text)
+    elif body and spec is not None:
+        data, query_text, raw = decode_special_body(facts.headers, body, query_text, spec)
     if facts.malformed:
         raise Malformed(facts.malformed)
     name = _METHODS.get(method) or method.decode("latin-1")
@@ -164,6 +162,7 @@ def decode_request(
         meta,
         headers=facts.headers,
         peer_address=peer,
+        body=raw,
     )
 
 
@@ -182,88 +181,3 @@ def _decode_timeout(headers: RequestHeaders) -> float:
     if not seconds > 0:
         raise Malformed("X-Request-Timeout: not a number of seconds above 0")
     return seconds
-
-
-def _decode_body(headers: RequestHeaders, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
-    """The data and the query that a body stands for.
-
-    :param query: of the URL.
-    """
-    content_type, media_type = read_content_type(headers)
-    decode = _DECODERS.get(media_type)
-    if decode is None and media_type.startswith(b"application/") and media_type.endswith(b"+json"):
-        decode = _decode_json
-    if decode is None:
-        raise UnsupportedMediaType(f"the Content-Type must be one of {', '.join(_CONTENT_TYPES)}")
-    return decode(content_type, body, query)
-
-
-def read_content_type(headers: RequestHeaders) -> tuple[bytes, bytes]:
-    """The ``Content-Type`` of a request, and the media type in it, in lower case.
-
-    :raises Malformed: if there is more than one.
-    :raises UnsupportedMediaType: if the body is compressed, or in another charset than UTF-8.
-    """
-    content_type, *others = headers.get(b"Content-Type", (b"",))
-    if others:
-        raise Malformed("Content-Type: more than one")
-    coding = headers.get(b"Content-Encoding", (b"identity",))[-1].strip().lower()
-    if len(_CHARSET.findall(content_type)) != len(_UTF_8.findall(content_type)):
-        raise UnsupportedMediaType("the charset must be utf-8")
-    if coding != b"identity":
-        raise UnsupportedMediaType("the body must not be compressed")
-    return content_type, content_type.partition(b";")[0].strip().lower()
-
-
-def _decode_json(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
-    # The action decodes it. A mount forwards it as it is: there a line end would end the message, and what
-    # follows would be another message.
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-        if not body.isascii():
-            body.decode()
-    except _NOT_JSON:
-        raise Malformed("body: not valid JSON") from None
-    body = body.strip()
-    if not body.startswith(b"{"):
-        raise Malformed([{"field": "data", "message": "Expected `object`"}])
-    if b"\n" in body or b"\r" in body:
-        body = body.replace(b"\r", b" ").replace(b"\n", b" ")
-    return msgspec.Raw(body), query
-
-
-def _decode_form(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
-    return EMPTY, decode_urlencoded(body)
-
-
-def decode_urlencoded(body: bytes) -> str:
-    """A form of the type ``application/x-www-form-urlencoded``, as text.
-
-    :raises Malformed: if it cannot be decoded.
-    """
-    text = _decode_utf8(body, "body")
-    if text.startswith("{") and text.rstrip().endswith("}"):  # a form would have these escaped
-        raise Malformed("body: looks like JSON, but the Content-Type is that of a form")
-    if text.count("&") >= MAX_FIELDS:
-        raise Malformed(f"body: the form has more than {MAX_FIELDS} fields")
-    if "%" in text:
-        _decode_utf8(unquote_to_bytes(text), "body")
-    return text
-
-
-def _decode_multipart(content_type: bytes, body: bytes, query: str) -> tuple[msgspec.Raw, str]:
-    return EMPTY, query_of_form(content_type, body)
-
-
-_DECODERS: Final[dict[bytes, Callable[[bytes, bytes, str], tuple[msgspec.Raw, str]]]] = {
-    b"application/json": _decode_json,
-    b"application/x-www-form-urlencoded": _decode_form,
-    b"multipart/form-data": _decode_multipart,
-}
-
-
-def _decode_utf8(data: bytes, field: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise Malformed(f"{field}: not valid UTF-8") from None

@@ -18,7 +18,7 @@ from unixsvc.domain.refusal import MISSING
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import UpgradeRequired
-from unixsvc.rest.decode import HeaderFacts, RequestHeaders, read_headers
+from unixsvc.rest.decode import HeaderFacts, RequestHeaders, forward_headers, read_headers
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.cors import CorsRules
 from unixsvc.rest.headers.etags import etag_of, is_known, with_coding
@@ -72,13 +72,14 @@ class ResponseContext(Struct, frozen=True):
 class ResponseBuilder:
     """Builds responses with the headers that the configuration asks for.
 
-    :param http: its ``cors`` and ``gzip_over``.
+    :param http: its ``cors``, ``gzip_over`` and ``forward_headers``.
     :ivar cors: the rules for cross-origin requests.
     """
 
     def __init__(self, http: Http) -> None:
         self.cors = CorsRules(http.cors)
         self._gzip_over = http.gzip_over
+        self._forwarded = http.forward_headers
         vary = (b"Origin",) if self.cors.vary else ()
         self._vary = _vary(vary)
         self._vary_coding = _vary((b"Accept-Encoding", *vary))
@@ -87,6 +88,8 @@ class ResponseBuilder:
     def read_headers(self, headers: RequestHeaders) -> HeaderFacts:
         """Read the header fields of a request, also for its response."""
         facts = read_headers(headers)
+        if self._forwarded:
+            facts.meta |= forward_headers(headers, self._forwarded)
         facts.lines = self._lines(facts)
         return facts
 

@@ -15,6 +15,7 @@ from msgspec.structs import force_setattr, replace
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from unixsvc.contract.model import Contract, UnavailableContract
+from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.json import JsonObject
@@ -22,6 +23,7 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.domain.uploads.interfaces import Upload
 from unixsvc.errors import Forbidden, MethodNotAllowed, ServiceError, TooLarge, Unavailable
+from unixsvc.rest.bodies import NotAnObject
 from unixsvc.rest.decode import HeaderFacts, RequestHeaders, decode_path, decode_request
 from unixsvc.rest.docs_pages import add_pages
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_methods
@@ -45,6 +47,7 @@ from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["Gateway"]
 
+_ANY_JSON: Final = BodySpec(BodyKind.ANY_JSON)  # a mounted service decides
 _NO_CONTENT: Final = 204
 # The codes of requests that are refused before they are decoded, and logged.
 _FOREIGN: Final = (Misdirected.code, Forbidden.code)
@@ -66,13 +69,14 @@ class Gateway:
         self._seconds_for = context.handle.seconds_for
         self._has_route = context.has_path
         self._body_spec = context.body_spec
+        self._is_mounted = context.is_mounted
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
         self._files = FileResponder(self._builder, context.reactor)
         self._hosts = HostRules(http.allowed_hosts)
         self._accepted_hosts = self._hosts.accepted
         self._origins = CrossOriginRules(http.cors)
-        self._proxies = ProxyRules(http.trusted_proxies) if http.trusted_proxies else None
+        self._proxies = ProxyRules(http.trusted_proxies, http.proxy_header) if http.trusted_proxies else None
         self._expects_token = http.token != "off"
         self._pending: set[PendingResponse] = set()
         self._uploads = Uploads(http, context.limits, context.reactor)
@@ -141,12 +145,14 @@ class Gateway:
                 message = Request(method.decode("latin-1"), path, meta=meta)
                 self._render_page(head, body, connection, message, proxied)
                 return None
-            if self._body_spec is None or method == b"GET":
+            if not body and (self._body_spec is None or method == b"GET"):
                 message = decode_request(method, path, query, facts, body, meta, connection.peer)
             else:
-                message = self._decode_special(method, path, query, facts, body, meta, connection)
+                message = self._decode(method, path, query, facts, body, meta, connection)
         except ServiceError as error:
             return self._refusal(error, method, facts, connection, meta)
+        if proxied is not None or connection.secure:
+            self._set_client(message, connection, proxied)
         reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
         tokenless = False
         if facts.token is None:
@@ -162,7 +168,7 @@ class Gateway:
         self._wait(responder, reply, message)
         return None
 
-    def _decode_special(
+    def _decode(
         self,
         method: bytes,
         path: str,
@@ -172,15 +178,20 @@ class Gateway:
         meta: dict[str, str],
         connection: RequestConnection,
     ) -> Request:
-        """The message of a request whose route may take the body in another way than most."""
+        """The message of a request that has a body, or whose body may arrive later."""
         spec = None if self._body_spec is None else self._body_spec(method.decode("latin-1"), path)
         if spec is not None and spec.max_body is not None and len(body) > spec.max_body:
             raise TooLarge(spec.max_body)
-        if spec is None or not spec.arrives_later:
+        if spec is not None and spec.arrives_later:
+            message = decode_request(method, path, query, facts, b"", meta, connection.peer)
+            force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))
+            return message
+        try:
             return decode_request(method, path, query, facts, body, meta, connection.peer, spec)
-        message = decode_request(method, path, query, facts, b"", meta, connection.peer)
-        force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))
-        return message
+        except NotAnObject:
+            if spec is not None or not self._is_mounted(path):
+                raise
+        return decode_request(method, path, query, facts, body, meta, connection.peer, _ANY_JSON)
 
     def _options(self, head: Head) -> Response | None:
         """The response to a preflight request, or to a question about the whole server."""
@@ -202,11 +213,24 @@ class Gateway:
         """Have a Klein route answer."""
         request = connection.web_request(head, body)
         if proxied is not None and proxied.host:
-            kind = IPv6Address if ":" in proxied.host else IPv4Address
-            request.client = kind("TCP", proxied.host, 0)
+            request.client = _address_of(proxied)
         facts = head.block.facts or self._builder.read_headers(head.fields)
         context = ResponseContext(head.method, facts, message.request_id)
         self._klein.render(request, message, context, tls=proxied is not None and proxied.tls)
+
+    def _set_client(
+        self, message: Request, connection: RequestConnection, proxied: ForwardedClient | None
+    ) -> None:
+        """Set what is known of the client, which may be behind reverse proxies."""
+        if proxied is None:
+            force_setattr(message, "secure", connection.secure)
+            return
+        direct = proxied.host == _host_of(connection)
+        if not direct:
+            force_setattr(message, "peer_address", _address_of(proxied))
+        force_setattr(message, "secure", proxied.tls or (direct and connection.secure))
+        if proxied.requested and self._hosts.lists(proxied.requested):
+            force_setattr(message, "forwarded_host", proxied.requested)
 
     def _refusal(
         self,
@@ -262,6 +286,11 @@ def _find_client(
     if client.host:
         meta["client_address"] = client.host
     return client
+
+
+def _address_of(client: ForwardedClient) -> IPv4Address | IPv6Address:
+    kind = IPv6Address if ":" in client.host else IPv4Address
+    return kind("TCP", client.host, client.port)
 
 
 def _host_of(connection: RequestConnection) -> str:

@@ -102,7 +102,8 @@ class EndpointFactory:
         access = next((gate for gate in gates if isinstance(gate, AccessGate)), None)
         if signature.body is BodyKind.FORM:
             gates += (FormReceiver(signature.sources, self._blocking),)
-        special = signature.body is not BodyKind.OBJECT or route.max_body is not None
+        apart = signature.apart
+        special = signature.body is not BodyKind.OBJECT or route.max_body is not None or apart
         return Endpoint(
             public=route.public or access is not None,
             bind=Binder(signature, where),
@@ -115,7 +116,7 @@ class EndpointFactory:
             meta=route.meta,
             gates=gates,
             security=None if access is None else access.security,
-            body=BodySpec(signature.body, route.max_body) if special else None,
+            body=BodySpec(signature.body, route.max_body, apart) if special else None,
         )
 
     def _with_container(self, action: Action, signature: Signature, reply: ReplyMaker) -> Action:

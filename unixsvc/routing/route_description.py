@@ -14,6 +14,7 @@ from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import ConfigError
 from unixsvc.routing.endpoint import Endpoint
+from unixsvc.routing.parameters.body.plan import describe_body
 from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
 from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.route import Route
@@ -34,6 +35,8 @@ def require_body(method: str, signature: Signature, where: str) -> None:
     if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
         problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
         raise ConfigError(where, problem, "use POST, or a parameter for each field")
+    if method in _WITHOUT_BODY and signature.body is not BodyKind.OBJECT:
+        raise ConfigError(where, f"the action takes a body, and {method} has none", "use POST")
 
 
 def describe_route(
@@ -72,6 +75,7 @@ def describe_route(
         security=endpoint.security,
         parameters=[each for source in signature.sources.values() if (each := source.description)],
         websocket=_require_websocket(route, signature, where),
+        body=describe_body(signature.body, signature.default),
     )
 
 

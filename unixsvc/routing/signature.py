@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, get_type_hints
+from typing import Final, get_type_hints
 
-import msgspec
 import svcs
 from msgspec import Struct
 
 from unixsvc.contract.schemas import UnsupportedType, require_json_types, wrong_field
 from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.message import Request
-from unixsvc.domain.validation.pydantic_models import is_model
-from unixsvc.domain.validation.type_forms import TypeForm, as_struct, bare, is_object, members_of, unnamed
+from unixsvc.domain.validation.type_forms import TypeForm, members_of, unnamed
 from unixsvc.errors import ConfigError
-from unixsvc.routing.parameters.interfaces import ParameterSource
+from unixsvc.routing.parameters.body.plan import BodyPlan, plan_body, struct_of
+from unixsvc.routing.parameters.interfaces import REQUIRED, ParameterSource
 from unixsvc.routing.parameters.kinds import find_sources
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.results.annotation import ResultType, read_result
@@ -25,7 +23,7 @@ from unixsvc.routing.route import Action
 
 __all__ = ["Signature", "is_plain", "read_signature", "resolve_hints"]
 
-_STRUCT_REMEDY: Final = "put all fields into one struct"
+_FORMS: Final = (BodyKind.TEXT_FORM, BodyKind.FORM)
 _WRONG_META: Final = "Can only set "  # the start of msgspec's text
 
 
@@ -40,6 +38,8 @@ class Signature(Struct, frozen=True):
     :ivar container: the name of the parameter that takes a container; empty if there is none.
     :ivar result: the type of the result.
     :ivar sources: where all other parameters come from, by name.
+    :ivar takes: the form in which ``data`` arrives.
+    :ivar default: of ``whole``, if there may be no data; else ``REQUIRED``.
     """
 
     path: dict[str, TypeForm]
@@ -50,12 +50,20 @@ class Signature(Struct, frozen=True):
     container: str
     result: ResultType
     sources: Mapping[str, ParameterSource] = {}
+    takes: BodyKind = BodyKind.OBJECT
+    default: object = REQUIRED
 
     @property
     def body(self) -> BodyKind:
         """The form in which the action takes the body."""
         kinds = [source.body for source in self.sources.values() if source.body is not None]
-        return kinds[0] if kinds else BodyKind.OBJECT
+        return kinds[0] if kinds else self.takes
+
+    @property
+    def apart(self) -> bool:
+        """Whether a form and the query are two things to the action."""
+        places = [each.description.place for each in self.sources.values() if each.description]
+        return self.body in _FORMS or "query" in places
 
 
 def read_signature(action: Action, variables: Mapping[str, Variable], where: str) -> Signature:
@@ -72,24 +80,22 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     others = [name for name in parameters if name not in variables]
     defaults = {name: parameters[name].default for name in others}
     sources = find_sources({name: hints[name] for name in others}, defaults, where)
-    _require_one_body(sources, where)
     others = [name for name in others if name not in sources]
     request = _only(others, hints, lambda hint: hint is Request, where)
     container = _only(others, hints, lambda hint: hint is svcs.Container, where)
-    whole = _only(others, hints, _is_body, where)
-    fields = [name for name in others if name not in (request, container, whole)]
-    if whole and fields:
-        raise ConfigError(
-            where, f"{whole!r} takes the whole data, which leaves none for {fields[0]!r}", _STRUCT_REMEDY
-        )
-    data = hints[whole] if whole else _struct_of(fields, hints, parameters, where)
+    plan = plan_body(
+        {name: hints[name] for name in others if name not in (request, container)}, defaults, where
+    )
+    whole = plan.whole
+    _require_one_body(sources, plan, where)
+    data = plan.types[whole] if whole else struct_of(plan, defaults, where)
     result = read_result(action, hints["return"], where)
-    named = {name: hints[name] for name in [*variables, *fields]} | ({whole: data} if whole else {})
+    named = {**{name: hints[name] for name in variables}, **plan.types}
     types = [*(hints[name] for name in variables), data, result.value]
     _require_json_types(types, named, result.value, where)
     path = {name: _path_annotation(variable, hints[name], where) for name, variable in variables.items()}
     refined = tuple(name for name, each in variables.items() if _is_refined(path[name], each))
-    return Signature(path, refined, data, whole, request, container, result, sources)
+    return Signature(path, refined, data, whole, request, container, result, sources, plan.kind, plan.default)
 
 
 def is_plain(signature: Signature, action: Action) -> bool:
@@ -142,9 +148,12 @@ def _require_names(
             raise ConfigError(where, f"the action has no parameter for the path variable {name!r}")
 
 
-def _require_one_body(sources: Mapping[str, ParameterSource], where: str) -> None:
+def _require_one_body(sources: Mapping[str, ParameterSource], plan: BodyPlan, where: str) -> None:
     """Require that all parameters from the body can have it in the same form."""
     kinds = {name: source.body for name, source in sources.items() if source.body is not None}
+    if BodyKind.FORM in kinds.values() and not (plan.whole and plan.kind is BodyKind.OBJECT):
+        kinds |= {name: BodyKind.FORM for name in plan.types if plan.kind in (BodyKind.OBJECT, *_FORMS)}
+    kinds = dict.fromkeys(plan.types, plan.kind) | kinds
     if len(set(kinds.values())) > 1:
         first, second = list(kinds)[:2]
         problem = f"the parameters {first!r} and {second!r} take the body in two forms"
@@ -157,17 +166,11 @@ def _only(
     found = [name for name in names if test(hints[name])]
     if len(found) > 1:
         raise ConfigError(
-            where, f"the parameters {found[0]!r} and {found[1]!r} would have the same value", _STRUCT_REMEDY
+            where,
+            f"the parameters {found[0]!r} and {found[1]!r} would have the same value",
+            "remove one of them",
         )
     return found[0] if found else ""
-
-
-def _is_body(hint: TypeForm) -> bool:
-    """Return whether a parameter takes all of the data, as a struct, a dataclass or a model does."""
-    form = bare(hint)
-    return form not in (Request, svcs.Container) and (
-        as_struct(form) is not None or is_object(form) or is_model(form)
-    )
 
 
 def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm:
@@ -181,29 +184,6 @@ def _path_annotation(variable: Variable, hint: TypeForm, where: str) -> TypeForm
 def _is_refined(hint: TypeForm, variable: Variable) -> bool:
     """Return whether the values of a variable have to be converted or checked."""
     return unnamed(hint) is not PATH_TYPES[variable.kind].type
-
-
-def _struct_of(
-    names: list[str], hints: Mapping[str, TypeForm], parameters: Mapping[str, inspect.Parameter], where: str
-) -> type[Struct] | None:
-    """Define a struct with the parameters as fields."""
-    if not names:
-        return None
-    fields: list[tuple[str, Any] | tuple[str, Any, object]] = []  # msgspec declares types, but takes any form
-    for name in names:
-        default = parameters[name].default
-        required = default is inspect.Parameter.empty
-        fields.append((name, hints[name]) if required else (name, hints[name], default))
-    try:
-        return msgspec.defstruct(_struct_name(where), fields, kw_only=True)
-    except TypeError as error:
-        raise ConfigError(where, str(error)) from None
-
-
-def _struct_name(where: str) -> str:
-    """Return the name of a route's struct; it is unique, because contracts identify schemas by name."""
-    escaped = re.sub(r"[^A-Za-z0-9/-]", lambda match: f"_{ord(match[0]):x}_", where.replace(" ", "", 1))
-    return escaped.replace("/", ".")
 
 
 def _require_json_types(

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
-from unixsvc.domain.body_spec import BodySpec
+from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller
 from unixsvc.errors import ServiceError
@@ -63,6 +63,7 @@ class HandlerContext(Struct, frozen=True):
     :ivar admission: decides which processes may connect; None for the rules of ``security``.
     :ivar owner: the uid of the orchestrator.
     :ivar failures: logs exceptions of the handler's own routes; None for a log of its own.
+    :ivar is_mounted: True if a path belongs to a mount.
     :ivar body_spec: how the route of a method and a path takes the body, None for a JSON object; None if all
         routes take that.
     """
@@ -81,6 +82,7 @@ class HandlerContext(Struct, frozen=True):
     owner: int = 0
     failures: IFailureLog | None = None
     body_spec: Callable[[str, str], BodySpec | None] | None = None
+    is_mounted: Callable[[str], bool] = lambda path: False
 
     @property
     def peer_rule(self) -> Admission | None:
@@ -89,6 +91,13 @@ class HandlerContext(Struct, frozen=True):
             return self.admission
         rules = PeerRules(self.security.allow_uids, self.security.allow_gids, os.getpid())
         return rules.connect if rules else None
+
+    def accepts_any(self, method: str, path: str) -> bool:
+        """Return whether a route accepts data that is no object; of a mount, the mounted service decides."""
+        if self.is_mounted(path):
+            return True
+        spec = None if self.body_spec is None else self.body_spec(method, path)
+        return spec is not None and spec.kind in (BodyKind.ANY_JSON, BodyKind.RAW)
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.

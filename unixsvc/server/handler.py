@@ -72,6 +72,7 @@ class SocketRequestHandler(Service):
             context.peer_rule,
             owner=context.owner,
             log=ConnectionLog(context.service),
+            accepts_any=context.accepts_any,
         )
         self._port = GracefulPort(context.endpoint, context.reactor)
         timeouts = limits.message_timeout, limits.idle_timeout, limits.authentication_timeout

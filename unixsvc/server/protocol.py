@@ -70,6 +70,7 @@ class ServerProtocol:
             writer,
             pending,
             self,
+            registry.accepts_any,
         )
 
     # What the transport calls.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import UNSET
@@ -21,7 +22,15 @@ from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.peer import SocketCaller, has_unread_data
 from unixsvc.typing import IHandleMessage
 from unixsvc.wire.framing import MessageFramer
-from unixsvc.wire.messages import ClientMessage, decode_client_message, find_id, is_oneway, to_request
+from unixsvc.wire.messages import (
+    ClientMessage,
+    NotAnObject,
+    accept_data,
+    decode_client_message,
+    find_id,
+    is_oneway,
+    to_request,
+)
 
 __all__ = ["RequestReceiver"]
 
@@ -49,6 +58,7 @@ class RequestReceiver:
     :param framer: empty.
     :param writer: gets the replies of requests that are answered at once.
     :param pending: gets all other requests.
+    :param accepts_any: whether the route of a method and a path accepts data that is no object.
     :param owner: notified of protocol errors, and of the end of each turn that changed the state.
     :ivar transport: set when the connection is made.
     :ivar framer: what is received and not served yet.
@@ -62,6 +72,7 @@ class RequestReceiver:
     """
 
     __slots__ = (
+        "_accepts_any",
         "_handle",
         "_lifecycle",
         "_owner",
@@ -91,7 +102,9 @@ class RequestReceiver:
         writer: ReplyWriter,
         pending: PendingRequests,
         owner: ReceiverOwner,
+        accepts_any: Callable[[str, str], bool],
     ) -> None:
+        self._accepts_any = accepts_any
         self.framer = framer
         self.counted = 0
         self.has_room = True
@@ -244,7 +257,10 @@ class RequestReceiver:
 
     def _serve_message(self, message: bytes) -> None:
         try:
-            decoded = decode_client_message(message)
+            try:
+                decoded = decode_client_message(message)
+            except NotAnObject as error:
+                decoded = accept_data(error, self._accepts_any)
         except (NotJSON, Malformed) as error:
             self._serve_malformed(message, error)
             return

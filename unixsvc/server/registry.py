@@ -63,6 +63,7 @@ class ConnectionRegistry:
     :param admission: decides which processes may connect; None to serve all.
     :param owner: the uid of the orchestrator.
     :param log: logs refused connections.
+    :param accepts_any: whether the route of a method and a path accepts data that is no object.
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
@@ -81,7 +82,9 @@ class ConnectionRegistry:
         *,
         owner: int = 0,
         log: ConnectionLog | None = None,
+        accepts_any: Callable[[str, str], bool] = lambda method, path: False,
     ) -> None:
+        self.accepts_any = accepts_any
         self.handle = handle
         self.limits = limits
         self.reactor = reactor

@@ -241,6 +241,7 @@ def handler_context(
             lambda awaitable: core.router.runner.run(awaitable),
         ),
         admission=admission,
+        is_mounted=core.repository.is_mounted,
         body_spec=core.router.body_spec if core.router.has_special_bodies else None,
     )
 

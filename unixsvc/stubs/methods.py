@@ -6,12 +6,10 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from unixsvc.contract.model import Contract, RouteContract
-from unixsvc.domain.json import JsonObject
+from unixsvc.stubs.arguments import Argument, meta_lines, parameter_arguments, with_query
 from unixsvc.stubs.python_types import PythonType, mapping, sequence
-from unixsvc.stubs.structs import or_unset, remarks
+from unixsvc.stubs.structs import remarks
 from unixsvc.stubs.text import Namer, docstring, formatted, identifier, literal, one_line
 from unixsvc.stubs.types import RESERVED, TypeMapper
 from unixsvc.stubs.usage import argument_schema
@@ -20,33 +18,6 @@ __all__ = ["method_name", "write_method"]
 
 _VARIABLE: Final = re.compile(r"\{(?P<name>[^{}:]+)(?::(?P<kind>[^{}]*))?\}")
 _TIMEOUT: Final = "timeout: float | None = None"
-
-
-class _Argument(Struct, frozen=True):
-    """A parameter of a method.
-
-    :ivar name: the name in the contract.
-    :ivar python: the name of the parameter.
-    """
-
-    name: str
-    python: str
-    kind: PythonType
-    schema: JsonObject
-    required: bool = True
-
-    @property
-    def declaration(self) -> list[str]:
-        text = self.kind.text if self.required else f"{or_unset(self.kind)} = UNSET"
-        return [*remarks(self.kind), f"{self.python}: {text}"]
-
-    @property
-    def explanation(self) -> str:
-        parts = [one_line(str(self.schema.get("description") or "")).rstrip(".")]
-        if "default" in self.schema:
-            parts.append(f"{one_line(literal(self.schema['default']))} by default")
-        text = "; ".join(filter(None, parts))
-        return f":param {self.python}: {text}." if text else ""
 
 
 def method_name(route: RouteContract) -> str:
@@ -67,25 +38,28 @@ def write_method(types: TypeMapper, contract: Contract, route: RouteContract, na
     namer = Namer({*RESERVED, *types.classes.values(), *types.choices.values(), "self", "timeout"})
     variables = _variables(types, route, namer)
     whole, fields = _data_arguments(types, contract, route, namer)
+    others = parameter_arguments(types, route, namer)
     result = types.kind(route.result)
     returns = f"AsyncIterator[{result.text}]" if route.stream else result.text
     signature = ["self"]
     for each in [*variables.values(), *whole]:
         signature += each.declaration
     signature.append("*")
-    for each in fields:
+    for each in [*fields, *others]:
         signature += each.declaration
-    explanations = [each.explanation for each in [*variables.values(), *whole, *fields]]
+    explanations = [each.explanation for each in [*variables.values(), *whole, *fields, *others]]
     keyword = "def" if route.stream else "async def"
     return [
         *(f"    {each}" for each in remarks(result, "result: ")),
         *formatted(f"{keyword} {name}(", [*signature, _TIMEOUT], f") -> {returns}:", 1),
         *docstring([*_paragraphs(route), "\n".join(filter(None, explanations))], 2),
-        *_body(route, _path(route.path, variables), whole, fields, result, namer),
+        *_body(
+            route, with_query(_path(route.path, variables), others), [*whole, *fields, *others], result, namer
+        ),
     ]
 
 
-def _variables(types: TypeMapper, route: RouteContract, namer: Namer) -> dict[str, _Argument]:
+def _variables(types: TypeMapper, route: RouteContract, namer: Namer) -> dict[str, Argument]:
     arguments = {}
     for segment in route.path.split("/"):
         variable = _VARIABLE.fullmatch(segment)
@@ -93,23 +67,24 @@ def _variables(types: TypeMapper, route: RouteContract, namer: Namer) -> dict[st
             name = variable["name"]
             schema = route.path_arguments.get(name, {"type": "string"})
             python = namer.variable(identifier(name))
-            arguments[name] = _Argument(name, python, types.kind(schema), mapping(schema))
+            arguments[name] = Argument(name, python, types.kind(schema), mapping(schema))
     return arguments
 
 
 def _data_arguments(
     types: TypeMapper, contract: Contract, route: RouteContract, namer: Namer
-) -> tuple[list[_Argument], list[_Argument]]:
+) -> tuple[list[Argument], list[Argument]]:
     """Return the argument for the whole data, or those for its fields."""
     if route.data is None:
         return [], []
     schema = argument_schema(contract, route)
     if schema is None:
-        whole = _Argument("data", namer.variable("data"), types.kind(route.data), mapping(route.data))
-        return [whole], []
+        needed = route.body is None or route.body.required
+        python, kind = namer.variable("data"), types.kind(route.data)
+        return [Argument("data", python, kind, mapping(route.data), needed, "whole")], []
     required = sequence(schema.get("required"))
     fields = [
-        _Argument(
+        Argument(
             name, namer.variable(identifier(name)), types.kind(each), mapping(each), required=name in required
         )
         for name, each in mapping(schema["properties"]).items()
@@ -125,20 +100,18 @@ def _paragraphs(route: RouteContract) -> list[str]:
 
 
 def _body(
-    route: RouteContract,
-    path: str,
-    whole: list[_Argument],
-    fields: list[_Argument],
-    result: PythonType,
-    namer: Namer,
+    route: RouteContract, path: str, given: list[Argument], result: PythonType, namer: Namer
 ) -> list[str]:
-    lines: list[str] = []
-    arguments = [literal(route.method), path, *(each.python for each in whole)]
+    whole = [each for each in given if each.place == "whole"]
+    fields = [each for each in given if not each.place]
+    lines, meta = meta_lines(given, namer)
+    arguments = [literal(route.method), path, *map(_whole_value, whole)]
     if fields:
         data = namer.variable("data")
         items = [f"{literal(each.name)}: {each.python}" for each in fields]
         lines += formatted(f"{data}: dict[str, Any] = {{", items, "}", 2)
         arguments.append(data if all(each.required for each in fields) else f"_given({data})")
+    arguments += [f"meta={meta}"] if meta else []
     arguments.append("timeout=timeout")
     arguments += [] if result.text == "Any" else [f"type={result.text}"]
     if route.stream:
@@ -153,7 +126,14 @@ def _body(
     return [*lines, f"        return {variable}"]
 
 
-def _path(pattern: str, variables: dict[str, _Argument]) -> str:
+def _whole_value(argument: Argument) -> str:
+    """Return the expression for the whole data; None stands for no data."""
+    return (
+        argument.python if argument.required else f"None if {argument.python} is UNSET else {argument.python}"
+    )
+
+
+def _path(pattern: str, variables: dict[str, Argument]) -> str:
     """Return the path as a literal: a string, or an f-string with the variables."""
     parts = []
     for segment in pattern.split("/"):

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from unixsvc.contract.model import Contract
+from unixsvc.stubs.arguments import sends_meta
 from unixsvc.stubs.methods import method_name, write_method
 from unixsvc.stubs.structs import write_choice, write_struct
 from unixsvc.stubs.text import Namer, class_name, docstring, formatted, literal, one_line
@@ -22,20 +23,17 @@ _CALLER_METHOD: Final = '''
         path: str,
         data: Any = None,
         *,
-        timeout: float | None = None,
+        timeout: float | None = None,{meta}
         type: Any = Any,
     ) -> {result}[Any]:
         """Make a call{what} is decoded into the type."""
         ...
 '''
-_CALLER: Final = (
-    '''\
+_CALLER_HEAD: Final = '''\
 class Caller(Protocol):
     """Makes the calls: a client of unixsvc, or another object with these methods."""
 '''
-    + _CALLER_METHOD.format(name="call", result="Awaitable", what="; the result")
-    + _CALLER_METHOD.format(name="stream", result="AsyncIterator", what=" for a stream; each item")
-)
+_META: Final = "\n        meta: dict[str, str] | None = None,"
 _CLIENT: Final = """\
     def __init__(self, client: Caller) -> None:
         self._client = client
@@ -45,6 +43,37 @@ _HELPERS: Final = {
 def _given(data: dict[str, Any]) -> dict[str, Any]:
     """Remove unset arguments: the service knows their defaults."""
     return {name: value for name, value in data.items() if value is not UNSET}
+''',
+    "_meta": '''\
+def _meta(headers: dict[str, Any], cookies: dict[str, Any] | None = None) -> dict[str, str]:
+    """Return header fields and cookies as the meta of a message, without unset ones."""
+    meta = {
+        name: ", ".join(_text(value)) for name, value in headers.items() if _text(value)
+    }
+    pairs = [
+        f"{name}={text}"
+        for name, value in (cookies or {}).items()
+        for text in _text(value)
+    ]
+    return {**meta, "cookie": "; ".join(pairs)} if pairs else meta
+''',
+    "_with_query": '''\
+def _with_query(path: str, fields: dict[str, Any]) -> str:
+    """Return a path with a query of the fields that are set."""
+    pairs = [(name, text) for name, value in fields.items() for text in _text(value)]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+''',
+    "_text": '''\
+def _text(value: object) -> list[str]:
+    """Return the texts of a value: one, none if it is unset, or one for each item."""
+    if value is UNSET or value is None:
+        return []
+    plain = msgspec.to_builtins(value)
+    items = plain if isinstance(plain, list) else [plain]
+    return [
+        item if isinstance(item, str) else msgspec.json.encode(item).decode()
+        for item in items
+    ]
 ''',
     "_quoted": '''\
 def _quoted(value: object, safe: str = "") -> str:
@@ -59,7 +88,7 @@ _STANDARD: Final = {
     "collections.abc": ("AsyncIterator", "Awaitable"),
     "decimal": ("Decimal",),
     "typing": ("Annotated", "Any", "Literal", "Protocol", "TypeAlias"),
-    "urllib.parse": ("quote",),
+    "urllib.parse": ("quote", "urlencode"),
     "uuid": ("UUID",),
 }
 _MSGSPEC: Final = ("UNSET", "Meta", "Struct", "UnsetType")
@@ -83,9 +112,9 @@ def write_module(contract: Contract, service: str, name: str) -> str:
     sent = request_schemas(contract)
     parts = [[line for each in types.choices for line in write_choice(types, each)]] if types.choices else []
     parts += [write_struct(types, each, sent=each in sent) for each in types.classes]
-    parts += [_CALLER.splitlines(), _client(types, contract, service, name)]
-    used = _used_names(parts)
-    parts += [text.splitlines() for helper, text in _HELPERS.items() if helper in used]
+    parts += [_caller(contract), _client(types, contract, service, name)]
+    for helper, text in _HELPERS.items():  # one may use those after it
+        parts += [text.splitlines()] if helper in _used_names(parts) else []
     public = ["Caller", name, *types.choices.values(), *types.classes.values()]
     public.sort(key=_order)
     exported = formatted("__all__ = [", [literal(each) for each in public], "]", 0)
@@ -107,6 +136,15 @@ def _header(contract: Contract, service: str) -> list[str]:
         "from __future__ import annotations",
         "",
     ]
+
+
+def _caller(contract: Contract) -> list[str]:
+    meta = _META if sends_meta(contract.application_routes) else ""
+    call = _CALLER_METHOD.format(name="call", result="Awaitable", what="; the result", meta=meta)
+    stream = _CALLER_METHOD.format(
+        name="stream", result="AsyncIterator", what=" for a stream; each item", meta=meta
+    )
+    return f"{_CALLER_HEAD}{call}{stream}".splitlines()
 
 
 def _client(types: TypeMapper, contract: Contract, service: str, name: str) -> list[str]:

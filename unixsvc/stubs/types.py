@@ -29,8 +29,9 @@ _MAX_LENGTH: Final = 4000
 # The global names of the generated module: no class, field or parameter may have one of them.
 RESERVED: Final = frozenset({
     "UNSET", "Annotated", "Any", "AsyncIterator", "Awaitable", "Caller", "Decimal", "Literal", "Meta",
-    "Protocol", "Struct", "TypeAlias", "UUID", "UnsetType", "_given", "_quoted", "annotations", "bool",
-    "bytes", "dict", "dt", "float", "int", "isinstance", "list", "msgspec", "object", "quote", "str", "tuple",
+    "Protocol", "Struct", "TypeAlias", "UUID", "UnsetType", "_given", "_meta", "_quoted", "_text",
+    "_with_query", "annotations", "bool", "bytes", "dict", "dt", "float", "int", "isinstance", "list",
+    "msgspec", "object", "quote", "str", "tuple", "urlencode",
 })  # fmt: skip
 
 _JSON: Final[dict[str, tuple[type, ...]]] = {

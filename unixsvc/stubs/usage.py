@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from unixsvc.contract.model import Contract, RouteContract, referenced_schema
+from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.json import JsonObject
 from unixsvc.stubs.python_types import mapping
 from unixsvc.stubs.types import references
 
 __all__ = ["argument_schema", "argument_schemas", "request_schemas"]
+
+_WHOLE: Final = (BodyKind.ANY_JSON.value, BodyKind.RAW.value)
 
 
 def argument_schema(contract: Contract, route: RouteContract) -> JsonObject | None:
@@ -19,6 +23,8 @@ def argument_schema(contract: Contract, route: RouteContract) -> JsonObject | No
 
     :returns: None if one parameter takes the whole data, or if the action takes no data.
     """
+    if route.body is not None and route.body.kind in _WHOLE:
+        return None
     schema = mapping(route.data)
     name = referenced_schema(schema)
     schema = mapping(contract.schemas.get(name)) if name else schema

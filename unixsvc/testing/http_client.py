@@ -37,6 +37,7 @@ class RequestOptions(TypedDict, total=False):
     """The parts of a request besides its method and its path.
 
     :ivar params: the query string, as a dict.
+    :ivar cookies: the values of cookies by name.
     :ivar json: the body, which is encoded as JSON.
     :ivar data: the fields of a form, instead of ``json``.
     :ivar files: files of a form, by field: tuples of a name, the content and, if given, the media type.
@@ -45,6 +46,7 @@ class RequestOptions(TypedDict, total=False):
 
     params: Mapping[str, object]
     headers: Mapping[str, str]
+    cookies: Mapping[str, str]
     json: object
     data: Mapping[str, str]
     files: Mapping[str, FileTuple | Sequence[FileTuple]]
@@ -293,6 +295,8 @@ def _encode(method: str, path: str, token: str | None, options: RequestOptions) 
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     if body or method in ("POST", "PUT", "PATCH"):
         headers["Content-Length"] = str(len(body))
+    if "cookies" in options:
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in options["cookies"].items())
     given = options.get("headers", {})
     replaced = {name.lower() for name in given}
     headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | {**given}

@@ -166,10 +166,10 @@ class MemoryService:
         self.call("GET", path, data, **options).chainDeferred(stream.ended)
         return stream
 
-    def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Call[Json]:
+    def call(self, method: str, path: str, data: object, **envelope: object) -> Call[Json]:
         """Make a call.
 
-        :param data: the arguments.
+        :param data: the arguments, by name; or the body, for an action that takes all of it.
         :param envelope: other fields of the message, such as ``timeout`` and ``meta``.
         :returns: fires with the result.
         """

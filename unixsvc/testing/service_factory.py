@@ -131,7 +131,7 @@ class _LoopService(MemoryService):
         self._closed: Call[None] | None = None
         super().__init__(app, clock=LoopClock(loop), **options)
 
-    def call(self, method: str, path: str, data: Mapping[str, object], **envelope: object) -> Call[Json]:
+    def call(self, method: str, path: str, data: object, **envelope: object) -> Call[Json]:
         call = super().call(method, path, data, **envelope)
         call.loop = self.loop
         if isinstance(getattr(call, "result", None), Failure):

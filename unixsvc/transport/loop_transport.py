@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
@@ -45,11 +45,13 @@ class LoopTransport(asyncio.Protocol):
     :param lost: called when the connection is lost.
     :param start: called when the loop has begun to read, before the protocol receives anything: some bytes
         may have been received before there was a transport.
+    :ivar secure: whether the connection is encrypted.
     :ivar connection: the socket, where it is known: the loop's transport makes a system call to return it.
     """
 
     write: Callable[[bytes], None]
     connection: socket.socket | None = None
+    secure: ClassVar[bool] = False
 
     def __init__(
         self,

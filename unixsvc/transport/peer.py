@@ -7,7 +7,7 @@ import socket
 from sys import getrefcount
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import ISystemHandle
+from twisted.internet.interfaces import ISSLTransport, ISystemHandle
 
 from unixsvc.domain.message import Caller, Peer
 from unixsvc.transport.credentials import credentials_of, credentials_of_descriptor, groups_of_descriptor
@@ -21,6 +21,7 @@ __all__ = [
     "groups_of",
     "has_unread_data",
     "is_disconnected",
+    "is_secure",
     "peer_of",
     "settle_if_referenced",
 ]
@@ -51,6 +52,12 @@ class SocketCaller(Caller, gc=False):
         """Ask the kernel, if nothing did so far: the descriptor is about to be closed."""
         self.known_peer = self.peer
         self.descriptor = -1
+
+
+def is_secure(transport: object) -> bool:
+    """Return whether a connection is encrypted."""
+    secure: bool | None = getattr(transport, "secure", None)  # of our own, as zope.interface takes longer
+    return ISSLTransport.providedBy(transport) if secure is None else secure
 
 
 NO_CALLER: Final = SocketCaller()

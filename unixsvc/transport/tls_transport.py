@@ -28,6 +28,7 @@ class SecureLoopTransport(LoopTransport):
     whether the peer takes any of it. So it gets such a reply in pieces, and pauses the producer.
     """
 
+    secure = True
     _below: asyncio.Transport | None = None
     _writes_pieces = False
     _paused = False

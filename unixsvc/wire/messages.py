@@ -29,7 +29,9 @@ __all__ = [
     "MAX_ID_BYTES",
     "ClientMessage",
     "Id",
+    "NotAnObject",
     "ServerMessage",
+    "accept_data",
     "check_utf8",
     "decode_client_message",
     "decode_server_message",
@@ -78,6 +80,17 @@ class ClientMessage(Struct, frozen=True, gc=False, omit_defaults=True):
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.
         return f"<ClientMessage {self.id!r} {self.method} {self.path}>"
+
+
+class NotAnObject(Malformed):
+    """The ``data`` of a message is no object, as most routes take it.
+
+    :param decoded: the message.
+    """
+
+    def __init__(self, decoded: ClientMessage) -> None:
+        super().__init__([{"field": "data", "message": "Expected `object`"}])
+        self.decoded = decoded
 
 
 class ServerMessage(Struct, frozen=True, gc=False):
@@ -141,6 +154,7 @@ def decode_client_message(message: bytes) -> ClientMessage:
     :param message: without the line end.
     :raises NotJSON: if it is not JSON.
     :raises Malformed: if it is not an object, or fields have the wrong type; the detail names them.
+    :raises NotAnObject: if only its ``data`` is no object, which some routes accept: see :func:`accept_data`.
     """
     try:
         decoded = _decode_client(message)
@@ -149,12 +163,25 @@ def decode_client_message(message: bytes) -> ClientMessage:
     except _NOT_JSON:
         raise NotJSON(_NOT_JSON_DETAIL) from None
     if decoded.data is not EMPTY and memoryview(decoded.data)[0] != 0x7B:
-        raise Malformed([{"field": "data", "message": "Expected `object`"}])
+        raise NotAnObject(decoded)
     path = decoded.path
-    if path is not UNSET and path[:1] != "/":
-        raise Malformed([{"field": "path", "message": "starts with '/'"}])
-    if len(message) > MAX_ID_BYTES:  # no shorter message has an id that is too long
-        _check_ids(decoded)
+    if (path is not UNSET and path[:1] != "/") or len(message) > MAX_ID_BYTES:
+        _check_values(decoded)  # no shorter message has an id that is too long
+    return decoded
+
+
+def accept_data(error: NotAnObject, accepts: Callable[[str, str], bool]) -> ClientMessage:
+    """Return a message whose ``data`` is no object, if its route accepts that.
+
+    :param accepts: whether the route of a method and a path does so.
+    :raises NotAnObject: if it does not.
+    :raises Malformed: for another problem.
+    """
+    decoded = error.decoded
+    path = "/" if decoded.path is UNSET else decoded.path
+    if not accepts(decoded.method.upper(), path.partition("?")[0]):
+        raise error
+    _check_values(decoded)
     return decoded
 
 
@@ -202,11 +229,13 @@ def _is_short(id: Id) -> bool:
     return len(_encode(id)) <= MAX_ID_BYTES
 
 
-def _check_ids(message: ClientMessage) -> None:
-    """Check the values that are repeated: in replies, in the log, and in calls to other services.
+def _check_values(message: ClientMessage) -> None:
+    """Check the path, and the values that are repeated: in replies, in the log, and in other calls.
 
-    :raises Malformed: naming those that are too long.
+    :raises Malformed: naming those that are not valid.
     """
+    if message.path is not UNSET and not message.path.startswith("/"):
+        raise Malformed([{"field": "path", "message": "starts with '/'"}])
     ids: dict[str, Id] = {"id": message.id}
     if message.meta:
         ids |= {f"meta.{key}": message.meta.get(key) for key in _TRACE_KEYS}

@@ -61,9 +61,12 @@ class DataTests(SynchronousTestCase):
         self.assertEqual(encode_data({"a": Raw(b'{\n"b": 1\n}')}), Raw(b'{"a":{ "b": 1 }}'))
 
     def test_no_object(self) -> None:
-        """Data that is no object is refused."""
-        for data in ([1], "x", 7, math.nan):
-            self.assertRaises(TypeError, encode_data, data)
+        """Data may be any JSON value, or bytes, which are in base64; it is never empty."""
+        for data, expected in (([1], b"[1]"), ("x", b'"x"'), (7, b"7"), (b"NaN", b'"TmFO"')):
+            self.assertEqual(bytes(encode_data(data)), expected)
+        for wrong in (Raw(b""), object()):
+            self.assertRaises(TypeError, encode_data, wrong)
+        self.assertRaises(NotFinite, encode_data, math.nan)
 
 
 class ResultTests(SynchronousTestCase):

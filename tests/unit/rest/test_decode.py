@@ -4,9 +4,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.domain.message import Request
 from unixsvc.errors import Invalid, Malformed
+from unixsvc.rest.bodies import UnsupportedMediaType
 from unixsvc.rest.decode import (
     RequestHeaders,
-    UnsupportedMediaType,
     decode_path,
     decode_request,
     read_headers,

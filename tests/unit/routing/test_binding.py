@@ -404,8 +404,8 @@ class QueryTests(BindingTestCase):
     def test_empty_text(self) -> None:
         """An empty field is a value of a type that has an empty one; a required field is never absent."""
         for kind, value in (
-            (str, ""), (str | None, ""), (int | str, ""), (Any, ""), (bytes, b""), (Literal["", "a"], ""),
-            (list[str], [""]), (list, [""]), (Literal["", "a"] | None, ""),
+            (str, ""), (str | None, ""), (int | str, ""), (Any, ""), (bytes | None, b""),
+            (Literal["", "a"], ""), (list[str], [""]), (list, [""]), (Literal["", "a"] | None, ""),
         ):  # fmt: skip
             self.assertEqual(bound(taking(a=(kind, None)), query="a="), {"a": value})
         self.assert_problems({"a": "Expected `int`, got `str`"}, taking(a=int), query="a=")

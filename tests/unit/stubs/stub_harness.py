@@ -78,7 +78,14 @@ class Recorder:
         self.timeouts: list[float | None] = []
 
     async def call(
-        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        meta: dict[str, str] | None = None,
+        type: Any = Any,
     ) -> Any:
         """Record the call, and return the next result."""
         self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))
@@ -86,7 +93,14 @@ class Recorder:
         return msgspec.json.decode(msgspec.json.encode(self._answers.pop(0)), type=type)
 
     async def stream(
-        self, method: str, path: str, data: Any = None, *, timeout: float | None = None, type: Any = Any
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        meta: dict[str, str] | None = None,
+        type: Any = Any,
     ) -> AsyncIterator[Any]:
         """Record the call, and yield all results."""
         self.calls.append((method, path, msgspec.json.decode(msgspec.json.encode(data))))

@@ -57,6 +57,14 @@ class HostRules:
             self.accepted.clear()
         self.accepted[host] = address
 
+    def lists(self, host: str) -> bool:
+        """Return whether a host is one of the names that are listed.
+
+        A reverse proxy may forward a host that the client itself has chosen.
+        """
+        name = _name_of(host.encode("latin-1", "replace"))
+        return bool(name) and (self._any or name in self._names or name.endswith(self._endings))
+
     def _allows(self, name: str, address: object) -> bool:
         if not name:
             return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.rest.openapi.files import file_parameters, file_responses
+from unixsvc.rest.openapi.parameters import parameter, route_parameters, special_body
 from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
@@ -83,10 +84,12 @@ def operation(
     :param tag: used if the route has no tags.
     """
     data = location.rewrite(route.data)
-    query, body = _query_and_body(route.method, data, location.schemas)
+    query, body = _query_and_body(route, data, location.schemas)
+    others = route_parameters(route, location.rewrite)
     security = operation_security(route, token=token, mounted=location.mounted)
     secured = is_secured(security)
-    codes = _error_codes(route, location, data=data is not None, body=bool(body), secured=secured)
+    has_input = data is not None or bool(others)
+    codes = _error_codes(route, location, data=has_input, body=bool(body), secured=secured)
     fields: JsonObject = {
         "operationId": operation_id,
         "tags": list(route.tags) or [tag],
@@ -94,7 +97,12 @@ def operation(
         "description": _description(route),
         "deprecated": route.deprecated,
         "x-sunset": route.sunset,
-        "parameters": [*_path_parameters(route, location), *query, *_header_parameters(route)],
+        "parameters": [
+            *_path_parameters(route, location),
+            *query,
+            *others,
+            *_header_parameters(route, others),
+        ],
         "requestBody": body,
         "x-headers": _optional_headers(route),
         "responses": (_success(route, location) if not route.file else file_responses(route))
@@ -119,25 +127,34 @@ def _path_parameters(route: RouteContract, location: RouteLocation) -> list[Json
         if schema.get("type") in ("integer", "string"):
             schema = _PATH_TYPES.get(path_type, {}) | schema
         extra = {"description": "The rest of the path."} if path_type == "path" else {}
-        parameters.append(extra | _parameter(name, "path", schema, required=True))
+        parameters.append(extra | parameter(name, "path", schema, required=True))
     return parameters
 
 
-def _query_and_body(method: str, data: Json, schemas: Schemas) -> tuple[list[JsonObject], JsonObject | None]:
+def _query_and_body(
+    route: RouteContract, data: Json, schemas: Schemas
+) -> tuple[list[JsonObject], JsonObject | None]:
     """The arguments of an action, as query parameters or as a request body.
 
     Methods without a body have their data in the query. If a required argument cannot be there, as an object,
     it needs a body all the same; an optional one is not described.
     """
-    if data is None:
-        return [], None
+    if (special := special_body(route, data)) is not None or data is None:
+        return [], special
     known = schemas.resolve(data)
     fields, required = known.get("properties", {}), known.get("required", [])
     flat = {name: schema for name, schema in fields.items() if is_flat(schema, schemas)}
-    if method not in _WITH_BODY and known.get("type") == "object" and flat.keys() >= set(required):
-        return [_parameter(name, "query", flat[name], required=name in required) for name in flat], None
+    if (
+        route.method not in _WITH_BODY
+        and not route.body
+        and known.get("type") == "object"
+        and flat.keys() >= set(required)
+    ):
+        return [parameter(name, "query", flat[name], required=name in required) for name in flat], None
     media_types = [JSON, FORM] if known.get("type") == "object" and len(flat) == len(fields) else [JSON]
     description = "Without a body, or with an empty one, the query is used." if flat else ""
+    if route.body is not None:  # a form
+        media_types, description = route.body.media_types, ""
     body = {
         "description": description,
         "content": {media_type: {"schema": data} for media_type in media_types},
@@ -145,19 +162,13 @@ def _query_and_body(method: str, data: Json, schemas: Schemas) -> tuple[list[Jso
     return [], {field: value for field, value in body.items() if value} | {"required": bool(required)}
 
 
-def _parameter(name: str, location: str, schema: Json, *, required: bool) -> JsonObject:
-    parameter: JsonObject = {"name": name, "in": location}
-    if isinstance(schema, dict):
-        moved = {field: schema[field] for field in ("description", "deprecated") if field in schema}
-        parameter |= moved
-        schema = {field: value for field, value in schema.items() if field not in moved}
-    return parameter | {"required": required, "schema": schema}
-
-
-def _header_parameters(route: RouteContract) -> list[JsonObject]:
+def _header_parameters(route: RouteContract, others: Sequence[JsonObject]) -> list[JsonObject]:
+    """The parameters of the gateway itself, unless the action has one of the same name."""
     names = ["X-Request-Timeout"]
     if route.method == "GET" and not (route.stream or route.created):
         names.append("If-None-Match")
+    taken = {each["name"] for each in others if each["in"] == "header"}
+    names = [name for name in names if name.lower() not in taken]
     extra = file_parameters(route) if route.file else []
     return [*({"$ref": f"#/components/parameters/{name}"} for name in names), *extra]
 

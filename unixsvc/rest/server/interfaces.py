@@ -105,7 +105,12 @@ class RequestConnection(Protocol):
     :ivar peer: the address of the client.
     :ivar host: the address that the client has connected to.
     :ivar client: what the connection remembers of its client; None on a site of others.
+    :ivar secure: whether the connection is encrypted.
     """
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
 
     @property
     def peer(self) -> IAddress:

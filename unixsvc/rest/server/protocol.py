@@ -29,6 +29,7 @@ from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.writer import ConnectionWriter
 from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.telemetry.limited_logger import LimitedLogger
+from unixsvc.transport.peer import is_secure
 
 __all__ = ["HttpProtocol"]
 
@@ -53,6 +54,7 @@ class HttpProtocol:
     :ivar peer: the address of the client.
     :ivar host: the address that the client has connected to.
     :ivar client: what the connection remembers of its client.
+    :ivar secure: whether the connection is encrypted.
     :ivar write_paused: the client does not take what was written.
     :ivar served: the number of requests that have been served.
     """
@@ -76,6 +78,7 @@ class HttpProtocol:
         "host",
         "peer",
         "persistent",
+        "secure",
         "served",
         "transport",
         "write_paused",
@@ -84,6 +87,7 @@ class HttpProtocol:
     transport: Any  # asyncio's and Twisted's transports have no type in common
     peer: IAddress
     host: IAddress
+    secure: bool
     _lifetime: ConnectionLifetime
     _control: TransportControl
 
@@ -349,6 +353,7 @@ class HttpProtocol:
         self._lifetime = lifetime = ConnectionLifetime(self, self._parser, self._connections)
         self._control = lifetime.control
         self.peer, self.host = transport.getPeer(), transport.getHost()
+        self.secure = is_secure(transport)
         self._connections.opened(lifetime)
 
     def connectionMade(self) -> None:

@@ -11,7 +11,7 @@ from unixsvc.domain.request_context import lift_deadline
 from unixsvc.domain.uploads.interfaces import ReceivedForm
 from unixsvc.domain.uploads.upload_file import RunBlocking
 from unixsvc.errors import TooLarge, Unavailable
-from unixsvc.rest.decode import (
+from unixsvc.rest.bodies import (
     RequestHeaders,
     UnsupportedMediaType,
     decode_urlencoded,

@@ -72,6 +72,11 @@ class WebRequestConnection:
     def incoming(self) -> None:
         """None: twisted.web hands over whole bodies."""
 
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return bool(self._request.isSecure())
+
     def writer(self, head: Head) -> WebWriter:
         """The writer of a response that is not there at once."""
         return WebWriter(self._request)

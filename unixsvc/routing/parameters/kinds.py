@@ -6,16 +6,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from unixsvc.domain.validation.type_forms import TypeForm
+from unixsvc.errors import ConfigError
 from unixsvc.routing.parameters.body_stream import BodyStreamKind
+from unixsvc.routing.parameters.client_info import ClientInfoKind
+from unixsvc.routing.parameters.cookie import CookieKind
 from unixsvc.routing.parameters.current_user import UserKind
 from unixsvc.routing.parameters.files import FileKind
+from unixsvc.routing.parameters.header import HeaderKind
 from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
 from unixsvc.routing.parameters.last_event_id import LastEventIdKind
+from unixsvc.routing.parameters.query import QueryKind
 from unixsvc.routing.parameters.websocket import WebSocketKind
 
 __all__ = ["KINDS", "find_sources"]
 
 KINDS: Final[tuple[ParameterKind, ...]] = (
+    HeaderKind(),
+    CookieKind(),
+    QueryKind(),
+    ClientInfoKind(),
     UserKind(),
     FileKind(),
     BodyStreamKind(),
@@ -41,4 +50,16 @@ def find_sources(
             if source is not None:
                 sources[name] = source
                 break
+    _require_different(sources, where)
     return sources
+
+
+def _require_different(sources: Mapping[str, ParameterSource], where: str) -> None:
+    """Require that no two parameters have the same place."""
+    known: dict[tuple[str, str], str] = {}
+    for name, source in sources.items():
+        if source.description is not None:
+            place = (source.description.place, source.description.name)
+            if known.setdefault(place, name) != name:
+                problem = f"the parameters {known[place]!r} and {name!r} are the same {place[0]} {place[1]!r}"
+                raise ConfigError(where, problem, "remove one of them")

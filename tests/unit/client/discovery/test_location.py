@@ -226,8 +226,8 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(meta, {"request_id": "r"})
 
     def test_wrong_data(self) -> None:
-        """Data must be a JSON object."""
-        for wrong in ([1], "text", 7, object(), {"a": object()}):
+        """Data must be JSON."""
+        for wrong in (object(), {"a": object()}):
             self.assertRaises(TypeError, make_call, "GET", "/x", wrong)
 
     def test_result(self) -> None:

@@ -1,0 +1,1 @@
+"""Parameters that are neither in the path nor in the data."""

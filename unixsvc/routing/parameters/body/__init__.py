@@ -1,0 +1,1 @@
+"""Parameters from the body of a request, which is the ``data`` of a message."""
