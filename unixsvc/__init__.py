@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from unixsvc.datasource.service_caller import ServiceCaller
     from unixsvc.domain.client_info import ClientInfo
     from unixsvc.domain.file import File
-    from unixsvc.domain.message import Created, Peer, Request
+    from unixsvc.domain.message import Created, Peer, Reply, Request
     from unixsvc.domain.request_context import current_request_id
     from unixsvc.domain.results.cookies import SetCookie
     from unixsvc.domain.results.events import Event
     from unixsvc.domain.results.response import Redirect, Response, Returns
+    from unixsvc.domain.route_info import RouteInfo
     from unixsvc.domain.uploads.upload_file import UploadFile
     from unixsvc.domain.websocket import WebSocketClosed
     from unixsvc.errors import (
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     )
     from unixsvc.execution.action_driver import from_asyncio
     from unixsvc.execution.background import Tasks
+    from unixsvc.interception.call import Call, Interceptor, Proceed
+    from unixsvc.limiting.rate_limit import RateLimit
     from unixsvc.routing.app import App
     from unixsvc.routing.checks import Check
     from unixsvc.routing.container import ServiceContext
@@ -66,7 +69,6 @@ if TYPE_CHECKING:
         WEBSOCKET,
         Group,
         Route,
-        RouteInfo,
     )
     from unixsvc.routing.websocket.socket import WebSocket
     from unixsvc.schedules.spec import JobRun, Schedule, cron, every
@@ -81,17 +83,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET",
-    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Body", "Cancelled", "Check", "Client",
-    "ClientCertificate", "ClientInfo", "Conflict", "Cookie", "Created", "CurrentUser", "DeadlineExceeded",
-    "Event", "File", "Forbidden", "Form", "Forwarded", "ForwardedUser", "Gone", "Group", "Header",
-    "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher", "IRequestHandler", "IReviewsCallers",
-    "IRouterDatasource", "IServices", "Invalid", "JobRun", "LastEventId", "MethodNotAllowed", "NotFound",
-    "Password", "Peer", "PeerCertificate", "Query", "RateLimited", "Redirect", "Request", "Response",
-    "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError",
-    "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized", "Unavailable", "UnixUser",
-    "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id", "every", "from_asyncio",
-    "hash_password", "verify_password",
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "ApiKey", "App", "BadGateway",
+    "Basic", "Bearer", "Body", "Call", "Cancelled", "Check", "Client", "ClientCertificate", "ClientInfo",
+    "Conflict", "Cookie", "Created", "CurrentUser", "DeadlineExceeded", "Event", "File", "Forbidden", "Form",
+    "Forwarded", "ForwardedUser", "Gone", "Group", "Header", "IDescribesRoutes", "IHandleMessage",
+    "IOrchestratorWatcher", "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices",
+    "Interceptor", "Invalid", "JobRun", "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer",
+    "PeerCertificate", "Proceed", "Query", "RateLimit", "RateLimited", "Redirect", "Reply", "Request",
+    "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext",
+    "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized", "Unavailable",
+    "UnixUser", "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id", "every",
+    "from_asyncio", "hash_password", "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {
@@ -109,8 +111,11 @@ _MODULES: Final = {
     "unixsvc.domain.interfaces": ("IHandleMessage", "IRouterDatasource", "IServices"),
     "unixsvc.domain.file": ("File",),
     "unixsvc.domain.client_info": ("ClientInfo",),
-    "unixsvc.domain.message": ("Created", "Peer", "Request"),
+    "unixsvc.domain.message": ("Created", "Peer", "Reply", "Request"),
     "unixsvc.domain.request_context": ("current_request_id",),
+    "unixsvc.domain.route_info": ("RouteInfo",),
+    "unixsvc.interception.call": ("Call", "Interceptor", "Proceed"),
+    "unixsvc.limiting.rate_limit": ("RateLimit",),
     "unixsvc.domain.uploads.upload_file": ("UploadFile",),
     "unixsvc.domain.results.cookies": ("SetCookie",),
     "unixsvc.domain.results.events": ("Event",),
@@ -125,7 +130,8 @@ _MODULES: Final = {
     "unixsvc.routing.parameters.header": ("Header",),
     "unixsvc.routing.parameters.query": ("Query",),
     "unixsvc.routing.route": (
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route", "RouteInfo"
+        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route"
+        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
     ),
     "unixsvc.routing.websocket.socket": ("WebSocket",),
     "unixsvc.domain.websocket": ("WebSocketClosed",),

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc
 
 PUBLIC = {
+    "Call", "Interceptor", "Proceed", "RateLimit", "Reply",
     "ApiKey", "Basic", "Bearer", "ClientCertificate", "CurrentUser", "Forwarded", "ForwardedUser", "Password",
     "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
     "WEBSOCKET", "WebSocket", "WebSocketClosed",

@@ -48,6 +48,7 @@ REASONS: Final = {
     "domain.validation.numbers": _DIGITS,
     "files.negotiation": "items between commas; each repetition is of one class, without its successor",
     "files.static_folder": _CONFIGURED,
+    "limiting.rate_limit": _CONFIGURED,
     "orchestrator.systemd.activation": _CONFIGURED,
     "rest.bodies": "bounded repetitions; spaces are followed by what is no space",
     "rest.decode": "bounded repetitions",

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack, cast
+
+from msgspec import Raw
 
 from unixsvc.client.base import ClientBase, ClientOptions
-from unixsvc.client.calls import Result, result_of
+from unixsvc.client.calls import NO_LIMIT, Result, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import AttemptFailed
 from unixsvc.client.events import Received
+from unixsvc.client.intercepted import (
+    InterceptedStream,
+    call_of,
+    items_of,
+    raw_result,
+    reply_of,
+    send_through,
+)
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.pool import ConnectionPool
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
+from unixsvc.domain.call_options import ResultType
+from unixsvc.domain.json import Json
+from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.validation.type_forms import TypeForm
 
 __all__ = ["AsyncClientBase"]
@@ -51,6 +64,30 @@ class AsyncClientBase(ClientBase[R, S]):
 
     async def _call(self, call: Call, timeout: float, type: TypeForm) -> Result:
         return result_of(await self._request(call, timeout), type)
+
+    async def _call_through(self, call: Call, timeout: float, type: TypeForm) -> Result:
+        """Make a call through the interceptors."""
+        reply = await send_through(self._interceptors, self._service, call, timeout, self._send_intercepted)
+        return result_of(raw_result(reply), type)
+
+    async def _send_intercepted(self, request: Request, timeout: float | None) -> Reply:
+        seconds = NO_LIMIT if timeout is None else timeout
+        return reply_of(await self._request(call_of(request), seconds))
+
+    def _start_intercepted_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> S:
+        limit = None if timeout >= NO_LIMIT else timeout
+
+        async def send(request: Request, timeout: float | None) -> Reply:
+            seconds = NO_LIMIT if timeout is None else timeout
+            start: Any = self.__class__._start_stream  # of a type that Python cannot express, as is S
+            stream.source = start(self, call_of(request), seconds, Raw)
+            return Reply(items=items_of(stream.source))
+
+        async def request() -> Reply:
+            return await send_through(self._interceptors, self._service, call, limit, send)
+
+        stream: InterceptedStream[Any] = InterceptedStream(type, request)
+        return cast(S, stream)
 
     async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Received:
         """Make a call, or request a stream, with retries; the result, or the end of the stream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, TypedDict, TypeVar, Unpack
 
 from unixsvc.client.breaker import CircuitBreaker
@@ -13,6 +14,8 @@ from unixsvc.client.retry import RetryPolicy
 from unixsvc.config.loader import Files
 from unixsvc.domain.call_options import ResultType, StreamOptions
 from unixsvc.domain.json import Json
+from unixsvc.interception.call import Interceptor
+from unixsvc.interception.client import ClientInterceptors
 
 __all__ = ["ClientBase", "ClientOptions", "Stats"]
 
@@ -31,6 +34,7 @@ class ClientOptions(TypedDict, total=False):
     connections: int
     retry: bool
     location: ServiceLocation | None
+    interceptors: Sequence[Interceptor]
 
 
 class Stats(TypedDict):
@@ -64,6 +68,7 @@ class ClientBase(Generic[R, S]):
     :param connections: the maximum number of connections.
     :param retry: False to retry only while the backlog of the service is full.
     :param location: the socket directory and the credentials, if they are known already.
+    :param interceptors: code around each call, the first outermost. All attempts of a call are one for them.
     :ivar breaker: the circuit breaker.
     """
 
@@ -79,6 +84,7 @@ class ClientBase(Generic[R, S]):
         connections: int = 4,
         retry: bool = True,
         location: ServiceLocation | None = None,
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self._finder = ServiceFinder(
             service, location, socket_dir=socket_dir, token=token, config=config, token_file=token_file
@@ -88,6 +94,12 @@ class ClientBase(Generic[R, S]):
         self._policy = RetryPolicy(enabled=retry)
         self._budget = self._policy.budget
         self.breaker: CircuitBreaker = self._policy.breaker
+        if interceptors:
+            self._service = service
+            self._interceptors = ClientInterceptors(interceptors)
+            # In place of the methods of the class, so that clients without interceptors need not ask.
+            self._start = self._start_intercepted  # type: ignore[method-assign]
+            self._start_stream = self._start_intercepted_stream  # type: ignore[method-assign]
 
     def call(
         self,
@@ -174,6 +186,14 @@ class ClientBase(Generic[R, S]):
 
     def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> S:
         """Request a stream."""
+        raise NotImplementedError
+
+    def _start_intercepted(self, call: Call, timeout: float, type: ResultType[Json]) -> R:
+        """Make a call through the interceptors."""
+        raise NotImplementedError
+
+    def _start_intercepted_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> S:
+        """Request a stream through the interceptors."""
         raise NotImplementedError
 
     def _connection_count(self) -> int:

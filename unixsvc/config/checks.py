@@ -12,6 +12,7 @@ from unixsvc.config.http import UNIX_PROXIES, Cors, Http, StaticFolder, parse_li
 from unixsvc.config.settings import CONTROL_SERVICE, SHARED_TOKEN
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PathPrefix
 from unixsvc.errors import ConfigError
+from unixsvc.limiting.service_rate import ServiceRate
 from unixsvc.socket_directory import socket_path
 
 __all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_name", "check_tokens"]
@@ -43,6 +44,10 @@ def check_file(file: ConfigFile, source: str) -> None:
         where = f"{source}: services.{name}"
         check_name(name, where)
         _check_environment(service.environment, f"{where}.environment")
+        _check_rate(service.rate_limit, f"{where}.rate_limit")
+    for name, table in http_tables(file).items():
+        where = ".".join(filter(None, ("http", name, "rate_limit")))
+        _check_rate(table.rate_limit, f"{source}: {where}")
     for name in file.log.loggers:
         if name in _ROOT_LOGGERS:
             where = f"{source}: log.loggers"
@@ -58,6 +63,19 @@ def check_name(service: str, where: str) -> None:
     if service == CONTROL_SERVICE or not _SERVICE_NAME.fullmatch(service):
         remedy = f"use lower-case letters, digits, '-' and '_', and not {CONTROL_SERVICE!r}"
         raise ConfigError(where, "is not a valid service name", remedy)
+
+
+def _check_rate(table: ServiceRate, where: str) -> None:
+    """Check a rate limit.
+
+    :raises ConfigError: if it is not valid.
+    """
+    try:
+        limit = table.limit
+    except ConfigError as error:
+        raise ConfigError(where, error.problem, error.remedy) from None
+    if limit is None and table != ServiceRate():
+        raise ConfigError(where, "has no rate", 'add one, as rate = "100/minute"')
 
 
 def check_tokens(file: ConfigFile, source: str) -> None:

@@ -13,6 +13,7 @@ from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Http
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
+from unixsvc.limiting.service_rate import ServiceRate
 
 __all__ = [
     "CONTROL_SERVICE",
@@ -142,6 +143,7 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     :ivar answer_ttl: how long a reply is kept for its idempotency key, in seconds.
     :ivar max_answers: maximum number of replies kept.
     :ivar max_answer_bytes: maximum size of all replies kept.
+    :ivar rate_limit: how many requests a caller may make.
 
     The last ten override the keys of :class:`Limits` for this service.
     """
@@ -169,6 +171,7 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     answer_ttl: Seconds = 600.0
     max_answers: Count = 10_000
     max_answer_bytes: Count = 67_108_864
+    rate_limit: ServiceRate = ServiceRate()
     request_timeout: Seconds | None = None
     message_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
@@ -215,12 +218,15 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar level: the lowest level that is logged.
     :ivar file: the log file; if empty, standard output, or ``twistd.log`` for a daemon.
     :ivar loggers: the lowest levels of some loggers, and of those below them, by their names.
+    :ivar access: the requests that are logged: ``off``, ``errors`` for those with a code of 400 or more,
+        ``all``, or a share of them, from 0 to 1.
     """
 
     format: Literal["text", "json"] = "text"
     level: LogLevel = "info"
     file: str = ""
     loggers: dict[str, LogLevel] = {}
+    access: Literal["off", "errors", "all"] | Annotated[float, Meta(ge=0, le=1)] = "off"
 
 
 class ClientSettings(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from unixsvc.client.twisted.client import Client
+from unixsvc.client.twisted.client import Client, RawStream
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.interfaces import IServices
@@ -23,14 +23,14 @@ from unixsvc.domain.request_context import current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics import ClientStats
 
-__all__ = ["NoServices", "ServiceClients"]
+__all__ = ["NoServices", "ServiceClients", "ServiceVerbs"]
 
 # Actions may take service names from their callers; the reports of a worker must stay short all the same.
 _MAX_REPORTED: Final = 100
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
-class _ServiceVerbs:
+class ServiceVerbs:
     """The short forms of ``call`` for each HTTP method."""
 
     def call(
@@ -78,7 +78,7 @@ class _ServiceVerbs:
 
 
 @implementer(IServices)
-class ServiceClients(_ServiceVerbs):
+class ServiceClients(ServiceVerbs):
     """Creates a client for each service on its first call.
 
     :param socket_dir: the socket directory; empty for that of the configuration in the current directory.
@@ -140,7 +140,7 @@ class ServiceClients(_ServiceVerbs):
 
     def open(
         self, service: str, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Reply | Stream[Raw]]:
+    ) -> Deferred[Raw | Created[Raw] | Reply | RawStream]:
         """Call a service for a result or a stream, as :meth:`unixsvc.Client.open`, within the context."""
         try:
             client = self._prepare(service, options)
@@ -232,7 +232,7 @@ def _to_client_stats(stats: JsonObject) -> ClientStats:
 
 
 @implementer(IServices)
-class NoServices(_ServiceVerbs):
+class NoServices(ServiceVerbs):
     """Raises an error for each call: the services of a test that declares none.
 
     A fake that derives from it has only the methods that the controllers call.

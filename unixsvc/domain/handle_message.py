@@ -87,6 +87,20 @@ class HandleMessage:
         # The path of a request has one comparison for both limits.
         self._unchecked_inflight = self._max_inflight if wait is None else 0
 
+    def track(self, request: Request) -> Callable[[int, int], None]:
+        """See :class:`unixsvc.IHandleMessage`."""
+        started = self._now()
+        if self.inflight >= self._max_inflight:
+            self._count(Unavailable.code, 0.0)
+            raise Unavailable
+        self.inflight += 1
+
+        def end(code: int, size: int) -> None:
+            self.inflight -= 1
+            self._count(code, self._now() - started)
+
+        return end
+
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request. Every error becomes a reply.
 

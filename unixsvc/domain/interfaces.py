@@ -44,6 +44,13 @@ class IHandleMessage(Interface):
     def seconds_for(request: Request) -> float:
         """Return the time limit for the reply, in seconds: the caller's or the service's, if less."""
 
+    def track(request: Request) -> Callable[[int, int], None]:
+        """Admit and count a request that its transport answers itself, as one for a page of Klein.
+
+        :returns: to be called at the end, with the code and the size of the response in bytes.
+        :raises unixsvc.errors.Unavailable: if ``max_inflight`` requests are pending.
+        """
+
     def hold_back(wait: Callable[[], Awaitable[None]] | None) -> None:
         """Have requests of callers without a valid token wait, as there is no memory for their replies.
 

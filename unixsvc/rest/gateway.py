@@ -32,6 +32,7 @@ from unixsvc.rest.headers.cross_origin import CrossOriginRules
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
 from unixsvc.rest.openapi.document import describe
+from unixsvc.rest.pages.admission import PageAdmission
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.response import EMPTY, Response
 from unixsvc.rest.server.interfaces import RequestConnection
@@ -68,6 +69,7 @@ class Gateway:
         self._handle = context.handle
         self._seconds_for = context.handle.seconds_for
         self._has_route = context.has_path
+        self._has_get_only = context.http.has_get_only
         self._body_spec = context.body_spec
         self._is_mounted = context.is_mounted
         self._reactor = context.reactor
@@ -83,8 +85,10 @@ class Gateway:
         self._sessions = make_sessions(context, self._builder, self._origins)
         self._log = FailureLog(context.service)
         self.app = app or ServiceKlein(context.http.routes, context.http.mounts)
+        self._pages = PageAdmission(context)
         self._klein = KleinBridge(
             self.app,
+            self._pages,
             self._builder,
             context.failures or self._log,
             context.reactor,
@@ -142,7 +146,14 @@ class Gateway:
             target, _, query = head.target.partition(b"?")
             path = decode_path(target)
             if (self._klein.may_have(path) and self._is_page(method, path)) if page is None else page:
-                message = Request(method.decode("latin-1"), path, meta=meta)
+                message = Request(
+                    method.decode("latin-1"),
+                    path,
+                    query=query.decode("latin-1"),
+                    meta=meta,
+                    headers=facts.headers,
+                    peer_address=connection.peer,
+                )
                 self._render_page(head, body, connection, message, proxied)
                 return None
             if not body and (self._body_spec is None or method == b"GET"):
@@ -153,7 +164,7 @@ class Gateway:
             return self._refusal(error, method, facts, connection, meta)
         if proxied is not None or connection.secure:
             self._set_client(message, connection, proxied)
-        reply = self._handle(message) if method != b"HEAD" else start(_head(self._handle, message))
+        reply = self._handle(message) if method != b"HEAD" else start(self._head(message))
         tokenless = False
         if facts.token is None:
             tokenless = self._expects_token
@@ -199,6 +210,17 @@ class Gateway:
             return self._builder.preflight(head.fields)
         return Response(_NO_CONTENT, EMPTY, b"") if head.target == b"*" else None
 
+    async def _head(self, message: Request) -> Reply | ReplyStream:
+        """The reply to HEAD: that to GET, unless there is a route for HEAD. The encoder drops the body."""
+        if self._has_get_only is not None and self._has_get_only(message.path):
+            return await await_result(self._handle(replace(message, method="GET")))
+        reply: Reply | ReplyStream = await await_result(self._handle(message))
+        if isinstance(reply, ReplyStream) or reply.code != MethodNotAllowed.code:
+            return reply
+        if "GET" in allowed_methods(reply.detail):  # of a mounted service
+            reply = await await_result(self._handle(replace(message, method="GET")))
+        return reply
+
     def _is_page(self, method: bytes, path: str) -> bool:
         return not self._has_route(path) and self._klein.has_route(method, path)
 
@@ -210,13 +232,17 @@ class Gateway:
         message: Request,
         proxied: ForwardedClient | None,
     ) -> None:
-        """Have a Klein route answer."""
+        """Have a Klein route answer.
+
+        :raises ServiceError: if the request is not admitted.
+        """
+        ended = self._pages.admit(message)
         request = connection.web_request(head, body)
         if proxied is not None and proxied.host:
             request.client = _address_of(proxied)
         facts = head.block.facts or self._builder.read_headers(head.fields)
         context = ResponseContext(head.method, facts, message.request_id)
-        self._klein.render(request, message, context, tls=proxied is not None and proxied.tls)
+        self._klein.render(request, message, context, ended, tls=proxied is not None and proxied.tls)
 
     def _set_client(
         self, message: Request, connection: RequestConnection, proxied: ForwardedClient | None
@@ -296,16 +322,6 @@ def _address_of(client: ForwardedClient) -> IPv4Address | IPv6Address:
 def _host_of(connection: RequestConnection) -> str:
     """The address of the client; empty on a Unix socket."""
     return getattr(connection.peer, "host", "")
-
-
-async def _head(handle: Handle, message: Request) -> Reply | ReplyStream:
-    """The reply to HEAD: that to GET, unless there is a route for HEAD. The encoder drops the body."""
-    reply: Reply | ReplyStream = await await_result(handle(message))
-    if isinstance(reply, ReplyStream) or reply.code != MethodNotAllowed.code:
-        return reply
-    if "GET" in allowed_methods(reply.detail):
-        reply = await await_result(handle(replace(message, method="GET")))
-    return reply
 
 
 async def _openapi(

@@ -15,9 +15,11 @@ from msgspec import Struct
 from unixsvc.authentication.guards import Permissions
 from unixsvc.authentication.interfaces import Scheme
 from unixsvc.domain.message import Request
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ConfigError
+from unixsvc.interception.call import Interceptor
 from unixsvc.routing.container import ServiceContext
-from unixsvc.routing.route import Group, Route, RouteInfo
+from unixsvc.routing.route import Group, Route
 from unixsvc.schedules.spec import Schedule
 from unixsvc.typing import IRouterDatasource
 
@@ -61,6 +63,9 @@ class App(Struct, frozen=True):
         for pages, uploads or redirects. The second argument is a container.
     :ivar schedules: periodic work, made by :func:`~unixsvc.every` and :func:`~unixsvc.cron`. Each runs once
         in the service, in one of the workers.
+    :ivar interceptors: code around each call, the first outermost. A class is instantiated once for each
+        worker, with arguments from the container, as a controller is.
+    :ivar client_interceptors: the same around the calls to other services, by actions and by mounts.
     :ivar error_hook: called on the event loop with each exception of an action that becomes a 500, after it
         is logged, with the request, and with its route or None. It is a plain function that does not wait.
     :ivar authenticate: how users authenticate: a scheme, as :class:`~unixsvc.Bearer`, or several; or a
@@ -80,6 +85,8 @@ class App(Struct, frozen=True):
     lifespan: Lifespan | None = None
     authenticate: Authenticate = None
     permissions: Permissions = "scopes"
+    interceptors: Sequence[Interceptor | type] = ()
+    client_interceptors: Sequence[Interceptor] = ()
 
 
 NOTHING: Final = App([])

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
+from unixsvc.limiting.rate_limit import RateLimit
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Action", "Group", "Route",
-    "RouteInfo",
 ]  # fmt: skip
 
 # The parameters and the result depend on the route; read_signature() checks them at start.
@@ -49,6 +49,7 @@ class Route(Struct, frozen=True):
         by returning False or by raising an error. The route needs a user then.
     :ivar media_types: those of the response, if it is no JSON: of ``bytes``, or of a ``str`` that is sent as
         it is. The first one is used where the result names none.
+    :ivar rate_limit: one or several limits of requests; :class:`Group` has one for all of its routes.
     :ivar max_body: the most bytes of a body, instead of ``max_message_bytes``; None for that.
     """
 
@@ -70,21 +71,7 @@ class Route(Struct, frozen=True):
     requires: Sequence[Requirement] = ()
     sunset: date | None = None
     media_types: tuple[str, ...] = ()
-
-
-class RouteInfo(Struct, frozen=True):
-    """What an ``error_hook`` gets of the route of a request.
-
-    :ivar method: in upper case.
-    :ivar pattern: the path with its variables, as ``/user/{id:int}``, so that reports can be grouped by it.
-    :ivar title: as of :class:`Route`.
-    :ivar meta: as of :class:`Route`.
-    """
-
-    method: str
-    pattern: str
-    title: str = ""
-    meta: JsonObject = {}
+    rate_limit: Sequence[RateLimit] = ()
 
 
 class Group(Struct, frozen=True):
@@ -96,6 +83,7 @@ class Group(Struct, frozen=True):
     :ivar tags: of those routes that have none.
     :ivar deprecated: as of :class:`Route`, for all routes of the group.
     :ivar sunset: as of :class:`Route`, for those routes that have none.
+    :ivar rate_limit: one or several limits that the routes share.
     """
 
     prefix: str
@@ -105,6 +93,7 @@ class Group(Struct, frozen=True):
     tags: Sequence[str] = ()
     deprecated: bool | date = False
     sunset: date | None = None
+    rate_limit: RateLimit | Sequence[RateLimit] = ()
 
     def completed(self, route: Route) -> Route:
         """Return a route of the group with what it has from the group."""
@@ -114,13 +103,25 @@ class Group(Struct, frozen=True):
             deprecated=route.deprecated or self.deprecated,
             sunset=route.sunset or self.sunset,
             requires=self._requirements(route),
+            rate_limit=(*self._shared_limits(), *route.rate_limit),
         )
+
+    def _shared_limits(self) -> list[RateLimit]:
+        return [
+            replace(limit, scope=limit.scope or f"group {self.prefix}")
+            for limit in as_limits(self.rate_limit)
+        ]
 
     def _requirements(self, route: Route) -> Sequence[Requirement]:
         for each in (self, route):
             if isinstance(each.requires, str):  # a mistake, which is reported with the path of the route
                 return each.requires
         return (*self.requires, *route.requires)
+
+
+def as_limits(limits: RateLimit | Sequence[RateLimit]) -> tuple[RateLimit, ...]:
+    """One or several limits as a tuple."""
+    return (limits,) if isinstance(limits, RateLimit) else tuple(limits)
 
 
 class _Method(Struct, frozen=True):
@@ -148,11 +149,12 @@ class _Method(Struct, frozen=True):
         requires: Sequence[Requirement] = (),
         sunset: date | None = None,
         media_types: Sequence[str] = (),
+        rate_limit: RateLimit | Sequence[RateLimit] = (),
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
-            requires, sunset, tuple(media_types),
+            requires, sunset, tuple(media_types), as_limits(rate_limit),
         )  # fmt: skip
 
 

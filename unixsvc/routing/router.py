@@ -18,6 +18,7 @@ from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.refusal import refusal_of
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.domain.validation.pydantic_models import encode_model
 from unixsvc.errors import ConfigError, Malformed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
@@ -26,7 +27,7 @@ from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.endpoint import Endpoint, EndpointFactory, action_of
 from unixsvc.routing.gates import GateFactory, pass_gates
 from unixsvc.routing.pattern import variables_of
-from unixsvc.routing.route import Group, Route, RouteInfo
+from unixsvc.routing.route import Group, Route
 from unixsvc.routing.route_description import describe_route, require_body
 from unixsvc.routing.signature import Signature, read_signature
 from unixsvc.routing.table import Table
@@ -193,6 +194,14 @@ class Router:
             return self._table.has_path(path)
         except Malformed:
             return True  # dispatch() replies with the error
+
+    def has_get_only(self, path: str) -> bool:
+        """Return whether a path has a route for GET, and none for HEAD."""
+        try:
+            methods = self._table.methods(path)
+        except Malformed:
+            return False
+        return "GET" in methods and "HEAD" not in methods
 
     def route_of(self, request: Request) -> RouteInfo | None:
         """Return the route of a request; None if it has none, as one for a mount."""

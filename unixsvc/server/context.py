@@ -13,8 +13,9 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.interfaces import IFailureLog
-from unixsvc.domain.message import Caller
+from unixsvc.domain.message import Caller, Request
 from unixsvc.errors import ServiceError
+from unixsvc.limiting.limiter import Limiter
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
 from unixsvc.typing import IHandleMessage
@@ -37,6 +38,10 @@ class HttpOptions(Struct, frozen=True):
     :ivar mounts: the prefixes of the mounts, for the same.
     :ivar run: returns an awaitable that runs a coroutine of the application with a task of its own, and
         yields Deferreds only; None if it has to do so itself.
+    :ivar has_get_only: whether a path has a route for GET, which answers HEAD as well.
+    :ivar limit_page: applies the rate limit of the service to a request for one of the handler's own routes;
+        None if there is no limit.
+    :ivar limiter: applies the rate limits of those routes; None if that is not possible.
     """
 
     settings: Http = Http()
@@ -44,6 +49,9 @@ class HttpOptions(Struct, frozen=True):
     routes: Sequence[Group | Route] = ()
     mounts: Sequence[str] = ()
     run: Callable[[Awaitable[object]], Awaitable[object]] | None = None
+    has_get_only: Callable[[str], bool] | None = None
+    limit_page: Callable[[Request], None] | None = None
+    limiter: Limiter | None = None
 
 
 class HandlerContext(Struct, frozen=True):

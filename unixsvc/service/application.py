@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from msgspec import Struct
 from twisted.logger import Logger
 
 from unixsvc.domain.action_runner import ActionRunner
+from unixsvc.interception.call import Interceptor
+from unixsvc.interception.chain import check_interceptors
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group
@@ -20,6 +23,7 @@ class RunningApplication(Struct, frozen=True):
     """An application that has started.
 
     :ivar controllers: by their classes.
+    :ivar interceptors: with instances in place of classes.
     """
 
     app: App
@@ -27,6 +31,7 @@ class RunningApplication(Struct, frozen=True):
     controllers: Mapping[type, object]
     lifespan: RunningLifespan | None
     runner: ActionRunner
+    interceptors: Sequence[Interceptor] = ()
 
     async def close(self) -> None:
         """Close the container, and leave the lifespan."""
@@ -57,10 +62,11 @@ async def start_application(
         if app.container is not None:
             app.container(container.registry, context)
         controllers = await runner.run(make_controllers(app, container))
+        interceptors = await runner.run(_make_interceptors(app, container))
     except BaseException:
         await _end(container, lifespan, context.name)
         raise
-    return RunningApplication(app, container, controllers, lifespan, runner)
+    return RunningApplication(app, container, controllers, lifespan, runner, interceptors)
 
 
 async def make_controllers(app: App, container: ServiceContainer) -> dict[type, object]:
@@ -70,6 +76,14 @@ async def make_controllers(app: App, container: ServiceContainer) -> dict[type, 
     """
     classes = [entry.controller for entry in app.routes if isinstance(entry, Group) and entry.controller]
     return {controller: await container.make(controller) for controller in dict.fromkeys(classes)}
+
+
+async def _make_interceptors(app: App, container: ServiceContainer) -> list[Interceptor]:
+    check_interceptors(app.interceptors, "interceptors")
+    return [
+        cast(Interceptor, await container.make(each)) if isinstance(each, type) else each
+        for each in app.interceptors
+    ]
 
 
 async def _end(container: ServiceContainer, lifespan: RunningLifespan | None, service: str) -> None:

@@ -14,12 +14,14 @@ from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
 from unixsvc.service.application import RunningApplication
+from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.jobs import JobRunner
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
+from unixsvc.typing import IHandleMessage
 
 __all__ = ["ServiceCore"]
 
@@ -33,6 +35,8 @@ class ServiceCore(Struct, frozen=True):
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
+    :ivar served: the same for transports: with the access log, if there is one.
+    :ivar limits: the rate limits.
     :ivar failures: logs the exceptions that peers must not see.
     :ivar store: keeps replies by idempotency key.
     :ivar clients: the clients of other services.
@@ -48,6 +52,8 @@ class ServiceCore(Struct, frozen=True):
     router: Router
     repository: RouterRepository
     handle: HandleMessage
+    served: IHandleMessage
+    limits: ServiceLimits
     failures: FailureLog
     store: IdempotencyStore
     clients: ServiceClients
@@ -61,6 +67,10 @@ class ServiceCore(Struct, frozen=True):
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""
         return self.repository.is_mounted(path) or self.router.has_path(path)
+
+    def has_get_only(self, path: str) -> bool:
+        """Whether a path of the application has a route for GET, and none for HEAD."""
+        return not self.repository.is_mounted(path) and self.router.has_get_only(path)
 
     async def close(self) -> None:
         """End the application, and release the clients that it may need for that, and the store."""

@@ -30,6 +30,7 @@ from unixsvc.execution.background import Tasks
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
+from unixsvc.limiting.table import RateTable
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
@@ -39,6 +40,9 @@ from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.application import start_application
+from unixsvc.service.calls.access import logged
+from unixsvc.service.calls.interceptors import intercept, with_interceptors
+from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
@@ -70,6 +74,7 @@ class CoreParts(TypedDict, total=False):
     :ivar on_failure: called with each exception that peers must not see, and with the request.
     :ivar loop: the asyncio event loop of the application; None for that of the reactor.
     :ivar acting_user: returns the user of all requests; None to let the application authenticate users.
+    :ivar limits: makes the table of rate limits; memory of this process without it.
     """
 
     blocking: IBlockingRunner | None
@@ -79,6 +84,7 @@ class CoreParts(TypedDict, total=False):
     on_failure: FailureObserver | None
     loop: AbstractEventLoop | None
     acting_user: Callable[[], object] | None
+    limits: Callable[[], RateTable]
 
 
 async def make_service_host(
@@ -118,9 +124,10 @@ async def make_core(
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
     http = config.http or Http()
     clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
-    services = parts.get("services") or clients
     metrics = ServiceMetrics()
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
+    services = with_interceptors(parts.get("services") or clients, app.client_interceptors, runner)
+    limits = ServiceLimits(config, parts.get("limits", RateTable), now)
     tasks = Tasks(config.service, blocking, runner, reactor)
     health, statistics = (
         HealthCheck(config.service, reactor, config.limits.request_timeout, runner),
@@ -144,7 +151,7 @@ async def make_core(
         blocking=blocking,
         builtin=BuiltinRoutes(health.check, statistics.as_json),
         runner=runner,
-        gates=make_gates(app, config, users),
+        gates=make_gates(users, limits),
         security_schemes=users.descriptions,
     )
     store = _make_store(config)
@@ -166,14 +173,14 @@ async def make_core(
     report = _error_report(app, router, parts.get("on_failure"))
     failures = FailureLog(config.service, report)
     handle = HandleMessage(
-        repository,
+        limits.around(intercept(repository, config.service, application, router, now)),
         guard,
         metrics,
         failures,
         max_inflight=config.limits.max_inflight,
         request_timeout=config.limits.request_timeout,
         now=now,
-        keep_current=bool(mounts) or router.may_use(IServices),
+        keep_current=bool(mounts) or router.may_use(IServices) or bool(application.interceptors),
         background=tasks.after_reply,
     )
     contracts = ServiceContracts(config.service, router, mounts)
@@ -198,6 +205,8 @@ async def make_core(
         router,
         repository,
         handle,
+        logged(handle, config, router, now),
+        limits,
         failures,
         store,
         clients,
@@ -223,7 +232,7 @@ def handler_context(
     http = config.http or Http()
     return HandlerContext(
         service=config.service,
-        handle=core.handle,
+        handle=core.served,
         failures=core.failures,
         endpoint=endpoint,
         limits=config.limits,
@@ -239,6 +248,9 @@ def handler_context(
             app.routes,
             (*app.mounts, *http.mounts),
             lambda awaitable: core.router.runner.run(awaitable),
+            core.has_get_only,
+            core.limits.of_service,
+            core.limits.limiter,
         ),
         admission=admission,
         is_mounted=core.repository.is_mounted,

@@ -13,6 +13,7 @@ from unixsvc.routing.gates import GateFactory
 from unixsvc.routing.http_only import http_only_gate
 from unixsvc.security.access_rules import AccessPolicy
 from unixsvc.security.user_gate import UserGates
+from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["make_gates", "make_user_gates", "start_schemes"]
@@ -46,6 +47,6 @@ def make_user_gates(
     return UserGates(authenticator, policy, app.permissions, container.open)
 
 
-def make_gates(app: App, config: WorkerConfig, users: UserGates) -> list[GateFactory]:
+def make_gates(users: UserGates, limits: ServiceLimits) -> list[GateFactory]:
     """Return what makes the gates of each route: who the user is comes before what limits requests."""
-    return [deprecation_gate, users, http_only_gate]
+    return [deprecation_gate, users, limits.gate, http_only_gate]

@@ -210,11 +210,17 @@ class FakeHandle:
 
     :ivar calls: the requests.
     :ivar reply: the reply to all; None to wait for that of each call.
+    :ivar pages: the requests for pages that have ended, with their codes and sizes.
     """
 
     def __init__(self, reply: Reply | ReplyStream | None = None) -> None:
         self.calls: list[ReceivedCall] = []
         self.reply = reply
+        self.pages: list[tuple[Request, int, int]] = []
+
+    def track(self, request: Request) -> Callable[[int, int], None]:
+        """Admit every page, and record how it has ended."""
+        return lambda code, size: self.pages.append((request, code, size))
 
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""

@@ -34,6 +34,10 @@ class Health:
         self.requests: list[Request] = []
         self._reply = error_to_reply(error) if error else Reply(200, b'{"status":"ok"}')
 
+    def track(self, request: Request) -> Callable[[int, int], None]:
+        """There are no pages."""
+        raise NotImplementedError
+
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -36,6 +37,10 @@ class Actions:
         self.requests: list[Request] = []
         self.stopped: list[int] = []
         self.seconds = 30.0
+
+    def track(self, request: Request) -> Callable[[int, int], None]:
+        """There are no pages."""
+        raise NotImplementedError
 
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""

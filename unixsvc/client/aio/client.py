@@ -124,6 +124,11 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
             return result_of(data, type)
         return await self._resume(call, timeout, type, started, problem)
 
+    async def _start_intercepted(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
+        if type is not Json:
+            require_decodable(type)
+        return await self._call_through(call, timeout, type)
+
     def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         buffer = StreamBuffer()
         task = asyncio.get_running_loop().create_task(self._request(call, timeout, buffer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
@@ -12,15 +12,18 @@ from msgspec import Raw
 
 from unixsvc.client.base import ClientBase, ClientOptions
 from unixsvc.client.blocking.connection import BlockingConnection
+from unixsvc.client.blocking.intercepted import blocking_items, later_items, run_now
 from unixsvc.client.blocking.pool import BlockingConnectionPool
 from unixsvc.client.calls import NO_LIMIT, Result, require_decodable, result_of
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.inotify import wait_for_change
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ItemReceived, Received, ResponseReceived, data_of
+from unixsvc.client.intercepted import call_of, raw_result, reply_of, send_through
 from unixsvc.client.retry import RetryState
 from unixsvc.domain.call_options import CallOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.json import Json
+from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import ServiceError
 
@@ -190,6 +193,28 @@ class Client(_Closing, ClientBase[Result, Stream[Any]]):
 
     def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         return Stream(self._items(call, timeout), type)
+
+    def _start_intercepted(self, call: Call, timeout: float, type: ResultType[Json]) -> Result:
+        async def send(request: Request, left: float | None) -> Reply:
+            return reply_of(self._request(call_of(request), timeout if left is None else left))
+
+        if type is not Json:
+            require_decodable(type)
+        calling = send_through(self._interceptors, self._service, call, timeout, send)
+        return result_of(raw_result(run_now(calling)), type)
+
+    def _start_intercepted_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
+        heads: list[ReplyHead] = []  # of the reply, once its first item is there
+
+        async def send(request: Request, left: float | None) -> Reply:
+            items = self._items(call_of(request), timeout if left is None else left)
+            return Reply(items=later_items(items, heads))
+
+        def start() -> Awaitable[Reply]:
+            return send_through(self._interceptors, self._service, call, limit, send)
+
+        limit = None if timeout >= NO_LIMIT else timeout
+        return Stream(blocking_items(start, heads), type)
 
     def _connection_count(self) -> int:
         return len(self._pool)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from msgspec import Raw
 from twisted.internet.address import UNIXAddress
@@ -23,6 +23,7 @@ from unixsvc.client.calls import Result, make_call, require_decodable, timeout_o
 from unixsvc.client.connection import Call
 from unixsvc.client.deadline_timer import CallLater
 from unixsvc.client.events import Received
+from unixsvc.client.intercepted import HeadedItems, call_of, open_result, reply_of, send_through
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
@@ -32,14 +33,16 @@ from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.json import Json
-from unixsvc.domain.message import Created, Reply
+from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
 from unixsvc.transport.private_apis import asyncio_loop_of
 
 if TYPE_CHECKING:
     from typing_extensions import override
 
-__all__ = ["Client"]
+__all__ = ["Client", "RawStream"]
+
+RawStream: TypeAlias = Stream[Raw] | HeadedItems
 
 
 class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
@@ -55,6 +58,8 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
         super().__init__(service, **options)
         self._reactor = reactor
         self._has_clock = False  # until the first call, when the program has installed its reactor
+        if options.get("interceptors"):
+            self._open = self._open_intercepted  # type: ignore[method-assign]  # as in ClientBase
 
     if TYPE_CHECKING:  # ClientBase cannot express that the result has the type of the argument
 
@@ -107,7 +112,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
 
     def open(
         self, method: str, path: str, data: object = None, **options: Unpack[OpenOptions]
-    ) -> Deferred[Raw | Created[Raw] | Reply | Stream[Raw]]:
+    ) -> Deferred[Raw | Created[Raw] | Reply | RawStream]:
         """Make a call whose reply may be a stream or not.
 
         :param options: ``timeout``, for the result, or the first item of a stream, retries included; in
@@ -132,17 +137,31 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
         self._budget.deposit()
         return FirstAttempt(multiplexer, call, timeout, type, self.breaker, self._resume)
 
+    def _start_intercepted(self, call: Call, timeout: float, type: ResultType[Json]) -> Deferred[Result]:
+        if type is not Json:
+            require_decodable(type)
+        return Deferred.fromCoroutine(self._call_through(call, timeout, type))
+
     def _start_stream(self, call: Call, timeout: float, type: ResultType[Json]) -> Stream[Any]:
         buffer = StreamBuffer()
         return Stream(type, buffer, Deferred.fromCoroutine(self._request(call, timeout, buffer)))
 
     async def _open(
         self, call: Call, timeout: float, limit: float | None
-    ) -> Raw | Created[Raw] | Reply | Stream[Raw]:
+    ) -> Raw | Created[Raw] | Reply | RawStream:
         state = self._start_call(call, timeout)
         return await retry(
             state, lambda left: open_either(self._connection(), call, left, limit), self._sleep
         )
+
+    async def _open_intercepted(
+        self, call: Call, timeout: float, limit: float | None
+    ) -> Raw | Created[Raw] | Reply | RawStream:
+        async def send(request: Request, left: float | None) -> Reply:
+            seconds = timeout if left is None else left
+            return reply_of(await Client._open(self, call_of(request), seconds, limit))
+
+        return open_result(await send_through(self._interceptors, self._service, call, timeout, send))
 
     def _start_call(self, call: Call, timeout: float) -> RetryState:
         if not self._has_clock:

@@ -41,11 +41,13 @@ class InheritedFds(msgspec.Struct, frozen=True):
     :ivar listening: the listening sockets.
     :ivar counts: the shared page of :class:`~unixsvc.listen.balance.connection_counts.ConnectionCounts`.
     :ivar counts_slot: the slot of the worker on that page.
+    :ivar limits: the :class:`~unixsvc.limiting.table.SharedTable` of rate limits.
     """
 
     listening: tuple[int, ...]
     counts: int
     counts_slot: int
+    limits: int
 
 
 class WorkerExit(msgspec.Struct, frozen=True):
@@ -165,6 +167,7 @@ class WorkerProcess(ProcessProtocol):
         if self._terminal is not None:
             descriptors |= dict.fromkeys(range(3), self._terminal)
         descriptors |= {messages.REPORTS_FD: "r", messages.COMMANDS_FD: "w"}
+        descriptors[messages.LIMITS_FD] = self.fds.limits
         descriptors |= dict(enumerate(self.fds.listening, messages.LISTENING_FD))
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from unixsvc.limiting.table import SharedTable
 from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
@@ -59,6 +60,8 @@ class WorkerSet:
         self._counts: ConnectionCounts | None = None
         self._pages: dict[int, ConnectionCounts] = {}  # by the number of the worker
         self._reserve = reserve or DescriptorReserve(0)
+        # Kept for all workers to come: a reload must not reset rate limits.
+        self._limits: SharedTable | None = None
 
     @property
     def records(self) -> Collection[WorkerRecord]:
@@ -84,9 +87,11 @@ class WorkerSet:
             try:
                 if self._counts is None:
                     self._counts = self._make_counts()
+                if self._limits is None:
+                    self._limits = SharedTable()
             except OSError as error:
                 return error
-            fds = InheritedFds(listening, self._counts.fileno(), self._counts.take())
+            fds = InheritedFds(listening, self._counts.fileno(), self._counts.take(), self._limits.fileno())
             process = spec.make(slot, fds, self._owner)
             try:
                 process.start()

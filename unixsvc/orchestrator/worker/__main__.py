@@ -140,10 +140,16 @@ def _read_config() -> WorkerConfig:
 
 def _descriptors(config: WorkerConfig) -> tuple[list[int], list[int]]:
     """Our descriptors, and those of the listening sockets."""
-    from unixsvc.orchestrator.worker.messages import COMMANDS_FD, COUNTS_FD, LISTENING_FD, REPORTS_FD
+    from unixsvc.orchestrator.worker.messages import (
+        COMMANDS_FD,
+        COUNTS_FD,
+        LIMITS_FD,
+        LISTENING_FD,
+        REPORTS_FD,
+    )
 
     sockets = len(config.http.listen) if config.http else 1
-    return [REPORTS_FD, COMMANDS_FD, COUNTS_FD], list(range(LISTENING_FD, LISTENING_FD + sockets))
+    return [REPORTS_FD, COMMANDS_FD, COUNTS_FD, LIMITS_FD], list(range(LISTENING_FD, LISTENING_FD + sockets))
 
 
 def _prepare_breakpoints(config: WorkerConfig) -> Terminal | None:

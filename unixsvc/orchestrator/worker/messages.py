@@ -23,6 +23,7 @@ from unixsvc.service.spec import StatsReport, WorkerConfig
 __all__ = [
     "COMMANDS_FD",
     "COUNTS_FD",
+    "LIMITS_FD",
     "LISTENING_FD",
     "REPORTS_FD",
     "Command",
@@ -50,7 +51,8 @@ __all__ = [
 REPORTS_FD: Final = 3
 COMMANDS_FD: Final = 4
 COUNTS_FD: Final = 5
-LISTENING_FD: Final = 6  # the first of one or more
+LIMITS_FD: Final = 6
+LISTENING_FD: Final = 7  # the first of one or more
 
 
 class DrainCommand(Struct, frozen=True, tag="drain"):

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.execution import action_runner  # noqa: F401 - not later, as stdio
+from unixsvc.limiting.table import RateTable
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext, make_tls_context
@@ -32,6 +34,7 @@ from unixsvc.orchestrator.worker.control_line import ControlLine
 from unixsvc.orchestrator.worker.messages import (
     COMMANDS_FD,
     COUNTS_FD,
+    LIMITS_FD,
     LISTENING_FD,
     REPORTS_FD,
     DrainCommand,
@@ -249,7 +252,9 @@ class Worker:
         if len(endpoints) > 1:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
-        return await make_service_host(config, load_app(config.settings.app), endpoint, self._reactor)
+        app = load_app(config.settings.app)
+        limits = partial(RateTable, LIMITS_FD)
+        return await make_service_host(config, app, endpoint, self._reactor, limits=limits)
 
     def _fail(self, reason: str) -> None:
         if self._draining:

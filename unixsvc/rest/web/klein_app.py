@@ -25,6 +25,8 @@ from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import BadHost
 
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
+from unixsvc.limiting.rate_limit import RateLimit
+from unixsvc.rest.pages.rate_limit import limits_of
 from unixsvc.rest.response import Response
 from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
@@ -60,6 +62,9 @@ class PageRunner(Protocol):
 
     def complete(self) -> None:
         """Add the last error handler."""
+
+    def limit_route(self, request: IRequest, limits: Sequence[RateLimit], scope: str) -> None:
+        """Apply the rate limits of a route."""
 
     def run_route(self, request: IRequest, call: Call) -> object:
         """Call a route; the result is the route's."""
@@ -114,6 +119,16 @@ class Dispatch:
         if isinstance(found, SuspendedCoroutine):
             return Deferred.fromCoroutine(await_result(found))
         return found  # most end in their first step, and need no Deferred
+
+    def limit(self, arguments: Sequence[object], limits: Sequence[RateLimit], url: str) -> None:
+        """Apply the rate limits of a page.
+
+        :param arguments: of its function: the request, after the instance of a method.
+        :raises unixsvc.errors.RateLimited: if one is exceeded.
+        """
+        request = next(each for each in arguments if IRequest.providedBy(each))
+        if self.runner is not None:
+            self.runner.limit_route(request, limits, f"page {url}")
 
     def receive(self, request: WebRequest, pages: KleinResource) -> bool:
         """Keep a request as it is, before Klein dispatches it; false if Klein cannot."""
@@ -184,8 +199,12 @@ class ServiceKlein(Klein):
         add = super().route(url, *args, **kwargs)
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            limits = limits_of(function)
+
             @wraps(function)
             def call(*args: Any, **kwargs: Any) -> Any:
+                if limits:
+                    self.dispatch.limit(args, limits, url)
                 return self.dispatch.call(function, *args, **kwargs)
 
             add(call)

@@ -7,6 +7,7 @@ becomes a problem response that reveals nothing of it.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -24,7 +25,9 @@ from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
 from unixsvc.errors import Internal, ServiceError
+from unixsvc.limiting.rate_limit import RateLimit
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
+from unixsvc.rest.pages.admission import Ended, PageAdmission
 from unixsvc.rest.response import JSON, PAGE, Response
 from unixsvc.rest.web.klein_app import Call, ServiceKlein
 from unixsvc.rest.web.klein_call import KleinCall
@@ -44,18 +47,21 @@ class KleinBridge:
     """Runs the pages of a Klein application.
 
     :param app: the application, to which pages are added.
+    :param admission: applies the rate limits of pages.
     :param seconds: the time until a route has to start its response.
     """
 
     def __init__(
         self,
         app: ServiceKlein,
+        admission: PageAdmission,
         builder: ResponseBuilder,
         failures: IFailureLog,
         reactor: IReactorTime,
         seconds: float,
     ) -> None:
         self._app = app
+        self._admission = admission
         self._pages = app.rules.pages
         self._adapter = self._pages.bind("")
         self._builder = builder
@@ -98,15 +104,23 @@ class KleinBridge:
         return True
 
     def render(
-        self, request: WebRequest, message: Request, context: ResponseContext, *, tls: bool = False
+        self,
+        request: WebRequest,
+        message: Request,
+        context: ResponseContext,
+        ended: Ended,
+        *,
+        tls: bool = False,
     ) -> None:
         """Have a route answer a request.
 
+        :param ended: called when the response is complete, or the client has disconnected.
         :param tls: whether a reverse proxy has received it over TLS.
         """
         self.complete()
-        call = self._calls[request] = KleinCall(request, message, context)
+        call = self._calls[request] = KleinCall(request, message, context, ended)
         set_headers(request, Response(200, PAGE, self._builder.common_headers(context)))
+        call.send_reply_headers()
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         if tls or not hasattr(request.getHost(), "port"):
@@ -126,6 +140,18 @@ class KleinBridge:
 
     def _finished(self, result: object, call: KleinCall) -> None:
         self._calls.pop(call.request, None)
+        call.end(disconnected=isinstance(result, Failure))
+
+    def limit_route(self, request: IRequest, limits: Sequence[RateLimit], scope: str) -> None:
+        """Apply the rate limits of a route.
+
+        :raises unixsvc.errors.RateLimited: if one is exceeded.
+        """
+        call = self._calls[request]
+        try:
+            self._admission.limit(call.message, limits, scope)
+        finally:
+            call.send_reply_headers()
 
     def run_route(self, request: IRequest, call: Call) -> Deferred[object]:
         """Call a route: its result is encoded, and it is cancelled when its time is up."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import force_setattr
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.server import Request as WebRequest
 
 from unixsvc.domain.message import Request
-from unixsvc.errors import DeadlineExceeded, Internal, ServiceError
+from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError
 from unixsvc.rest.encode import ResponseContext
 from unixsvc.telemetry.limited_logger import LimitedLogger
 
@@ -22,10 +24,18 @@ _log: Final = LimitedLogger(__name__)
 class KleinCall:
     """A request that is processed by a Klein route.
 
+    :param ended: called with the code and the size of the response.
     :ivar message: the request as the log knows it.
     """
 
-    def __init__(self, request: WebRequest, message: Request, context: ResponseContext) -> None:
+    def __init__(
+        self,
+        request: WebRequest,
+        message: Request,
+        context: ResponseContext,
+        ended: Callable[[int, int], None],
+    ) -> None:
+        self._ended = ended
         self.request = request
         self.message = message
         self.context = context
@@ -43,6 +53,20 @@ class KleinCall:
         if not self._result.called:
             self._timer = reactor.callLater(seconds, self._timed_out)
         return self._result
+
+    def send_reply_headers(self) -> None:
+        """Add the headers that limits have given the reply."""
+        headers = self.request.responseHeaders
+        for name, value in self.message.reply_headers or ():
+            headers.addRawHeader(name.encode("latin-1"), value.encode("latin-1"))
+        force_setattr(self.message, "reply_headers", None)
+
+    def end(self, *, disconnected: bool) -> None:
+        """Count the request.
+
+        :param disconnected: whether the client has disconnected before the end of the response.
+        """
+        self._ended(Cancelled.code if disconnected else self.request.code, self.request.sentLength)
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the route; ``reason`` is the response, whatever the route returns then."""

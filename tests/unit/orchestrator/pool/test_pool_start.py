@@ -10,7 +10,13 @@ from zope.interface.verify import verifyObject
 from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.interfaces import IServicePool
-from unixsvc.orchestrator.worker.messages import COUNTS_FD, WorkerDraining, WorkerFailed, WorkerReady
+from unixsvc.orchestrator.worker.messages import (
+    COUNTS_FD,
+    LISTENING_FD,
+    WorkerDraining,
+    WorkerFailed,
+    WorkerReady,
+)
 
 
 class StartTests(PoolTestCase):
@@ -30,7 +36,7 @@ class StartTests(PoolTestCase):
         """Each slot gets a worker with its slot number and the listening socket."""
         self.pool.startService()
         self.assertEqual([each.worker_config.slot for each in self.reactor.started], [1, 2])
-        self.assertEqual({each.arguments["childFDs"][6] for each in self.reactor.started}, {7})
+        self.assertEqual({each.arguments["childFDs"][LISTENING_FD] for each in self.reactor.started}, {7})
         self.assertEqual(self.phases(), ["starting", "starting"])
         self.assertEqual((self.listener.done, self.pool.stats().state), (["open"], ""))
 

@@ -52,7 +52,7 @@ class WorkerRecordTests(SynchronousTestCase):
         """Make a record of a worker that was started at 100."""
         self.reactor = Processes()
         self.spec = spec_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, config_for(2), InheritedFds((7,), 8, 1), Owner())
+        process = WorkerProcess(self.reactor, config_for(2), InheritedFds((7,), 8, 1, 9), Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
         self.record = WorkerRecord(5, process, self.spec, now=100, jitter=0.0)

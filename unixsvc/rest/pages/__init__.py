@@ -1,0 +1,1 @@
+"""Pages: what the Klein routes of an application share with its actions."""

@@ -1,0 +1,40 @@
+"""The interceptors of an application around its datasources, and around its calls to other services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from unixsvc.datasource.intercepted_services import InterceptedServices
+from unixsvc.domain.action_runner import ActionRunner
+from unixsvc.domain.interfaces import IRouterRepository, IServices
+from unixsvc.interception.call import Interceptor
+from unixsvc.interception.repository import InterceptingRepository
+from unixsvc.routing.router import Router
+from unixsvc.service.application import RunningApplication
+
+__all__ = ["intercept", "with_interceptors"]
+
+
+def intercept(
+    repository: IRouterRepository,
+    service: str,
+    application: RunningApplication,
+    router: Router,
+    now: Callable[[], float],
+) -> IRouterRepository:
+    """Return a repository with the interceptors of an application; the same one if it has none."""
+    if not application.interceptors:
+        return repository
+    return InterceptingRepository(
+        service, application.interceptors, repository, router.route_of, router.runner, now
+    )
+
+
+def with_interceptors(
+    services: IServices, interceptors: Sequence[Interceptor], runner: ActionRunner
+) -> IServices:
+    """Return what calls other services through interceptors; the same object if there are none.
+
+    :raises unixsvc.errors.ConfigError: if one of them cannot be called.
+    """
+    return InterceptedServices(services, interceptors, runner) if interceptors else services
